@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Nestling's build. Each directory adds its sources in <directory>/build.mk; the output
+# goes to build/<isa>/, the host tests to build/host/. `make help` lists what to ask for.
+
+ARCH  ?= x86_64
+out   := build/$(ARCH)
+third := build/third-party/$(ARCH)
+
+CROSS   := $(ARCH)-linux-gnu-
+CC      := $(CROSS)gcc
+LD      := $(CROSS)ld
+OBJCOPY := $(CROSS)objcopy
+READELF := $(CROSS)readelf
+HOSTCC  := gcc
+
+MAKEFLAGS += --no-builtin-rules -j$(shell nproc)
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+# V=1 shows the commands, and otherwise each step is one short line.
+Q   := $(if $(V),,@)
+log  = $(if $(V),,@printf '  %-7s %s\n' $(1) $(patsubst build/%,%,$(2)))
+
+# --- Flags --------------------------------------------------------------------------
+
+warnings := -Wall -Wextra -Werror -Wshadow -Wconversion -Wmissing-prototypes
+
+# What runs with no operating system under it sees newlib's headers and the compiler's own.
+# It keeps out of FP and SIMD registers: those hold the state of whoever is below or above.
+bare := -std=gnu11 -ffreestanding -O2 -g $(warnings) -fno-stack-protector -U_FORTIFY_SOURCE \
+	-fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections \
+	-nostdinc -isystem $(shell $(CC) -print-file-name=include 2>/dev/null) -I.
+
+bare-x86_64 := -mno-red-zone -mgeneral-regs-only -fcf-protection=none
+
+hypervisor-flags = $(bare) $(bare-$(ARCH)) -isystem $(third)/include -Iinclude -fPIE -fvisibility=hidden
+guest-flags      = $(bare) $(bare-$(ARCH)) -fno-pic $(guest-flags-$(ARCH)) -I$(out)/guest/embed
+host-flags       = -std=gnu11 -O1 -g $(warnings) -Iinclude -I. \
+	-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+guest-flags-x86_64 := -mcmodel=small
+
+# The flags of one source, by where it lives; a fragment may add flags-<directory>.
+flags-of = $(if $(filter guest/% tests/guests/%,$(1)),$(guest-flags),$(hypervisor-flags)) \
+	$(flags-$(firstword $(subst /, ,$(1))))
+
+# --- Sources ------------------------------------------------------------------------
+
+include boot/build.mk mm/build.mk npt/build.mk vmm/build.mk drivers/build.mk guest/build.mk
+include tests/build.mk
+
+objects = $(addprefix $(out)/,$(addsuffix .o,$(basename $(1))))
+
+image-objects := $(call objects,$(src-y))
+guest-objects := $(call objects,$(guest-rt-y) $(guests-y) $(test-guests-y))
+guests        := $(patsubst %,$(out)/%.elf,$(basename $(guests-y) $(test-guests-y)))
+
+host-objects      := $(patsubst %.c,build/host/%.o,$(host-y))
+host-test-objects := $(patsubst %.c,build/host/%.o,$(host-tests-y))
+host-tests        := $(host-test-objects:.o=)
+
+# --- Targets ------------------------------------------------------------------------
+
+.PHONY: all image test compdb clean distclean help setup FORCE
+
+all: $(out)/nestling.efi $(guests)
+
+image: $(out)/nestling.img
+
+test: $(out)/nestling.img $(guests) $(host-tests) | setup-tests
+	$(Q)tools/run-tests $(host-tests) $(wildcard tests/checks/*) tests/boot/run
+
+clean:
+	rm -rf build/x86_64 build/aarch64 build/riscv64 build/host build/run compile_commands.json
+
+distclean: clean
+	rm -rf build
+
+help:
+	@echo 'make             the EFI image and the guests, in build/<isa>/'
+	@echo 'make image       a bootable disk image of it, build/<isa>/nestling.img'
+	@echo 'make test        host tests, then boot tests in QEMU and Bochs'
+	@echo 'make compdb      compile_commands.json, for editors and clang-tidy'
+	@echo 'make clean       remove what was built; distclean removes GNU-EFI and newlib too'
+	@echo 'Variables: ARCH=x86_64 (the only ISA today), V=1 shows the commands'
+
+# Installs tools and builds the libraries where they are missing, else does nothing.
+setup:
+	@tools/setup $(ARCH)
+setup-tests: setup
+	@tools/setup tests
+$(third)/recipe: | setup ;
+
+# Files that change only when what they tell changes, for others to depend on.
+remember = @mkdir -p $(@D); echo '$(1)' | cmp -s - $@ || echo '$(1)' >$@
+$(out)/flags: FORCE
+	$(call remember,$(hypervisor-flags) $(flags-boot) $(guest-flags) $(flags-guest) $(flags-tests))
+$(out)/sources: FORCE
+	$(call remember,$(src-y) $(guest-rt-y))
+
+# --- Compiling ----------------------------------------------------------------------
+
+needs := Makefile $(out)/flags $(third)/recipe
+
+$(out)/%.o: %.c $(needs)
+	$(call log,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(call flags-of,$<) -MMD -MP -c $< -o $@
+
+$(out)/%.o: %.S $(needs)
+	$(call log,AS,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(call flags-of,$<) -MMD -MP -c $< -o $@
+
+# --- Guests: static programs at fixed addresses -------------------------------------
+
+guest-lds := guest/rt/$(ARCH)/guest.lds
+guest-rt  := $(call objects,$(guest-rt-y))
+
+$(guests): $(out)/%.elf: $(out)/%.o $(guest-rt) $(guest-lds) $(out)/sources
+	$(call log,LD,$@)
+	$(Q)rm -f $(@D)/$(*F).rt.a && $(CROSS)ar qcs $(@D)/$(*F).rt.a $(guest-rt)
+	$(Q)$(LD) -static -nostdlib -z max-page-size=4096 -z noexecstack -u _start --gc-sections \
+		-T $(guest-lds) $< $(@D)/$(*F).rt.a -o $@
+
+# The image carries its guests without their symbols.
+$(out)/guest/embed/%.elf: $(out)/guest/%.elf
+	@mkdir -p $(@D)
+	$(Q)$(OBJCOPY) --strip-all $< $@
+
+$(out)/guest/embed.o: $(patsubst guest/%.c,$(out)/guest/embed/%.elf,$(guests-y))
+
+# --- The image ----------------------------------------------------------------------
+
+image-lds := boot/$(ARCH)/image.lds
+libraries  = --start-group $(third)/lib/libc.a $(third)/lib/libefi.a $(third)/lib/libgnuefi.a \
+	$(shell $(CC) -print-libgcc-file-name) --end-group
+
+# GNU-EFI's start code applies relative relocations and passes over all others in silence,
+# so a link that has others must fail here.
+$(out)/nestling.elf: $(image-objects) $(image-lds) $(out)/sources $(third)/recipe
+	$(call log,LD,$@)
+	$(Q)$(LD) -pie --no-dynamic-linker -z nodynamic-undefined-weak -z text -z norelro \
+		-z noexecstack --build-id=none --gc-sections --orphan-handling=error --fatal-warnings \
+		-T $(image-lds) $(third)/lib/crt0-efi.o $(image-objects) $(libraries) -o $@
+	@! $(READELF) -rW $@ | grep R_ | grep -v _RELATIVE
+
+$(out)/nestling.efi: $(out)/nestling.elf
+	$(call log,EFI,$@)
+	$(Q)$(OBJCOPY) --target efi-app-$(ARCH) $(addprefix -j ,.text .rodata .relro .rela .reloc .data) $< $@
+
+$(out)/nestling.cfg: Makefile
+	@mkdir -p $(@D)
+	@printf '%s\n' '# See --help of run-qemu.sh for what these mean.' 'demo = lazy' 'ram = 1G' 'policy = 4k' >$@
+
+$(out)/nestling.img: $(out)/nestling.efi $(out)/nestling.cfg tools/mkimage
+	$(call log,IMAGE,$@)
+	$(Q)tools/mkimage -o $@ --isa $(ARCH)=$< --cfg $(out)/nestling.cfg
+
+# --- Host tests ---------------------------------------------------------------------
+
+build/host/flags: FORCE
+	$(call remember,$(host-flags) $(host-y))
+
+build/host/%.o: %.c Makefile build/host/flags | setup-tests
+	$(call log,HOSTCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) $(host-flags) -MMD -MP -c $< -o $@
+
+# An archive, so that a test takes the parts it calls and brings fakes for the others.
+build/host/nestling.a: $(host-objects)
+	@rm -f $@
+	$(Q)ar qcs $@ $^
+
+$(host-tests): %: %.o build/host/nestling.a
+	$(call log,HOSTLD,$@)
+	$(Q)$(HOSTCC) $(host-flags) $^ -lcmocka -o $@
+
+# --- Tooling ------------------------------------------------------------------------
+
+compdb-entry = {"directory": "$(CURDIR)", "file": "$(1)", "command": "$(2) -c $(1)"}
+
+compdb: setup
+	$(file >compile_commands.json,[)
+	$(foreach s,$(src-y) $(guest-rt-y) $(guests-y) $(test-guests-y),\
+		$(file >>compile_commands.json,$(call compdb-entry,$(s),$(CC) $(strip $(call flags-of,$(s))))$(comma)))
+	$(foreach s,$(host-tests-y) $(filter tests/%,$(host-y)),\
+		$(file >>compile_commands.json,$(call compdb-entry,$(s),$(HOSTCC) $(host-flags))$(comma)))
+	$(file >>compile_commands.json,$(call compdb-entry,tests/host/none.c,$(HOSTCC))])
+comma := ,
+
+-include $(image-objects:.o=.d) $(guest-objects:.o=.d) $(host-objects:.o=.d) $(host-test-objects:.o=.d)

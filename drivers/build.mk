@@ -1,0 +1,1 @@
+src-y += $(wildcard drivers/*.c drivers/$(ARCH)/*.[cS])

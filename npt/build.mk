@@ -1,0 +1,3 @@
+# Every format is in every image's build and in the host tests: none may rot.
+src-y  += $(wildcard npt/*.c)
+host-y += $(wildcard npt/*.c)

@@ -1,0 +1,2 @@
+src-y  += $(wildcard vmm/*.c vmm/$(ARCH)/*.[cS] vmm/$(ARCH)/*/*.[cS])
+host-y += $(wildcard vmm/*.c)
