@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Puts the guest programs into the hypervisor's image: guest/embed.h. The build passes the folder of the stripped ELF
+ * files as -I. The table holds addresses, which the image's start code relocates: hence .data.rel.ro.
+ */
+
+	.macro blob name
+	.section .rodata.guest_blobs, "a", %progbits
+	.balign	16
+blob_\name\():
+	.incbin	"\name\().elf"
+blob_\name\()_end:
+	.byte	0 /* so that the end's address is still inside this section */
+name_\name\():
+	.asciz	"\name"
+
+	.section .data.rel.ro.guest_blobs, "aw", %progbits
+	.quad	name_\name, blob_\name, blob_\name\()_end
+	.endm
+
+	.section .data.rel.ro.guest_blobs, "aw", %progbits
+	.balign	8
+	.hidden	guest_blobs
+	.globl	guest_blobs
+	.type	guest_blobs, %object
+guest_blobs:
+	blob	hello
+	blob	lazy
+guest_blobs_end:
+	.size	guest_blobs, . - guest_blobs
+
+	.section .rodata.guest_blobs, "a", %progbits
+	.balign	8
+	.hidden	guest_blob_count
+	.globl	guest_blob_count
+	.type	guest_blob_count, %object
+guest_blob_count:
+	.quad	(guest_blobs_end - guest_blobs) / 24
+	.size	guest_blob_count, 8
+
+	.section .note.GNU-stack, "", %progbits
