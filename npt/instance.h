@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Turns a format into a set of operations: the engine with that format folded in. Private to npt/. */
+#ifndef NESTLING_NPT_INSTANCE_H
+#define NESTLING_NPT_INSTANCE_H
+
+#include "npt/operations.h"
+
+/* Define `ops_name` (declared in npt/npt.h) from `format`, a static const struct npt_format of this file. */
+#define NPT_INSTANTIATE(ops_name, this_format)									\
+	static enum err ops_name##_new(struct npt *npt)								\
+	{													\
+		return engine_new(&(this_format), npt);								\
+	}													\
+	static void ops_name##_free(struct npt *npt)								\
+	{													\
+		engine_free(&(this_format), npt);									\
+	}													\
+	static enum err ops_name##_map(struct npt *npt, gpa_t gpa, hpa_t hpa, uint64_t size,			\
+			struct npt_attr attr)									\
+	{													\
+		return engine_map(&(this_format), npt, gpa, hpa, size, attr);					\
+	}													\
+	static enum err ops_name##_unmap(struct npt *npt, gpa_t gpa, uint64_t size,				\
+			struct npt_gather *gather)								\
+	{													\
+		return engine_unmap(&(this_format), npt, gpa, size, gather);						\
+	}													\
+	static enum err ops_name##_protect(struct npt *npt, gpa_t gpa, uint64_t size,				\
+			unsigned prot, struct npt_gather *gather)						\
+	{													\
+		return engine_protect(&(this_format), npt, gpa, size, prot, gather);					\
+	}													\
+	static enum err ops_name##_split(struct npt *npt, gpa_t gpa, unsigned level)				\
+	{													\
+		return engine_split(&(this_format), npt, gpa, level);						\
+	}													\
+	static enum npt_kind ops_name##_find(const struct npt *npt, gpa_t gpa, struct npt_cursor *cursor)	\
+	{													\
+		return engine_find(&(this_format), npt, gpa.raw, 0, cursor);						\
+	}													\
+	static enum err ops_name##_map_at(struct npt *npt, const struct npt_cursor *cursor,			\
+			gpa_t gpa, unsigned level, hpa_t hpa, struct npt_attr attr)				\
+	{													\
+		return engine_map_at(&(this_format), npt, cursor, gpa, level, hpa, attr);				\
+	}													\
+	static void ops_name##_decode(const struct npt_cursor *cursor, gpa_t gpa, struct npt_leaf *leaf)	\
+	{													\
+		engine_decode(&(this_format), cursor, gpa, leaf);							\
+	}													\
+	static enum err ops_name##_walk(const struct npt *npt, gpa_t gpa, uint64_t size,			\
+			npt_visitor visit, void *context)							\
+	{													\
+		return engine_walk(&(this_format), npt, gpa, size, visit, context);					\
+	}													\
+	const struct npt_ops ops_name = {									\
+		.format = &(this_format),										\
+		.new_tables = ops_name##_new,									\
+		.free_tables = ops_name##_free,									\
+		.map = ops_name##_map,										\
+		.unmap = ops_name##_unmap,									\
+		.protect = ops_name##_protect,									\
+		.split = ops_name##_split,									\
+		.find = ops_name##_find,									\
+		.map_at = ops_name##_map_at,									\
+		.decode = ops_name##_decode,									\
+		.walk = ops_name##_walk,									\
+	}
+
+#endif

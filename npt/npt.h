@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Nested page tables: guest-physical to host-physical, in whatever format the CPU walks.
+ *
+ * Levels count from the leaf up on every ISA: level 0 entries map 4 KiB, level 1 2 MiB, level 2 1 GiB; each format's
+ * file says what its manual calls them. The root is at level `levels - 1`.
+ *
+ *         gpa   | root index | ... | 9 bits | 9 bits | 12 bits |
+ *                     |                 |        |
+ *     root ──────► [entry] ─► table ─► [entry] ─► [leaf] ─► 4 KiB page
+ *                                         └─ or a 2 MiB / 1 GiB leaf
+ *
+ * Locking: the caller serialises all calls on one `struct npt` that change it. The CPUs that walk the tables need no
+ * lock: an entry changes by one atomic 64-bit store. npt_find and npt_query may run beside the hardware walker.
+ *
+ * Invariants: a table other than the root is never empty; table frames are freed only after the flush that makes
+ * the hardware forget them.
+ */
+#ifndef NESTLING_NPT_H
+#define NESTLING_NPT_H
+
+#include "include/err.h"
+#include "include/types.h"
+
+#define NPT_MAX_LEVELS  5u
+#define NPT_LEAF_LEVELS 3u /* 4 KiB, 2 MiB, 1 GiB */
+#define NPT_INDEX_BITS  9u
+
+/* Bytes mapped by one entry of `level`. */
+static inline uint64_t npt_level_size(unsigned level)
+{
+	return PAGE_SIZE << (NPT_INDEX_BITS * level);
+}
+
+/* Permissions, a bit mask. */
+enum npt_prot {
+	NPT_R = 1,
+	NPT_W = 2,
+	NPT_X = 4,
+	NPT_RW = NPT_R | NPT_W,
+	NPT_RX = NPT_R | NPT_X,
+	NPT_RWX = NPT_R | NPT_W | NPT_X,
+};
+
+/*
+ * Memory types. Each format maps them to what its manual offers and refuses (ERR_UNSUPPORTED) what it cannot express.
+ * Where the hardware lets the nested entry decide alone (EPT's "ignore PAT"), it does.
+ */
+enum npt_memtype {
+	NPT_WB, /* write-back: RAM */
+	NPT_WT, /* write-through */
+	NPT_WP, /* write-protected */
+	NPT_WC, /* write-combining, Arm Normal non-cacheable */
+	NPT_UC, /* uncached, Arm Device-nGnRnE, RISC-V I/O */
+};
+
+struct npt_attr {
+	uint8_t prot;    /* enum npt_prot, never 0 */
+	uint8_t memtype; /* enum npt_memtype */
+};
+
+/* What one entry is. Total over all 64-bit patterns. */
+enum npt_kind {
+	NPT_EMPTY,     /* nothing: a walk ends in "not present" */
+	NPT_TABLE,     /* points to the next table */
+	NPT_LEAF,      /* maps memory */
+	NPT_MALFORMED, /* a pattern the manual reserves; the engine never writes one */
+};
+
+/*
+ * What the engine needs from its surroundings; embedded in the owner, who gets it back by CONTAINER_OF.
+ */
+struct npt_env {
+	/* Get 4 KiB << order bytes, so aligned and zeroed, for a table. Returns ERR_NO_MEMORY when there is none. */
+	enum err (*alloc_table)(struct npt_env *env, unsigned order, hpa_t *table);
+	/* Give back what alloc_table returned. No CPU can reach it any more. */
+	void (*free_table)(struct npt_env *env, hpa_t table, unsigned order);
+	/* The number of non-empty entries in a table: a counter the env keeps per table frame, 0 when allocated. */
+	uint16_t *(*live)(struct npt_env *env, hpa_t table);
+	/*
+	 * Make every CPU forget the translations of [gpa, gpa + size), and cached pointers to tables below them.
+	 * NPT_FLUSH_ALL as the size means the whole address space. Returns when it is done.
+	 */
+	void (*flush)(struct npt_env *env, gpa_t gpa, uint64_t size);
+	/* Adding this to a host-physical address gives the pointer to it. */
+	uint64_t phys_to_virt;
+};
+
+#define NPT_FLUSH_ALL UINT64_MAX
+/* Up to this many bytes a gathered flush goes by range, beyond it by address space. */
+#define NPT_FLUSH_RANGE_MAX KIB(64)
+
+/* Geometry and abilities, fixed when the tables are made. */
+struct npt_config {
+	uint8_t levels;     /* 3..5, as the format allows */
+	uint8_t gpa_bits;   /* width of an input address; the root is as wide as this needs */
+	uint8_t hpa_bits;   /* width of an output address on this machine */
+	uint8_t max_leaf;   /* highest level a leaf may be at: 0..2 */
+	bool hw_ad;         /* hardware sets A and D: leaves start with both clear; otherwise with both set */
+	bool exec_only;     /* execute without read is allowed (EPT: IA32_VMX_EPT_VPID_CAP bit 0) */
+	bool page_memtypes; /* entries can carry a memory type (RISC-V: Svpbmt is there); true on other ISAs */
+};
+
+struct npt_ops;
+
+struct npt {
+	const struct npt_ops *ops;
+	struct npt_env *env;
+	struct npt_config config;
+	hpa_t root;           /* 4 KiB << root_order bytes, aligned to its size */
+	uint8_t root_order;   /* 0; more for a concatenated Arm root or a RISC-V x4 root */
+	uint64_t table_bytes; /* in tables now, the root included */
+	uint64_t leaves[NPT_LEAF_LEVELS]; /* leaves now, by level */
+};
+
+/*
+ * Collects what a run of removals and narrowings must make the CPUs forget, flushes once, and frees the emptied
+ * tables after that. Lives on the caller's stack from npt_gather_init to npt_gather_finish.
+ */
+struct npt_gather {
+	struct npt *npt;
+	uint64_t start, end; /* hull of what changed; start >= end: nothing did */
+	hpa_t tables;        /* chain of emptied tables; raw 0: none */
+	/*
+	 * Called for each leaf that npt_unmap removes, before the flush: CPUs may still use the memory until
+	 * npt_gather_finish. May be NULL.
+	 */
+	void (*leaf_gone)(struct npt_gather *gather, hpa_t hpa, unsigned level);
+};
+
+/* A leaf, decoded. */
+struct npt_leaf {
+	gpa_t gpa; /* first byte */
+	hpa_t hpa; /* first byte */
+	unsigned level;
+	struct npt_attr attr;
+	bool accessed, dirty;
+};
+
+/* Where a walk ended. Valid until the tables change. */
+struct npt_cursor {
+	uint64_t *slot; /* the entry */
+	hpa_t table;    /* the table it is in */
+	uint64_t pte;   /* the entry's value when it was read */
+	unsigned level;
+};
+
+/* Called for each leaf that lies in the range. Returning false ends the walk. */
+typedef bool (*npt_visitor)(const struct npt_leaf *leaf, void *context);
+
+/* One format's operations: the engine, compiled for that format. */
+struct npt_format;
+struct npt_ops {
+	const struct npt_format *format;
+	enum err (*new_tables)(struct npt *npt);
+	void (*free_tables)(struct npt *npt);
+	enum err (*map)(struct npt *npt, gpa_t gpa, hpa_t hpa, uint64_t size, struct npt_attr attr);
+	enum err (*unmap)(struct npt *npt, gpa_t gpa, uint64_t size, struct npt_gather *gather);
+	enum err (*protect)(struct npt *npt, gpa_t gpa, uint64_t size, unsigned prot, struct npt_gather *gather);
+	enum err (*split)(struct npt *npt, gpa_t gpa, unsigned level);
+	enum npt_kind (*find)(const struct npt *npt, gpa_t gpa, struct npt_cursor *cursor);
+	enum err (*map_at)(struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, unsigned level, hpa_t hpa,
+			   struct npt_attr attr);
+	void (*decode)(const struct npt_cursor *cursor, gpa_t gpa, struct npt_leaf *leaf);
+	enum err (*walk)(const struct npt *npt, gpa_t gpa, uint64_t size, npt_visitor visit, void *context);
+};
+
+extern const struct npt_ops npt_ept;       /* Intel EPT */
+extern const struct npt_ops npt_amd;       /* AMD nested paging */
+extern const struct npt_ops npt_stage2;    /* AArch64 stage 2, 4 KiB granule */
+extern const struct npt_ops npt_riscv_x4;  /* RISC-V Sv39x4, Sv48x4, Sv57x4 */
+extern const struct npt_ops npt_x86_host;  /* x86-64 long-mode paging of the hypervisor itself */
+
+/* The name a report gives the format: "ept", "npt", "stage2", "sv39x4", ... */
+const char *npt_name(const struct npt *npt);
+
+/*
+ * Make an empty address space. Errors: ERR_INVALID for a geometry the format does not have, ERR_NO_MEMORY.
+ * `env` must outlive the tables.
+ */
+MUST_CHECK enum err npt_new(struct npt *npt, const struct npt_ops *ops, const struct npt_config *config,
+			    struct npt_env *env);
+
+/* Flush everything, then free every table. The memory that leaves map is not touched. */
+void npt_free(struct npt *npt);
+
+/*
+ * Map [gpa, gpa + size) to [hpa, hpa + size) with the largest leaves that alignment and config.max_leaf allow.
+ * All multiples of 4 KiB, size not 0. All or nothing.
+ * Errors: ERR_INVALID (alignment, size, prot 0), ERR_RANGE (beyond gpa_bits or hpa_bits), ERR_UNSUPPORTED (attr),
+ * ERR_EXISTS (some page in the range is mapped), ERR_NO_MEMORY.
+ * No flush is needed: a CPU that still remembers "not present" takes a spurious fault.
+ */
+MUST_CHECK static inline enum err npt_map(struct npt *npt, gpa_t gpa, hpa_t hpa, uint64_t size, struct npt_attr attr)
+{
+	return npt->ops->map(npt, gpa, hpa, size, attr);
+}
+
+/*
+ * Remove every leaf in [gpa, gpa + size); holes are skipped. A large leaf that lies partly in the range is split first.
+ * Errors: ERR_INVALID, ERR_RANGE, ERR_NO_MEMORY (for the split): nothing was changed; ERR_CORRUPT: a malformed entry was
+ * met and left, all leaves were dealt with.
+ * The old translations may be in use until npt_gather_finish.
+ */
+MUST_CHECK static inline enum err npt_unmap(struct npt *npt, gpa_t gpa, uint64_t size, struct npt_gather *gather)
+{
+	return npt->ops->unmap(npt, gpa, size, gather);
+}
+
+/*
+ * Give every leaf in the range the permissions `prot`; holes are skipped, memory types stay. Splits and errors as
+ * npt_unmap, and ERR_UNSUPPORTED for a prot the format cannot express. Widening needs no flush (a spurious fault at
+ * worst); narrowing is gathered.
+ */
+MUST_CHECK static inline enum err npt_protect(struct npt *npt, gpa_t gpa, uint64_t size, unsigned prot,
+					      struct npt_gather *gather)
+{
+	return npt->ops->protect(npt, gpa, size, prot, gather);
+}
+
+/*
+ * Split the leaf at `gpa` until it is at `level` or below. Translations stay the same; accessed and dirty are inherited.
+ * Flushes by itself where the format wants break-before-make. Errors: ERR_NOT_FOUND (no leaf there), ERR_RANGE,
+ * ERR_NO_MEMORY.
+ */
+MUST_CHECK static inline enum err npt_split(struct npt *npt, gpa_t gpa, unsigned level)
+{
+	return npt->ops->split(npt, gpa, level);
+}
+
+/*
+ * Walk to the entry that decides about `gpa`, which must be inside the space. NPT_LEAF: npt_decode tells what it maps;
+ * NPT_EMPTY: npt_map_at can fill it in without another walk.
+ */
+static inline enum npt_kind npt_find(const struct npt *npt, gpa_t gpa, struct npt_cursor *cursor)
+{
+	return npt->ops->find(npt, gpa, cursor);
+}
+
+/*
+ * Map one leaf of `level` at `gpa` (aligned to it), going on from where npt_find ended with NPT_EMPTY.
+ * The same errors as npt_map; all or nothing.
+ */
+MUST_CHECK static inline enum err npt_map_at(struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa,
+					     unsigned level, hpa_t hpa, struct npt_attr attr)
+{
+	return npt->ops->map_at(npt, cursor, gpa, level, hpa, attr);
+}
+
+/* Decode the leaf at which npt_find ended for `gpa`. */
+static inline void npt_decode(const struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, struct npt_leaf *leaf)
+{
+	npt->ops->decode(cursor, gpa, leaf);
+}
+
+/* The leaf that maps `gpa`. Errors: ERR_NOT_FOUND, ERR_RANGE, ERR_CORRUPT. */
+MUST_CHECK enum err npt_query(const struct npt *npt, gpa_t gpa, struct npt_leaf *leaf);
+
+/* The host address of the byte at `gpa`. Errors as npt_query. */
+MUST_CHECK enum err npt_translate(const struct npt *npt, gpa_t gpa, hpa_t *hpa);
+
+/* Visit the leaves in the range in ascending order. Errors: ERR_INVALID, ERR_RANGE, ERR_CORRUPT. */
+MUST_CHECK static inline enum err npt_walk(const struct npt *npt, gpa_t gpa, uint64_t size, npt_visitor visit,
+					   void *context)
+{
+	return npt->ops->walk(npt, gpa, size, visit, context);
+}
+
+/* Can the format express `attr`? Errors: ERR_INVALID (prot 0), ERR_UNSUPPORTED. */
+MUST_CHECK enum err npt_check(const struct npt *npt, struct npt_attr attr);
+
+void npt_gather_init(struct npt_gather *gather, struct npt *npt);
+
+/* Flush once if anything was gathered, then free the emptied tables. After it no CPU uses what was removed. */
+void npt_gather_finish(struct npt_gather *gather);
+
+#endif

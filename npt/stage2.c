@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * AArch64 stage 2 descriptors, 4 KiB granule, output addresses up to 48 bits.
+ * Source: Arm ARM (DDI 0487), chapter D8 "The AArch64 Virtual Memory System Architecture": "VMSAv8-64 descriptor
+ * formats", "Stage 2 memory type and cacheability attributes", "Hardware management of the dirty state",
+ * "Concatenated translation tables".
+ *
+ * Level 0 is the manual's level 3, 1 its level 2, 2 its level 1, 3 its level 0. Up to 16 root tables are concatenated
+ * when the input address is a few bits wider than the levels give.
+ */
+#include "npt/instance.h"
+
+#define S2_VALID    BIT(0)
+#define S2_TABLE    BIT(1) /* table at the upper levels, page at the last one */
+#define S2_MEMATTR  BITS(5, 2)
+#define S2_READ     BIT(6) /* S2AP[0] */
+#define S2_WRITE    BIT(7) /* S2AP[1] */
+#define S2_SH_INNER BITS(9, 8)
+#define S2_AF       BIT(10)
+#define S2_DBM      BIT(51) /* hardware may set S2AP[1]: writable, dirty once that is set */
+#define S2_XN       BIT(54)
+/* Bits 58:55 are for software. Remembers a dirty page whose write permission was taken. */
+#define S2_SW_DIRTY BIT(55)
+#define S2_ADDR     BITS(47, 12)
+
+enum {
+	S2_MEMATTR_SHIFT = 2,
+	S2_DEVICE_nGnRnE = 0x0,
+	S2_NORMAL_NC = 0x5,
+	S2_NORMAL_WT = 0xa,
+	S2_NORMAL_WB = 0xf,
+};
+
+static const uint8_t s2_memattr[] = {
+	[NPT_WB] = S2_NORMAL_WB, [NPT_WT] = S2_NORMAL_WT, [NPT_WC] = S2_NORMAL_NC, [NPT_UC] = S2_DEVICE_nGnRnE,
+};
+
+static const char *s2_name(const struct npt_config *config)
+{
+	(void)config;
+	return "stage2";
+}
+
+static inline enum npt_kind s2_kind(uint64_t pte, unsigned level)
+{
+	if (!(pte & S2_VALID))
+		return NPT_EMPTY;
+	if (level > 0 && (pte & S2_TABLE))
+		return NPT_TABLE;
+	/* A block at the last level or above 1 GiB is reserved. */
+	if ((level == 0) != ((pte & S2_TABLE) != 0) || level >= NPT_LEAF_LEVELS)
+		return NPT_MALFORMED;
+	return NPT_LEAF;
+}
+
+/* Execute-only is left out: no area wants it, and its stage 2 encoding has changed between revisions. */
+static inline enum err s2_check(const struct npt_config *config, struct npt_attr attr)
+{
+	enum err err = npt_check_common(config, attr);
+
+	if (err == ERR_OK && (!(attr.prot & NPT_R) || attr.memtype == NPT_WP))
+		err = ERR_UNSUPPORTED;
+	return err;
+}
+
+static inline uint64_t s2_table(hpa_t table)
+{
+	return table.raw | S2_TABLE | S2_VALID;
+}
+
+static inline bool s2_accessed(uint64_t pte)
+{
+	return pte & S2_AF;
+}
+
+static inline bool s2_dirty(uint64_t pte)
+{
+	return pte & (S2_WRITE | S2_SW_DIRTY);
+}
+
+/* Where hardware keeps the dirty state, a writable clean page has DBM and no write permission. */
+static inline uint64_t s2_set_prot(uint64_t pte, unsigned prot, bool hw_ad)
+{
+	bool dirty = s2_dirty(pte);
+
+	pte &= ~(S2_READ | S2_WRITE | S2_DBM | S2_SW_DIRTY | S2_XN);
+	if (prot & NPT_R)
+		pte |= S2_READ;
+	if (prot & NPT_W)
+		pte |= (hw_ad ? S2_DBM : 0) | (dirty || !hw_ad ? S2_WRITE : 0);
+	else if (dirty)
+		pte |= S2_SW_DIRTY;
+	if (!(prot & NPT_X))
+		pte |= S2_XN;
+	return pte;
+}
+
+static inline uint64_t s2_leaf(hpa_t hpa, struct npt_attr attr, unsigned level, bool hw_ad)
+{
+	uint64_t pte = hpa.raw | S2_VALID | (level == 0 ? S2_TABLE : 0);
+
+	pte |= (uint64_t)s2_memattr[attr.memtype] << S2_MEMATTR_SHIFT;
+	if (attr.memtype != NPT_UC)
+		pte |= S2_SH_INNER;
+	if (!hw_ad)
+		pte |= S2_AF | S2_SW_DIRTY;
+	return s2_set_prot(pte, attr.prot, hw_ad);
+}
+
+static inline hpa_t s2_addr(uint64_t pte, unsigned level)
+{
+	/* Bits below a block's address hold other fields. */
+	bool table = level == 0 || (pte & S2_TABLE);
+
+	return HPA(pte & S2_ADDR & (table ? ~UINT64_C(0) : ~(npt_level_size(level) - 1)));
+}
+
+static inline uint8_t s2_memtype(uint64_t pte)
+{
+	unsigned memattr = (unsigned)((pte & S2_MEMATTR) >> S2_MEMATTR_SHIFT);
+
+	if (memattr < 4) /* 0b00xx: one of the Device types */
+		return NPT_UC;
+	switch (memattr & 3) { /* inner cacheability */
+	case 3:
+		return NPT_WB;
+	case 2:
+		return NPT_WT;
+	default:
+		return NPT_WC;
+	}
+}
+
+static inline struct npt_attr s2_attr(uint64_t pte, unsigned level)
+{
+	(void)level;
+	return (struct npt_attr){
+		.prot = (uint8_t)((pte & S2_READ ? NPT_R : 0) | (pte & (S2_WRITE | S2_DBM) ? NPT_W : 0) |
+				  (pte & S2_XN ? 0 : NPT_X)),
+		.memtype = s2_memtype(pte),
+	};
+}
+
+static inline uint64_t s2_shrink(uint64_t pte, unsigned level)
+{
+	return level == 1 ? pte | S2_TABLE : pte;
+}
+
+static const struct npt_format s2_format = {
+	.name = s2_name,
+	.min_levels = 3,
+	.max_levels = 4,
+	.max_root_order = 4,
+	.max_hpa_bits = 48,
+	.break_before_make = true,
+	.kind = s2_kind,
+	.check = s2_check,
+	.table = s2_table,
+	.leaf = s2_leaf,
+	.addr = s2_addr,
+	.attr = s2_attr,
+	.set_prot = s2_set_prot,
+	.accessed = s2_accessed,
+	.dirty = s2_dirty,
+	.shrink = s2_shrink,
+};
+
+NPT_INSTANTIATE(npt_stage2, s2_format);
