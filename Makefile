@@ -30,11 +30,11 @@ warnings := -Wall -Wextra -Werror -Wshadow -Wconversion -Wmissing-prototypes
 # It keeps out of FP and SIMD registers: those hold the state of whoever is below or above.
 bare := -std=gnu11 -ffreestanding -O2 -g $(warnings) -fno-stack-protector -U_FORTIFY_SOURCE \
 	-fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections \
-	-nostdinc -isystem $(shell $(CC) -print-file-name=include 2>/dev/null) -I.
+	-nostdinc -isystem $(third)/include -isystem $(third)/include-gcc -I.
 
 bare-x86_64 := -mno-red-zone -mgeneral-regs-only -fcf-protection=none
 
-hypervisor-flags = $(bare) $(bare-$(ARCH)) -isystem $(third)/include -Iinclude -fPIE -fvisibility=hidden
+hypervisor-flags = $(bare) $(bare-$(ARCH)) -Iinclude -fPIE -fvisibility=hidden
 guest-flags      = $(bare) $(bare-$(ARCH)) -fno-pic $(guest-flags-$(ARCH)) -I$(out)/guest/embed
 host-flags       = -std=gnu11 -O1 -g $(warnings) -Iinclude -I. \
 	-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -184,10 +184,9 @@ compdb-entry = {"directory": "$(CURDIR)", "file": "$(1)", "command": "$(2) -c $(
 compdb: setup
 	$(file >compile_commands.json,[)
 	$(foreach s,$(src-y) $(guest-rt-y) $(guests-y) $(test-guests-y),\
-		$(file >>compile_commands.json,$(call compdb-entry,$(s),$(CC) $(strip $(call flags-of,$(s))))$(comma)))
+		$(file >>compile_commands.json,$(call compdb-entry,$(s),$(CC) $(strip $(call flags-of,$(s))))))
 	$(foreach s,$(host-tests-y) $(filter tests/%,$(host-y)),\
-		$(file >>compile_commands.json,$(call compdb-entry,$(s),$(HOSTCC) $(host-flags))$(comma)))
-	$(file >>compile_commands.json,$(call compdb-entry,tests/host/none.c,$(HOSTCC))])
-comma := ,
+		$(file >>compile_commands.json,$(call compdb-entry,$(s),$(HOSTCC) $(host-flags))))
+	@sed -i '$$!s/}$$/},/; $$s/$$/]/' compile_commands.json
 
 -include $(image-objects:.o=.d) $(guest-objects:.o=.d) $(host-objects:.o=.d) $(host-test-objects:.o=.d)
