@@ -18,7 +18,23 @@ enum err {
 	ERR_IO,          /* the firmware or a device failed */
 };
 
-/* A short English text for an error, for use inside a longer line. Never NULL. */
-const char *err_name(enum err err);
+/* A short English text for an error, for use inside a longer line. */
+static inline const char *err_name(enum err err)
+{
+	static const char *const names[] = {
+		[ERR_OK] = "no error",
+		[ERR_NO_MEMORY] = "out of memory",
+		[ERR_INVALID] = "malformed",
+		[ERR_RANGE] = "out of range",
+		[ERR_EXISTS] = "already there",
+		[ERR_NOT_FOUND] = "not found",
+		[ERR_DENIED] = "not permitted",
+		[ERR_UNSUPPORTED] = "not supported",
+		[ERR_CORRUPT] = "inconsistent",
+		[ERR_IO] = "input/output error",
+	};
+
+	return names[err];
+}
 
 #endif

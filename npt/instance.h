@@ -34,6 +34,10 @@
 	{													\
 		return engine_split(&(this_format), npt, gpa, level);						\
 	}													\
+	static enum err ops_name##_cut(struct npt *npt, gpa_t gpa, uint64_t size)				\
+	{													\
+		return engine_cut_range(&(this_format), npt, gpa, size);					\
+	}													\
 	static enum npt_kind ops_name##_find(const struct npt *npt, gpa_t gpa, struct npt_cursor *cursor)	\
 	{													\
 		return engine_find(&(this_format), npt, gpa.raw, 0, cursor);						\
@@ -60,6 +64,7 @@
 		.unmap = ops_name##_unmap,									\
 		.protect = ops_name##_protect,									\
 		.split = ops_name##_split,									\
+		.cut = ops_name##_cut,										\
 		.find = ops_name##_find,									\
 		.map_at = ops_name##_map_at,									\
 		.decode = ops_name##_decode,									\

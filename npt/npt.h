@@ -158,6 +158,7 @@ struct npt_ops {
 	enum err (*unmap)(struct npt *npt, gpa_t gpa, uint64_t size, struct npt_gather *gather);
 	enum err (*protect)(struct npt *npt, gpa_t gpa, uint64_t size, unsigned prot, struct npt_gather *gather);
 	enum err (*split)(struct npt *npt, gpa_t gpa, unsigned level);
+	enum err (*cut)(struct npt *npt, gpa_t gpa, uint64_t size);
 	enum npt_kind (*find)(const struct npt *npt, gpa_t gpa, struct npt_cursor *cursor);
 	enum err (*map_at)(struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, unsigned level, hpa_t hpa,
 			   struct npt_attr attr);
@@ -226,6 +227,16 @@ MUST_CHECK static inline enum err npt_protect(struct npt *npt, gpa_t gpa, uint64
 MUST_CHECK static inline enum err npt_split(struct npt *npt, gpa_t gpa, unsigned level)
 {
 	return npt->ops->split(npt, gpa, level);
+}
+
+/*
+ * Split so that no leaf lies across either end of [gpa, gpa + size). What npt_unmap and npt_protect do first; by itself it
+ * makes sure that they cannot fail on any part of the range. Errors: ERR_INVALID, ERR_RANGE, ERR_NO_MEMORY: nothing was
+ * changed.
+ */
+MUST_CHECK static inline enum err npt_cut(struct npt *npt, gpa_t gpa, uint64_t size)
+{
+	return npt->ops->cut(npt, gpa, size);
 }
 
 /*

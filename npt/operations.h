@@ -281,6 +281,13 @@ ENGINE enum err engine_split(const struct npt_format *format, struct npt *npt, g
 	}
 }
 
+ENGINE enum err engine_cut_range(const struct npt_format *format, struct npt *npt, gpa_t gpa, uint64_t size)
+{
+	enum err err = engine_check_range(npt, gpa.raw, size);
+
+	return err == ERR_OK ? engine_cut(format, npt, gpa.raw, gpa.raw + size) : err;
+}
+
 ENGINE void engine_decode(const struct npt_format *format, const struct npt_cursor *cursor, gpa_t gpa,
 			  struct npt_leaf *leaf)
 {

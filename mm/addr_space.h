@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A guest's address space: areas that say what guest-physical memory is meant to be, over the nested tables that say
+ * what it is now.
+ *
+ * An area is a range with permissions, a memory type and a backend:
+ *   Linear  a fixed piece of host memory, mapped at once (hpa may lie above or below gpa);
+ *   Alloc   frames of its own, zeroed; all at once (populate), or each at its first touch (lazy).
+ *
+ * Locking: every function takes the space's lock, except where noted. Areas never overlap. Frames of Alloc areas are
+ * owned by the space and given back when they are unmapped; Linear memory is never owned.
+ */
+#ifndef NESTLING_MM_ADDR_SPACE_H
+#define NESTLING_MM_ADDR_SPACE_H
+
+#include "include/err.h"
+#include "include/lock.h"
+#include "include/types.h"
+#include "mm/area.h"
+#include "npt/npt.h"
+
+/* How an Alloc area gets its frames. */
+enum alloc_policy {
+	ALLOC_LAZY_4K,  /* 4 KiB at each first touch */
+	ALLOC_POPULATE, /* all when the area is made */
+};
+
+/* What a guest did, decoded by ISA code. */
+struct npt_fault {
+	gpa_t gpa;
+	uint8_t access;      /* mask of NPT_R, NPT_W, NPT_X: all that is wanted */
+	bool present;        /* as the hardware saw it: the entry was there, permission was not */
+	bool on_guest_walk;  /* the access was the guest's own page-table walk */
+};
+
+enum fault_outcome {
+	FAULT_HANDLED,   /* memory is there now: resume */
+	FAULT_SPURIOUS,  /* it was there already: flush locally, resume */
+	FAULT_DENIED,    /* the area does not permit it */
+	FAULT_UNMAPPED,  /* no area: MMIO or a wild access */
+	FAULT_NO_MEMORY, /* the area permits it, the host has no frame left; nothing was changed */
+	FAULT_OUTCOMES
+};
+
+struct addr_space_stats {
+	uint64_t resident;      /* bytes of frames owned now, tables apart */
+	uint64_t resident_peak; /* the most it ever was */
+	uint64_t flushes;       /* flush requests issued to the CPUs */
+	uint64_t faults[FAULT_OUTCOMES]; /* by outcome, guest accessors' own included */
+	uint64_t faults_by_host; /* of those, raised by guest accessors of the hypervisor */
+};
+
+/* How a space makes the CPUs forget. Called with the space's lock held; size NPT_FLUSH_ALL: everything. */
+struct addr_space;
+typedef void (*addr_space_flush)(struct addr_space *as, gpa_t gpa, uint64_t size);
+
+struct addr_space {
+	struct spinlock lock;
+	struct npt npt;
+	struct npt_env env;
+	struct area_set areas;
+	addr_space_flush flush;
+	struct addr_space_stats stats;
+};
+
+/*
+ * Make an empty space of 1 << config->gpa_bits bytes. `flush` may be NULL as long as no CPU runs on it.
+ * Errors: ERR_NO_MEMORY, ERR_INVALID (geometry).
+ */
+MUST_CHECK enum err addr_space_new(struct addr_space *as, const struct npt_ops *ops, const struct npt_config *config,
+				   addr_space_flush flush);
+
+/* Unmap everything, give back every frame and table. No CPU runs on the space any more. */
+void addr_space_free(struct addr_space *as);
+
+/*
+ * Map [gpa, gpa + size) to host memory at `hpa`, now, by the largest leaves that fit. All or nothing.
+ * Errors: ERR_INVALID (alignment to 4 KiB, size, prot), ERR_RANGE, ERR_EXISTS (an area is there), ERR_UNSUPPORTED
+ * (prot or memory type), ERR_NO_MEMORY.
+ */
+MUST_CHECK enum err addr_space_map_linear(struct addr_space *as, gpa_t gpa, hpa_t hpa, uint64_t size,
+					  struct npt_attr attr);
+
+/*
+ * Promise zeroed memory at [gpa, gpa + size). Lazy: O(log areas), no table or data frame. Populate: all frames now, by
+ * the largest leaves the allocator can give; all or nothing. Errors as addr_space_map_linear.
+ */
+MUST_CHECK enum err addr_space_map_alloc(struct addr_space *as, gpa_t gpa, uint64_t size, unsigned prot,
+					 enum alloc_policy policy);
+
+/*
+ * Remove [gpa, gpa + size) from all areas (split where needed; holes are skipped). When it returns no CPU reaches the
+ * memory, and owned frames are free. Errors: ERR_INVALID, ERR_RANGE, ERR_NO_MEMORY: nothing was changed.
+ */
+MUST_CHECK enum err addr_space_unmap(struct addr_space *as, gpa_t gpa, uint64_t size);
+
+/*
+ * Give [gpa, gpa + size), which areas must cover without a hole, the permissions `prot`, splitting areas where needed.
+ * When it returns no CPU can use a permission that was taken away.
+ * Errors: ERR_INVALID, ERR_RANGE, ERR_NOT_FOUND (a hole), ERR_UNSUPPORTED, ERR_NO_MEMORY: nothing was changed.
+ */
+MUST_CHECK enum err addr_space_protect(struct addr_space *as, gpa_t gpa, uint64_t size, unsigned prot);
+
+/* The host address behind the byte at `gpa`, if it is backed now. Errors: ERR_NOT_FOUND, ERR_RANGE. */
+MUST_CHECK enum err addr_space_translate(struct addr_space *as, gpa_t gpa, hpa_t *hpa);
+
+/*
+ * The same, and how many bytes from there on are host-contiguous and backed, at most `want` of them; `want` > 0.
+ */
+MUST_CHECK enum err addr_space_translate_and_limit(struct addr_space *as, gpa_t gpa, uint64_t want, hpa_t *hpa,
+						   uint64_t *limit);
+
+/* Serve a guest's fault. Takes a lock, a frame and table frames; never sleeps, prints or calls malloc. */
+enum fault_outcome addr_space_handle_fault(struct addr_space *as, const struct npt_fault *fault);
+
+/*
+ * Copy between guest memory and ours; any alignment and length, across pages, areas and leaves, faulting lazy memory
+ * in. The guest's permissions are obeyed (R to read, W to write).
+ * Errors: ERR_DENIED, ERR_NOT_FOUND (no area), ERR_NO_MEMORY; bytes before the failing page have been copied.
+ */
+MUST_CHECK enum err addr_space_read(struct addr_space *as, gpa_t gpa, void *to, uint64_t size);
+MUST_CHECK enum err addr_space_write(struct addr_space *as, gpa_t gpa, const void *from, uint64_t size);
+
+/*
+ * Call `each` for each contiguous piece of guest memory in [gpa, gpa + size), faulting it in with `access` (NPT_R or
+ * NPT_RW); stops early, with ERR_OK, when it returns false. The lock is not held during the call, so the pointer is
+ * good only while nobody unmaps the range. Errors as addr_space_read.
+ */
+typedef bool (*addr_space_chunk)(void *bytes, uint64_t size, void *context);
+MUST_CHECK enum err addr_space_iter_bytes(struct addr_space *as, gpa_t gpa, uint64_t size, unsigned access,
+					  addr_space_chunk each, void *context);
+
+/* Remove every area, and with it every mapping and owned frame. The space stays usable. */
+void addr_space_clear(struct addr_space *as);
+
+struct addr_space_stats addr_space_get_stats(struct addr_space *as);
+
+/* Print areas and runs of alike leaves, one line each, by log_info; at most 64 lines. */
+void addr_space_dump(struct addr_space *as);
+
+/* "handled", "spurious", ... as in the report. */
+const char *fault_outcome_name(enum fault_outcome outcome);
+
+#endif

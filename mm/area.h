@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The ordered set of an address space's areas. Private to mm/ but for the structures' sizes. */
+#ifndef NESTLING_MM_AREA_H
+#define NESTLING_MM_AREA_H
+
+#include <sys/tree.h>
+
+#include "include/err.h"
+#include "include/types.h"
+#include "npt/npt.h"
+
+enum area_backend { AREA_LINEAR, AREA_ALLOC };
+
+struct area {
+	RB_ENTRY(area) link;     /* in the set; spare ones are linked through its left pointer */
+	uint64_t start, end;     /* gpa, [start, end), 4 KiB aligned */
+	struct npt_attr attr;
+	uint8_t backend;         /* enum area_backend */
+	uint8_t policy;          /* enum alloc_policy, for AREA_ALLOC */
+};
+
+/*
+ * Area structures come from frames that the set takes one at a time and keeps until it is freed; the first is taken by
+ * area_set_init, so that making an area costs no frame until it is full.
+ */
+struct area_set {
+	RB_HEAD(area_tree, area) tree;
+	struct area *last;   /* last one found, tried first; NULL: none */
+	struct area *spare;  /* free structures */
+	size_t spares;
+	hpa_t chunks;        /* frames that hold the structures; raw 0: none */
+};
+
+MUST_CHECK enum err area_set_init(struct area_set *set);
+/* Give back all memory; areas in the set are forgotten. */
+void area_set_free(struct area_set *set);
+
+/* Make sure that `count` more areas can be inserted without failing. Errors: ERR_NO_MEMORY. */
+MUST_CHECK enum err area_reserve(struct area_set *set, size_t count);
+
+/* Insert a copy of `area`, which overlaps none in the set; a reservation must cover it. */
+void area_insert(struct area_set *set, const struct area *area);
+void area_remove(struct area_set *set, struct area *area);
+
+/* The area that holds `gpa`; NULL when none does. */
+struct area *area_find(struct area_set *set, uint64_t gpa);
+/* The area that holds `gpa`, else the first one above it; NULL when there is none. */
+struct area *area_find_from(struct area_set *set, uint64_t gpa);
+/* The next one above; NULL at the end. */
+struct area *area_next(struct area *area);
+
+/* Make `at` (inside the area, 4 KiB aligned) a border: the area keeps what is below. Takes one reserved structure. */
+void area_split(struct area_set *set, struct area *area, uint64_t at);
+
+#endif

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The frame allocator: a buddy system with its records outside the frames and its free lists inside them. */
+#include "mm/frame.h"
+
+#include <string.h>
+
+#include "include/lock.h"
+#include "include/panic.h"
+
+enum frame_state {
+	FRAME_NONE = 0, /* not ours, or not the first frame of a block */
+	FRAME_FREE,
+	FRAME_ALLOCATED,
+	FRAME_CHAINED, /* allocated, waiting in a chain */
+};
+
+struct frame {
+	uint32_t next; /* frame number of the next in a chain, 0 at its end */
+	uint16_t live; /* entries in use, for a frame that holds a page table */
+	uint8_t order;
+	uint8_t state; /* enum frame_state */
+};
+_Static_assert(sizeof(struct frame) == 8, "the cost per frame that is documented");
+
+/* Frame numbers fit `next`. */
+#define FRAME_LIMIT (UINT64_C(1) << 32)
+
+/* The first bytes of a free block. */
+struct free_block {
+	struct free_block *next, *prev;
+};
+
+struct zone {
+	uint64_t first, end; /* frame numbers */
+	struct frame *records;
+};
+
+static struct {
+	struct spinlock lock;
+	struct zone zones[FRAME_MAX_ZONES];
+	size_t zone_count;
+	uint64_t phys_to_virt;
+	struct free_block lists[FRAME_MAX_ORDER + 1]; /* circular, these are the heads */
+	uint32_t nonempty;                            /* bit n: list n has a block */
+	struct frame_stats stats;
+} frames;
+
+static uint64_t frame_number(hpa_t frame)
+{
+	return frame.raw >> PAGE_SHIFT;
+}
+
+void *frame_ptr(hpa_t frame)
+{
+	return (void *)(uintptr_t)(frame.raw + frames.phys_to_virt);
+}
+
+static struct free_block *block_of(uint64_t number)
+{
+	return frame_ptr(HPA(number << PAGE_SHIFT));
+}
+
+static uint64_t number_of(const struct free_block *block)
+{
+	return ((uintptr_t)block - frames.phys_to_virt) >> PAGE_SHIFT;
+}
+
+static struct zone *zone_of(uint64_t number)
+{
+	for (size_t i = 0; i < frames.zone_count; i++)
+		if (number >= frames.zones[i].first && number < frames.zones[i].end)
+			return &frames.zones[i];
+	return NULL;
+}
+
+/* NULL when the frame is in no zone. */
+static struct frame *record_of(uint64_t number)
+{
+	struct zone *zone = zone_of(number);
+
+	return zone ? &zone->records[number - zone->first] : NULL;
+}
+
+static void list_add(uint64_t number, unsigned order)
+{
+	struct free_block *head = &frames.lists[order], *block = block_of(number);
+	struct frame *record = record_of(number);
+
+	record->state = FRAME_FREE;
+	record->order = (uint8_t)order;
+	*block = (struct free_block){ .next = head->next, .prev = head };
+	head->next->prev = block;
+	head->next = block;
+	frames.nonempty |= 1u << order;
+}
+
+static void list_remove(uint64_t number, unsigned order)
+{
+	struct free_block *head = &frames.lists[order], *block = block_of(number);
+
+	block->prev->next = block->next;
+	block->next->prev = block->prev;
+	if (head->next == head)
+		frames.nonempty &= ~(1u << order);
+	record_of(number)->state = FRAME_NONE;
+}
+
+static bool is_block(const struct frame *record, enum frame_state state, unsigned order)
+{
+	return record && record->state == state && record->order == order;
+}
+
+/* Put a block on its list, joined with its free buddies. The first frame's record says FRAME_NONE. */
+static void release(uint64_t number, unsigned order)
+{
+	frames.stats.free += PAGE_SIZE << order;
+	for (; order < FRAME_MAX_ORDER; order++) {
+		uint64_t buddy = number ^ (UINT64_C(1) << order);
+
+		if (!is_block(record_of(buddy), FRAME_FREE, order))
+			break;
+		list_remove(buddy, order);
+		number &= buddy;
+	}
+	list_add(number, order);
+}
+
+uint64_t frame_records_size(const struct ram_range *span, size_t count)
+{
+	uint64_t size = 0;
+
+	for (size_t i = 0; i < count; i++)
+		size += (span[i].size >> PAGE_SHIFT) * sizeof(struct frame);
+	return align_up(size, PAGE_SIZE);
+}
+
+enum err frame_init(const struct ram_range *span, size_t count, hpa_t records, uint64_t phys_to_virt)
+{
+	struct frame *record;
+
+	if (count > FRAME_MAX_ZONES)
+		return ERR_RANGE;
+	memset(&frames, 0, sizeof(frames));
+	frames.phys_to_virt = phys_to_virt;
+	for (unsigned order = 0; order <= FRAME_MAX_ORDER; order++)
+		frames.lists[order].next = frames.lists[order].prev = &frames.lists[order];
+	record = memset(frame_ptr(records), 0, frame_records_size(span, count));
+	for (size_t i = 0; i < count; i++) {
+		uint64_t first = frame_number(span[i].start), frames_in_span = span[i].size >> PAGE_SHIFT;
+
+		if (first + frames_in_span >= FRAME_LIMIT)
+			return ERR_RANGE;
+		frames.zones[i] = (struct zone){ .first = first, .end = first + frames_in_span, .records = record };
+		record += frames_in_span;
+	}
+	frames.zone_count = count;
+	return ERR_OK;
+}
+
+enum err frame_add(struct ram_range range)
+{
+	uint64_t number = frame_number(range.start), end = number + (range.size >> PAGE_SHIFT);
+	struct zone *zone;
+
+	if (!is_aligned(range.start.raw | range.size, PAGE_SIZE))
+		return ERR_INVALID;
+	if (number == 0)
+		number = 1; /* 0 is our "none", and a null pointer must stay one */
+	if (number >= end)
+		return ERR_OK;
+	zone = zone_of(number);
+	if (!zone || end > zone->end)
+		return ERR_RANGE;
+	spin_lock(&frames.lock);
+	frames.stats.total += (end - number) << PAGE_SHIFT;
+	while (number < end) {
+		unsigned order = (unsigned)__builtin_ctzll(number);
+
+		if (order > FRAME_MAX_ORDER)
+			order = FRAME_MAX_ORDER;
+		while (number + (UINT64_C(1) << order) > end)
+			order--;
+		release(number, order);
+		number += UINT64_C(1) << order;
+	}
+	spin_unlock(&frames.lock);
+	return ERR_OK;
+}
+
+enum err frame_alloc(unsigned order, hpa_t *out)
+{
+	uint64_t number;
+	unsigned from;
+
+	if (order > FRAME_MAX_ORDER)
+		return ERR_RANGE;
+	spin_lock(&frames.lock);
+	uint32_t fitting = frames.nonempty & ~0u << order;
+
+	if (fitting == 0) {
+		spin_unlock(&frames.lock);
+		return ERR_NO_MEMORY;
+	}
+	from = (unsigned)__builtin_ctz(fitting);
+	number = number_of(frames.lists[from].next);
+	list_remove(number, from);
+	while (from > order) { /* the upper half goes back */
+		from--;
+		list_add(number + (UINT64_C(1) << from), from);
+	}
+	*record_of(number) = (struct frame){ .order = (uint8_t)order, .state = FRAME_ALLOCATED };
+	frames.stats.free -= PAGE_SIZE << order;
+	spin_unlock(&frames.lock);
+	*out = HPA(number << PAGE_SHIFT);
+	return ERR_OK;
+}
+
+enum err frame_alloc_zeroed(unsigned order, hpa_t *out)
+{
+	enum err err = frame_alloc(order, out);
+
+	if (err == ERR_OK)
+		memset(frame_ptr(*out), 0, PAGE_SIZE << order);
+	return err;
+}
+
+void frame_free(hpa_t frame, unsigned order)
+{
+	uint64_t number = frame_number(frame);
+	struct frame *record = record_of(number);
+
+	spin_lock(&frames.lock);
+	if (!is_aligned(frame.raw, PAGE_SIZE) || !is_block(record, FRAME_ALLOCATED, order))
+		panic("frame: freeing %#llx, which is not an allocated block of order %u",
+		      (unsigned long long)frame.raw, order);
+	record->state = FRAME_NONE;
+	release(number, order);
+	spin_unlock(&frames.lock);
+}
+
+/* Make [number, number + 2^order) an allocated block of its own, cut out of the larger one that it is part of. */
+static struct frame *isolate(uint64_t number, unsigned order)
+{
+	for (unsigned above = order; above <= FRAME_MAX_ORDER; above++) {
+		uint64_t first = number & ~((UINT64_C(1) << above) - 1);
+		struct frame *record = record_of(first);
+
+		if (!is_block(record, FRAME_ALLOCATED, above))
+			continue;
+		while (above > order) { /* halve, and go on with the half that holds it */
+			uint64_t middle = first + (UINT64_C(1) << --above);
+
+			record->order = (uint8_t)above;
+			*record_of(middle) = *record;
+			if (number >= middle) {
+				first = middle;
+				record = record_of(middle);
+			}
+		}
+		return record;
+	}
+	panic("frame: giving back %#llx, which is not in an allocated block",
+	      (unsigned long long)number << PAGE_SHIFT);
+}
+
+void frame_chain_add(struct frame_chain *chain, hpa_t frame, unsigned order)
+{
+	struct frame *record;
+
+	spin_lock(&frames.lock);
+	record = isolate(frame_number(frame), order);
+	record->state = FRAME_CHAINED;
+	record->next = (uint32_t)chain->first;
+	chain->first = frame_number(frame);
+	spin_unlock(&frames.lock);
+}
+
+void frame_chain_free(struct frame_chain *chain)
+{
+	spin_lock(&frames.lock);
+	while (chain->first != 0) {
+		uint64_t number = chain->first;
+		struct frame *record = record_of(number);
+
+		chain->first = record->next;
+		record->state = FRAME_NONE;
+		release(number, record->order);
+	}
+	spin_unlock(&frames.lock);
+}
+
+uint16_t *frame_table_live(hpa_t table)
+{
+	return &record_of(frame_number(table))->live;
+}
+
+struct frame_stats frame_get_stats(void)
+{
+	return frames.stats;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The frame allocator: a buddy system over the machine's RAM, blocks of 4 KiB (order 0) to 1 GiB (order 18).
+ *
+ * Free blocks are linked through their own first bytes; everything else about a frame is in an 8-byte record. A block
+ * of order n is 4 KiB << n bytes, aligned to its size. Freeing what is not an allocated block of that order is a
+ * mistake of the hypervisor and panics.
+ *
+ * Locking: a lock of its own; every function may be called on any CPU, with address-space locks held.
+ */
+#ifndef NESTLING_MM_FRAME_H
+#define NESTLING_MM_FRAME_H
+
+#include "include/err.h"
+#include "include/types.h"
+
+#define FRAME_MAX_ORDER 18
+#define FRAME_MAX_ZONES 8
+
+/* A range of RAM, bytes, 4 KiB aligned. */
+struct ram_range {
+	hpa_t start;
+	uint64_t size;
+};
+
+struct frame_stats {
+	uint64_t total; /* bytes ever given to the allocator */
+	uint64_t free;  /* bytes free now */
+};
+
+/*
+ * Start afresh. `span` lists where RAM is or may come to be (ascending, not overlapping): frames in it can be
+ * added later. The records (8 bytes a frame) are taken from `records`, which must be usable now and is
+ * frame_records_size() bytes; it is not part of what is added. `phys_to_virt` is added to an address to reach memory.
+ */
+uint64_t frame_records_size(const struct ram_range *span, size_t count);
+MUST_CHECK enum err frame_init(const struct ram_range *span, size_t count, hpa_t records, uint64_t phys_to_virt);
+
+/* Hand over free RAM inside the span. Page 0 is left out. Errors: ERR_INVALID, ERR_RANGE (outside the span). */
+MUST_CHECK enum err frame_add(struct ram_range range);
+
+/* Get 4 KiB << order bytes; contents are undefined. Errors: ERR_NO_MEMORY, ERR_RANGE (order > FRAME_MAX_ORDER). */
+MUST_CHECK enum err frame_alloc(unsigned order, hpa_t *out);
+
+/* The same, all zero. The only kind a guest or a table is given. */
+MUST_CHECK enum err frame_alloc_zeroed(unsigned order, hpa_t *out);
+
+/* Give back a block that frame_alloc returned, whole. */
+void frame_free(hpa_t frame, unsigned order);
+
+/*
+ * A chain of blocks that wait for a flush before they are freed: the memory itself is left alone, since CPUs may still
+ * use it; the chain runs through the records. A block may be an aligned part of an allocated one, whose other parts
+ * then stay allocated on their own: so a large leaf's memory can go back piece by piece.
+ */
+struct frame_chain {
+	uint64_t first; /* frame number; 0 when empty */
+};
+void frame_chain_add(struct frame_chain *chain, hpa_t frame, unsigned order);
+/* Free every block of the chain and empty it. */
+void frame_chain_free(struct frame_chain *chain);
+
+/* The count of live entries kept in the record of an allocated frame that holds a page table. 0 when allocated. */
+uint16_t *frame_table_live(hpa_t table);
+
+struct frame_stats frame_get_stats(void);
+
+/* A pointer to host memory, by the phys_to_virt of frame_init. */
+void *frame_ptr(hpa_t frame);
+
+#endif

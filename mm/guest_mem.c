@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The hypervisor's own access to guest memory, and the listing of it. */
+#include <string.h>
+
+#include "include/log.h"
+#include "mm/addr_space.h"
+#include "mm/frame.h"
+
+static enum err outcome_error(enum fault_outcome outcome)
+{
+	static const enum err errors[] = {
+		[FAULT_HANDLED] = ERR_OK,
+		[FAULT_SPURIOUS] = ERR_OK,
+		[FAULT_DENIED] = ERR_DENIED,
+		[FAULT_UNMAPPED] = ERR_NOT_FOUND,
+		[FAULT_NO_MEMORY] = ERR_NO_MEMORY,
+	};
+
+	return errors[outcome];
+}
+
+/* Is `gpa` backed, and open for `access`? */
+static bool leaf_at(struct addr_space *as, gpa_t gpa, unsigned access, struct npt_leaf *leaf)
+{
+	bool open;
+
+	spin_lock(&as->lock);
+	open = npt_query(&as->npt, gpa, leaf) == ERR_OK && !(access & ~(unsigned)leaf->attr.prot);
+	spin_unlock(&as->lock);
+	return open;
+}
+
+/* The leaf behind `gpa`, faulted in if need be. */
+static enum err reach(struct addr_space *as, gpa_t gpa, unsigned access, struct npt_leaf *leaf)
+{
+	const struct npt_fault fault = { .gpa = gpa, .access = (uint8_t)access };
+
+	while (!leaf_at(as, gpa, access, leaf)) {
+		enum err err = outcome_error(addr_space_handle_fault(as, &fault));
+
+		spin_lock(&as->lock);
+		as->stats.faults_by_host++;
+		spin_unlock(&as->lock);
+		if (err != ERR_OK)
+			return err;
+	}
+	return ERR_OK;
+}
+
+enum err addr_space_iter_bytes(struct addr_space *as, gpa_t gpa, uint64_t size, unsigned access,
+			       addr_space_chunk each, void *context)
+{
+	if (gpa.raw + size < gpa.raw)
+		return ERR_NOT_FOUND;
+	while (size > 0) {
+		struct npt_leaf leaf;
+		uint64_t offset, piece;
+		enum err err = reach(as, gpa, access, &leaf);
+
+		if (err != ERR_OK)
+			return err;
+		offset = gpa.raw - leaf.gpa.raw;
+		piece = min_u64(size, npt_level_size(leaf.level) - offset);
+		if (!each((char *)frame_ptr(leaf.hpa) + offset, piece, context))
+			return ERR_OK;
+		gpa.raw += piece;
+		size -= piece;
+	}
+	return ERR_OK;
+}
+
+static bool copy_out(void *bytes, uint64_t size, void *context)
+{
+	char **to = context;
+
+	memcpy(*to, bytes, size);
+	*to += size;
+	return true;
+}
+
+static bool copy_in(void *bytes, uint64_t size, void *context)
+{
+	const char **from = context;
+
+	memcpy(bytes, *from, size);
+	*from += size;
+	return true;
+}
+
+enum err addr_space_read(struct addr_space *as, gpa_t gpa, void *to, uint64_t size)
+{
+	return addr_space_iter_bytes(as, gpa, size, NPT_R, copy_out, &to);
+}
+
+enum err addr_space_write(struct addr_space *as, gpa_t gpa, const void *from, uint64_t size)
+{
+	return addr_space_iter_bytes(as, gpa, size, NPT_RW, copy_in, &from);
+}
+
+/* A run of leaves that follow each other in both address spaces. */
+struct extent {
+	gpa_t gpa;
+	hpa_t hpa;
+	uint64_t size;
+	struct npt_attr attr;
+};
+
+static bool extends(const struct extent *extent, const struct npt_leaf *leaf)
+{
+	return leaf->gpa.raw == extent->gpa.raw + extent->size && leaf->hpa.raw == extent->hpa.raw + extent->size;
+}
+
+static bool measure(const struct npt_leaf *leaf, void *context)
+{
+	struct extent *extent = context;
+
+	if (extent->size > 0 && !extends(extent, leaf))
+		return false;
+	if (extent->size == 0) {
+		extent->gpa = leaf->gpa;
+		extent->hpa = leaf->hpa;
+	}
+	extent->size += npt_level_size(leaf->level);
+	return true;
+}
+
+enum err addr_space_translate_and_limit(struct addr_space *as, gpa_t gpa, uint64_t want, hpa_t *hpa, uint64_t *limit)
+{
+	uint64_t space = BIT(as->npt.config.gpa_bits), first = align_down(gpa.raw, PAGE_SIZE), offset;
+	struct extent extent = { .size = 0 };
+	enum err err;
+
+	if (gpa.raw >= space)
+		return ERR_RANGE;
+	want = min_u64(want, space - gpa.raw);
+	spin_lock(&as->lock);
+	err = npt_walk(&as->npt, GPA(first), align_up(gpa.raw + want, PAGE_SIZE) - first, measure, &extent);
+	spin_unlock(&as->lock);
+	if (err != ERR_OK)
+		return err;
+	if (extent.size == 0 || extent.gpa.raw > gpa.raw)
+		return ERR_NOT_FOUND;
+	offset = gpa.raw - extent.gpa.raw;
+	*hpa = HPA(extent.hpa.raw + offset);
+	*limit = min_u64(want, extent.size - offset);
+	return ERR_OK;
+}
+
+#define DUMP_LINES 64
+
+struct dump {
+	struct extent extent;
+	unsigned lines;
+};
+
+static const char *prot_text(unsigned prot)
+{
+	static const char *const texts[] = { "---", "r--", "-w-", "rw-", "--x", "r-x", "-wx", "rwx" };
+
+	return texts[prot & NPT_RWX];
+}
+
+static void dump_extent(struct dump *dump)
+{
+	const struct extent *extent = &dump->extent;
+
+	if (extent->size > 0 && dump->lines++ < DUMP_LINES)
+		log_info("mem:   %#llx-%#llx -> %#llx %s", (unsigned long long)extent->gpa.raw,
+			 (unsigned long long)(extent->gpa.raw + extent->size), (unsigned long long)extent->hpa.raw,
+			 prot_text(extent->attr.prot));
+	dump->extent.size = 0;
+}
+
+static bool dump_leaf(const struct npt_leaf *leaf, void *context)
+{
+	struct dump *dump = context;
+
+	if (dump->extent.size > 0 && (!extends(&dump->extent, leaf) || dump->extent.attr.prot != leaf->attr.prot))
+		dump_extent(dump);
+	dump->extent.attr = leaf->attr;
+	measure(leaf, &dump->extent);
+	return dump->lines < DUMP_LINES;
+}
+
+void addr_space_dump(struct addr_space *as)
+{
+	struct dump dump = { .lines = 0 };
+	struct area *area;
+
+	spin_lock(&as->lock);
+	for (area = area_find_from(&as->areas, 0); area && dump.lines < DUMP_LINES; area = area_next(area)) {
+		dump.lines++;
+		log_info("mem: area %#llx-%#llx %s %s", (unsigned long long)area->start,
+			 (unsigned long long)area->end, prot_text(area->attr.prot),
+			 area->backend == AREA_LINEAR ? "linear" :
+			 area->policy == ALLOC_POPULATE ? "populated" : "lazy");
+		if (npt_walk(&as->npt, GPA(area->start), area->end - area->start, dump_leaf, &dump) != ERR_OK)
+			log_err("mem:   malformed entry");
+		dump_extent(&dump);
+	}
+	if (dump.lines >= DUMP_LINES)
+		log_info("mem: ... and more");
+	spin_unlock(&as->lock);
+}
