@@ -34,9 +34,9 @@ bare := -std=gnu11 -ffreestanding -O2 -g $(warnings) -fno-stack-protector -U_FOR
 
 bare-x86_64 := -mno-red-zone -mgeneral-regs-only -fcf-protection=none
 
-hypervisor-flags = $(bare) $(bare-$(ARCH)) -Iinclude -fPIE -fvisibility=hidden
+hypervisor-flags = $(bare) $(bare-$(ARCH)) -Iinclude -Ivmm/$(ARCH) -fPIE -fvisibility=hidden
 guest-flags      = $(bare) $(bare-$(ARCH)) -fno-pic $(guest-flags-$(ARCH)) -I$(out)/guest/embed
-host-flags       = -std=gnu11 -O1 -g $(warnings) -Iinclude -I. \
+host-flags       = -std=gnu11 -O1 -g $(warnings) -Iinclude -Ivmm/$(ARCH) -I. \
 	-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 guest-flags-x86_64 := -mcmodel=small

@@ -14,11 +14,15 @@ enum log_level { LOG_ERR, LOG_WARN, LOG_INFO, LOG_DBG };
 
 /*
  * Print one line; the newline is added. Lines longer than LOG_LINE_MAX - 1 bytes are cut and end in "...".
- * Uses vsnprintf: never called on the path of an exit that the guest is resumed from, except under --trace.
+ * Uses vsnprintf: never called on the path of an exit that the guest is resumed from, except under --trace and for the
+ * first few of a guest's oddities. All our ISAs and the host are LP64: print a uint64_t with %lu or %#lx.
  */
 #define LOG_LINE_MAX 512
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void log_vline(enum log_level level, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
+
+/* Why the program cannot start or go on: one line, "nestling: fatal: ...". The caller then ends the run. */
+void log_fatal(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #define log_at(level, ...)                          \
 	do {                                        \

@@ -146,8 +146,8 @@ static void remove_leaves(struct addr_space *as, uint64_t start, uint64_t end, e
 {
 	removal->gather.leaf_gone = backend == AREA_ALLOC ? frame_gone : NULL;
 	if (start < end && npt_unmap(&as->npt, GPA(start), end - start, &removal->gather) != ERR_OK)
-		panic("addr_space: malformed entry in [%#llx, %#llx)", (unsigned long long)start,
-		      (unsigned long long)end);
+		panic("addr_space: malformed entry in [%#lx, %#lx)", start,
+		      end);
 }
 
 /* Flush once; only then is the memory anybody else's. */
@@ -341,7 +341,7 @@ static enum fault_outcome back_page(struct addr_space *as, const struct area *ar
 	}
 	frame_free(frame, 0);
 	if (err != ERR_NO_MEMORY)
-		panic("addr_space: cannot map a frame at %#llx: %s", (unsigned long long)gpa, err_name(err));
+		panic("addr_space: cannot map a frame at %#lx: %s", gpa, err_name(err));
 	return FAULT_NO_MEMORY;
 }
 
@@ -365,8 +365,8 @@ static enum fault_outcome serve_fault(struct addr_space *as, const struct npt_fa
 		npt_decode(&as->npt, &cursor, fault->gpa, &leaf);
 		return fault->access & ~leaf.attr.prot ? FAULT_DENIED : FAULT_SPURIOUS;
 	default:
-		panic("addr_space: malformed entry %#llx for %#llx", (unsigned long long)cursor.pte,
-		      (unsigned long long)gpa);
+		panic("addr_space: malformed entry %#lx for %#lx", cursor.pte,
+		      gpa);
 	}
 }
 

@@ -135,7 +135,7 @@ void addr_space_clear(struct addr_space *as);
 
 struct addr_space_stats addr_space_get_stats(struct addr_space *as);
 
-/* Print areas and runs of alike leaves, one line each, by log_info; at most 64 lines. */
+/* Print areas and runs of alike leaves, one line each, by log_info; at most 24 lines. */
 void addr_space_dump(struct addr_space *as);
 
 /* "handled", "spurious", ... as in the report. */

@@ -231,8 +231,8 @@ void frame_free(hpa_t frame, unsigned order)
 
 	spin_lock(&frames.lock);
 	if (!is_aligned(frame.raw, PAGE_SIZE) || !is_block(record, FRAME_ALLOCATED, order))
-		panic("frame: freeing %#llx, which is not an allocated block of order %u",
-		      (unsigned long long)frame.raw, order);
+		panic("frame: freeing %#lx, which is not an allocated block of order %u",
+		      frame.raw, order);
 	record->state = FRAME_NONE;
 	release(number, order);
 	spin_unlock(&frames.lock);
@@ -259,8 +259,8 @@ static struct frame *isolate(uint64_t number, unsigned order)
 		}
 		return record;
 	}
-	panic("frame: giving back %#llx, which is not in an allocated block",
-	      (unsigned long long)number << PAGE_SHIFT);
+	panic("frame: giving back %#lx, which is not in an allocated block",
+	      number << PAGE_SHIFT);
 }
 
 void frame_chain_add(struct frame_chain *chain, hpa_t frame, unsigned order)

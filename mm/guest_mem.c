@@ -146,7 +146,7 @@ enum err addr_space_translate_and_limit(struct addr_space *as, gpa_t gpa, uint64
 	return ERR_OK;
 }
 
-#define DUMP_LINES 64
+#define DUMP_LINES 24
 
 struct dump {
 	struct extent extent;
@@ -165,8 +165,8 @@ static void dump_extent(struct dump *dump)
 	const struct extent *extent = &dump->extent;
 
 	if (extent->size > 0 && dump->lines++ < DUMP_LINES)
-		log_info("mem:   %#llx-%#llx -> %#llx %s", (unsigned long long)extent->gpa.raw,
-			 (unsigned long long)(extent->gpa.raw + extent->size), (unsigned long long)extent->hpa.raw,
+		log_info("mem:   %#lx-%#lx -> %#lx %s", extent->gpa.raw,
+			 (extent->gpa.raw + extent->size), extent->hpa.raw,
 			 prot_text(extent->attr.prot));
 	dump->extent.size = 0;
 }
@@ -190,8 +190,8 @@ void addr_space_dump(struct addr_space *as)
 	spin_lock(&as->lock);
 	for (area = area_find_from(&as->areas, 0); area && dump.lines < DUMP_LINES; area = area_next(area)) {
 		dump.lines++;
-		log_info("mem: area %#llx-%#llx %s %s", (unsigned long long)area->start,
-			 (unsigned long long)area->end, prot_text(area->attr.prot),
+		log_info("mem: area %#lx-%#lx %s %s", area->start,
+			 area->end, prot_text(area->attr.prot),
 			 area->backend == AREA_LINEAR ? "linear" :
 			 area->policy == ALLOC_POPULATE ? "populated" : "lazy");
 		if (npt_walk(&as->npt, GPA(area->start), area->end - area->start, dump_leaf, &dump) != ERR_OK)

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Calls to UEFI, through GNU-EFI's types and library. */
+#include "boot/firmware.h"
+
+#include <efilib.h>
+#include <string.h>
+
+#include "drivers/console.h"
+
+enum {
+	PATH_MAX_CHARS = 256,
+	EXIT_TRIES = 8,       /* a stale map key means that the map changed under us: take it again */
+	EXIT_SLACK = 16,      /* descriptors of room for what our own allocation adds */
+};
+
+static struct {
+	EFI_HANDLE image;
+	EFI_SYSTEM_TABLE *system;
+	EFI_RUNTIME_SERVICES *runtime;
+} firmware;
+
+/* Boot services only know 16-bit characters, and want "\r\n". */
+static void firmware_console(const char *bytes, size_t size)
+{
+	SIMPLE_TEXT_OUTPUT_INTERFACE *out = firmware.system->ConOut;
+	CHAR16 text[64];
+	size_t used = 0;
+
+	for (size_t i = 0; out && i < size; i++) {
+		if (bytes[i] == '\n')
+			text[used++] = '\r';
+		text[used++] = (CHAR16)(unsigned char)bytes[i];
+		if (used + 3 > ARRAY_LEN(text) || i + 1 == size) {
+			text[used] = 0;
+			out->OutputString(out, text);
+			used = 0;
+		}
+	}
+}
+
+void firmware_init(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
+{
+	InitializeLib(image, system);
+	firmware.image = image;
+	firmware.system = system;
+	firmware.runtime = system->RuntimeServices;
+	console_set_sink(firmware_console);
+}
+
+static enum err error_of(EFI_STATUS status)
+{
+	switch (status) {
+	case EFI_SUCCESS:
+		return ERR_OK;
+	case EFI_NOT_FOUND:
+	case EFI_NO_MEDIA:
+		return ERR_NOT_FOUND;
+	case EFI_OUT_OF_RESOURCES:
+		return ERR_NO_MEMORY;
+	default:
+		return ERR_IO;
+	}
+}
+
+static enum err open_file(const char *path, EFI_FILE_HANDLE *file)
+{
+	EFI_LOADED_IMAGE *loaded;
+	EFI_FILE_HANDLE root;
+	CHAR16 path16[PATH_MAX_CHARS];
+	EFI_STATUS status;
+	size_t length = strlen(path);
+
+	if (length >= ARRAY_LEN(path16))
+		return ERR_NOT_FOUND;
+	for (size_t i = 0; i <= length; i++)
+		path16[i] = path[i] == '/' ? '\\' : (CHAR16)(unsigned char)path[i];
+	status = BS->HandleProtocol(firmware.image, &LoadedImageProtocol, (void **)&loaded);
+	if (EFI_ERROR(status))
+		return error_of(status);
+	root = LibOpenRoot(loaded->DeviceHandle);
+	if (!root) /* started from something that is not a volume of files */
+		return ERR_NOT_FOUND;
+	status = root->Open(root, file, path16, EFI_FILE_MODE_READ, 0);
+	root->Close(root);
+	return error_of(status);
+}
+
+void *firmware_alloc_pages(size_t pages)
+{
+	EFI_PHYSICAL_ADDRESS address;
+
+	if (EFI_ERROR(BS->AllocatePages(AllocateAnyPages, EfiLoaderData, pages, &address)))
+		return NULL;
+	return (void *)(uintptr_t)address;
+}
+
+static enum err read_all(EFI_FILE_HANDLE file, char *to, size_t size)
+{
+	while (size > 0) {
+		UINTN piece = size;
+		EFI_STATUS status = file->Read(file, &piece, to);
+
+		if (EFI_ERROR(status) || piece == 0)
+			return ERR_IO;
+		to += piece;
+		size -= piece;
+	}
+	return ERR_OK;
+}
+
+enum err firmware_read_file(const char *path, uint64_t max, const void **bytes, size_t *size)
+{
+	EFI_FILE_HANDLE file;
+	EFI_FILE_INFO *info;
+	enum err err = open_file(path, &file);
+	void *memory;
+
+	if (err != ERR_OK)
+		return err;
+	info = LibFileInfo(file);
+	if (!info) {
+		err = ERR_IO;
+	} else if (info->Attribute & EFI_FILE_DIRECTORY) {
+		err = ERR_NOT_FOUND;
+	} else if (info->FileSize > max) {
+		err = ERR_RANGE;
+	} else {
+		*size = info->FileSize;
+		memory = firmware_alloc_pages(align_up(info->FileSize + 1, PAGE_SIZE) / PAGE_SIZE);
+		err = memory ? read_all(file, memory, *size) : ERR_NO_MEMORY;
+		*bytes = memory;
+	}
+	if (info)
+		FreePool(info);
+	file->Close(file);
+	return err;
+}
+
+/*
+ * ExitBootServices fails with a stale key when the map has changed since it was taken; after that nothing but
+ * GetMemoryMap and ExitBootServices may be called, so the buffer is got once, with room to spare.
+ */
+enum err firmware_exit(struct firmware_map *map)
+{
+	UINTN size = 0, key, stride, room;
+	UINT32 version;
+	EFI_STATUS status;
+	void *buffer;
+
+	status = BS->GetMemoryMap(&size, NULL, &key, &stride, &version);
+	if (status != EFI_BUFFER_TOO_SMALL)
+		return ERR_IO;
+	room = align_up(size + EXIT_SLACK * stride, PAGE_SIZE);
+	buffer = firmware_alloc_pages(room / PAGE_SIZE);
+	if (!buffer)
+		return ERR_NO_MEMORY;
+	for (unsigned tries = 0; tries < EXIT_TRIES; tries++) {
+		size = room;
+		status = BS->GetMemoryMap(&size, buffer, &key, &stride, &version);
+		if (EFI_ERROR(status))
+			return ERR_IO;
+		status = BS->ExitBootServices(firmware.image, key);
+		if (!EFI_ERROR(status)) {
+			console_set_sink(NULL);
+			*map = (struct firmware_map){ .descriptors = buffer, .size = size, .stride = stride };
+			return ERR_OK;
+		}
+	}
+	return ERR_IO;
+}
+
+void firmware_power_off(void)
+{
+	firmware.runtime->ResetSystem(EfiResetShutdown, EFI_SUCCESS, 0, NULL);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * UEFI, up to and including its last call. Source: UEFI specification 2.10: "Services - Boot Services", "Protocols -
+ * Media Access", "Services - Runtime Services".
+ */
+#ifndef NESTLING_BOOT_FIRMWARE_H
+#define NESTLING_BOOT_FIRMWARE_H
+
+#include <efi.h>
+
+#include "include/err.h"
+#include "include/types.h"
+
+/* A descriptor array as GetMemoryMap returns it: entries are `stride` bytes apart. */
+struct firmware_map {
+	const char *descriptors;
+	size_t size, stride;
+};
+
+/* The n-th descriptor; NULL past the end. */
+static inline const EFI_MEMORY_DESCRIPTOR *firmware_descriptor(const struct firmware_map *map, size_t n)
+{
+	return (n + 1) * map->stride <= map->size ?
+		       (const EFI_MEMORY_DESCRIPTOR *)(const void *)(map->descriptors + n * map->stride) :
+		       NULL;
+}
+
+/* First call of all: remember the firmware's tables, and make its console ours. */
+void firmware_init(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
+
+/*
+ * Read a file of the volume that the image was started from; `path` uses '\' or '/'. The bytes stay valid for good.
+ * Errors: ERR_NOT_FOUND, ERR_RANGE (larger than `max`), ERR_NO_MEMORY, ERR_IO.
+ */
+MUST_CHECK enum err firmware_read_file(const char *path, uint64_t max, const void **bytes, size_t *size);
+
+/* Memory that stays ours for good. Returns NULL when there is none. */
+void *firmware_alloc_pages(size_t pages);
+
+/* Take the memory map and end the boot services: from here on the machine is ours. Errors: ERR_NO_MEMORY, ERR_IO. */
+MUST_CHECK enum err firmware_exit(struct firmware_map *map);
+
+/* Ask the firmware to switch the machine off, under a map that lets it run. Returns if it does not. */
+void firmware_power_off(void);
+
+#endif

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From the firmware's call to a running hypervisor, and to the end of it. */
+#include <efi.h>
+#include <stdio.h>
+
+#include "boot/config.h"
+#include "boot/firmware.h"
+#include "boot/memory.h"
+#include "include/arch/machine.h"
+#include "include/arch/virt.h"
+#include "include/log.h"
+#include "include/panic.h"
+#include "mm/heap.h"
+
+enum {
+	STACK_PAGES = 8,      /* of the hypervisor proper */
+	TRAP_STACK_PAGES = 4, /* of each trap that brings its own */
+};
+
+#define GUEST_MAX_BYTES MIB(256)
+
+/* A stack and the page below it that is left unmapped. */
+struct stack {
+	char *guard;
+	size_t pages;
+};
+
+/* What is known before the machine is taken over, for use after. */
+static struct {
+	struct vm_options options;
+	struct guest_image guest;
+	struct firmware_map firmware;
+	struct stack stack, trap_stacks[ARCH_TRAP_STACKS];
+	struct host_map map, firmware_map;
+	bool firmware_mapped;
+} boot;
+
+static enum err new_stack(struct stack *stack, size_t pages)
+{
+	stack->guard = firmware_alloc_pages(pages + 1);
+	stack->pages = pages;
+	return stack->guard ? ERR_OK : ERR_NO_MEMORY;
+}
+
+static void *stack_top(const struct stack *stack)
+{
+	return stack->guard + (stack->pages + 1) * PAGE_SIZE;
+}
+
+static enum err guard_stack(const struct stack *stack)
+{
+	hpa_t guard = HPA((uintptr_t)stack->guard);
+
+	return host_map_remove(&boot.map, guard, HPA(guard.raw + PAGE_SIZE));
+}
+
+static _Noreturn void power_off(void)
+{
+	if (boot.firmware_mapped)
+		arch_host_map_activate(boot.firmware_map.npt.root);
+	firmware_power_off();
+	arch_halt();
+}
+
+void panic(const char *fmt, ...)
+{
+	char what[LOG_LINE_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	log_info("nestling: panic: %s", what);
+	power_off();
+}
+
+static enum err read_config(void)
+{
+	char why[256];
+	const void *text;
+	size_t size;
+	enum err err;
+
+	config_defaults(&boot.options);
+	err = firmware_read_file(CONFIG_FILE, CONFIG_MAX_BYTES, &text, &size);
+	if (err == ERR_NOT_FOUND) {
+		log_info("nestling: no " CONFIG_FILE " on the boot volume: the defaults hold");
+		return ERR_OK;
+	}
+	if (err != ERR_OK) {
+		log_fatal(CONFIG_FILE ": %s", err_name(err));
+		return err;
+	}
+	err = config_parse(&boot.options, text, size, why, sizeof(why));
+	if (err != ERR_OK)
+		log_fatal("%s", why);
+	return err;
+}
+
+static enum err read_guest(void)
+{
+	struct guest_image *guest = &boot.guest;
+	enum err err;
+
+	if (boot.options.guest[0] == '\0')
+		return ERR_OK;
+	guest->name = boot.options.guest;
+	err = firmware_read_file(guest->name, GUEST_MAX_BYTES, &guest->bytes, &guest->size);
+	if (err != ERR_OK)
+		log_fatal("guest %s: %s", guest->name, err_name(err));
+	return err;
+}
+
+static enum err prepare(void)
+{
+	const char *why;
+	enum err err = arch_virt_probe(&why);
+
+	if (err != ERR_OK) {
+		log_fatal("%s", why);
+		return err;
+	}
+	err = read_config();
+	if (err == ERR_OK)
+		err = read_guest();
+	if (err != ERR_OK)
+		return err;
+	err = new_stack(&boot.stack, STACK_PAGES);
+	for (size_t i = 0; err == ERR_OK && i < ARCH_TRAP_STACKS; i++)
+		err = new_stack(&boot.trap_stacks[i], TRAP_STACK_PAGES);
+	if (err != ERR_OK)
+		log_fatal("the firmware has no memory for our stacks");
+	return err;
+}
+
+/* Frames, our own map, our own traps; from then on nothing of the firmware's boot services is in use. */
+static enum err own_memory(void)
+{
+	enum err err = memory_init(&boot.firmware);
+
+	if (err == ERR_OK)
+		err = memory_make_map(&boot.map, &boot.firmware);
+	if (err == ERR_OK)
+		err = guard_stack(&boot.stack);
+	for (size_t i = 0; err == ERR_OK && i < ARCH_TRAP_STACKS; i++)
+		err = guard_stack(&boot.trap_stacks[i]);
+	if (err == ERR_OK)
+		err = memory_make_firmware_map(&boot.firmware_map, &boot.firmware);
+	if (err != ERR_OK)
+		return err;
+	for (unsigned i = 0; i < ARCH_TRAP_STACKS; i++)
+		arch_traps_set_stack(i, stack_top(&boot.trap_stacks[i]));
+	arch_traps_init();
+	arch_host_map_activate(boot.map.npt.root);
+	boot.firmware_mapped = true;
+	err = memory_reclaim(&boot.firmware);
+	return err == ERR_OK ? heap_init() : err;
+}
+
+static void run(void)
+{
+	const char *why;
+	enum err err = own_memory();
+
+	if (err != ERR_OK) {
+		log_fatal("taking over the machine's memory: %s", err_name(err));
+		return;
+	}
+	err = arch_virt_enable(&why);
+	if (err != ERR_OK) {
+		log_fatal("%s", why);
+		return;
+	}
+	err = vm_main(&boot.options, boot.guest.bytes ? &boot.guest : NULL);
+	if (err != ERR_OK)
+		log_info("nestling: nothing was run");
+}
+
+/* On our own stack, the machine ours. */
+static void taken_over(void)
+{
+	run();
+	power_off();
+}
+
+/* Called by GNU-EFI's start code; declared by none of its headers. */
+EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
+
+EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
+{
+	enum err err;
+
+	firmware_init(image, system);
+	log_info("nestling: a hypervisor that backs a guest's memory as it is touched");
+	err = prepare();
+	if (err != ERR_OK)
+		return EFI_UNSUPPORTED;
+	err = firmware_exit(&boot.firmware);
+	if (err != ERR_OK) {
+		log_fatal("the firmware does not let go of the machine: %s", err_name(err));
+		return EFI_DEVICE_ERROR;
+	}
+	arch_quiesce();
+	arch_console_init();
+	arch_switch_stack(stack_top(&boot.stack), taken_over);
+}

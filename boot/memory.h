@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From the firmware's memory map to the frame allocator and the hypervisor's own map. */
+#ifndef NESTLING_BOOT_MEMORY_H
+#define NESTLING_BOOT_MEMORY_H
+
+#include "boot/firmware.h"
+#include "include/err.h"
+#include "mm/host_map.h"
+
+/*
+ * Start the frame allocator on the memory that nothing uses any more. What boot services left behind stays out: the
+ * stack, page tables and descriptor tables in use may still be theirs. Errors: ERR_NO_MEMORY, ERR_RANGE.
+ */
+MUST_CHECK enum err memory_init(const struct firmware_map *firmware);
+
+/* Add what boot services left behind, once nothing of theirs is in use. */
+MUST_CHECK enum err memory_reclaim(const struct firmware_map *firmware);
+
+/*
+ * Make the hypervisor's map: RAM readable and writable, the image by its sections (W^X), page 0 unmapped.
+ * Errors: ERR_NO_MEMORY.
+ */
+MUST_CHECK enum err memory_make_map(struct host_map *map, const struct firmware_map *firmware);
+
+/*
+ * Make the map under which runtime services are called: everything the firmware describes, all permissions, since its
+ * code and data share regions. It is used for the very last call only. Errors: ERR_NO_MEMORY.
+ */
+MUST_CHECK enum err memory_make_firmware_map(struct host_map *map, const struct firmware_map *firmware);
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Our own GDT, TSS and IDT, and the report of a trap that should not have been.
+ * Source: Intel SDM vol. 3, "Interrupt Descriptor Table (IDT)", "Task Management in 64-bit Mode", "Interrupt Stack Table".
+ */
+#include "include/arch/machine.h"
+#include "include/arch/x86_64/cpu.h"
+#include "include/arch/x86_64/insn.h"
+#include "include/log.h"
+#include "include/panic.h"
+
+#define VECTORS            256
+#define FIRST_INTERRUPT    32
+#define TRAP_ENTRY_STRIDE  16 /* .balign in traps.S */
+#define SELECTOR_CODE      0x08
+#define SELECTOR_DATA      0x10
+#define SELECTOR_TSS       0x18
+#define DESCRIPTOR_PRESENT BIT(47)
+
+/* As trap_common pushes it, lowest address first. */
+struct trap_frame {
+	uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rbx, rdx, rcx, rax;
+	uint64_t vector, error;
+	uint64_t rip, cs, rflags, rsp, ss; /* by the CPU */
+};
+
+struct tss {
+	uint32_t reserved0;
+	uint64_t rsp[3];
+	uint64_t reserved1;
+	uint64_t ist[7];
+	uint64_t reserved2;
+	uint16_t reserved3;
+	uint16_t io_map; /* offset; past the end: none */
+} __attribute__((packed));
+_Static_assert(sizeof(struct tss) == 104, "the 64-bit TSS");
+
+struct gate {
+	uint16_t offset_low, selector;
+	uint8_t ist, type;
+	uint16_t offset_middle;
+	uint32_t offset_high, reserved;
+};
+
+extern const char trap_entries[];
+extern const char __image_start[], __text_start[], __text_end[];
+
+static struct tss tss = { .io_map = sizeof(struct tss) };
+static uint64_t gdt[5] = { 0, GDT_CODE64, GDT_DATA }; /* and two words of TSS descriptor */
+static struct gate idt[VECTORS];
+
+void trap_handle(struct trap_frame *frame);
+
+/* Traps that may come when the stack itself is the trouble, each with a stack of its own. */
+static const uint8_t stack_vectors[ARCH_TRAP_STACKS] = { VECTOR_DF, VECTOR_NMI, VECTOR_MC, VECTOR_PF };
+
+void arch_traps_set_stack(unsigned index, void *stack_top)
+{
+	tss.ist[index] = (uintptr_t)stack_top;
+}
+
+static void load_gdt(void)
+{
+	const struct table_pointer pointer = { .limit = sizeof(gdt) - 1, .base = (uintptr_t)gdt };
+	uint64_t base = (uintptr_t)&tss;
+
+	gdt[3] = (sizeof(tss) - 1) | (base & BITS(23, 0)) << 16 | (uint64_t)GDT_TYPE_TSS_AVAILABLE << 40 |
+		 DESCRIPTOR_PRESENT | (base & BITS(31, 24)) << 32;
+	gdt[4] = base >> 32;
+	lgdt(&pointer);
+	__asm__ volatile("push %0\n\t"
+			 "lea 1f(%%rip), %%rax\n\t"
+			 "push %%rax\n\t"
+			 "lretq\n"
+			 "1:\tmov %1, %%ds\n\t"
+			 "mov %1, %%es\n\t"
+			 "mov %1, %%fs\n\t"
+			 "mov %1, %%gs\n\t"
+			 "mov %1, %%ss\n\t"
+			 "ltr %2"
+			 :
+			 : "i"(SELECTOR_CODE), "r"(SELECTOR_DATA), "r"((uint16_t)SELECTOR_TSS)
+			 : "rax", "memory");
+}
+
+void arch_traps_init(void)
+{
+	const struct table_pointer pointer = { .limit = sizeof(idt) - 1, .base = (uintptr_t)idt };
+
+	load_gdt();
+	for (unsigned vector = 0; vector < VECTORS; vector++) {
+		uintptr_t entry = (uintptr_t)trap_entries + vector * TRAP_ENTRY_STRIDE;
+
+		idt[vector] = (struct gate){
+			.offset_low = (uint16_t)entry,
+			.selector = SELECTOR_CODE,
+			.type = 0x80 | GDT_TYPE_INTERRUPT_GATE, /* present, DPL 0 */
+			.offset_middle = (uint16_t)(entry >> 16),
+			.offset_high = (uint32_t)(entry >> 32),
+		};
+	}
+	for (unsigned i = 0; i < ARCH_TRAP_STACKS; i++)
+		idt[stack_vectors[i]].ist = (uint8_t)(i + 1);
+	lidt(&pointer);
+}
+
+static const char *vector_name(uint64_t vector)
+{
+	static const char *const names[] = {
+		[VECTOR_DE] = "divide error",
+		[VECTOR_DB] = "debug exception",
+		[VECTOR_NMI] = "non-maskable interrupt",
+		[VECTOR_BP] = "breakpoint",
+		[VECTOR_UD] = "invalid opcode",
+		[VECTOR_NM] = "device not available",
+		[VECTOR_DF] = "double fault",
+		[VECTOR_TS] = "invalid TSS",
+		[VECTOR_NP] = "segment not present",
+		[VECTOR_SS] = "stack fault",
+		[VECTOR_GP] = "general protection",
+		[VECTOR_PF] = "page fault",
+		[VECTOR_MF] = "x87 error",
+		[VECTOR_AC] = "alignment check",
+		[VECTOR_MC] = "machine check",
+		[VECTOR_XM] = "SIMD error",
+	};
+	const char *name = vector < ARRAY_LEN(names) ? names[vector] : NULL;
+
+	return name ? name : "exception";
+}
+
+/* Return addresses near the top of the stack, as offsets to look up in the image's symbols. */
+static void print_calls(const struct trap_frame *frame)
+{
+	const uint64_t *word = (const uint64_t *)(uintptr_t)(frame->rsp & ~UINT64_C(7));
+	uint64_t start = (uintptr_t)__text_start, end = (uintptr_t)__text_end;
+	unsigned found = 0;
+
+	/* Up to the end of its page: that much of a stack that a trap came from is there. */
+	for (; ((uintptr_t)word & (PAGE_SIZE - 1)) != 0 && found < 8; word++) {
+		if (*word < start || *word >= end)
+			continue;
+		log_err("trap:   perhaps called from nestling.elf + %#lx", *word - (uintptr_t)__image_start);
+		found++;
+	}
+}
+
+void trap_handle(struct trap_frame *f)
+{
+	/* Sources are masked; what was on its way comes once, and is let go. */
+	if (f->vector >= FIRST_INTERRUPT)
+		return;
+	log_err("trap: %s (vector %lu), error code %#lx", vector_name(f->vector), f->vector, f->error);
+	log_err("trap: rip %#lx = nestling.elf + %#lx, cs %#lx, rflags %#lx, cr2 %#lx", f->rip,
+		f->rip - (uintptr_t)__image_start, f->cs, f->rflags, read_cr2());
+	log_err("trap: rax %#018lx rbx %#018lx rcx %#018lx rdx %#018lx", f->rax, f->rbx, f->rcx, f->rdx);
+	log_err("trap: rsi %#018lx rdi %#018lx rbp %#018lx rsp %#018lx", f->rsi, f->rdi, f->rbp, f->rsp);
+	log_err("trap: r8  %#018lx r9  %#018lx r10 %#018lx r11 %#018lx", f->r8, f->r9, f->r10, f->r11);
+	log_err("trap: r12 %#018lx r13 %#018lx r14 %#018lx r15 %#018lx", f->r12, f->r13, f->r14, f->r15);
+	print_calls(f);
+	panic("%s in the hypervisor", vector_name(f->vector));
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What each ISA must offer to own the machine: its traps, its own map, its end. */
+#ifndef NESTLING_ARCH_MACHINE_H
+#define NESTLING_ARCH_MACHINE_H
+
+#include "include/types.h"
+#include "npt/npt.h"
+
+/* Mask and silence the interrupt sources firmware may have left running. The firmware's map is still in force. */
+void arch_quiesce(void);
+
+/* Install descriptor tables and trap handlers that report and stop. Traps before this go to the firmware's. */
+void arch_traps_init(void);
+
+/* Give the traps that cannot trust the current stack one of their own; `stack_top` of at least 8 KiB. */
+#define ARCH_TRAP_STACKS 4
+void arch_traps_set_stack(unsigned index, void *stack_top);
+
+/* Format and geometry of the hypervisor's own map. */
+const struct npt_ops *arch_host_map_config(struct npt_config *config);
+
+/* Switch to the map at `root` and turn on what enforces it (no-execute, write protection, SMEP, ...). */
+void arch_host_map_activate(hpa_t root);
+
+/* Continue at `entry` on another stack; never returns. */
+_Noreturn void arch_switch_stack(void *stack_top, void (*entry)(void));
+
+/* Stop this CPU for good. */
+_Noreturn void arch_halt(void);
+
+/* Find the machine's serial port and make it the console's sink. False: there is none. */
+bool arch_console_init(void);
+
+#endif

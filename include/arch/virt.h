@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What each ISA must offer to run a guest. Generic code calls these; the linker picks the ISA.
+ *
+ * Order: arch_virt_probe (firmware still there) - arch_virt_enable (machine taken over) - arch_npt_* and
+ * arch_vm_init - arch_vcpu_reset - arch_vcpu_run with the arch_vcpu_finish_* of each exit.
+ */
+#ifndef NESTLING_ARCH_VIRT_H
+#define NESTLING_ARCH_VIRT_H
+
+#include "include/err.h"
+#include "include/types.h"
+#include "vmm/vm.h"
+
+/*
+ * Can this CPU run guests? Reads registers only. On ERR_UNSUPPORTED `why` is a clause that says what is missing and what
+ * to do about it ("the CPU has neither VMX nor SVM", "VMX is locked off by firmware: enable it in the set-up menu").
+ */
+MUST_CHECK enum err arch_virt_probe(const char **why);
+
+/* "x86_64", "aarch64", "riscv64". */
+const char *arch_isa_name(void);
+
+/* "vmx", "svm", "el2", "h": after arch_virt_probe. */
+const char *arch_virt_name(void);
+
+/* Switch virtualization on on this CPU; `why` as in arch_virt_probe. May allocate frames. */
+MUST_CHECK enum err arch_virt_enable(const char **why);
+
+/* The nested page-table format and the geometry for guest-physical addresses below `gpa_end`. ERR_RANGE: too high. */
+MUST_CHECK enum err arch_npt_config(uint64_t gpa_end, const struct npt_ops **ops, struct npt_config *config);
+
+/* Make every CPU that runs `as` forget a range: the addr_space_flush of a VM. */
+void arch_npt_flush(struct addr_space *as, gpa_t gpa, uint64_t size);
+
+/* Make this CPU forget the translation of one page, after a spurious fault. */
+void arch_npt_flush_local(struct vcpu *vcpu, gpa_t gpa);
+
+/* Where this platform puts `ram` bytes of guest RAM; fills vm->ram and vm->ram_ranges. */
+void arch_vm_ram_layout(struct vm *vm, uint64_t ram);
+
+/* ISA state and devices of a new VM; its address space is there. */
+MUST_CHECK enum err arch_vm_init(struct vm *vm);
+void arch_vm_free(struct vm *vm);
+
+/* ELF e_machine of a guest for this ISA, and where guest programs may be loaded: not below this address. */
+uint16_t arch_elf_machine(void);
+gpa_t arch_guest_load_floor(const struct vm *vm);
+
+/* Write the boot data of docs/guest-abi.md into guest memory and set the vCPU to its entry state at `entry`. */
+MUST_CHECK enum err arch_vcpu_reset(struct vcpu *vcpu, gpa_t entry);
+
+/* Enter the guest and come back with the reason it stopped, decoded. Uses no FP/SIMD register, malloc or printf. */
+void arch_vcpu_run(struct vcpu *vcpu, struct vm_exit *exit);
+
+/* Serve a VM_EXIT_ARCH. False: it is refused; arch_exit_describe says what it was. */
+bool arch_handle_exit(struct vcpu *vcpu, struct vm_exit *exit);
+
+/* After a VM_EXIT_IO: give the guest exit->io.value if it was a read, and step over the instruction. */
+void arch_vcpu_finish_io(struct vcpu *vcpu, const struct vm_exit *exit);
+
+/* After a VM_EXIT_HYPERCALL: give the guest the result and step over the instruction if the CPU has not. */
+void arch_vcpu_finish_hypercall(struct vcpu *vcpu, uint64_t result);
+
+/* What the exit was, in one clause with the hardware's own names, and the bytes or values at fault. Off the fast path. */
+void arch_exit_describe(struct vcpu *vcpu, const struct vm_exit *exit, char *text, size_t size);
+
+/* Print the guest's registers, a few lines, by log_err. */
+void arch_vcpu_dump(struct vcpu *vcpu);
+
+#endif

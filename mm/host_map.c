@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The hypervisor's own map, by the engine that makes the guests'. */
+#include "mm/host_map.h"
+
+#include "include/arch/machine.h"
+#include "mm/frame.h"
+
+static enum err env_alloc_table(struct npt_env *env, unsigned order, hpa_t *table)
+{
+	(void)env;
+	return frame_alloc_zeroed(order, table);
+}
+
+static void env_free_table(struct npt_env *env, hpa_t table, unsigned order)
+{
+	(void)env;
+	frame_free(table, order);
+}
+
+static uint16_t *env_live(struct npt_env *env, hpa_t table)
+{
+	(void)env;
+	return frame_table_live(table);
+}
+
+/* A map is complete before it is activated, and does not change after that. */
+static void env_flush(struct npt_env *env, gpa_t gpa, uint64_t size)
+{
+	(void)env;
+	(void)gpa;
+	(void)size;
+}
+
+enum err host_map_new(struct host_map *map)
+{
+	struct npt_config config;
+	const struct npt_ops *ops = arch_host_map_config(&config);
+
+	map->env = (struct npt_env){
+		.alloc_table = env_alloc_table,
+		.free_table = env_free_table,
+		.live = env_live,
+		.flush = env_flush,
+		.phys_to_virt = (uintptr_t)frame_ptr(HPA(0)),
+	};
+	return npt_new(&map->npt, ops, &config, &map->env);
+}
+
+enum err host_map_add(struct host_map *map, hpa_t start, hpa_t end, unsigned prot)
+{
+	const struct npt_attr attr = { .prot = (uint8_t)prot, .memtype = NPT_WB };
+
+	if (start.raw == end.raw)
+		return ERR_OK;
+	return npt_map(&map->npt, GPA(start.raw), start, end.raw - start.raw, attr);
+}
+
+enum err host_map_protect(struct host_map *map, hpa_t start, hpa_t end, unsigned prot)
+{
+	struct npt_gather gather;
+	enum err err;
+
+	if (start.raw == end.raw)
+		return ERR_OK;
+	npt_gather_init(&gather, &map->npt);
+	err = npt_protect(&map->npt, GPA(start.raw), end.raw - start.raw, prot, &gather);
+	npt_gather_finish(&gather);
+	return err;
+}
+
+enum err host_map_remove(struct host_map *map, hpa_t start, hpa_t end)
+{
+	struct npt_gather gather;
+	enum err err;
+
+	npt_gather_init(&gather, &map->npt);
+	err = npt_unmap(&map->npt, GPA(start.raw), end.raw - start.raw, &gather);
+	npt_gather_finish(&gather);
+	return err;
+}

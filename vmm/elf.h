@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Loads guest programs: ELF64 executables, by their program headers. */
+#ifndef NESTLING_VMM_ELF_H
+#define NESTLING_VMM_ELF_H
+
+#include "vmm/vm.h"
+
+/* More PT_LOAD segments than this are refused. */
+#define ELF_MAX_SEGMENTS 16
+
+/*
+ * Check the whole file before a byte of it is used, then copy its segments into the VM's memory at their physical
+ * addresses (p_paddr); what lies beyond p_filesz is left as it is: zero, and untouched.
+ * `why`, on failure, is a clause that says what is wrong ("segment 1 lies outside guest RAM"), cut to `why_size`.
+ * Errors: ERR_CORRUPT (malformed), ERR_UNSUPPORTED (not for this machine), ERR_RANGE (does not fit guest RAM),
+ * ERR_NO_MEMORY.
+ */
+MUST_CHECK enum err elf_load(struct vm *vm, const void *file, size_t size, gpa_t *entry, char *why, size_t why_size);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Why a vCPU stopped, decoded once by ISA code into what generic code acts on. */
+#ifndef NESTLING_VMM_EXIT_H
+#define NESTLING_VMM_EXIT_H
+
+#include "drivers/io.h"
+#include "include/types.h"
+#include "mm/addr_space.h"
+
+enum vm_exit_kind {
+	VM_EXIT_FAULT,     /* nested page fault: .fault */
+	VM_EXIT_IO,        /* access to a port: .io */
+	VM_EXIT_HYPERCALL, /* .hypercall */
+	VM_EXIT_HALT,      /* the guest waits for an interrupt */
+	VM_EXIT_ARCH,      /* for arch_handle_exit: CPUID, MSRs, system registers, ... */
+	VM_EXIT_CRASH,     /* the guest cannot go on: triple fault and the like */
+	VM_EXIT_REFUSED,   /* the CPU would not enter the guest: our mistake, or state the guest set up */
+};
+
+#define HYPERCALL_ARGS 4
+
+struct hypercall {
+	uint64_t number;
+	uint64_t arg[HYPERCALL_ARGS];
+};
+
+struct vm_exit {
+	enum vm_exit_kind kind;
+	uint64_t reason; /* the hardware's own code, for diagnosis */
+	uint64_t pc;     /* of the guest */
+	union {
+		struct npt_fault fault;
+		struct io_access io;
+		struct hypercall hypercall;
+	};
+};
+
+#endif

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The run loop: enter the guest, see why it stopped, do what that asks for. */
+#include "include/arch/virt.h"
+#include "include/log.h"
+#include "mm/frame.h"
+#include "vmm/hypercall.h"
+
+/* Of accesses that nothing answers, this many are told; a guest must not flood the console. */
+enum { STRAY_IO_TOLD = 4 };
+
+void vm_add_device(struct vm *vm, struct io_device *device)
+{
+	if (vm->device_count < VM_MAX_DEVICES)
+		vm->devices[vm->device_count++] = device;
+}
+
+static struct io_device *find_device(struct vm *vm, const struct io_access *io)
+{
+	for (size_t i = 0; i < vm->device_count; i++) {
+		struct io_device *device = vm->devices[i];
+
+		if (device->space == io->space && io->addr - device->base < device->size && io->addr >= device->base)
+			return device;
+	}
+	return NULL;
+}
+
+void vm_io(struct vm *vm, struct io_access *io)
+{
+	struct io_device *device = find_device(vm, io);
+
+	if (device) {
+		device->access(device, io->addr - device->base, io);
+		return;
+	}
+	if (!io->write)
+		io->value = ~UINT64_C(0) >> (64 - 8 * io->size);
+	if (vm->stray_io++ < STRAY_IO_TOLD)
+		log_warn("vm: guest %s %s %#lx, where no device is%s", io->write ? "wrote to" : "read",
+			 io->space == IO_PORT ? "port" : "address", io->addr,
+			 vm->stray_io == STRAY_IO_TOLD ? "; no more of these will be told" : "");
+}
+
+static const char *access_text(unsigned access)
+{
+	if (access & NPT_X)
+		return "execution";
+	return access & NPT_W ? "write" : "read";
+}
+
+static const char *fault_text(enum fault_outcome outcome)
+{
+	switch (outcome) {
+	case FAULT_DENIED:
+		return "its permissions do not allow that";
+	case FAULT_NO_MEMORY:
+		return "the host has no frame left for it";
+	default:
+		return "the guest has no memory there";
+	}
+}
+
+/* A fault that ends the run: what it was, and where everything stood. */
+static void fault_ends(struct vcpu *vcpu, const struct vm_exit *exit, enum fault_outcome outcome)
+{
+	static const enum vm_outcome ends[] = {
+		[FAULT_DENIED] = VM_DENIED, [FAULT_UNMAPPED] = VM_UNMAPPED, [FAULT_NO_MEMORY] = VM_NO_MEMORY,
+	};
+	struct vm *vm = vcpu->vm;
+
+	log_err("vm: guest %s at %#lx%s, pc %#lx: %s", access_text(exit->fault.access), exit->fault.gpa.raw,
+		exit->fault.on_guest_walk ? " (by its own page walk)" : "", exit->pc, fault_text(outcome));
+	if (outcome == FAULT_NO_MEMORY) {
+		log_err("vm: resident %lu bytes of %lu promised, %lu bytes of tables, %lu bytes free",
+			addr_space_get_stats(&vm->as).resident, vm->options.ram, vm->as.npt.table_bytes,
+			frame_get_stats().free);
+	} else {
+		arch_vcpu_dump(vcpu);
+		addr_space_dump(&vm->as);
+	}
+	vm_end(vm, ends[outcome], 0);
+}
+
+static void handle_fault(struct vcpu *vcpu, const struct vm_exit *exit)
+{
+	struct vm *vm = vcpu->vm;
+	enum fault_outcome outcome = addr_space_handle_fault(&vm->as, &exit->fault);
+
+	vm->exits.fault++;
+	if (outcome == FAULT_SPURIOUS)
+		arch_npt_flush_local(vcpu, exit->fault.gpa);
+	else if (outcome != FAULT_HANDLED)
+		fault_ends(vcpu, exit, outcome);
+}
+
+static void handle_io(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	if (exit->io.space == IO_PORT)
+		vcpu->vm->exits.pio++;
+	else
+		vcpu->vm->exits.mmio++;
+	vm_io(vcpu->vm, &exit->io);
+	arch_vcpu_finish_io(vcpu, exit);
+}
+
+static void handle_hypercall(struct vcpu *vcpu, const struct vm_exit *exit)
+{
+	uint64_t result = hypercall_dispatch(vcpu, &exit->hypercall);
+
+	vcpu->vm->exits.hypercall++;
+	arch_vcpu_finish_hypercall(vcpu, result);
+}
+
+/* An exit that ends the run: the guest cannot go on, or we will not. */
+static void crash(struct vcpu *vcpu, const struct vm_exit *exit)
+{
+	char what[256];
+
+	arch_exit_describe(vcpu, exit, what, sizeof(what));
+	log_err("vm: guest stopped at pc %#lx: %s", exit->pc, what);
+	arch_vcpu_dump(vcpu);
+	vm_end(vcpu->vm, VM_CRASHED, 0);
+}
+
+/* The kinds of exit that are rare enough to be counted together. */
+static void handle_other(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	vcpu->vm->exits.other++;
+	switch (exit->kind) {
+	case VM_EXIT_HALT:
+		log_info("vm: guest halted, and there is no interrupt to wake it");
+		vm_end(vcpu->vm, VM_EXITED, 0);
+		break;
+	case VM_EXIT_ARCH:
+		if (!arch_handle_exit(vcpu, exit))
+			crash(vcpu, exit);
+		break;
+	default:
+		crash(vcpu, exit);
+		break;
+	}
+}
+
+static void trace(struct vcpu *vcpu, const struct vm_exit *exit)
+{
+	char what[192];
+
+	if (exit->kind == VM_EXIT_FAULT) {
+		log_info("trace: %lu pc %#lx %s fault at %#lx%s", vcpu->vm->exits.total, exit->pc,
+			 access_text(exit->fault.access), exit->fault.gpa.raw,
+			 exit->fault.on_guest_walk ? " by a page walk" : "");
+		return;
+	}
+	arch_exit_describe(vcpu, exit, what, sizeof(what));
+	log_info("trace: %lu pc %#lx %s", vcpu->vm->exits.total, exit->pc, what);
+}
+
+void vm_run(struct vm *vm)
+{
+	struct vcpu *vcpu = &vm->vcpu;
+
+	while (vm->outcome == VM_RUNNING) {
+		struct vm_exit exit;
+
+		arch_vcpu_run(vcpu, &exit);
+		vm->exits.total++;
+		if (vm->options.trace)
+			trace(vcpu, &exit);
+		switch (exit.kind) {
+		case VM_EXIT_FAULT:
+			handle_fault(vcpu, &exit);
+			break;
+		case VM_EXIT_IO:
+			handle_io(vcpu, &exit);
+			break;
+		case VM_EXIT_HYPERCALL:
+			handle_hypercall(vcpu, &exit);
+			break;
+		default:
+			handle_other(vcpu, &exit);
+			break;
+		}
+	}
+}

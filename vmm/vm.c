@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A virtual machine: made, loaded, and accounted for. */
+#include "vmm/vm.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "guest/embed.h"
+#include "include/arch/virt.h"
+#include "include/log.h"
+#include "mm/frame.h"
+#include "vmm/elf.h"
+#include "vmm/report.h"
+
+static const char *const policy_names[] = { [ALLOC_LAZY_4K] = "4k", [ALLOC_POPULATE] = "populate" };
+
+enum err alloc_policy_parse(const char *name, enum alloc_policy *policy)
+{
+	for (size_t i = 0; i < ARRAY_LEN(policy_names); i++) {
+		if (strcmp(name, policy_names[i]) == 0) {
+			*policy = (enum alloc_policy)i;
+			return ERR_OK;
+		}
+	}
+	return ERR_NOT_FOUND;
+}
+
+const char *alloc_policy_name(enum alloc_policy policy)
+{
+	return policy_names[policy];
+}
+
+void vm_end(struct vm *vm, enum vm_outcome outcome, uint64_t status)
+{
+	if (vm->outcome != VM_RUNNING)
+		return;
+	vm->outcome = outcome;
+	vm->guest_status = status;
+}
+
+static enum err new_space(struct vm *vm)
+{
+	const struct ram_range_gpa *top;
+	struct npt_config config;
+	const struct npt_ops *ops;
+	enum err err;
+
+	arch_vm_ram_layout(vm, vm->options.ram);
+	top = &vm->ram[vm->ram_ranges - 1];
+	err = arch_npt_config(top->start.raw + top->size, &ops, &config);
+	if (err == ERR_OK)
+		err = addr_space_new(&vm->as, ops, &config, arch_npt_flush);
+	if (err != ERR_OK)
+		log_fatal("cannot make a guest with %lu bytes of RAM: %s", vm->options.ram, err_name(err));
+	return err;
+}
+
+static enum err promise_ram(struct vm *vm)
+{
+	for (size_t i = 0; i < vm->ram_ranges; i++) {
+		enum err err = addr_space_map_alloc(&vm->as, vm->ram[i].start, vm->ram[i].size, NPT_RWX,
+						    vm->options.policy);
+
+		if (err == ERR_NO_MEMORY) {
+			log_err("vm: the host's %lu free bytes cannot back the guest's RAM now",
+				frame_get_stats().free);
+			vm_end(vm, VM_NO_MEMORY, 0);
+			return ERR_OK;
+		}
+		if (err != ERR_OK) {
+			log_fatal("cannot promise the guest its RAM: %s", err_name(err));
+			return err;
+		}
+	}
+	return ERR_OK;
+}
+
+enum err vm_new(struct vm **out, const struct vm_options *options)
+{
+	struct vm *vm = calloc(1, sizeof(*vm));
+	enum err err;
+
+	if (!vm) {
+		log_fatal("no heap left for a virtual machine");
+		return ERR_NO_MEMORY;
+	}
+	vm->options = *options;
+	vm->vcpu.vm = vm;
+	err = new_space(vm);
+	if (err != ERR_OK)
+		goto free_vm;
+	err = promise_ram(vm);
+	if (err != ERR_OK)
+		goto free_space;
+	err = arch_vm_init(vm);
+	if (err != ERR_OK) {
+		log_fatal("cannot set up the virtual CPU: %s", err_name(err));
+		goto free_space;
+	}
+	*out = vm;
+	return ERR_OK;
+
+free_space:
+	addr_space_free(&vm->as);
+free_vm:
+	free(vm);
+	return err;
+}
+
+void vm_free(struct vm *vm)
+{
+	arch_vm_free(vm);
+	addr_space_free(&vm->as);
+	free(vm);
+}
+
+/* Running short while loading is the run's outcome, like running short later. */
+static enum err load_failed(struct vm *vm, const struct guest_image *image, enum err err, const char *why)
+{
+	if (err == ERR_NO_MEMORY) {
+		log_err("vm: no frame left to load guest %s into", image->name);
+		vm_end(vm, VM_NO_MEMORY, 0);
+		return ERR_OK;
+	}
+	log_fatal("guest %s: %s", image->name, why);
+	return err;
+}
+
+enum err vm_load(struct vm *vm, const struct guest_image *image)
+{
+	char why[96] = "";
+	gpa_t entry;
+	enum err err = elf_load(vm, image->bytes, image->size, &entry, why, sizeof(why));
+
+	if (err == ERR_OK) {
+		err = arch_vcpu_reset(&vm->vcpu, entry);
+		strcpy(why, "its boot data does not fit its RAM");
+	}
+	return err == ERR_OK ? ERR_OK : load_failed(vm, image, err, why);
+}
+
+static enum err find_demo(const char *name, struct guest_image *image)
+{
+	for (size_t i = 0; i < guest_blob_count; i++) {
+		const struct guest_blob *blob = &guest_blobs[i];
+
+		if (strcmp(name, blob->name) != 0)
+			continue;
+		*image = (struct guest_image){
+			.name = blob->name,
+			.bytes = blob->start,
+			.size = (size_t)((const char *)blob->end - (const char *)blob->start),
+		};
+		return ERR_OK;
+	}
+	log_fatal("there is no demo called \"%s\"", name);
+	return ERR_NOT_FOUND;
+}
+
+enum err vm_main(const struct vm_options *options, const struct guest_image *file)
+{
+	struct guest_image image;
+	struct vm *vm;
+	enum err err = ERR_OK;
+
+	if (file)
+		image = *file;
+	else
+		err = find_demo(options->demo, &image);
+	if (err == ERR_OK)
+		err = vm_new(&vm, options);
+	if (err != ERR_OK)
+		return err;
+	if (vm->outcome == VM_RUNNING)
+		err = vm_load(vm, &image);
+	if (err == ERR_OK) {
+		vm_run(vm);
+		report_print(vm);
+	}
+	vm_free(vm);
+	return err;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A virtual machine and its vCPU: what runs, on what memory, and how it ended. */
+#ifndef NESTLING_VMM_VM_H
+#define NESTLING_VMM_VM_H
+
+#include "arch_vm.h" /* vmm/<isa>/: struct vm_arch, struct vcpu_arch */
+#include "drivers/vuart.h"
+#include "include/err.h"
+#include "include/types.h"
+#include "mm/addr_space.h"
+#include "vmm/exit.h"
+
+#define VM_MAX_RAM_RANGES 2
+#define VM_MAX_DEVICES    4
+
+/* What the person at the command line asked for; boot/config.c fills it in. */
+struct vm_options {
+	char demo[32];            /* name of an embedded guest */
+	char guest[128];          /* file on the boot volume that replaces it; empty: none */
+	uint64_t ram;             /* bytes promised to the guest */
+	enum alloc_policy policy;
+	bool trace;               /* print every exit */
+};
+
+/* A guest program in our memory. */
+struct guest_image {
+	const char *name;
+	const void *bytes;
+	size_t size;
+};
+
+enum vm_outcome {
+	VM_RUNNING,
+	VM_EXITED,    /* by the guest's own wish */
+	VM_DENIED,    /* it did what an area does not permit */
+	VM_UNMAPPED,  /* it touched what is not there */
+	VM_NO_MEMORY, /* it needed a frame and the host had none */
+	VM_CRASHED,   /* it cannot go on */
+};
+
+/* Exits by kind. They add up to `total`. */
+struct vm_exit_counts {
+	uint64_t total, fault, mmio, pio, hypercall, other;
+};
+
+struct vcpu {
+	struct vm *vm;
+	struct vcpu_arch arch;
+};
+
+struct vm {
+	struct addr_space as;
+	struct vm_arch arch;
+	struct vcpu vcpu;
+	struct vm_options options;
+	struct ram_range_gpa {
+		gpa_t start;
+		uint64_t size;
+	} ram[VM_MAX_RAM_RANGES]; /* ascending */
+	size_t ram_ranges;
+	struct io_device *devices[VM_MAX_DEVICES];
+	size_t device_count;
+	struct vuart console;
+	struct vm_exit_counts exits;
+	unsigned stray_io;        /* accesses that no device claimed; the first few are told */
+	enum vm_outcome outcome;
+	uint64_t guest_status;
+};
+
+/*
+ * Make a VM as `options` say, with its RAM promised and its devices there. If the host cannot populate the RAM, the VM
+ * is there but has ended with VM_NO_MEMORY. On failure one line has been logged by log_fatal.
+ */
+MUST_CHECK enum err vm_new(struct vm **vm, const struct vm_options *options);
+void vm_free(struct vm *vm);
+
+/* Load the guest and set the vCPU to its entry. Failure and shortage of memory as for vm_new. */
+MUST_CHECK enum err vm_load(struct vm *vm, const struct guest_image *image);
+
+/* Run until the guest ends; vm->outcome says how. */
+void vm_run(struct vm *vm);
+
+/* End the run. The first end stands. */
+void vm_end(struct vm *vm, enum vm_outcome outcome, uint64_t status);
+
+/* Let a device answer `io`; a read that nobody claims gives all ones. Logs the first few of those. */
+void vm_io(struct vm *vm, struct io_access *io);
+
+/* Attach a device; it must outlive the VM's run. */
+void vm_add_device(struct vm *vm, struct io_device *device);
+
+/*
+ * All of a run: find the guest (`file` replaces the embedded demo when it is not NULL), make, load, run, report.
+ * On failure to start, one line has been logged by log_fatal and there is no report.
+ */
+MUST_CHECK enum err vm_main(const struct vm_options *options, const struct guest_image *file);
+
+/* A policy by its name on the command line ("4k", "populate"); ERR_NOT_FOUND when there is none of that name. */
+MUST_CHECK enum err alloc_policy_parse(const char *name, enum alloc_policy *policy);
+const char *alloc_policy_name(enum alloc_policy policy);
+
+#endif
