@@ -11,7 +11,7 @@
 
 #define VECTORS            256
 #define FIRST_INTERRUPT    32
-#define TRAP_ENTRY_STRIDE  16 /* .balign in traps.S */
+#define TRAP_ENTRY_STRIDE  16 /* .balign in trap_entry.S */
 #define SELECTOR_CODE      0x08
 #define SELECTOR_DATA      0x10
 #define SELECTOR_TSS       0x18

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The runtime that a guest program stands on: the console, the hypercalls and the RAM it was promised, the same on every
- * ISA. A guest is one C file with a guest_main(); docs/guest-abi.md says what the runtime itself relies on.
+ * The runtime that a guest program stands on: the console, the hypercalls and the RAM it was promised, the same on
+ * every ISA. A guest is one C file with a guest_main(); docs/guest-abi.md says what the runtime itself relies on.
  *
  * There is one CPU, no interrupt and no heap. Memory is mapped so that a pointer is the guest-physical address.
  */
@@ -56,7 +56,7 @@ void rt_write(const char *bytes, size_t size);
 /* Print one byte through the emulated UART. Not in order with an unfinished rt_printf line. */
 void rt_putc(char c);
 
-/* "1 GiB", "1.3 MiB", "640 KiB": the largest unit that leaves a number >= 1, with one digit behind the point if < 100. */
+/* "1 GiB", "1.3 MiB", "640 KiB": the largest unit that leaves a number >= 1, and a digit behind the point below 100. */
 struct rt_text {
 	char text[24];
 };

@@ -19,9 +19,9 @@ struct e820_entry {
 #define CPUID_HYPERVISOR_CALLS 0x40000001
 #define CALLS_BY_VMMCALL       1
 
-#define UART        0x3f8
-#define UART_LSR    (UART + 5)
-#define LSR_THRE    0x20 /* room for a byte */
+#define UART     0x3f8
+#define UART_LSR (UART + 5)
+#define LSR_THRE 0x20 /* room for a byte */
 
 static bool use_vmmcall;
 static char signature[13];
