@@ -3,24 +3,19 @@
 
 	.text
 
-/* Vectors that push an error code: Intel SDM vol. 3, "Exception and Interrupt Reference". */
-.macro trap_entry vector
-	.balign 16
-	.if \vector == 8 || (\vector >= 10 && \vector <= 14) || \vector == 17 || \vector == 21 || \vector == 29 || \vector == 30
-	.else
-	push	$0
-	.endif
-	push	$\vector
-	jmp	trap_common
-.endm
-
+/* 16 bytes a vector; those that push no error code get one. Intel SDM vol. 3, "Exception and Interrupt Reference". */
 	.balign 16
 	.globl	trap_entries
 	.hidden	trap_entries
 trap_entries:
 	.set	vector, 0
 	.rept	256
-	trap_entry %vector
+	.balign 16
+	.if !(vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30)
+	push	$0
+	.endif
+	push	$vector
+	jmp	trap_common
 	.set	vector, vector + 1
 	.endr
 
