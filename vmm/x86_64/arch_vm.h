@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a VM and its vCPU are made of on x86-64; embedded by value in struct vm and struct vcpu. */
+#ifndef NESTLING_VMM_X86_64_ARCH_VM_H
+#define NESTLING_VMM_X86_64_ARCH_VM_H
+
+#include "include/types.h"
+
+struct vmcb;
+
+/* General registers by the number instructions encode them with. */
+enum gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, GPR_COUNT };
+
+struct svm_vm {
+	hpa_t iopm;    /* I/O permission map */
+	hpa_t msrpm;   /* MSR permission map */
+	uint32_t asid;
+};
+
+struct vmx_vm {
+	hpa_t msr_bitmap;
+};
+
+struct vm_arch {
+	union {
+		struct svm_vm svm;
+		struct vmx_vm vmx;
+	};
+};
+
+struct svm_vcpu {
+	hpa_t vmcb_pa;
+	hpa_t host_vmcb_pa; /* where VMSAVE put what VMLOAD brings back: the host's FS, GS, TR, LDTR, system-call MSRs */
+	struct vmcb *vmcb;
+};
+
+struct vmx_vcpu {
+	uint64_t host_rsp; /* what HOST_RSP of the VMCS is now */
+	uint64_t launched; /* VMRESUME, not VMLAUNCH, enters it */
+	hpa_t vmcs;
+	uint64_t cr8;      /* the guest's task priority: there is no APIC behind it */
+};
+
+struct vcpu_arch {
+	/*
+	 * The guest's general registers while it does not run. RSP (and on SVM RAX) live in the control block: their
+	 * slots are not used, but for RAX while arch_handle_exit runs.
+	 */
+	uint64_t gpr[GPR_COUNT];
+	union {
+		struct svm_vcpu svm;
+		struct vmx_vcpu vmx;
+	};
+	unsigned stray_msrs; /* accesses to MSRs the guest does not have; the first few are told */
+};
+
+#endif

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a guest finds in its memory and registers when it starts: docs/guest-abi.md for x86-64.
+ * Source of the conventions: Linux Documentation/arch/x86/boot.rst "64-bit Boot Protocol" and zero-page.rst.
+ *
+ *     0x1000   boot_params, and in its unused tail at 0x1f00 the GDT
+ *     0x2000   PML4
+ *     0x3000   PDPTs, one for each 512 GiB; then, without 1 GiB pages, page directories, one for each GiB
+ *
+ * The tables map memory one to one, up to the end of RAM and at least 4 GiB. With 1 GiB pages, or without them up to
+ * 12 GiB, all of it ends below 0x10000; a larger map goes on from there, and the memory map shows that as reserved.
+ */
+#include "include/arch/virt.h"
+
+#include "include/arch/x86_64/msr.h"
+#include "include/log.h"
+#include "vmm/x86_64/emulate.h"
+#include "vmm/x86_64/virt_ops.h"
+
+#define BOOT_PARAMS  UINT64_C(0x1000)
+#define GDT_BASE     (BOOT_PARAMS + 0xf00)
+#define PML4         UINT64_C(0x2000)
+#define BOOT_DATA    UINT64_C(0x10000) /* what guests keep out of without being told */
+#define BOOT_DATA_MAX MIB(1)           /* the load floor */
+
+/* struct boot_params */
+#define BOOT_PARAMS_E820_ENTRIES   0x1e8
+#define BOOT_PARAMS_TYPE_OF_LOADER 0x210
+#define BOOT_PARAMS_E820_TABLE     0x2d0
+#define LOADER_UNDEFINED 0xff
+
+enum e820_type { E820_RAM = 1, E820_RESERVED = 2 };
+
+struct e820_entry {
+	uint64_t addr, size;
+	uint32_t type;
+} __attribute__((packed));
+
+/* Accessed and dirty are set from the start, so that the CPU's walk writes nothing. */
+#define TABLE_FLAGS (PTE_P | PTE_RW | PTE_A)
+#define LEAF_FLAGS  (PTE_P | PTE_RW | PTE_A | PTE_D | PTE_PS)
+
+/* The identity map: where its tables lie and how much they map. */
+struct identity_map {
+	uint64_t gibs;  /* mapped from 0 */
+	uint64_t pdpts; /* how many, from PML4 + 4 KiB */
+	uint64_t pds;   /* how many, after them; 0: 1 GiB leaves */
+	uint64_t end;   /* of the last table */
+};
+
+/* One table's entries, evenly spaced: the first `count` are first, first + step, ... */
+struct table_fill {
+	uint64_t first, step, count;
+};
+
+static bool fill_chunk(void *bytes, uint64_t size, void *context)
+{
+	const struct table_fill *fill = context;
+	uint64_t *entries = bytes;
+
+	for (uint64_t i = 0; i < size / sizeof(*entries); i++)
+		entries[i] = i < fill->count ? fill->first + i * fill->step : 0;
+	return true;
+}
+
+static enum err write_table(struct addr_space *as, uint64_t table, uint64_t first, uint64_t step, uint64_t count)
+{
+	struct table_fill fill = { first, step, min_u64(count, 512) };
+
+	/* A page of guest memory is host-contiguous: fill_chunk sees it whole. */
+	return addr_space_iter_bytes(as, GPA(table), PAGE_SIZE, NPT_RW, fill_chunk, &fill);
+}
+
+static struct identity_map plan_identity_map(const struct vm *vm)
+{
+	const struct ram_range_gpa *last = &vm->ram[vm->ram_ranges - 1];
+	uint64_t top = max_u64(last->start.raw + last->size, GIB(4));
+	bool leaves_1g = guest_cpuid(vm, 0x80000001, 0).edx & CPUID_81_EDX_PDPE1GB;
+	struct identity_map map = { .gibs = align_up(top, GIB(1)) / GIB(1) };
+
+	map.pdpts = align_up(map.gibs, 512) / 512;
+	map.pds = leaves_1g ? 0 : map.gibs;
+	map.end = PML4 + PAGE_SIZE * (1 + map.pdpts + map.pds);
+	return map;
+}
+
+static enum err write_identity_map(struct addr_space *as, const struct identity_map *map)
+{
+	uint64_t pdpts = PML4 + PAGE_SIZE;
+	uint64_t pds = pdpts + PAGE_SIZE * map->pdpts;
+	enum err err = write_table(as, PML4, pdpts | TABLE_FLAGS, PAGE_SIZE, map->pdpts);
+
+	for (uint64_t i = 0; i < map->pdpts && err == ERR_OK; i++) {
+		uint64_t count = map->gibs - 512 * i;
+
+		if (map->pds)
+			err = write_table(as, pdpts + PAGE_SIZE * i, (pds + PAGE_SIZE * 512 * i) | TABLE_FLAGS, PAGE_SIZE,
+					  count);
+		else
+			err = write_table(as, pdpts + PAGE_SIZE * i, GIB(512) * i | LEAF_FLAGS, GIB(1), count);
+	}
+	for (uint64_t i = 0; i < map->pds && err == ERR_OK; i++)
+		err = write_table(as, pds + PAGE_SIZE * i, GIB(i) | LEAF_FLAGS, MIB(2), 512);
+	return err;
+}
+
+static size_t add_e820(struct e820_entry *table, size_t n, uint64_t start, uint64_t end, enum e820_type type)
+{
+	if (start < end)
+		table[n++] = (struct e820_entry){ start, end - start, type };
+	return n;
+}
+
+static enum err write_boot_params(struct vm *vm, const struct identity_map *map)
+{
+	struct e820_entry table[VM_MAX_RAM_RANGES + 2];
+	uint64_t low_end = vm->ram[0].start.raw + vm->ram[0].size;
+	uint64_t tables_end = max_u64(map->end, BOOT_DATA);
+	uint8_t loader = LOADER_UNDEFINED;
+	size_t n = 0;
+	enum err err;
+
+	if (tables_end > BOOT_DATA) {
+		n = add_e820(table, n, 0, BOOT_DATA, E820_RAM);
+		n = add_e820(table, n, BOOT_DATA, tables_end, E820_RESERVED);
+		n = add_e820(table, n, tables_end, low_end, E820_RAM);
+	} else {
+		n = add_e820(table, n, 0, low_end, E820_RAM);
+	}
+	for (size_t i = 1; i < vm->ram_ranges; i++)
+		n = add_e820(table, n, vm->ram[i].start.raw, vm->ram[i].start.raw + vm->ram[i].size, E820_RAM);
+
+	err = addr_space_write(&vm->as, GPA(BOOT_PARAMS + BOOT_PARAMS_E820_TABLE), table, n * sizeof(table[0]));
+	if (err == ERR_OK)
+		err = addr_space_write(&vm->as, GPA(BOOT_PARAMS + BOOT_PARAMS_E820_ENTRIES), &(uint8_t){ (uint8_t)n }, 1);
+	if (err == ERR_OK)
+		err = addr_space_write(&vm->as, GPA(BOOT_PARAMS + BOOT_PARAMS_TYPE_OF_LOADER), &loader, 1);
+	return err;
+}
+
+/* Intel SDM vol. 1 "FXSAVE Area": all zero but for these two, which FNINIT and a reset give. */
+static void reset_fpu(void)
+{
+	static const struct {
+		uint16_t fcw;
+		uint8_t to_mxcsr[22];
+		uint32_t mxcsr;
+		uint8_t registers[484];
+	} __attribute__((aligned(16))) reset = { .fcw = 0x37f, .mxcsr = 0x1f80 };
+
+	/* Firmware has used these registers; nobody but the guest does from now on. */
+	__asm__ volatile("fxrstor64 %0" : : "m"(reset));
+}
+
+enum err arch_vcpu_reset(struct vcpu *vcpu, gpa_t entry)
+{
+	static const uint64_t gdt[] = { 0, 0, GDT_CODE64, GDT_DATA }; /* ENTRY_CS, ENTRY_DS */
+	struct vm *vm = vcpu->vm;
+	struct identity_map map = plan_identity_map(vm);
+	struct entry_state state = {
+		.rip = entry.raw,
+		.rsi = BOOT_PARAMS,
+		.cr3 = PML4,
+		.gdt_base = GDT_BASE,
+		.gdt_limit = sizeof(gdt) - 1,
+	};
+	enum err err;
+
+	if (map.end > BOOT_DATA_MAX) {
+		log_err("vmm: without 1 GiB pages the guest's page tables for %lu GiB do not fit below 1 MiB", map.gibs);
+		return ERR_RANGE;
+	}
+	err = write_boot_params(vm, &map);
+	if (err == ERR_OK)
+		err = addr_space_write(&vm->as, GPA(GDT_BASE), gdt, sizeof(gdt));
+	if (err == ERR_OK)
+		err = write_identity_map(&vm->as, &map);
+	if (err != ERR_OK)
+		return err;
+
+	for (unsigned i = 0; i < GPR_COUNT; i++)
+		vcpu->arch.gpr[i] = 0;
+	vcpu->arch.gpr[RSI] = state.rsi;
+	vcpu->arch.stray_msrs = 0;
+	reset_fpu();
+	virt->reset(vcpu, &state);
+	return ERR_OK;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What CPUID tells a guest: of the CPU's features, those we have thought about and let the guest have; all else reads 0.
+ * Sources: Intel SDM vol. 2 "CPUID"; AMD APM vol. 3 "Obtaining Processor Information Via the CPUID Instruction".
+ *
+ * Left out on purpose: VMX and SVM (no nesting), XSAVE and with it AVX (XCR0 is not switched), the APICs, MONITOR, MTRR,
+ * MCE and MCA (not emulated), PCID and INVPCID (need a VM-execution control of their own), RDTSCP and RDPID (TSC_AUX is not
+ * switched), LA57, performance monitoring, CET, protection keys.
+ */
+#include "include/arch/x86_64/cpu.h"
+#include "vmm/hypercall.h"
+#include "vmm/x86_64/emulate.h"
+#include "vmm/x86_64/virt_ops.h"
+
+#define BASIC_LEAF_MAX      0x16
+#define EXTENDED_LEAF_MAX   0x80000008
+#define HYPERVISOR_LEAF     0x40000000
+#define HYPERVISOR_LEAF_MAX 0x40000001
+
+#define LEAF_1_ECX                                                                                              \
+	(CPUID_1_ECX_SSE3 | CPUID_1_ECX_PCLMULQDQ | CPUID_1_ECX_SSSE3 | CPUID_1_ECX_CMPXCHG16B |                \
+	 CPUID_1_ECX_SSE4_1 | CPUID_1_ECX_SSE4_2 | CPUID_1_ECX_MOVBE | CPUID_1_ECX_POPCNT | CPUID_1_ECX_AESNI | \
+	 CPUID_1_ECX_RDRAND)
+#define LEAF_1_EDX                                                                                           \
+	(CPUID_1_EDX_FPU | CPUID_1_EDX_DE | CPUID_1_EDX_PSE | CPUID_1_EDX_TSC | CPUID_1_EDX_MSR |            \
+	 CPUID_1_EDX_PAE | CPUID_1_EDX_CX8 | CPUID_1_EDX_SEP | CPUID_1_EDX_PGE | CPUID_1_EDX_CMOV |          \
+	 CPUID_1_EDX_PAT | CPUID_1_EDX_PSE36 | CPUID_1_EDX_CLFSH | CPUID_1_EDX_MMX | CPUID_1_EDX_FXSR |      \
+	 CPUID_1_EDX_SSE | CPUID_1_EDX_SSE2)
+#define LEAF_7_EBX                                                                                       \
+	(CPUID_7_EBX_FSGSBASE | CPUID_7_EBX_BMI1 | CPUID_7_EBX_SMEP | CPUID_7_EBX_BMI2 |                 \
+	 CPUID_7_EBX_ERMS | CPUID_7_EBX_RDSEED | CPUID_7_EBX_ADX | CPUID_7_EBX_SMAP |                    \
+	 CPUID_7_EBX_CLFLUSHOPT | CPUID_7_EBX_CLWB | CPUID_7_EBX_SHA)
+#define LEAF_81_ECX (CPUID_81_ECX_LAHF | CPUID_81_ECX_LZCNT | CPUID_81_ECX_SSE4A | CPUID_81_ECX_PREFETCHW)
+#define LEAF_81_EDX                                                                                          \
+	(CPUID_81_EDX_SYSCALL | CPUID_81_EDX_NX | CPUID_81_EDX_MMXEXT | CPUID_81_EDX_PDPE1GB | CPUID_81_EDX_LM)
+/* AMD repeats the low bits of leaf 1 EDX in leaf 0x80000001, apart from SEP and the like. */
+#define LEAF_81_EDX_REPEATED                                                                                 \
+	(CPUID_1_EDX_FPU | CPUID_1_EDX_DE | CPUID_1_EDX_PSE | CPUID_1_EDX_TSC | CPUID_1_EDX_MSR |            \
+	 CPUID_1_EDX_PAE | CPUID_1_EDX_CX8 | CPUID_1_EDX_PGE | CPUID_1_EDX_CMOV | CPUID_1_EDX_PAT |          \
+	 CPUID_1_EDX_PSE36 | CPUID_1_EDX_MMX | CPUID_1_EDX_FXSR)
+
+/* EBX of leaf 1: keep the CLFLUSH line size; one logical processor, APIC id 0. */
+#define LEAF_1_EBX_CLFLUSH BITS(15, 8)
+#define LEAF_1_EBX_ONE_CPU BIT(16)
+/* EAX of leaf 4 tells topology in its upper bits. */
+#define LEAF_4_EAX_CACHE BITS(13, 0)
+#define LEAF_87_EDX_INVARIANT_TSC BIT(8)
+#define LINEAR_BITS 48
+
+static struct cpuid_regs basic_leaf(uint32_t leaf, uint32_t subleaf, struct cpuid_regs host)
+{
+	switch (leaf) {
+	case 0:
+		host.eax = (uint32_t)min_u64(host.eax, BASIC_LEAF_MAX);
+		return host;
+	case 1:
+		host.ebx = (host.ebx & (uint32_t)LEAF_1_EBX_CLFLUSH) | (uint32_t)LEAF_1_EBX_ONE_CPU;
+		host.ecx = (host.ecx & (uint32_t)LEAF_1_ECX) | (uint32_t)CPUID_1_ECX_HYPERVISOR;
+		host.edx &= (uint32_t)LEAF_1_EDX;
+		return host;
+	case 4:
+		host.eax &= (uint32_t)LEAF_4_EAX_CACHE;
+		return host;
+	case 7:
+		if (subleaf == 0)
+			return (struct cpuid_regs){ 0, host.ebx & (uint32_t)LEAF_7_EBX, host.ecx & (uint32_t)CPUID_7_ECX_UMIP,
+						    host.edx & (uint32_t)CPUID_7_EDX_FSRM };
+		break;
+	case 2:    /* caches and TLBs */
+	case 0x15: /* frequency of the TSC */
+	case 0x16: /* frequency of the core */
+		return host;
+	}
+	return (struct cpuid_regs){ 0 };
+}
+
+static struct cpuid_regs extended_leaf(const struct vm *vm, uint32_t leaf, struct cpuid_regs host)
+{
+	switch (leaf) {
+	case 0x80000000:
+		host.eax = (uint32_t)min_u64(host.eax, EXTENDED_LEAF_MAX);
+		return host;
+	case 0x80000001:
+		host.ebx = 0;
+		host.ecx &= (uint32_t)LEAF_81_ECX;
+		host.edx &= (uint32_t)(LEAF_81_EDX | LEAF_81_EDX_REPEATED);
+		return host;
+	case 0x80000002: /* the brand string */
+	case 0x80000003:
+	case 0x80000004:
+	case 0x80000005: /* caches and TLBs */
+	case 0x80000006:
+		return host;
+	case 0x80000007:
+		return (struct cpuid_regs){ .edx = host.edx & (uint32_t)LEAF_87_EDX_INVARIANT_TSC };
+	case 0x80000008:
+		return (struct cpuid_regs){ .eax = vm->as.npt.config.gpa_bits | LINEAR_BITS << 8 };
+	}
+	return (struct cpuid_regs){ 0 };
+}
+
+/* The range Intel SDM vol. 2 "CPUID" says no CPU will use, and that hypervisors by custom identify themselves in. */
+static struct cpuid_regs hypervisor_leaf(uint32_t leaf)
+{
+	if (leaf == HYPERVISOR_LEAF)
+		return (struct cpuid_regs){
+			.eax = HYPERVISOR_LEAF_MAX,
+			.ebx = 0x7473654e, /* "Nest" */
+			.ecx = 0x676e696c, /* "ling" */
+			.edx = 0x7473654e, /* "Nest" */
+		};
+	if (leaf == HYPERVISOR_LEAF_MAX)
+		return (struct cpuid_regs){ .eax = virt->hypercall_insn, .ebx = HYPERCALL_ABI_VERSION };
+	return (struct cpuid_regs){ 0 };
+}
+
+struct cpuid_regs guest_cpuid(const struct vm *vm, uint32_t leaf, uint32_t subleaf)
+{
+	if (leaf >= 0x40000000 && leaf <= 0x4fffffff)
+		return hypervisor_leaf(leaf);
+	if (leaf <= BASIC_LEAF_MAX && leaf <= cpuid(0, 0).eax)
+		return basic_leaf(leaf, subleaf, cpuid(leaf, subleaf));
+	if (leaf >= 0x80000000 && leaf <= EXTENDED_LEAF_MAX && leaf <= cpuid(0x80000000, 0).eax)
+		return extended_leaf(vm, leaf, cpuid(leaf, subleaf));
+	return (struct cpuid_regs){ 0 };
+}
+
+void emulate_cpuid(struct vcpu *vcpu)
+{
+	uint64_t *gpr = vcpu->arch.gpr;
+	struct cpuid_regs regs = guest_cpuid(vcpu->vm, (uint32_t)gpr[RAX], (uint32_t)gpr[RCX]);
+
+	gpr[RAX] = regs.eax;
+	gpr[RBX] = regs.ebx;
+	gpr[RCX] = regs.ecx;
+	gpr[RDX] = regs.edx;
+}

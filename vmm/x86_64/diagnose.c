@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Words for reports and panics: guest code at fault, through the guest's own page tables, and nested table entries. */
+#include "vmm/x86_64/diagnose.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mm/frame.h"
+#include "include/arch/x86_64/msr.h"
+#include "vmm/x86_64/virt_ops.h"
+
+#define CODE_BYTES 15 /* the longest instruction */
+
+void text_add(char *text, size_t size, const char *fmt, ...)
+{
+	size_t used = strnlen(text, size);
+	va_list args;
+
+	if (used + 1 >= size)
+		return;
+	va_start(args, fmt);
+	vsnprintf(text + used, size - used, fmt, args);
+	va_end(args);
+}
+
+/* Memory that is not backed now is left so: a report must not change what it reports. */
+static bool peek_u64(struct vm *vm, uint64_t gpa, uint64_t *value)
+{
+	hpa_t hpa;
+
+	if (addr_space_translate(&vm->as, GPA(gpa), &hpa) != ERR_OK)
+		return false;
+	memcpy(value, frame_ptr(hpa), sizeof(*value));
+	return true;
+}
+
+/* Walk the guest's page tables. Intel SDM vol. 3 "4-Level Paging and 5-Level Paging". */
+static bool guest_translate(struct vcpu *vcpu, uint64_t gva, uint64_t *gpa)
+{
+	uint64_t table = virt->get(vcpu, FIELD_CR3);
+	uint64_t entry;
+
+	if (!(virt->get(vcpu, FIELD_CR0) & CR0_PG)) {
+		*gpa = gva;
+		return true;
+	}
+	if (!(virt->get(vcpu, FIELD_EFER) & EFER_LMA))
+		return false; /* 32-bit paging: not worth a walk of its own */
+
+	for (unsigned shift = 39; shift >= 12; shift -= 9) {
+		uint64_t offset = BIT(shift) - 1;
+
+		if (!peek_u64(vcpu->vm, (table & PTE_ADDR) + (gva >> shift & 511) * 8, &entry) || !(entry & PTE_P))
+			return false;
+		if (shift == 12 || (shift <= 30 && entry & PTE_PS)) {
+			*gpa = (entry & PTE_ADDR & ~offset) | (gva & offset);
+			return true;
+		}
+		table = entry;
+	}
+	return false;
+}
+
+size_t peek_guest(struct vcpu *vcpu, gva_t gva, uint8_t *bytes, size_t size)
+{
+	size_t done = 0;
+	hpa_t hpa;
+
+	while (done < size) {
+		uint64_t at = gva.raw + done, gpa;
+		size_t piece = (size_t)min_u64(size - done, PAGE_SIZE - (at & (PAGE_SIZE - 1)));
+
+		if (!guest_translate(vcpu, at, &gpa) ||
+		    addr_space_translate(&vcpu->vm->as, GPA(gpa), &hpa) != ERR_OK)
+			break;
+		memcpy(bytes + done, frame_ptr(hpa), piece);
+		done += piece;
+	}
+	return done;
+}
+
+/* What the bytes at the program counter, or the lack of an IDT, say about a guest that could not go on. */
+static const char *hint(struct vcpu *vcpu, const uint8_t *bytes, size_t count)
+{
+	if (count >= 2 && bytes[0] == 0x0f && bytes[1] == 0x0b)
+		return "ud2, an illegal instruction";
+	if (count >= 3 && bytes[0] == 0x0f && bytes[1] == 0x01 &&
+	    bytes[2] == (virt->hypercall_insn == HYPERCALL_VMCALL ? 0xd9 : 0xc1))
+		return "the other vendor's hypercall instruction";
+	if (virt->get(vcpu, FIELD_IDTR_LIMIT) == 0)
+		return "the guest has no IDT to take an exception with";
+	return NULL;
+}
+
+void describe_code(struct vcpu *vcpu, char *text, size_t size)
+{
+	uint64_t rip = virt->get(vcpu, FIELD_RIP);
+	uint8_t bytes[CODE_BYTES];
+	size_t count = peek_guest(vcpu, GVA(virt->get(vcpu, FIELD_CS_BASE) + rip), bytes, sizeof(bytes));
+	const char *why = hint(vcpu, bytes, count);
+
+	text_add(text, size, "rip %#lx", rip);
+	if (count)
+		text_add(text, size, ", code");
+	for (size_t i = 0; i < count; i++)
+		text_add(text, size, " %02x", bytes[i]);
+	if (why)
+		text_add(text, size, " (%s)", why);
+}
+
+void describe_nested_walk(const struct npt *npt, gpa_t gpa, char *text, size_t size)
+{
+	const uint64_t *table = frame_ptr(npt->root);
+
+	/* EPT and AMD entries agree on where the address and the large-page bit are. */
+	for (unsigned level = npt->config.levels; level-- > 0;) {
+		uint64_t entry = table[gpa.raw >> (PAGE_SHIFT + NPT_INDEX_BITS * level) & 511];
+
+		text_add(text, size, " level %u: %#lx", level, entry);
+		if (entry == 0 || (level < NPT_LEAF_LEVELS && entry & PTE_PS))
+			return;
+		if (level > 0)
+			table = frame_ptr(HPA(entry & PTE_ADDR & (BIT(npt->config.hpa_bits) - 1)));
+	}
+}

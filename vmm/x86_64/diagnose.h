@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Words for reports and panics, from the guest's memory and the nested tables. Nothing here changes either. */
+#ifndef NESTLING_VMM_X86_64_DIAGNOSE_H
+#define NESTLING_VMM_X86_64_DIAGNOSE_H
+
+#include "vmm/vm.h"
+
+/* Append to the text in a buffer of `size` bytes; what does not fit is cut. */
+void text_add(char *text, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* Append "rip 0x...", the bytes there, and what they or the state hint at. */
+void describe_code(struct vcpu *vcpu, char *text, size_t size);
+
+/* Append the nested entries on the way to `gpa`, root first. */
+void describe_nested_walk(const struct npt *npt, gpa_t gpa, char *text, size_t size);
+
+/* Copy up to `size` bytes of code at `gva` as the guest's page tables map them now. Returns how many were there. */
+size_t peek_guest(struct vcpu *vcpu, gva_t gva, uint8_t *bytes, size_t size);
+
+#endif

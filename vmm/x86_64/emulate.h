@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What both vendors do for a guest once an exit is decoded. */
+#ifndef NESTLING_VMM_X86_64_EMULATE_H
+#define NESTLING_VMM_X86_64_EMULATE_H
+
+#include "include/arch/x86_64/insn.h"
+#include "vmm/vm.h"
+
+/* What CPUID tells the guest. */
+struct cpuid_regs guest_cpuid(const struct vm *vm, uint32_t leaf, uint32_t subleaf);
+
+/* Carry out CPUID on gpr[RAX..RBX]. */
+void emulate_cpuid(struct vcpu *vcpu);
+
+/* Carry out RDMSR or WRMSR on gpr[RAX, RCX, RDX]. False: the guest is to get #GP(0). */
+bool emulate_rdmsr(struct vcpu *vcpu);
+bool emulate_wrmsr(struct vcpu *vcpu);
+
+/* MSRs that a guest may read and write without an exit: its own while it runs. */
+extern const uint32_t msr_passthrough[];
+extern const size_t msr_passthrough_count;
+
+/* What MOV to CR4 may set; the rest is of features that CPUID does not offer. */
+#define GUEST_CR4_ALLOWED                                                                               \
+	(CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCE | CR4_OSFXSR |    \
+	 CR4_OSXMMEXCPT | CR4_UMIP | CR4_FSGSBASE | CR4_SMEP | CR4_SMAP)
+
+/* RAX after a port read: 8 and 16 bits leave the rest alone, 32 clear it. */
+static inline uint64_t io_result(uint64_t rax, const struct io_access *io)
+{
+	uint64_t mask = io->size == 1 ? 0xff : io->size == 2 ? 0xffff : ~UINT64_C(0);
+
+	return (rax & ~mask) | (io->value & mask);
+}
+
+/* The `size` low bytes of RAX, for a port write. */
+static inline uint64_t io_operand(uint64_t rax, unsigned size)
+{
+	return rax & (~UINT64_C(0) >> (64 - 8 * size));
+}
+
+/* Let the host's own handlers have what arrived while the guest ran. */
+static inline void take_host_interrupt(void)
+{
+	__asm__ volatile("sti; nop; cli" : : : "memory");
+}
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SVM's world switch: general registers only. Speculation barriers between guest and host are not done.
+ *
+ * VMRUN and #VMEXIT switch RIP, RSP, RAX, RFLAGS, the control registers, CS, SS, DS, ES, GDTR and IDTR. FS, GS, TR, LDTR and the
+ * system-call MSRs are ours to switch (AMD APM vol. 2 "VMSAVE and VMLOAD Instructions"). While TR is the guest's, an NMI
+ * must not reach our IDT, whose IST stacks hang off our TSS: GIF is clear from before VMLOAD until all is ours again.
+ */
+#include "vmm/x86_64/offsets.h"
+
+	.text
+
+/* void svm_enter(struct vcpu_arch *arch) */
+	.globl	svm_enter
+	.hidden	svm_enter
+	.type	svm_enter, @function
+svm_enter:
+	pushq	%rbx
+	pushq	%rbp
+	pushq	%r12
+	pushq	%r13
+	pushq	%r14
+	pushq	%r15
+	pushq	%rdi
+
+	movq	VCPU_SVM_VMCB_PA(%rdi), %rax
+	movq	VCPU_RCX(%rdi), %rcx
+	movq	VCPU_RDX(%rdi), %rdx
+	movq	VCPU_RBX(%rdi), %rbx
+	movq	VCPU_RBP(%rdi), %rbp
+	movq	VCPU_RSI(%rdi), %rsi
+	movq	VCPU_R8(%rdi), %r8
+	movq	VCPU_R9(%rdi), %r9
+	movq	VCPU_R10(%rdi), %r10
+	movq	VCPU_R11(%rdi), %r11
+	movq	VCPU_R12(%rdi), %r12
+	movq	VCPU_R13(%rdi), %r13
+	movq	VCPU_R14(%rdi), %r14
+	movq	VCPU_R15(%rdi), %r15
+	movq	VCPU_RDI(%rdi), %rdi
+
+	clgi
+	vmload	%rax
+	vmrun	%rax
+	vmsave	%rax
+
+	/* RAX is again what it was at VMRUN, GIF is clear, the guest's RAX is in the VMCB. */
+	popq	%rax
+	movq	%rcx, VCPU_RCX(%rax)
+	movq	%rdx, VCPU_RDX(%rax)
+	movq	%rbx, VCPU_RBX(%rax)
+	movq	%rbp, VCPU_RBP(%rax)
+	movq	%rsi, VCPU_RSI(%rax)
+	movq	%rdi, VCPU_RDI(%rax)
+	movq	%r8, VCPU_R8(%rax)
+	movq	%r9, VCPU_R9(%rax)
+	movq	%r10, VCPU_R10(%rax)
+	movq	%r11, VCPU_R11(%rax)
+	movq	%r12, VCPU_R12(%rax)
+	movq	%r13, VCPU_R13(%rax)
+	movq	%r14, VCPU_R14(%rax)
+	movq	%r15, VCPU_R15(%rax)
+	movq	VCPU_SVM_HOST_VMCB_PA(%rax), %rax
+	vmload	%rax
+	stgi
+
+	popq	%r15
+	popq	%r14
+	popq	%r13
+	popq	%r12
+	popq	%rbp
+	popq	%rbx
+	ret
+	.size	svm_enter, . - svm_enter
+
+	.section .note.GNU-stack, "", @progbits

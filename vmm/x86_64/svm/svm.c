@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* AMD SVM: what the CPU must offer, switching it on, the VMCB of a guest. AMD APM vol. 2 "Secure Virtual Machine". */
+#include "vmm/x86_64/svm/svm.h"
+
+#include "include/arch/x86_64/insn.h"
+#include "include/arch/x86_64/msr.h"
+#include "mm/frame.h"
+#include "vmm/x86_64/emulate.h"
+
+#define SVM_LEAF 0x8000000a
+
+struct svm_features svm_features;
+
+/* Where VMSAVE put the host's share of the state; loaded again after each exit. */
+static hpa_t host_vmcb_pa;
+static uint32_t next_asid = 1; /* 0 is the host's */
+
+static enum err svm_probe(const char **why)
+{
+	struct cpuid_regs features;
+
+	/* AMD APM vol. 2 "Enabling SVM". */
+	if (rdmsr(VM_CR) & VM_CR_SVMDIS) {
+		*why = cpuid(SVM_LEAF, 0).edx & CPUID_8A_EDX_SVML ?
+			       "SVM is locked off by firmware (VM_CR.SVMDIS): enable it in the set-up menu" :
+			       "SVM is disabled by firmware (VM_CR.SVMDIS): enable it in the set-up menu";
+		return ERR_UNSUPPORTED;
+	}
+	features = cpuid(SVM_LEAF, 0);
+	if (!(features.edx & CPUID_8A_EDX_NP)) {
+		*why = "the CPU's SVM has no nested paging";
+		return ERR_UNSUPPORTED;
+	}
+	svm_features = (struct svm_features){
+		.nrips = features.edx & CPUID_8A_EDX_NRIPS,
+		.flush_by_asid = features.edx & CPUID_8A_EDX_FLUSHBYASID,
+		.asids = features.ebx,
+	};
+	return ERR_OK;
+}
+
+static enum err svm_enable(const char **why)
+{
+	hpa_t save_area;
+
+	if (frame_alloc_zeroed(0, &save_area) != ERR_OK || frame_alloc_zeroed(0, &host_vmcb_pa) != ERR_OK) {
+		*why = "no memory for SVM's host save area";
+		return ERR_NO_MEMORY;
+	}
+	wrmsr(IA32_EFER, rdmsr(IA32_EFER) | EFER_SVME);
+	wrmsr(VM_HSAVE_PA, save_area.raw);
+	return ERR_OK;
+}
+
+static void svm_npt_config(struct npt_config *config)
+{
+	bool leaves_1g = cpuid(0x80000001, 0).edx & CPUID_81_EDX_PDPE1GB;
+
+	config->max_leaf = leaves_1g ? 2 : 1;
+	config->hw_ad = true; /* AMD APM vol. 2 "Nested Table Walk": as in any long-mode table */
+}
+
+static void svm_flush(struct vm *vm)
+{
+	struct vmcb *vmcb = vm->vcpu.arch.svm.vmcb;
+
+	/* Before the vCPU's first run there is nothing to forget, and svm_reset asks for it anyway. */
+	if (vmcb)
+		vmcb->tlb_control = svm_features.flush_by_asid ? TLB_CONTROL_FLUSH_ASID : TLB_CONTROL_FLUSH_ALL;
+}
+
+/* Two bits for each MSR, read and write; the manual's three ranges. AMD APM vol. 2 "MSR Intercepts". */
+static void msrpm_pass(uint8_t *map, uint32_t msr)
+{
+	uint32_t index = msr < 0x2000 ? msr : msr < 0xc0010000 ? msr - 0xc0000000 + 0x2000 : msr - 0xc0010000 + 0x4000;
+
+	map[index / 4] &= (uint8_t)~(3u << (index % 4 * 2));
+}
+
+static void fill_ones(hpa_t block, uint64_t size)
+{
+	uint64_t *words = frame_ptr(block);
+
+	for (uint64_t i = 0; i < size / sizeof(*words); i++)
+		words[i] = ~UINT64_C(0);
+}
+
+static void svm_vm_free(struct vm *vm)
+{
+	struct svm_vcpu *vcpu = &vm->vcpu.arch.svm;
+
+	if (vcpu->vmcb_pa.raw)
+		frame_free(vcpu->vmcb_pa, 0);
+	if (vm->arch.svm.msrpm.raw)
+		frame_free(vm->arch.svm.msrpm, SVM_MSRPM_ORDER);
+	if (vm->arch.svm.iopm.raw)
+		frame_free(vm->arch.svm.iopm, SVM_IOPM_ORDER);
+	vm->arch.svm = (struct svm_vm){ 0 };
+	vm->vcpu.arch.svm = (struct svm_vcpu){ 0 };
+}
+
+static enum err svm_vm_init(struct vm *vm)
+{
+	struct svm_vcpu *vcpu = &vm->vcpu.arch.svm;
+	struct svm_vm *arch = &vm->arch.svm;
+	enum err err;
+
+	*arch = (struct svm_vm){ .asid = next_asid };
+	*vcpu = (struct svm_vcpu){ .host_vmcb_pa = host_vmcb_pa };
+	next_asid = next_asid + 1 < svm_features.asids ? next_asid + 1 : 1;
+
+	err = frame_alloc_zeroed(0, &vcpu->vmcb_pa);
+	if (err == ERR_OK)
+		err = frame_alloc(SVM_IOPM_ORDER, &arch->iopm);
+	if (err == ERR_OK)
+		err = frame_alloc(SVM_MSRPM_ORDER, &arch->msrpm);
+	if (err != ERR_OK) {
+		svm_vm_free(vm);
+		return err;
+	}
+	vcpu->vmcb = frame_ptr(vcpu->vmcb_pa);
+	fill_ones(arch->iopm, PAGE_SIZE << SVM_IOPM_ORDER);
+	fill_ones(arch->msrpm, PAGE_SIZE << SVM_MSRPM_ORDER);
+	for (size_t i = 0; i < msr_passthrough_count; i++)
+		msrpm_pass(frame_ptr(arch->msrpm), msr_passthrough[i]);
+	return ERR_OK;
+}
+
+static void reset_control(struct vm *vm, struct vmcb *vmcb)
+{
+	/* A machine check is the host's. */
+	vmcb->intercept_exceptions = (uint32_t)BIT(VECTOR_MC);
+	vmcb->intercept_misc1 = (uint32_t)(INTERCEPT_INTR | INTERCEPT_NMI | INTERCEPT_INIT | INTERCEPT_RDPMC |
+					   INTERCEPT_CPUID | INTERCEPT_RSM | INTERCEPT_INVD | INTERCEPT_HLT |
+					   INTERCEPT_INVLPGA | INTERCEPT_IOIO | INTERCEPT_MSR | INTERCEPT_SHUTDOWN);
+	vmcb->intercept_misc2 = (uint32_t)(INTERCEPT_VMRUN | INTERCEPT_VMMCALL | INTERCEPT_VMLOAD | INTERCEPT_VMSAVE |
+					   INTERCEPT_STGI | INTERCEPT_CLGI | INTERCEPT_SKINIT | INTERCEPT_RDTSCP |
+					   INTERCEPT_MONITOR | INTERCEPT_MWAIT | INTERCEPT_MWAIT_ARMED |
+					   INTERCEPT_XSETBV | INTERCEPT_RDPRU);
+	vmcb->iopm_base_pa = vm->arch.svm.iopm.raw;
+	vmcb->msrpm_base_pa = vm->arch.svm.msrpm.raw;
+	vmcb->asid = vm->arch.svm.asid;
+	/* The guest's IF and CR8 are its own; whether the machine's interrupts are taken, the host's IF (0) decides. */
+	vmcb->int_ctl = INT_CTL_V_INTR_MASKING;
+	vmcb->nested_ctl = NESTED_CTL_NP_ENABLE;
+	vmcb->nested_cr3 = vm->as.npt.root.raw;
+}
+
+static void reset_save(struct vmcb *vmcb, const struct entry_state *entry)
+{
+	struct vmcb_segment data = { ENTRY_DS, SEG_DATA, UINT32_MAX, 0 };
+
+	vmcb->cs = (struct vmcb_segment){ ENTRY_CS, SEG_CODE64, UINT32_MAX, 0 };
+	vmcb->ds = data;
+	vmcb->es = data;
+	vmcb->ss = data;
+	vmcb->gdtr = (struct vmcb_segment){ .limit = entry->gdt_limit, .base = entry->gdt_base };
+	vmcb->tr = (struct vmcb_segment){ .attrib = SEG_TSS, .limit = UINT16_MAX };
+	vmcb->efer = EFER_LME | EFER_LMA | EFER_NXE | EFER_SVME;
+	vmcb->cr0 = ENTRY_CR0;
+	vmcb->cr3 = entry->cr3;
+	vmcb->cr4 = ENTRY_CR4;
+	vmcb->dr6 = DR6_RESET;
+	vmcb->dr7 = DR7_RESET;
+	vmcb->rflags = RFLAGS_ONE;
+	vmcb->rip = entry->rip;
+	vmcb->g_pat = PAT_RESET;
+}
+
+static void svm_reset(struct vcpu *vcpu, const struct entry_state *entry)
+{
+	struct vmcb *vmcb = vcpu->arch.svm.vmcb;
+
+	*vmcb = (struct vmcb){ 0 };
+	reset_control(vcpu->vm, vmcb);
+	reset_save(vmcb, entry);
+	svm_flush(vcpu->vm);
+	/* By now the host's descriptor tables are the ones it keeps. */
+	__asm__ volatile("vmsave %%rax" : : "a"(host_vmcb_pa.raw) : "memory");
+}
+
+/* Where in the VMCB a field is, and how wide. */
+static const struct {
+	uint16_t offset;
+	uint8_t size;
+} fields[FIELD_COUNT] = {
+#define FIELD(member) { offsetof(struct vmcb, member), sizeof(((struct vmcb *)0)->member) }
+	[FIELD_RIP] = FIELD(rip),
+	[FIELD_RSP] = FIELD(rsp),
+	[FIELD_RFLAGS] = FIELD(rflags),
+	[FIELD_CR0] = FIELD(cr0),
+	[FIELD_CR3] = FIELD(cr3),
+	[FIELD_CR4] = FIELD(cr4),
+	[FIELD_EFER] = FIELD(efer),
+	[FIELD_PAT] = FIELD(g_pat),
+	[FIELD_TSC_OFFSET] = FIELD(tsc_offset),
+	[FIELD_CS] = FIELD(cs.selector),
+	[FIELD_CS_BASE] = FIELD(cs.base),
+	[FIELD_SS] = FIELD(ss.selector),
+	[FIELD_GDTR_BASE] = FIELD(gdtr.base),
+	[FIELD_GDTR_LIMIT] = FIELD(gdtr.limit),
+	[FIELD_IDTR_BASE] = FIELD(idtr.base),
+	[FIELD_IDTR_LIMIT] = FIELD(idtr.limit),
+#undef FIELD
+};
+
+static uint64_t svm_get(struct vcpu *vcpu, enum guest_field field)
+{
+	uint64_t value = 0;
+
+	__builtin_memcpy(&value, (char *)vcpu->arch.svm.vmcb + fields[field].offset, fields[field].size);
+	/* SVME must be set for VMRUN; the guest knows nothing of it. */
+	return field == FIELD_EFER ? value & ~EFER_SVME : value;
+}
+
+static void svm_set(struct vcpu *vcpu, enum guest_field field, uint64_t value)
+{
+	if (field == FIELD_EFER)
+		value |= EFER_SVME;
+	__builtin_memcpy((char *)vcpu->arch.svm.vmcb + fields[field].offset, &value, fields[field].size);
+}
+
+static uint64_t svm_get_gpr(struct vcpu *vcpu, enum gpr gpr)
+{
+	if (gpr == RAX)
+		return vcpu->arch.svm.vmcb->rax;
+	if (gpr == RSP)
+		return vcpu->arch.svm.vmcb->rsp;
+	return vcpu->arch.gpr[gpr];
+}
+
+const struct virt_ops svm_ops = {
+	.name = "svm",
+	.npt = &npt_amd,
+	.hypercall_insn = HYPERCALL_VMMCALL,
+	.probe = svm_probe,
+	.enable = svm_enable,
+	.npt_config = svm_npt_config,
+	.flush = svm_flush,
+	.vm_init = svm_vm_init,
+	.vm_free = svm_vm_free,
+	.reset = svm_reset,
+	.run = svm_run,
+	.handle_exit = svm_handle_exit,
+	.finish_io = svm_finish_io,
+	.finish_hypercall = svm_finish_hypercall,
+	.describe = svm_describe,
+	.get = svm_get,
+	.set = svm_set,
+	.get_gpr = svm_get_gpr,
+};

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The parts of SVM that see one another. */
+#ifndef NESTLING_VMM_X86_64_SVM_SVM_H
+#define NESTLING_VMM_X86_64_SVM_SVM_H
+
+#include "vmm/x86_64/svm/vmcb.h"
+#include "vmm/x86_64/virt_ops.h"
+
+#define SVM_IOPM_ORDER  2 /* three pages; the fourth of the block is not used */
+#define SVM_MSRPM_ORDER 1
+
+/* What CPUID leaf 0x8000000a offers beyond what we need. */
+struct svm_features {
+	bool nrips;          /* next_rip is valid after instruction intercepts */
+	bool flush_by_asid;
+	uint32_t asids;
+};
+extern struct svm_features svm_features;
+
+/* entry.S: run the guest until the next #VMEXIT. Interrupts are off, GIF is set, before and after. */
+void svm_enter(struct vcpu_arch *arch);
+
+/* exit.c */
+void svm_run(struct vcpu *vcpu, struct vm_exit *exit);
+bool svm_handle_exit(struct vcpu *vcpu, struct vm_exit *exit);
+void svm_finish_io(struct vcpu *vcpu, const struct vm_exit *exit);
+void svm_finish_hypercall(struct vcpu *vcpu, uint64_t result);
+
+/* describe.c */
+void svm_describe(struct vcpu *vcpu, const struct vm_exit *exit, char *text, size_t size);
+
+#endif

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* include/arch/virt.h for x86-64: what Intel and AMD share, and the choice between them. */
+#include "include/arch/virt.h"
+
+#include "include/arch/x86_64/insn.h"
+#include "include/log.h"
+#include "vmm/x86_64/diagnose.h"
+#include "vmm/x86_64/emulate.h"
+#include "vmm/x86_64/offsets.h"
+#include "vmm/x86_64/virt_ops.h"
+
+#define EM_X86_64 62
+
+/* Below 4 GiB, the last GiB is kept for devices, as PCs do. */
+#define LOW_RAM_END  GIB(3)
+#define HIGH_RAM     GIB(4)
+#define LOAD_FLOOR   MIB(1)
+
+#define UART_PORT 0x3f8
+
+/* What four levels of nested tables can hold. Intel SDM vol. 3 "EPT Translation Mechanism"; AMD's are those of long mode. */
+#define NESTED_GPA_BITS 48
+
+_Static_assert(offsetof(struct vcpu_arch, gpr[RAX]) == VCPU_RAX, "offsets.h");
+_Static_assert(offsetof(struct vcpu_arch, gpr[RDI]) == VCPU_RDI, "offsets.h");
+_Static_assert(offsetof(struct vcpu_arch, gpr[R15]) == VCPU_R15, "offsets.h");
+_Static_assert(offsetof(struct vcpu_arch, svm.vmcb_pa) == VCPU_SVM_VMCB_PA, "offsets.h");
+_Static_assert(offsetof(struct vcpu_arch, svm.host_vmcb_pa) == VCPU_SVM_HOST_VMCB_PA, "offsets.h");
+_Static_assert(offsetof(struct vcpu_arch, vmx.host_rsp) == VCPU_VMX_HOST_RSP, "offsets.h");
+_Static_assert(offsetof(struct vcpu_arch, vmx.launched) == VCPU_VMX_LAUNCHED, "offsets.h");
+
+const struct virt_ops *virt;
+
+enum err arch_virt_probe(const char **why)
+{
+	if (cpuid(1, 0).ecx & CPUID_1_ECX_VMX)
+		virt = &vmx_ops;
+	else if (cpuid(0x80000000, 0).eax >= 0x80000001 && cpuid(0x80000001, 0).ecx & CPUID_81_ECX_SVM)
+		virt = &svm_ops;
+	if (!virt) {
+		*why = "this CPU offers neither Intel VMX nor AMD SVM: enable virtualization in the firmware's set-up menu, "
+		       "or let the emulator offer it";
+		return ERR_UNSUPPORTED;
+	}
+	return virt->probe(why);
+}
+
+const char *arch_virt_name(void)
+{
+	return virt->name;
+}
+
+enum err arch_virt_enable(const char **why)
+{
+	return virt->enable(why);
+}
+
+/* MAXPHYADDR. Intel SDM vol. 3 "Enumeration of Paging Features by CPUID". */
+static unsigned max_phys_bits(void)
+{
+	if (cpuid(0x80000000, 0).eax < 0x80000008)
+		return 36;
+	return cpuid(0x80000008, 0).eax & 0xff;
+}
+
+enum err arch_npt_config(uint64_t gpa_end, const struct npt_ops **ops, struct npt_config *config)
+{
+	unsigned bits = max_phys_bits();
+
+	*ops = virt->npt;
+	*config = (struct npt_config){
+		.levels = 4,
+		/* The guest's own page tables hold no address wider than the CPU's. */
+		.gpa_bits = (uint8_t)min_u64(bits, NESTED_GPA_BITS),
+		.hpa_bits = (uint8_t)bits,
+		.page_memtypes = true,
+	};
+	virt->npt_config(config);
+	return gpa_end <= BIT(config->gpa_bits) ? ERR_OK : ERR_RANGE;
+}
+
+void arch_npt_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
+{
+	/* Neither vendor can forget a range of guest-physical addresses: all of the VM's go. */
+	(void)gpa;
+	(void)size;
+	virt->flush(CONTAINER_OF(as, struct vm, as));
+}
+
+void arch_npt_flush_local(struct vcpu *vcpu, gpa_t gpa)
+{
+	(void)gpa;
+	virt->flush(vcpu->vm);
+}
+
+void arch_vm_ram_layout(struct vm *vm, uint64_t ram)
+{
+	vm->ram[0] = (struct ram_range_gpa){ GPA(0), min_u64(ram, LOW_RAM_END) };
+	vm->ram_ranges = 1;
+	if (ram > LOW_RAM_END)
+		vm->ram[vm->ram_ranges++] = (struct ram_range_gpa){ GPA(HIGH_RAM), ram - LOW_RAM_END };
+}
+
+enum err arch_vm_init(struct vm *vm)
+{
+	vuart_init(&vm->console, IO_PORT, UART_PORT);
+	vm_add_device(vm, &vm->console.device);
+	return virt->vm_init(vm);
+}
+
+void arch_vm_free(struct vm *vm)
+{
+	virt->vm_free(vm);
+}
+
+uint16_t arch_elf_machine(void)
+{
+	return EM_X86_64;
+}
+
+gpa_t arch_guest_load_floor(const struct vm *vm)
+{
+	(void)vm;
+	return GPA(LOAD_FLOOR);
+}
+
+void arch_vcpu_run(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	virt->run(vcpu, exit);
+}
+
+bool arch_handle_exit(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	return virt->handle_exit(vcpu, exit);
+}
+
+void arch_vcpu_finish_io(struct vcpu *vcpu, const struct vm_exit *exit)
+{
+	virt->finish_io(vcpu, exit);
+}
+
+void arch_vcpu_finish_hypercall(struct vcpu *vcpu, uint64_t result)
+{
+	virt->finish_hypercall(vcpu, result);
+}
+
+void arch_exit_describe(struct vcpu *vcpu, const struct vm_exit *exit, char *text, size_t size)
+{
+	if (size == 0)
+		return;
+	text[0] = '\0';
+	virt->describe(vcpu, exit, text, size);
+	text_add(text, size, " at ");
+	describe_code(vcpu, text, size);
+}
+
+void arch_vcpu_dump(struct vcpu *vcpu)
+{
+	static const char *const names[GPR_COUNT] = { "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+						      "r8 ", "r9 ", "r10", "r11", "r12", "r13", "r14", "r15" };
+	char line[160];
+
+	for (unsigned i = 0; i < GPR_COUNT; i += 4) {
+		line[0] = '\0';
+		for (unsigned j = i; j < i + 4; j++)
+			text_add(line, sizeof(line), " %s %016lx", names[j], virt->get_gpr(vcpu, j));
+		log_err("vmm: %s", line);
+	}
+	log_err("vmm:  rip %016lx rflags %lx cs %04lx ss %04lx efer %lx", virt->get(vcpu, FIELD_RIP),
+		virt->get(vcpu, FIELD_RFLAGS), virt->get(vcpu, FIELD_CS), virt->get(vcpu, FIELD_SS),
+		virt->get(vcpu, FIELD_EFER));
+	log_err("vmm:  cr0 %016lx cr3 %016lx cr4 %016lx", virt->get(vcpu, FIELD_CR0), virt->get(vcpu, FIELD_CR3),
+		virt->get(vcpu, FIELD_CR4));
+	log_err("vmm:  gdt %016lx+%lx idt %016lx+%lx", virt->get(vcpu, FIELD_GDTR_BASE),
+		virt->get(vcpu, FIELD_GDTR_LIMIT), virt->get(vcpu, FIELD_IDTR_BASE),
+		virt->get(vcpu, FIELD_IDTR_LIMIT));
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* VMX: one round through the guest and the exit decoded. Intel SDM vol. 3 "VM Exits". */
+#include "vmm/x86_64/diagnose.h"
+#include "vmm/x86_64/emulate.h"
+#include "vmm/x86_64/vmx/vmx.h"
+
+/*
+ * An exit in the middle of delivering an event: deliver it when the guest goes on.
+ * SDM vol. 3 "Information for VM Exits That Occur During Event Delivery".
+ */
+static void reinject(uint64_t info)
+{
+	if (INTR_TYPE(info) >= INTR_SOFTWARE)
+		vmwrite(ENTRY_INSTRUCTION_LENGTH, vmread(EXIT_INSTRUCTION_LENGTH));
+	if (info & INTR_ERROR_CODE)
+		vmwrite(ENTRY_EXCEPTION_ERROR_CODE, vmread(IDT_VECTORING_ERROR_CODE));
+	vmwrite(ENTRY_INTERRUPTION_INFO, info & INTR_REINJECT);
+}
+
+static void decode_fault(struct vm_exit *exit)
+{
+	uint64_t info = vmread(EXIT_QUALIFICATION);
+	uint64_t vectoring = vmread(IDT_VECTORING_INFO);
+
+	if (vectoring & INTR_VALID)
+		reinject(vectoring);
+	exit->kind = VM_EXIT_FAULT;
+	/* The low bits of `info` are those of enum npt_prot, and of the entry's permissions three bits up. */
+	exit->fault = (struct npt_fault){
+		.gpa = GPA(vmread(GUEST_PHYSICAL_ADDRESS)),
+		.access = info & (EPTV_READ | EPTV_WRITE | EPTV_FETCH),
+		.present = info & EPTV_PERMS,
+		.on_guest_walk = (info & (EPTV_LINEAR | EPTV_FINAL)) == EPTV_LINEAR,
+	};
+}
+_Static_assert(EPTV_READ == NPT_R && EPTV_WRITE == NPT_W && EPTV_FETCH == NPT_X, "EPT violation bits");
+
+static void decode_hypercall(const uint64_t *gpr, struct vm_exit *exit)
+{
+	/* The guest's user programs must not speak for its kernel: those get #UD. CPL is SS's DPL, always. */
+	if (AR_DPL(vmread(GUEST_SS_ACCESS_RIGHTS)) != 0) {
+		exit->kind = VM_EXIT_ARCH;
+		return;
+	}
+	exit->kind = VM_EXIT_HYPERCALL;
+	exit->hypercall.number = gpr[RAX];
+	exit->hypercall.arg[0] = gpr[RDI];
+	exit->hypercall.arg[1] = gpr[RSI];
+	exit->hypercall.arg[2] = gpr[RDX];
+	exit->hypercall.arg[3] = gpr[RCX];
+}
+
+static void decode_io(const uint64_t *gpr, struct vm_exit *exit)
+{
+	uint64_t info = vmread(EXIT_QUALIFICATION);
+	unsigned size = IO_SIZE(info);
+
+	if (info & IO_STRING) {
+		exit->kind = VM_EXIT_ARCH;
+		return;
+	}
+	exit->kind = VM_EXIT_IO;
+	exit->io = (struct io_access){
+		.space = IO_PORT,
+		.size = (uint8_t)size,
+		.write = !(info & IO_IN),
+		.addr = IO_PORT_OF(info),
+		.value = info & IO_IN ? 0 : io_operand(gpr[RAX], size),
+	};
+}
+
+static _Noreturn void nested_entry_malformed(struct vcpu *vcpu)
+{
+	gpa_t gpa = GPA(vmread(GUEST_PHYSICAL_ADDRESS));
+	char walk[256] = "";
+
+	describe_nested_walk(&vcpu->vm->as.npt, gpa, walk, sizeof(walk));
+	panic("vmx: EPT misconfiguration at gpa %#lx:%s", gpa.raw, walk);
+}
+
+void vmx_run(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	vmx_make_current(vcpu);
+	if (!vmx_enter(&vcpu->arch)) {
+		exit->kind = VM_EXIT_REFUSED;
+		exit->reason = VMX_NOT_ENTERED;
+		exit->pc = vmread(GUEST_RIP);
+		return;
+	}
+	exit->reason = vmread(EXIT_REASON);
+	exit->pc = vmread(GUEST_RIP);
+
+	switch (exit->reason) {
+	case EXIT_EPT_VIOLATION:
+		decode_fault(exit);
+		break;
+	case EXIT_VMCALL:
+		decode_hypercall(vcpu->arch.gpr, exit);
+		break;
+	case EXIT_IO:
+		decode_io(vcpu->arch.gpr, exit);
+		break;
+	case EXIT_HLT:
+		vmx_advance();
+		exit->kind = VM_EXIT_HALT;
+		break;
+	case EXIT_TRIPLE_FAULT:
+		exit->kind = VM_EXIT_CRASH;
+		break;
+	case EXIT_EPT_MISCONFIGURATION:
+		nested_entry_malformed(vcpu);
+	default:
+		exit->kind = exit->reason & EXIT_REASON_ENTRY_FAILED ? VM_EXIT_REFUSED : VM_EXIT_ARCH;
+	}
+}
+
+void vmx_finish_io(struct vcpu *vcpu, const struct vm_exit *exit)
+{
+	if (!exit->io.write)
+		vcpu->arch.gpr[RAX] = io_result(vcpu->arch.gpr[RAX], &exit->io);
+	vmx_advance();
+}
+
+void vmx_finish_hypercall(struct vcpu *vcpu, uint64_t result)
+{
+	vcpu->arch.gpr[RAX] = result;
+	vmx_advance();
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The parts of VMX that see one another. */
+#ifndef NESTLING_VMM_X86_64_VMX_VMX_H
+#define NESTLING_VMM_X86_64_VMX_VMX_H
+
+#include "vmm/x86_64/virt_ops.h"
+#include "vmm/x86_64/vmx/vmcs.h"
+
+/* What the capability MSRs allow, and what we made of it. */
+struct vmx_caps {
+	uint32_t revision;
+	uint32_t pin, cpu, cpu2, exit, entry; /* controls as every VMCS gets them */
+	uint64_t ept_vpid;                    /* IA32_VMX_EPT_VPID_CAP */
+	uint64_t cr0_fixed0, cr0_fixed1;      /* of a guest: bits that must be 1, that may be 1 */
+	uint64_t cr4_fixed0, cr4_fixed1;
+};
+extern struct vmx_caps vmx_caps;
+
+/* controls.c: fill vmx_caps; ERR_UNSUPPORTED and `why` when the CPU lacks what we need. */
+MUST_CHECK enum err vmx_read_caps(const char **why);
+
+static inline bool vmx_unrestricted_guest(void)
+{
+	return vmx_caps.cpu2 & CPU2_UNRESTRICTED_GUEST;
+}
+
+/* The bits of CR0 the guest may change without an exit; of CR4 it is GUEST_CR4_ALLOWED. */
+uint64_t vmx_cr0_guest_owned(void);
+
+/* entry.S: run the guest until the next VM exit. False: VMfail, the guest was not entered. */
+bool vmx_enter(struct vcpu_arch *arch);
+/* The label there at which the CPU comes back. */
+extern const char vmx_exit_point[];
+
+/* state.c: fill the current VMCS. */
+void vmx_write_controls(const struct vm *vm, uint64_t eptp);
+void vmx_write_host_state(void);
+void vmx_write_guest_state(const struct entry_state *entry);
+
+/* exit.c */
+#define VMX_NOT_ENTERED UINT64_MAX /* exit->reason when VMLAUNCH or VMRESUME itself failed */
+void vmx_run(struct vcpu *vcpu, struct vm_exit *exit);
+void vmx_finish_io(struct vcpu *vcpu, const struct vm_exit *exit);
+void vmx_finish_hypercall(struct vcpu *vcpu, uint64_t result);
+
+/* handle.c */
+bool vmx_handle_exit(struct vcpu *vcpu, struct vm_exit *exit);
+
+/* describe.c */
+void vmx_describe(struct vcpu *vcpu, const struct vm_exit *exit, char *text, size_t size);
+
+/* check.c: the rule for guest state that the current VMCS breaks, or NULL. */
+const char *vmx_bad_guest_state(void);
+
+/* vmx.c */
+void vmx_make_current(struct vcpu *vcpu);
+uint64_t vmx_get_gpr(struct vcpu *vcpu, enum gpr gpr);
+
+/* Step over the instruction that exited. */
+static inline void vmx_advance(void)
+{
+	vmwrite(GUEST_RIP, vmread(GUEST_RIP) + vmread(EXIT_INSTRUCTION_LENGTH));
+}
+
+#endif
