@@ -36,7 +36,7 @@ bare-x86_64 := -mno-red-zone -mgeneral-regs-only -fcf-protection=none
 
 hypervisor-flags = $(bare) $(bare-$(ARCH)) -Iinclude -Ivmm/$(ARCH) -fPIE -fvisibility=hidden
 guest-flags      = $(bare) $(bare-$(ARCH)) -fno-pic $(guest-flags-$(ARCH)) -I$(out)/guest/embed
-host-flags       = -std=gnu11 -O1 -g $(warnings) -Iinclude -Ivmm/$(ARCH) -I. \
+host-flags       = -std=gnu11 -O1 -g $(warnings) -Iinclude -Ivmm/$(ARCH) -I. -isystem build/host/include \
 	-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 guest-flags-x86_64 := -mcmodel=small
@@ -163,7 +163,12 @@ $(out)/nestling.img: $(out)/nestling.efi $(out)/nestling.cfg tools/mkimage
 build/host/flags: FORCE
 	$(call remember,$(host-flags) $(host-y))
 
-build/host/%.o: %.c Makefile build/host/flags | setup-tests
+# newlib's <sys/tree.h>, which glibc lacks, and the one macro that it takes from newlib's other headers.
+build/host/include/sys/tree.h: $(third)/recipe
+	@mkdir -p $(@D)
+	@{ echo '#define __unused __attribute__((unused))'; cat $(third)/include/sys/tree.h; } >$@
+
+build/host/%.o: %.c Makefile build/host/flags build/host/include/sys/tree.h | setup-tests
 	$(call log,HOSTCC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) $(host-flags) -MMD -MP -c $< -o $@

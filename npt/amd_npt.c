@@ -145,8 +145,8 @@ static inline uint64_t host_table(hpa_t table)
 }
 
 #define LM_FORMAT_COMMON                                                                                       \
-	.min_levels = 4, .max_levels = 5, .max_hpa_bits = 52, .kind = lm_kind, .check = lm_check, .addr = lm_addr, \
-	.set_prot = lm_set_prot, .accessed = lm_accessed, .dirty = lm_dirty, .shrink = lm_shrink
+	.min_levels = 4, .max_levels = 5, .max_gpa_bits = 57, .max_hpa_bits = 52, .kind = lm_kind,           \
+	.check = lm_check, .addr = lm_addr, .set_prot = lm_set_prot, .accessed = lm_accessed, .dirty = lm_dirty, .shrink = lm_shrink
 
 static const struct npt_format amd_format = {
 	LM_FORMAT_COMMON,

@@ -110,6 +110,7 @@ static const struct npt_format ept_format = {
 	.name = ept_name,
 	.min_levels = 4,
 	.max_levels = 5,
+	.max_gpa_bits = 57,
 	.max_hpa_bits = 52,
 	.kind = ept_kind,
 	.check = ept_check,

@@ -14,7 +14,7 @@ struct npt_format {
 	/* Extra index bits of the root, beyond 9: RISC-V x4 roots always have 2, Arm concatenates up to 4 as gpa_bits needs. */
 	unsigned min_root_order, max_root_order;
 	unsigned min_levels, max_levels;
-	unsigned max_hpa_bits;
+	unsigned max_gpa_bits, max_hpa_bits;
 	/* Replacing a valid entry by another valid one goes through an invalid entry and a flush (Arm). */
 	bool break_before_make;
 

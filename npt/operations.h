@@ -339,11 +339,15 @@ ENGINE enum err engine_new(const struct npt_format *format, struct npt *npt)
 	enum err err;
 
 	if (config->levels < format->min_levels || config->levels > format->max_levels ||
-	    config->hpa_bits > format->max_hpa_bits || config->max_leaf >= NPT_LEAF_LEVELS)
+	    config->gpa_bits > format->max_gpa_bits || config->hpa_bits > format->max_hpa_bits ||
+	    config->gpa_bits <= PAGE_SHIFT || config->max_leaf >= NPT_LEAF_LEVELS)
 		return ERR_INVALID;
 	if (config->gpa_bits > base + order)
 		order = config->gpa_bits - base;
-	if (order > format->max_root_order || config->gpa_bits <= base - NPT_INDEX_BITS)
+	if (order > format->max_root_order)
+		return ERR_INVALID;
+	/* Where the width of the address picks the first level, it must be picked so that the root is in use. */
+	if (format->max_root_order > format->min_root_order && config->gpa_bits <= base - NPT_INDEX_BITS)
 		return ERR_INVALID;
 	err = npt->env->alloc_table(npt->env, order, &npt->root);
 	if (err == ERR_OK) {

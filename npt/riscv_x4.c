@@ -130,6 +130,7 @@ static const struct npt_format rv_format = {
 	.max_levels = 5,
 	.min_root_order = 2,
 	.max_root_order = 2,
+	.max_gpa_bits = 59,
 	.max_hpa_bits = 56,
 	.kind = rv_kind,
 	.check = rv_check,

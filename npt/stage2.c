@@ -151,6 +151,7 @@ static const struct npt_format s2_format = {
 	.min_levels = 3,
 	.max_levels = 4,
 	.max_root_order = 4,
+	.max_gpa_bits = 48,
 	.max_hpa_bits = 48,
 	.break_before_make = true,
 	.kind = s2_kind,
