@@ -100,9 +100,7 @@ void describe_code(struct vcpu *vcpu, char *text, size_t size)
 	size_t count = peek_guest(vcpu, GVA(virt->get(vcpu, FIELD_CS_BASE) + rip), bytes, sizeof(bytes));
 	const char *why = hint(vcpu, bytes, count);
 
-	text_add(text, size, "rip %#lx", rip);
-	if (count)
-		text_add(text, size, ", code");
+	text_add(text, size, count ? "; code there:" : "; no code there");
 	for (size_t i = 0; i < count; i++)
 		text_add(text, size, " %02x", bytes[i]);
 	if (why)

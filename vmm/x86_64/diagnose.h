@@ -8,7 +8,7 @@
 /* Append to the text in a buffer of `size` bytes; what does not fit is cut. */
 void text_add(char *text, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* Append "rip 0x...", the bytes there, and what they or the state hint at. */
+/* Append the bytes of code at the guest's RIP, and what they or the state hint at. */
 void describe_code(struct vcpu *vcpu, char *text, size_t size);
 
 /* Append the nested entries on the way to `gpa`, root first. */

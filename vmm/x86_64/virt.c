@@ -45,6 +45,11 @@ enum err arch_virt_probe(const char **why)
 	return virt->probe(why);
 }
 
+const char *arch_isa_name(void)
+{
+	return "x86_64";
+}
+
 const char *arch_virt_name(void)
 {
 	return virt->name;
@@ -150,8 +155,8 @@ void arch_exit_describe(struct vcpu *vcpu, const struct vm_exit *exit, char *tex
 		return;
 	text[0] = '\0';
 	virt->describe(vcpu, exit, text, size);
-	text_add(text, size, " at ");
-	describe_code(vcpu, text, size);
+	if (exit->kind == VM_EXIT_ARCH || exit->kind == VM_EXIT_CRASH || exit->kind == VM_EXIT_REFUSED)
+		describe_code(vcpu, text, size);
 }
 
 void arch_vcpu_dump(struct vcpu *vcpu)
