@@ -6,8 +6,17 @@
 #include "include/types.h"
 
 struct platform {
-	const void *acpi_rsdp; /* ACPI's root pointer structure; NULL when there is none */
+	const void *acpi_rsdp; /* ACPI's root pointer structure, checked by nobody yet; NULL when there is none */
 	const void *fdt;       /* flattened device tree, checked whole; NULL when there is none */
+	uint64_t boot_hart;    /* RISC-V: the hart that runs us */
+	bool boot_hart_known;  /* somebody told which it is */
 };
+
+/*
+ * Boot fills it in before it calls any arch_ function. The device tree is a copy of our own, good for ever; ACPI's tables
+ * are the firmware's and to be read before the switch to our own map.
+ */
+void platform_set(const struct platform *found);
+const struct platform *platform_get(void);
 
 #endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The device tree that a guest is handed, on the ISAs whose kernels expect one. Node and property names follow the
+ * Devicetree Specification 0.4 and, for what it leaves open, the bindings in Linux' Documentation/devicetree/bindings;
+ * addresses are the caller's, which does best to take those of QEMU's "virt" machine.
+ */
+#ifndef NESTLING_VMM_GUEST_FDT_H
+#define NESTLING_VMM_GUEST_FDT_H
+
+#include "vmm/vm.h"
+
+/* Room that is enough for any tree made here; what is made is packed, and about 1 KiB. */
+#define GUEST_FDT_MAX_BYTES KIB(4)
+
+enum guest_fdt_uart {
+	GUEST_FDT_PL011,   /* "arm,pl011", with a fixed clock */
+	GUEST_FDT_NS16550, /* "ns16550a" */
+};
+
+/* What differs between ISAs. Strings that are NULL, and numbers that are 0, leave their property out. */
+struct guest_fdt {
+	const char *compatible;     /* of the machine: "linux,dummy-virt", "riscv-virtio" */
+	const char *bootargs;
+	struct {
+		const char *compatible; /* "arm,armv8", "riscv" */
+		uint64_t id;            /* Arm: MPIDR_EL1 affinity fields; RISC-V: hart id */
+		const char *enable_method; /* "psci" */
+		const char *riscv_isa;  /* "rv64imac..."; brings the hart's interrupt controller */
+		const char *mmu_type;   /* "riscv,sv48" */
+	} cpu;
+	uint32_t timebase_hz;       /* RISC-V: frequency of the `time` counter */
+	bool psci;                  /* Arm: PSCI 1.0 by HVC */
+	enum guest_fdt_uart uart;   /* the console, also in /chosen stdout-path */
+	gpa_t uart_base;
+	uint64_t uart_size;         /* bytes of its registers */
+	uint32_t uart_hz;           /* of its input clock */
+};
+
+/*
+ * Write the tree for `vm`, whose RAM ranges it lists, to `buffer` (8-byte aligned); its size in bytes goes to `bytes`.
+ * Errors: ERR_RANGE (it does not fit `room`), ERR_INVALID (a description that libfdt refuses).
+ */
+MUST_CHECK enum err guest_fdt_build(const struct vm *vm, const struct guest_fdt *guest, void *buffer, size_t room,
+				    size_t *bytes);
+
+#endif
