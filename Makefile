@@ -37,6 +37,7 @@ bare-x86_64 := -mno-red-zone -mgeneral-regs-only -fcf-protection=none
 hypervisor-flags = $(bare) $(bare-$(ARCH)) -Iinclude -Ivmm/$(ARCH) -fPIE -fvisibility=hidden
 guest-flags      = $(bare) $(bare-$(ARCH)) -fno-pic $(guest-flags-$(ARCH)) -I$(out)/guest/embed
 host-flags       = -std=gnu11 -O1 -g $(warnings) -Iinclude -Ivmm/$(ARCH) -I. -isystem build/host/include \
+	-isystem $(third)/efi -isystem $(third)/efi/protocol \
 	-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 guest-flags-x86_64 := -mcmodel=small

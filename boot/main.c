@@ -35,6 +35,28 @@ static struct {
 	bool firmware_mapped;
 } boot;
 
+/* From boot/<isa>/image.lds. */
+extern const char __text_start[], __text_end[], __rodata_start[], __rodata_end[], __relro_start[], __relro_end[];
+
+static hpa_t address(const void *at)
+{
+	return HPA((uintptr_t)at);
+}
+
+static enum err make_map(void)
+{
+	const struct image_layout image = {
+		.text_start = address(__text_start),
+		.text_end = address(__text_end),
+		.rodata_start = address(__rodata_start),
+		.rodata_end = address(__rodata_end),
+		.relro_start = address(__relro_start),
+		.relro_end = address(__relro_end),
+	};
+
+	return memory_make_map(&boot.map, &boot.firmware, &image);
+}
+
 static enum err new_stack(struct stack *stack, size_t pages)
 {
 	stack->guard = firmware_alloc_pages(pages + 1);
@@ -49,7 +71,7 @@ static void *stack_top(const struct stack *stack)
 
 static enum err guard_stack(const struct stack *stack)
 {
-	hpa_t guard = HPA((uintptr_t)stack->guard);
+	hpa_t guard = address(stack->guard);
 
 	return host_map_remove(&boot.map, guard, HPA(guard.raw + PAGE_SIZE));
 }
@@ -139,7 +161,7 @@ static enum err own_memory(void)
 	enum err err = memory_init(&boot.firmware);
 
 	if (err == ERR_OK)
-		err = memory_make_map(&boot.map, &boot.firmware);
+		err = make_map();
 	if (err == ERR_OK)
 		err = guard_stack(&boot.stack);
 	for (size_t i = 0; err == ERR_OK && i < ARCH_TRAP_STACKS; i++)

@@ -6,9 +6,6 @@
 
 #include "mm/frame.h"
 
-/* The sections of the image (boot/<isa>/image.lds); all aligned to 4 KiB. */
-extern const char __text_start[], __text_end[], __rodata_start[], __rodata_end[], __relro_start[], __relro_end[];
-
 enum { MAX_EXTENTS = 256 };
 
 /* RAM in ascending, disjoint, non-touching ranges. */
@@ -65,9 +62,9 @@ static void normalise(struct extents *extents)
 
 	qsort(extents->range, extents->count, sizeof(extents->range[0]), compare_ranges);
 	for (size_t i = 0; i < extents->count; i++) {
-		struct ram_range *last = &extents->range[count - 1], next = extents->range[i];
+		struct ram_range *last = count > 0 ? &extents->range[count - 1] : NULL, next = extents->range[i];
 
-		if (count > 0 && next.start.raw <= last->start.raw + last->size)
+		if (last && next.start.raw <= last->start.raw + last->size)
 			last->size = max_u64(last->size, next.start.raw + next.size - last->start.raw);
 		else
 			extents->range[count++] = next;
@@ -108,9 +105,9 @@ static void make_span(struct extents *span)
 		size_t count = 0;
 
 		for (size_t i = 0; i < span->count; i++) {
-			struct ram_range *last = &span->range[count - 1], next = span->range[i];
+			struct ram_range *last = count > 0 ? &span->range[count - 1] : NULL, next = span->range[i];
 
-			if (count > 0 && next.start.raw - (last->start.raw + last->size) <= gap)
+			if (last && next.start.raw - (last->start.raw + last->size) <= gap)
 				last->size = next.start.raw + next.size - last->start.raw;
 			else
 				span->range[count++] = next;
@@ -182,21 +179,16 @@ static enum err map_all(struct host_map *map, const struct firmware_map *firmwar
 	return err;
 }
 
-static hpa_t symbol(const char *at)
-{
-	return HPA((uintptr_t)at);
-}
-
-enum err memory_make_map(struct host_map *map, const struct firmware_map *firmware)
+enum err memory_make_map(struct host_map *map, const struct firmware_map *firmware, const struct image_layout *image)
 {
 	enum err err = map_all(map, firmware, is_ram, NPT_RW);
 
 	if (err == ERR_OK)
-		err = host_map_protect(map, symbol(__text_start), symbol(__text_end), NPT_RX);
+		err = host_map_protect(map, image->text_start, image->text_end, NPT_RX);
 	if (err == ERR_OK)
-		err = host_map_protect(map, symbol(__rodata_start), symbol(__rodata_end), NPT_R);
+		err = host_map_protect(map, image->rodata_start, image->rodata_end, NPT_R);
 	if (err == ERR_OK)
-		err = host_map_protect(map, symbol(__relro_start), symbol(__relro_end), NPT_R);
+		err = host_map_protect(map, image->relro_start, image->relro_end, NPT_R);
 	if (err == ERR_OK)
 		err = host_map_remove(map, HPA(0), HPA(PAGE_SIZE));
 	return err;

@@ -7,6 +7,13 @@
 #include "include/err.h"
 #include "mm/host_map.h"
 
+/* Where the parts of the image are (boot/<isa>/image.lds), all aligned to 4 KiB. What is in none of them is data. */
+struct image_layout {
+	hpa_t text_start, text_end;
+	hpa_t rodata_start, rodata_end;
+	hpa_t relro_start, relro_end; /* written by the start code, constant after it */
+};
+
 /*
  * Start the frame allocator on the memory that nothing uses any more. What boot services left behind stays out: the
  * stack, page tables and descriptor tables in use may still be theirs. Errors: ERR_NO_MEMORY, ERR_RANGE.
@@ -20,7 +27,8 @@ MUST_CHECK enum err memory_reclaim(const struct firmware_map *firmware);
  * Make the hypervisor's map: RAM readable and writable, the image by its sections (W^X), page 0 unmapped.
  * Errors: ERR_NO_MEMORY.
  */
-MUST_CHECK enum err memory_make_map(struct host_map *map, const struct firmware_map *firmware);
+MUST_CHECK enum err memory_make_map(struct host_map *map, const struct firmware_map *firmware,
+				    const struct image_layout *image);
 
 /*
  * Make the map under which runtime services are called: everything the firmware describes, all permissions, since its

@@ -22,7 +22,7 @@ static const char *outcome_name(enum vm_outcome outcome)
 }
 
 /* "1 GiB", "1.2 MiB", "12 KiB": one decimal, rounded down, where it is not whole. */
-static const char *human(char text[24], uint64_t bytes)
+static const char *human(char text[48], uint64_t bytes)
 {
 	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
 	uint64_t unit = 1;
@@ -33,16 +33,16 @@ static const char *human(char text[24], uint64_t bytes)
 		i++;
 	}
 	if (bytes % unit == 0)
-		snprintf(text, 24, "%lu %s", bytes / unit, units[i]);
+		snprintf(text, 48, "%lu %s", bytes / unit, units[i]);
 	else
-		snprintf(text, 24, "%lu.%lu %s", bytes / unit, (bytes % unit) / (unit / 10), units[i]);
+		snprintf(text, 48, "%lu.%lu %s", bytes / unit, (bytes % unit) * 10 / unit, units[i]);
 	return text;
 }
 
 static void print_people(const struct vm *vm, const struct addr_space_stats *stats)
 {
 	const struct vm_exit_counts *exits = &vm->exits;
-	char promised[24], cost[24], peak[24], tables[24];
+	char promised[48], cost[48], peak[48], tables[48];
 
 	log_info("nestling: guest %s, status %lu", outcome_name(vm->outcome), vm->guest_status);
 	log_info("nestling: promised %s; it has cost %s (peak %s) and %s of tables",

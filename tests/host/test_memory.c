@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From the firmware's memory map to frames and to the hypervisor's own map: what may be used when, and W^X. */
+#include <sys/mman.h>
+
+#include "boot/memory.h"
+#include "include/arch/machine.h"
+#include "mm/frame.h"
+#include "tests/host/host.h"
+
+/* The hypervisor sees memory one to one, so RAM is mapped at an address that physical memory could have. */
+#define RAM_START GIB(1) /* below what the address sanitizer keeps for itself */
+#define RAM_BYTES MIB(96)
+
+/* The image in it: a page of header, two of text, one of constants, one of relocated constants, three of data. */
+#define IMAGE_START  (RAM_START + MIB(80))
+#define IMAGE_TEXT   (IMAGE_START + 0x1000)
+#define IMAGE_RODATA (IMAGE_START + 0x3000)
+#define IMAGE_RELRO  (IMAGE_START + 0x4000)
+#define IMAGE_DATA   (IMAGE_START + 0x5000)
+#define IMAGE_END    (IMAGE_START + 0x8000)
+
+static const struct image_layout image = {
+	.text_start = { IMAGE_TEXT },     .text_end = { IMAGE_RODATA },
+	.rodata_start = { IMAGE_RODATA }, .rodata_end = { IMAGE_RELRO },
+	.relro_start = { IMAGE_RELRO },   .relro_end = { IMAGE_DATA },
+};
+
+/* Firmware's descriptors may be longer than the structure says. */
+struct padded {
+	EFI_MEMORY_DESCRIPTOR descriptor;
+	char more[16];
+};
+
+static struct {
+	struct padded map[16];
+	size_t count;
+} firmware;
+
+const struct npt_ops *arch_host_map_config(struct npt_config *config)
+{
+	*config = (struct npt_config){
+		.levels = 4, .gpa_bits = 48, .hpa_bits = 48, .max_leaf = 2, .hw_ad = true, .page_memtypes = true,
+	};
+	return &npt_x86_host;
+}
+
+static void describe(UINT32 type, uint64_t start, uint64_t bytes, UINT64 attribute)
+{
+	firmware.map[firmware.count++].descriptor = (EFI_MEMORY_DESCRIPTOR){
+		.Type = type, .PhysicalStart = start, .NumberOfPages = bytes / PAGE_SIZE, .Attribute = attribute,
+	};
+}
+
+static struct firmware_map the_map(void)
+{
+	return (struct firmware_map){
+		.descriptors = (const char *)firmware.map,
+		.size = firmware.count * sizeof(firmware.map[0]),
+		.stride = sizeof(firmware.map[0]),
+	};
+}
+
+/* Out of order, as firmware may list them. */
+static int set_up(void **state)
+{
+	(void)state;
+	assert_ptr_equal(mmap((void *)RAM_START, RAM_BYTES, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0),
+			 (void *)RAM_START);
+	firmware.count = 0;
+	describe(EfiConventionalMemory, RAM_START + MIB(32), MIB(32), EFI_MEMORY_WB);
+	describe(EfiBootServicesData, 0, MIB(1), EFI_MEMORY_WB);
+	describe(EfiConventionalMemory, RAM_START, MIB(16), EFI_MEMORY_WB);
+	describe(EfiBootServicesCode, RAM_START + MIB(16), MIB(8), EFI_MEMORY_WB);
+	describe(EfiBootServicesData, RAM_START + MIB(24), MIB(4), EFI_MEMORY_WB);
+	describe(EfiRuntimeServicesCode, RAM_START + MIB(28), MIB(2), EFI_MEMORY_WB | EFI_MEMORY_RUNTIME);
+	describe(EfiLoaderCode, IMAGE_START, IMAGE_END - IMAGE_START, EFI_MEMORY_WB);
+	describe(EfiReservedMemoryType, RAM_START + MIB(30), MIB(2), 0);
+	describe(EfiUnusableMemory, RAM_START + MIB(64), MIB(16), 0);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	munmap((void *)RAM_START, RAM_BYTES);
+	return 0;
+}
+
+static void test_frames_join_in_two_steps(void **state)
+{
+	const struct firmware_map map = the_map();
+	struct firmware_map high;
+	uint64_t free;
+
+	(void)state;
+	assert_int_equal(memory_init(&map), ERR_OK);
+	free = frame_get_stats().free;
+	/* Free memory, but for the records: 8 bytes for each frame there may be. */
+	assert_true(free < MIB(48) && free > MIB(47));
+	for (hpa_t frame; frame_alloc(0, &frame) == ERR_OK;) {
+		uint64_t at = frame.raw - RAM_START;
+
+		assert_true(at < MIB(16) || (at >= MIB(32) && at < MIB(64)));
+	}
+	/* What boot services left, but for low memory, which is not there on this host. */
+	firmware.map[1].descriptor.NumberOfPages = 1;
+	high = the_map();
+	assert_int_equal(memory_reclaim(&high), ERR_OK);
+	assert_int_equal(frame_get_stats().free, MIB(12));
+}
+
+struct seen {
+	uint64_t bytes, text, rodata, relro, data, bad;
+};
+
+static bool inside(uint64_t at, uint64_t start, uint64_t end)
+{
+	return at >= start && at < end;
+}
+
+static bool look(const struct npt_leaf *leaf, void *context)
+{
+	struct seen *seen = context;
+	uint64_t at = leaf->gpa.raw, size = npt_level_size(leaf->level);
+
+	seen->bytes += size;
+	if (leaf->hpa.raw != at || at == 0 || (leaf->attr.prot & NPT_RWX) == NPT_RWX)
+		seen->bad++;
+	if (inside(at, IMAGE_TEXT, IMAGE_RODATA))
+		seen->text += leaf->attr.prot == NPT_RX ? size : 0;
+	else if (inside(at, IMAGE_RODATA, IMAGE_RELRO))
+		seen->rodata += leaf->attr.prot == NPT_R ? size : 0;
+	else if (inside(at, IMAGE_RELRO, IMAGE_DATA))
+		seen->relro += leaf->attr.prot == NPT_R ? size : 0;
+	else if (leaf->attr.prot != NPT_RW)
+		seen->bad++;
+	else if (inside(at, IMAGE_DATA, IMAGE_END))
+		seen->data += size;
+	return true;
+}
+
+static void test_own_map_is_w_xor_x(void **state)
+{
+	const struct firmware_map map = the_map();
+	struct seen seen = { 0 };
+	struct host_map own;
+
+	(void)state;
+	assert_int_equal(memory_init(&map), ERR_OK);
+	assert_int_equal(memory_make_map(&own, &map, &image), ERR_OK);
+	assert_int_equal(npt_walk(&own.npt, GPA(0), BIT(48), look, &seen), ERR_OK);
+	assert_int_equal(seen.bad, 0);
+	assert_int_equal(seen.text, 8192);
+	assert_int_equal(seen.rodata, 4096);
+	assert_int_equal(seen.relro, 4096);
+	assert_int_equal(seen.data, 12288);
+	/* All RAM that is or will be ours, without page 0; not the firmware's runtime, reserved or broken memory. */
+	assert_int_equal(seen.bytes, MIB(1) - PAGE_SIZE + MIB(28) + MIB(32) + IMAGE_END - IMAGE_START);
+}
+
+static void test_guard_is_a_hole(void **state)
+{
+	const struct firmware_map map = the_map();
+	hpa_t guard = HPA(RAM_START + MIB(33));
+	struct host_map own;
+	struct npt_leaf leaf;
+
+	(void)state;
+	assert_int_equal(memory_init(&map), ERR_OK);
+	assert_int_equal(memory_make_map(&own, &map, &image), ERR_OK);
+	assert_int_equal(host_map_remove(&own, guard, HPA(guard.raw + PAGE_SIZE)), ERR_OK);
+	assert_int_equal(npt_query(&own.npt, GPA(guard.raw), &leaf), ERR_NOT_FOUND);
+	assert_int_equal(npt_query(&own.npt, GPA(guard.raw - 1), &leaf), ERR_OK);
+	assert_int_equal(npt_query(&own.npt, GPA(guard.raw + PAGE_SIZE), &leaf), ERR_OK);
+}
+
+static void test_firmware_map_lets_the_firmware_run(void **state)
+{
+	const struct firmware_map map = the_map();
+	struct host_map theirs;
+	struct npt_leaf leaf;
+
+	(void)state;
+	assert_int_equal(memory_init(&map), ERR_OK);
+	assert_int_equal(memory_make_firmware_map(&theirs, &map), ERR_OK);
+	assert_int_equal(npt_query(&theirs.npt, GPA(RAM_START + MIB(29)), &leaf), ERR_OK);
+	assert_int_equal(leaf.attr.prot, NPT_RWX);
+}
+
+static void test_no_room_for_records(void **state)
+{
+	struct firmware_map map;
+
+	(void)state;
+	firmware.count = 0;
+	describe(EfiBootServicesData, RAM_START, MIB(64), EFI_MEMORY_WB);
+	describe(EfiConventionalMemory, RAM_START + MIB(64), PAGE_SIZE, EFI_MEMORY_WB);
+	map = the_map();
+	assert_int_equal(memory_init(&map), ERR_NO_MEMORY);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_frames_join_in_two_steps, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_own_map_is_w_xor_x, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_guard_is_a_hole, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_firmware_map_lets_the_firmware_run, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_no_room_for_records, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests_name("memory", tests, NULL, NULL);
+}
