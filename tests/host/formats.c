@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One table with every format under test. */
+#include "tests/host/formats.h"
+
+#include "include/arch/x86_64/msr.h" /* HOST_PAT: what boot programs must be what the entries rely on */
+#include "tests/host/fixture.h"
+
+#define TYPE(name) (1u << NPT_##name)
+
+#define X86_TYPES   (TYPE(WB) | TYPE(WT) | TYPE(WP) | TYPE(WC) | TYPE(UC))
+#define ARM_TYPES   (TYPE(WB) | TYPE(WT) | TYPE(WC) | TYPE(UC))
+#define RISCV_TYPES (TYPE(WB) | TYPE(WC) | TYPE(UC))
+
+#define EPT                                                                                             \
+	.ops = &npt_ept, .oracle = &oracle_ept, .report_name = "ept", .types = X86_TYPES, .accessed_bit = 8, \
+	.dirty_bit = 9, .address = BITS(51, 12)
+#define AMD                                                                                         \
+	.oracle = &oracle_amd, .types = X86_TYPES, .accessed_bit = 5, .dirty_bit = 6, .address = BITS(51, 12)
+#define STAGE2                                                                                                    \
+	.ops = &npt_stage2, .oracle = &oracle_stage2, .report_name = "stage2", .types = ARM_TYPES,                   \
+	.break_before_make = true, .accessed_bit = 10, .dirty_bit = 7, .address = BITS(47, 12)
+#define RISCV                                                                                                \
+	.ops = &npt_riscv_x4, .oracle = &oracle_riscv, .root_order = 2, .accessed_bit = 6, .dirty_bit = 7, \
+	.address = BITS(53, 10), .address_shift = 2
+
+#define GEOMETRY(l, g, h, m) .levels = (l), .gpa_bits = (g), .hpa_bits = (h), .max_leaf = (m)
+
+#define LOW  0x40000000   /* tables below the guest addresses in use */
+#define HIGH 0x8000000000 /* and far above: phys_to_virt wraps around */
+
+const struct format_case formats[] = {
+	{ .name = "ept4", EPT, .exec_only = true, .tables_at = HIGH,
+	  .config = { GEOMETRY(4, 48, 46, 2), .hw_ad = true, .exec_only = true, .page_memtypes = true } },
+	{ .name = "ept4-old", EPT, .tables_at = LOW,
+	  .config = { GEOMETRY(4, 39, 36, 1), .page_memtypes = true } },
+	{ .name = "ept5", EPT, .tables_at = HIGH,
+	  .config = { GEOMETRY(5, 57, 52, 2), .hw_ad = true, .page_memtypes = true } },
+	{ .name = "amd4", AMD, .ops = &npt_amd, .report_name = "npt", .tables_at = LOW,
+	  .config = { GEOMETRY(4, 48, 48, 2), .hw_ad = true, .page_memtypes = true } },
+	{ .name = "amd5", AMD, .ops = &npt_amd, .report_name = "npt", .tables_at = HIGH,
+	  .config = { GEOMETRY(5, 57, 52, 2), .hw_ad = true, .page_memtypes = true } },
+	{ .name = "host4", AMD, .ops = &npt_x86_host, .report_name = "x86_host", .supervisor = true, .tables_at = LOW,
+	  .config = { GEOMETRY(4, 48, 46, 2), .page_memtypes = true } },
+	{ .name = "stage2-31", STAGE2, .tables_at = LOW,
+	  .config = { GEOMETRY(3, 31, 32, 2), .page_memtypes = true } },
+	{ .name = "stage2-39", STAGE2, .tables_at = LOW,
+	  .config = { GEOMETRY(3, 39, 40, 2), .page_memtypes = true } },
+	{ .name = "stage2-40", STAGE2, .root_order = 1, .tables_at = HIGH,
+	  .config = { GEOMETRY(3, 40, 44, 2), .hw_ad = true, .page_memtypes = true } },
+	{ .name = "stage2-43", STAGE2, .root_order = 4, .tables_at = LOW,
+	  .config = { GEOMETRY(3, 43, 48, 1), .page_memtypes = true } },
+	{ .name = "stage2-48", STAGE2, .tables_at = HIGH,
+	  .config = { GEOMETRY(4, 48, 48, 2), .hw_ad = true, .page_memtypes = true } },
+	{ .name = "sv39x4", RISCV, .report_name = "sv39x4", .types = TYPE(WB), .tables_at = LOW,
+	  .config = { GEOMETRY(3, 41, 56, 2) } },
+	{ .name = "sv48x4", RISCV, .report_name = "sv48x4", .types = RISCV_TYPES, .exec_only = true, .tables_at = HIGH,
+	  .config = { GEOMETRY(4, 50, 56, 2), .hw_ad = true, .exec_only = true, .page_memtypes = true } },
+	{ .name = "sv57x4", RISCV, .report_name = "sv57x4", .types = RISCV_TYPES, .tables_at = HIGH,
+	  .config = { GEOMETRY(5, 59, 50, 2), .hw_ad = true, .page_memtypes = true } },
+};
+
+const size_t format_count = ARRAY_LEN(formats);
+
+struct oracle_machine format_machine(const struct format_case *format)
+{
+	return (struct oracle_machine){
+		.levels = format->config.levels,
+		.gpa_bits = format->config.gpa_bits,
+		.hpa_bits = format->config.hpa_bits,
+		.max_leaf = format->config.max_leaf,
+		.hw_ad = format->config.hw_ad,
+		.exec_only = format->config.exec_only,
+		.svpbmt = format->config.page_memtypes,
+		.supervisor = format->supervisor,
+		.pat = HOST_PAT,
+	};
+}
+
+int format_suite(const char *name, const struct format_test *tests, size_t count)
+{
+	static struct suite suite;
+
+	suite.count = 0;
+	for (size_t t = 0; t < count; t++)
+		for (size_t f = 0; f < format_count; f++)
+			suite_add(&suite, tests[t].name, formats[f].name, tests[t].test, fixture_setup,
+				  fixture_teardown, &formats[f]);
+	return suite_run(&suite, name);
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The host's stand-ins for console and power switch, and what tests/host/host.h promises. */
+#include "tests/host/host.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "include/log.h"
+#include "include/panic.h"
+
+#define LOG_KEPT 128
+
+jmp_buf host_panic_target;
+bool host_panic_expected;
+
+static char log_kept[LOG_KEPT][LOG_LINE_MAX];
+static unsigned log_count;
+
+_Noreturn void panic(const char *fmt, ...)
+{
+	va_list ap;
+	char line[256];
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	if (host_panic_expected) {
+		host_panic_expected = false;
+		longjmp(host_panic_target, 1);
+	}
+	print_error("panic: %s\n", line);
+	fail();
+	abort();
+}
+
+void log_vline(enum log_level level, const char *fmt, va_list ap)
+{
+	char *line = log_kept[log_count++ % LOG_KEPT];
+
+	vsnprintf(line, LOG_LINE_MAX, fmt, ap);
+	if (getenv("NESTLING_TEST_LOG"))
+		printf("log %d: %s\n", (int)level, line);
+}
+
+void log_line(enum log_level level, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_vline(level, fmt, ap);
+	va_end(ap);
+}
+
+unsigned host_log_lines(void)
+{
+	return log_count;
+}
+
+const char *host_log_line(unsigned index)
+{
+	return log_kept[index % LOG_KEPT];
+}
+
+void host_log_clear(void)
+{
+	log_count = 0;
+}
+
+const char *host_err(enum err err)
+{
+	static const char *const names[] = {
+		[ERR_OK] = "ERR_OK",
+		[ERR_NO_MEMORY] = "ERR_NO_MEMORY",
+		[ERR_INVALID] = "ERR_INVALID",
+		[ERR_RANGE] = "ERR_RANGE",
+		[ERR_EXISTS] = "ERR_EXISTS",
+		[ERR_NOT_FOUND] = "ERR_NOT_FOUND",
+		[ERR_DENIED] = "ERR_DENIED",
+		[ERR_UNSUPPORTED] = "ERR_UNSUPPORTED",
+		[ERR_CORRUPT] = "ERR_CORRUPT",
+		[ERR_IO] = "ERR_IO",
+	};
+
+	return (unsigned)err < ARRAY_LEN(names) ? names[err] : "no error code at all";
+}
+
+struct host_rng host_rng(const char *what, uint64_t fixed)
+{
+	const char *asked = getenv("NESTLING_TEST_SEED");
+	struct host_rng rng = { asked ? strtoull(asked, NULL, 0) : fixed };
+
+	print_message("%s: seed %#jx\n", what, (uintmax_t)rng.state);
+	return rng;
+}
+
+/* SplitMix64. */
+uint64_t host_random(struct host_rng *rng)
+{
+	uint64_t z = rng->state += 0x9e3779b97f4a7c15;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+	return z ^ (z >> 31);
+}
+
+uint64_t host_below(struct host_rng *rng, uint64_t limit)
+{
+	return host_random(rng) % limit;
+}
+
+bool host_chance(struct host_rng *rng, unsigned percent)
+{
+	return host_below(rng, 100) < percent;
+}
+
+unsigned host_steps(unsigned usual)
+{
+	const char *asked = getenv("NESTLING_TEST_STEPS");
+
+	return asked ? (unsigned)strtoul(asked, NULL, 0) : usual;
+}
+
+void arena_open(struct arena *arena, uint64_t phys, uint64_t size)
+{
+	void *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	assert_true(bytes != MAP_FAILED);
+	*arena = (struct arena){
+		.phys = phys,
+		.size = size,
+		.bytes = bytes,
+		.phys_to_virt = (uint64_t)(uintptr_t)bytes - phys,
+	};
+}
+
+void arena_close(struct arena *arena)
+{
+	munmap(arena->bytes, arena->size);
+	arena->bytes = NULL;
+}
+
+void *arena_at(const struct arena *arena, uint64_t phys)
+{
+	CHECK(phys >= arena->phys && phys - arena->phys < arena->size, "address %#jx", (uintmax_t)phys);
+	return arena->bytes + (phys - arena->phys);
+}
+
+void suite_add(struct suite *suite, const char *name, const char *variant, CMUnitTestFunction test,
+	       CMFixtureFunction setup, CMFixtureFunction teardown, const void *state)
+{
+	size_t i = suite->count++;
+
+	if (suite->count > ARRAY_LEN(suite->tests))
+		abort();
+	snprintf(suite->names[i], sizeof(suite->names[i]), "%s%s%s", name, *variant ? "/" : "", variant);
+	suite->tests[i] = (struct CMUnitTest){
+		.name = suite->names[i],
+		.test_func = test,
+		.setup_func = setup,
+		.teardown_func = teardown,
+		.initial_state = (void *)(uintptr_t)state,
+	};
+}
+
+int suite_run(const struct suite *suite, const char *name)
+{
+	return _cmocka_run_group_tests(name, suite->tests, suite->count, NULL, NULL);
+}

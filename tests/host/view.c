@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* See tests/host/view.h. */
+#include "tests/host/view.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void scan_table(const struct view *view, uint64_t table, unsigned level, unsigned bits, uint64_t gpa,
+		       unsigned prot, view_visitor visit, void *context)
+{
+	const struct oracle_machine *m = &view->machine;
+
+	for (uint64_t i = 0; i < UINT64_C(1) << bits; i++) {
+		struct view_entry entry = { .level = level, .slot = table + 8 * i };
+
+		entry.pte = m->load(m->memory, entry.slot);
+		if (entry.pte == 0)
+			continue;
+		entry.gpa = gpa + (i << (12 + 9 * level));
+		view->oracle->decode(m, entry.pte, level, &entry.is);
+		entry.prot = prot & entry.is.prot;
+		visit(&entry, context);
+		if (entry.is.kind == ORACLE_TABLE)
+			scan_table(view, entry.is.addr, level - 1, 9, entry.gpa, entry.prot, visit, context);
+	}
+}
+
+void view_scan(const struct view *view, view_visitor visit, void *context)
+{
+	const struct oracle_machine *m = &view->machine;
+
+	scan_table(view, m->root, m->levels - 1, view->oracle->root_bits(m), 0, NPT_RWX, visit, context);
+}
+
+struct oracle_walk view_walk(const struct view *view, uint64_t gpa, unsigned access)
+{
+	struct oracle_walk walk;
+
+	view->oracle->walk(&view->machine, gpa, access, false, &walk);
+	return walk;
+}
+
+void view_touch(const struct view *view, uint64_t gpa, unsigned access)
+{
+	struct oracle_walk walk;
+
+	view->oracle->walk(&view->machine, gpa, access, true, &walk);
+	CHECK(walk.status == ORACLE_OK, "touching %#jx", (uintmax_t)gpa);
+}
+
+/* Counts while scanning, and checks each leaf against the engine's own words. */
+struct census {
+	const struct view *view;
+	struct npt_env *live;
+	uint64_t tables, leaves[NPT_LEAF_LEVELS];
+	unsigned filled[ORACLE_MAX_DEPTH + 1]; /* entries met in the table being scanned, by level */
+	uint64_t table[ORACLE_MAX_DEPTH + 1];  /* that table */
+};
+
+static void close_table(struct census *census, unsigned level)
+{
+	uint64_t table = census->table[level];
+
+	if (table == 0)
+		return;
+	CHECK(census->filled[level] > 0, "an empty table of level %u", level);
+	if (census->live)
+		CHECK_EQ(*census->live->live(census->live, HPA(table)), census->filled[level]);
+	census->table[level] = 0;
+}
+
+static void check_leaf(const struct view *view, const struct view_entry *entry)
+{
+	const struct npt *npt = view->npt;
+	struct npt_leaf leaf;
+	hpa_t hpa;
+	uint64_t last = npt_level_size(entry->level) - 1;
+
+	CHECK_ERR(npt_query(npt, GPA(entry->gpa + last), &leaf), ERR_OK);
+	CHECK_EQ(leaf.gpa.raw, entry->gpa);
+	CHECK_EQ(leaf.hpa.raw, entry->is.addr);
+	CHECK_EQ(leaf.level, entry->level);
+	CHECK_EQ(leaf.attr.prot, entry->prot);
+	CHECK_EQ(leaf.attr.memtype, entry->is.type);
+	CHECK_EQ(leaf.accessed, entry->is.accessed);
+	CHECK(leaf.dirty || !entry->is.dirty, "dirty for hardware, but not for npt_query, at %#jx",
+	      (uintmax_t)entry->gpa);
+	CHECK_ERR(npt_translate(npt, GPA(entry->gpa + last), &hpa), ERR_OK);
+	CHECK_EQ(hpa.raw, entry->is.addr + last);
+}
+
+static void census_entry(const struct view_entry *entry, void *context)
+{
+	struct census *census = context;
+	unsigned level = entry->level;
+
+	for (unsigned below = 0; below < level; below++)
+		close_table(census, below);
+	census->filled[level]++;
+	CHECK(entry->is.kind == ORACLE_TABLE || entry->is.kind == ORACLE_LEAF,
+	      "entry %#jx of level %u for %#jx is neither table nor leaf", (uintmax_t)entry->pte, level,
+	      (uintmax_t)entry->gpa);
+	CHECK(!entry->is.odd, "entry %#jx of level %u for %#jx has a reserved bit", (uintmax_t)entry->pte, level,
+	      (uintmax_t)entry->gpa);
+	if (entry->is.kind == ORACLE_TABLE) {
+		census->tables++;
+		census->table[level - 1] = entry->is.addr;
+		census->filled[level - 1] = 0;
+		return;
+	}
+	CHECK(level <= census->view->machine.max_leaf, "a leaf of level %u", level);
+	census->leaves[level]++;
+	check_leaf(census->view, entry);
+}
+
+/* npt_walk must name the same leaves, in order. */
+struct recount {
+	const struct view *view;
+	uint64_t leaves[NPT_LEAF_LEVELS], next;
+};
+
+static bool recount_leaf(const struct npt_leaf *leaf, void *context)
+{
+	struct recount *recount = context;
+	struct oracle_walk walk = view_walk(recount->view, leaf->gpa.raw, 0);
+
+	CHECK(leaf->gpa.raw >= recount->next, "npt_walk goes back to %#jx", (uintmax_t)leaf->gpa.raw);
+	recount->next = leaf->gpa.raw + npt_level_size(leaf->level);
+	CHECK_EQ(walk.hpa, leaf->hpa.raw);
+	CHECK_EQ(walk.level, leaf->level);
+	CHECK_EQ(walk.prot, leaf->attr.prot);
+	recount->leaves[leaf->level]++;
+	return true;
+}
+
+void view_check(const struct view *view, struct npt_env *live)
+{
+	const struct npt *npt = view->npt;
+	struct census census = { .view = view, .live = live };
+	struct recount recount = { .view = view };
+	unsigned root = view->machine.levels - 1;
+
+	census.table[root] = view->machine.root;
+	view_scan(view, census_entry, &census);
+	for (unsigned level = 0; level < root; level++)
+		close_table(&census, level);
+	if (live)
+		CHECK_EQ(*live->live(live, HPA(view->machine.root)), census.filled[root]);
+	CHECK_EQ(npt->table_bytes, (census.tables << 12) + (PAGE_SIZE << npt->root_order));
+	CHECK_ERR(npt_walk(npt, GPA(0), BIT(npt->config.gpa_bits), recount_leaf, &recount), ERR_OK);
+	for (unsigned level = 0; level < NPT_LEAF_LEVELS; level++) {
+		CHECK_EQ(npt->leaves[level], census.leaves[level]);
+		CHECK_EQ(recount.leaves[level], census.leaves[level]);
+	}
+}
+
+static void image_entry(const struct view_entry *entry, void *context)
+{
+	struct image *image = context;
+
+	if (image->count == image->room) {
+		image->room = 2 * image->room + 64;
+		image->entries = realloc(image->entries, image->room * sizeof(*image->entries));
+		assert_non_null(image->entries);
+	}
+	image->entries[image->count++] = (struct image_entry){
+		.gpa = entry->gpa,
+		.level = entry->level,
+		.pte = entry->is.kind == ORACLE_TABLE ? 0 : entry->pte,
+	};
+}
+
+void image_take(struct image *image, const struct view *view)
+{
+	*image = (struct image){ .table_bytes = view->npt->table_bytes };
+	memcpy(image->leaves, view->npt->leaves, sizeof(image->leaves));
+	view_scan(view, image_entry, image);
+}
+
+void image_expect(struct image *image, const struct view *view, const char *when)
+{
+	struct image now;
+
+	image_take(&now, view);
+	for (size_t i = 0; i < image->count && i < now.count; i++) {
+		const struct image_entry *a = &image->entries[i], *b = &now.entries[i];
+
+		CHECK(a->gpa == b->gpa && a->level == b->level && a->pte == b->pte,
+		      "%s: %#jx level %u entry %#jx became %#jx level %u entry %#jx", when, (uintmax_t)a->gpa, a->level,
+		      (uintmax_t)a->pte, (uintmax_t)b->gpa, b->level, (uintmax_t)b->pte);
+	}
+	CHECK(image->count == now.count, "%s: %zu entries became %zu", when, image->count, now.count);
+	CHECK(image->table_bytes == now.table_bytes, "%s: table_bytes %ju became %ju", when,
+	      (uintmax_t)image->table_bytes, (uintmax_t)now.table_bytes);
+	for (unsigned level = 0; level < NPT_LEAF_LEVELS; level++)
+		CHECK(image->leaves[level] == now.leaves[level], "%s: leaves[%u]", when, level);
+	image_drop(&now);
+	image_drop(image);
+}
+
+void image_drop(struct image *image)
+{
+	free(image->entries);
+	image->entries = NULL;
+}
