@@ -125,6 +125,22 @@ struct cpuid_regs guest_cpuid(const struct vm *vm, uint32_t leaf, uint32_t suble
 	return (struct cpuid_regs){ 0 };
 }
 
+uint64_t guest_cr4_valid(const struct vm *vm)
+{
+	struct cpuid_regs leaf_7 = guest_cpuid(vm, 7, 0);
+	uint64_t valid = CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
+
+	if (leaf_7.ebx & CPUID_7_EBX_FSGSBASE)
+		valid |= CR4_FSGSBASE;
+	if (leaf_7.ebx & CPUID_7_EBX_SMEP)
+		valid |= CR4_SMEP;
+	if (leaf_7.ebx & CPUID_7_EBX_SMAP)
+		valid |= CR4_SMAP;
+	if (leaf_7.ecx & CPUID_7_ECX_UMIP)
+		valid |= CR4_UMIP;
+	return valid;
+}
+
 void emulate_cpuid(struct vcpu *vcpu)
 {
 	uint64_t *gpr = vcpu->arch.gpr;

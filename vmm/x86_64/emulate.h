@@ -20,10 +20,8 @@ bool emulate_wrmsr(struct vcpu *vcpu);
 extern const uint32_t msr_passthrough[];
 extern const size_t msr_passthrough_count;
 
-/* What MOV to CR4 may set; the rest is of features that CPUID does not offer. */
-#define GUEST_CR4_ALLOWED                                                                               \
-	(CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCE | CR4_OSFXSR |    \
-	 CR4_OSXMMEXCPT | CR4_UMIP | CR4_FSGSBASE | CR4_SMEP | CR4_SMAP)
+/* The bits of CR4 that the guest may set: those whose features CPUID offers it. */
+uint64_t guest_cr4_valid(const struct vm *vm);
 
 /* RAX after a port read: 8 and 16 bits leave the rest alone, 32 clear it. */
 static inline uint64_t io_result(uint64_t rax, const struct io_access *io)

@@ -88,7 +88,7 @@ void svm_describe(struct vcpu *vcpu, const struct vm_exit *exit, char *text, siz
 {
 	const struct vmcb *vmcb = vcpu->arch.svm.vmcb;
 
-	if (exit->reason == VMEXIT_INVALID) {
+	if (exit->kind == VM_EXIT_REFUSED) {
 		text_add(text, size, "VMEXIT_INVALID (%s)", bad_field(vmcb));
 		return;
 	}

@@ -78,13 +78,6 @@ static void decode_io(const struct vmcb *vmcb, struct vm_exit *exit)
 	};
 }
 
-/* Step over an intercepted instruction. QEMU has no next_rip; without it a redundant prefix is not seen. */
-static void advance(struct vmcb *vmcb, unsigned length)
-{
-	vmcb->rip = svm_features.nrips ? vmcb->next_rip : vmcb->rip + length;
-	vmcb->int_state = 0;
-}
-
 void svm_run(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	struct vmcb *vmcb = vcpu->arch.svm.vmcb;
@@ -110,13 +103,14 @@ void svm_run(struct vcpu *vcpu, struct vm_exit *exit)
 		decode_io(vmcb, exit);
 		break;
 	case VMEXIT_HLT:
-		advance(vmcb, 1);
+		svm_advance(vmcb, 1);
 		exit->kind = VM_EXIT_HALT;
 		break;
 	case VMEXIT_SHUTDOWN:
 		exit->kind = VM_EXIT_CRASH;
 		break;
 	case VMEXIT_INVALID:
+	case (uint32_t)VMEXIT_INVALID: /* as QEMU has it */
 		exit->kind = VM_EXIT_REFUSED;
 		break;
 	default:
@@ -124,7 +118,7 @@ void svm_run(struct vcpu *vcpu, struct vm_exit *exit)
 	}
 }
 
-static void inject(struct vmcb *vmcb, enum vector vector)
+void svm_inject(struct vmcb *vmcb, enum vector vector)
 {
 	vmcb->event_inj = (uint64_t)vector | EVENT_EXCEPTION << 8 | EVENT_VALID;
 	if (vector == VECTOR_GP)
@@ -136,9 +130,9 @@ static void handle_msr(struct vcpu *vcpu, struct vmcb *vmcb)
 	bool write = vmcb->exitinfo1 & 1;
 
 	if (write ? emulate_wrmsr(vcpu) : emulate_rdmsr(vcpu))
-		advance(vmcb, 2);
+		svm_advance(vmcb, 2);
 	else
-		inject(vmcb, VECTOR_GP);
+		svm_inject(vmcb, VECTOR_GP);
 }
 
 static bool handle(struct vcpu *vcpu, struct vmcb *vmcb)
@@ -146,19 +140,22 @@ static bool handle(struct vcpu *vcpu, struct vmcb *vmcb)
 	switch (vmcb->exitcode) {
 	case VMEXIT_CPUID:
 		emulate_cpuid(vcpu);
-		advance(vmcb, 2);
+		svm_advance(vmcb, 2);
 		return true;
 	case VMEXIT_MSR:
 		handle_msr(vcpu, vmcb);
 		return true;
+	case VMEXIT_CR0_SEL_WRITE:
+	case VMEXIT_CR0_WRITE + 4:
+		return svm_handle_cr_write(vcpu);
 	case VMEXIT_INVD: /* must not drop what the host's caches hold; the guest's memory is coherent without it */
-		advance(vmcb, 2);
+		svm_advance(vmcb, 2);
 		return true;
 	case VMEXIT_RDPMC: /* there are no counters */
-		inject(vmcb, VECTOR_GP);
+		svm_inject(vmcb, VECTOR_GP);
 		return true;
 	case VMEXIT_XSETBV:
-		inject(vmcb, vmcb->cr4 & CR4_OSXSAVE ? VECTOR_GP : VECTOR_UD);
+		svm_inject(vmcb, vmcb->cr4 & CR4_OSXSAVE ? VECTOR_GP : VECTOR_UD);
 		return true;
 	case VMEXIT_RSM: /* instructions of features that the guest's CPUID does not offer */
 	case VMEXIT_INVLPGA:
@@ -174,7 +171,7 @@ static bool handle(struct vcpu *vcpu, struct vmcb *vmcb)
 	case VMEXIT_MWAIT:
 	case VMEXIT_MWAIT_ARMED:
 	case VMEXIT_RDPRU:
-		inject(vmcb, VECTOR_UD);
+		svm_inject(vmcb, VECTOR_UD);
 		return true;
 	case VMEXIT_INTR:
 		take_host_interrupt();
@@ -217,5 +214,5 @@ void svm_finish_hypercall(struct vcpu *vcpu, uint64_t result)
 	struct vmcb *vmcb = vcpu->arch.svm.vmcb;
 
 	vmcb->rax = result;
-	advance(vmcb, 3);
+	svm_advance(vmcb, 3);
 }

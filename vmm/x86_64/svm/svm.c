@@ -128,11 +128,13 @@ static enum err svm_vm_init(struct vm *vm)
 
 static void reset_control(struct vm *vm, struct vmcb *vmcb)
 {
+	vmcb->intercept_cr_write = BIT(4);
 	/* A machine check is the host's. */
 	vmcb->intercept_exceptions = (uint32_t)BIT(VECTOR_MC);
-	vmcb->intercept_misc1 = (uint32_t)(INTERCEPT_INTR | INTERCEPT_NMI | INTERCEPT_INIT | INTERCEPT_RDPMC |
-					   INTERCEPT_CPUID | INTERCEPT_RSM | INTERCEPT_INVD | INTERCEPT_HLT |
-					   INTERCEPT_INVLPGA | INTERCEPT_IOIO | INTERCEPT_MSR | INTERCEPT_SHUTDOWN);
+	vmcb->intercept_misc1 = (uint32_t)(INTERCEPT_INTR | INTERCEPT_NMI | INTERCEPT_INIT |
+					   INTERCEPT_CR0_SEL_WRITE | INTERCEPT_RDPMC | INTERCEPT_CPUID |
+					   INTERCEPT_RSM | INTERCEPT_INVD | INTERCEPT_HLT | INTERCEPT_INVLPGA |
+					   INTERCEPT_IOIO | INTERCEPT_MSR | INTERCEPT_SHUTDOWN);
 	vmcb->intercept_misc2 = (uint32_t)(INTERCEPT_VMRUN | INTERCEPT_VMMCALL | INTERCEPT_VMLOAD | INTERCEPT_VMSAVE |
 					   INTERCEPT_STGI | INTERCEPT_CLGI | INTERCEPT_SKINIT | INTERCEPT_RDTSCP |
 					   INTERCEPT_MONITOR | INTERCEPT_MWAIT | INTERCEPT_MWAIT_ARMED |
@@ -220,7 +222,7 @@ static void svm_set(struct vcpu *vcpu, enum guest_field field, uint64_t value)
 	__builtin_memcpy((char *)vcpu->arch.svm.vmcb + fields[field].offset, &value, fields[field].size);
 }
 
-static uint64_t svm_get_gpr(struct vcpu *vcpu, enum gpr gpr)
+uint64_t svm_get_gpr(struct vcpu *vcpu, enum gpr gpr)
 {
 	if (gpr == RAX)
 		return vcpu->arch.svm.vmcb->rax;

@@ -25,8 +25,23 @@ void svm_run(struct vcpu *vcpu, struct vm_exit *exit);
 bool svm_handle_exit(struct vcpu *vcpu, struct vm_exit *exit);
 void svm_finish_io(struct vcpu *vcpu, const struct vm_exit *exit);
 void svm_finish_hypercall(struct vcpu *vcpu, uint64_t result);
+/* Give the guest an exception when it goes on; #GP with error code 0. */
+void svm_inject(struct vmcb *vmcb, enum vector vector);
+
+/* control.c: serve VMEXIT_CR0_SEL_WRITE and that of a write to CR4. False: the instruction cannot be followed. */
+bool svm_handle_cr_write(struct vcpu *vcpu);
+
+/* svm.c */
+uint64_t svm_get_gpr(struct vcpu *vcpu, enum gpr gpr);
 
 /* describe.c */
 void svm_describe(struct vcpu *vcpu, const struct vm_exit *exit, char *text, size_t size);
+
+/* Step over an intercepted instruction. QEMU has no next_rip; without it a redundant prefix is not seen. */
+static inline void svm_advance(struct vmcb *vmcb, unsigned length)
+{
+	vmcb->rip = svm_features.nrips ? vmcb->next_rip : vmcb->rip + length;
+	vmcb->int_state = 0;
+}
 
 #endif

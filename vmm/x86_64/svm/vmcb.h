@@ -9,6 +9,7 @@
 #define INTERCEPT_INTR     BIT(0)
 #define INTERCEPT_NMI      BIT(1)
 #define INTERCEPT_INIT     BIT(3)
+#define INTERCEPT_CR0_SEL_WRITE BIT(5) /* other bits than TS and MP change */
 #define INTERCEPT_RDPMC    BIT(15)
 #define INTERCEPT_CPUID    BIT(18)
 #define INTERCEPT_RSM      BIT(19)
@@ -67,6 +68,7 @@ enum vmexit {
 	VMEXIT_INTR = 0x60,
 	VMEXIT_NMI = 0x61,
 	VMEXIT_INIT = 0x63,
+	VMEXIT_CR0_SEL_WRITE = 0x65,
 	VMEXIT_RDPMC = 0x6f,
 	VMEXIT_CPUID = 0x72,
 	VMEXIT_RSM = 0x73,

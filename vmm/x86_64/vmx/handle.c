@@ -84,7 +84,7 @@ static bool handle_cr_access(struct vcpu *vcpu)
 	case 0:
 		return guest_writes_cr0(vcpu, vmx_get_gpr(vcpu, gpr));
 	case 4:
-		/* Only a bit outside GUEST_CR4_ALLOWED that is to be set gets here; VMXE is among them. */
+		/* Only a bit outside guest_cr4_valid() that is to be set gets here; VMXE is among them. */
 		inject(VECTOR_GP);
 		return true;
 	case 8:

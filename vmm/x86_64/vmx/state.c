@@ -29,7 +29,7 @@ void vmx_write_controls(const struct vm *vm, uint64_t eptp)
 	if (vmx_caps.cpu2 & CPU2_ENABLE_VPID)
 		vmwrite(VPID, THE_VPID);
 	vmwrite(CR0_MASK, ~vmx_cr0_guest_owned());
-	vmwrite(CR4_MASK, ~GUEST_CR4_ALLOWED);
+	vmwrite(CR4_MASK, ~guest_cr4_valid(vm));
 }
 
 /* The base in the 16-byte descriptor of a TSS. Intel SDM vol. 3 "TSS Descriptor in 64-bit mode". */

@@ -8,8 +8,7 @@
 #include "mm/frame.h"
 #include "vmm/x86_64/emulate.h"
 
-/* What VMREAD and VMWRITE act on; one CPU runs guests so far. Raw 0: none. */
-static hpa_t current_vmcs;
+hpa_t vmx_current; /* raw 0: none */
 
 static enum err vmx_probe(const char **why)
 {
@@ -113,13 +112,11 @@ static void vmx_flush(struct vm *vm)
 		invept(INVEPT_ALL_CONTEXT, 0);
 }
 
-void vmx_make_current(struct vcpu *vcpu)
+void vmx_load(struct vcpu *vcpu)
 {
-	if (current_vmcs.raw == vcpu->arch.vmx.vmcs.raw)
-		return;
 	if (!vmptrld(vcpu->arch.vmx.vmcs))
 		panic("vmx: VMPTRLD of %#lx failed", vcpu->arch.vmx.vmcs.raw);
-	current_vmcs = vcpu->arch.vmx.vmcs;
+	vmx_current = vcpu->arch.vmx.vmcs;
 }
 
 /* A bit for each MSR: reads of the low and the high range, then writes. SDM vol. 3 "MSR-Bitmap Address". */
@@ -149,8 +146,8 @@ static void vmx_vm_free(struct vm *vm)
 		/* The CPU may hold parts of it until VMCLEAR. */
 		if (!vmclear(vcpu->vmcs))
 			panic("vmx: VMCLEAR of %#lx failed", vcpu->vmcs.raw);
-		if (current_vmcs.raw == vcpu->vmcs.raw)
-			current_vmcs = HPA(0);
+		if (vmx_current.raw == vcpu->vmcs.raw)
+			vmx_current = HPA(0);
 		frame_free(vcpu->vmcs, 0);
 	}
 	if (vm->arch.vmx.msr_bitmap.raw)
@@ -183,7 +180,7 @@ static void vmx_reset(struct vcpu *vcpu, const struct entry_state *entry)
 
 	if (!vmclear(vmx->vmcs))
 		panic("vmx: VMCLEAR of %#lx failed", vmx->vmcs.raw);
-	current_vmcs = HPA(0);
+	vmx_current = HPA(0);
 	vmx_make_current(vcpu);
 	vmx->launched = 0;
 	vmx->host_rsp = 0;

@@ -24,7 +24,7 @@ static inline bool vmx_unrestricted_guest(void)
 	return vmx_caps.cpu2 & CPU2_UNRESTRICTED_GUEST;
 }
 
-/* The bits of CR0 the guest may change without an exit; of CR4 it is GUEST_CR4_ALLOWED. */
+/* The bits of CR0 the guest may change without an exit; of CR4 it is guest_cr4_valid(). */
 uint64_t vmx_cr0_guest_owned(void);
 
 /* entry.S: run the guest until the next VM exit. False: VMfail, the guest was not entered. */
@@ -53,8 +53,15 @@ void vmx_describe(struct vcpu *vcpu, const struct vm_exit *exit, char *text, siz
 const char *vmx_bad_guest_state(void);
 
 /* vmx.c */
-void vmx_make_current(struct vcpu *vcpu);
+extern hpa_t vmx_current; /* the VMCS that VMREAD and VMWRITE act on; one CPU runs guests so far */
+void vmx_load(struct vcpu *vcpu);
 uint64_t vmx_get_gpr(struct vcpu *vcpu, enum gpr gpr);
+
+static inline void vmx_make_current(struct vcpu *vcpu)
+{
+	if (vmx_current.raw != vcpu->arch.vmx.vmcs.raw)
+		vmx_load(vcpu);
+}
 
 /* Step over the instruction that exited. */
 static inline void vmx_advance(void)
