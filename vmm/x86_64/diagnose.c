@@ -2,8 +2,6 @@
 /* Words for reports and panics: guest code at fault, through the guest's own page tables, and nested table entries. */
 #include "vmm/x86_64/diagnose.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "mm/frame.h"
@@ -11,18 +9,6 @@
 #include "vmm/x86_64/virt_ops.h"
 
 #define CODE_BYTES 15 /* the longest instruction */
-
-void text_add(char *text, size_t size, const char *fmt, ...)
-{
-	size_t used = strnlen(text, size);
-	va_list args;
-
-	if (used + 1 >= size)
-		return;
-	va_start(args, fmt);
-	vsnprintf(text + used, size - used, fmt, args);
-	va_end(args);
-}
 
 /* Memory that is not backed now is left so: a report must not change what it reports. */
 static bool peek_u64(struct vm *vm, uint64_t gpa, uint64_t *value)

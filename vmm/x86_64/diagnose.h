@@ -3,10 +3,8 @@
 #ifndef NESTLING_VMM_X86_64_DIAGNOSE_H
 #define NESTLING_VMM_X86_64_DIAGNOSE_H
 
+#include "vmm/text.h"
 #include "vmm/vm.h"
-
-/* Append to the text in a buffer of `size` bytes; what does not fit is cut. */
-void text_add(char *text, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* Append the bytes of code at the guest's RIP, and what they or the state hint at. */
 void describe_code(struct vcpu *vcpu, char *text, size_t size);

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Texts put together piece by piece, for reports. */
+#ifndef NESTLING_VMM_TEXT_H
+#define NESTLING_VMM_TEXT_H
+
+#include <stddef.h>
+
+/* Append to the text in a buffer of `size` bytes; what does not fit is cut. */
+void text_add(char *text, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+#endif
