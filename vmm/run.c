@@ -14,20 +14,25 @@ void vm_add_device(struct vm *vm, struct io_device *device)
 		vm->devices[vm->device_count++] = device;
 }
 
-static struct io_device *find_device(struct vm *vm, const struct io_access *io)
+static struct io_device *find_device(const struct vm *vm, enum io_space space, uint64_t addr)
 {
 	for (size_t i = 0; i < vm->device_count; i++) {
 		struct io_device *device = vm->devices[i];
 
-		if (device->space == io->space && io->addr - device->base < device->size && io->addr >= device->base)
+		if (device->space == space && addr >= device->base && addr - device->base < device->size)
 			return device;
 	}
 	return NULL;
 }
 
+bool vm_has_device(const struct vm *vm, enum io_space space, uint64_t addr)
+{
+	return find_device(vm, space, addr) != NULL;
+}
+
 void vm_io(struct vm *vm, struct io_access *io)
 {
-	struct io_device *device = find_device(vm, io);
+	struct io_device *device = find_device(vm, io->space, io->addr);
 
 	if (device) {
 		device->access(device, io->addr - device->base, io);

@@ -86,6 +86,9 @@ void vm_end(struct vm *vm, enum vm_outcome outcome, uint64_t status);
 /* Let a device answer `io`; a read that nobody claims gives all ones. Logs the first few of those. */
 void vm_io(struct vm *vm, struct io_access *io);
 
+/* Does a device answer at `addr`? Where it is no port, the ISA decides by this what is a fault and what is I/O. */
+bool vm_has_device(const struct vm *vm, enum io_space space, uint64_t addr);
+
 /* Attach a device; it must outlive the VM's run. */
 void vm_add_device(struct vm *vm, struct io_device *device);
 
