@@ -153,10 +153,10 @@ void trap_handle(struct trap_frame *f)
 	log_err("trap: %s (vector %lu), error code %#lx", vector_name(f->vector), f->vector, f->error);
 	log_err("trap: rip %#lx = nestling.elf + %#lx, cs %#lx, rflags %#lx, cr2 %#lx", f->rip,
 		f->rip - (uintptr_t)__image_start, f->cs, f->rflags, read_cr2());
-	log_err("trap: rax %#018lx rbx %#018lx rcx %#018lx rdx %#018lx", f->rax, f->rbx, f->rcx, f->rdx);
-	log_err("trap: rsi %#018lx rdi %#018lx rbp %#018lx rsp %#018lx", f->rsi, f->rdi, f->rbp, f->rsp);
-	log_err("trap: r8  %#018lx r9  %#018lx r10 %#018lx r11 %#018lx", f->r8, f->r9, f->r10, f->r11);
-	log_err("trap: r12 %#018lx r13 %#018lx r14 %#018lx r15 %#018lx", f->r12, f->r13, f->r14, f->r15);
+	log_err("trap: rax 0x%016lx rbx 0x%016lx rcx 0x%016lx rdx 0x%016lx", f->rax, f->rbx, f->rcx, f->rdx);
+	log_err("trap: rsi 0x%016lx rdi 0x%016lx rbp 0x%016lx rsp 0x%016lx", f->rsi, f->rdi, f->rbp, f->rsp);
+	log_err("trap: r8  0x%016lx r9  0x%016lx r10 0x%016lx r11 0x%016lx", f->r8, f->r9, f->r10, f->r11);
+	log_err("trap: r12 0x%016lx r13 0x%016lx r14 0x%016lx r15 0x%016lx", f->r12, f->r13, f->r14, f->r15);
 	print_calls(f);
 	panic("%s in the hypervisor", vector_name(f->vector));
 }
