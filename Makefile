@@ -32,7 +32,9 @@ bare := -std=gnu11 -ffreestanding -O2 -g $(warnings) -fno-stack-protector -U_FOR
 	-fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections \
 	-nostdinc -isystem $(third)/include -isystem $(third)/include-gcc -I.
 
-bare-x86_64 := -mno-red-zone -mgeneral-regs-only -fcf-protection=none
+bare-x86_64  := -mno-red-zone -mgeneral-regs-only -fcf-protection=none
+bare-aarch64 := -mgeneral-regs-only -mstrict-align -mno-outline-atomics
+bare-riscv64 := -march=rv64imac_zicsr_zifencei -mabi=lp64 -mcmodel=medany -mno-relax -msmall-data-limit=0
 
 hypervisor-flags = $(bare) $(bare-$(ARCH)) -Iinclude -Ivmm/$(ARCH) -fPIE -fvisibility=hidden
 guest-flags      = $(bare) $(bare-$(ARCH)) -fno-pic $(guest-flags-$(ARCH)) -I$(out)/guest/embed
@@ -40,7 +42,8 @@ host-flags       = -std=gnu11 -O1 -g $(warnings) -Iinclude -Ivmm/$(ARCH) -I. -is
 	-isystem $(third)/efi -isystem $(third)/efi/protocol \
 	-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
-guest-flags-x86_64 := -mcmodel=small
+guest-flags-x86_64  := -mcmodel=small
+guest-flags-aarch64 := -mcmodel=small
 
 # The flags of one source, by where it lives; a fragment may add flags-<directory>.
 flags-of = $(if $(filter guest/% tests/guests/%,$(1)),$(guest-flags),$(hypervisor-flags)) \
@@ -135,8 +138,13 @@ $(out)/guest/embed.o: $(patsubst guest/%.c,$(out)/guest/embed/%.elf,$(guests-y))
 # --- The image ----------------------------------------------------------------------
 
 image-lds := boot/$(ARCH)/image.lds
-libraries  = --start-group $(third)/lib/libc.a $(third)/lib/libefi.a $(third)/lib/libgnuefi.a \
+libraries  = --start-group $(addprefix $(third)/lib/lib,c.a fdt.a efi.a gnuefi.a) \
 	$(shell $(CC) -print-libgcc-file-name) --end-group
+
+# binutils write PE files for x86_64; elsewhere GNU-EFI's start code brings the header.
+efi-format-x86_64  := --target efi-app-x86_64 -j .reloc
+efi-format-aarch64 := -O binary
+efi-format-riscv64 := -O binary
 
 # GNU-EFI's start code applies relative relocations and passes over all others in silence,
 # so a link that has others must fail here.
@@ -149,7 +157,7 @@ $(out)/nestling.elf: $(image-objects) $(image-lds) $(out)/sources $(third)/recip
 
 $(out)/nestling.efi: $(out)/nestling.elf
 	$(call log,EFI,$@)
-	$(Q)$(OBJCOPY) --target efi-app-$(ARCH) $(addprefix -j ,.text .rodata .relro .rela .reloc .data) $< $@
+	$(Q)$(OBJCOPY) $(efi-format-$(ARCH)) $(addprefix -j ,.text .rodata .relro .rela .data) $< $@
 
 $(out)/nestling.cfg: Makefile
 	@mkdir -p $(@D)
