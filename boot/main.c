@@ -6,6 +6,7 @@
 #include "boot/config.h"
 #include "boot/firmware.h"
 #include "boot/memory.h"
+#include "boot/tables.h"
 #include "include/arch/machine.h"
 #include "include/arch/virt.h"
 #include "include/log.h"
@@ -210,10 +211,13 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
 
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 {
+	struct platform platform;
 	enum err err;
 
 	firmware_init(image, system);
 	log_info("nestling: a hypervisor that backs a guest's memory as it is touched");
+	tables_find(&platform);
+	platform_set(&platform);
 	err = prepare();
 	if (err != ERR_OK)
 		return EFI_UNSUPPORTED;

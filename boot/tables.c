@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* ACPI's root pointer, the device tree and the boot hart. */
+#include "boot/tables.h"
+
+#include <efilib.h>
+#include <libfdt.h>
+#include <string.h>
+
+#include "include/log.h"
+
+/* Of RISCV_EFI_BOOT_PROTOCOL; GNU-EFI has no declaration of it. */
+#define RISCV_EFI_BOOT_PROTOCOL_GUID \
+	{ 0xccd15fec, 0x6f73, 0x4eec, { 0x83, 0x95, 0x3e, 0x69, 0xe4, 0xb9, 0x40, 0xbf } }
+
+struct riscv_efi_boot_protocol {
+	UINT64 revision;
+	EFI_STATUS(EFIAPI *get_boot_hart_id)(struct riscv_efi_boot_protocol *this, UINTN *hart);
+};
+
+static const void *configuration_table(EFI_GUID guid)
+{
+	for (UINTN i = 0; ST->ConfigurationTable && i < ST->NumberOfTableEntries; i++)
+		if (memcmp(&ST->ConfigurationTable[i].VendorGuid, &guid, sizeof(guid)) == 0)
+			return ST->ConfigurationTable[i].VendorTable;
+	return NULL;
+}
+
+/* Walk all of it once, so that nobody meets a broken end later. Returns a libfdt error, 0 for none. */
+static int check_structure(const void *fdt)
+{
+	int node = 0, depth = 0, property;
+
+	do {
+		fdt_for_each_property_offset(property, fdt, node) {
+			const char *name;
+			int length;
+
+			if (!fdt_getprop_by_offset(fdt, property, &name, &length))
+				return length;
+		}
+		if (property != -FDT_ERR_NOTFOUND)
+			return property;
+		node = fdt_next_node(fdt, node, &depth);
+	} while (node >= 0);
+	return node == -FDT_ERR_NOTFOUND ? 0 : node;
+}
+
+static const void *copy_fdt(const void *from)
+{
+	struct fdt_header header; /* the firmware's may lie at any address */
+	void *copy;
+	int error;
+
+	memcpy(&header, from, sizeof(header));
+	error = fdt_check_header(&header);
+	if (error == 0 && fdt_totalsize(&header) > TABLES_MAX_FDT_BYTES)
+		error = -FDT_ERR_NOSPACE;
+	if (error != 0) {
+		log_warn("boot: the firmware's device tree is left aside: %s", fdt_strerror(error));
+		return NULL;
+	}
+	copy = firmware_alloc_pages(align_up(fdt_totalsize(&header), PAGE_SIZE) / PAGE_SIZE);
+	if (!copy) {
+		log_warn("boot: the firmware has no memory for a copy of its device tree");
+		return NULL;
+	}
+	memcpy(copy, from, fdt_totalsize(&header));
+	error = check_structure(copy);
+	if (error == 0)
+		return copy;
+	log_warn("boot: the firmware's device tree is left aside: %s", fdt_strerror(error));
+	return NULL;
+}
+
+/* Devicetree Specification: /chosen; `boot-hartid`, of 32 or 64 bits, is what U-Boot and EDK2 leave there. */
+static bool hart_of_fdt(const void *fdt, uint64_t *hart)
+{
+	int length = 0, chosen = fdt_path_offset(fdt, "/chosen");
+	const void *value = chosen < 0 ? NULL : fdt_getprop(fdt, chosen, "boot-hartid", &length);
+
+	if (value && length == sizeof(fdt32_t))
+		*hart = fdt32_ld(value);
+	else if (value && length == sizeof(fdt64_t))
+		*hart = fdt64_ld(value);
+	else
+		return false;
+	return true;
+}
+
+static bool hart_of_protocol(uint64_t *hart)
+{
+	EFI_GUID guid = RISCV_EFI_BOOT_PROTOCOL_GUID;
+	struct riscv_efi_boot_protocol *protocol;
+	UINTN id;
+
+	if (EFI_ERROR(LibLocateProtocol(&guid, (void **)&protocol)) ||
+	    EFI_ERROR(protocol->get_boot_hart_id(protocol, &id)))
+		return false;
+	*hart = id;
+	return true;
+}
+
+void tables_find(struct platform *platform)
+{
+	const EFI_GUID acpi_2 = ACPI_20_TABLE_GUID, acpi_1 = ACPI_TABLE_GUID, dtb = EFI_DTB_TABLE_GUID;
+	const void *fdt = configuration_table(dtb);
+
+	*platform = (struct platform){ .acpi_rsdp = configuration_table(acpi_2) };
+	if (!platform->acpi_rsdp)
+		platform->acpi_rsdp = configuration_table(acpi_1);
+	if (fdt)
+		platform->fdt = copy_fdt(fdt);
+	platform->boot_hart_known = hart_of_protocol(&platform->boot_hart) ||
+				    (platform->fdt && hart_of_fdt(platform->fdt, &platform->boot_hart));
+}
