@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Boots the image by run-qemu.sh, as a person would, and judges what came of it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import time
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Callable
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build" / "x86_64"
+PAGE = 4096
+K, M, G, T = 1 << 10, 1 << 20, 1 << 30, 1 << 40
+
+FORMATS = {"vmx": "ept", "svm": "npt"}
+EXIT_KINDS = ("fault", "mmio", "pio", "hypercall", "other")
+LEAF_SIZES = {"4k": 4 * K, "2m": 2 * M, "1g": G}
+
+LOG_LINE = re.compile(r"(nestling|error|warning|vmm?|mem): ")
+
+# After so long a boot is given up. Far more than it takes: the machine may have other work.
+BOOT_SECONDS = {"svm": 120, "vmx": 300}
+# What run-qemu.sh may need beside the boot, to build and to wait for others that do.
+MORE_SECONDS = 120
+
+
+@dataclass
+class Boot:
+    """One call of run-qemu.sh and what is expected of it.
+
+    `args` and `guest` may name files of the case's own directory as {dir}/NAME. `report` gives, for each field
+    ("exits.pio" for one inside another), a value or a predicate on it; None: the run must leave no report.
+    """
+
+    args: list[str] = field(default_factory=list)
+    virt: str = "svm"
+    status: int | tuple[int, ...] = 0
+    report: dict | None = field(default_factory=dict)
+    text: tuple[str, ...] = ()
+    forbid: tuple[str, ...] = ()
+    one_line: str | None = None  # exactly one line may match this
+    max_log: int = 60  # lines that the hypervisor may log: a guest must not flood the console
+    env: dict[str, str] = field(default_factory=dict)
+    seconds: int | None = None
+    report_path: str = "{dir}/report.json"
+    bare: bool = False  # pass `args` alone: no --virt, --report, --timeout
+
+
+@dataclass
+class Case:
+    name: str
+    boots: list[Boot]
+    files: Callable[[Path], None] | None = None  # makes what the boots need in the case's directory
+    together: Callable[[list[dict]], list[str]] | None = None  # judges the reports of all boots
+    slow: bool = False
+    function: Callable[[], list[str]] | None = None  # instead of boots: a check of what was built
+
+
+@dataclass
+class Result:
+    status: int
+    console: str
+    report: dict | None
+    hung: bool
+
+
+running: set[subprocess.Popen] = set()
+
+
+def stop(process: subprocess.Popen) -> None:
+    """End run-qemu.sh and all that it started; it tidies up if it can."""
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, how)
+            process.wait(10)
+            return
+        except subprocess.TimeoutExpired:
+            pass
+        except ProcessLookupError:
+            return
+
+
+def boot(spec: Boot, directory: Path) -> Result:
+    """Carry out one boot; its console is everything the script wrote."""
+
+    def place(text: str) -> str:
+        return text.replace("{dir}", str(directory))
+
+    seconds = spec.seconds or BOOT_SECONDS[spec.virt]
+    report = Path(place(spec.report_path))
+    command = [str(ROOT / "run-qemu.sh")]
+    if not spec.bare:
+        command += ["--virt", spec.virt, "--report", str(report), "--timeout", str(seconds)]
+    command += [place(arg) for arg in spec.args]
+    if report.is_file():
+        report.unlink()
+    with open(directory / "console", "wb") as out:
+        process = subprocess.Popen(command, cwd=ROOT, env=os.environ | {k: place(v) for k, v in spec.env.items()},
+                                   stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+                                   start_new_session=True)
+        running.add(process)
+        try:
+            status, hung = process.wait(seconds + MORE_SECONDS), False
+        except subprocess.TimeoutExpired:
+            stop(process)  # its own time-out has failed
+            status, hung = process.wait(), True
+        running.discard(process)
+    console = (directory / "console").read_bytes().decode("utf-8", "replace")
+    return Result(status, console.replace("\r", ""), load_report(report), hung)
+
+
+def load_report(path: Path) -> dict | None:
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        return {"unreadable": str(error)}
+
+
+# --- Judging -----------------------------------------------------------------------------------------------------------
+
+
+def lookup(report: dict, name: str):
+    value = report
+    for part in name.split("."):
+        value = value[part]
+    return value
+
+
+def judge_field(report: dict, name: str, want) -> list[str]:
+    try:
+        value = lookup(report, name)
+    except (KeyError, TypeError):
+        return [f"report has no {name}"]
+    if callable(want):
+        return [] if want(value) else [f"report: {name} is {value!r}, which it may not be"]
+    return [] if value == want else [f"report: {name} is {value!r}, not {want!r}"]
+
+
+def judge_consistency(report: dict, virt: str) -> list[str]:
+    """What holds of every report, whatever the guest did."""
+    try:
+        exits, faults, leaves = report["exits"], report["faults"], report["leaves"]
+        mapped = sum(leaves[name] * size for name, size in LEAF_SIZES.items())
+        rules = {
+            "isa is x86_64": report["isa"] == "x86_64",
+            "virt is the one asked for": report["virt"] == virt,
+            "format is that of virt": report["format"] == FORMATS[virt],
+            "exits add up": sum(exits[kind] for kind in EXIT_KINDS) == exits["total"],
+            "leaves map what is resident": mapped == report["resident"] and report["zero_page_leaves"] == 0,
+            "resident_peak is a peak": report["resident_peak"] >= report["resident"],
+            "tables are whole pages": report["table_bytes"] > 0 and report["table_bytes"] % PAGE == 0,
+            "each fault is one page, or none of the faults is": report["policy"] != "4k"
+            or faults["handled"] * PAGE == report["resident_peak"],
+            "each fault exit has its outcome": exits["fault"] <= sum(faults.values()),
+            "outcome is a known one": report["outcome"] in ("exited", "denied", "unmapped", "no_memory", "crashed"),
+            "the rest is there": all(name in report for name in
+                                     ("demo", "guest_ram", "flushes", "host_free", "guest_status")),
+        }
+    except (KeyError, TypeError) as error:
+        return [f"report is incomplete: {error!r}"]
+    return [f"report does not hold: {rule}" for rule, holds in rules.items() if not holds]
+
+
+def judge(spec: Boot, result: Result) -> list[str]:
+    errors = []
+    wanted = spec.status if isinstance(spec.status, tuple) else (spec.status,)
+    if result.hung:
+        errors.append("run-qemu.sh did not end by itself")
+    elif result.status not in wanted:
+        errors.append(f"status is {result.status}, not {' or '.join(map(str, wanted[:3]))}")
+    if spec.report is None:
+        if result.report is not None:
+            errors.append("there is a report where none was expected")
+    elif result.report is None:
+        errors.append("there is no report")
+    else:
+        errors += judge_consistency(result.report, spec.virt)
+        for name, want in spec.report.items():
+            errors += judge_field(result.report, name, want)
+    errors += [f"console lacks /{text}/" for text in spec.text if not re.search(text, result.console, re.M)]
+    errors += [f"console has /{text}/" for text in spec.forbid if re.search(text, result.console, re.M)]
+    if spec.one_line is not None:
+        lines = [line for line in result.console.splitlines() if re.search(spec.one_line, line)]
+        if len(lines) != 1:
+            errors.append(f"{len(lines)} lines match /{spec.one_line}/, not one")
+    logged = sum(bool(LOG_LINE.match(line)) for line in result.console.splitlines())
+    if logged > spec.max_log:
+        errors.append(f"{logged} lines were logged, more than {spec.max_log}")
+    return errors
+
+
+# --- Running -----------------------------------------------------------------------------------------------------------
+
+
+def tail(console: str, lines: int = 25) -> list[str]:
+    shown = [line if len(line) < 200 else line[:200] + " ..." for line in console.splitlines()[-lines:]]
+    return ["| " + re.sub(r"[^\x20-\x7e\t]", "?", line) for line in shown]
+
+
+def run_case(case: Case) -> tuple[list[str], float]:
+    """The errors, each a line or more, and the seconds it took."""
+    start = time.monotonic()
+    if case.function:
+        return case.function(), time.monotonic() - start
+    errors, reports = [], []
+    with tempfile.TemporaryDirectory(prefix="nestling-test-") as name:
+        directory = Path(name)
+        if case.files:
+            case.files(directory)
+        for spec in case.boots:
+            result = boot(spec, directory)
+            found = judge(spec, result)
+            if found:
+                errors += found + ["./run-qemu.sh " + " ".join(spec.args)] + tail(result.console)
+            reports.append(result.report)
+    if case.together and not errors:
+        errors += case.together(reports)
+    return errors, time.monotonic() - start
+
+
+def tell(case: Case, future: Future) -> bool:
+    """Print how a case ended; whether it failed."""
+    try:
+        errors, seconds = future.result()
+    except Exception as error:  # a mistake of the tests is a failure like any other
+        errors, seconds = [repr(error)], 0.0
+    print(f"{'FAIL' if errors else 'ok':4} {seconds:5.1f} s  {case.name}", flush=True)
+    for line in errors:
+        print(f"     {line}", flush=True)
+    return bool(errors)
+
+
+def run_cases(cases: list[Case], jobs: int) -> int:
+    """Run all and tell of each as it ends; the exit status."""
+    failed = 0
+    pool = ThreadPoolExecutor(jobs)
+    submitted = {pool.submit(run_case, case): case for case in cases}
+    try:
+        for future in as_completed(submitted):
+            failed += tell(submitted[future], future)
+    finally:
+        # Interrupted: nothing that was started may stay behind.
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in list(running):
+            stop(process)
+    print(f"{len(cases) - failed} passed, {failed} failed")
+    return 1 if failed else 0

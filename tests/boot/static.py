@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Checks of what was built and written, without a boot. Each returns its complaints, a line each."""
+
+import re
+import subprocess
+
+from harness import BUILD, ROOT
+
+# The guest's FP and SIMD registers stay loaded while the hypervisor handles an exit. The check is of every function in
+# the image, which is more than the exit path, and nothing to keep a list of callees for.
+SIMD_OPERAND = re.compile(r"%([xyz]mm\d+|mm[0-7]|st\b|k[0-7]\b)")
+X87_MNEMONIC = re.compile(r"^f[a-z]")
+# What loads the guest's first FP state, before the guest runs for the first time.
+SIMD_ALLOWED = {"arch_vcpu_reset"}
+# Prefixes and mnemonics that begin with an f and have nothing to do with floating point.
+NOT_X87 = {"fs"}
+
+
+def no_simd_in_image() -> list[str]:
+    listing = subprocess.run(["objdump", "-d", "--no-show-raw-insn", str(BUILD / "nestling.elf")],
+                             check=True, capture_output=True, text=True).stdout
+    function, found, functions = "", [], 0
+    for line in listing.splitlines():
+        if name := re.match(r"[0-9a-f]+ <(.*)>:$", line):
+            function, functions = name[1], functions + 1
+            continue
+        parts = line.split("\t")
+        if len(parts) < 2 or function.split(".")[0] in SIMD_ALLOWED:
+            continue
+        insn = parts[1]
+        if SIMD_OPERAND.search(insn) or X87_MNEMONIC.match(insn) and insn.split()[0] not in NOT_X87:
+            found.append(f"{function}: {insn}")
+    if functions < 100:
+        found.append(f"only {functions} functions were found in the image's disassembly")
+    return found[:20]
+
+
+GENERIC = ("npt/*.[ch]", "mm/*.[ch]", "vmm/*.[ch]", "drivers/*.[ch]", "include/*.h")
+ISA_CONDITIONAL = re.compile(r"^\s*#\s*(if|elif|ifdef|ifndef)\b.*(__x86_64__|__amd64__|__aarch64__|__riscv|ARCH_)")
+
+
+def no_isa_conditionals() -> list[str]:
+    files = [path for pattern in GENERIC for path in sorted(ROOT.glob(pattern))]
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in files
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if ISA_CONDITIONAL.match(line)
+    ]
+    return found if len(files) >= 20 else [f"only {len(files)} generic sources were found"]
+
+
+def numbers(path: str, pattern: str) -> dict[str, int]:
+    text = (ROOT / path).read_text()
+    return {name.upper(): int(value, 0) for name, value in re.findall(pattern, text, re.M)}
+
+
+def hypercalls_agree() -> list[str]:
+    """The hypervisor, the guests' runtime and the document each list the numbers: they must be the same ones."""
+    calls = numbers("vmm/hypercall.h", r"^\s*(?:HYPERCALL|MEMORY_INFO)_(\w+) = (\d+)")
+    runtime = numbers("guest/rt/rt.h", r"^\s*RT_(?:CALL|MEMORY)_(\w+) = (\d+)")
+    document = numbers("docs/guest-abi.md", r"^\| (?P<value>\w+) \| (\d+) \|")
+    results = numbers("vmm/hypercall.h", r"^#define HYPERCALL_(\w+)\s+\(\(uint64_t\)(-\d+)\)")
+    runtime_results = numbers("guest/rt/rt.h", r"^#define RT_(\w+)\s+\(\(uint64_t\)(-\d+)\)")
+    document_results = numbers("docs/guest-abi.md", r"^\| (\w+) \| (-\d+) \|")
+    errors = []
+    if not len(calls) == len(runtime) == 8 or calls != runtime:
+        errors.append(f"vmm/hypercall.h has {calls}, guest/rt/rt.h {runtime}")
+    if calls != document:
+        errors.append(f"vmm/hypercall.h has {calls}, docs/guest-abi.md {document}")
+    if not results or not results == runtime_results == document_results:
+        errors.append(f"results: vmm/hypercall.h has {results}, guest/rt/rt.h {runtime_results}, "
+                      f"docs/guest-abi.md {document_results}")
+    return errors
