@@ -3,22 +3,23 @@
 #ifndef NESTLING_LOCK_H
 #define NESTLING_LOCK_H
 
-#include <stdbool.h>
+#include <stdint.h>
 
+/* A whole word: RISC-V has atomic instructions for no less, and the compiler would call a library for it. */
 struct spinlock {
-	bool held;
+	uint32_t held;
 };
 
 static inline void spin_lock(struct spinlock *lock)
 {
-	while (__atomic_exchange_n(&lock->held, true, __ATOMIC_ACQUIRE))
+	while (__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE))
 		while (__atomic_load_n(&lock->held, __ATOMIC_RELAXED))
 			;
 }
 
 static inline void spin_unlock(struct spinlock *lock)
 {
-	__atomic_store_n(&lock->held, false, __ATOMIC_RELEASE);
+	__atomic_store_n(&lock->held, 0, __ATOMIC_RELEASE);
 }
 
 #endif
