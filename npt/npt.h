@@ -170,7 +170,9 @@ extern const struct npt_ops npt_ept;       /* Intel EPT */
 extern const struct npt_ops npt_amd;       /* AMD nested paging */
 extern const struct npt_ops npt_stage2;    /* AArch64 stage 2, 4 KiB granule */
 extern const struct npt_ops npt_riscv_x4;  /* RISC-V Sv39x4, Sv48x4, Sv57x4 */
+extern const struct npt_ops npt_riscv_host; /* RISC-V Sv39, Sv48, Sv57 of the hypervisor itself */
 extern const struct npt_ops npt_x86_host;  /* x86-64 long-mode paging of the hypervisor itself */
+extern const struct npt_ops npt_el2_host;  /* AArch64 EL2 stage 1 of the hypervisor itself, 4 KiB granule */
 
 /* The name a report gives the format: "ept", "npt", "stage2", "sv39x4", ... */
 const char *npt_name(const struct npt *npt);
