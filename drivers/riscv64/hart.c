@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The boot hart's node in the device tree. Source: Devicetree Specification 0.4, "/cpus"; the bindings riscv/cpus.yaml and
+ * riscv/extensions.yaml in Linux' Documentation/devicetree/bindings.
+ */
+#include "drivers/riscv64/hart.h"
+
+#include <libfdt.h>
+#include <string.h>
+#include <strings.h>
+
+#include "drivers/platform.h"
+
+/* A number of one or two cells. */
+static uint64_t read_cells(const fdt32_t *cells, int length)
+{
+	uint64_t value = 0;
+
+	for (int i = 0; i < length / (int)sizeof(*cells) && i < 2; i++)
+		value = value << 32 | fdt32_to_cpu(cells[i]);
+	return value;
+}
+
+/* The node of the hart that runs us, or of the first one if nobody has told which that is. Negative: there is none. */
+static int find_node(const void *fdt)
+{
+	const struct platform *platform = platform_get();
+	int cpus = fdt_path_offset(fdt, "/cpus"), node, length;
+
+	fdt_for_each_subnode(node, fdt, cpus) {
+		const char *type = fdt_getprop(fdt, node, "device_type", NULL);
+		const fdt32_t *reg = fdt_getprop(fdt, node, "reg", &length);
+
+		if (!type || strcmp(type, "cpu") != 0 || !reg)
+			continue;
+		if (!platform->boot_hart_known || read_cells(reg, length) == platform->boot_hart)
+			return node;
+	}
+	return -FDT_ERR_NOTFOUND;
+}
+
+/* A property of that node; NULL when there is none. */
+static const void *find_property(const char *name, int *length)
+{
+	const void *fdt = platform_get()->fdt;
+	int node = fdt ? find_node(fdt) : -FDT_ERR_NOTFOUND;
+
+	return node >= 0 ? fdt_getprop(fdt, node, name, length) : NULL;
+}
+
+/* "rv64imafdch_zicsr_zba": letters, then names. Letters may be followed by a version, "2p0". */
+static bool isa_string_has(const char *isa, const char *name)
+{
+	size_t length = strlen(name), letters = strcspn(isa, "_");
+
+	if (length == 1) {
+		for (size_t i = 4; i < letters; i++)
+			if ((isa[i] | 0x20) == name[0])
+				return true;
+		return false;
+	}
+	for (isa += letters; *isa == '_'; isa += strcspn(isa, "_"))
+		if (strncasecmp(++isa, name, length) == 0 && (isa[length] == '_' || isa[length] == '\0'))
+			return true;
+	return false;
+}
+
+bool hart_has_extension(const char *name)
+{
+	int length;
+	const char *list = find_property("riscv,isa-extensions", &length);
+
+	if (list)
+		return fdt_stringlist_contains(list, length, name);
+	list = find_property("riscv,isa", &length);
+	return list && length > 4 && list[length - 1] == '\0' && isa_string_has(list, name);
+}
+
+const char *hart_mmu_type(void)
+{
+	int length;
+	const char *type = find_property("mmu-type", &length);
+
+	return type && length > 0 && type[length - 1] == '\0' ? type : NULL;
+}
+
+uint32_t hart_timebase_hz(void)
+{
+	const void *fdt = platform_get()->fdt;
+	const fdt32_t *hz;
+	int length;
+
+	if (!fdt)
+		return 0;
+	hz = fdt_getprop(fdt, fdt_path_offset(fdt, "/cpus"), "timebase-frequency", &length);
+	if (!hz)
+		hz = find_property("timebase-frequency", &length);
+	return hz ? (uint32_t)read_cells(hz, length) : 0;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the machine's device tree says about the hart that runs us. Without a tree, nothing. */
+#ifndef NESTLING_DRIVERS_RISCV64_HART_H
+#define NESTLING_DRIVERS_RISCV64_HART_H
+
+#include "include/types.h"
+
+/* Is the extension ("zba", "sstc", or one letter) listed? Case does not matter. */
+bool hart_has_extension(const char *name);
+
+/* "riscv,sv48"; NULL when the tree does not say. */
+const char *hart_mmu_type(void);
+
+/* Frequency of the `time` counter; 0 when the tree does not say. */
+uint32_t hart_timebase_hz(void);
+
+#endif

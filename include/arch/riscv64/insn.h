@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Fences and waits. Source: RISC-V Privileged Architecture, "Supervisor Instructions", "Hypervisor Instructions". */
+#ifndef NESTLING_ARCH_RISCV64_INSN_H
+#define NESTLING_ARCH_RISCV64_INSN_H
+
+#include "include/types.h"
+
+/* Forget this hart's own translations, all of them. */
+static inline void sfence_vma_all(void)
+{
+	__asm__ volatile("sfence.vma" : : : "memory");
+}
+
+/*
+ * The H extension's fences, in numbers for assemblers that do not know them: opcode SYSTEM, funct7 0x31 for GVMA and 0x11
+ * for VVMA, rs2 the VMID or ASID, rs1 the address. x0 stands for all.
+ */
+
+/* Forget what VMID `vmid` translates at guest-physical `gpa`: rs1 holds the address shifted right by 2. */
+static inline void hfence_gvma_page(uint64_t gpa, uint64_t vmid)
+{
+	__asm__ volatile(".insn r 0x73, 0, 0x31, x0, %0, %1" : : "r"(gpa >> 2), "r"(vmid) : "memory");
+}
+
+static inline void hfence_gvma_vmid(uint64_t vmid)
+{
+	__asm__ volatile(".insn r 0x73, 0, 0x31, x0, x0, %0" : : "r"(vmid) : "memory");
+}
+
+static inline void hfence_gvma_all(void)
+{
+	__asm__ volatile(".insn r 0x73, 0, 0x31, x0, x0, x0" : : : "memory");
+}
+
+/* Forget the first-stage translations of the VMID in hgatp. */
+static inline void hfence_vvma_all(void)
+{
+	__asm__ volatile(".insn r 0x73, 0, 0x11, x0, x0, x0" : : : "memory");
+}
+
+static inline void fence_i(void)
+{
+	__asm__ volatile("fence.i" : : : "memory");
+}
+
+static inline void wfi(void)
+{
+	__asm__ volatile("wfi" : : : "memory");
+}
+
+#endif

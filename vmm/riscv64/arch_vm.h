@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a VM and its vCPU are made of on RISC-V; embedded by value in struct vm and struct vcpu. */
+#ifndef NESTLING_VMM_RISCV64_ARCH_VM_H
+#define NESTLING_VMM_RISCV64_ARCH_VM_H
+
+#include "include/types.h"
+
+/* General registers that code here speaks of, by the calling convention's names. */
+enum gpr { GPR_ZERO = 0, GPR_RA = 1, GPR_SP = 2, GPR_A0 = 10, GPR_A1, GPR_A2, GPR_A3, GPR_A6 = 16, GPR_A7, GPR_COUNT = 32 };
+
+struct vm_arch {
+	uint64_t vmid;
+};
+
+/* A load or store, decoded. */
+struct access_insn {
+	uint8_t size;   /* bytes: 1, 2, 4, 8 */
+	uint8_t gpr;    /* loaded into, or stored */
+	uint8_t length; /* of the instruction, bytes */
+	bool write;
+	bool sign;      /* the value is sign-extended */
+};
+
+/*
+ * Of the guest's state, what the hypervisor's own code would change is here while the guest does not run. All else stays in the
+ * hart's registers, because there is one VM with one vCPU: the vs* and h* CSRs, senvcfg and scounteren, FP and vector
+ * registers, and what sstatus and hstatus say about where sret goes.
+ */
+struct vcpu_arch {
+	uint64_t gpr[GPR_COUNT]; /* [0] stays 0 */
+	uint64_t pc;
+	uint64_t host_sp;
+	/* What the CPU said about the last exit; the latter two only after guest-page faults. */
+	uint64_t stval, htval, htinst;
+	struct access_insn access; /* behind the VM_EXIT_IO that is being served */
+	uint64_t timer;            /* when hvip.VSTIP is to be set, in host time, without Sstc; UINT64_MAX: never */
+};
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The world switch: general registers and the program counter. All other state of the guest's stays where it is: see
+ * struct vcpu_arch.
+ *
+ * One trap vector serves guest and host. sscratch tells them apart: it holds the vCPU while the guest runs and 0 while
+ * the hypervisor does.
+ */
+#include "include/arch/riscv64/csr.h"
+#include "vmm/riscv64/offsets.h"
+
+	.text
+
+	.macro for_callee_saved op
+	\op	ra, 0(sp)
+	\op	s0, 8(sp)
+	\op	s1, 16(sp)
+	\op	s2, 24(sp)
+	\op	s3, 32(sp)
+	\op	s4, 40(sp)
+	\op	s5, 48(sp)
+	\op	s6, 56(sp)
+	\op	s7, 64(sp)
+	\op	s8, 72(sp)
+	\op	s9, 80(sp)
+	\op	s10, 88(sp)
+	\op	s11, 96(sp)
+	.endm
+
+	/* All but x0 and a0, which points to the vCPU. */
+	.macro for_guest op
+	\op	x1, VCPU_GPR(1)(a0)
+	\op	x2, VCPU_GPR(2)(a0)
+	\op	x3, VCPU_GPR(3)(a0)
+	\op	x4, VCPU_GPR(4)(a0)
+	\op	x5, VCPU_GPR(5)(a0)
+	\op	x6, VCPU_GPR(6)(a0)
+	\op	x7, VCPU_GPR(7)(a0)
+	\op	x8, VCPU_GPR(8)(a0)
+	\op	x9, VCPU_GPR(9)(a0)
+	\op	x11, VCPU_GPR(11)(a0)
+	\op	x12, VCPU_GPR(12)(a0)
+	\op	x13, VCPU_GPR(13)(a0)
+	\op	x14, VCPU_GPR(14)(a0)
+	\op	x15, VCPU_GPR(15)(a0)
+	\op	x16, VCPU_GPR(16)(a0)
+	\op	x17, VCPU_GPR(17)(a0)
+	\op	x18, VCPU_GPR(18)(a0)
+	\op	x19, VCPU_GPR(19)(a0)
+	\op	x20, VCPU_GPR(20)(a0)
+	\op	x21, VCPU_GPR(21)(a0)
+	\op	x22, VCPU_GPR(22)(a0)
+	\op	x23, VCPU_GPR(23)(a0)
+	\op	x24, VCPU_GPR(24)(a0)
+	\op	x25, VCPU_GPR(25)(a0)
+	\op	x26, VCPU_GPR(26)(a0)
+	\op	x27, VCPU_GPR(27)(a0)
+	\op	x28, VCPU_GPR(28)(a0)
+	\op	x29, VCPU_GPR(29)(a0)
+	\op	x30, VCPU_GPR(30)(a0)
+	\op	x31, VCPU_GPR(31)(a0)
+	.endm
+
+/* void vcpu_enter(struct vcpu_arch *arch) */
+	.globl	vcpu_enter
+	.hidden	vcpu_enter
+	.type	vcpu_enter, @function
+vcpu_enter:
+	addi	sp, sp, -112
+	for_callee_saved sd
+	sd	sp, VCPU_HOST_SP(a0)
+	ld	t0, VCPU_PC(a0)
+	csrw	CSR_SEPC, t0
+	csrw	CSR_SSCRATCH, a0
+	/* From here to sret nothing may trap: the trap would be taken for the guest's. */
+	for_guest ld
+	ld	a0, VCPU_GPR(10)(a0)
+	sret
+	.size	vcpu_enter, . - vcpu_enter
+
+/* The trap vector. */
+	.globl	guest_exit
+	.hidden	guest_exit
+	.type	guest_exit, @function
+	.balign	4
+guest_exit:
+	csrrw	a0, CSR_SSCRATCH, a0
+	beqz	a0, host_trap
+	for_guest sd
+	csrrw	t0, CSR_SSCRATCH, zero
+	csrr	t1, CSR_SEPC
+	sd	t0, VCPU_GPR(10)(a0)
+	sd	t1, VCPU_PC(a0)
+	ld	sp, VCPU_HOST_SP(a0)
+	for_callee_saved ld
+	addi	sp, sp, 112
+	ret
+
+host_trap:
+	csrrw	a0, CSR_SSCRATCH, a0
+	tail	trap_entry
+	.size	guest_exit, . - guest_exit
+
+	.section .note.GNU-stack, "", @progbits

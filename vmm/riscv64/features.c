@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the hart's H extension offers: registers are written, and what they keep is read back. */
+#include "include/arch/riscv64/guarded.h"
+#include "include/arch/riscv64/insn.h"
+#include "vmm/riscv64/riscv.h"
+
+struct riscv_features riscv_features;
+
+/*
+ * With V=0 hgatp translates nothing, so any value may be tried. "Hypervisor Guest Address Translation and Protection
+ * (hgatp) Register": an unsupported mode is not kept.
+ */
+static bool has_hgatp_mode(enum atp_mode mode)
+{
+	uint64_t wanted = (uint64_t)mode << ATP_MODE_SHIFT;
+
+	return csr_write_read(CSR_HGATP, wanted) >> ATP_MODE_SHIFT == (uint64_t)mode;
+}
+
+static uint8_t find_vmid_bits(enum atp_mode mode)
+{
+	uint64_t kept = csr_write_read(CSR_HGATP, (uint64_t)mode << ATP_MODE_SHIFT | HGATP_VMID) & HGATP_VMID;
+	uint8_t bits = 0;
+
+	while (kept >> HGATP_VMID_SHIFT >> bits)
+		bits++;
+	return bits;
+}
+
+/*
+ * henvcfg has a bit only where firmware has set the same one in menvcfg, and for Svpbmt and Svadu that one is what decides
+ * about the G-stage, too. "Machine Environment Configuration (menvcfg) Register": PBMTE and ADUE.
+ */
+static void find_environment(struct riscv_features *features)
+{
+	static const uint64_t wanted =
+		HENVCFG_STCE | HENVCFG_PBMTE | HENVCFG_ADUE | HENVCFG_CBZE | HENVCFG_CBCFE | HENVCFG_CBIE_FLUSH;
+
+	/* Privileged 1.11 has no such register. */
+	if (!csr_try_write(CSR_HENVCFG, wanted))
+		return;
+	features->henvcfg = csr_read(CSR_HENVCFG) & wanted;
+	features->pbmt = features->henvcfg & HENVCFG_PBMTE;
+	features->hw_ad = features->henvcfg & HENVCFG_ADUE;
+	features->sstc = (features->henvcfg & HENVCFG_STCE) && csr_try_write(CSR_VSTIMECMP, UINT64_MAX);
+	if (!features->sstc)
+		features->henvcfg &= ~HENVCFG_STCE;
+	csr_write(CSR_HENVCFG, 0);
+}
+
+bool riscv_find_features(void)
+{
+	struct riscv_features *features = &riscv_features;
+
+	*features = (struct riscv_features){
+		.sv39x4 = has_hgatp_mode(ATP_SV39),
+		.sv48x4 = has_hgatp_mode(ATP_SV48),
+		.sv57x4 = has_hgatp_mode(ATP_SV57),
+	};
+	if (features->sv39x4)
+		features->vmid_bits = find_vmid_bits(ATP_SV39);
+	else if (features->sv48x4)
+		features->vmid_bits = find_vmid_bits(ATP_SV48);
+	else if (features->sv57x4)
+		features->vmid_bits = find_vmid_bits(ATP_SV57);
+	csr_write(CSR_HGATP, 0);
+	find_environment(features);
+	return features->sv39x4 || features->sv48x4 || features->sv57x4;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The parts of vmm/riscv64 that see one another. */
+#ifndef NESTLING_VMM_RISCV64_RISCV_H
+#define NESTLING_VMM_RISCV64_RISCV_H
+
+#include "include/arch/riscv64/cause.h"
+#include "include/arch/riscv64/csr.h"
+#include "vmm/vm.h"
+
+/* Where a guest finds things: as on QEMU's "virt" machine. docs/guest-abi.md says so to guest writers. */
+#define GUEST_RAM_BASE   UINT64_C(0x80000000)
+#define GUEST_UART_BASE  UINT64_C(0x10000000)
+#define GUEST_UART_SIZE  UINT64_C(0x100)
+#define GUEST_UART_HZ    3686400
+#define GUEST_HART_ID    0
+/* Boot data lies below, programs from here on. */
+#define GUEST_LOAD_FLOOR (GUEST_RAM_BASE + MIB(2))
+
+/*
+ * Our hypercalls, as an SBI extension in the range that is for experiments (SBI specification, "Experimental SBI Extension
+ * Space"): 0x08 and "NST". The function id is the hypercall's number.
+ */
+#define SBI_NESTLING 0x084e5354
+
+/* What this hart offers beyond what we need; found out by writing and reading back. */
+struct riscv_features {
+	bool sv39x4, sv48x4, sv57x4;
+	uint8_t vmid_bits;
+	uint64_t henvcfg; /* what the guest is given: bits that stick */
+	bool sstc;        /* the guest has a timer of its own, and its compare register is ours to reset */
+	bool pbmt;        /* G-stage entries can carry a memory type */
+	bool hw_ad;       /* hardware sets A and D in G-stage entries */
+};
+extern struct riscv_features riscv_features;
+
+/* features.c: fill in riscv_features. False: not one mode of hgatp that we know. */
+bool riscv_find_features(void);
+
+/* entry.S: run the guest until the next trap to HS-mode; and the vector that the trap takes. */
+void vcpu_enter(struct vcpu_arch *arch);
+extern const char guest_exit[];
+
+/*
+ * fetch.c: read the instruction at a virtual address of the guest's, as the hart would fetch it; 16 bits of it if it is a
+ * compressed one. False: the fetch would fault.
+ */
+bool guest_fetch(uint64_t gva, uint32_t *insn);
+
+/* mmio.c: decode the load or store that raised a guest-page fault. False: it is neither, or of FP registers. */
+bool mmio_decode(const struct vcpu_arch *arch, struct access_insn *access);
+
+/* sbi.c: serve an SBI call that is not one of our hypercalls. */
+void sbi_serve(struct vcpu *vcpu);
+
+/* timer.c: the guest's timer, by Sstc or in software. */
+void timer_reset(struct vcpu *vcpu);
+void timer_set(struct vcpu *vcpu, uint64_t deadline);
+/* Our own timer has fired while the guest ran. */
+void timer_fired(struct vcpu *vcpu);
+/* Is there an interrupt that the guest has enabled, or can there be one? And wait for it, if so. */
+bool timer_can_wake(const struct vcpu *vcpu);
+void timer_wait(struct vcpu *vcpu);
+
+/* inject.c: make the guest take an exception, as if the hart had delivered it there. */
+void inject_exception(struct vcpu *vcpu, enum cause cause, uint64_t tval);
+
+/* walk.c: the guest-physical address behind a fault, for harts that do not tell it. */
+void walk_find_fault(struct vcpu *vcpu, struct npt_fault *fault);
+
+
+#endif

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* include/arch/virt.h for RISC-V: the H extension, switched on, and the G-stage tables. */
+#include "include/arch/virt.h"
+
+#include "include/arch/riscv64/guarded.h"
+#include "include/arch/riscv64/insn.h"
+#include "include/log.h"
+#include "vmm/riscv64/offsets.h"
+#include "vmm/riscv64/riscv.h"
+
+#define EM_RISCV 243
+
+/* What an address in an entry can hold: 44 bits of page number. RISC-V Privileged, "Sv39", "Sv48", "Sv57". */
+#define HPA_BITS 56
+
+_Static_assert(offsetof(struct vcpu_arch, gpr[31]) == VCPU_GPR(31), "offsets.h");
+_Static_assert(offsetof(struct vcpu_arch, pc) == VCPU_PC, "offsets.h");
+_Static_assert(offsetof(struct vcpu_arch, host_sp) == VCPU_HOST_SP, "offsets.h");
+
+/*
+ * Exceptions that the guest takes itself: those that an operating system has handlers for on a machine without
+ * hypervisor. Not its calls (ECALL from VS), and not what only exists because of us: guest-page faults and virtual
+ * instructions cannot be delegated.
+ */
+#define GUEST_EXCEPTIONS                                                                           \
+	(BIT(CAUSE_FETCH_MISALIGNED) | BIT(CAUSE_FETCH_ACCESS) | BIT(CAUSE_ILLEGAL_INSN) |         \
+	 BIT(CAUSE_BREAKPOINT) | BIT(CAUSE_LOAD_MISALIGNED) | BIT(CAUSE_LOAD_ACCESS) |             \
+	 BIT(CAUSE_STORE_MISALIGNED) | BIT(CAUSE_STORE_ACCESS) | BIT(CAUSE_ECALL_U) |              \
+	 BIT(CAUSE_FETCH_PAGE) | BIT(CAUSE_LOAD_PAGE) | BIT(CAUSE_STORE_PAGE))
+
+/* The modes of G-stage translation, narrowest first. "Guest Physical Address Translation": two bits wider than the SvNN. */
+static const struct gstage_mode {
+	uint8_t levels, gpa_bits;
+	enum atp_mode mode;
+} gstage_modes[] = {
+	{ 3, 41, ATP_SV39 },
+	{ 4, 50, ATP_SV48 },
+	{ 5, 59, ATP_SV57 },
+};
+
+/* The first one is 1: 0 is what firmware has left behind, and what hgatp holds while no guest is there. */
+static uint64_t next_vmid;
+
+enum err arch_virt_probe(const char **why)
+{
+	uint64_t hstatus;
+
+	if (!csr_try_read(CSR_HSTATUS, &hstatus)) {
+		*why = "this hart has no H extension (hypervisor): take one that has, or let the emulator offer it "
+		       "(-cpu rv64,h=true)";
+		return ERR_UNSUPPORTED;
+	}
+	if (!riscv_find_features()) {
+		*why = "the hart's H extension has no G-stage mode that we know: hgatp keeps none of Sv39x4, Sv48x4, Sv57x4";
+		return ERR_UNSUPPORTED;
+	}
+	return ERR_OK;
+}
+
+const char *arch_isa_name(void)
+{
+	return "riscv64";
+}
+
+const char *arch_virt_name(void)
+{
+	return "h";
+}
+
+/* What holds for every guest; the rest is set by arch_vcpu_reset. */
+enum err arch_virt_enable(const char **why)
+{
+	(void)why;
+	csr_write(CSR_HGATP, 0);
+	hfence_gvma_all();
+	hfence_vvma_all();
+	csr_write(CSR_HIE, 0);
+	csr_write(CSR_HGEIE, 0);
+	csr_write(CSR_HVIP, 0);
+	csr_write(CSR_HEDELEG, GUEST_EXCEPTIONS);
+	csr_write(CSR_HIDELEG, IRQ_ALL_VS);
+	csr_write(CSR_HCOUNTEREN, COUNTEREN_BASE);
+	/* From now on it may be a guest that traps. */
+	csr_write(CSR_SSCRATCH, 0);
+	csr_write(CSR_STVEC, (uintptr_t)guest_exit);
+	return ERR_OK;
+}
+
+static const struct gstage_mode *mode_of_levels(unsigned levels)
+{
+	return &gstage_modes[levels - gstage_modes[0].levels];
+}
+
+static bool has_mode(const struct gstage_mode *mode)
+{
+	switch (mode->mode) {
+	case ATP_SV39:
+		return riscv_features.sv39x4;
+	case ATP_SV48:
+		return riscv_features.sv48x4;
+	default:
+		return riscv_features.sv57x4;
+	}
+}
+
+enum err arch_npt_config(uint64_t gpa_end, const struct npt_ops **ops, struct npt_config *config)
+{
+	for (size_t i = 0; i < ARRAY_LEN(gstage_modes); i++) {
+		const struct gstage_mode *mode = &gstage_modes[i];
+
+		if (gpa_end > BIT(mode->gpa_bits) || !has_mode(mode))
+			continue;
+		*ops = &npt_riscv_x4;
+		*config = (struct npt_config){
+			.levels = mode->levels,
+			.gpa_bits = mode->gpa_bits,
+			.hpa_bits = HPA_BITS,
+			.max_leaf = 2, /* every mode has all leaf sizes */
+			.hw_ad = riscv_features.hw_ad,
+			.exec_only = true,
+			.page_memtypes = riscv_features.pbmt,
+		};
+		return ERR_OK;
+	}
+	return ERR_RANGE;
+}
+
+/*
+ * One hart runs guests, this one, so its own fence is enough. A range never has a table taken out below it (npt_gather
+ * widens those to all), so fences by address, which only order leaf entries, will do for it: "Hypervisor Memory-Management
+ * Instructions".
+ */
+void arch_npt_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
+{
+	uint64_t vmid = CONTAINER_OF(as, struct vm, as)->arch.vmid;
+
+	if (size > NPT_FLUSH_RANGE_MAX) {
+		hfence_gvma_vmid(vmid);
+		return;
+	}
+	for (uint64_t at = gpa.raw; at < gpa.raw + size; at += PAGE_SIZE)
+		hfence_gvma_page(at, vmid);
+}
+
+void arch_npt_flush_local(struct vcpu *vcpu, gpa_t gpa)
+{
+	hfence_gvma_page(align_down(gpa.raw, PAGE_SIZE), vcpu->vm->arch.vmid);
+}
+
+void arch_vm_ram_layout(struct vm *vm, uint64_t ram)
+{
+	vm->ram[0] = (struct ram_range_gpa){ GPA(GUEST_RAM_BASE), ram };
+	vm->ram_ranges = 1;
+}
+
+enum err arch_vm_init(struct vm *vm)
+{
+	const struct npt *npt = &vm->as.npt;
+	uint64_t mode = (uint64_t)mode_of_levels(npt->config.levels)->mode;
+
+	vuart_init(&vm->console, IO_MEMORY, GUEST_UART_BASE);
+	vm_add_device(vm, &vm->console.device);
+	next_vmid = (next_vmid + 1) & (BIT(riscv_features.vmid_bits) - 1);
+	vm->arch.vmid = next_vmid;
+	csr_write(CSR_HGATP, mode << ATP_MODE_SHIFT | next_vmid << HGATP_VMID_SHIFT | npt->root.raw >> PAGE_SHIFT);
+	/* Whoever had this VMID before is forgotten, and with it what was first-stage translated under it. */
+	hfence_gvma_vmid(next_vmid);
+	hfence_vvma_all();
+	return ERR_OK;
+}
+
+void arch_vm_free(struct vm *vm)
+{
+	(void)vm;
+	csr_write(CSR_HGATP, 0);
+}
+
+uint16_t arch_elf_machine(void)
+{
+	return EM_RISCV;
+}
+
+gpa_t arch_guest_load_floor(const struct vm *vm)
+{
+	(void)vm;
+	return GPA(GUEST_LOAD_FLOOR);
+}
+
+void arch_vcpu_dump(struct vcpu *vcpu)
+{
+	static const char *const names[GPR_COUNT] = { "x0 ", "ra ", "sp ", "gp ", "tp ", "t0 ", "t1 ", "t2 ",
+						      "s0 ", "s1 ", "a0 ", "a1 ", "a2 ", "a3 ", "a4 ", "a5 ",
+						      "a6 ", "a7 ", "s2 ", "s3 ", "s4 ", "s5 ", "s6 ", "s7 ",
+						      "s8 ", "s9 ", "s10", "s11", "t3 ", "t4 ", "t5 ", "t6 " };
+	const uint64_t *gpr = vcpu->arch.gpr;
+
+	for (unsigned i = 0; i < GPR_COUNT; i += 4)
+		log_err("vmm:  %s %016lx %s %016lx %s %016lx %s %016lx", names[i], gpr[i], names[i + 1], gpr[i + 1],
+			names[i + 2], gpr[i + 2], names[i + 3], gpr[i + 3]);
+	log_err("vmm:  pc  %016lx, in %s-mode", vcpu->arch.pc, csr_read(CSR_SSTATUS) & SSTATUS_SPP ? "VS" : "VU");
+	log_err("vmm:  vsstatus %016lx vsatp %016lx vstvec %016lx", csr_read(CSR_VSSTATUS), csr_read(CSR_VSATP),
+		csr_read(CSR_VSTVEC));
+	log_err("vmm:  vscause  %016lx vsepc %016lx vstval %016lx", csr_read(CSR_VSCAUSE), csr_read(CSR_VSEPC),
+		csr_read(CSR_VSTVAL));
+}
