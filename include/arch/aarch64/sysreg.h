@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * System registers: access, and their fields by the manual's names.
+ * Source: Arm ARM (DDI 0487), chapter D "AArch64 System Register Descriptions", each under the register's name.
+ *
+ * Registers of extensions that the assembler's base architecture lacks are named by their encoding, as the manual gives
+ * it for them: S<op0>_<op1>_C<CRn>_C<CRm>_<op2>.
+ */
+#ifndef NESTLING_ARCH_AARCH64_SYSREG_H
+#define NESTLING_ARCH_AARCH64_SYSREG_H
+
+#include "include/types.h"
+
+#define SYSREG_TEXT(name) #name
+
+#define read_sysreg(name)                                                            \
+	({                                                                           \
+		uint64_t value_;                                                     \
+		__asm__ volatile("mrs %0, " SYSREG_TEXT(name) : "=r"(value_));       \
+		value_;                                                              \
+	})
+#define write_sysreg(name, value) \
+	__asm__ volatile("msr " SYSREG_TEXT(name) ", %x0" : : "rZ"((uint64_t)(value)) : "memory")
+
+/* The four bits from `shift` up of an identification register. Signed fields say 0xf for "not there". */
+static inline unsigned id_field(uint64_t id, unsigned shift)
+{
+	return (unsigned)(id >> shift) & 0xf;
+}
+
+#define CURRENTEL_EL(value) ((unsigned)(value) >> 2 & 3)
+
+/* --- Identification ---------------------------------------------------------------------------------------------- */
+
+#define ID_AA64PFR1_EL1   S3_0_C0_C4_1
+#define ID_AA64ZFR0_EL1   S3_0_C0_C4_4
+#define ID_AA64SMFR0_EL1  S3_0_C0_C4_5
+#define ID_AA64ISAR2_EL1  S3_0_C0_C6_2
+#define ID_AA64MMFR2_EL1  S3_0_C0_C7_2
+#define ID_AA64MMFR4_EL1  S3_0_C0_C7_4
+
+#define ID_AA64PFR0_GIC_SHIFT     24
+#define ID_AA64PFR0_RAS_SHIFT     28
+#define ID_AA64PFR0_SVE_SHIFT     32
+#define ID_AA64PFR0_AMU_SHIFT     44
+#define ID_AA64PFR1_MTE_SHIFT     8
+#define ID_AA64PFR1_SME_SHIFT     24
+#define ID_AA64DFR0_PMUVER_SHIFT  8
+#define ID_AA64DFR0_PMSVER_SHIFT  32
+#define ID_AA64DFR0_TRACEFILT_SHIFT 40
+#define ID_AA64DFR0_TRACEBUFFER_SHIFT 44
+#define ID_AA64ISAR1_APA_SHIFT    4
+#define ID_AA64ISAR1_API_SHIFT    8
+#define ID_AA64ISAR2_APA3_SHIFT   12
+#define ID_AA64MMFR0_PARANGE_SHIFT 0
+#define ID_AA64MMFR0_TGRAN4_SHIFT  28
+#define ID_AA64MMFR0_TGRAN4_2_SHIFT 40
+#define ID_AA64MMFR0_FGT_SHIFT    56
+#define ID_AA64MMFR1_HAFDBS_SHIFT 0
+#define ID_AA64MMFR1_VMIDBITS_SHIFT 4
+#define ID_AA64MMFR1_VH_SHIFT     8
+#define ID_AA64MMFR1_LO_SHIFT     16
+#define ID_AA64MMFR1_PAN_SHIFT    20
+#define ID_AA64MMFR1_HCX_SHIFT    40
+#define ID_AA64MMFR4_E2H0_SHIFT   24
+
+#define HAFDBS_ACCESS_AND_DIRTY 2
+#define PMUVER_IMPDEF           0xf
+
+/* --- The hypervisor's own regime ---------------------------------------------------------------------------------- */
+
+/* SCTLR_EL2 without HCR_EL2.E2H: what must be 1, and what we turn on. */
+#define SCTLR_EL2_RES1 (BIT(4) | BIT(5) | BIT(11) | BIT(16) | BIT(18) | BIT(22) | BIT(23) | BIT(28) | BIT(29))
+#define SCTLR_M  BIT(0)  /* translation */
+#define SCTLR_C  BIT(2)  /* data caches */
+#define SCTLR_SA BIT(3)  /* stack pointer alignment */
+#define SCTLR_I  BIT(12) /* instruction caches */
+
+/* TCR_EL2 without HCR_EL2.E2H, and VTCR_EL2, whose fields of these names are at the same places. */
+#define TCR_T0SZ(bits)     (64 - (uint64_t)(bits))
+#define TCR_IRGN0_WBWA     (UINT64_C(1) << 8)
+#define TCR_ORGN0_WBWA     (UINT64_C(1) << 10)
+#define TCR_SH0_INNER      (UINT64_C(3) << 12)
+#define TCR_TG0_4K         (UINT64_C(0) << 14)
+#define TCR_PS_SHIFT       16
+#define TCR_EL2_RES1       (BIT(23) | BIT(31))
+#define TCR_PS_48_BITS     5
+
+/* MAIR_EL2: one byte for each index that npt/el2.c uses. "MAIR_ELx", Attr encodings. */
+#define MAIR_NORMAL_WB      UINT64_C(0xff)
+#define MAIR_NORMAL_WT      UINT64_C(0xbb)
+#define MAIR_NORMAL_NC      UINT64_C(0x44)
+#define MAIR_DEVICE_nGnRnE  UINT64_C(0x00)
+
+/* --- The guest's regime ------------------------------------------------------------------------------------------- */
+
+#define HCR_VM    BIT(0)  /* stage 2 */
+#define HCR_SWIO  BIT(1)  /* invalidation by set and way cleans too */
+#define HCR_PTW   BIT(2)  /* a stage 1 walk into Device memory faults */
+#define HCR_FMO   BIT(3)  /* FIQ, IRQ, SError come to EL2 */
+#define HCR_IMO   BIT(4)
+#define HCR_AMO   BIT(5)
+#define HCR_BSU_IS (UINT64_C(1) << 10)
+#define HCR_TWI   BIT(13)
+#define HCR_TID3  BIT(18)
+#define HCR_TSC   BIT(19)
+#define HCR_TIDCP BIT(20)
+#define HCR_TACR  BIT(21)
+#define HCR_RW    BIT(31)
+#define HCR_E2H   BIT(34)
+#define HCR_TLOR  BIT(35)
+#define HCR_TERR  BIT(36)
+#define HCR_TEA   BIT(37)
+#define HCR_APK   BIT(40)
+#define HCR_API   BIT(41)
+
+/* The hypervisor's own: lower levels are AArch64, and nothing more. */
+#define HCR_HOST HCR_RW
+
+#define VTCR_RES1       BIT(31)
+#define VTCR_SL0_SHIFT  6
+#define VTCR_VS_16      BIT(19)
+#define VTCR_HA         BIT(21)
+#define VTCR_HD         BIT(22)
+#define VTTBR_VMID_SHIFT 48
+
+/* CPTR_EL2 without HCR_EL2.E2H. TZ and TSM are RES1 on CPUs without SVE and SME. */
+#define CPTR_EL2_RES1 (BITS(7, 0) | BIT(9) | BIT(13))
+#define CPTR_EL2_TZ   BIT(8)
+#define CPTR_EL2_TSM  BIT(12)
+#define CPTR_EL2_TTA  BIT(20)
+#define CPTR_EL2_TAM  BIT(30)
+
+#define MDCR_EL2_TPMCR BIT(5)
+#define MDCR_EL2_TPM   BIT(6)
+#define MDCR_EL2_TDA   BIT(9)
+#define MDCR_EL2_TDOSA BIT(10)
+#define MDCR_EL2_TDRA  BIT(11)
+#define MDCR_EL2_TPMS  BIT(14)
+#define MDCR_EL2_TTRF  BIT(19)
+#define PMCR_N_SHIFT   11
+#define PMCR_N_MASK    UINT64_C(0x1f)
+
+#define CNTHCTL_EL1PCTEN BIT(0) /* without HCR_EL2.E2H */
+#define CNTHCTL_EL1PCEN  BIT(1)
+#define CNT_CTL_ENABLE   BIT(0)
+#define CNT_CTL_IMASK    BIT(1)
+
+#define MPIDR_RES1 BIT(31)
+
+#define HCRX_EL2       S3_4_C1_C2_2
+#define HFGRTR_EL2     S3_4_C1_C1_4
+#define HFGWTR_EL2     S3_4_C1_C1_5
+#define HFGITR_EL2     S3_4_C1_C1_6
+#define HDFGRTR_EL2    S3_4_C3_C1_4
+#define HDFGWTR_EL2    S3_4_C3_C1_5
+#define CNTHV_CTL_EL2  S3_4_C14_C3_1
+#define ICC_SRE_EL2    S3_4_C12_C9_5
+#define ICC_PMR_EL1    S3_0_C4_C6_0
+#define ICC_IGRPEN1_EL1 S3_0_C12_C12_7
+#define ICH_HCR_EL2    S3_4_C12_C11_0
+
+#define ICC_SRE_SRE BIT(0)
+/* Every access of EL1 to the GIC's CPU interface traps. */
+#define ICH_HCR_TC    BIT(10)
+#define ICH_HCR_TALL0 BIT(11)
+#define ICH_HCR_TALL1 BIT(12)
+
+/* SCTLR_EL1 at reset, as a CPU has it that lacks what later made these bits mean something: all off. */
+#define SCTLR_EL1_RESET (BIT(11) | BIT(20) | BIT(22) | BIT(23) | BIT(28) | BIT(29))
+#define SCTLR_EL1_SPAN  BIT(23)
+#define SCTLR_EL1_DSSBS BIT(44)
+
+/* PSTATE as SPSR_ELx holds it. */
+#define PSTATE_MODE   BITS(3, 0)
+#define PSTATE_EL1T   UINT64_C(0x4)
+#define PSTATE_EL1H   UINT64_C(0x5)
+#define PSTATE_AARCH32 BIT(4)
+#define PSTATE_DAIF   BITS(9, 6)
+#define PSTATE_BTYPE  BITS(11, 10)
+#define PSTATE_SSBS   BIT(12)
+#define PSTATE_SS     BIT(21)
+#define PSTATE_PAN    BIT(22)
+#define PSTATE_DIT    BIT(24)
+#define PSTATE_NZCV   BITS(31, 28)
+
+#define PAR_F  BIT(0)
+#define PAR_PA BITS(51, 12)
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The parts of vmm/aarch64 that see one another. */
+#ifndef NESTLING_VMM_AARCH64_AARCH64_H
+#define NESTLING_VMM_AARCH64_AARCH64_H
+
+#include "include/arch/aarch64/esr.h"
+#include "include/arch/aarch64/insn.h"
+#include "vmm/vm.h"
+
+/* Where a guest finds things: as on QEMU's "virt" machine. docs/guest-abi.md says so to guest writers. */
+#define GUEST_RAM_BASE   UINT64_C(0x40000000)
+#define GUEST_UART_BASE  UINT64_C(0x09000000)
+#define GUEST_UART_SIZE  UINT64_C(0x1000)
+#define GUEST_UART_HZ    24000000
+/* The device tree lies at RAM's start, programs from here on. */
+#define GUEST_LOAD_FLOOR (GUEST_RAM_BASE + MIB(2))
+
+/* MPIDR_EL1 affinity of the only CPU. */
+#define GUEST_CPU_ID 0
+
+/* entry.S: run the guest until it stops; returns one of GUEST_EXIT_* in offsets.h. */
+unsigned guest_enter(struct vcpu_arch *arch);
+
+/* reset_fp.S: clear the FP and SIMD registers, which hold what firmware left there. */
+void reset_fp(void);
+
+/* --- exit.c --------------------------------------------------------------------------------------------------------- */
+
+/* Step over the instruction that was trapped. */
+void skip_instruction(struct vcpu_arch *arch);
+
+/* Let the guest take an exception for an instruction that its CPU does not have. */
+void inject_undefined(struct vcpu_arch *arch);
+
+/* --- sysreg.c, id.c ------------------------------------------------------------------------------------------------- */
+
+/* Serve a trapped MSR or MRS: carried out, or an undefined-instruction exception for the guest. */
+void emulate_sysreg(struct vcpu *vcpu);
+
+/* What a register of the identification space S3_0_C0_C<crm>_<op2> tells the guest; crm 1 to 7. */
+uint64_t guest_id_register(const struct vm *vm, unsigned crm, unsigned op2);
+
+/* --- smccc.c -------------------------------------------------------------------------------------------------------- */
+
+/* Is the function in x0 one of Nestling's own? Then `call` says which. */
+bool smccc_decode(const struct vcpu_arch *arch, struct hypercall *call);
+
+/* Serve any other HVC: SMCCC's own functions, PSCI, or NOT_SUPPORTED. */
+void smccc_call(struct vcpu *vcpu);
+
+/* Refuse an SMC: there is nothing below EL1 but us. */
+void smccc_refuse(struct vcpu_arch *arch);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a VM and its vCPU are made of on AArch64; embedded by value in struct vm and struct vcpu. */
+#ifndef NESTLING_VMM_AARCH64_ARCH_VM_H
+#define NESTLING_VMM_AARCH64_ARCH_VM_H
+
+#include <stdbool.h>
+
+#include "include/types.h"
+
+struct vm_arch {
+	uint64_t vtcr;  /* VTCR_EL2 */
+	uint64_t vttbr; /* VTTBR_EL2: root and VMID */
+	unsigned pa_range; /* of the guest's physical addresses, as ID_AA64MMFR0_EL1.PARange encodes it */
+};
+
+/*
+ * The guest's general registers while it does not run; X31 is there so that "no register" can be written to. All other
+ * state of its CPU stays where the guest uses it, in EL1's and EL0's system registers and the FP registers: there is one
+ * vCPU on one CPU, and the hypervisor uses none of them.
+ */
+struct vcpu_arch {
+	uint64_t x[32];
+	uint64_t pc, pstate;
+	uint64_t vector;         /* GUEST_EXIT_* of offsets.h */
+	uint64_t esr, far, hpfar; /* of the last synchronous exit; the addresses for aborts only */
+	unsigned stray_sysregs;  /* accesses to registers the guest does not have; the first few are told */
+	unsigned interrupts;     /* in a row, */
+	uint64_t interrupted_pc; /* all of them here */
+};
+
+#endif

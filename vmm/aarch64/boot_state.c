@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a guest finds in its memory and registers when it starts: docs/guest-abi.md for AArch64.
+ * Sources: Linux Documentation/arch/arm64/booting.rst, "Call the kernel image"; Arm ARM (DDI 0487), each register's
+ * description; its reset values are mostly UNKNOWN, so every register of EL1 gets a value.
+ */
+#include "include/arch/virt.h"
+
+#include "include/log.h"
+#include "vmm/aarch64/aarch64.h"
+#include "vmm/guest_fdt.h"
+
+/* Page-wise, as a kernel wants it: it lies at the start of RAM, below the first place for a program. */
+#define FDT_GPA GPA(GUEST_RAM_BASE)
+
+static enum err write_fdt(struct vm *vm)
+{
+	static uint64_t fdt[GUEST_FDT_MAX_BYTES / sizeof(uint64_t)];
+	const struct guest_fdt guest = {
+		.compatible = "linux,dummy-virt",
+		.cpu = { .compatible = "arm,armv8", .id = GUEST_CPU_ID, .enable_method = "psci" },
+		.psci = true,
+		.uart = GUEST_FDT_PL011,
+		.uart_base = GPA(GUEST_UART_BASE),
+		.uart_size = GUEST_UART_SIZE,
+		.uart_hz = GUEST_UART_HZ,
+	};
+	size_t bytes;
+	enum err err = guest_fdt_build(vm, &guest, fdt, sizeof(fdt), &bytes);
+
+	return err == ERR_OK ? addr_space_write(&vm->as, FDT_GPA, fdt, bytes) : err;
+}
+
+static bool has(uint64_t id, unsigned shift)
+{
+	return id_field(id, shift) != 0;
+}
+
+static bool has_pointer_authentication(void)
+{
+	return has(read_sysreg(id_aa64isar1_el1), ID_AA64ISAR1_APA_SHIFT) ||
+	       has(read_sysreg(id_aa64isar1_el1), ID_AA64ISAR1_API_SHIFT) ||
+	       has(read_sysreg(ID_AA64ISAR2_EL1), ID_AA64ISAR2_APA3_SHIFT);
+}
+
+/* The registers of these hold what firmware left, and EL1's accesses to them do not trap. */
+static void reset_pointer_authentication(void)
+{
+	write_sysreg(S3_0_C2_C1_0, 0); /* APIAKeyLo_EL1, APIAKeyHi_EL1 */
+	write_sysreg(S3_0_C2_C1_1, 0);
+	write_sysreg(S3_0_C2_C1_2, 0); /* APIB */
+	write_sysreg(S3_0_C2_C1_3, 0);
+	write_sysreg(S3_0_C2_C2_0, 0); /* APDA */
+	write_sysreg(S3_0_C2_C2_1, 0);
+	write_sysreg(S3_0_C2_C2_2, 0); /* APDB */
+	write_sysreg(S3_0_C2_C2_3, 0);
+	write_sysreg(S3_0_C2_C3_0, 0); /* APGA */
+	write_sysreg(S3_0_C2_C3_1, 0);
+}
+
+/*
+ * "HCR_EL2". Set and way operations are not trapped: with SWIO they clean as well, so that nothing of ours is lost.
+ * WFE is let be; it needs no interrupt to end.
+ */
+static uint64_t guest_hcr(void)
+{
+	uint64_t hcr = HCR_VM | HCR_SWIO | HCR_PTW | HCR_FMO | HCR_IMO | HCR_AMO | HCR_TWI | HCR_TID3 | HCR_TSC |
+		       HCR_TIDCP | HCR_TACR | HCR_RW;
+
+	if (has(read_sysreg(id_aa64mmfr1_el1), ID_AA64MMFR1_LO_SHIFT))
+		hcr |= HCR_TLOR;
+	if (has(read_sysreg(id_aa64pfr0_el1), ID_AA64PFR0_RAS_SHIFT))
+		hcr |= HCR_TERR | HCR_TEA;
+	if (has_pointer_authentication())
+		hcr |= HCR_APK | HCR_API; /* not trapped */
+	return hcr;
+}
+
+/* "CPTR_EL2": FP and SIMD are the guest's; SVE, SME, trace and activity monitors are not. */
+static uint64_t guest_cptr(void)
+{
+	uint64_t cptr = CPTR_EL2_RES1 | CPTR_EL2_TZ | CPTR_EL2_TSM | CPTR_EL2_TTA;
+
+	if (has(read_sysreg(id_aa64pfr0_el1), ID_AA64PFR0_AMU_SHIFT))
+		cptr |= CPTR_EL2_TAM;
+	return cptr;
+}
+
+/* "MDCR_EL2": debug, performance monitors, profiling and trace trap. HPMN 0 would be CONSTRAINED UNPREDICTABLE. */
+static uint64_t guest_mdcr(void)
+{
+	uint64_t dfr0 = read_sysreg(id_aa64dfr0_el1);
+	unsigned pmu = id_field(dfr0, ID_AA64DFR0_PMUVER_SHIFT);
+	uint64_t mdcr = MDCR_EL2_TDA | MDCR_EL2_TDOSA | MDCR_EL2_TDRA;
+
+	if (pmu != 0 && pmu != PMUVER_IMPDEF)
+		mdcr |= MDCR_EL2_TPM | MDCR_EL2_TPMCR | (read_sysreg(pmcr_el0) >> PMCR_N_SHIFT & PMCR_N_MASK);
+	if (has(dfr0, ID_AA64DFR0_PMSVER_SHIFT))
+		mdcr |= MDCR_EL2_TPMS;
+	if (has(dfr0, ID_AA64DFR0_TRACEFILT_SHIFT))
+		mdcr |= MDCR_EL2_TTRF;
+	return mdcr;
+}
+
+/* Registers of extensions, which trap or let on by bits that are UNKNOWN at reset: nothing is let on, nothing else traps. */
+static void reset_extensions(void)
+{
+	uint64_t pfr0 = read_sysreg(id_aa64pfr0_el1);
+
+	if (has(read_sysreg(id_aa64mmfr1_el1), ID_AA64MMFR1_HCX_SHIFT))
+		write_sysreg(HCRX_EL2, 0);
+	if (has(read_sysreg(id_aa64mmfr0_el1), ID_AA64MMFR0_FGT_SHIFT)) {
+		write_sysreg(HFGRTR_EL2, 0);
+		write_sysreg(HFGWTR_EL2, 0);
+		write_sysreg(HFGITR_EL2, 0);
+		write_sysreg(HDFGRTR_EL2, 0);
+		write_sysreg(HDFGWTR_EL2, 0);
+	}
+	if (has(pfr0, ID_AA64PFR0_GIC_SHIFT) && (read_sysreg(ICC_SRE_EL2) & ICC_SRE_SRE))
+		write_sysreg(ICH_HCR_EL2, ICH_HCR_TC | ICH_HCR_TALL0 | ICH_HCR_TALL1);
+	if (has_pointer_authentication())
+		reset_pointer_authentication();
+}
+
+/* What EL2 decides of EL1. */
+static void reset_el2(const struct vm *vm)
+{
+	write_sysreg(hcr_el2, guest_hcr());
+	write_sysreg(hstr_el2, 0);
+	write_sysreg(cptr_el2, guest_cptr());
+	write_sysreg(mdcr_el2, guest_mdcr());
+	/* Both timers are the guest's, and count from now on; their interrupts go nowhere. */
+	write_sysreg(cnthctl_el2, CNTHCTL_EL1PCTEN | CNTHCTL_EL1PCEN);
+	write_sysreg(cntvoff_el2, read_sysreg(cntpct_el0));
+	write_sysreg(vpidr_el2, read_sysreg(midr_el1));
+	write_sysreg(vmpidr_el2, MPIDR_RES1 | GUEST_CPU_ID);
+	write_sysreg(vtcr_el2, vm->arch.vtcr);
+	write_sysreg(vttbr_el2, vm->arch.vttbr);
+	reset_extensions();
+}
+
+static void reset_el1(void)
+{
+	write_sysreg(sctlr_el1, SCTLR_EL1_RESET);
+	write_sysreg(tcr_el1, 0);
+	write_sysreg(ttbr0_el1, 0);
+	write_sysreg(ttbr1_el1, 0);
+	write_sysreg(mair_el1, 0);
+	write_sysreg(amair_el1, 0);
+	write_sysreg(vbar_el1, 0);
+	write_sysreg(cpacr_el1, 0);
+	write_sysreg(contextidr_el1, 0);
+	write_sysreg(tpidr_el1, 0);
+	write_sysreg(tpidr_el0, 0);
+	write_sysreg(tpidrro_el0, 0);
+	write_sysreg(esr_el1, 0);
+	write_sysreg(far_el1, 0);
+	write_sysreg(afsr0_el1, 0);
+	write_sysreg(afsr1_el1, 0);
+	write_sysreg(par_el1, 0);
+	write_sysreg(elr_el1, 0);
+	write_sysreg(spsr_el1, 0);
+	write_sysreg(sp_el0, 0);
+	write_sysreg(sp_el1, 0);
+	write_sysreg(csselr_el1, 0);
+	write_sysreg(mdscr_el1, 0);
+	write_sysreg(cntkctl_el1, 0);
+	write_sysreg(cntv_ctl_el0, 0);
+	write_sysreg(cntv_cval_el0, 0);
+	write_sysreg(cntp_ctl_el0, 0);
+	write_sysreg(cntp_cval_el0, 0);
+}
+
+enum err arch_vcpu_reset(struct vcpu *vcpu, gpa_t entry)
+{
+	enum err err = write_fdt(vcpu->vm);
+
+	if (err != ERR_OK)
+		return err;
+	vcpu->arch = (struct vcpu_arch){
+		.x[0] = FDT_GPA.raw,
+		.pc = entry.raw,
+		.pstate = PSTATE_EL1H | PSTATE_DAIF,
+	};
+	reset_el2(vcpu->vm);
+	reset_el1();
+	reset_fp();
+	/* The program is in memory as data; from here on the guest looks after its own instruction cache. */
+	icache_invalidate_all();
+	return ERR_OK;
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One round through the guest, the exit decoded, and what the guest gets for it.
+ * Source: Arm ARM (DDI 0487), "ESR_EL2", "HPFAR_EL2", "AArch64 Exception model".
+ */
+#include "include/arch/virt.h"
+
+#include "include/panic.h"
+#include "include/log.h"
+#include "vmm/aarch64/aarch64.h"
+#include "vmm/aarch64/offsets.h"
+
+/* Interrupts in a row, without an instruction of the guest's between them, that are put up with. */
+#define INTERRUPTS_IN_A_ROW 64
+
+void skip_instruction(struct vcpu_arch *arch)
+{
+	arch->pc += arch->esr & ESR_IL ? 4 : 2;
+	arch->pstate &= ~(PSTATE_BTYPE | PSTATE_SS);
+}
+
+/* Offset of the vector for a synchronous exception from where PSTATE says the guest is. "Exception vectors". */
+static uint64_t vector_offset(uint64_t pstate)
+{
+	if (pstate & PSTATE_AARCH32)
+		return 0x600;
+	switch (pstate & PSTATE_MODE) {
+	case PSTATE_EL1H:
+		return 0x200;
+	case PSTATE_EL1T:
+		return 0x000;
+	default:
+		return 0x400;
+	}
+}
+
+/* PSTATE on taking an exception to EL1. "Process state, PSTATE", "AArch64.TakeException". */
+static uint64_t exception_pstate(uint64_t old)
+{
+	uint64_t sctlr = read_sysreg(sctlr_el1), pstate = PSTATE_EL1H | PSTATE_DAIF;
+
+	pstate |= old & (PSTATE_NZCV | PSTATE_DIT | PSTATE_PAN);
+	if (id_field(read_sysreg(id_aa64mmfr1_el1), ID_AA64MMFR1_PAN_SHIFT) && !(sctlr & SCTLR_EL1_SPAN))
+		pstate |= PSTATE_PAN;
+	if (sctlr & SCTLR_EL1_DSSBS)
+		pstate |= PSTATE_SSBS;
+	return pstate;
+}
+
+void inject_undefined(struct vcpu_arch *arch)
+{
+	write_sysreg(elr_el1, arch->pc);
+	write_sysreg(spsr_el1, arch->pstate);
+	write_sysreg(esr_el1, (uint64_t)EC_UNKNOWN << ESR_EC_SHIFT | (arch->esr & ESR_IL));
+	arch->pc = read_sysreg(vbar_el1) + vector_offset(arch->pstate);
+	arch->pstate = exception_pstate(arch->pstate);
+}
+
+/* --- Decoding ------------------------------------------------------------------------------------------------------- */
+
+static bool in_ram(const struct vm *vm, uint64_t gpa)
+{
+	for (size_t i = 0; i < vm->ram_ranges; i++)
+		if (gpa - vm->ram[i].start.raw < vm->ram[i].size)
+			return true;
+	return false;
+}
+
+/*
+ * HPFAR_EL2 is not written for a permission fault, unless that was of a stage 1 walk. FAR_EL2 holds the virtual address
+ * then, and the guest's own stage 1 says where it leads; any address that EL0 may use EL1 may read. False: it does not
+ * lead anywhere any more.
+ */
+static bool translate_far(struct vcpu_arch *arch)
+{
+	uint64_t saved = read_sysreg(par_el1), par;
+
+	__asm__ volatile("at s1e1r, %0" : : "r"(arch->far) : "memory");
+	isb();
+	par = read_sysreg(par_el1);
+	write_sysreg(par_el1, saved); /* it is the guest's */
+	arch->hpfar = (par & PAR_PA) >> 8;
+	return !(par & PAR_F);
+}
+
+static uint64_t read_operand(const struct vcpu_arch *arch, unsigned number)
+{
+	return number == 31 ? 0 : arch->x[number];
+}
+
+/* A data abort below RAM, where a device is; the syndrome tells which register the access is of. */
+static void decode_mmio(const struct vcpu_arch *arch, uint64_t gpa, struct vm_exit *exit)
+{
+	unsigned size = 1u << ABORT_SAS(arch->esr);
+	bool write = arch->esr & ABORT_WNR;
+	uint64_t mask = ~UINT64_C(0) >> (64 - 8 * size);
+
+	if (!(arch->esr & ABORT_ISV)) {
+		exit->kind = VM_EXIT_ARCH; /* refused; cache maintenance, too, is told of without a register */
+		return;
+	}
+	exit->kind = VM_EXIT_IO;
+	exit->io = (struct io_access){
+		.space = IO_MEMORY,
+		.size = (uint8_t)size,
+		.write = write,
+		.addr = gpa,
+		.value = write ? read_operand(arch, ABORT_SRT(arch->esr)) & mask : 0,
+	};
+}
+
+/*
+ * A guest that takes an exception without having set up vectors fetches from where nothing is. The exception is what is
+ * wrong with it, not the fetch.
+ */
+static bool lacks_vectors(const struct vm *vm, const struct vcpu_arch *arch, uint64_t gpa)
+{
+	uint64_t offset = arch->pc - read_sysreg(vbar_el1);
+
+	return offset < 0x800 && offset % 0x80 == 0 && !in_ram(vm, gpa);
+}
+
+/* Of cache maintenance the syndrome says that it writes; of what is not there it wants only to be told where it is. */
+static uint8_t access_of(const struct vcpu_arch *arch, bool fetch, bool permission)
+{
+	if (arch->esr & ABORT_S1PTW)
+		return permission ? NPT_RW : NPT_R; /* the walker, which writes its access and dirty flags */
+	if (fetch)
+		return NPT_X;
+	return (arch->esr & (ABORT_WNR | ABORT_CM)) == ABORT_WNR ? NPT_W : NPT_R;
+}
+
+static void decode_abort(struct vcpu *vcpu, bool fetch, struct vm_exit *exit)
+{
+	struct vcpu_arch *arch = &vcpu->arch;
+	unsigned kind = FSC_KIND(ABORT_FSC(arch->esr));
+	bool permission = kind == FSC_PERMISSION, walk = arch->esr & ABORT_S1PTW;
+	uint64_t gpa;
+
+	arch->far = read_sysreg(far_el2);
+	arch->hpfar = read_sysreg(hpfar_el2);
+	exit->kind = VM_EXIT_ARCH;
+	if (kind != FSC_TRANSLATION && !permission)
+		return;
+	if (permission && !walk && !translate_far(arch))
+		return;
+	/* Bits 43:4 are those from 12 up of the address. On a walk the address in FAR is another one. */
+	gpa = (arch->hpfar & BITS(43, 4)) << 8 | (walk ? 0 : arch->far & (PAGE_SIZE - 1));
+	if (gpa < GUEST_RAM_BASE && !walk) {
+		if (fetch && lacks_vectors(vcpu->vm, arch, gpa)) {
+			exit->kind = VM_EXIT_CRASH;
+			return;
+		}
+		if (!fetch && vm_has_device(vcpu->vm, IO_MEMORY, gpa)) {
+			decode_mmio(arch, gpa, exit);
+			return;
+		}
+	}
+	exit->kind = VM_EXIT_FAULT;
+	exit->fault = (struct npt_fault){
+		.gpa = GPA(gpa),
+		.access = access_of(arch, fetch, permission),
+		.present = permission,
+		.on_guest_walk = walk,
+	};
+}
+
+static void decode_sync(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	struct vcpu_arch *arch = &vcpu->arch;
+
+	arch->esr = read_sysreg(esr_el2);
+	exit->reason = arch->esr;
+	switch (ESR_EC(arch->esr)) {
+	case EC_DABT_LOW:
+		decode_abort(vcpu, false, exit);
+		break;
+	case EC_IABT_LOW:
+		decode_abort(vcpu, true, exit);
+		break;
+	case EC_HVC64:
+		exit->kind = smccc_decode(arch, &exit->hypercall) ? VM_EXIT_HYPERCALL : VM_EXIT_ARCH;
+		break;
+	case EC_WFX:
+		exit->kind = VM_EXIT_ARCH;
+		if (WFX_TI(arch->esr) == WFX_WFI) {
+			skip_instruction(arch);
+			exit->kind = VM_EXIT_HALT;
+		}
+		break;
+	default:
+		exit->kind = VM_EXIT_ARCH;
+	}
+}
+
+void arch_vcpu_run(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	vcpu->arch.vector = guest_enter(&vcpu->arch);
+	exit->pc = vcpu->arch.pc;
+	if (vcpu->arch.vector == GUEST_EXIT_SYNC) {
+		decode_sync(vcpu, exit);
+	} else {
+		exit->kind = VM_EXIT_ARCH;
+		exit->reason = vcpu->arch.vector;
+	}
+}
+
+/* --- Serving -------------------------------------------------------------------------------------------------------- */
+
+/*
+ * An interrupt of the machine's. Nobody here can ask an interrupt controller for it, and none was let on; what is left are
+ * the timers, which the guest may program.
+ */
+static bool quiet_interrupt(struct vcpu_arch *arch)
+{
+	write_sysreg(cntv_ctl_el0, read_sysreg(cntv_ctl_el0) | CNT_CTL_IMASK);
+	write_sysreg(cntp_ctl_el0, read_sysreg(cntp_ctl_el0) | CNT_CTL_IMASK);
+	isb();
+	arch->interrupts = arch->pc == arch->interrupted_pc ? arch->interrupts + 1 : 1;
+	arch->interrupted_pc = arch->pc;
+	return arch->interrupts <= INTERRUPTS_IN_A_ROW;
+}
+
+/* Aborts that are neither a fault of stage 2 nor I/O. */
+static bool handle_abort(struct vcpu *vcpu)
+{
+	struct vcpu_arch *arch = &vcpu->arch;
+	unsigned fsc = ABORT_FSC(arch->esr);
+
+	switch (FSC_KIND(fsc)) {
+	case FSC_ADDRESS_SIZE:
+	case FSC_ACCESS_FLAG:
+		panic("el2: stage 2 is malformed: ESR_EL2 %#lx, HPFAR_EL2 %#lx, FAR_EL2 %#lx", arch->esr, arch->hpfar,
+		      arch->far);
+	case FSC_PERMISSION: /* stage 1 has changed under the access: it will see that for itself */
+		return true;
+	}
+	if (fsc != FSC_TLB_CONFLICT)
+		return false;
+	/* "TLB conflict aborts": two entries for one address; which ones, nobody says. */
+	tlbi(vmalls12e1);
+	dsb(nsh);
+	isb();
+	return true;
+}
+
+static bool handle_sync(struct vcpu *vcpu)
+{
+	struct vcpu_arch *arch = &vcpu->arch;
+
+	switch (ESR_EC(arch->esr)) {
+	case EC_WFX: /* WFE, and the forms that end by themselves: waking at once is allowed */
+		skip_instruction(arch);
+		return true;
+	case EC_HVC64:
+		smccc_call(vcpu);
+		return true;
+	case EC_SMC64:
+		smccc_refuse(arch);
+		return true;
+	case EC_SYSREG:
+		emulate_sysreg(vcpu);
+		return true;
+	case EC_IABT_LOW:
+	case EC_DABT_LOW:
+		return handle_abort(vcpu);
+	case EC_CP15_32: /* AArch32 programs at EL0, and features that the identification registers do not offer */
+	case EC_CP15_64:
+	case EC_CP14_32:
+	case EC_CP14_LS:
+	case EC_CP14_64:
+	case EC_CP10_ID:
+	case EC_PAC:
+	case EC_LS64:
+	case EC_SVE:
+	case EC_SME:
+		inject_undefined(arch);
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool arch_handle_exit(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	(void)exit;
+	switch (vcpu->arch.vector) {
+	case GUEST_EXIT_SYNC:
+		return handle_sync(vcpu);
+	case GUEST_EXIT_IRQ:
+	case GUEST_EXIT_FIQ:
+		return quiet_interrupt(&vcpu->arch);
+	default: /* the machine reports an error that the guest's own memory cannot have */
+		return false;
+	}
+}
+
+void arch_vcpu_finish_io(struct vcpu *vcpu, const struct vm_exit *exit)
+{
+	struct vcpu_arch *arch = &vcpu->arch;
+
+	if (!exit->io.write) {
+		unsigned unused = 64 - 8u * exit->io.size;
+		uint64_t value = exit->io.value << unused;
+
+		value = arch->esr & ABORT_SSE ? (uint64_t)((int64_t)value >> unused) : value >> unused;
+		arch->x[ABORT_SRT(arch->esr)] = arch->esr & ABORT_SF ? value : (uint32_t)value; /* 31: nowhere */
+	}
+	skip_instruction(arch);
+}
+
+void arch_vcpu_finish_hypercall(struct vcpu *vcpu, uint64_t result)
+{
+	vcpu->arch.x[0] = result; /* the CPU has stepped over HVC */
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How wide addresses are. */
+#include "vmm/aarch64/features.h"
+
+#include "include/arch/aarch64/sysreg.h"
+
+static const uint8_t range_bits[] = { 32, 36, 40, 42, 44, 48 };
+
+unsigned cpu_pa_range(void)
+{
+	unsigned range = id_field(read_sysreg(id_aa64mmfr0_el1), ID_AA64MMFR0_PARANGE_SHIFT);
+
+	return (unsigned)min_u64(range, ARRAY_LEN(range_bits) - 1);
+}
+
+unsigned pa_range_bits(unsigned range)
+{
+	return range_bits[range];
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Offsets in struct vcpu_arch for the world switch in assembly, and what it returns; virt.c checks the offsets. */
+#ifndef NESTLING_VMM_AARCH64_OFFSETS_H
+#define NESTLING_VMM_AARCH64_OFFSETS_H
+
+#define VCPU_X(n) (8 * (n))
+#define VCPU_PC   256
+
+/* Which of EL2's vectors the guest left by. */
+#define GUEST_EXIT_SYNC   0
+#define GUEST_EXIT_IRQ    1
+#define GUEST_EXIT_FIQ    2
+#define GUEST_EXIT_SERROR 3
+
+#endif

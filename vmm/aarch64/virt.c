@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * include/arch/virt.h for AArch64: what the CPU must offer, stage 2 and its TLB, the VM.
+ * Source: Arm ARM (DDI 0487), "VTCR_EL2", "VTTBR_EL2", "TLB maintenance instructions", "Concatenated translation tables".
+ */
+#include "include/arch/virt.h"
+
+#include "mm/frame.h"
+#include "vmm/aarch64/aarch64.h"
+#include "vmm/aarch64/features.h"
+#include "vmm/aarch64/offsets.h"
+
+#define EM_AARCH64 183
+
+_Static_assert(offsetof(struct vcpu_arch, x[30]) == VCPU_X(30), "offsets.h");
+_Static_assert(offsetof(struct vcpu_arch, pc) == VCPU_PC, "offsets.h");
+_Static_assert(offsetof(struct vcpu_arch, pstate) == VCPU_PC + 8, "offsets.h");
+
+/* TGran4: 0xf, none. TGran4_2: 0, as TGran4 says; 1, none. */
+static bool has_4k_granule(void)
+{
+	uint64_t mmfr0 = read_sysreg(id_aa64mmfr0_el1);
+	unsigned stage2 = id_field(mmfr0, ID_AA64MMFR0_TGRAN4_2_SHIFT);
+
+	return id_field(mmfr0, ID_AA64MMFR0_TGRAN4_SHIFT) != 0xf && stage2 != 1;
+}
+
+enum err arch_virt_probe(const char **why)
+{
+	if (CURRENTEL_EL(read_sysreg(CurrentEL)) != 2) {
+		*why = "the firmware starts us at EL1: only EL2 can run guests (in QEMU: -M virt,virtualization=on)";
+		return ERR_UNSUPPORTED;
+	}
+	if (!has_4k_granule()) {
+		*why = "the CPU has no translation tables with 4 KiB pages";
+		return ERR_UNSUPPORTED;
+	}
+	if (id_field(read_sysreg(ID_AA64MMFR4_EL1), ID_AA64MMFR4_E2H0_SHIFT) != 0) {
+		*why = "the CPU's HCR_EL2.E2H cannot be cleared (no FEAT_E2H0), and the hypervisor runs with it clear only";
+		return ERR_UNSUPPORTED;
+	}
+	return ERR_OK;
+}
+
+const char *arch_isa_name(void)
+{
+	return "aarch64";
+}
+
+const char *arch_virt_name(void)
+{
+	return "el2";
+}
+
+enum err arch_virt_enable(const char **why)
+{
+	(void)why;
+	/* Whatever firmware ran at EL1, or was run under it before. */
+	tlbi(alle1);
+	dsb(nsh);
+	isb();
+	return ERR_OK;
+}
+
+/* The narrowest input address range that holds what lies below `end`; none is wider than the CPU's own addresses. */
+static enum err ipa_range(uint64_t end, unsigned *range)
+{
+	for (*range = 0; *range <= cpu_pa_range(); ++*range)
+		if (end <= BIT(pa_range_bits(*range)))
+			return ERR_OK;
+	return ERR_RANGE;
+}
+
+enum err arch_npt_config(uint64_t gpa_end, const struct npt_ops **ops, struct npt_config *config)
+{
+	uint64_t mmfr1 = read_sysreg(id_aa64mmfr1_el1);
+	unsigned range;
+
+	if (ipa_range(gpa_end, &range) != ERR_OK)
+		return ERR_RANGE;
+	*ops = &npt_stage2;
+	*config = (struct npt_config){
+		/* Up to 16 tables of the second level stand side by side as the root: that is 4 bits more. */
+		.levels = pa_range_bits(range) <= 43 ? 3 : 4,
+		.gpa_bits = (uint8_t)pa_range_bits(range),
+		.hpa_bits = (uint8_t)pa_range_bits(cpu_pa_range()),
+		.max_leaf = 2,
+		.hw_ad = id_field(mmfr1, ID_AA64MMFR1_HAFDBS_SHIFT) >= HAFDBS_ACCESS_AND_DIRTY,
+		.page_memtypes = true,
+	};
+	return ERR_OK;
+}
+
+/* SL0 counts levels the other way: 0 begins at the manual's level 2, 1 at its level 1, 2 at its level 0. */
+static uint64_t make_vtcr(const struct npt_config *config)
+{
+	uint64_t vtcr = VTCR_RES1 | TCR_T0SZ(config->gpa_bits) | (uint64_t)(config->levels - 2) << VTCR_SL0_SHIFT |
+			TCR_IRGN0_WBWA | TCR_ORGN0_WBWA | TCR_SH0_INNER | TCR_TG0_4K |
+			(uint64_t)cpu_pa_range() << TCR_PS_SHIFT;
+
+	if (config->hw_ad)
+		vtcr |= VTCR_HA | VTCR_HD;
+	return vtcr;
+}
+
+/* "TLBI IPAS2E1IS": Xt[35:0] is IPA[47:12]. What is cached of both stages together is found only by VMID. */
+static void invalidate_page(gpa_t gpa)
+{
+	tlbi_operand(ipas2e1is, gpa.raw >> PAGE_SHIFT);
+}
+
+static struct vm *vm_of(struct addr_space *as)
+{
+	return CONTAINER_OF(as, struct vm, as);
+}
+
+/*
+ * Frames that a guest could execute are about to become somebody else's: the instruction caches forget them as well, and so
+ * a fresh frame never has stale instructions.
+ */
+void arch_npt_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
+{
+	uint64_t running = read_sysreg(vttbr_el2);
+
+	/* The instructions work on the VMID that VTTBR_EL2 names. */
+	write_sysreg(vttbr_el2, vm_of(as)->arch.vttbr);
+	isb();
+	dsb(ishst);
+	if (size == NPT_FLUSH_ALL) {
+		tlbi(vmalls12e1is);
+	} else {
+		for (uint64_t at = 0; at < size; at += PAGE_SIZE)
+			invalidate_page(GPA(gpa.raw + at));
+		dsb(ish);
+		tlbi(vmalle1is);
+	}
+	icache_invalidate_all(); /* begins and ends with DSB ISH */
+	write_sysreg(vttbr_el2, running);
+	isb();
+}
+
+void arch_npt_flush_local(struct vcpu *vcpu, gpa_t gpa)
+{
+	(void)vcpu; /* the one whose VMID VTTBR_EL2 names */
+	dsb(nshst);
+	tlbi_operand(ipas2e1, gpa.raw >> PAGE_SHIFT);
+	dsb(nsh);
+	tlbi(vmalle1);
+	dsb(nsh);
+	isb();
+}
+
+void arch_vm_ram_layout(struct vm *vm, uint64_t ram)
+{
+	vm->ram[0] = (struct ram_range_gpa){ GPA(GUEST_RAM_BASE), ram };
+	vm->ram_ranges = 1;
+}
+
+static uint64_t next_vmid(void)
+{
+	static uint64_t last; /* 0 is nobody's */
+	unsigned bits = id_field(read_sysreg(id_aa64mmfr1_el1), ID_AA64MMFR1_VMIDBITS_SHIFT) ? 16 : 8;
+
+	last = last + 1 < BIT(bits) ? last + 1 : 1;
+	return last;
+}
+
+enum err arch_vm_init(struct vm *vm)
+{
+	vm->arch.vtcr = make_vtcr(&vm->as.npt.config);
+	if (id_field(read_sysreg(id_aa64mmfr1_el1), ID_AA64MMFR1_VMIDBITS_SHIFT))
+		vm->arch.vtcr |= VTCR_VS_16;
+	if (ipa_range(BIT(vm->as.npt.config.gpa_bits), &vm->arch.pa_range) != ERR_OK)
+		return ERR_RANGE;
+	vm->arch.vttbr = vm->as.npt.root.raw | next_vmid() << VTTBR_VMID_SHIFT;
+	vm_add_device(vm, &vm->console.device);
+	/* Whoever had the VMID before. */
+	write_sysreg(vtcr_el2, vm->arch.vtcr);
+	arch_npt_flush(&vm->as, GPA(0), NPT_FLUSH_ALL);
+	write_sysreg(vttbr_el2, vm->arch.vttbr);
+	isb();
+	return ERR_OK;
+}
+
+void arch_vm_free(struct vm *vm)
+{
+	(void)vm;
+}
+
+uint16_t arch_elf_machine(void)
+{
+	return EM_AARCH64;
+}
+
+gpa_t arch_guest_load_floor(const struct vm *vm)
+{
+	(void)vm;
+	return GPA(GUEST_LOAD_FLOOR);
+}
