@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Where an AArch64 guest begins: EL1, MMU off, x0 = device tree (Linux Documentation/arch/arm64/booting.rst). */
+
+	.section .text.entry, "ax", %progbits
+	.globl	_start
+	.type	_start, %function
+_start:
+	adrp	x1, stack_top
+	add	x1, x1, #:lo12:stack_top
+	mov	sp, x1
+	mov	x29, xzr
+	bl	rt_start
+	udf	#0
+	.size	_start, . - _start
+
+	.bss
+	.balign	16
+	.skip	16384
+stack_top:
+
+	.section .note.GNU-stack, "", %progbits
