@@ -37,8 +37,8 @@ Boots Nestling in an emulated PC and runs one guest in it; the console is shown 
 
 SIZE is a number of bytes, or one with K, M, G or T after it.
 
-The exit status is the guest's, or 2 when this command was wrong, 3 when the run failed
-and 4 when it was given up.
+The exit status is the guest's (255 for all above that), or 2 when this command was wrong,
+3 when the run failed and 4 when it was given up.
 
 NESTLING_QEMU_ARGS in the environment holds more arguments for QEMU.
 EOF
@@ -236,11 +236,17 @@ stop_emulator() {
 # --- The run -------------------------------------------------------------------------
 
 build() {
+    local stale pid
     "$root/tools/setup" x86_64 || failed "the machine could not be set up"
     # We may be run by make, whose flags are not for us; and we may be run twice at once.
     unset MAKEFLAGS MFLAGS MAKELEVEL
     mkdir -p "$root/build/run"
-    run=$(mktemp -d "$root/build/run/XXXXXX")
+    run=$(mktemp -d "$root/build/run/$$-XXXXXX")
+    # Runs that were killed could not tidy up.
+    for stale in "$root"/build/run/*; do
+        pid=${stale##*/}
+        kill -0 "${pid%%-*}" 2>/dev/null || rm -rf "$stale"
+    done
     {
         flock 9
         make -C "$root" --no-print-directory build/x86_64/nestling.efi >&2 9>&- || failed "the build failed"
@@ -318,7 +324,7 @@ read_report() {
     python3 -c '
 import json, sys
 report = json.load(sys.stdin)
-print(report["outcome"], int(report["guest_status"]) & 0xff)' 2>/dev/null
+print(report["outcome"], min(int(report["guest_status"]), 255))' 2>/dev/null
 }
 
 finish() {
