@@ -243,9 +243,9 @@ build() {
     mkdir -p "$root/build/run"
     run=$(mktemp -d "$root/build/run/$$-XXXXXX")
     # Runs that were killed could not tidy up.
-    for stale in "$root"/build/run/*; do
+    for stale in "$root"/build/run/[0-9]*-*; do
         pid=${stale##*/}
-        kill -0 "${pid%%-*}" 2>/dev/null || rm -rf "$stale"
+        [[ -d /proc/${pid%%-*} ]] || rm -rf "$stale"
     done
     {
         flock 9
