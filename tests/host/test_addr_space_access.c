@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Guest memory as the hypervisor reaches it: translate, how far that is good for, and copies across everything. */
+#include "tests/host/space.h"
+
+#include <string.h>
+
+static void expect_limit(struct space *s, uint64_t gpa, uint64_t want, uint64_t hpa, uint64_t limit)
+{
+	hpa_t found, at;
+	uint64_t got;
+
+	CHECK_ERR(addr_space_translate_and_limit(&s->as, GPA(gpa), want, &found, &got), ERR_OK);
+	CHECK(got == limit, "%#jx: limit %#jx, not %#jx", (uintmax_t)gpa, (uintmax_t)got, (uintmax_t)limit);
+	CHECK_EQ(found.raw, hpa);
+	CHECK_ERR(addr_space_translate(&s->as, GPA(gpa), &at), ERR_OK);
+	CHECK_EQ(at.raw, hpa);
+	CHECK(!s->as.lock.held, "the lock is still held");
+}
+
+static void expect_no_limit(struct space *s, uint64_t gpa, enum err err)
+{
+	hpa_t hpa;
+	uint64_t limit;
+
+	CHECK_ERR(addr_space_translate_and_limit(&s->as, GPA(gpa), KIB(8), &hpa, &limit), err);
+	CHECK_ERR(addr_space_translate(&s->as, GPA(gpa), &hpa), err);
+	CHECK(!s->as.lock.held, "the lock is still held");
+}
+
+static void limit_goes_on_across_leaves_and_areas(void **state)
+{
+	struct space *s = *state;
+	const uint64_t far = GIB(100);
+
+	/* Host-contiguous over three areas and leaves of two sizes, then a jump, then a hole. */
+	CHECK_ERR(space_linear(s, MIB(2), MIB(102), MIB(4), NPT_RW), ERR_OK);
+	CHECK_ERR(space_linear(s, MIB(6), MIB(106), KIB(8), NPT_R), ERR_OK);
+	CHECK_ERR(space_linear(s, MIB(6) + KIB(8), MIB(106) + KIB(8), KIB(4), NPT_RX), ERR_OK);
+	CHECK_ERR(space_linear(s, MIB(6) + KIB(12), MIB(300), KIB(4), NPT_RW), ERR_OK);
+	expect_limit(s, MIB(2), far, MIB(102), MIB(4) + KIB(12));
+	expect_limit(s, MIB(2) + 5, far, MIB(102) + 5, MIB(4) + KIB(12) - 5);
+	expect_limit(s, MIB(6) - 1, far, MIB(106) - 1, KIB(12) + 1);
+	expect_limit(s, MIB(6) + KIB(12) - 1, far, MIB(106) + KIB(12) - 1, 1);
+	expect_limit(s, MIB(6) + KIB(12), far, MIB(300), KIB(4));
+	expect_limit(s, MIB(6) + KIB(16) - 1, far, MIB(300) + KIB(4) - 1, 1);
+	expect_no_limit(s, MIB(6) + KIB(16), ERR_NOT_FOUND);
+	expect_no_limit(s, MIB(2) - 1, ERR_NOT_FOUND); /* what comes next does not count */
+	expect_no_limit(s, 0, ERR_NOT_FOUND);
+}
+
+static void limit_is_clipped_by_what_is_wanted(void **state)
+{
+	struct space *s = *state;
+	const uint64_t end = BIT(s->format->config.gpa_bits);
+
+	CHECK_ERR(space_linear(s, MIB(2), 0, MIB(4), NPT_RW), ERR_OK);
+	CHECK_ERR(space_linear(s, end - KIB(8), MIB(2), KIB(8), NPT_RW), ERR_OK);
+	expect_limit(s, MIB(2), 1, 0, 1);
+	expect_limit(s, MIB(2) + 1, KIB(4), 1, KIB(4));
+	expect_limit(s, MIB(4) - 1, 2, MIB(2) - 1, 2);
+	expect_limit(s, MIB(2), MIB(4), 0, MIB(4));
+	expect_limit(s, MIB(2), UINT64_MAX, 0, MIB(4));
+	expect_limit(s, MIB(2) + 7, UINT64_MAX, 7, MIB(4) - 7);
+	expect_limit(s, end - KIB(8) + 3, UINT64_MAX, MIB(2) + 3, KIB(8) - 3);
+	expect_limit(s, end - 1, UINT64_MAX, MIB(2) + KIB(8) - 1, 1);
+	expect_no_limit(s, end, ERR_RANGE);
+	expect_no_limit(s, UINT64_MAX, ERR_RANGE);
+}
+
+/* A lazy area is as long as it is backed, which the area's size does not tell. */
+static void limit_ends_where_backing_ends(void **state)
+{
+	struct space *s = *state;
+	uint64_t free;
+	hpa_t hpa;
+	uint64_t limit;
+
+	CHECK_ERR(space_alloc(s, 0, MIB(8), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	expect_no_limit(s, 0, ERR_NOT_FOUND);
+	CHECK_EQ(space_fault(s, KIB(4), NPT_W), FAULT_HANDLED);
+	free = ram_free_bytes();
+	expect_no_limit(s, 0, ERR_NOT_FOUND);
+	CHECK_ERR(addr_space_translate_and_limit(&s->as, GPA(KIB(4) + 16), MIB(1), &hpa, &limit), ERR_OK);
+	CHECK_EQ(limit, KIB(4) - 16);
+	CHECK_EQ(ram_free_bytes(), free); /* asking backs nothing */
+	/* Frames that happen not to be neighbours. */
+	for (unsigned i = 2; i < 40; i++)
+		CHECK_EQ(space_fault(s, KIB(4) * (41 - i), NPT_W), FAULT_HANDLED);
+	for (uint64_t at = KIB(4); at < KIB(160); at += limit) {
+		uint64_t first;
+
+		CHECK_ERR(addr_space_translate_and_limit(&s->as, GPA(at), MIB(8), &hpa, &limit), ERR_OK);
+		first = hpa.raw;
+		for (uint64_t in = 0; in < limit; in += KIB(4))
+			CHECK_EQ(view_walk(&s->view, at + in, 0).hpa, first + in);
+		if (at + limit < KIB(160)) /* and not one page less than it could have been */
+			CHECK(view_walk(&s->view, at + limit, 0).hpa != first + limit, "cut short at %#jx",
+			      (uintmax_t)(at + limit));
+	}
+}
+
+static void fill(uint8_t *bytes, uint64_t size, unsigned seed)
+{
+	for (uint64_t i = 0; i < size; i++)
+		bytes[i] = (uint8_t)(i * 31 + i / 256 + seed);
+}
+
+/* Ragged ranges, over pages, areas of each kind and leaves of both sizes. */
+static void copies_cross_everything(void **state)
+{
+	struct space *s = *state;
+	static uint8_t out[MIB(3)], in[MIB(3)];
+	const struct {
+		uint64_t gpa, size;
+	} copies[] = {
+		{ MIB(2) - 1, 2 },
+		{ MIB(2) - KIB(4), KIB(4) },
+		{ MIB(1) + 1, MIB(2) + KIB(7) },
+		{ MIB(3) + 4095, 1 },
+		{ MIB(4) - 3, KIB(64) },
+		{ MIB(5) + KIB(4) - 9, KIB(8) + 18 },
+		{ MIB(4) + 1234, MIB(1) + 98765 },
+		{ MIB(6) - 1, 1 },
+		{ MIB(2) + 7, 0 },
+	};
+
+	CHECK_ERR(space_alloc(s, MIB(1), MIB(1), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	CHECK_ERR(space_alloc(s, MIB(2), MIB(2), NPT_RWX, ALLOC_POPULATE), ERR_OK);
+	CHECK_ERR(space_alloc(s, MIB(4), MIB(2), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	for (size_t i = 0; i < ARRAY_LEN(copies); i++) {
+		fill(out, copies[i].size, (unsigned)i);
+		memset(in, 0xee, sizeof(in));
+		CHECK_ERR(addr_space_write(&s->as, GPA(copies[i].gpa), out, copies[i].size), ERR_OK);
+		CHECK_ERR(addr_space_read(&s->as, GPA(copies[i].gpa), in, copies[i].size), ERR_OK);
+		CHECK(memcmp(in, out, copies[i].size) == 0, "copy %zu", i);
+		CHECK_EQ(in[copies[i].size], 0xee);
+		/* It is where the guest will find it. */
+		for (uint64_t at = 0; at < copies[i].size; at += 509)
+			CHECK_EQ(*space_byte(s, copies[i].gpa + at), out[at]);
+		space_check(s);
+	}
+}
+
+static void reading_untouched_memory_gives_zeros(void **state)
+{
+	struct space *s = *state;
+	uint8_t bytes[KIB(12)], zeros[KIB(12)] = { 0 };
+	struct addr_space_stats stats;
+
+	CHECK_ERR(space_alloc(s, 0, MIB(1), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	memset(bytes, 1, sizeof(bytes));
+	CHECK_ERR(addr_space_read(&s->as, GPA(KIB(2)), bytes, sizeof(bytes)), ERR_OK);
+	CHECK(memcmp(bytes, zeros, sizeof(bytes)) == 0, "not zero");
+	stats = addr_space_get_stats(&s->as);
+	CHECK_EQ(stats.faults[FAULT_HANDLED], 4);
+	CHECK_EQ(stats.faults_by_host, 4);
+	CHECK_EQ(stats.resident, KIB(16));
+	/* What is there by now raises no fault. */
+	CHECK_ERR(addr_space_write(&s->as, GPA(KIB(2)), zeros, sizeof(zeros)), ERR_OK);
+	stats = addr_space_get_stats(&s->as);
+	CHECK_EQ(stats.faults_by_host, 4);
+}
+
+/* The guest's permissions hold for whoever acts on its behalf; what came before the bad page is done. */
+static void permissions_are_obeyed(void **state)
+{
+	struct space *s = *state;
+	uint8_t bytes[KIB(12)], back[KIB(4)];
+
+	CHECK_ERR(space_alloc(s, 0, KIB(4), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	CHECK_ERR(space_alloc(s, KIB(4), KIB(4), NPT_R, ALLOC_LAZY_4K), ERR_OK);
+	CHECK_ERR(space_alloc(s, KIB(8), KIB(4), NPT_RX, ALLOC_POPULATE), ERR_OK);
+	fill(bytes, sizeof(bytes), 3);
+	CHECK_ERR(addr_space_write(&s->as, GPA(KIB(4)), bytes, 1), ERR_DENIED);
+	CHECK_ERR(addr_space_write(&s->as, GPA(KIB(8)), bytes, 1), ERR_DENIED);
+	CHECK_ERR(addr_space_write(&s->as, GPA(0), bytes, KIB(5)), ERR_DENIED);
+	CHECK_ERR(addr_space_read(&s->as, GPA(0), back, KIB(4)), ERR_OK);
+	CHECK(memcmp(back, bytes, KIB(4)) == 0, "the first page was not written");
+	CHECK_ERR(addr_space_read(&s->as, GPA(0), bytes, KIB(12)), ERR_OK);
+	for (unsigned i = KIB(4); i < KIB(12); i++)
+		CHECK_EQ(bytes[i], 0);
+	if (s->format->exec_only) {
+		CHECK_ERR(space_alloc(s, KIB(12), KIB(4), NPT_X, ALLOC_POPULATE), ERR_OK);
+		CHECK_ERR(addr_space_read(&s->as, GPA(KIB(12)), bytes, 1), ERR_DENIED);
+	}
+}
+
+static void holes_end_a_copy(void **state)
+{
+	struct space *s = *state;
+	const uint64_t end = BIT(s->format->config.gpa_bits);
+	uint8_t bytes[KIB(8)] = { 5 };
+
+	CHECK_ERR(space_alloc(s, MIB(2), KIB(4), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	CHECK_ERR(space_alloc(s, end - KIB(4), KIB(4), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	CHECK_ERR(addr_space_read(&s->as, GPA(0), bytes, 1), ERR_NOT_FOUND);
+	CHECK_ERR(addr_space_write(&s->as, GPA(MIB(2) - 1), bytes, 2), ERR_NOT_FOUND);
+	CHECK_EQ(addr_space_get_stats(&s->as).resident, 0);
+	CHECK_ERR(addr_space_write(&s->as, GPA(MIB(2)), bytes, KIB(4) + 1), ERR_NOT_FOUND);
+	CHECK_EQ(*space_byte(s, MIB(2)), 5);
+	/* The end of the space, and of all addresses. */
+	CHECK_ERR(addr_space_write(&s->as, GPA(end - 4), bytes, 4), ERR_OK);
+	CHECK_ERR(addr_space_write(&s->as, GPA(end - 4), bytes, 5), ERR_NOT_FOUND);
+	CHECK_ERR(addr_space_read(&s->as, GPA(end), bytes, 1), ERR_NOT_FOUND);
+	CHECK_ERR(addr_space_read(&s->as, GPA(UINT64_MAX), bytes, 1), ERR_NOT_FOUND);
+	CHECK_ERR(addr_space_read(&s->as, GPA(UINT64_MAX - 3), bytes, 8), ERR_NOT_FOUND);
+	space_check(s);
+}
+
+static void copies_meet_the_end_of_memory(void **state)
+{
+	struct space *s = *state;
+	uint8_t bytes[KIB(12)];
+
+	CHECK_ERR(space_alloc(s, 0, MIB(1), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	fill(bytes, sizeof(bytes), 1);
+	ram_leave(&s->ram, s->format->config.levels + 1u); /* two pages and the tables for them */
+	CHECK_ERR(addr_space_write(&s->as, GPA(0), bytes, KIB(12)), ERR_NO_MEMORY);
+	CHECK_EQ(addr_space_get_stats(&s->as).resident, KIB(8));
+	CHECK_EQ(*space_byte(s, KIB(8) - 1), bytes[KIB(8) - 1]);
+	ram_release(&s->ram);
+	CHECK_ERR(addr_space_write(&s->as, GPA(0), bytes, KIB(12)), ERR_OK);
+}
+
+struct pieces {
+	struct space *space;
+	uint64_t bytes, stop_after;
+	unsigned count;
+};
+
+static bool note_piece(void *bytes, uint64_t size, void *context)
+{
+	struct pieces *pieces = context;
+
+	CHECK(!pieces->space->as.lock.held, "a callback under the lock");
+	CHECK(size > 0, "an empty piece");
+	memset(bytes, 1 + (int)pieces->count++, size);
+	pieces->bytes += size;
+	return pieces->bytes < pieces->stop_after;
+}
+
+static void iter_bytes_gives_every_piece_in_order(void **state)
+{
+	struct space *s = *state;
+	struct pieces pieces = { .space = s, .stop_after = UINT64_MAX };
+
+	CHECK_ERR(space_alloc(s, 0, MIB(1), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	CHECK_ERR(addr_space_iter_bytes(&s->as, GPA(100), KIB(12), NPT_RW, note_piece, &pieces), ERR_OK);
+	CHECK_EQ(pieces.bytes, KIB(12));
+	CHECK_EQ(*space_byte(s, 99), 0);
+	CHECK_EQ(*space_byte(s, 100), 1);
+	for (uint64_t at = 101; at < KIB(12) + 100; at++)
+		CHECK(*space_byte(s, at) >= *space_byte(s, at - 1), "out of order at %#jx", (uintmax_t)at);
+	CHECK_EQ(*space_byte(s, KIB(12) + 99), pieces.count);
+	CHECK_EQ(*space_byte(s, KIB(12) + 100), 0);
+	/* Stopped early: no error, and nothing beyond is faulted in. */
+	pieces = (struct pieces){ .space = s, .stop_after = 1 };
+	CHECK_ERR(addr_space_iter_bytes(&s->as, GPA(KIB(64)), KIB(64), NPT_RW, note_piece, &pieces), ERR_OK);
+	CHECK_EQ(pieces.count, 1);
+	CHECK(!space_allows(s, KIB(128) - 1, 0), "faulted in for nothing");
+	pieces = (struct pieces){ .space = s, .stop_after = UINT64_MAX };
+	CHECK_ERR(addr_space_iter_bytes(&s->as, GPA(MIB(1)), 1, NPT_R, note_piece, &pieces), ERR_NOT_FOUND);
+	CHECK_ERR(addr_space_iter_bytes(&s->as, GPA(0), 0, NPT_R, note_piece, &pieces), ERR_OK);
+	CHECK_EQ(pieces.count, 0);
+	space_check(s);
+}
+
+int main(void)
+{
+	static const struct format_test tests[] = {
+		{ "limit_goes_on_across_leaves_and_areas", limit_goes_on_across_leaves_and_areas },
+		{ "limit_is_clipped_by_what_is_wanted", limit_is_clipped_by_what_is_wanted },
+		{ "limit_ends_where_backing_ends", limit_ends_where_backing_ends },
+		{ "copies_cross_everything", copies_cross_everything },
+		{ "reading_untouched_memory_gives_zeros", reading_untouched_memory_gives_zeros },
+		{ "permissions_are_obeyed", permissions_are_obeyed },
+		{ "holes_end_a_copy", holes_end_a_copy },
+		{ "copies_meet_the_end_of_memory", copies_meet_the_end_of_memory },
+		{ "iter_bytes_gives_every_piece_in_order", iter_bytes_gives_every_piece_in_order },
+	};
+
+	return space_suite("addr_space_access", tests, ARRAY_LEN(tests));
+}

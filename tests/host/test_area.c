@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The ordered set of areas, against a sorted array. */
+#include "mm/area.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/host/ram.h"
+
+#define BASE  0x40000000
+#define MOST  6000
+#define SPACE (KIB(4) * 100000)
+
+struct reference {
+	struct area areas[MOST];
+	size_t count;
+};
+
+struct set_test {
+	struct ram ram;
+	struct area_set set;
+	struct reference reference;
+};
+
+static int setup(void **state)
+{
+	struct set_test *t = calloc(1, sizeof(*t));
+
+	assert_non_null(t);
+	ram_open(&t->ram, BASE, MIB(8), true);
+	CHECK_ERR(area_set_init(&t->set), ERR_OK);
+	*state = t;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct set_test *t = *state;
+
+	area_set_free(&t->set);
+	ram_close(&t->ram);
+	free(t);
+	return 0;
+}
+
+/* The index of the first area that ends above `gpa`. */
+static size_t place_of(const struct reference *reference, uint64_t gpa)
+{
+	size_t low = 0, high = reference->count;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (reference->areas[middle].end > gpa)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low;
+}
+
+static void reference_insert(struct reference *reference, const struct area *area)
+{
+	size_t at = place_of(reference, area->start);
+
+	CHECK(reference->count < MOST, "too many areas");
+	memmove(&reference->areas[at + 1], &reference->areas[at], (reference->count - at) * sizeof(*area));
+	reference->areas[at] = *area;
+	reference->count++;
+}
+
+static void reference_remove(struct reference *reference, size_t at)
+{
+	reference->count--;
+	memmove(&reference->areas[at], &reference->areas[at + 1],
+		(reference->count - at) * sizeof(reference->areas[0]));
+}
+
+static void expect_same(const struct area *area, const struct area *wanted)
+{
+	assert_non_null(area);
+	CHECK(area->start == wanted->start && area->end == wanted->end && area->attr.prot == wanted->attr.prot &&
+		      area->attr.memtype == wanted->attr.memtype && area->backend == wanted->backend &&
+		      area->policy == wanted->policy,
+	      "[%#jx, %#jx), not [%#jx, %#jx)", (uintmax_t)area->start, (uintmax_t)area->end, (uintmax_t)wanted->start,
+	      (uintmax_t)wanted->end);
+}
+
+static void check_find(struct set_test *t, uint64_t gpa)
+{
+	size_t at = place_of(&t->reference, gpa);
+	const struct area *wanted = at < t->reference.count ? &t->reference.areas[at] : NULL;
+	struct area *found = area_find(&t->set, gpa), *from = area_find_from(&t->set, gpa);
+
+	if (!wanted)
+		assert_null(from);
+	else
+		expect_same(from, wanted);
+	if (wanted && wanted->start <= gpa)
+		expect_same(found, wanted);
+	else
+		assert_null(found);
+}
+
+static void check_all(struct set_test *t)
+{
+	struct area *area = area_find_from(&t->set, 0);
+
+	for (size_t i = 0; i < t->reference.count; i++, area = area_next(area))
+		expect_same(area, &t->reference.areas[i]);
+	assert_null(area);
+}
+
+static struct area make_area(uint64_t start, uint64_t end)
+{
+	return (struct area){
+		.start = start,
+		.end = end,
+		.attr = { .prot = (uint8_t)(1 + start / KIB(4) % 7), .memtype = (uint8_t)(start / KIB(4) % 5) },
+		.backend = start / KIB(4) % 2 ? AREA_LINEAR : AREA_ALLOC,
+		.policy = (uint8_t)(end / KIB(4) % 2),
+	};
+}
+
+static void insert(struct set_test *t, uint64_t start, uint64_t end)
+{
+	struct area area = make_area(start, end);
+
+	CHECK_ERR(area_reserve(&t->set, 1), ERR_OK);
+	area_insert(&t->set, &area);
+	reference_insert(&t->reference, &area);
+}
+
+static void empty_set(void **state)
+{
+	struct set_test *t = *state;
+
+	check_find(t, 0);
+	check_find(t, UINT64_MAX);
+	check_all(t);
+	/* The first frame was got by area_set_init: some areas cost nothing more. */
+	for (uint64_t i = 0; i < 8; i++) {
+		uint64_t before = ram_free_bytes();
+
+		insert(t, MIB(1) * i, MIB(1) * i + KIB(4));
+		CHECK_EQ(ram_free_bytes(), before);
+	}
+	check_all(t);
+}
+
+static void borders(void **state)
+{
+	struct set_test *t = *state;
+	const uint64_t points[] = { 0, 1, KIB(4) - 1, KIB(4), KIB(8) - 1, KIB(8), KIB(12) - 1, KIB(12), KIB(16), KIB(20) - 1,
+				    KIB(20), UINT64_MAX };
+
+	insert(t, KIB(8), KIB(12)); /* neighbours on both sides, then a hole */
+	insert(t, KIB(4), KIB(8));
+	insert(t, KIB(16), KIB(20));
+	for (size_t i = 0; i < ARRAY_LEN(points); i++)
+		for (size_t j = 0; j < ARRAY_LEN(points); j++) {
+			check_find(t, points[i]); /* whatever was found last */
+			check_find(t, points[j]);
+		}
+}
+
+/* Ascending, descending and from the middle out. */
+static void four_thousand_areas(void **state)
+{
+	struct set_test *t = *state;
+	const uint64_t count = 4096;
+
+	for (uint64_t i = 0; i < count; i++) {
+		uint64_t n = i % 3 == 0 ? i : i % 3 == 1 ? 3 * count - i : 4 * count + i * 7919 % count * 3;
+
+		insert(t, KIB(12) * n, KIB(12) * n + KIB(8));
+	}
+	check_all(t);
+	for (uint64_t i = 0; i < t->reference.count; i++)
+		check_find(t, t->reference.areas[i * 2741 % t->reference.count].end - (i % 2));
+	while (t->reference.count > 0) {
+		size_t at = t->reference.count * 7 / 11;
+
+		area_remove(&t->set, area_find(&t->set, t->reference.areas[at].start));
+		reference_remove(&t->reference, at);
+		if (t->reference.count % 512 == 0)
+			check_all(t);
+	}
+	check_find(t, 0);
+	/* The structures are used again. */
+	uint64_t before = ram_free_bytes();
+
+	for (uint64_t i = 0; i < count; i++)
+		insert(t, KIB(8) * i, KIB(8) * i + KIB(4));
+	CHECK_EQ(ram_free_bytes(), before);
+	check_all(t);
+}
+
+static void do_split(struct set_test *t, size_t at, uint64_t border)
+{
+	struct area *lower = &t->reference.areas[at], upper = *lower;
+
+	CHECK_ERR(area_reserve(&t->set, 1), ERR_OK);
+	area_split(&t->set, area_find(&t->set, lower->start), border);
+	lower->end = upper.start = border;
+	reference_insert(&t->reference, &upper);
+}
+
+static void random_operations(void **state)
+{
+	struct set_test *t = *state;
+	struct host_rng rng = host_rng("areas", 4096);
+	unsigned steps = host_steps(6000);
+
+	for (unsigned i = 0; i < steps; i++) {
+		uint64_t gpa = align_down(host_below(&rng, SPACE), KIB(4));
+		size_t at = place_of(&t->reference, gpa);
+		const struct area *above = at < t->reference.count ? &t->reference.areas[at] : NULL;
+
+		if (above && above->start <= gpa && host_chance(&rng, 40)) {
+			area_remove(&t->set, area_find(&t->set, gpa));
+			reference_remove(&t->reference, at);
+		} else if (above && above->start < gpa) {
+			do_split(t, at, gpa);
+		} else if (!above || above->start > gpa) {
+			uint64_t room = (above ? above->start : SPACE) - gpa;
+
+			insert(t, gpa, gpa + align_down(host_below(&rng, min_u64(room, KIB(400))), KIB(4)) + KIB(4));
+		}
+		check_find(t, gpa);
+		check_find(t, host_below(&rng, SPACE));
+		if (i % 500 == 0)
+			check_all(t);
+	}
+	check_all(t);
+}
+
+static void reservations_fail_without_memory(void **state)
+{
+	struct set_test *t = *state;
+	uint64_t spare = 0;
+
+	ram_leave(&t->ram, 0);
+	while (area_reserve(&t->set, 1) == ERR_OK) { /* use up the first frame */
+		struct area area = make_area(KIB(8) * spare, KIB(8) * spare + KIB(4));
+
+		area_insert(&t->set, &area);
+		reference_insert(&t->reference, &area);
+		CHECK(++spare < PAGE_SIZE, "areas from nowhere");
+	}
+	CHECK_ERR(area_reserve(&t->set, 1), ERR_NO_MEMORY);
+	CHECK_ERR(area_reserve(&t->set, 2), ERR_NO_MEMORY);
+	check_all(t);
+	area_remove(&t->set, area_find(&t->set, 0));
+	CHECK_ERR(area_reserve(&t->set, 1), ERR_OK);
+	CHECK_ERR(area_reserve(&t->set, 2), ERR_NO_MEMORY);
+	ram_release(&t->ram);
+	CHECK_ERR(area_reserve(&t->set, 2), ERR_OK);
+}
+
+/* A set that was never begun, for lack of a frame. */
+static void init_fails_without_memory(void **state)
+{
+	struct set_test *t = *state;
+	struct area_set other;
+
+	ram_leave(&t->ram, 0);
+	CHECK_ERR(area_set_init(&other), ERR_NO_MEMORY);
+	ram_release(&t->ram);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(empty_set, setup, teardown),
+		cmocka_unit_test_setup_teardown(borders, setup, teardown),
+		cmocka_unit_test_setup_teardown(four_thousand_areas, setup, teardown),
+		cmocka_unit_test_setup_teardown(random_operations, setup, teardown),
+		cmocka_unit_test_setup_teardown(reservations_fail_without_memory, setup, teardown),
+		cmocka_unit_test_setup_teardown(init_fails_without_memory, setup, teardown),
+	};
+
+	return cmocka_run_group_tests_name("area", tests, NULL, NULL);
+}
