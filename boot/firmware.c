@@ -136,33 +136,54 @@ enum err firmware_read_file(const char *path, uint64_t max, const void **bytes, 
 	return err;
 }
 
+/* A buffer for the memory map, and what will be added to it by getting the buffer and by whoever else is at work. */
+static enum err new_map(struct firmware_map *map, UINTN *room)
+{
+	UINTN size = 0, key, stride;
+	UINT32 version;
+
+	if (BS->GetMemoryMap(&size, NULL, &key, &stride, &version) != EFI_BUFFER_TOO_SMALL)
+		return ERR_IO;
+	*room = align_up(size + EXIT_SLACK * stride, PAGE_SIZE);
+	*map = (struct firmware_map){ .descriptors = firmware_alloc_pages(*room / PAGE_SIZE) };
+	return map->descriptors ? ERR_OK : ERR_NO_MEMORY;
+}
+
+static EFI_STATUS take_map(struct firmware_map *map, UINTN room, UINTN *key)
+{
+	UINT32 version;
+
+	map->size = room;
+	return BS->GetMemoryMap(&map->size, (EFI_MEMORY_DESCRIPTOR *)(uintptr_t)map->descriptors, key, &map->stride,
+				&version);
+}
+
+enum err firmware_get_map(struct firmware_map *map)
+{
+	UINTN room, key;
+	enum err err = new_map(map, &room);
+
+	if (err == ERR_OK && EFI_ERROR(take_map(map, room, &key)))
+		err = ERR_IO;
+	return err;
+}
+
 /*
  * ExitBootServices fails with a stale key when the map has changed since it was taken; after that nothing but
  * GetMemoryMap and ExitBootServices may be called, so the buffer is got once, with room to spare.
  */
 enum err firmware_exit(struct firmware_map *map)
 {
-	UINTN size = 0, key, stride, room;
-	UINT32 version;
-	EFI_STATUS status;
-	void *buffer;
+	UINTN room, key;
+	enum err err = new_map(map, &room);
 
-	status = BS->GetMemoryMap(&size, NULL, &key, &stride, &version);
-	if (status != EFI_BUFFER_TOO_SMALL)
-		return ERR_IO;
-	room = align_up(size + EXIT_SLACK * stride, PAGE_SIZE);
-	buffer = firmware_alloc_pages(room / PAGE_SIZE);
-	if (!buffer)
-		return ERR_NO_MEMORY;
+	if (err != ERR_OK)
+		return err;
 	for (unsigned tries = 0; tries < EXIT_TRIES; tries++) {
-		size = room;
-		status = BS->GetMemoryMap(&size, buffer, &key, &stride, &version);
-		if (EFI_ERROR(status))
+		if (EFI_ERROR(take_map(map, room, &key)))
 			return ERR_IO;
-		status = BS->ExitBootServices(firmware.image, key);
-		if (!EFI_ERROR(status)) {
+		if (!EFI_ERROR(BS->ExitBootServices(firmware.image, key))) {
 			console_set_sink(NULL);
-			*map = (struct firmware_map){ .descriptors = buffer, .size = size, .stride = stride };
 			return ERR_OK;
 		}
 	}

@@ -37,6 +37,9 @@ MUST_CHECK enum err firmware_read_file(const char *path, uint64_t max, const voi
 /* Memory that stays ours for good. Returns NULL when there is none. */
 void *firmware_alloc_pages(size_t pages);
 
+/* The memory map of this moment. Errors: ERR_NO_MEMORY, ERR_IO. */
+MUST_CHECK enum err firmware_get_map(struct firmware_map *map);
+
 /* Take the memory map and end the boot services: from here on the machine is ours. Errors: ERR_NO_MEMORY, ERR_IO. */
 MUST_CHECK enum err firmware_exit(struct firmware_map *map);
 

@@ -7,6 +7,7 @@
 #include "boot/firmware.h"
 #include "boot/memory.h"
 #include "boot/tables.h"
+#include "drivers/serial.h"
 #include "include/arch/machine.h"
 #include "include/arch/virt.h"
 #include "include/log.h"
@@ -34,6 +35,8 @@ static struct {
 	struct stack stack, trap_stacks[ARCH_TRAP_STACKS];
 	struct host_map map, firmware_map;
 	bool firmware_mapped;
+	struct serial_port serial;
+	bool has_serial;
 } boot;
 
 /* From boot/<isa>/image.lds. */
@@ -156,6 +159,18 @@ static enum err prepare(void)
 	return err;
 }
 
+/* Under either map the console goes on. */
+static enum err map_console(struct host_map *map)
+{
+	hpa_t start;
+	uint64_t size;
+
+	if (!boot.has_serial)
+		return ERR_OK;
+	serial_region(&boot.serial, &start, &size);
+	return memory_add_device(map, start, size);
+}
+
 /* Frames, our own map, our own traps; from then on nothing of the firmware's boot services is in use. */
 static enum err own_memory(void)
 {
@@ -164,11 +179,15 @@ static enum err own_memory(void)
 	if (err == ERR_OK)
 		err = make_map();
 	if (err == ERR_OK)
+		err = map_console(&boot.map);
+	if (err == ERR_OK)
 		err = guard_stack(&boot.stack);
 	for (size_t i = 0; err == ERR_OK && i < ARCH_TRAP_STACKS; i++)
 		err = guard_stack(&boot.trap_stacks[i]);
 	if (err == ERR_OK)
 		err = memory_make_firmware_map(&boot.firmware_map, &boot.firmware);
+	if (err == ERR_OK)
+		err = map_console(&boot.firmware_map);
 	if (err != ERR_OK)
 		return err;
 	for (unsigned i = 0; i < ARCH_TRAP_STACKS; i++)
@@ -218,6 +237,9 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 	log_info("nestling: a hypervisor that backs a guest's memory as it is touched");
 	tables_find(&platform);
 	platform_set(&platform);
+	boot.has_serial = serial_find(&platform, &boot.serial);
+	if (!boot.has_serial)
+		log_warn("boot: no serial port is known here: the console ends where the firmware does");
 	err = prepare();
 	if (err != ERR_OK)
 		return EFI_UNSUPPORTED;
@@ -227,6 +249,7 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 		return EFI_DEVICE_ERROR;
 	}
 	arch_quiesce();
-	arch_console_init();
+	if (boot.has_serial)
+		serial_start(&boot.serial);
 	arch_switch_stack(stack_top(&boot.stack), taken_over);
 }

@@ -42,10 +42,22 @@ static bool is_ram(const EFI_MEMORY_DESCRIPTOR *descriptor)
 	}
 }
 
+static bool is_device(const EFI_MEMORY_DESCRIPTOR *descriptor)
+{
+	return descriptor->Type == EfiMemoryMappedIO || descriptor->Type == EfiMemoryMappedIOPortSpace;
+}
+
 static bool is_runtime(const EFI_MEMORY_DESCRIPTOR *descriptor)
 {
+	if (is_device(descriptor))
+		return false;
 	return is_ram(descriptor) || (descriptor->Attribute & EFI_MEMORY_RUNTIME) != 0 ||
 	       descriptor->Type == EfiACPIMemoryNVS || descriptor->Type == EfiReservedMemoryType;
+}
+
+static bool is_runtime_device(const EFI_MEMORY_DESCRIPTOR *descriptor)
+{
+	return is_device(descriptor) && (descriptor->Attribute & EFI_MEMORY_RUNTIME) != 0;
 }
 
 static int compare_ranges(const void *a, const void *b)
@@ -169,20 +181,34 @@ enum err memory_reclaim(const struct firmware_map *firmware)
 static enum err map_all(struct host_map *map, const struct firmware_map *firmware, memory_filter wanted, unsigned prot)
 {
 	static struct extents extents;
-	enum err err = host_map_new(map);
+	enum err err = collect(firmware, wanted, &extents);
 
-	if (err == ERR_OK)
-		err = collect(firmware, wanted, &extents);
 	for (size_t i = 0; err == ERR_OK && i < extents.count; i++)
 		err = host_map_add(map, extents.range[i].start,
 				   HPA(extents.range[i].start.raw + extents.range[i].size), prot);
 	return err;
 }
 
+enum err memory_add_device(struct host_map *map, hpa_t start, uint64_t size)
+{
+	enum err err = size ? host_map_add_device(map, start, HPA(start.raw + size)) : ERR_OK;
+
+	if (err != ERR_EXISTS)
+		return err;
+	for (uint64_t at = start.raw; at - start.raw < size; at += PAGE_SIZE) {
+		err = host_map_add_device(map, HPA(at), HPA(at + PAGE_SIZE));
+		if (err != ERR_OK && err != ERR_EXISTS)
+			return err;
+	}
+	return ERR_OK;
+}
+
 enum err memory_make_map(struct host_map *map, const struct firmware_map *firmware, const struct image_layout *image)
 {
-	enum err err = map_all(map, firmware, is_ram, NPT_RW);
+	enum err err = host_map_new(map);
 
+	if (err == ERR_OK)
+		err = map_all(map, firmware, is_ram, NPT_RW);
 	if (err == ERR_OK)
 		err = host_map_protect(map, image->text_start, image->text_end, NPT_RX);
 	if (err == ERR_OK)
@@ -196,5 +222,14 @@ enum err memory_make_map(struct host_map *map, const struct firmware_map *firmwa
 
 enum err memory_make_firmware_map(struct host_map *map, const struct firmware_map *firmware)
 {
-	return map_all(map, firmware, is_runtime, NPT_RWX);
+	static struct extents devices;
+	enum err err = host_map_new(map);
+
+	if (err == ERR_OK)
+		err = map_all(map, firmware, is_runtime, NPT_RWX);
+	if (err == ERR_OK)
+		err = collect(firmware, is_runtime_device, &devices);
+	for (size_t i = 0; err == ERR_OK && i < devices.count; i++)
+		err = memory_add_device(map, devices.range[i].start, devices.range[i].size);
+	return err;
 }

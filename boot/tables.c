@@ -17,6 +17,26 @@ struct riscv_efi_boot_protocol {
 	EFI_STATUS(EFIAPI *get_boot_hart_id)(struct riscv_efi_boot_protocol *this, UINTN *hart);
 };
 
+/* The memory map as it was when the tables were looked for; only grown since. */
+static struct firmware_map memory;
+
+/* ACPI's tables point to each other: a wild pointer must not be followed. */
+static const void *read_memory(uint64_t address, uint64_t size)
+{
+	const EFI_MEMORY_DESCRIPTOR *descriptor;
+
+	for (size_t i = 0; (descriptor = firmware_descriptor(&memory, i)) != NULL; i++) {
+		uint64_t bytes = descriptor->NumberOfPages * PAGE_SIZE, offset = address - descriptor->PhysicalStart;
+
+		if (descriptor->Type == EfiMemoryMappedIO || descriptor->Type == EfiMemoryMappedIOPortSpace ||
+		    descriptor->Type == EfiUnusableMemory)
+			continue;
+		if (address >= descriptor->PhysicalStart && offset < bytes && size <= bytes - offset)
+			return (const void *)(uintptr_t)address;
+	}
+	return NULL;
+}
+
 static const void *configuration_table(EFI_GUID guid)
 {
 	for (UINTN i = 0; ST->ConfigurationTable && i < ST->NumberOfTableEntries; i++)
@@ -105,9 +125,11 @@ void tables_find(struct platform *platform)
 	const EFI_GUID acpi_2 = ACPI_20_TABLE_GUID, acpi_1 = ACPI_TABLE_GUID, dtb = EFI_DTB_TABLE_GUID;
 	const void *fdt = configuration_table(dtb);
 
-	*platform = (struct platform){ .acpi_rsdp = configuration_table(acpi_2) };
+	*platform = (struct platform){ .acpi_rsdp = configuration_table(acpi_2), .acpi_reader = read_memory };
 	if (!platform->acpi_rsdp)
 		platform->acpi_rsdp = configuration_table(acpi_1);
+	if (platform->acpi_rsdp && firmware_get_map(&memory) != ERR_OK)
+		platform->acpi_rsdp = NULL;
 	if (fdt)
 		platform->fdt = copy_fdt(fdt);
 	platform->boot_hart_known = hart_of_protocol(&platform->boot_hart) ||

@@ -55,6 +55,16 @@ enum err host_map_add(struct host_map *map, hpa_t start, hpa_t end, unsigned pro
 	return npt_map(&map->npt, GPA(start.raw), start, end.raw - start.raw, attr);
 }
 
+enum err host_map_add_device(struct host_map *map, hpa_t start, hpa_t end)
+{
+	const struct npt_attr attr = {
+		.prot = NPT_RW,
+		.memtype = map->npt.config.page_memtypes ? NPT_UC : NPT_WB,
+	};
+
+	return npt_map(&map->npt, GPA(start.raw), start, end.raw - start.raw, attr);
+}
+
 enum err host_map_protect(struct host_map *map, hpa_t start, hpa_t end, unsigned prot)
 {
 	struct npt_gather gather;

@@ -21,6 +21,12 @@ MUST_CHECK enum err host_map_new(struct host_map *map);
 /* Map [start, end) (4 KiB aligned) to itself, write-back, with `prot`. Errors: as npt_map. */
 MUST_CHECK enum err host_map_add(struct host_map *map, hpa_t start, hpa_t end, unsigned prot);
 
+/*
+ * Map [start, end) to itself, for reads and writes, as device memory: uncached and in order. Where entries carry no
+ * memory type, the physical address decides about it. Errors: as npt_map.
+ */
+MUST_CHECK enum err host_map_add_device(struct host_map *map, hpa_t start, hpa_t end);
+
 /* Narrow or widen what is mapped. Errors: as npt_protect. */
 MUST_CHECK enum err host_map_protect(struct host_map *map, hpa_t start, hpa_t end, unsigned prot);
 

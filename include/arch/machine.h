@@ -28,7 +28,4 @@ _Noreturn void arch_switch_stack(void *stack_top, void (*entry)(void));
 /* Stop this CPU for good. */
 _Noreturn void arch_halt(void);
 
-/* Find the machine's serial port and make it the console's sink. False: there is none. */
-bool arch_console_init(void);
-
 #endif

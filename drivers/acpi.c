@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* ACPI's root pointer, tables and serial console. Tables may lie at any address, so fields are copied out. */
+#include "drivers/acpi.h"
+
+#include <string.h>
+
+/* More of either makes a table malformed. */
+#define MAX_TABLE_BYTES MIB(1)
+
+struct acpi_rsdp {
+	char signature[8];
+	uint8_t checksum; /* makes the first 20 bytes add up to 0 */
+	char oem[6];
+	uint8_t revision;
+	uint32_t rsdt;
+	/* From revision 2 on: */
+	uint32_t length;
+	uint64_t xsdt;
+	uint8_t extended_checksum;
+	uint8_t reserved[3];
+} __attribute__((packed));
+
+struct acpi_header {
+	char signature[4];
+	uint32_t length;
+	uint8_t revision, checksum;
+	char oem[6], oem_table[8];
+	uint32_t oem_revision, creator, creator_revision;
+} __attribute__((packed));
+
+/* Generic Address Structure, 5.2.3.2. */
+struct acpi_address {
+	uint8_t space, bit_width, bit_offset, access_size;
+	uint64_t address;
+} __attribute__((packed));
+
+enum { ACPI_SPACE_MEMORY = 0, ACPI_SPACE_IO = 1 };
+
+struct acpi_spcr {
+	struct acpi_header header;
+	uint8_t interface;
+	uint8_t reserved[3];
+	struct acpi_address base;
+} __attribute__((packed));
+
+_Static_assert(sizeof(struct acpi_rsdp) == 36 && sizeof(struct acpi_header) == 36 && sizeof(struct acpi_spcr) == 52,
+	       "the layout of the specification");
+
+/* Serial subtypes of DBG2, which SPCR shares from its revision 2 on. Before, 0 and 1 mean the same. */
+enum {
+	DBG2_16550 = 0x00,
+	DBG2_16550_SUBSET = 0x01,
+	DBG2_PL011 = 0x03,
+	DBG2_SBSA_32BIT = 0x0d,
+	DBG2_SBSA = 0x0e,
+	DBG2_BCM2835 = 0x10,
+	DBG2_16550_GAS = 0x12, /* 16550 with the parameters that the address structure gives */
+};
+
+/* BCM2835 ARM Peripherals, 2.1: the mini UART begins here in the block of auxiliary peripherals. */
+#define BCM2835_MINI_UART 0x40
+
+static bool adds_up(const void *bytes, size_t size)
+{
+	const uint8_t *byte = bytes;
+	uint8_t sum = 0;
+
+	for (size_t i = 0; i < size; i++)
+		sum = (uint8_t)(sum + byte[i]);
+	return sum == 0;
+}
+
+/* The table at an address, with all of it there and its checksum right; else NULL. */
+static const void *table_at(acpi_reader reader, uint64_t address, struct acpi_header *header)
+{
+	const void *table = address ? reader(address, sizeof(*header)) : NULL;
+
+	if (!table)
+		return NULL;
+	memcpy(header, table, sizeof(*header));
+	if (header->length < sizeof(*header) || header->length > MAX_TABLE_BYTES)
+		return NULL;
+	table = reader(address, header->length);
+	return table && adds_up(table, header->length) ? table : NULL;
+}
+
+/* The root table and the size of its entries. */
+static enum err find_root(const void *at, acpi_reader reader, uint64_t *root, size_t *entry)
+{
+	struct acpi_rsdp rsdp;
+	const uint64_t address = (uintptr_t)at;
+
+	at = reader(address, 20);
+	if (!at || memcmp(at, "RSD PTR ", 8) != 0 || !adds_up(at, 20))
+		return ERR_CORRUPT;
+	memset(&rsdp, 0, sizeof(rsdp));
+	memcpy(&rsdp, at, 20);
+	if (rsdp.revision >= 2) {
+		at = reader(address, sizeof(rsdp));
+		if (!at || !adds_up(at, sizeof(rsdp)))
+			return ERR_CORRUPT;
+		memcpy(&rsdp, at, sizeof(rsdp));
+	}
+	*root = rsdp.xsdt ? rsdp.xsdt : rsdp.rsdt;
+	*entry = rsdp.xsdt ? sizeof(rsdp.xsdt) : sizeof(rsdp.rsdt);
+	return ERR_OK;
+}
+
+enum err acpi_find_table(const void *rsdp, acpi_reader reader, const char signature[4], const void **table,
+			 size_t *size)
+{
+	struct acpi_header header;
+	const char *root;
+	uint64_t address;
+	size_t entry, end;
+	enum err err = find_root(rsdp, reader, &address, &entry);
+
+	if (err != ERR_OK)
+		return err;
+	root = table_at(reader, address, &header);
+	if (!root || memcmp(header.signature, entry == 8 ? "XSDT" : "RSDT", 4) != 0)
+		return ERR_CORRUPT;
+	end = header.length;
+	for (size_t at = sizeof(header); end - at >= entry; at += entry) {
+		const void *found;
+
+		address = 0;
+		memcpy(&address, root + at, entry); /* little-endian, as all our ISAs are */
+		found = address ? reader(address, sizeof(header.signature)) : NULL;
+		if (!found || memcmp(found, signature, sizeof(header.signature)) != 0)
+			continue;
+		*table = table_at(reader, address, &header);
+		*size = header.length;
+		return *table ? ERR_OK : ERR_CORRUPT;
+	}
+	return ERR_NOT_FOUND;
+}
+
+/* 1, 2, 4 bytes for the codes 1, 2, 3; what is older than the codes, or senseless, means bytes. */
+static uint8_t access_bytes(uint8_t code)
+{
+	return code >= 1 && code <= 3 ? (uint8_t)(1 << (code - 1)) : 1;
+}
+
+static uint8_t log2_bytes(uint8_t bytes)
+{
+	return bytes == 4 ? 2 : bytes == 2;
+}
+
+static enum err port_of_spcr(const struct acpi_spcr *spcr, struct serial_port *port)
+{
+	const struct acpi_address *base = &spcr->base;
+	uint8_t width = access_bytes(base->access_size);
+
+	if (base->space > ACPI_SPACE_IO || base->address == 0 ||
+	    (base->space == ACPI_SPACE_IO && base->address > UINT16_MAX - 7))
+		return ERR_UNSUPPORTED;
+	*port = (struct serial_port){
+		.kind = SERIAL_16550,
+		.by_io_port = base->space == ACPI_SPACE_IO,
+		.base = base->address,
+		.width = width,
+		.shift = log2_bytes(width),
+	};
+	switch (spcr->interface) {
+	case DBG2_16550:
+	case DBG2_16550_SUBSET:
+		break;
+	case DBG2_16550_GAS: /* here the bit width is the distance of the registers */
+		port->shift = log2_bytes(base->bit_width / 8);
+		port->width = (uint8_t)min_u64(width, UINT64_C(1) << port->shift);
+		break;
+	case DBG2_BCM2835:
+		port->base += BCM2835_MINI_UART;
+		port->width = 4;
+		port->shift = 2;
+		break;
+	case DBG2_PL011:
+	case DBG2_SBSA_32BIT:
+	case DBG2_SBSA:
+		port->kind = SERIAL_PL011;
+		port->size = PAGE_SIZE;
+		return port->by_io_port ? ERR_UNSUPPORTED : ERR_OK;
+	default:
+		return ERR_UNSUPPORTED;
+	}
+	if (port->by_io_port)
+		port->shift = 0;
+	port->size = UINT64_C(8) << port->shift;
+	return ERR_OK;
+}
+
+enum err acpi_find_serial(const void *rsdp, acpi_reader reader, struct serial_port *port)
+{
+	struct acpi_spcr spcr;
+	const void *table;
+	size_t size;
+	enum err err = acpi_find_table(rsdp, reader, "SPCR", &table, &size);
+
+	if (err != ERR_OK)
+		return err;
+	if (size < sizeof(spcr))
+		return ERR_CORRUPT;
+	memcpy(&spcr, table, sizeof(spcr));
+	return port_of_spcr(&spcr, port);
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Addresses and the console in a device tree. The tree is one that libfdt can read; what it says may be nonsense. */
+#include "drivers/devicetree.h"
+
+#include <libfdt.h>
+#include <string.h>
+
+/* What the mini UART of the BCM2835 and its children has for `reg-shift` and `reg-io-width`, which its binding leaves out. */
+#define WORD_SHIFT 2
+#define WORD_BYTES 4
+
+static const struct {
+	const char *compatible;
+	enum serial_kind kind;
+	uint8_t shift, width; /* where the node does not say */
+} uarts[] = {
+	{ "arm,pl011", SERIAL_PL011, 0, 0 },
+	{ "arm,sbsa-uart", SERIAL_PL011, 0, 0 },
+	{ "brcm,bcm2835-aux-uart", SERIAL_16550, WORD_SHIFT, WORD_BYTES },
+	{ "snps,dw-apb-uart", SERIAL_16550, 0, 1 },
+	{ "ns16550a", SERIAL_16550, 0, 1 },
+	{ "ns16550", SERIAL_16550, 0, 1 },
+	{ "ns16450", SERIAL_16550, 0, 1 },
+	{ "ns8250", SERIAL_16550, 0, 1 },
+};
+
+/* A number of 0 to 2 cells. */
+static uint64_t read_cells(const fdt32_t *cells, int count)
+{
+	uint64_t value = 0;
+
+	for (int i = 0; i < count; i++)
+		value = value << 32 | fdt32_ld(&cells[i]);
+	return value;
+}
+
+static bool good_cells(int address, int size)
+{
+	return address >= 1 && address <= 2 && size >= 0 && size <= 2;
+}
+
+/* From the addresses of a bus to those of the bus above it. */
+static enum err translate(const void *fdt, int bus, int parent, uint64_t *address, uint64_t size)
+{
+	int length, child_cells = fdt_address_cells(fdt, bus), size_cells = fdt_size_cells(fdt, bus);
+	int parent_cells = fdt_address_cells(fdt, parent), entry = child_cells + parent_cells + size_cells;
+	const fdt32_t *ranges = fdt_getprop(fdt, bus, "ranges", &length);
+
+	if (!ranges)
+		return length == -FDT_ERR_NOTFOUND ? ERR_RANGE : ERR_CORRUPT;
+	if (length == 0) /* the same addresses on both sides */
+		return ERR_OK;
+	if (!good_cells(child_cells, size_cells) || !good_cells(parent_cells, 0))
+		return ERR_CORRUPT;
+	for (length /= (int)sizeof(*ranges); length >= entry; length -= entry, ranges += entry) {
+		uint64_t from = read_cells(ranges, child_cells);
+		uint64_t to = read_cells(ranges + child_cells, parent_cells);
+		uint64_t bytes = read_cells(ranges + child_cells + parent_cells, size_cells);
+
+		if (*address < from || size > bytes || *address - from > bytes - size)
+			continue;
+		return __builtin_add_overflow(to, *address - from, address) ? ERR_RANGE : ERR_OK;
+	}
+	return ERR_RANGE;
+}
+
+enum err devicetree_reg(const void *fdt, int node, unsigned n, uint64_t *address, uint64_t *size)
+{
+	int length, bus = fdt_parent_offset(fdt, node);
+	const fdt32_t *reg = fdt_getprop(fdt, node, "reg", &length);
+	int address_cells, size_cells;
+
+	if (!reg || bus < 0)
+		return ERR_NOT_FOUND;
+	address_cells = fdt_address_cells(fdt, bus);
+	size_cells = fdt_size_cells(fdt, bus);
+	if (!good_cells(address_cells, size_cells))
+		return ERR_CORRUPT;
+	length /= (address_cells + size_cells) * (int)sizeof(*reg);
+	if ((unsigned)length <= n)
+		return ERR_NOT_FOUND;
+	reg += (int)n * (address_cells + size_cells);
+	*address = read_cells(reg, address_cells);
+	*size = read_cells(reg + address_cells, size_cells);
+	for (node = bus; (bus = fdt_parent_offset(fdt, node)) >= 0; node = bus) {
+		enum err err = translate(fdt, node, bus, address, *size);
+
+		if (err != ERR_OK)
+			return err;
+	}
+	return ERR_OK;
+}
+
+/* The node of the console: a path or an alias, with ":115200n8" or the like behind it. */
+static int console_node(const void *fdt)
+{
+	static const char *const properties[] = { "stdout-path", "linux,stdout-path" };
+	int length = 0, chosen = fdt_path_offset(fdt, "/chosen");
+
+	for (size_t i = 0; chosen >= 0 && i < ARRAY_LEN(properties); i++) {
+		const char *path = fdt_getprop(fdt, chosen, properties[i], &length), *end;
+
+		if (!path)
+			continue;
+		end = memchr(path, ':', (size_t)length);
+		if (!end)
+			end = memchr(path, '\0', (size_t)length);
+		return end ? fdt_path_offset_namelen(fdt, path, (int)(end - path)) : -FDT_ERR_BADVALUE;
+	}
+	return -FDT_ERR_NOTFOUND;
+}
+
+/* A property of one cell. */
+static uint32_t number(const void *fdt, int node, const char *name, uint32_t otherwise)
+{
+	int length;
+	const fdt32_t *value = fdt_getprop(fdt, node, name, &length);
+
+	return value && length == sizeof(*value) ? fdt32_ld(value) : otherwise;
+}
+
+static enum err port_16550(const void *fdt, int node, struct serial_port *port)
+{
+	uint32_t shift = number(fdt, node, "reg-shift", port->shift);
+	uint32_t width = number(fdt, node, "reg-io-width", port->width);
+	uint32_t offset = number(fdt, node, "reg-offset", 0);
+
+	if (shift > 2 || (width != 1 && width != 2 && width != 4) || width > 1u << shift ||
+	    port->base % width != 0 || offset % width != 0)
+		return ERR_UNSUPPORTED;
+	port->shift = (uint8_t)shift;
+	port->width = (uint8_t)width;
+	port->base += offset;
+	port->size = max_u64(port->size, UINT64_C(8) << shift);
+	return ERR_OK;
+}
+
+enum err devicetree_find_serial(const void *fdt, struct serial_port *port)
+{
+	int node = console_node(fdt);
+	size_t i = 0;
+	enum err err;
+
+	if (node < 0)
+		return node == -FDT_ERR_NOTFOUND ? ERR_NOT_FOUND : ERR_CORRUPT;
+	while (i < ARRAY_LEN(uarts) && fdt_node_check_compatible(fdt, node, uarts[i].compatible) != 0)
+		i++;
+	if (i == ARRAY_LEN(uarts))
+		return ERR_UNSUPPORTED;
+	*port = (struct serial_port){ .kind = uarts[i].kind, .shift = uarts[i].shift, .width = uarts[i].width };
+	err = devicetree_reg(fdt, node, 0, &port->base, &port->size);
+	if (err != ERR_OK)
+		return err;
+	/* Some trees give a PL011 less room than its registers take, and a page is mapped at least. */
+	port->size = min_u64(max_u64(port->size, 1), MIB(1));
+	return port->kind == SERIAL_16550 ? port_16550(fdt, node, port) : ERR_OK;
+}

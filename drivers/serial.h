@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The serial port that is the console once the firmware's is gone: found in the firmware's tables, driven by polling. */
+#ifndef NESTLING_DRIVERS_SERIAL_H
+#define NESTLING_DRIVERS_SERIAL_H
+
+#include "drivers/console.h"
+#include "drivers/platform.h"
+#include "include/types.h"
+
+enum serial_kind {
+	SERIAL_16550, /* and its relatives: 8250, DesignWare APB UART, BCM2835 mini UART */
+	SERIAL_PL011, /* and the SBSA generic UART */
+	SERIAL_SINK,  /* no device of ours: firmware is called for each piece of text */
+};
+
+struct serial_port {
+	enum serial_kind kind;
+	bool by_io_port;   /* else in memory */
+	uint64_t base;     /* of register 0: host-physical, or an I/O port */
+	uint64_t size;     /* bytes of registers */
+	uint8_t shift;     /* registers are 1 << shift bytes apart */
+	uint8_t width;     /* bytes of an access: 1, 2 or 4 */
+	uint16_t divisor;  /* 16550: to be set; 0: as the firmware has left it */
+	console_sink sink; /* SERIAL_SINK */
+};
+
+/*
+ * Where is the console? ACPI's SPCR tells, or the device tree's /chosen, or else what the ISA has by itself. ACPI's
+ * tables must be readable. False: there is none.
+ */
+bool serial_find(const struct platform *platform, struct serial_port *port);
+
+/*
+ * Make the port the console's sink; its registers must be mapped one to one, now and after each switch of maps. What is
+ * written never waits for long, even if the port never gets ready.
+ */
+void serial_start(const struct serial_port *port);
+
+/* The pages to map as device memory for the port, 4 KiB aligned; size 0 when it needs none. */
+void serial_region(const struct serial_port *port, hpa_t *start, uint64_t *size);
+
+#endif
