@@ -158,6 +158,16 @@ static void removal_finish(struct removal *removal, struct addr_space *as)
 	as->stats.resident -= removal->bytes;
 }
 
+/* A zeroed block of frames, as a guest may see it. */
+static enum err guest_frame_alloc(struct addr_space *as, unsigned order, hpa_t *frame)
+{
+	enum err err = frame_alloc_zeroed(order, frame);
+
+	if (err == ERR_OK && as->sync)
+		as->sync(frame_ptr(*frame), PAGE_SIZE << order);
+	return err;
+}
+
 /* Back [*at, end) with one frame block, the largest that alignment, space and allocator allow. */
 static enum err populate_block(struct addr_space *as, uint64_t *at, uint64_t end, struct npt_attr attr)
 {
@@ -170,7 +180,7 @@ static enum err populate_block(struct addr_space *as, uint64_t *at, uint64_t end
 
 		if (!is_aligned(*at, size) || end - *at < size)
 			continue; /* level 0 always fits */
-		err = frame_alloc_zeroed(level_order(level), &frame);
+		err = guest_frame_alloc(as, level_order(level), &frame);
 		if (err != ERR_OK) {
 			if (level == 0)
 				return err;
@@ -332,7 +342,7 @@ static enum fault_outcome back_page(struct addr_space *as, const struct area *ar
 	hpa_t frame;
 	enum err err;
 
-	if (frame_alloc_zeroed(0, &frame) != ERR_OK)
+	if (guest_frame_alloc(as, 0, &frame) != ERR_OK)
 		return FAULT_NO_MEMORY;
 	err = npt_map_at(&as->npt, cursor, GPA(align_down(gpa, PAGE_SIZE)), 0, frame, area->attr);
 	if (err == ERR_OK) {

@@ -54,12 +54,19 @@ struct addr_space_stats {
 struct addr_space;
 typedef void (*addr_space_flush)(struct addr_space *as, gpa_t gpa, uint64_t size);
 
+/*
+ * Make `size` bytes of host memory the same for accesses with and without caches, however either side has last used them.
+ * Called for memory that a guest is about to get, and around each access of ours to memory that it has.
+ */
+typedef void (*addr_space_sync)(void *bytes, uint64_t size);
+
 struct addr_space {
 	struct spinlock lock;
 	struct npt npt;
 	struct npt_env env;
 	struct area_set areas;
 	addr_space_flush flush;
+	addr_space_sync sync; /* to be set before anything is mapped; NULL: a guest cannot go past the caches */
 	struct addr_space_stats stats;
 };
 

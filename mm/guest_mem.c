@@ -47,6 +47,20 @@ static enum err reach(struct addr_space *as, gpa_t gpa, unsigned access, struct 
 	return ERR_OK;
 }
 
+/* One piece of guest memory, between its caches' truth and ours. False: `each` has had enough. */
+static bool visit_chunk(struct addr_space *as, void *bytes, uint64_t size, unsigned access, addr_space_chunk each,
+			void *context)
+{
+	bool more;
+
+	if (as->sync)
+		as->sync(bytes, size);
+	more = each(bytes, size, context);
+	if (as->sync && (access & NPT_W))
+		as->sync(bytes, size);
+	return more;
+}
+
 enum err addr_space_iter_bytes(struct addr_space *as, gpa_t gpa, uint64_t size, unsigned access,
 			       addr_space_chunk each, void *context)
 {
@@ -61,7 +75,7 @@ enum err addr_space_iter_bytes(struct addr_space *as, gpa_t gpa, uint64_t size, 
 			return err;
 		offset = gpa.raw - leaf.gpa.raw;
 		piece = min_u64(size, npt_level_size(leaf.level) - offset);
-		if (!each((char *)frame_ptr(leaf.hpa) + offset, piece, context))
+		if (!visit_chunk(as, (char *)frame_ptr(leaf.hpa) + offset, piece, access, each, context))
 			return ERR_OK;
 		gpa.raw += piece;
 		size -= piece;

@@ -147,6 +147,9 @@ void arch_npt_flush_local(struct vcpu *vcpu, gpa_t gpa)
 	hfence_gvma_page(align_down(gpa.raw, PAGE_SIZE), vcpu->vm->arch.vmid);
 }
 
+/* There is no state of a hart in which it goes past its caches. */
+const addr_space_sync arch_guest_sync = NULL;
+
 void arch_vm_ram_layout(struct vm *vm, uint64_t ram)
 {
 	vm->ram[0] = (struct ram_range_gpa){ GPA(GUEST_RAM_BASE), ram };

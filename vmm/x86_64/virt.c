@@ -98,6 +98,9 @@ void arch_npt_flush_local(struct vcpu *vcpu, gpa_t gpa)
 	virt->flush(vcpu->vm);
 }
 
+/* Caches are coherent for all accesses, whatever their memory type, but for those of devices that do not snoop. */
+const addr_space_sync arch_guest_sync = NULL;
+
 void arch_vm_ram_layout(struct vm *vm, uint64_t ram)
 {
 	vm->ram[0] = (struct ram_range_gpa){ GPA(0), min_u64(ram, LOW_RAM_END) };
