@@ -21,13 +21,14 @@
 /* What four levels of nested tables can hold. Intel SDM vol. 3 "EPT Translation Mechanism"; AMD's are those of long mode. */
 #define NESTED_GPA_BITS 48
 
-_Static_assert(offsetof(struct vcpu_arch, gpr[RAX]) == VCPU_RAX, "offsets.h");
-_Static_assert(offsetof(struct vcpu_arch, gpr[RDI]) == VCPU_RDI, "offsets.h");
-_Static_assert(offsetof(struct vcpu_arch, gpr[R15]) == VCPU_R15, "offsets.h");
-_Static_assert(offsetof(struct vcpu_arch, svm.vmcb_pa) == VCPU_SVM_VMCB_PA, "offsets.h");
-_Static_assert(offsetof(struct vcpu_arch, svm.host_vmcb_pa) == VCPU_SVM_HOST_VMCB_PA, "offsets.h");
-_Static_assert(offsetof(struct vcpu_arch, vmx.host_rsp) == VCPU_VMX_HOST_RSP, "offsets.h");
-_Static_assert(offsetof(struct vcpu_arch, vmx.launched) == VCPU_VMX_LAUNCHED, "offsets.h");
+_Static_assert(offsetof(struct vcpu, arch.gpr[RAX]) == VCPU_RAX, "offsets.h");
+_Static_assert(offsetof(struct vcpu, arch.gpr[RDI]) == VCPU_RDI, "offsets.h");
+_Static_assert(offsetof(struct vcpu, arch.gpr[R15]) == VCPU_R15, "offsets.h");
+_Static_assert(offsetof(struct vcpu, arch.svm.vmcb_pa) == VCPU_SVM_VMCB_PA, "offsets.h");
+_Static_assert(offsetof(struct vcpu, arch.svm.host_vmcb_pa) == VCPU_SVM_HOST_VMCB_PA, "offsets.h");
+_Static_assert(offsetof(struct vcpu, arch.vmx.host_rsp) == VCPU_VMX_HOST_RSP, "offsets.h");
+_Static_assert(offsetof(struct vcpu, arch.vmx.launched) == VCPU_VMX_LAUNCHED, "offsets.h");
+_Static_assert(offsetof(struct vcpu, arch.vmx.vmcs) == VCPU_VMX_VMCS, "offsets.h");
 
 const struct virt_ops *virt;
 

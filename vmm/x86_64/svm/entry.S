@@ -10,17 +10,18 @@
 
 	.text
 
-/* void svm_enter(struct vcpu_arch *arch) */
-	.globl	svm_enter
-	.hidden	svm_enter
-	.type	svm_enter, @function
-svm_enter:
+/* void svm_run(struct vcpu *vcpu, struct vm_exit *exit), which ends in svm_decode of the same arguments. */
+	.globl	svm_run
+	.hidden	svm_run
+	.type	svm_run, @function
+svm_run:
 	pushq	%rbx
 	pushq	%rbp
 	pushq	%r12
 	pushq	%r13
 	pushq	%r14
 	pushq	%r15
+	pushq	%rsi
 	pushq	%rdi
 
 	movq	VCPU_SVM_VMCB_PA(%rdi), %rax
@@ -60,17 +61,19 @@ svm_enter:
 	movq	%r13, VCPU_R13(%rax)
 	movq	%r14, VCPU_R14(%rax)
 	movq	%r15, VCPU_R15(%rax)
-	movq	VCPU_SVM_HOST_VMCB_PA(%rax), %rax
+	movq	%rax, %rdi
+	movq	VCPU_SVM_HOST_VMCB_PA(%rdi), %rax
 	vmload	%rax
 	stgi
 
+	popq	%rsi
 	popq	%r15
 	popq	%r14
 	popq	%r13
 	popq	%r12
 	popq	%rbp
 	popq	%rbx
-	ret
-	.size	svm_enter, . - svm_enter
+	jmp	svm_decode
+	.size	svm_run, . - svm_run
 
 	.section .note.GNU-stack, "", @progbits

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* SVM: one round through the guest, the exit decoded, and what the guest gets for it. AMD APM vol. 2 "SVM Intercept Exit Codes". */
+/* SVM: an exit decoded, and what the guest gets for it. AMD APM vol. 2 "SVM Intercept Exit Codes". */
 #include "vmm/x86_64/svm/svm.h"
 
 #include "include/panic.h"
@@ -11,7 +11,7 @@
  * design (INT n, INT3, INTO) comes back when that instruction runs again, so it must not be injected as well.
  * AMD APM vol. 2 "EXITINTINFO".
  */
-static void reinject(struct vmcb *vmcb)
+static __attribute__((cold, noinline)) void reinject(struct vmcb *vmcb)
 {
 	uint64_t event = vmcb->exitintinfo;
 	bool by_instruction = EVENT_TYPE(event) == EVENT_SOFTWARE ||
@@ -22,7 +22,7 @@ static void reinject(struct vmcb *vmcb)
 		vmcb->event_inj = event;
 }
 
-static _Noreturn void nested_entry_malformed(struct vcpu *vcpu, gpa_t gpa)
+static _Noreturn __attribute__((cold, noinline)) void nested_entry_malformed(struct vcpu *vcpu, gpa_t gpa)
 {
 	char walk[256] = "";
 
@@ -34,8 +34,6 @@ static void decode_fault(struct vcpu *vcpu, struct vmcb *vmcb, struct vm_exit *e
 {
 	uint64_t info = vmcb->exitinfo1;
 
-	if (vmcb->exitintinfo & EVENT_VALID)
-		reinject(vmcb);
 	if (info & PF_RESERVED)
 		nested_entry_malformed(vcpu, GPA(vmcb->exitinfo2));
 	exit->kind = VM_EXIT_FAULT;
@@ -45,6 +43,8 @@ static void decode_fault(struct vcpu *vcpu, struct vmcb *vmcb, struct vm_exit *e
 		.present = info & PF_PRESENT,
 		.on_guest_walk = info & NPF_GUEST_WALK,
 	};
+	if (vmcb->exitintinfo & EVENT_VALID)
+		reinject(vmcb);
 }
 
 static void decode_hypercall(const struct vcpu *vcpu, const struct vmcb *vmcb, struct vm_exit *exit)
@@ -78,11 +78,10 @@ static void decode_io(const struct vmcb *vmcb, struct vm_exit *exit)
 	};
 }
 
-void svm_run(struct vcpu *vcpu, struct vm_exit *exit)
+void svm_decode(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	struct vmcb *vmcb = vcpu->arch.svm.vmcb;
 
-	svm_enter(&vcpu->arch);
 	vmcb->tlb_control = TLB_CONTROL_NONE;
 	vmcb->event_inj = 0;
 	exit->reason = vmcb->exitcode;

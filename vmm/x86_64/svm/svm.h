@@ -17,11 +17,11 @@ struct svm_features {
 };
 extern struct svm_features svm_features;
 
-/* entry.S: run the guest until the next #VMEXIT. Interrupts are off, GIF is set, before and after. */
-void svm_enter(struct vcpu_arch *arch);
+/* entry.S: run the guest until the next #VMEXIT and have it decoded. Interrupts are off, GIF is set, before and after. */
+void svm_run(struct vcpu *vcpu, struct vm_exit *exit);
 
 /* exit.c */
-void svm_run(struct vcpu *vcpu, struct vm_exit *exit);
+void svm_decode(struct vcpu *vcpu, struct vm_exit *exit);
 bool svm_handle_exit(struct vcpu *vcpu, struct vm_exit *exit);
 void svm_finish_io(struct vcpu *vcpu, const struct vm_exit *exit);
 void svm_finish_hypercall(struct vcpu *vcpu, uint64_t result);

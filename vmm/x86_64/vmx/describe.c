@@ -63,7 +63,7 @@ void vmx_describe(struct vcpu *vcpu, const struct vm_exit *exit, char *text, siz
 	vmx_make_current(vcpu);
 	if (exit->reason == VMX_NOT_ENTERED) {
 		error = vmread(VM_INSTRUCTION_ERROR);
-		text_add(text, size, "%s failed: error %lu, %s", vcpu->arch.vmx.launched ? "VMRESUME" : "VMLAUNCH", error,
+		text_add(text, size, "VM entry failed: VM-instruction error %lu, %s", error,
 			 name_in(error_names, ARRAY_LEN(error_names), error));
 		return;
 	}

@@ -11,22 +11,27 @@
 
 	.text
 
-/* bool vmx_enter(struct vcpu_arch *arch) */
-	.globl	vmx_enter
-	.hidden	vmx_enter
-	.type	vmx_enter, @function
-vmx_enter:
+/* void vmx_run(struct vcpu *vcpu, struct vm_exit *exit), which ends in vmx_decode of the same arguments. */
+	.globl	vmx_run
+	.hidden	vmx_run
+	.type	vmx_run, @function
+vmx_run:
 	pushq	%rbx
 	pushq	%rbp
 	pushq	%r12
 	pushq	%r13
 	pushq	%r14
 	pushq	%r15
+	pushq	%rsi
 	pushq	%rdi
 
+	movq	VCPU_VMX_VMCS(%rdi), %rax
+	cmpq	%rax, vmx_current(%rip)
+	jne	load
 	cmpq	%rsp, VCPU_VMX_HOST_RSP(%rdi)
-	jne	4f
-1:	cmpb	$0, VCPU_VMX_LAUNCHED(%rdi)	/* for the jump below: MOV leaves the flags alone */
+	jne	stack_moved
+ready:
+	cmpb	$0, VCPU_VMX_LAUNCHED(%rdi)	/* for the jump below: MOV leaves the flags alone */
 	movq	VCPU_RAX(%rdi), %rax
 	movq	VCPU_RCX(%rdi), %rcx
 	movq	VCPU_RDX(%rdi), %rdx
@@ -42,22 +47,22 @@ vmx_enter:
 	movq	VCPU_R14(%rdi), %r14
 	movq	VCPU_R15(%rdi), %r15
 	movq	VCPU_RDI(%rdi), %rdi
-	je	2f
+	je	launch
 	vmresume
-	jmp	3f
-2:	vmlaunch
 
-	/* VMfail: the host's state is as before, general registers are the guest's. */
-3:	popq	%rdi
-	xorl	%eax, %eax
-	jmp	5f
+	/* VMfail: the host's state is as before, the general registers are the guest's. */
+not_entered:
+	popq	%rdi
+	popq	%rsi
+	popq	%r15
+	popq	%r14
+	popq	%r13
+	popq	%r12
+	popq	%rbp
+	popq	%rbx
+	jmp	vmx_refused
 
-	/* The stack is not where it was at the last entry. */
-4:	movl	$VMCS_HOST_RSP, %eax
-	vmwrite	%rsp, %rax
-	movq	%rsp, VCPU_VMX_HOST_RSP(%rdi)
-	jmp	1b
-
+	/* HOST_RIP: the stack is as at the entry, all general registers but RSP are the guest's. */
 	.globl	vmx_exit_point
 	.hidden	vmx_exit_point
 vmx_exit_point:
@@ -78,17 +83,36 @@ vmx_exit_point:
 	movq	%r14, VCPU_R14(%rdi)
 	movq	%r15, VCPU_R15(%rdi)
 	popq	VCPU_RDI(%rdi)
-	popq	%rdi
-	movb	$1, VCPU_VMX_LAUNCHED(%rdi)
-	movl	$1, %eax
 
-5:	popq	%r15
+	popq	%rdi
+	popq	%rsi
+	popq	%r15
 	popq	%r14
 	popq	%r13
 	popq	%r12
 	popq	%rbp
 	popq	%rbx
-	ret
-	.size	vmx_enter, . - vmx_enter
+	jmp	vmx_decode
+
+	/* What follows happens at a first entry only. */
+launch:
+	pushq	%rax
+	movq	8(%rsp), %rax
+	movb	$1, VCPU_VMX_LAUNCHED(%rax)
+	popq	%rax
+	vmlaunch
+	jmp	not_entered
+
+load:
+	subq	$8, %rsp	/* the ABI's alignment */
+	call	vmx_load
+	addq	$8, %rsp
+	movq	(%rsp), %rdi
+stack_moved:
+	movl	$VMCS_HOST_RSP, %eax
+	vmwrite	%rsp, %rax
+	movq	%rsp, VCPU_VMX_HOST_RSP(%rdi)
+	jmp	ready
+	.size	vmx_run, . - vmx_run
 
 	.section .note.GNU-stack, "", @progbits

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* VMX: one round through the guest and the exit decoded. Intel SDM vol. 3 "VM Exits". */
+/* VMX: an exit decoded. Intel SDM vol. 3 "VM Exits". */
 #include "vmm/x86_64/diagnose.h"
 #include "vmm/x86_64/emulate.h"
 #include "vmm/x86_64/vmx/vmx.h"
@@ -8,7 +8,7 @@
  * An exit in the middle of delivering an event: deliver it when the guest goes on.
  * SDM vol. 3 "Information for VM Exits That Occur During Event Delivery".
  */
-static void reinject(uint64_t info)
+static __attribute__((cold, noinline)) void reinject(uint64_t info)
 {
 	if (INTR_TYPE(info) >= INTR_SOFTWARE)
 		vmwrite(ENTRY_INSTRUCTION_LENGTH, vmread(EXIT_INSTRUCTION_LENGTH));
@@ -22,8 +22,6 @@ static void decode_fault(struct vm_exit *exit)
 	uint64_t info = vmread(EXIT_QUALIFICATION);
 	uint64_t vectoring = vmread(IDT_VECTORING_INFO);
 
-	if (vectoring & INTR_VALID)
-		reinject(vectoring);
 	exit->kind = VM_EXIT_FAULT;
 	/* The low bits of `info` are those of enum npt_prot, and of the entry's permissions three bits up. */
 	exit->fault = (struct npt_fault){
@@ -32,6 +30,8 @@ static void decode_fault(struct vm_exit *exit)
 		.present = info & EPTV_PERMS,
 		.on_guest_walk = (info & (EPTV_LINEAR | EPTV_FINAL)) == EPTV_LINEAR,
 	};
+	if (vectoring & INTR_VALID)
+		reinject(vectoring);
 }
 _Static_assert(EPTV_READ == NPT_R && EPTV_WRITE == NPT_W && EPTV_FETCH == NPT_X, "EPT violation bits");
 
@@ -69,7 +69,7 @@ static void decode_io(const uint64_t *gpr, struct vm_exit *exit)
 	};
 }
 
-static _Noreturn void nested_entry_malformed(struct vcpu *vcpu)
+static _Noreturn __attribute__((cold, noinline)) void nested_entry_malformed(struct vcpu *vcpu)
 {
 	gpa_t gpa = GPA(vmread(GUEST_PHYSICAL_ADDRESS));
 	char walk[256] = "";
@@ -78,15 +78,16 @@ static _Noreturn void nested_entry_malformed(struct vcpu *vcpu)
 	panic("vmx: EPT misconfiguration at gpa %#lx:%s", gpa.raw, walk);
 }
 
-void vmx_run(struct vcpu *vcpu, struct vm_exit *exit)
+void vmx_refused(struct vcpu *vcpu, struct vm_exit *exit)
 {
-	vmx_make_current(vcpu);
-	if (!vmx_enter(&vcpu->arch)) {
-		exit->kind = VM_EXIT_REFUSED;
-		exit->reason = VMX_NOT_ENTERED;
-		exit->pc = vmread(GUEST_RIP);
-		return;
-	}
+	(void)vcpu;
+	exit->kind = VM_EXIT_REFUSED;
+	exit->reason = VMX_NOT_ENTERED;
+	exit->pc = vmread(GUEST_RIP);
+}
+
+void vmx_decode(struct vcpu *vcpu, struct vm_exit *exit)
+{
 	exit->reason = vmread(EXIT_REASON);
 	exit->pc = vmread(GUEST_RIP);
 

@@ -27,8 +27,8 @@ static inline bool vmx_unrestricted_guest(void)
 /* The bits of CR0 the guest may change without an exit; of CR4 it is guest_cr4_valid(). */
 uint64_t vmx_cr0_guest_owned(void);
 
-/* entry.S: run the guest until the next VM exit. False: VMfail, the guest was not entered. */
-bool vmx_enter(struct vcpu_arch *arch);
+/* entry.S: run the guest until the next VM exit and have it decoded. */
+void vmx_run(struct vcpu *vcpu, struct vm_exit *exit);
 /* The label there at which the CPU comes back. */
 extern const char vmx_exit_point[];
 
@@ -38,8 +38,9 @@ void vmx_write_host_state(void);
 void vmx_write_guest_state(const struct entry_state *entry);
 
 /* exit.c */
+void vmx_decode(struct vcpu *vcpu, struct vm_exit *exit);
 #define VMX_NOT_ENTERED UINT64_MAX /* exit->reason when VMLAUNCH or VMRESUME itself failed */
-void vmx_run(struct vcpu *vcpu, struct vm_exit *exit);
+void vmx_refused(struct vcpu *vcpu, struct vm_exit *exit);
 void vmx_finish_io(struct vcpu *vcpu, const struct vm_exit *exit);
 void vmx_finish_hypercall(struct vcpu *vcpu, uint64_t result);
 
