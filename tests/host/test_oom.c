@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Every allocation fails in turn: each operation is tried with no frame to be had, with one, with two, until it
+ * succeeds. All failures must be ERR_NO_MEMORY, change nothing and leak nothing.
+ */
+#include "tests/host/fixture.h"
+#include "tests/host/space.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MOST_FRAMES 1200
+
+static const struct npt_attr rwx = { .prot = NPT_RWX, .memtype = NPT_WB };
+
+/* One operation on bare tables: what must be there before, and what is done. Ranges in bytes. */
+struct table_case {
+	const char *name;
+	struct {
+		uint64_t gpa, hpa, size;
+	} before[3];
+	enum { MAP, MAP_AT, UNMAP, PROTECT, CUT, SPLIT } operation;
+	uint64_t gpa, hpa, size;
+};
+
+static const struct table_case table_cases[] = {
+	{ "map a page", .operation = MAP, .gpa = GIB(1), .size = KIB(4) },
+	{ "map 2 MiB", .operation = MAP, .gpa = GIB(1), .size = MIB(2) },
+	{ "map 1 GiB", .operation = MAP, .gpa = GIB(1), .size = GIB(1) },
+	{ "map a ragged range", .operation = MAP, .gpa = GIB(1) - MIB(3) - KIB(4), .hpa = MIB(1) - KIB(4),
+	  .size = MIB(6) + KIB(12) },
+	{ "map pages of many tables", .operation = MAP, .gpa = MIB(1), .hpa = KIB(4), .size = MIB(16) },
+	{ "map between others", { { MIB(2), 0, MIB(2) }, { MIB(8), MIB(8), KIB(4) }, { GIB(1), 0, KIB(8) } },
+	  .operation = MAP, .gpa = MIB(4), .hpa = KIB(4), .size = MIB(4) },
+	{ "map a page at a cursor", .operation = MAP_AT, .gpa = GIB(1), .size = KIB(4) },
+	{ "map 2 MiB at a cursor", { { GIB(1), 0, KIB(8) } }, .operation = MAP_AT, .gpa = MIB(2), .size = MIB(2) },
+	{ "unmap a page of 2 MiB", { { GIB(1), 0, MIB(2) } }, .operation = UNMAP, .gpa = GIB(1) + MIB(1),
+	  .size = KIB(4) },
+	{ "unmap the middle of two leaves", { { MIB(2), 0, MIB(4) } }, .operation = UNMAP, .gpa = MIB(3),
+	  .size = MIB(2) },
+	{ "unmap pages of two gibibytes", { { 0, 0, GIB(2) } }, .operation = UNMAP, .gpa = GIB(1) - MIB(3) - KIB(4),
+	  .size = MIB(6) + KIB(8) },
+	{ "unmap a page of 1 GiB", { { 0, 0, GIB(1) } }, .operation = UNMAP, .gpa = MIB(5) + KIB(4), .size = KIB(4) },
+	{ "unmap across a hole", { { 0, 0, MIB(2) }, { MIB(8), 0, MIB(2) } }, .operation = UNMAP, .gpa = KIB(4),
+	  .size = MIB(9) },
+	{ "protect a page of 2 MiB", { { GIB(1), 0, MIB(2) } }, .operation = PROTECT, .gpa = GIB(1) + MIB(1),
+	  .size = KIB(4) },
+	{ "protect the middle of two leaves", { { MIB(2), 0, MIB(4) } }, .operation = PROTECT, .gpa = MIB(3),
+	  .size = MIB(2) },
+	{ "protect pages of two gibibytes", { { 0, 0, GIB(2) } }, .operation = PROTECT,
+	  .gpa = GIB(1) - MIB(3) - KIB(4), .size = MIB(6) + KIB(8) },
+	{ "cut two gibibytes", { { 0, 0, GIB(2) } }, .operation = CUT, .gpa = GIB(1) - MIB(3) - KIB(4),
+	  .size = MIB(6) + KIB(8) },
+	{ "split 2 MiB", { { GIB(1), 0, MIB(2) } }, .operation = SPLIT, .gpa = GIB(1) + KIB(4), .size = KIB(4) },
+};
+
+static enum err with_gather(struct fixture *f, const struct table_case *c)
+{
+	struct npt_gather gather;
+	enum err err;
+
+	npt_gather_init(&gather, &f->npt);
+	if (c->operation == UNMAP)
+		err = npt_unmap(&f->npt, GPA(c->gpa), c->size, &gather);
+	else
+		err = npt_protect(&f->npt, GPA(c->gpa), c->size, NPT_R, &gather);
+	npt_gather_finish(&gather);
+	return err;
+}
+
+static enum err operate(struct fixture *f, const struct table_case *c)
+{
+	struct npt_cursor cursor;
+
+	switch (c->operation) {
+	case MAP:
+		return npt_map(&f->npt, GPA(c->gpa), HPA(c->hpa), c->size, rwx);
+	case MAP_AT:
+		CHECK(npt_find(&f->npt, GPA(c->gpa), &cursor) == NPT_EMPTY, "%s", c->name);
+		return npt_map_at(&f->npt, &cursor, GPA(c->gpa), c->size == MIB(2), HPA(c->hpa), rwx);
+	case UNMAP:
+	case PROTECT:
+		return with_gather(f, c);
+	case CUT:
+		return npt_cut(&f->npt, GPA(c->gpa), c->size);
+	default:
+		return npt_split(&f->npt, GPA(c->gpa), 0);
+	}
+}
+
+static void starve_tables(struct fixture *f, const struct table_case *c)
+{
+	for (size_t i = 0; i < ARRAY_LEN(c->before) && c->before[i].size; i++)
+		CHECK_ERR(fixture_map(f, c->before[i].gpa, c->before[i].hpa, c->before[i].size, NPT_RWX), ERR_OK);
+	for (long allowed = 0;; allowed++) {
+		struct image image;
+		enum err err;
+
+		CHECK(allowed < MOST_FRAMES, "%s never succeeds", c->name);
+		image_take(&image, &f->view);
+		f->allocs_left = allowed;
+		err = operate(f, c);
+		f->allocs_left = -1;
+		fixture_check(f);
+		if (err == ERR_OK) {
+			image_drop(&image);
+			/* With nothing to get it can only work where no table is needed. */
+			CHECK(allowed > 0 || f->npt.config.max_leaf == 2, "%s needs no table?", c->name);
+			break;
+		}
+		CHECK(err == ERR_NO_MEMORY, "%s: %s", c->name, host_err(err));
+		image_expect(&image, &f->view, c->name);
+		fixture_forget_events(f);
+	}
+	CHECK_ERR(fixture_unmap(f, 0, GIB(2)), ERR_OK);
+	CHECK_EQ(f->npt.table_bytes, PAGE_SIZE << f->npt.root_order);
+}
+
+static void tables_run_out(void **state)
+{
+	for (size_t i = 0; i < ARRAY_LEN(table_cases); i++)
+		starve_tables(*state, &table_cases[i]);
+}
+
+/* A split in two steps may stop half-way, but translates as before and leaks nothing. */
+static void a_deep_split_may_stop_half_way(void **state)
+{
+	struct fixture *f = *state;
+
+	if (f->npt.config.max_leaf < 2)
+		return;
+	for (long allowed = 0; allowed < 2; allowed++) {
+		CHECK_ERR(fixture_map(f, 0, GIB(1), GIB(1), NPT_RX), ERR_OK);
+		f->allocs_left = allowed;
+		CHECK_ERR(npt_split(&f->npt, GPA(MIB(9)), 0), ERR_NO_MEMORY);
+		f->allocs_left = -1;
+		fixture_check(f);
+		for (uint64_t at = 0; at < GIB(1); at += MIB(2) - KIB(4))
+			CHECK_EQ(view_walk(&f->view, at, NPT_RX).hpa, GIB(1) + at);
+		CHECK_ERR(fixture_unmap(f, 0, GIB(1)), ERR_OK);
+	}
+}
+
+/* All areas of a space, as a list to compare. */
+struct areas {
+	struct area all[256];
+	size_t count;
+};
+
+static void list_areas(struct space *s, struct areas *list)
+{
+	memset(list, 0, sizeof(*list));
+	for (struct area *area = area_find_from(&s->as.areas, 0); area; area = area_next(area)) {
+		CHECK(list->count < ARRAY_LEN(list->all), "too many areas");
+		list->all[list->count++] = (struct area){
+			.start = area->start,
+			.end = area->end,
+			.attr = area->attr,
+			.backend = area->backend,
+			.policy = area->policy,
+		};
+	}
+}
+
+struct space_case {
+	const char *name;
+	enum err (*operate)(struct space *s);
+};
+
+static enum err linear_page(struct space *s)
+{
+	return addr_space_map_linear(&s->as, GPA(GIB(8)), HPA(0), KIB(4), rwx);
+}
+
+static enum err linear_ragged(struct space *s)
+{
+	return addr_space_map_linear(&s->as, GPA(GIB(9) - MIB(1)), HPA(MIB(2)), MIB(5) + KIB(4), rwx);
+}
+
+static enum err linear_gibibyte(struct space *s)
+{
+	return addr_space_map_linear(&s->as, GPA(GIB(8)), HPA(GIB(1)), GIB(1), rwx);
+}
+
+static enum err populate_ragged(struct space *s)
+{
+	return addr_space_map_alloc(&s->as, GPA(GIB(8) + MIB(2) - KIB(40)), KIB(80), NPT_RW, ALLOC_POPULATE);
+}
+
+static enum err populate_large(struct space *s)
+{
+	return addr_space_map_alloc(&s->as, GPA(GIB(9) - KIB(4)), MIB(2) + KIB(8), NPT_RW, ALLOC_POPULATE);
+}
+
+static enum err first_touch(struct space *s)
+{
+	const struct npt_fault fault = { .gpa = GPA(GIB(6)), .access = NPT_W };
+	enum fault_outcome outcome = addr_space_handle_fault(&s->as, &fault);
+
+	CHECK(outcome == FAULT_HANDLED || outcome == FAULT_NO_MEMORY, "%s", fault_outcome_name(outcome));
+	return outcome == FAULT_HANDLED ? ERR_OK : ERR_NO_MEMORY;
+}
+
+static enum err write_guest(struct space *s)
+{
+	return addr_space_write(&s->as, GPA(GIB(6) + 9), "x", 1);
+}
+
+static enum err unmap_populated(struct space *s)
+{
+	return addr_space_unmap(&s->as, GPA(MIB(3)), KIB(4));
+}
+
+static enum err unmap_across(struct space *s)
+{
+	return addr_space_unmap(&s->as, GPA(MIB(3)), MIB(4)); /* into the linear area */
+}
+
+static enum err unmap_linear(struct space *s)
+{
+	return addr_space_unmap(&s->as, GPA(GIB(1) + MIB(5)), KIB(4));
+}
+
+static enum err protect_populated(struct space *s)
+{
+	return addr_space_protect(&s->as, GPA(MIB(3)), KIB(4), NPT_R);
+}
+
+static enum err protect_across(struct space *s)
+{
+	return addr_space_protect(&s->as, GPA(MIB(3)), MIB(4), NPT_R);
+}
+
+static const struct space_case space_cases[] = {
+	{ "linear page", linear_page },
+	{ "linear, ragged", linear_ragged },
+	{ "linear gibibyte", linear_gibibyte },
+	{ "populate, ragged", populate_ragged },
+	{ "populate, large", populate_large },
+	{ "first touch", first_touch },
+	{ "write", write_guest },
+	{ "unmap, populated", unmap_populated },
+	{ "unmap, across", unmap_across },
+	{ "unmap, linear", unmap_linear },
+	{ "protect, populated", protect_populated },
+	{ "protect, across", protect_across },
+};
+
+/* populated | linear | a gibibyte of linear | lazy, with one page there */
+static void furnish(struct space *s)
+{
+	CHECK_ERR(space_alloc(s, MIB(2), MIB(4), NPT_RWX, ALLOC_POPULATE), ERR_OK);
+	CHECK_ERR(space_linear(s, MIB(6), MIB(8), MIB(4), NPT_RWX), ERR_OK);
+	CHECK_ERR(space_linear(s, GIB(1), GIB(2), GIB(1), NPT_RWX), ERR_OK);
+	CHECK_ERR(space_alloc(s, GIB(4), GIB(4), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	CHECK_EQ(space_fault(s, GIB(5), NPT_W), FAULT_HANDLED);
+}
+
+static bool starve_once(struct space *s, const struct space_case *c, uint64_t frames)
+{
+	struct addr_space_stats before = addr_space_get_stats(&s->as), after;
+	struct areas areas, now;
+	struct image image;
+	enum err err;
+
+	ram_leave(&s->ram, frames);
+	image_take(&image, &s->view);
+	list_areas(s, &areas);
+	space_begin(s);
+	err = c->operate(s);
+	if (err == ERR_OK) {
+		image_drop(&image);
+	} else {
+		CHECK(err == ERR_NO_MEMORY, "%s: %s", c->name, host_err(err));
+		image_expect(&image, &s->view, c->name);
+		list_areas(s, &now);
+		CHECK(memcmp(&areas, &now, sizeof(areas)) == 0, "%s changed the areas", c->name);
+		CHECK_EQ(ram_free_bytes(), frames * PAGE_SIZE);
+		after = addr_space_get_stats(&s->as);
+		CHECK_EQ(after.resident, before.resident);
+		CHECK_EQ(after.resident_peak, before.resident_peak);
+	}
+	space_check(s);
+	ram_release(&s->ram);
+	return err == ERR_OK;
+}
+
+static void frames_run_out(void **state)
+{
+	struct space *s = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(space_cases); i++) {
+		const struct space_case *c = &space_cases[i];
+		uint64_t frames = 0;
+
+		furnish(s);
+		for (; !starve_once(s, c, frames); frames++) {
+			CHECK(frames < MOST_FRAMES, "%s never succeeds", c->name);
+			if (frames == 40) /* a large block of frames, or all as pages: the middle is all alike */
+				frames = 505;
+		}
+		CHECK(frames > 0 || s->format->config.max_leaf == 2, "%s needs nothing?", c->name);
+		space_clear(s);
+	}
+}
+
+/* With the areas' own structures used up, making one more area is what fails. */
+static void area_structures_run_out(void **state)
+{
+	struct space *s = *state;
+	struct areas areas, now;
+
+	for (uint64_t i = 0; s->as.areas.spares > 1; i++)
+		CHECK_ERR(space_alloc(s, GIB(1) + KIB(16) * i, KIB(12), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	for (unsigned round = 0; round < 2; round++) {
+		ram_leave(&s->ram, 0);
+		list_areas(s, &areas);
+		CHECK_ERR(space_unmap(s, GIB(1) + KIB(4), KIB(4)), ERR_NO_MEMORY);
+		CHECK_ERR(space_protect(s, GIB(1) + KIB(4), KIB(4), NPT_R), ERR_NO_MEMORY);
+		if (round > 0) {
+			CHECK_ERR(space_alloc(s, 0, KIB(4), NPT_RW, ALLOC_LAZY_4K), ERR_NO_MEMORY);
+			CHECK_ERR(space_linear(s, 0, 0, KIB(4), NPT_RW), ERR_NO_MEMORY);
+		}
+		list_areas(s, &now);
+		CHECK(memcmp(&areas, &now, sizeof(areas)) == 0, "the areas changed");
+		ram_release(&s->ram);
+		if (round == 0) /* the last structure */
+			CHECK_ERR(space_alloc(s, GIB(2), KIB(4), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	}
+	/* With memory again all of it works, for one frame more. */
+	s->overhead += PAGE_SIZE;
+	CHECK_ERR(space_unmap(s, GIB(1) + KIB(4), KIB(4)), ERR_OK);
+	CHECK_ERR(space_protect(s, GIB(1) + KIB(16) + KIB(4), KIB(4), NPT_R), ERR_OK);
+	space_clear(s);
+}
+
+int main(void)
+{
+	static const struct format_test table_tests[] = {
+		{ "tables_run_out", tables_run_out },
+		{ "a_deep_split_may_stop_half_way", a_deep_split_may_stop_half_way },
+	};
+	static const struct format_test space_tests[] = {
+		{ "frames_run_out", frames_run_out },
+		{ "area_structures_run_out", area_structures_run_out },
+	};
+	int failed = format_suite("oom_tables", table_tests, ARRAY_LEN(table_tests));
+
+	return failed + space_suite("oom_spaces", space_tests, ARRAY_LEN(space_tests));
+}
