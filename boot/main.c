@@ -6,6 +6,7 @@
 #include "boot/config.h"
 #include "boot/firmware.h"
 #include "boot/memory.h"
+#include "boot/reserved.h"
 #include "boot/tables.h"
 #include "drivers/serial.h"
 #include "include/arch/machine.h"
@@ -174,8 +175,11 @@ static enum err map_console(struct host_map *map)
 /* Frames, our own map, our own traps; from then on nothing of the firmware's boot services is in use. */
 static enum err own_memory(void)
 {
-	enum err err = memory_init(&boot.firmware);
+	const void *fdt = platform_get()->fdt;
+	enum err err = fdt ? reserved_exclude(fdt) : ERR_OK;
 
+	if (err == ERR_OK)
+		err = memory_init(&boot.firmware);
 	if (err == ERR_OK)
 		err = make_map();
 	if (err == ERR_OK)

@@ -84,6 +84,56 @@ static void normalise(struct extents *extents)
 	extents->count = count;
 }
 
+/* What memory_exclude was told. */
+static struct extents excluded;
+
+enum err memory_exclude(hpa_t start, uint64_t size)
+{
+	uint64_t first = align_down(start.raw, PAGE_SIZE), end = start.raw + size;
+
+	if (size == 0)
+		return ERR_OK;
+	if (end < start.raw || end > UINT64_MAX - PAGE_SIZE || excluded.count == MAX_EXTENTS)
+		return ERR_RANGE;
+	excluded.range[excluded.count++] = (struct ram_range){ HPA(first), align_up(end, PAGE_SIZE) - first };
+	normalise(&excluded);
+	return ERR_OK;
+}
+
+/* Take [start, end) out of one range, which may fall apart. */
+static enum err cut(struct extents *extents, size_t i, uint64_t start, uint64_t end)
+{
+	struct ram_range *range = &extents->range[i];
+	uint64_t range_end = range->start.raw + range->size;
+
+	if (start >= range_end || end <= range->start.raw)
+		return ERR_OK;
+	if (end < range_end) {
+		if (extents->count == MAX_EXTENTS)
+			return ERR_RANGE;
+		extents->range[extents->count++] = (struct ram_range){ HPA(end), range_end - end };
+	}
+	range->size = start > range->start.raw ? start - range->start.raw : 0;
+	return ERR_OK;
+}
+
+static enum err cut_excluded(struct extents *extents)
+{
+	enum err err = ERR_OK;
+	size_t kept = 0;
+
+	for (size_t i = 0; err == ERR_OK && i < extents->count; i++)
+		for (size_t j = 0; err == ERR_OK && j < excluded.count; j++)
+			err = cut(extents, i, excluded.range[j].start.raw,
+				  excluded.range[j].start.raw + excluded.range[j].size);
+	for (size_t i = 0; i < extents->count; i++)
+		if (extents->range[i].size > 0)
+			extents->range[kept++] = extents->range[i];
+	extents->count = kept;
+	normalise(extents);
+	return err;
+}
+
 static enum err collect(const struct firmware_map *firmware, memory_filter wanted, struct extents *extents)
 {
 	const EFI_MEMORY_DESCRIPTOR *descriptor;
@@ -102,7 +152,7 @@ static enum err collect(const struct firmware_map *firmware, memory_filter wante
 		};
 	}
 	normalise(extents);
-	return ERR_OK;
+	return cut_excluded(extents);
 }
 
 /*

@@ -15,6 +15,12 @@ struct image_layout {
 };
 
 /*
+ * Keep away from this memory, whatever the firmware's map says of it: it is neither mapped nor made frames of. Before the
+ * functions below. Errors: ERR_RANGE (beyond all addresses, or too many such ranges).
+ */
+MUST_CHECK enum err memory_exclude(hpa_t start, uint64_t size);
+
+/*
  * Start the frame allocator on the memory that nothing uses any more. What boot services left behind stays out: the
  * stack, page tables and descriptor tables in use may still be theirs. Errors: ERR_NO_MEMORY, ERR_RANGE.
  */

@@ -61,8 +61,8 @@ static int check_structure(const void *fdt)
 		if (property != -FDT_ERR_NOTFOUND)
 			return property;
 		node = fdt_next_node(fdt, node, &depth);
-	} while (node >= 0);
-	return node == -FDT_ERR_NOTFOUND ? 0 : node;
+	} while (node >= 0 && depth >= 0); /* past the root's end the depth is below zero */
+	return node >= 0 || node == -FDT_ERR_NOTFOUND ? 0 : node;
 }
 
 static const void *copy_fdt(const void *from)

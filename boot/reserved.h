@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Memory that the device tree keeps for others. */
+#ifndef NESTLING_BOOT_RESERVED_H
+#define NESTLING_BOOT_RESERVED_H
+
+#include "include/err.h"
+
+/*
+ * Exclude (memory_exclude) what the tree's reservation block and /reserved-memory list. UEFI's map is not enough: U-Boot
+ * shows reserved memory without the property `no-map`, which OpenSBI's own is, as free after boot services.
+ * Errors: as memory_exclude.
+ */
+MUST_CHECK enum err reserved_exclude(const void *fdt);
+
+#endif
