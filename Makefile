@@ -146,12 +146,16 @@ efi-format-x86_64  := --target efi-app-x86_64 -j .reloc
 efi-format-aarch64 := -O binary
 efi-format-riscv64 := -O binary
 
+link-x86_64  := -z nodynamic-undefined-weak
+link-aarch64 := -z separate-code -z max-page-size=4096
+link-riscv64 := -z separate-code --no-relax
+
 # GNU-EFI's start code applies relative relocations and passes over all others in silence,
 # so a link that has others must fail here.
 $(out)/nestling.elf: $(image-objects) $(image-lds) $(out)/sources $(third)/recipe
 	$(call log,LD,$@)
-	$(Q)$(LD) -pie --no-dynamic-linker -z nodynamic-undefined-weak -z text -z norelro \
-		-z noexecstack --build-id=none --gc-sections --orphan-handling=error --fatal-warnings \
+	$(Q)$(LD) -pie --no-dynamic-linker $(link-$(ARCH)) -z text -z norelro -z noexecstack \
+		--build-id=none --gc-sections --orphan-handling=error --fatal-warnings \
 		-T $(image-lds) $(third)/lib/crt0-efi.o $(image-objects) $(libraries) -o $@
 	@! $(READELF) -rW $@ | grep R_ | grep -v _RELATIVE
 

@@ -23,7 +23,7 @@ struct guest_fdt {
 	const char *bootargs;
 	struct {
 		const char *compatible; /* "arm,armv8", "riscv" */
-		uint64_t id;            /* Arm: MPIDR_EL1 affinity fields; RISC-V: hart id */
+		uint32_t id;            /* Arm: affinity fields 0 to 2 of MPIDR_EL1; RISC-V: hart id */
 		const char *enable_method; /* "psci" */
 		const char *riscv_isa;  /* "rv64imac..."; brings the hart's interrupt controller */
 		const char *mmu_type;   /* "riscv,sv48" */

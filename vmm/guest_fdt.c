@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Writes a guest's device tree, front to back, by libfdt's sequential interface. */
+#include "vmm/guest_fdt.h"
+
+#include <libfdt.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What other nodes refer to. */
+enum { PHANDLE_CLOCK = 1, PHANDLE_HART_INTC };
+
+enum { NAME_MAX_BYTES = 32 };
+
+/* The first error stands; nothing is written after it. */
+struct tree {
+	void *fdt;
+	int error;
+};
+
+static void begin(struct tree *tree, const char *name)
+{
+	if (!tree->error)
+		tree->error = fdt_begin_node(tree->fdt, name);
+}
+
+static void end(struct tree *tree)
+{
+	if (!tree->error)
+		tree->error = fdt_end_node(tree->fdt);
+}
+
+static void put_bytes(struct tree *tree, const char *name, const void *value, size_t bytes)
+{
+	if (!tree->error)
+		tree->error = fdt_property(tree->fdt, name, value, (int)bytes);
+}
+
+static void put_string(struct tree *tree, const char *name, const char *value)
+{
+	if (value)
+		put_bytes(tree, name, value, strlen(value) + 1);
+}
+
+static void put_cell(struct tree *tree, const char *name, uint32_t value)
+{
+	fdt32_t cell = cpu_to_fdt32(value);
+
+	put_bytes(tree, name, &cell, sizeof(cell));
+}
+
+static void put_range(struct tree *tree, gpa_t start, uint64_t size)
+{
+	fdt64_t reg[] = { cpu_to_fdt64(start.raw), cpu_to_fdt64(size) };
+
+	put_bytes(tree, "reg", reg, sizeof(reg));
+}
+
+/* `text` has room for every name here. */
+static const char *unit_name(char *text, const char *name, uint64_t unit)
+{
+	snprintf(text, NAME_MAX_BYTES, "%s@%lx", name, unit);
+	return text;
+}
+
+static void put_memory(struct tree *tree, const struct vm *vm)
+{
+	char name[NAME_MAX_BYTES];
+
+	for (size_t i = 0; i < vm->ram_ranges; i++) {
+		begin(tree, unit_name(name, "memory", vm->ram[i].start.raw));
+		put_string(tree, "device_type", "memory");
+		put_range(tree, vm->ram[i].start, vm->ram[i].size);
+		end(tree);
+	}
+}
+
+/* Where a hart's own interrupts go: bindings/interrupt-controller/riscv,cpu-intc.yaml. */
+static void put_hart_interrupts(struct tree *tree)
+{
+	begin(tree, "interrupt-controller");
+	put_string(tree, "compatible", "riscv,cpu-intc");
+	put_cell(tree, "#interrupt-cells", 1);
+	put_bytes(tree, "interrupt-controller", NULL, 0);
+	put_cell(tree, "phandle", PHANDLE_HART_INTC);
+	end(tree);
+}
+
+/* bindings/arm/cpus.yaml, bindings/riscv/cpus.yaml */
+static void put_cpus(struct tree *tree, const struct guest_fdt *guest)
+{
+	char name[NAME_MAX_BYTES];
+
+	begin(tree, "cpus");
+	put_cell(tree, "#address-cells", 1);
+	put_cell(tree, "#size-cells", 0);
+	if (guest->timebase_hz)
+		put_cell(tree, "timebase-frequency", guest->timebase_hz);
+	begin(tree, unit_name(name, "cpu", guest->cpu.id));
+	put_string(tree, "device_type", "cpu");
+	put_cell(tree, "reg", guest->cpu.id);
+	put_string(tree, "status", "okay");
+	put_string(tree, "compatible", guest->cpu.compatible);
+	put_string(tree, "enable-method", guest->cpu.enable_method);
+	put_string(tree, "riscv,isa", guest->cpu.riscv_isa);
+	put_string(tree, "mmu-type", guest->cpu.mmu_type);
+	if (guest->cpu.riscv_isa)
+		put_hart_interrupts(tree);
+	end(tree);
+	end(tree);
+}
+
+/* bindings/arm/psci.yaml; from 0.2 on the numbers of the calls are fixed. */
+static void put_psci(struct tree *tree)
+{
+	static const char compatible[] = "arm,psci-1.0\0arm,psci-0.2";
+
+	begin(tree, "psci");
+	put_bytes(tree, "compatible", compatible, sizeof(compatible));
+	put_string(tree, "method", "hvc");
+	end(tree);
+}
+
+/* bindings/clock/fixed-clock.yaml */
+static void put_clock(struct tree *tree, uint32_t hz)
+{
+	begin(tree, "apb-pclk");
+	put_string(tree, "compatible", "fixed-clock");
+	put_cell(tree, "#clock-cells", 0);
+	put_cell(tree, "clock-frequency", hz);
+	put_string(tree, "clock-output-names", "clk24mhz");
+	put_cell(tree, "phandle", PHANDLE_CLOCK);
+	end(tree);
+}
+
+/* bindings/serial/pl011.yaml: one clock for the baud rate, one for the bus. */
+static void put_pl011(struct tree *tree, const struct guest_fdt *guest)
+{
+	static const char compatible[] = "arm,pl011\0arm,primecell", clock_names[] = "uartclk\0apb_pclk";
+	const fdt32_t clocks[] = { cpu_to_fdt32(PHANDLE_CLOCK), cpu_to_fdt32(PHANDLE_CLOCK) };
+
+	put_bytes(tree, "compatible", compatible, sizeof(compatible));
+	put_range(tree, guest->uart_base, guest->uart_size);
+	put_bytes(tree, "clocks", clocks, sizeof(clocks));
+	put_bytes(tree, "clock-names", clock_names, sizeof(clock_names));
+}
+
+/* bindings/serial/8250.yaml */
+static void put_ns16550(struct tree *tree, const struct guest_fdt *guest)
+{
+	put_string(tree, "compatible", "ns16550a");
+	put_range(tree, guest->uart_base, guest->uart_size);
+	put_cell(tree, "clock-frequency", guest->uart_hz);
+}
+
+static void put_console(struct tree *tree, const struct guest_fdt *guest)
+{
+	char path[NAME_MAX_BYTES] = "/";
+	bool pl011 = guest->uart == GUEST_FDT_PL011;
+
+	unit_name(path + 1, pl011 ? "pl011" : "serial", guest->uart_base.raw);
+	if (pl011)
+		put_clock(tree, guest->uart_hz);
+	begin(tree, path + 1);
+	if (pl011)
+		put_pl011(tree, guest);
+	else
+		put_ns16550(tree, guest);
+	end(tree);
+	begin(tree, "aliases");
+	put_string(tree, "serial0", path);
+	end(tree);
+	begin(tree, "chosen");
+	put_string(tree, "stdout-path", path);
+	put_string(tree, "bootargs", guest->bootargs);
+	end(tree);
+}
+
+/* Who runs the guest; docs/guest-abi.md */
+static void put_hypervisor(struct tree *tree)
+{
+	begin(tree, "hypervisor");
+	put_string(tree, "compatible", "nestling,hypervisor");
+	end(tree);
+}
+
+static void put_root(struct tree *tree, const struct vm *vm, const struct guest_fdt *guest)
+{
+	begin(tree, "");
+	put_cell(tree, "#address-cells", 2);
+	put_cell(tree, "#size-cells", 2);
+	put_string(tree, "compatible", guest->compatible);
+	put_string(tree, "model", guest->compatible);
+	put_memory(tree, vm);
+	put_cpus(tree, guest);
+	if (guest->psci)
+		put_psci(tree);
+	put_console(tree, guest);
+	put_hypervisor(tree);
+	end(tree);
+}
+
+enum err guest_fdt_build(const struct vm *vm, const struct guest_fdt *guest, void *buffer, size_t room, size_t *bytes)
+{
+	struct tree tree = { .fdt = buffer };
+
+	tree.error = fdt_create(buffer, (int)min_u64(room, INT32_MAX));
+	if (!tree.error)
+		tree.error = fdt_finish_reservemap(buffer);
+	put_root(&tree, vm, guest);
+	if (!tree.error)
+		tree.error = fdt_finish(buffer);
+	if (tree.error)
+		return tree.error == -FDT_ERR_NOSPACE ? ERR_RANGE : ERR_INVALID;
+	*bytes = fdt_totalsize(buffer);
+	return ERR_OK;
+}
