@@ -50,7 +50,10 @@ struct addr_space_stats {
 	uint64_t faults_by_host; /* of those, raised by guest accessors of the hypervisor */
 };
 
-/* How a space makes the CPUs forget. Called with the space's lock held; size NPT_FLUSH_ALL: everything. */
+/*
+ * How a space makes the CPUs forget; size NPT_FLUSH_ALL: everything. Called with the space's lock held, or by
+ * addr_space_free, when nobody else uses the space.
+ */
 struct addr_space;
 typedef void (*addr_space_flush)(struct addr_space *as, gpa_t gpa, uint64_t size);
 
@@ -142,7 +145,10 @@ void addr_space_clear(struct addr_space *as);
 
 struct addr_space_stats addr_space_get_stats(struct addr_space *as);
 
-/* Print areas and runs of alike leaves, one line each, by log_info; at most 24 lines. */
+/*
+ * Print areas and runs of alike leaves, one line each, by log_info; at most 24 lines, the last of which says so if there
+ * is more.
+ */
 void addr_space_dump(struct addr_space *as);
 
 /* "handled", "spurious", ... as in the report. */

@@ -174,26 +174,48 @@ static const char *prot_text(unsigned prot)
 	return texts[prot & NPT_RWX];
 }
 
-static void dump_extent(struct dump *dump)
+/* May one more line be printed? The last one there is tells that it was not enough. */
+static bool dump_room(struct dump *dump)
 {
-	const struct extent *extent = &dump->extent;
+	if (dump->lines == DUMP_LINES)
+		return false;
+	if (++dump->lines < DUMP_LINES)
+		return true;
+	log_info("mem: ... and more");
+	return false;
+}
 
-	if (extent->size > 0 && dump->lines++ < DUMP_LINES)
-		log_info("mem:   %#lx-%#lx -> %#lx %s", extent->gpa.raw,
-			 (extent->gpa.raw + extent->size), extent->hpa.raw,
-			 prot_text(extent->attr.prot));
+static bool dump_extent(struct dump *dump)
+{
+	struct extent extent = dump->extent;
+
 	dump->extent.size = 0;
+	if (extent.size == 0)
+		return true;
+	if (!dump_room(dump))
+		return false;
+	log_info("mem:   %#lx-%#lx -> %#lx %s", extent.gpa.raw, extent.gpa.raw + extent.size, extent.hpa.raw,
+		 prot_text(extent.attr.prot));
+	return true;
 }
 
 static bool dump_leaf(const struct npt_leaf *leaf, void *context)
 {
 	struct dump *dump = context;
+	bool more = true;
 
 	if (dump->extent.size > 0 && (!extends(&dump->extent, leaf) || dump->extent.attr.prot != leaf->attr.prot))
-		dump_extent(dump);
+		more = dump_extent(dump);
 	dump->extent.attr = leaf->attr;
 	measure(leaf, &dump->extent);
-	return dump->lines < DUMP_LINES;
+	return more;
+}
+
+static const char *backend_text(const struct area *area)
+{
+	if (area->backend == AREA_LINEAR)
+		return "linear";
+	return area->policy == ALLOC_POPULATE ? "populated" : "lazy";
 }
 
 void addr_space_dump(struct addr_space *as)
@@ -202,17 +224,12 @@ void addr_space_dump(struct addr_space *as)
 	struct area *area;
 
 	spin_lock(&as->lock);
-	for (area = area_find_from(&as->areas, 0); area && dump.lines < DUMP_LINES; area = area_next(area)) {
-		dump.lines++;
-		log_info("mem: area %#lx-%#lx %s %s", area->start,
-			 area->end, prot_text(area->attr.prot),
-			 area->backend == AREA_LINEAR ? "linear" :
-			 area->policy == ALLOC_POPULATE ? "populated" : "lazy");
+	for (area = area_find_from(&as->areas, 0); area && dump_room(&dump); area = area_next(area)) {
+		log_info("mem: area %#lx-%#lx %s %s", area->start, area->end, prot_text(area->attr.prot),
+			 backend_text(area));
 		if (npt_walk(&as->npt, GPA(area->start), area->end - area->start, dump_leaf, &dump) != ERR_OK)
 			log_err("mem:   malformed entry");
 		dump_extent(&dump);
 	}
-	if (dump.lines >= DUMP_LINES)
-		log_info("mem: ... and more");
 	spin_unlock(&as->lock);
 }
