@@ -4,7 +4,6 @@
 #define NESTLING_VMM_VM_H
 
 #include "arch_vm.h" /* vmm/<isa>/: struct vm_arch, struct vcpu_arch */
-#include "drivers/vuart.h"
 #include "include/err.h"
 #include "include/types.h"
 #include "mm/addr_space.h"
@@ -60,7 +59,6 @@ struct vm {
 	size_t ram_ranges;
 	struct io_device *devices[VM_MAX_DEVICES];
 	size_t device_count;
-	struct vuart console;
 	struct vm_exit_counts exits;
 	unsigned stray_io;        /* accesses that no device claimed; the first few are told */
 	enum vm_outcome outcome;

@@ -5,9 +5,11 @@
 
 #include <stdbool.h>
 
+#include "drivers/vpl011.h"
 #include "include/types.h"
 
 struct vm_arch {
+	struct vpl011 console; /* the serial port it finds */
 	uint64_t vtcr;  /* VTCR_EL2 */
 	uint64_t vttbr; /* VTTBR_EL2: root and VMID */
 	unsigned pa_range; /* of the guest's physical addresses, as ID_AA64MMFR0_EL1.PARange encodes it */

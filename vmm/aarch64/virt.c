@@ -173,7 +173,8 @@ enum err arch_vm_init(struct vm *vm)
 	if (ipa_range(BIT(vm->as.npt.config.gpa_bits), &vm->arch.pa_range) != ERR_OK)
 		return ERR_RANGE;
 	vm->arch.vttbr = vm->as.npt.root.raw | next_vmid() << VTTBR_VMID_SHIFT;
-	vm_add_device(vm, &vm->console.device);
+	vpl011_init(&vm->arch.console, GUEST_UART_BASE);
+	vm_add_device(vm, &vm->arch.console.device);
 	/* Whoever had the VMID before. */
 	write_sysreg(vtcr_el2, vm->arch.vtcr);
 	arch_npt_flush(&vm->as, GPA(0), NPT_FLUSH_ALL);

@@ -161,8 +161,8 @@ enum err arch_vm_init(struct vm *vm)
 	const struct npt *npt = &vm->as.npt;
 	uint64_t mode = (uint64_t)mode_of_levels(npt->config.levels)->mode;
 
-	vuart_init(&vm->console, IO_MEMORY, GUEST_UART_BASE);
-	vm_add_device(vm, &vm->console.device);
+	vuart_init(&vm->arch.console, IO_MEMORY, GUEST_UART_BASE);
+	vm_add_device(vm, &vm->arch.console.device);
 	next_vmid = (next_vmid + 1) & (BIT(riscv_features.vmid_bits) - 1);
 	vm->arch.vmid = next_vmid;
 	csr_write(CSR_HGATP, mode << ATP_MODE_SHIFT | next_vmid << HGATP_VMID_SHIFT | npt->root.raw >> PAGE_SHIFT);

@@ -3,6 +3,7 @@
 #ifndef NESTLING_VMM_X86_64_ARCH_VM_H
 #define NESTLING_VMM_X86_64_ARCH_VM_H
 
+#include "drivers/vuart.h"
 #include "include/types.h"
 
 struct vmcb;
@@ -21,6 +22,7 @@ struct vmx_vm {
 };
 
 struct vm_arch {
+	struct vuart console; /* the serial port it finds */
 	union {
 		struct svm_vm svm;
 		struct vmx_vm vmx;
