@@ -53,6 +53,15 @@ void log_line(enum log_level level, const char *fmt, ...)
 	va_end(ap);
 }
 
+void log_fatal(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_vline(LOG_ERR, fmt, ap);
+	va_end(ap);
+}
+
 unsigned host_log_lines(void)
 {
 	return log_count;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The frame allocator over an arena: the machine's RAM, as dirty as the firmware left it, and as full as a test wants. */
+/* The frame allocator over an arena: the machine's RAM, as dirty as firmware left it, and as full as a test wants. */
 #ifndef NESTLING_TESTS_HOST_RAM_H
 #define NESTLING_TESTS_HOST_RAM_H
 

@@ -125,7 +125,9 @@ static void do_map(struct model *m)
 	if (!done(m, kind - LINEAR, err, expected))
 		return;
 	for (uint64_t at = 0; at < range.size; at += PAGE_SIZE)
-		*page_of(m, range.gpa + at) = (struct page){ (uint8_t)kind, (uint8_t)prot, kind == POPULATED, hpa + at };
+		*page_of(m, range.gpa + at) = (struct page){
+			.kind = (uint8_t)kind, .prot = (uint8_t)prot, .backed = kind == POPULATED, .hpa = hpa + at,
+		};
 	memset(&m->bytes[range.gpa - WINDOW], 0, range.size);
 	if (kind == POPULATED)
 		count_backed(m, (int64_t)(range.size / PAGE_SIZE));

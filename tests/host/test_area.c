@@ -151,8 +151,10 @@ static void empty_set(void **state)
 static void borders(void **state)
 {
 	struct set_test *t = *state;
-	const uint64_t points[] = { 0, 1, KIB(4) - 1, KIB(4), KIB(8) - 1, KIB(8), KIB(12) - 1, KIB(12), KIB(16), KIB(20) - 1,
-				    KIB(20), UINT64_MAX };
+	const uint64_t points[] = {
+		0,       1,           KIB(4) - 1, KIB(4),     KIB(8) - 1, KIB(8),
+		KIB(16), KIB(12) - 1, KIB(12),    KIB(20) - 1, KIB(20),    UINT64_MAX,
+	};
 
 	insert(t, KIB(8), KIB(12)); /* neighbours on both sides, then a hole */
 	insert(t, KIB(4), KIB(8));

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* nestling.cfg: what it may say, and that nothing in it can do harm. */
+#include "boot/config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/host/host.h"
+
+/* Names as in vmm/vm.c, which needs a whole ISA to be linked. */
+enum err alloc_policy_parse(const char *name, enum alloc_policy *policy)
+{
+	if (strcmp(name, "4k") != 0 && strcmp(name, "populate") != 0)
+		return ERR_NOT_FOUND;
+	*policy = *name == '4' ? ALLOC_LAZY_4K : ALLOC_POPULATE;
+	return ERR_OK;
+}
+
+struct size_case {
+	const char *text;
+	enum err err;
+	uint64_t bytes;
+};
+
+static const struct size_case sizes[] = {
+	{ "0", ERR_OK, 0 },
+	{ "1", ERR_OK, 1 },
+	{ "4096", ERR_OK, 4096 },
+	{ "0064", ERR_OK, 64 },
+	{ "64K", ERR_OK, KIB(64) },
+	{ "64k", ERR_OK, KIB(64) },
+	{ "512M", ERR_OK, MIB(512) },
+	{ "1G", ERR_OK, GIB(1) },
+	{ "1g", ERR_OK, GIB(1) },
+	{ "2T", ERR_OK, TIB(2) },
+	{ "16777215T", ERR_OK, TIB(16777215) },
+	{ "18446744073709551615", ERR_OK, UINT64_MAX },
+	{ "18014398509481983K", ERR_OK, UINT64_MAX - 1023 },
+	{ "18446744073709551616", ERR_RANGE, 0 },
+	{ "18446744073709551620", ERR_RANGE, 0 },
+	{ "99999999999999999999999999", ERR_RANGE, 0 },
+	{ "18014398509481984K", ERR_RANGE, 0 },
+	{ "16777216T", ERR_RANGE, 0 },
+	{ "", ERR_INVALID, 0 },
+	{ "K", ERR_INVALID, 0 },
+	{ "-1", ERR_INVALID, 0 },
+	{ "+1", ERR_INVALID, 0 },
+	{ " 1", ERR_INVALID, 0 },
+	{ "1 M", ERR_INVALID, 0 },
+	{ "1KK", ERR_INVALID, 0 },
+	{ "1KB", ERR_INVALID, 0 },
+	{ "1P", ERR_INVALID, 0 },
+	{ "1B", ERR_INVALID, 0 },
+	{ "0x10", ERR_INVALID, 0 },
+	{ "1.5G", ERR_INVALID, 0 },
+	{ "1\x0b", ERR_INVALID, 0 },
+	{ "1\xcb", ERR_INVALID, 0 },
+	{ "1M\n", ERR_INVALID, 0 },
+};
+
+static void sizes_parse(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		uint64_t bytes = 0;
+		enum err err = config_parse_size(sizes[i].text, &bytes);
+
+		CHECK(err == sizes[i].err, "\"%s\": %s", sizes[i].text, host_err(err));
+		CHECK(err != ERR_OK || bytes == sizes[i].bytes, "\"%s\": %#jx", sizes[i].text, (uintmax_t)bytes);
+	}
+}
+
+/* Parse a copy that is not a byte longer than said, so that the sanitizer sees what is read beyond. */
+static enum err parse(struct vm_options *options, const char *text, size_t size, char *why, size_t why_size)
+{
+	char *copy = malloc(size ? size : 1);
+	enum err err;
+
+	assert_non_null(copy);
+	memcpy(copy, text, size);
+	config_defaults(options);
+	memset(why, '?', why_size);
+	err = config_parse(options, copy, size, why, why_size);
+	free(copy);
+	if (err != ERR_OK) {
+		CHECK(memchr(why, '\0', why_size), "the reason has no end");
+		CHECK(!strchr(why, '\n'), "the reason has two lines: %s", why);
+	}
+	return err;
+}
+
+static void defaults_hold_where_nothing_is_said(void **state)
+{
+	static const char *const texts[] = {
+		"", "\n", "\r\n\r\n", "# nothing", "   \t \n#ram = 7\n  # x = y", "\n\n\n",
+	};
+	struct vm_options options;
+	char why[128];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		CHECK_ERR(parse(&options, texts[i], strlen(texts[i]), why, sizeof(why)), ERR_OK);
+		assert_string_equal(options.demo, CONFIG_DEFAULT_DEMO);
+		assert_string_equal(options.guest, "");
+		CHECK_EQ(options.ram, CONFIG_DEFAULT_RAM);
+		CHECK_EQ(options.policy, ALLOC_LAZY_4K);
+		CHECK(!options.trace, "trace");
+	}
+}
+
+static void all_keys_are_read(void **state)
+{
+	const char *text = "# a comment\r\n"
+			   "demo=hello\r\n"
+			   "\tguest =  \\EFI\\my guest.elf \t# with a blank in its name\n"
+			   "\n"
+			   "  ram   = 64M\n"
+			   "policy= populate#at once\n"
+			   "trace =on"; /* and no end of line */
+	struct vm_options options;
+	char why[128];
+
+	(void)state;
+	CHECK_ERR(parse(&options, text, strlen(text), why, sizeof(why)), ERR_OK);
+	assert_string_equal(options.demo, "hello");
+	assert_string_equal(options.guest, "\\EFI\\my guest.elf");
+	CHECK_EQ(options.ram, MIB(64));
+	CHECK_EQ(options.policy, ALLOC_POPULATE);
+	CHECK(options.trace, "trace");
+	CHECK_ERR(parse(&options, "trace = off\npolicy = 4k", 23, why, sizeof(why)), ERR_OK);
+	CHECK(!options.trace && options.policy == ALLOC_LAZY_4K, "the other values");
+}
+
+struct refused {
+	const char *text;
+	const char *named; /* what the reason must contain */
+};
+
+static const struct refused refused[] = {
+	{ "hello", ":1:" },
+	{ "\n\nhello", ":3:" },
+	{ "= 4", ":1:" },
+	{ "=", ":1:" },
+	{ "ram 64M", ":1:" },
+	{ "ram =", "ram" },
+	{ "ram = # 64M", "ram" },
+	{ "ram = 64X", "64X" },
+	{ "ram = 64 M", "ram" },
+	{ "ram = -64M", "ram" },
+	{ "ram = 0", "ram" },
+	{ "ram = 4097", "ram" },
+	{ "ram = 99999999999T", "ram" },
+	{ "demo = hello\nram = 1", ":2:" },
+	{ "ram = 1G\nram = 1G", "twice" },
+	{ "demo =", "demo" },
+	{ "demo = a-name-of-all-thirty-two-letters", "demo" },
+	{ "policy = 2m", "policy" },
+	{ "policy = 4K", "policy" },
+	{ "trace = yes", "trace" },
+	{ "trace = ONN", "trace" },
+	{ "Ram = 64M", "Ram" },
+	{ "ram\xff = 64M", ":1:" },
+	{ "demo = he\x1bllo", ":1:" },
+	{ "colour = blue", "colour" },
+};
+
+static void nonsense_is_refused_by_line(void **state)
+{
+	struct vm_options options;
+	char why[512];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+		enum err err = parse(&options, refused[i].text, strlen(refused[i].text), why, sizeof(why));
+
+		CHECK(err == ERR_INVALID, "\"%s\": %s", refused[i].text, host_err(err));
+		CHECK(strstr(why, refused[i].named), "\"%s\": %s", refused[i].text, why);
+		CHECK(strstr(why, CONFIG_FILE), "%s", why);
+	}
+	/* A NUL in the middle is no end. */
+	CHECK_ERR(parse(&options, "demo = x\0y", 10, why, sizeof(why)), ERR_INVALID);
+	CHECK_ERR(parse(&options, "\0", 1, why, sizeof(why)), ERR_INVALID);
+}
+
+static void long_things_are_cut_or_refused(void **state)
+{
+	static char text[CONFIG_MAX_BYTES];
+	struct vm_options options;
+	char why[512], little[8];
+
+	(void)state;
+	memset(text, 'a', sizeof(text));
+	CHECK_ERR(parse(&options, text, sizeof(text), why, sizeof(why)), ERR_INVALID);
+	memcpy(text, "guest = ", 8);
+	for (size_t length = 120; length <= 300; length++) {
+		enum err err = parse(&options, text, 8 + length, why, sizeof(why));
+
+		CHECK(err == (length < sizeof(options.guest) ? ERR_OK : ERR_INVALID), "%zu: %s", length, host_err(err));
+		if (err == ERR_OK)
+			CHECK_EQ(strlen(options.guest), length);
+	}
+	for (size_t length = 28; length <= 34; length++) {
+		memcpy(text, "demo  = ", 8);
+		CHECK_ERR(parse(&options, text, 8 + length, why, sizeof(why)),
+			  length < sizeof(options.demo) ? ERR_OK : ERR_INVALID);
+	}
+	/* A comment may be as long as it likes; a reason is cut to what there is. */
+	memset(text, '#', sizeof(text));
+	CHECK_ERR(parse(&options, text, sizeof(text), why, sizeof(why)), ERR_OK);
+	for (size_t room = 1; room <= sizeof(little); room++)
+		CHECK_ERR(parse(&options, "nonsense", 8, little, room), ERR_INVALID);
+	memset(text, '\n', sizeof(text));
+	text[sizeof(text) - 1] = '=';
+	CHECK_ERR(parse(&options, text, sizeof(text), why, sizeof(why)), ERR_INVALID);
+	CHECK(strstr(why, ":65536:"), "%s", why);
+}
+
+/* Any bytes: an answer, and options that keep to their rules. */
+static void random_bytes_do_no_harm(void **state)
+{
+	static const char *const words[] = {
+		"ram", "demo", "guest", "policy", "trace", "=",  "=",    "#",
+		"\n",  "\n",   " ",     "64M",    "on",    "4k", "\r\n", "\t",
+	};
+	struct host_rng rng = host_rng("config", 99);
+	unsigned steps = host_steps(20000), good = 0;
+	struct vm_options options;
+	char text[600], why[100];
+
+	(void)state;
+	for (unsigned i = 0; i < steps; i++) {
+		size_t size = 0;
+
+		while (size < 200 && !host_chance(&rng, 7)) {
+			const char *word = words[host_below(&rng, ARRAY_LEN(words))];
+
+			if (host_chance(&rng, 2))
+				text[size++] = (char)host_random(&rng);
+			else
+				size += (size_t)snprintf(text + size, 16, "%s", word);
+		}
+		if (parse(&options, text, size, why, 1 + host_below(&rng, sizeof(why))) != ERR_OK)
+			continue;
+		good++;
+		CHECK(options.ram > 0 && is_aligned(options.ram, PAGE_SIZE), "ram %#jx", (uintmax_t)options.ram);
+		CHECK(memchr(options.demo, '\0', sizeof(options.demo)) && options.demo[0], "demo");
+		CHECK(memchr(options.guest, '\0', sizeof(options.guest)), "guest");
+	}
+	CHECK(good > 0 || steps < 20000, "nothing was ever right");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sizes_parse),
+		cmocka_unit_test(defaults_hold_where_nothing_is_said),
+		cmocka_unit_test(all_keys_are_read),
+		cmocka_unit_test(nonsense_is_refused_by_line),
+		cmocka_unit_test(long_things_are_cut_or_refused),
+		cmocka_unit_test(random_bytes_do_no_harm),
+	};
+
+	return cmocka_run_group_tests_name("config", tests, NULL, NULL);
+}
