@@ -79,12 +79,12 @@ static const char *hint(struct vcpu *vcpu, const uint8_t *bytes, size_t count)
 	return NULL;
 }
 
-void describe_code(struct vcpu *vcpu, char *text, size_t size)
+void describe_code(struct vcpu *vcpu, bool crashed, char *text, size_t size)
 {
 	uint64_t rip = virt->get(vcpu, FIELD_RIP);
 	uint8_t bytes[CODE_BYTES];
 	size_t count = peek_guest(vcpu, GVA(virt->get(vcpu, FIELD_CS_BASE) + rip), bytes, sizeof(bytes));
-	const char *why = hint(vcpu, bytes, count);
+	const char *why = crashed ? hint(vcpu, bytes, count) : NULL;
 
 	text_add(text, size, count ? "; code there:" : "; no code there");
 	for (size_t i = 0; i < count; i++)

@@ -6,8 +6,8 @@
 #include "vmm/text.h"
 #include "vmm/vm.h"
 
-/* Append the bytes of code at the guest's RIP, and what they or the state hint at. */
-void describe_code(struct vcpu *vcpu, char *text, size_t size);
+/* Append the bytes of code at the guest's RIP; of a guest that crashed, also what they or its state hint at. */
+void describe_code(struct vcpu *vcpu, bool crashed, char *text, size_t size);
 
 /* Append the nested entries on the way to `gpa`, root first. */
 void describe_nested_walk(const struct npt *npt, gpa_t gpa, char *text, size_t size);

@@ -4,6 +4,7 @@
 
 #include "include/arch/x86_64/msr.h"
 #include "vmm/x86_64/diagnose.h"
+#include "vmm/x86_64/emulate.h"
 
 /* AMD APM vol. 2, appendix "SVM Intercept Exit Codes". */
 static const char *const exit_names[] = {
@@ -49,7 +50,7 @@ static const char *bad_control(const struct vmcb *vmcb)
 	return NULL;
 }
 
-static const char *bad_save(const struct vmcb *vmcb)
+static const char *bad_save(const struct vm *vm, const struct vmcb *vmcb)
 {
 	bool long_mode = vmcb->efer & EFER_LME && vmcb->cr0 & CR0_PG;
 
@@ -61,6 +62,8 @@ static const char *bad_save(const struct vmcb *vmcb)
 		return "CR0.NW is set and CR0.CD clear";
 	if (vmcb->cr0 >> 32)
 		return "CR0 bits 63:32 are not zero";
+	if (vmcb->cr4 & ~guest_cr4_valid(vm))
+		return "CR4 has a reserved bit set";
 	if (vmcb->cr3 & BITS(63, 52))
 		return "CR3 has a reserved bit set";
 	if (vmcb->dr6 >> 32 || vmcb->dr7 >> 32)
@@ -74,14 +77,12 @@ static const char *bad_save(const struct vmcb *vmcb)
 	return NULL;
 }
 
-/* The rules of AMD APM vol. 2 "Canonicalization and Consistency Checks", asked once more. */
-static const char *bad_field(const struct vmcb *vmcb)
+const char *svm_bad_state(const struct vcpu *vcpu)
 {
+	const struct vmcb *vmcb = vcpu->arch.svm.vmcb;
 	const char *bad = bad_control(vmcb);
 
-	if (!bad)
-		bad = bad_save(vmcb);
-	return bad ? bad : "no documented rule is broken: perhaps a reserved bit of CR4";
+	return bad ? bad : bad_save(vcpu->vm, vmcb);
 }
 
 void svm_describe(struct vcpu *vcpu, const struct vm_exit *exit, char *text, size_t size)
@@ -89,7 +90,9 @@ void svm_describe(struct vcpu *vcpu, const struct vm_exit *exit, char *text, siz
 	const struct vmcb *vmcb = vcpu->arch.svm.vmcb;
 
 	if (exit->kind == VM_EXIT_REFUSED) {
-		text_add(text, size, "VMEXIT_INVALID (%s)", bad_field(vmcb));
+		const char *bad = svm_bad_state(vcpu);
+
+		text_add(text, size, "VMEXIT_INVALID: %s", bad ? bad : "no rule we know is broken");
 		return;
 	}
 	add_name(exit->reason, text, size);

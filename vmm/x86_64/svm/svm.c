@@ -4,6 +4,7 @@
 
 #include "include/arch/x86_64/insn.h"
 #include "include/arch/x86_64/msr.h"
+#include "include/panic.h"
 #include "mm/frame.h"
 #include "vmm/x86_64/emulate.h"
 
@@ -172,10 +173,14 @@ static void reset_save(struct vmcb *vmcb, const struct entry_state *entry)
 static void svm_reset(struct vcpu *vcpu, const struct entry_state *entry)
 {
 	struct vmcb *vmcb = vcpu->arch.svm.vmcb;
+	const char *bad;
 
 	*vmcb = (struct vmcb){ 0 };
 	reset_control(vcpu->vm, vmcb);
 	reset_save(vmcb, entry);
+	bad = svm_bad_state(vcpu);
+	if (bad)
+		panic("svm: VMRUN would refuse the guest: %s", bad);
 	svm_flush(vcpu->vm);
 	/* By now the host's descriptor tables are the ones it keeps. */
 	__asm__ volatile("vmsave %%rax" : : "a"(host_vmcb_pa.raw) : "memory");

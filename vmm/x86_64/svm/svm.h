@@ -34,7 +34,11 @@ bool svm_handle_cr_write(struct vcpu *vcpu);
 /* svm.c */
 uint64_t svm_get_gpr(struct vcpu *vcpu, enum gpr gpr);
 
-/* describe.c */
+/*
+ * describe.c: the rule of AMD APM vol. 2 "Canonicalization and Consistency Checks" that the VMCB breaks, or NULL. QEMU
+ * overwrites a VMCB that it refuses, so ask before the first VMRUN, too.
+ */
+const char *svm_bad_state(const struct vcpu *vcpu);
 void svm_describe(struct vcpu *vcpu, const struct vm_exit *exit, char *text, size_t size);
 
 /* Step over an intercepted instruction. QEMU has no next_rip; without it a redundant prefix is not seen. */
