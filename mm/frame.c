@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "include/arch/machine.h"
 #include "include/lock.h"
 #include "include/panic.h"
 
@@ -220,7 +221,7 @@ enum err frame_alloc_zeroed(unsigned order, hpa_t *out)
 	enum err err = frame_alloc(order, out);
 
 	if (err == ERR_OK)
-		memset(frame_ptr(*out), 0, PAGE_SIZE << order);
+		arch_zero_pages(frame_ptr(*out), PAGE_SIZE << order);
 	return err;
 }
 

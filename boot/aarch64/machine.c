@@ -2,6 +2,8 @@
 /* Owning an AArch64 CPU at EL2: interrupts silenced, our own map, our own stack. */
 #include "include/arch/machine.h"
 
+#include <string.h>
+
 #include "include/arch/aarch64/insn.h"
 #include "vmm/aarch64/features.h"
 
@@ -85,6 +87,27 @@ void arch_host_map_activate(hpa_t root)
 	};
 
 	install_map(&regime);
+}
+
+/*
+ * DC ZVA clears a block without reading it first; DCZID_EL0 tells how large that is, or that it must not be used.
+ * Blocks are at least as large as a cache line, and at most 2 KiB.
+ */
+void arch_zero_pages(void *pages, uint64_t size)
+{
+	uint64_t at = (uintptr_t)pages, end = at + size, dczid = read_sysreg(dczid_el0);
+	uint64_t block = UINT64_C(4) << (dczid & DCZID_BS);
+
+	if (dczid & DCZID_DZP) {
+		memset(pages, 0, size);
+		return;
+	}
+	for (; at < end; at += 2 * block)
+		__asm__ volatile("dc zva, %0\n\t"
+				 "dc zva, %1"
+				 :
+				 : "r"(at), "r"(at + block)
+				 : "memory");
 }
 
 void arch_switch_stack(void *stack_top, void (*entry)(void))

@@ -2,6 +2,8 @@
 /* Owning a RISC-V machine in HS-mode: interrupts off, our own map, our own stack. */
 #include "include/arch/machine.h"
 
+#include <string.h>
+
 #include "include/arch/riscv64/csr.h"
 #include "include/arch/riscv64/insn.h"
 #include "include/arch/riscv64/sbi.h"
@@ -82,6 +84,11 @@ void arch_host_map_activate(hpa_t root)
 	sfence_vma_all();
 	if (csr_read(CSR_SATP) != satp)
 		panic("boot: satp does not keep %#lx", satp);
+}
+
+void arch_zero_pages(void *pages, uint64_t size)
+{
+	memset(pages, 0, size);
 }
 
 void arch_switch_stack(void *stack_top, void (*entry)(void))

@@ -2,6 +2,8 @@
 /* Owning an x86-64 machine: interrupts silenced, our own map, our own stack. */
 #include "include/arch/machine.h"
 
+#include <string.h>
+
 #include "include/arch/x86_64/cpu.h"
 #include "include/arch/x86_64/insn.h"
 #include "include/arch/x86_64/msr.h"
@@ -69,6 +71,11 @@ void arch_host_map_activate(hpa_t root)
 	if (features.ebx & CPUID_7_EBX_SMAP)
 		cr4 |= CR4_SMAP;
 	write_cr4(cr4 & ~CR4_PGE); /* and so forget global entries of the firmware's */
+}
+
+void arch_zero_pages(void *pages, uint64_t size)
+{
+	memset(pages, 0, size);
 }
 
 void arch_switch_stack(void *stack_top, void (*entry)(void))

@@ -22,6 +22,9 @@ const struct npt_ops *arch_host_map_config(struct npt_config *config);
 /* Switch to the map at `root` and turn on what enforces it (no-execute, write protection, SMEP, ...). */
 void arch_host_map_activate(hpa_t root);
 
+/* Fill pages with zeros, in the CPU's best way. `pages` and `size` are multiples of 4 KiB; no FP/SIMD register is used. */
+void arch_zero_pages(void *pages, uint64_t size);
+
 /* Continue at `entry` on another stack; never returns. */
 _Noreturn void arch_switch_stack(void *stack_top, void (*entry)(void));
 

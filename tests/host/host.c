@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "include/arch/machine.h"
 #include "include/log.h"
 #include "include/panic.h"
 
@@ -154,6 +155,12 @@ void *arena_at(const struct arena *arena, uint64_t phys)
 {
 	CHECK(phys >= arena->phys && phys - arena->phys < arena->size, "address %#jx", (uintmax_t)phys);
 	return arena->bytes + (phys - arena->phys);
+}
+
+/* Of include/arch/machine.h, what mm/ needs everywhere. */
+void arch_zero_pages(void *pages, uint64_t size)
+{
+	memset(pages, 0, size);
 }
 
 void suite_add(struct suite *suite, const char *name, const char *variant, CMUnitTestFunction test,

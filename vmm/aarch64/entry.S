@@ -8,7 +8,11 @@
 
 	.text
 
-/* unsigned guest_enter(struct vcpu_arch *arch); returns GUEST_EXIT_* */
+/*
+ * unsigned guest_enter(struct vcpu_arch *arch); returns GUEST_EXIT_*
+ *
+ * The frame holds what a C function may not change; below it two registers are put on the way out.
+ */
 	.globl	guest_enter
 	.hidden	guest_enter
 	.type	guest_enter, %function
@@ -21,9 +25,9 @@ guest_enter:
 	stp	x27, x28, [sp, #80]
 
 	msr	tpidr_el2, x0
-	ldp	x1, x2, [x0, #VCPU_PC]
-	msr	elr_el2, x1
-	msr	spsr_el2, x2
+	ldp	x2, x3, [x0, #VCPU_PC]
+	msr	elr_el2, x2
+	msr	spsr_el2, x3
 	ldp	x2, x3, [x0, #VCPU_X(2)]
 	ldp	x4, x5, [x0, #VCPU_X(4)]
 	ldp	x6, x7, [x0, #VCPU_X(6)]
@@ -44,34 +48,33 @@ guest_enter:
 	dsb	ishst
 	eret
 
-/* From the vectors (boot/aarch64/trap_entry.S). SP is as guest_enter left it. */
-	.globl	guest_exit_sync
-	.hidden	guest_exit_sync
-guest_exit_sync:
+/* From the vectors (boot/aarch64/trap_entry.S), with SP as guest_enter left it. */
+	.macro guest_exit name, reason
+	.globl	\name
+	.hidden	\name
+	.type	\name, %function
+\name:
 	stp	x0, x1, [sp, #-16]!
-	mov	x1, #GUEST_EXIT_SYNC
-	b	guest_exit
-	.globl	guest_exit_irq
-	.hidden	guest_exit_irq
-guest_exit_irq:
-	stp	x0, x1, [sp, #-16]!
-	mov	x1, #GUEST_EXIT_IRQ
-	b	guest_exit
-	.globl	guest_exit_fiq
-	.hidden	guest_exit_fiq
-guest_exit_fiq:
-	stp	x0, x1, [sp, #-16]!
-	mov	x1, #GUEST_EXIT_FIQ
-	b	guest_exit
-	.globl	guest_exit_serror
-	.hidden	guest_exit_serror
-guest_exit_serror:
-	stp	x0, x1, [sp, #-16]!
-	mov	x1, #GUEST_EXIT_SERROR
-
-guest_exit:
 	mrs	x0, tpidr_el2
 	stp	x2, x3, [x0, #VCPU_X(2)]
+	mov	x2, #\reason
+	b	guest_exit
+	.size	\name, . - \name
+	.endm
+
+	guest_exit guest_exit_irq, GUEST_EXIT_IRQ
+	guest_exit guest_exit_fiq, GUEST_EXIT_FIQ
+	guest_exit guest_exit_serror, GUEST_EXIT_SERROR
+
+	.globl	guest_exit_sync
+	.hidden	guest_exit_sync
+	.type	guest_exit_sync, %function
+guest_exit_sync:
+	stp	x0, x1, [sp, #-16]!
+	mrs	x0, tpidr_el2
+	stp	x2, x3, [x0, #VCPU_X(2)]
+	mov	x2, #GUEST_EXIT_SYNC
+guest_exit:
 	stp	x4, x5, [x0, #VCPU_X(4)]
 	stp	x6, x7, [x0, #VCPU_X(6)]
 	stp	x8, x9, [x0, #VCPU_X(8)]
@@ -86,13 +89,13 @@ guest_exit:
 	stp	x26, x27, [x0, #VCPU_X(26)]
 	stp	x28, x29, [x0, #VCPU_X(28)]
 	str	x30, [x0, #VCPU_X(30)]
-	ldp	x2, x3, [sp], #16
-	stp	x2, x3, [x0, #VCPU_X(0)]
-	mrs	x2, elr_el2
-	mrs	x3, spsr_el2
-	stp	x2, x3, [x0, #VCPU_PC]
+	ldp	x4, x5, [sp], #16
+	stp	x4, x5, [x0, #VCPU_X(0)]
+	mrs	x4, elr_el2
+	mrs	x5, spsr_el2
+	stp	x4, x5, [x0, #VCPU_PC]
 
-	mov	x0, x1
+	mov	x0, x2
 	ldp	x19, x20, [sp, #16]
 	ldp	x21, x22, [sp, #32]
 	ldp	x23, x24, [sp, #48]
@@ -100,6 +103,7 @@ guest_exit:
 	ldp	x27, x28, [sp, #80]
 	ldp	x29, x30, [sp], #96
 	ret
+	.size	guest_exit_sync, . - guest_exit_sync
 	.size	guest_enter, . - guest_enter
 
 	.section .note.GNU-stack, "", %progbits

@@ -67,6 +67,10 @@ static inline unsigned id_field(uint64_t id, unsigned shift)
 #define HAFDBS_ACCESS_AND_DIRTY 2
 #define PMUVER_IMPDEF           0xf
 
+/* DCZID_EL0: block size, the logarithm of its words; prohibited. */
+#define DCZID_BS  BITS(3, 0)
+#define DCZID_DZP BIT(4)
+
 /* --- The hypervisor's own regime ---------------------------------------------------------------------------------- */
 
 /* SCTLR_EL2 without HCR_EL2.E2H: what must be 1, and what we turn on. */
