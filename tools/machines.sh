@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash
+#
+# The machines that run-qemu.sh can boot Nestling on, one function each, and how an
+# emulator is started. Sourced by run-qemu.sh, whose variables and functions it uses.
+#
+# A machine_* function checks the options that choose a machine and sets:
+#   emulator     qemu or bochs
+#   machine      what to call it
+#   components   what tools/setup must have ready
+#   qemu         QEMU and the arguments that make this machine, in an array
+#   host_ram     the default, where nobody has said it
+
+ovmf=/usr/share/ovmf/OVMF.fd
+edk2_aarch64=/usr/share/qemu-efi-aarch64/QEMU_EFI.fd
+uboot_aarch64=/usr/lib/u-boot/qemu_arm64/u-boot.bin
+uboot_raspi3b=$root/build/third-party/raspi3b/u-boot.bin
+opensbi=/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_jump.bin
+uboot_riscv64=/usr/lib/u-boot/qemu-riscv64_smode/u-boot.bin
+
+# The disk, where there is PCI.
+virtio_disk=(-drive if=none,id=disk,format=raw,readonly=on,file=disk.img
+             -device virtio-blk-pci,drive=disk,bootindex=0)
+
+# KVM serves only where its nested virtualization is on; that /dev/kvm opens proves nothing.
+have_kvm() { # CPUFLAG MODULE
+    grep -qw "$1" /proc/cpuinfo &&
+        grep -qs '^[1Y]' "/sys/module/$2/parameters/nested" &&
+        { : <>/dev/kvm; } 2>/dev/null
+}
+
+machine_x86_64() {
+    local accel=tcg cpu=max
+    [[ -z $firmware ]] || wrong "x86_64 has one firmware: there is no --firmware to choose"
+    [[ -z $board ]] || wrong "x86_64 has one machine: there is no --board to choose"
+    virt=${virt:-svm}
+    one_of --virt "$virt" svm vmx
+    case $virt in
+    svm) machine="SVM by QEMU's emulation"
+         ! have_kvm svm kvm_amd || { accel=kvm cpu=host machine="SVM by KVM"; } ;;
+    vmx) emulator=bochs machine="VMX by Bochs"
+         ! have_kvm vmx kvm_intel || { emulator=qemu accel=kvm cpu=host machine="VMX by KVM"; } ;;
+    esac
+    qemu=(qemu-system-x86_64 -M q35 -accel "$accel" -cpu "$cpu" -bios "$ovmf" "${virtio_disk[@]}"
+          -serial file:console)
+}
+
+machine_aarch64() {
+    [[ -z $virt ]] || wrong "aarch64 has one kind of virtualization: there is no --virt to choose"
+    board=${board:-virt}
+    one_of --board "$board" virt raspi3b
+    if [[ $board == raspi3b ]]; then
+        machine_raspi3b
+        return
+    fi
+    firmware=${firmware:-edk2}
+    one_of --firmware "$firmware" edk2 uboot
+    qemu=(qemu-system-aarch64 -M virt,virtualization=on -cpu cortex-a72)
+    case $firmware in
+    edk2)  machine="EL2 by QEMU's emulation, EDK2"
+           qemu+=(-bios "$edk2_aarch64") ;;
+    uboot) machine="EL2 by QEMU's emulation, U-Boot"
+           qemu+=(-bios "$uboot_aarch64") ;;
+    esac
+    qemu+=("${virtio_disk[@]}" -serial file:console)
+}
+
+# What its firmware prints on is the second of its serial ports.
+machine_raspi3b() {
+    [[ ${firmware:=uboot} == uboot ]] || wrong "raspi3b has one firmware, uboot"
+    [[ -z $host_ram ]] || wrong "raspi3b has 1 GiB of memory: there is no --host-ram to choose"
+    host_ram=1G
+    components+=(raspi3b)
+    machine="a Raspberry Pi 3 by QEMU's emulation, U-Boot"
+    qemu=(qemu-system-aarch64 -M raspi3b -kernel "$uboot_raspi3b" -drive if=sd,format=raw,file=disk.img
+          -serial null -serial file:console)
+}
+
+machine_riscv64() {
+    [[ -z $virt ]] || wrong "riscv64 has one kind of virtualization: there is no --virt to choose"
+    [[ -z $board ]] || wrong "riscv64 has one machine: there is no --board to choose"
+    [[ ${firmware:=uboot} == uboot ]] || wrong "riscv64 has one firmware, uboot"
+    machine="H extension by QEMU's emulation, U-Boot"
+    qemu=(qemu-system-riscv64 -M virt -cpu rv64,h=true -bios "$opensbi" -kernel "$uboot_riscv64"
+          "${virtio_disk[@]}" -serial file:console)
+}
+
+start_qemu() {
+    local -a more=()
+    read -ra more <<<"${NESTLING_QEMU_ARGS:-}"
+    if [[ $gdb == on ]]; then
+        local -i port=1234
+        while (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do port+=1; done
+        more+=(-S -gdb "tcp:127.0.0.1:$port")
+        say "waiting for: gdb-multiarch -ex 'target remote :$port' $out/nestling.elf"
+        say "once the console tells where the image is: add-symbol-file $out/nestling.elf -o ADDRESS"
+    fi
+    launch "${qemu[@]}" -m $((host_ram >> 20))M -nodefaults -display none -no-reboot "${more[@]}"
+}
+
+start_bochs() {
+    cat >"$run/bochsrc" <<EOF_BOCHS
+plugin_ctrl: unmapped=true, biosdev=true, speaker=false, extfpuirq=true, parallel=true, serial=true, e1000=false
+config_interface: textconfig
+display_library: term
+memory: host=$((host_ram >> 20)), guest=$((host_ram >> 20))
+romimage: file="$ovmf", address=0x0, options=none
+vgaromimage: file="/usr/share/bochs/VGABIOS-lgpl-latest"
+boot: disk
+ata0: enabled=true, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
+ata0-master: type=disk, path="disk.img", mode=flat
+pci: enabled=1, chipset=i440fx
+vga: extension=vbe, update_freq=5, realtime=0
+cpu: count=1, ips=50000000, model=corei7_icelake_u, reset_on_triple_fault=0, ignore_bad_msrs=1
+clock: sync=none, time0=local
+log: bochs.log
+panic: action=fatal
+error: action=report
+info: action=report, cpu0=ignore
+debug: action=ignore
+com1: enabled=true, mode=file, dev=console
+EOF_BOCHS
+    # Bochs asks its debugger what to do first.
+    echo c >"$run/go"
+    TERM=dumb launch bochs -q -unlock -f bochsrc -rc go
+}
+
+# Start the emulator in the run's directory, so that nothing it leaves or locks is shared.
+# It dies with us, however we end, and holds the console's pipe open until it does. A
+# machine that resets for ever fills Bochs' log: hence the limit, of 300 MB.
+launch() { # COMMAND...
+    (
+        cd "$run"
+        # For reading too, which does not wait for anybody at the other end.
+        exec 8<>console
+        ulimit -f 300000
+        exec setpriv --pdeathsig KILL -- "$@" </dev/null >emulator.out 2>&1
+    ) &
+    emulator_pid=$!
+}
+
+stop_emulator() {
+    [[ -n ${emulator_pid:-} ]] || return 0
+    # SIGKILL, because Bochs hangs on any other.
+    kill -KILL "$emulator_pid" 2>/dev/null || true
+    wait "$emulator_pid" 2>/dev/null || true
+    emulator_pid=''
+}
+
+# Bochs tells of each VM entry that failed, and of triple faults, in its log.
+explain_bochs() {
+    [[ -s $run/bochs.log ]] || return 0
+    local lines
+    lines=$(grep -aE 'VMFAIL|VMENTER FAIL|3rd \([0-9]+\) exception|PANIC' "$run/bochs.log" |
+        grep -v 'soft power off' | tail -n 10) || return 0
+    say "from Bochs' log:"
+    echo "$lines" >&2
+}
