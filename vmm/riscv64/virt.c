@@ -103,26 +103,41 @@ static bool has_mode(const struct gstage_mode *mode)
 	}
 }
 
-enum err arch_npt_config(uint64_t gpa_end, const struct npt_ops **ops, struct npt_config *config)
+/* The narrowest mode there is for addresses below `gpa_end`, with `spare` bits left over. NULL: none. */
+static const struct gstage_mode *pick_mode(uint64_t gpa_end, unsigned spare)
 {
 	for (size_t i = 0; i < ARRAY_LEN(gstage_modes); i++) {
 		const struct gstage_mode *mode = &gstage_modes[i];
 
-		if (gpa_end > BIT(mode->gpa_bits) || !has_mode(mode))
-			continue;
-		*ops = &npt_riscv_x4;
-		*config = (struct npt_config){
-			.levels = mode->levels,
-			.gpa_bits = mode->gpa_bits,
-			.hpa_bits = HPA_BITS,
-			.max_leaf = 2, /* every mode has all leaf sizes */
-			.hw_ad = riscv_features.hw_ad,
-			.exec_only = true,
-			.page_memtypes = riscv_features.pbmt,
-		};
-		return ERR_OK;
+		if (gpa_end <= BIT(mode->gpa_bits - spare) && has_mode(mode))
+			return mode;
 	}
-	return ERR_RANGE;
+	return NULL;
+}
+
+/*
+ * The uppermost bit is left alone where a wider mode is to be had: QEMU before 8 takes it for a sign and never finds what
+ * is mapped there.
+ */
+enum err arch_npt_config(uint64_t gpa_end, const struct npt_ops **ops, struct npt_config *config)
+{
+	const struct gstage_mode *mode = pick_mode(gpa_end, 1);
+
+	if (!mode)
+		mode = pick_mode(gpa_end, 0);
+	if (!mode)
+		return ERR_RANGE;
+	*ops = &npt_riscv_x4;
+	*config = (struct npt_config){
+		.levels = mode->levels,
+		.gpa_bits = mode->gpa_bits,
+		.hpa_bits = HPA_BITS,
+		.max_leaf = 2, /* every mode has all leaf sizes */
+		.hw_ad = riscv_features.hw_ad,
+		.exec_only = true,
+		.page_memtypes = riscv_features.pbmt,
+	};
+	return ERR_OK;
 }
 
 /*
