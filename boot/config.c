@@ -29,7 +29,7 @@ enum err config_parse_size(const char *text, uint64_t *bytes)
 		    __builtin_add_overflow(value, (uint64_t)(*text - '0'), &value))
 			return ERR_RANGE;
 	if (*text != '\0') {
-		unit = strchr(units, *text & ~0x20); /* either case */
+		unit = *text > '9' ? strchr(units, *text & ~0x20) : NULL; /* either case */
 		if (!unit || text[1] != '\0')
 			return ERR_INVALID;
 		for (; unit >= units; unit--)
