@@ -75,7 +75,6 @@ enum err arch_npt_config(uint64_t gpa_end, const struct npt_ops **ops, struct np
 
 	*ops = virt->npt;
 	*config = (struct npt_config){
-		.levels = 4,
 		/* The guest's own page tables hold no address wider than the CPU's. */
 		.gpa_bits = (uint8_t)min_u64(bits, NESTED_GPA_BITS),
 		.hpa_bits = (uint8_t)bits,

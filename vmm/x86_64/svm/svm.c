@@ -48,7 +48,8 @@ static enum err svm_enable(const char **why)
 		*why = "no memory for SVM's host save area";
 		return ERR_NO_MEMORY;
 	}
-	wrmsr(IA32_EFER, rdmsr(IA32_EFER) | EFER_SVME);
+	/* NXE decides about the no-execute bit of nested entries too. */
+	wrmsr(IA32_EFER, rdmsr(IA32_EFER) | EFER_SVME | EFER_NXE);
 	wrmsr(VM_HSAVE_PA, save_area.raw);
 	return ERR_OK;
 }
@@ -57,6 +58,8 @@ static void svm_npt_config(struct npt_config *config)
 {
 	bool leaves_1g = cpuid(0x80000001, 0).edx & CPUID_81_EDX_PDPE1GB;
 
+	/* The nested walk has the host's paging mode. AMD APM vol. 2 "Nested Paging". */
+	config->levels = read_cr4() & CR4_LA57 ? 5 : 4;
 	config->max_leaf = leaves_1g ? 2 : 1;
 	config->hw_ad = true; /* AMD APM vol. 2 "Nested Table Walk": as in any long-mode table */
 }

@@ -93,6 +93,7 @@ static void vmx_npt_config(struct npt_config *config)
 {
 	uint64_t caps = vmx_caps.ept_vpid;
 
+	config->levels = 4;
 	config->max_leaf = !(caps & EPT_CAP_2M) ? 0 : !(caps & EPT_CAP_1G) ? 1 : 2;
 	config->hw_ad = caps & EPT_CAP_AD;
 	config->exec_only = caps & EPT_CAP_EXEC_ONLY;
