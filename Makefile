@@ -3,6 +3,9 @@
 # Nestling's build. Each directory adds its sources in <directory>/build.mk; the output
 # goes to build/<isa>/, the host tests to build/host/. `make help` lists what to ask for.
 
+all-isas := x86_64 aarch64 riscv64
+isas     := $(or $(ARCH),$(all-isas))
+
 ARCH  ?= x86_64
 out   := build/$(ARCH)
 third := build/third-party/$(ARCH)
@@ -14,7 +17,10 @@ OBJCOPY := $(CROSS)objcopy
 READELF := $(CROSS)readelf
 HOSTCC  := gcc
 
-MAKEFLAGS += --no-builtin-rules -j$(shell nproc)
+MAKEFLAGS += --no-builtin-rules
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -64,15 +70,18 @@ host-objects      := $(patsubst %.c,build/host/%.o,$(host-y))
 host-test-objects := $(patsubst %.c,build/host/%.o,$(host-tests-y))
 host-tests        := $(host-test-objects:.o=)
 
+other-isas := $(filter-out $(ARCH),$(all-isas))
+
 # --- Targets ------------------------------------------------------------------------
 
 .PHONY: all image test compdb clean distclean help setup FORCE
 
 all: $(out)/nestling.efi $(guests)
 
-image: $(out)/nestling.img
+# One image for all ISAs; with ARCH=..., one for that.
+image: $(if $(filter 1,$(words $(isas))),$(out)/nestling.img,build/nestling.img)
 
-test: $(out)/nestling.img $(guests) $(host-tests) | setup-tests
+test: build/nestling.img $(guests) $(other-isas:%=guests-%) $(host-tests) | setup-tests
 	$(Q)tools/run-tests $(host-tests) $(wildcard tests/checks/*) tests/boot/run
 
 clean:
@@ -83,17 +92,18 @@ distclean: clean
 
 help:
 	@echo 'make             the EFI image and the guests, in build/<isa>/'
-	@echo 'make image       a bootable disk image of it, build/<isa>/nestling.img'
+	@echo 'make image       a bootable disk image for all ISAs, build/nestling.img;'
+	@echo '                 with ARCH=<isa>, for one: build/<isa>/nestling.img'
 	@echo 'make test        host tests, then boot tests in QEMU and Bochs'
 	@echo 'make compdb      compile_commands.json, for editors and clang-tidy'
 	@echo 'make clean       remove what was built; distclean removes GNU-EFI and newlib too'
-	@echo 'Variables: ARCH=x86_64 (the only ISA today), V=1 shows the commands'
+	@echo 'Variables: ARCH=x86_64 (or aarch64, riscv64), V=1 shows the commands'
 
 # Installs tools and builds the libraries where they are missing, else does nothing.
 setup:
 	@tools/setup $(ARCH)
 setup-tests: setup
-	@tools/setup tests
+	@tools/setup $(all-isas) raspi3b tests
 $(third)/recipe: | setup ;
 
 # Files that change only when what they tell changes, for others to depend on.
@@ -163,13 +173,25 @@ $(out)/nestling.efi: $(out)/nestling.elf
 	$(call log,EFI,$@)
 	$(Q)$(OBJCOPY) $(efi-format-$(ARCH)) $(addprefix -j ,.text .rodata .relro .rela .data) $< $@
 
-$(out)/nestling.cfg: Makefile
+build/nestling.cfg: Makefile
 	@mkdir -p $(@D)
 	@printf '%s\n' '# See --help of run-qemu.sh for what these mean.' 'demo = lazy' 'ram = 1G' 'policy = 4k' >$@
 
-$(out)/nestling.img: $(out)/nestling.efi $(out)/nestling.cfg tools/mkimage
+make-image = tools/mkimage -o $@ $(foreach i,$(1),--isa $(i)=build/$(i)/nestling.efi) --cfg build/nestling.cfg
+
+$(out)/nestling.img: $(out)/nestling.efi build/nestling.cfg tools/mkimage
 	$(call log,IMAGE,$@)
-	$(Q)tools/mkimage -o $@ --isa $(ARCH)=$< --cfg $(out)/nestling.cfg
+	$(Q)$(call make-image,$(ARCH))
+
+build/nestling.img: $(all-isas:%=build/%/nestling.efi) build/nestling.cfg tools/mkimage
+	$(call log,IMAGE,$@)
+	$(Q)$(call make-image,$(all-isas))
+
+# Of the other ISAs a make of their own knows.
+$(other-isas:%=build/%/nestling.efi): build/%/nestling.efi: FORCE
+	+$(Q)$(MAKE) --no-print-directory ARCH=$* $@
+$(other-isas:%=guests-%): guests-%: build/%/nestling.efi
+	+$(Q)$(MAKE) --no-print-directory ARCH=$* all
 
 # --- Host tests ---------------------------------------------------------------------
 

@@ -28,6 +28,8 @@ is shown as it comes.
   --demo NAME            a guest of the image's own (default lazy): $(demos)
   --guest FILE           a guest from a file instead: a static ELF64 executable, or on aarch64
                          and riscv64 a Linux "Image"
+  --image FILE           boot this disk image as it is; what its nestling.cfg says holds, and
+                         --demo, --guest, --ram, --policy and --trace have no place
   --ram SIZE             memory promised to the guest (default 1G)
   --host-ram SIZE        memory of the machine (default 512M; Bochs: 48M to 2048M)
   --policy 4k|populate   give the guest its memory page by page, as it touches it, or all
@@ -57,8 +59,8 @@ source "$root/tools/machines.sh"
 
 # --- The command line ----------------------------------------------------------------
 
-isa=x86_64 virt='' firmware='' board='' demo=lazy guest='' ram=1G host_ram='' policy=4k trace=off report=''
-timeout='' gdb=off
+isa=x86_64 virt='' firmware='' board='' demo='' guest='' image='' ram='' host_ram='' policy='' trace=''
+report='' timeout='' gdb=off
 
 parse() {
     local option
@@ -69,7 +71,7 @@ parse() {
             option=$1
         fi
         case $option in
-        --virt|--firmware|--board|--demo|--guest|--ram|--host-ram|--policy|--report|--timeout)
+        --virt|--firmware|--board|--demo|--guest|--image|--ram|--host-ram|--policy|--report|--timeout)
             [[ $# -ge 2 && -n $2 ]] || wrong "$option needs a value"
             option=${option#--}
             printf -v "${option//-/_}" %s "$2"
@@ -133,13 +135,25 @@ check_guest() { # FILE
     [[ ${header:32:4} == 0200 ]] || wrong "guest file is not a static executable at fixed addresses: $1"
 }
 
-check() {
+# What goes into nestling.cfg.
+check_config() {
+    demo=${demo:-lazy} policy=${policy:-4k} trace=${trace:-off} ram=${ram:-1G}
     # shellcheck disable=SC2046 # the names are words
     one_of --demo "$demo" $(demos)
     one_of --policy "$policy" 4k populate
-    [[ -z $timeout || $timeout =~ ^[1-9][0-9]{0,5}$ ]] || wrong "--timeout '$timeout' is not a number of seconds"
     size_of --ram "$ram" $((2 << 20)) $((256 << 40)) 4096
     ram=$bytes
+    [[ -z $guest ]] || check_guest "$guest"
+}
+
+check() {
+    if [[ -n $image ]]; then
+        [[ -z $demo$guest$ram$policy$trace ]] || wrong "with --image, its own nestling.cfg says what to run"
+        [[ -f $image && -r $image ]] || wrong "no such image: $image"
+    else
+        check_config
+    fi
+    [[ -z $timeout || $timeout =~ ^[1-9][0-9]{0,5}$ ]] || wrong "--timeout '$timeout' is not a number of seconds"
     host_ram=${host_ram:-512M}
     if [[ $emulator == bochs ]]; then
         size_of "--host-ram (of Bochs)" "$host_ram" $((48 << 20)) $((2048 << 20)) $((1 << 20))
@@ -148,7 +162,6 @@ check() {
         size_of --host-ram "$host_ram" $((64 << 20)) $((512 << 30)) $((1 << 20))
     fi
     host_ram=$bytes
-    [[ -z $guest ]] || check_guest "$guest"
     if [[ -n $report ]]; then
         [[ ! -d $report ]] || wrong "--report '$report' is a directory"
         { [[ -e $report && -w $report ]] || [[ ! -e $report && -w $(dirname "$report") ]]; } ||
@@ -170,6 +183,7 @@ build() {
         pid=${stale##*/}
         [[ -d /proc/${pid%%-*} ]] || rm -rf "$stale"
     done
+    [[ -z $image ]] || return 0
     {
         flock 9
         make -C "$root" --no-print-directory ARCH="$isa" "build/$isa/nestling.efi" >&2 9>&- || failed "the build failed"
@@ -179,6 +193,11 @@ build() {
 
 make_disk() {
     local -a guest_file=()
+    if [[ -n $image ]]; then
+        cp --sparse=always "$image" "$run/disk.img"
+        chmod u+w "$run/disk.img"
+        return
+    fi
     {
         echo "ram = $ram"
         echo "policy = $policy"
@@ -292,7 +311,7 @@ make_disk
 mkfifo "$run/console"
 # A report of an earlier run must not be taken for this one's.
 [[ ! -f $report ]] || rm -f "$report"
-say "$isa, $machine, $(human "$host_ram") host, guest promised $(human "$ram")"
+say "$isa, $machine, $(human "$host_ram") host, ${ram:+guest promised $(human "$ram")}${image:+image $image}"
 case $emulator in
 qemu)  start_qemu ;;
 bochs) start_bochs ;;
