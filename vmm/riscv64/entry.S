@@ -61,13 +61,14 @@
 	\op	x31, VCPU_GPR(31)(a0)
 	.endm
 
-/* void vcpu_enter(struct vcpu_arch *arch) */
-	.globl	vcpu_enter
-	.hidden	vcpu_enter
-	.type	vcpu_enter, @function
-vcpu_enter:
+/* void arch_vcpu_run(struct vcpu *vcpu, struct vm_exit *exit), which ends in vcpu_decode of the same arguments. */
+	.globl	arch_vcpu_run
+	.hidden	arch_vcpu_run
+	.type	arch_vcpu_run, @function
+arch_vcpu_run:
 	addi	sp, sp, -112
 	for_callee_saved sd
+	sd	a1, 104(sp)
 	sd	sp, VCPU_HOST_SP(a0)
 	ld	t0, VCPU_PC(a0)
 	csrw	CSR_SEPC, t0
@@ -76,7 +77,7 @@ vcpu_enter:
 	for_guest ld
 	ld	a0, VCPU_GPR(10)(a0)
 	sret
-	.size	vcpu_enter, . - vcpu_enter
+	.size	arch_vcpu_run, . - arch_vcpu_run
 
 /* The trap vector. */
 	.globl	guest_exit
@@ -93,8 +94,9 @@ guest_exit:
 	sd	t1, VCPU_PC(a0)
 	ld	sp, VCPU_HOST_SP(a0)
 	for_callee_saved ld
+	ld	a1, 104(sp)
 	addi	sp, sp, 112
-	ret
+	tail	vcpu_decode
 
 host_trap:
 	csrrw	a0, CSR_SSCRATCH, a0

@@ -28,7 +28,7 @@ static bool lacks_handler(const struct vcpu *vcpu)
 }
 
 /* Outside RAM: a device, or the end. */
-static void decode_outside(struct vcpu *vcpu, struct vm_exit *exit)
+static __attribute__((cold, noinline)) void decode_outside(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	struct access_insn *access = &vcpu->arch.access;
 	gpa_t gpa = exit->fault.gpa;
@@ -96,7 +96,7 @@ static void decode_call(const struct vcpu *vcpu, struct vm_exit *exit)
 	exit->hypercall.arg[3] = gpr[GPR_A3];
 }
 
-/* A trap between csrw sscratch and sret of vcpu_enter would look like the guest's. */
+/* A trap between csrw sscratch and sret of arch_vcpu_run would look like the guest's. */
 static void check_origin(const struct vcpu *vcpu)
 {
 	if (!(csr_read(CSR_HSTATUS) & HSTATUS_SPV))
@@ -123,7 +123,7 @@ static bool is_wfi(const struct vcpu *vcpu, uint64_t cause)
 	return cause == CAUSE_VIRTUAL_INSN && faulting_insn(&vcpu->arch) == INSN_WFI && from_vs();
 }
 
-static void decode_other(struct vcpu *vcpu, struct vm_exit *exit)
+static __attribute__((cold, noinline)) void decode_other(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	check_origin(vcpu);
 	vcpu->arch.stval = csr_read(CSR_STVAL);
@@ -134,12 +134,10 @@ static void decode_other(struct vcpu *vcpu, struct vm_exit *exit)
 	}
 }
 
-void arch_vcpu_run(struct vcpu *vcpu, struct vm_exit *exit)
+void vcpu_decode(struct vcpu *vcpu, struct vm_exit *exit)
 {
-	uint64_t cause;
+	uint64_t cause = csr_read(CSR_SCAUSE);
 
-	vcpu_enter(&vcpu->arch);
-	cause = csr_read(CSR_SCAUSE);
 	exit->reason = cause;
 	exit->pc = vcpu->arch.pc;
 	switch (cause) {

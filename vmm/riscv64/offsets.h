@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Offsets in struct vcpu_arch for the world switch in assembly; virt.c checks them against the structure. */
+/* Offsets in struct vcpu for the world switch in assembly; virt.c checks them against the structure. */
 #ifndef NESTLING_VMM_RISCV64_OFFSETS_H
 #define NESTLING_VMM_RISCV64_OFFSETS_H
 
-#define VCPU_GPR(n)  (8 * (n))
-#define VCPU_PC      256
-#define VCPU_HOST_SP 264
+#define VCPU_GPR(n)  (8 + 8 * (n))
+#define VCPU_PC      264
+#define VCPU_HOST_SP 272
 
 #endif

@@ -36,9 +36,9 @@ extern struct riscv_features riscv_features;
 /* features.c: fill in riscv_features. False: not one mode of hgatp that we know. */
 bool riscv_find_features(void);
 
-/* entry.S: run the guest until the next trap to HS-mode; and the vector that the trap takes. */
-void vcpu_enter(struct vcpu_arch *arch);
+/* entry.S: the vector that a trap takes to HS-mode; exit.c: what becomes of the guest's. */
 extern const char guest_exit[];
+void vcpu_decode(struct vcpu *vcpu, struct vm_exit *exit);
 
 /*
  * fetch.c: read the instruction at a virtual address of the guest's, as the hart would fetch it; 16 bits of it if it is a

@@ -13,9 +13,9 @@
 /* What an address in an entry can hold: 44 bits of page number. RISC-V Privileged, "Sv39", "Sv48", "Sv57". */
 #define HPA_BITS 56
 
-_Static_assert(offsetof(struct vcpu_arch, gpr[31]) == VCPU_GPR(31), "offsets.h");
-_Static_assert(offsetof(struct vcpu_arch, pc) == VCPU_PC, "offsets.h");
-_Static_assert(offsetof(struct vcpu_arch, host_sp) == VCPU_HOST_SP, "offsets.h");
+_Static_assert(offsetof(struct vcpu, arch.gpr[31]) == VCPU_GPR(31), "offsets.h");
+_Static_assert(offsetof(struct vcpu, arch.pc) == VCPU_PC, "offsets.h");
+_Static_assert(offsetof(struct vcpu, arch.host_sp) == VCPU_HOST_SP, "offsets.h");
 
 /*
  * Exceptions that the guest takes itself: those that an operating system has handlers for on a machine without
