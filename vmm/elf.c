@@ -73,17 +73,6 @@ static enum err check_header(struct elf_file *file)
 	return ERR_OK;
 }
 
-static bool in_ram(const struct vm *vm, uint64_t start, uint64_t size)
-{
-	for (size_t i = 0; i < vm->ram_ranges; i++) {
-		uint64_t ram = vm->ram[i].start.raw;
-
-		if (start >= ram && size <= vm->ram[i].size && start - ram <= vm->ram[i].size - size)
-			return true;
-	}
-	return false;
-}
-
 static bool overlaps(const struct elf_segment *a, const struct elf_segment *b)
 {
 	return a->paddr < b->paddr + b->memsz && b->paddr < a->paddr + a->memsz;
@@ -95,7 +84,7 @@ static enum err check_segment(struct elf_file *file, const struct elf_segment *s
 		return fail_segment(file, ERR_CORRUPT, "has more bytes in the file than in memory");
 	if (segment->offset > file->size || file->size - segment->offset < segment->filesz)
 		return fail_segment(file, ERR_CORRUPT, "is truncated: its bytes are not all there");
-	if (!in_ram(file->vm, segment->paddr, segment->memsz))
+	if (!vm_is_ram(file->vm, GPA(segment->paddr), segment->memsz))
 		return fail_segment(file, ERR_RANGE, "lies outside guest RAM");
 	if (segment->paddr < arch_guest_load_floor(file->vm).raw)
 		return fail_segment(file, ERR_RANGE, "lies where the boot data goes");

@@ -10,6 +10,7 @@
 #include "include/log.h"
 #include "mm/frame.h"
 #include "vmm/elf.h"
+#include "vmm/linux_image.h"
 #include "vmm/report.h"
 
 static const char *const policy_names[] = { [ALLOC_LAZY_4K] = "4k", [ALLOC_POPULATE] = "populate" };
@@ -131,8 +132,12 @@ enum err vm_load(struct vm *vm, const struct guest_image *image)
 {
 	char why[96] = "";
 	gpa_t entry;
-	enum err err = elf_load(vm, image->bytes, image->size, &entry, why, sizeof(why));
+	enum err err;
 
+	if (linux_image_is(image->bytes, image->size))
+		err = linux_image_load(vm, image->bytes, image->size, &entry, why, sizeof(why));
+	else
+		err = elf_load(vm, image->bytes, image->size, &entry, why, sizeof(why));
 	if (err == ERR_OK) {
 		err = arch_vcpu_reset(&vm->vcpu, entry);
 		strcpy(why, "its boot data does not fit its RAM");

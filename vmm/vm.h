@@ -75,6 +75,18 @@ void vm_free(struct vm *vm);
 /* Load the guest and set the vCPU to its entry. Failure and shortage of memory as for vm_new. */
 MUST_CHECK enum err vm_load(struct vm *vm, const struct guest_image *image);
 
+/* Does all of [start, start + size) lie in one range of guest RAM? */
+static inline bool vm_is_ram(const struct vm *vm, gpa_t start, uint64_t size)
+{
+	for (size_t i = 0; i < vm->ram_ranges; i++) {
+		uint64_t ram = vm->ram[i].start.raw;
+
+		if (start.raw >= ram && size <= vm->ram[i].size && start.raw - ram <= vm->ram[i].size - size)
+			return true;
+	}
+	return false;
+}
+
 /* Run until the guest ends; vm->outcome says how. */
 void vm_run(struct vm *vm);
 

@@ -50,6 +50,9 @@ void arch_vm_free(struct vm *vm);
 uint16_t arch_elf_machine(void);
 gpa_t arch_guest_load_floor(const struct vm *vm);
 
+/* The magic number in the header of this ISA's raw Linux images, as a little-endian word; 0: it has none. */
+uint32_t arch_linux_magic(void);
+
 /* Write the boot data of docs/guest-abi.md into guest memory and set the vCPU to its entry state at `entry`. */
 MUST_CHECK enum err arch_vcpu_reset(struct vcpu *vcpu, gpa_t entry);
 

@@ -198,3 +198,9 @@ gpa_t arch_guest_load_floor(const struct vm *vm)
 	(void)vm;
 	return GPA(GUEST_LOAD_FLOOR);
 }
+
+/* "ARM\x64" */
+uint32_t arch_linux_magic(void)
+{
+	return 0x644d5241;
+}

@@ -204,6 +204,12 @@ gpa_t arch_guest_load_floor(const struct vm *vm)
 	return GPA(GUEST_LOAD_FLOOR);
 }
 
+/* "RSC\x05" */
+uint32_t arch_linux_magic(void)
+{
+	return 0x05435352;
+}
+
 void arch_vcpu_dump(struct vcpu *vcpu)
 {
 	static const char *const names[GPR_COUNT] = { "x0 ", "ra ", "sp ", "gp ", "tp ", "t0 ", "t1 ", "t2 ",

@@ -132,6 +132,12 @@ gpa_t arch_guest_load_floor(const struct vm *vm)
 	return GPA(LOAD_FLOOR);
 }
 
+/* bzImage is another thing. */
+uint32_t arch_linux_magic(void)
+{
+	return 0;
+}
+
 void arch_vcpu_run(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	virt->run(vcpu, exit);
