@@ -214,9 +214,11 @@ make_disk() {
 }
 
 # Show the console from the image's first line on, and keep all of it in console.log. Set
-# END to why it stopped: `fatal`, `timeout`, or `off` when the emulator ended.
+# END to why it stopped: `fatal`, `timeout`, or `off` when the emulator ended. An image that
+# cannot start returns to the firmware, which waits for ever; later on it switches off, and
+# what looks like a fatal line may be the guest's.
 watch() {
-    local line deadline=$((SECONDS + timeout)) ours=no
+    local line deadline=$((SECONDS + timeout)) ours=no taken=no
     end='' last_line=''
     # The firmware's console carries escape sequences, and a guest may print anything.
     exec 3< <(sed -u -E 's/\x1b\[[0-9;=?]*[A-Za-z]//g; s/[\x01-\x08\x0b-\x1f\x7f]//g' "$run/console")
@@ -233,7 +235,8 @@ watch() {
         printf '%s\n' "$line" >&4
         [[ $line != nestling* ]] || ours=yes
         [[ $ours == no ]] || printf '%s\n' "$line"
-        [[ $line != 'nestling: fatal: '* ]] || end=fatal
+        [[ $line != 'nestling: the machine is ours: '* ]] || taken=yes
+        [[ $taken == yes || $line != 'nestling: fatal: '* ]] || end=fatal
         [[ -z $line ]] || last_line=$line
     done
     stop_emulator
@@ -262,15 +265,15 @@ print(report["outcome"], min(int(report["guest_status"]), 255))' 2>/dev/null
 finish() {
     local json outcome status
     [[ -z $report || $last_line == 'report: '* ]] || say "there is no report to write to $report"
-    case $end in
-    timeout)
+    if [[ $end == timeout ]]; then
         say "given up after $timeout s"
         explain
-        exit 4 ;;
-    fatal)
+        exit 4
+    fi
+    if [[ $end == fatal || $last_line == 'nestling: fatal: '* ]]; then
         explain_bochs
-        failed "the image could not start a guest" ;;
-    esac
+        failed "the image could not start a guest"
+    fi
     # A guest can print what looks like a report; what stands at the very end is none of its.
     if [[ $last_line != 'report: '* ]]; then
         explain

@@ -13,6 +13,7 @@
 #include "include/arch/virt.h"
 #include "include/log.h"
 #include "include/panic.h"
+#include "mm/frame.h"
 #include "mm/heap.h"
 
 enum {
@@ -212,14 +213,14 @@ static void run(void)
 		log_fatal("taking over the machine's memory: %s", err_name(err));
 		return;
 	}
+	log_info("nestling: the machine is ours: %lu MiB of its memory are free", frame_get_stats().free >> 20);
 	err = arch_virt_enable(&why);
 	if (err != ERR_OK) {
 		log_fatal("%s", why);
 		return;
 	}
 	err = vm_main(&boot.options, boot.guest.bytes ? &boot.guest : NULL);
-	if (err != ERR_OK)
-		log_info("nestling: nothing was run");
+	(void)err; /* it has said why, and there is nothing else to do */
 }
 
 /* On our own stack, the machine ours. */
