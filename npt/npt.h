@@ -169,6 +169,7 @@ struct npt_ops {
 extern const struct npt_ops npt_ept;       /* Intel EPT */
 extern const struct npt_ops npt_amd;       /* AMD nested paging */
 extern const struct npt_ops npt_stage2;    /* AArch64 stage 2, 4 KiB granule */
+extern const struct npt_ops npt_stage2_fwb; /* the same with FEAT_S2FWB: memory types that no guest can weaken */
 extern const struct npt_ops npt_riscv_x4;  /* RISC-V Sv39x4, Sv48x4, Sv57x4 */
 extern const struct npt_ops npt_riscv_host; /* RISC-V Sv39, Sv48, Sv57 of the hypervisor itself */
 extern const struct npt_ops npt_x86_host;  /* x86-64 long-mode paging of the hypervisor itself */

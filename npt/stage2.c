@@ -5,6 +5,9 @@
  * formats", "Stage 2 memory type and cacheability attributes", "Hardware management of the dirty state",
  * "Concatenated translation tables".
  *
+ * With FEAT_S2FWB ("HCR_EL2.FWB") the memory type is this entry's alone, whatever the guest's own tables say or whether it
+ * has any; it has an encoding of its own, and so a format of its own.
+ *
  * Level 0 is the manual's level 3, 1 its level 2, 2 its level 1, 3 its level 0. Up to 16 root tables are concatenated
  * when the input address is a few bits wider than the levels give.
  */
@@ -29,10 +32,16 @@ enum {
 	S2_NORMAL_NC = 0x5,
 	S2_NORMAL_WT = 0xa,
 	S2_NORMAL_WB = 0xf,
+	S2_FWB_NORMAL_NC = 0x5,
+	S2_FWB_NORMAL_WB = 0x6,
 };
 
 static const uint8_t s2_memattr[] = {
 	[NPT_WB] = S2_NORMAL_WB, [NPT_WT] = S2_NORMAL_WT, [NPT_WC] = S2_NORMAL_NC, [NPT_UC] = S2_DEVICE_nGnRnE,
+};
+
+static const uint8_t s2_fwb_memattr[] = {
+	[NPT_WB] = S2_FWB_NORMAL_WB, [NPT_WC] = S2_FWB_NORMAL_NC, [NPT_UC] = S2_DEVICE_nGnRnE,
 };
 
 static const char *s2_name(const struct npt_config *config)
@@ -61,6 +70,11 @@ static inline enum err s2_check(const struct npt_config *config, struct npt_attr
 	if (err == ERR_OK && (!(attr.prot & NPT_R) || attr.memtype == NPT_WP))
 		err = ERR_UNSUPPORTED;
 	return err;
+}
+
+static inline enum err s2_fwb_check(const struct npt_config *config, struct npt_attr attr)
+{
+	return attr.memtype == NPT_WT ? ERR_UNSUPPORTED : s2_check(config, attr);
 }
 
 static inline uint64_t s2_table(hpa_t table)
@@ -107,6 +121,13 @@ static inline uint64_t s2_leaf(hpa_t hpa, struct npt_attr attr, unsigned level, 
 	return s2_set_prot(pte, attr.prot, hw_ad);
 }
 
+static inline uint64_t s2_fwb_leaf(hpa_t hpa, struct npt_attr attr, unsigned level, bool hw_ad)
+{
+	uint64_t pte = s2_leaf(hpa, attr, level, hw_ad) & ~S2_MEMATTR;
+
+	return pte | (uint64_t)s2_fwb_memattr[attr.memtype] << S2_MEMATTR_SHIFT;
+}
+
 static inline hpa_t s2_addr(uint64_t pte, unsigned level)
 {
 	/* Bits below a block's address hold other fields. */
@@ -141,29 +162,39 @@ static inline struct npt_attr s2_attr(uint64_t pte, unsigned level)
 	};
 }
 
+static inline struct npt_attr s2_fwb_attr(uint64_t pte, unsigned level)
+{
+	unsigned memattr = (unsigned)((pte & S2_MEMATTR) >> S2_MEMATTR_SHIFT) & 7;
+	struct npt_attr attr = s2_attr(pte, level);
+
+	/* 0b0xx: one of the Device types; 0b111, which leaves it to stage 1, is never written. */
+	attr.memtype = memattr < 4 ? NPT_UC : memattr < S2_FWB_NORMAL_WB ? NPT_WC : NPT_WB;
+	return attr;
+}
+
 static inline uint64_t s2_shrink(uint64_t pte, unsigned level)
 {
 	return level == 1 ? pte | S2_TABLE : pte;
 }
 
+#define S2_FORMAT_COMMON                                                                                               \
+	.name = s2_name, .min_levels = 3, .max_levels = 4, .max_root_order = 4, .max_gpa_bits = 48,                    \
+	.max_hpa_bits = 48, .break_before_make = true, .kind = s2_kind, .table = s2_table, .addr = s2_addr,            \
+	.set_prot = s2_set_prot, .accessed = s2_accessed, .dirty = s2_dirty, .shrink = s2_shrink
+
 static const struct npt_format s2_format = {
-	.name = s2_name,
-	.min_levels = 3,
-	.max_levels = 4,
-	.max_root_order = 4,
-	.max_gpa_bits = 48,
-	.max_hpa_bits = 48,
-	.break_before_make = true,
-	.kind = s2_kind,
+	S2_FORMAT_COMMON,
 	.check = s2_check,
-	.table = s2_table,
 	.leaf = s2_leaf,
-	.addr = s2_addr,
 	.attr = s2_attr,
-	.set_prot = s2_set_prot,
-	.accessed = s2_accessed,
-	.dirty = s2_dirty,
-	.shrink = s2_shrink,
+};
+
+static const struct npt_format s2_fwb_format = {
+	S2_FORMAT_COMMON,
+	.check = s2_fwb_check,
+	.leaf = s2_fwb_leaf,
+	.attr = s2_fwb_attr,
 };
 
 NPT_INSTANTIATE(npt_stage2, s2_format);
+NPT_INSTANTIATE(npt_stage2_fwb, s2_fwb_format);

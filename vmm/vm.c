@@ -51,7 +51,7 @@ static enum err new_space(struct vm *vm)
 	err = arch_npt_config(top->start.raw + top->size, &ops, &config);
 	if (err == ERR_OK)
 		err = addr_space_new(&vm->as, ops, &config, arch_npt_flush);
-	vm->as.sync = arch_guest_sync;
+	vm->as.sync = arch_guest_sync();
 	if (err != ERR_OK)
 		log_fatal("cannot make a guest with %lu bytes of RAM: %s", vm->options.ram, err_name(err));
 	return err;

@@ -89,6 +89,9 @@ void arch_host_map_activate(hpa_t root)
 	install_map(&regime);
 }
 
+/* Clear a block, and go on to the next. */
+#define ZVA "dc zva, %0\n\tadd %0, %0, %1\n\t"
+
 /*
  * DC ZVA clears a block without reading it first; DCZID_EL0 tells how large that is, or that it must not be used.
  * Blocks are at least as large as a cache line, and at most 2 KiB.
@@ -102,12 +105,10 @@ void arch_zero_pages(void *pages, uint64_t size)
 		memset(pages, 0, size);
 		return;
 	}
-	for (; at < end; at += 2 * block)
-		__asm__ volatile("dc zva, %0\n\t"
-				 "dc zva, %1"
-				 :
-				 : "r"(at), "r"(at + block)
-				 : "memory");
+	while (block <= PAGE_SIZE / 8 && at < end)
+		__asm__ volatile(ZVA ZVA ZVA ZVA ZVA ZVA ZVA ZVA : "+r"(at) : "r"(block) : "memory");
+	while (at < end)
+		__asm__ volatile(ZVA : "+r"(at) : "r"(block) : "memory");
 }
 
 void arch_switch_stack(void *stack_top, void (*entry)(void))

@@ -18,9 +18,6 @@
 /* MPIDR_EL1 affinity of the only CPU. */
 #define GUEST_CPU_ID 0
 
-/* entry.S: run the guest until it stops; returns one of GUEST_EXIT_* in offsets.h. */
-unsigned guest_enter(struct vcpu_arch *arch);
-
 /* reset_fp.S: clear the FP and SIMD registers, which hold what firmware left there. */
 void reset_fp(void);
 
@@ -39,16 +36,5 @@ void emulate_sysreg(struct vcpu *vcpu);
 
 /* What a register of the identification space S3_0_C0_C<crm>_<op2> tells the guest; crm 1 to 7. */
 uint64_t guest_id_register(const struct vm *vm, unsigned crm, unsigned op2);
-
-/* --- smccc.c -------------------------------------------------------------------------------------------------------- */
-
-/* Is the function in x0 one of Nestling's own? Then `call` says which. */
-bool smccc_decode(const struct vcpu_arch *arch, struct hypercall *call);
-
-/* Serve any other HVC: SMCCC's own functions, PSCI, or NOT_SUPPORTED. */
-void smccc_call(struct vcpu *vcpu);
-
-/* Refuse an SMC: there is nothing below EL1 but us. */
-void smccc_refuse(struct vcpu_arch *arch);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "include/log.h"
 #include "vmm/aarch64/aarch64.h"
+#include "vmm/aarch64/features.h"
 #include "vmm/guest_fdt.h"
 
 /* Page-wise, as a kernel wants it: it lies at the start of RAM, below the first place for a program. */
@@ -67,6 +68,8 @@ static uint64_t guest_hcr(void)
 	uint64_t hcr = HCR_VM | HCR_SWIO | HCR_PTW | HCR_FMO | HCR_IMO | HCR_AMO | HCR_TWI | HCR_TID3 | HCR_TSC |
 		       HCR_TIDCP | HCR_TACR | HCR_RW;
 
+	if (cpu_has_fwb())
+		hcr |= HCR_FWB;
 	if (has(read_sysreg(id_aa64mmfr1_el1), ID_AA64MMFR1_LO_SHIFT))
 		hcr |= HCR_TLOR;
 	if (has(read_sysreg(id_aa64pfr0_el1), ID_AA64PFR0_RAS_SHIFT))

@@ -9,20 +9,22 @@
 	.text
 
 /*
- * unsigned guest_enter(struct vcpu_arch *arch); returns GUEST_EXIT_*
+ * void arch_vcpu_run(struct vcpu *vcpu, struct vm_exit *exit)
  *
- * The frame holds what a C function may not change; below it two registers are put on the way out.
+ * The frame holds what a function may not change, and `exit`; below it two registers are put on the way out. It goes on, and
+ * returns, as decode_exit(vcpu, exit, GUEST_EXIT_*).
  */
-	.globl	guest_enter
-	.hidden	guest_enter
-	.type	guest_enter, %function
-guest_enter:
-	stp	x29, x30, [sp, #-96]!
+	.globl	arch_vcpu_run
+	.hidden	arch_vcpu_run
+	.type	arch_vcpu_run, %function
+arch_vcpu_run:
+	stp	x29, x30, [sp, #-112]!
 	stp	x19, x20, [sp, #16]
 	stp	x21, x22, [sp, #32]
 	stp	x23, x24, [sp, #48]
 	stp	x25, x26, [sp, #64]
 	stp	x27, x28, [sp, #80]
+	str	x1, [sp, #96]
 
 	msr	tpidr_el2, x0
 	ldp	x2, x3, [x0, #VCPU_PC]
@@ -48,7 +50,7 @@ guest_enter:
 	dsb	ishst
 	eret
 
-/* From the vectors (boot/aarch64/trap_entry.S), with SP as guest_enter left it. */
+/* From the vectors (boot/aarch64/trap_entry.S), with SP as arch_vcpu_run left it. */
 	.macro guest_exit name, reason
 	.globl	\name
 	.hidden	\name
@@ -95,15 +97,15 @@ guest_exit:
 	mrs	x5, spsr_el2
 	stp	x4, x5, [x0, #VCPU_PC]
 
-	mov	x0, x2
+	ldr	x1, [sp, #96]
 	ldp	x19, x20, [sp, #16]
 	ldp	x21, x22, [sp, #32]
 	ldp	x23, x24, [sp, #48]
 	ldp	x25, x26, [sp, #64]
 	ldp	x27, x28, [sp, #80]
-	ldp	x29, x30, [sp], #96
-	ret
+	ldp	x29, x30, [sp], #112
+	b	decode_exit
 	.size	guest_exit_sync, . - guest_exit_sync
-	.size	guest_enter, . - guest_enter
+	.size	arch_vcpu_run, . - arch_vcpu_run
 
 	.section .note.GNU-stack, "", %progbits

@@ -9,9 +9,13 @@
 #include "include/log.h"
 #include "vmm/aarch64/aarch64.h"
 #include "vmm/aarch64/offsets.h"
+#include "vmm/aarch64/smccc.h"
 
 /* Interrupts in a row, without an instruction of the guest's between them, that are put up with. */
 #define INTERRUPTS_IN_A_ROW 64
+
+/* Where arch_vcpu_run (entry.S) goes on. */
+void decode_exit(struct vcpu *vcpu, struct vm_exit *exit, uint64_t vector);
 
 void skip_instruction(struct vcpu_arch *arch)
 {
@@ -193,15 +197,15 @@ static void decode_sync(struct vcpu *vcpu, struct vm_exit *exit)
 	}
 }
 
-void arch_vcpu_run(struct vcpu *vcpu, struct vm_exit *exit)
+void decode_exit(struct vcpu *vcpu, struct vm_exit *exit, uint64_t vector)
 {
-	vcpu->arch.vector = guest_enter(&vcpu->arch);
+	vcpu->arch.vector = vector;
 	exit->pc = vcpu->arch.pc;
-	if (vcpu->arch.vector == GUEST_EXIT_SYNC) {
+	if (vector == GUEST_EXIT_SYNC) {
 		decode_sync(vcpu, exit);
 	} else {
 		exit->kind = VM_EXIT_ARCH;
-		exit->reason = vcpu->arch.vector;
+		exit->reason = vector;
 	}
 }
 

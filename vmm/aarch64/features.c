@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How wide addresses are. */
+/* What the CPU's memory model offers. */
 #include "vmm/aarch64/features.h"
 
 #include "include/arch/aarch64/sysreg.h"
@@ -16,4 +16,9 @@ unsigned cpu_pa_range(void)
 unsigned pa_range_bits(unsigned range)
 {
 	return range_bits[range];
+}
+
+bool cpu_has_fwb(void)
+{
+	return id_field(read_sysreg(ID_AA64MMFR2_EL1), ID_AA64MMFR2_FWB_SHIFT) != 0;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Offsets in struct vcpu_arch for the world switch in assembly, and what it returns; virt.c checks the offsets. */
+/* Offsets in struct vcpu for the world switch in assembly, and why it ends; virt.c checks the offsets. */
 #ifndef NESTLING_VMM_AARCH64_OFFSETS_H
 #define NESTLING_VMM_AARCH64_OFFSETS_H
 
-#define VCPU_X(n) (8 * (n))
-#define VCPU_PC   256
+#define VCPU_X(n) (8 + 8 * (n))
+#define VCPU_PC   264
 
 /* Which of EL2's vectors the guest left by. */
 #define GUEST_EXIT_SYNC   0

@@ -6,15 +6,10 @@
  * Nestling's own calls are in the range of vendor-specific hypervisor services, owner 6: 0xc6000000 plus the number of
  * vmm/hypercall.h, with 64-bit arguments in x1 to x4, or 0x86000000 plus it, with 32-bit ones.
  */
-#include "vmm/aarch64/aarch64.h"
+#include "vmm/aarch64/smccc.h"
 #include "vmm/hypercall.h"
 
 #include "include/log.h"
-
-/* Fast calls, by owner; bits 31:16 of the function identifier. */
-#define OWNER_VENDOR_HYP_32 0x8600
-#define OWNER_VENDOR_HYP_64 0xc600
-#define FUNCTION_QUERIES    0xff00 /* from here on, general queries about the owner */
 
 #define SMCCC_VERSION       UINT32_C(0x80000000)
 #define SMCCC_ARCH_FEATURES UINT32_C(0x80000001)
@@ -38,37 +33,12 @@ static const uint32_t nestling_uid[4] = { 0x7473654e, 0x674e696c, 0x00000080, 0x
 #define PSCI_SYSTEM_OFF        UINT32_C(0x84000008)
 #define PSCI_SYSTEM_RESET      UINT32_C(0x84000009)
 #define PSCI_FEATURES          UINT32_C(0x8400000a)
-#define PSCI_64                BIT(30) /* the same function with 64-bit arguments */
 
 #define PSCI_VERSION_1_1        0x10001
 #define PSCI_INVALID_PARAMETERS ((uint64_t)-2)
 #define PSCI_ALREADY_ON         ((uint64_t)-4)
 #define PSCI_AFFINITY_ON        UINT64_C(0)
 #define PSCI_NO_TRUSTED_OS      UINT64_C(2)
-
-static uint32_t function_of(const struct vcpu_arch *arch)
-{
-	return (uint32_t)arch->x[0];
-}
-
-/* Bit 30 says how wide the arguments are. */
-static uint64_t argument(const struct vcpu_arch *arch, unsigned number)
-{
-	return function_of(arch) & PSCI_64 ? arch->x[number] : (uint32_t)arch->x[number];
-}
-
-bool smccc_decode(const struct vcpu_arch *arch, struct hypercall *call)
-{
-	uint32_t function = function_of(arch), owner = function >> 16;
-
-	if ((owner != OWNER_VENDOR_HYP_64 && owner != OWNER_VENDOR_HYP_32) ||
-	    (function & 0xffff) >= FUNCTION_QUERIES || ESR_IMM16(arch->esr) != 0)
-		return false;
-	call->number = function & 0xffff;
-	for (unsigned i = 0; i < HYPERCALL_ARGS; i++)
-		call->arg[i] = argument(arch, i + 1);
-	return true;
-}
 
 /* --- PSCI ----------------------------------------------------------------------------------------------------------- */
 
@@ -77,12 +47,12 @@ static bool psci_has(uint32_t function)
 	switch (function) {
 	case PSCI_VERSION:
 	case PSCI_CPU_SUSPEND:
-	case PSCI_CPU_SUSPEND | PSCI_64:
+	case PSCI_CPU_SUSPEND | SMCCC_64:
 	case PSCI_CPU_OFF:
 	case PSCI_CPU_ON:
-	case PSCI_CPU_ON | PSCI_64:
+	case PSCI_CPU_ON | SMCCC_64:
 	case PSCI_AFFINITY_INFO:
-	case PSCI_AFFINITY_INFO | PSCI_64:
+	case PSCI_AFFINITY_INFO | SMCCC_64:
 	case PSCI_MIGRATE_INFO_TYPE:
 	case PSCI_SYSTEM_OFF:
 	case PSCI_SYSTEM_RESET:
@@ -104,7 +74,7 @@ static uint64_t power_down(struct vm *vm, const char *how)
 
 static uint64_t psci_affinity_info(const struct vcpu_arch *arch)
 {
-	if (argument(arch, 1) != GUEST_CPU_ID || argument(arch, 2) != 0)
+	if (smccc_argument(arch, 1) != GUEST_CPU_ID || smccc_argument(arch, 2) != 0)
 		return PSCI_INVALID_PARAMETERS;
 	return PSCI_AFFINITY_ON;
 }
@@ -116,13 +86,13 @@ static uint64_t psci_call(struct vcpu *vcpu, uint32_t function)
 
 	if (!psci_has(function))
 		return SMCCC_NOT_SUPPORTED;
-	switch (function & ~(uint32_t)PSCI_64) {
+	switch (function & ~(uint32_t)SMCCC_64) {
 	case PSCI_VERSION:
 		return PSCI_VERSION_1_1;
 	case PSCI_FEATURES:
 		return psci_has((uint32_t)arch->x[1]) ? SMCCC_SUCCESS : SMCCC_NOT_SUPPORTED;
 	case PSCI_CPU_ON:
-		return argument(arch, 1) == GUEST_CPU_ID ? PSCI_ALREADY_ON : PSCI_INVALID_PARAMETERS;
+		return smccc_argument(arch, 1) == GUEST_CPU_ID ? PSCI_ALREADY_ON : PSCI_INVALID_PARAMETERS;
 	case PSCI_AFFINITY_INFO:
 		return psci_affinity_info(arch);
 	case PSCI_MIGRATE_INFO_TYPE:
@@ -149,7 +119,7 @@ static void tell_uid(struct vcpu_arch *arch)
 void smccc_call(struct vcpu *vcpu)
 {
 	struct vcpu_arch *arch = &vcpu->arch;
-	uint32_t function = function_of(arch), about = (uint32_t)arch->x[1];
+	uint32_t function = smccc_function(arch), about = (uint32_t)arch->x[1];
 
 	if (ESR_IMM16(arch->esr) != 0) { /* reserved: DEN0028, "Conduit instructions" */
 		arch->x[0] = SMCCC_NOT_SUPPORTED;

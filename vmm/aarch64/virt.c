@@ -12,9 +12,9 @@
 
 #define EM_AARCH64 183
 
-_Static_assert(offsetof(struct vcpu_arch, x[30]) == VCPU_X(30), "offsets.h");
-_Static_assert(offsetof(struct vcpu_arch, pc) == VCPU_PC, "offsets.h");
-_Static_assert(offsetof(struct vcpu_arch, pstate) == VCPU_PC + 8, "offsets.h");
+_Static_assert(offsetof(struct vcpu, arch.x[30]) == VCPU_X(30), "offsets.h");
+_Static_assert(offsetof(struct vcpu, arch.pc) == VCPU_PC, "offsets.h");
+_Static_assert(offsetof(struct vcpu, arch.pstate) == VCPU_PC + 8, "offsets.h");
 
 /* TGran4: 0xf, none. TGran4_2: 0, as TGran4 says; 1, none. */
 static bool has_4k_granule(void)
@@ -78,7 +78,7 @@ enum err arch_npt_config(uint64_t gpa_end, const struct npt_ops **ops, struct np
 
 	if (ipa_range(gpa_end, &range) != ERR_OK)
 		return ERR_RANGE;
-	*ops = &npt_stage2;
+	*ops = cpu_has_fwb() ? &npt_stage2_fwb : &npt_stage2;
 	*config = (struct npt_config){
 		/* Up to 16 tables of the second level stand side by side as the root: that is 4 bits more. */
 		.levels = pa_range_bits(range) <= 43 ? 3 : 4,

@@ -163,7 +163,10 @@ void arch_npt_flush_local(struct vcpu *vcpu, gpa_t gpa)
 }
 
 /* There is no state of a hart in which it goes past its caches. */
-const addr_space_sync arch_guest_sync = NULL;
+addr_space_sync arch_guest_sync(void)
+{
+	return NULL;
+}
 
 void arch_vm_ram_layout(struct vm *vm, uint64_t ram)
 {

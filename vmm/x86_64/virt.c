@@ -99,7 +99,10 @@ void arch_npt_flush_local(struct vcpu *vcpu, gpa_t gpa)
 }
 
 /* Caches are coherent for all accesses, whatever their memory type, but for those of devices that do not snoop. */
-const addr_space_sync arch_guest_sync = NULL;
+addr_space_sync arch_guest_sync(void)
+{
+	return NULL;
+}
 
 void arch_vm_ram_layout(struct vm *vm, uint64_t ram)
 {

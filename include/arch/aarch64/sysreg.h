@@ -62,6 +62,7 @@ static inline unsigned id_field(uint64_t id, unsigned shift)
 #define ID_AA64MMFR1_LO_SHIFT     16
 #define ID_AA64MMFR1_PAN_SHIFT    20
 #define ID_AA64MMFR1_HCX_SHIFT    40
+#define ID_AA64MMFR2_FWB_SHIFT    40
 #define ID_AA64MMFR4_E2H0_SHIFT   24
 
 #define HAFDBS_ACCESS_AND_DIRTY 2
@@ -117,6 +118,7 @@ static inline unsigned id_field(uint64_t id, unsigned shift)
 #define HCR_TEA   BIT(37)
 #define HCR_APK   BIT(40)
 #define HCR_API   BIT(41)
+#define HCR_FWB   BIT(46) /* stage 2 alone decides about memory types */
 
 /* The hypervisor's own: lower levels are AArch64, and nothing more. */
 #define HCR_HOST HCR_RW
