@@ -7,6 +7,7 @@
 #define CR0_TS      (1ul << 3)
 #define CR0_NW      (1ul << 29)
 #define CR0_CD      (1ul << 30)
+#define CR0_PG      (1ul << 31)
 #define CR4_PAE     (1ul << 5)
 #define CR4_OSXSAVE (1ul << 18)
 
@@ -15,7 +16,8 @@ static void control_registers(void)
 	uint64_t cr0, cr4, cr8 = 5;
 
 	__asm__ volatile("movq %%cr0, %0\n\tmovq %%cr4, %1" : "=r"(cr0), "=r"(cr4));
-	CHECK(TRAP_OF("movq %0, %%cr0", : "r"(cr0 | CR0_NW)) == VECTOR_GP); /* without CD */
+	CHECK(TRAP_OF("movq %0, %%cr0", : "r"(cr0 & ~CR0_PG)) == VECTOR_GP); /* in 64-bit mode */
+	CHECK(TRAP_OF("movq %0, %%cr0", : "r"(cr0 | CR0_NW)) == VECTOR_GP);  /* without CD */
 	CHECK(TRAP_OF("movq %0, %%cr0", : "r"(cr0 | CR0_CD)) == NO_TRAP);
 	CHECK(TRAP_OF("movq %0, %%cr0", : "r"(cr0 | CR0_TS)) == NO_TRAP);
 	CHECK(TRAP_OF("clts", :) == NO_TRAP);
