@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What the hart's H extension offers: registers are written, and what they keep is read back. */
+#include "drivers/riscv64/hart.h"
 #include "include/arch/riscv64/guarded.h"
 #include "include/arch/riscv64/insn.h"
 #include "vmm/riscv64/riscv.h"
@@ -40,6 +41,9 @@ static void find_environment(struct riscv_features *features)
 	if (!csr_try_write(CSR_HENVCFG, wanted))
 		return;
 	features->henvcfg = csr_read(CSR_HENVCFG) & wanted;
+	/* QEMU 7.2 keeps this bit without having the extension. */
+	if (!hart_has_extension("svpbmt"))
+		features->henvcfg &= ~HENVCFG_PBMTE;
 	features->pbmt = features->henvcfg & HENVCFG_PBMTE;
 	features->hw_ad = features->henvcfg & HENVCFG_ADUE;
 	features->sstc = (features->henvcfg & HENVCFG_STCE) && csr_try_write(CSR_VSTIMECMP, UINT64_MAX);

@@ -39,6 +39,7 @@
 #define CSR_HENVCFG    0x60a
 #define CSR_HSTATEEN0  0x60c
 #define CSR_HTVAL      0x643
+#define CSR_HIP        0x644
 #define CSR_HVIP       0x645
 #define CSR_HTINST     0x64a
 #define CSR_HGATP      0x680

@@ -30,7 +30,6 @@ static void expect_wake(const char *how, uint64_t deadline)
 	CSR_SET("sie", SIE_STIE);
 	__asm__ volatile("wfi" : : : "memory");
 	CHECK(now() >= deadline);
-	CHECK(CSR_READ("sip") & SIE_STIE);
 	CSR_CLEAR("sie", SIE_STIE);
 	rt_printf("timer: woken by %s\n", how);
 }
@@ -40,7 +39,6 @@ static uint64_t set_by_sbi(void)
 	uint64_t deadline = now() + TICKS;
 
 	CHECK(sbi(TIME, 0, deadline, 0, 0).error == 0);
-	CHECK(!(CSR_READ("sip") & SIE_STIE) || now() >= deadline);
 	return deadline;
 }
 
@@ -61,7 +59,6 @@ int guest_main(void)
 	CHECK(sbi(TIME, 0, 0, 0, 0).error == 0); /* long ago */
 	expect_wake("SBI, at once", 0);
 	CHECK(sbi(TIME, 0, UINT64_MAX, 0, 0).error == 0);
-	CHECK(!(CSR_READ("sip") & SIE_STIE));
 	if (set_stimecmp(UINT64_MAX) == NO_TRAP) {
 		set_stimecmp(now() + TICKS);
 		expect_interrupt("stimecmp", 0);
