@@ -13,17 +13,27 @@
 
 #define EPT                                                                                             \
 	.ops = &npt_ept, .oracle = &oracle_ept, .report_name = "ept", .types = X86_TYPES, .accessed_bit = 8, \
-	.dirty_bit = 9, .address = BITS(51, 12)
-#define AMD                                                                                         \
-	.oracle = &oracle_amd, .types = X86_TYPES, .accessed_bit = 5, .dirty_bit = 6, .address = BITS(51, 12)
-#define STAGE2                                                                                                    \
-	.ops = &npt_stage2, .oracle = &oracle_stage2, .report_name = "stage2", .types = ARM_TYPES,                   \
-	.break_before_make = true, .accessed_bit = 10, .dirty_bit = 7, .address = BITS(47, 12)
-#define RISCV                                                                                                \
-	.ops = &npt_riscv_x4, .oracle = &oracle_riscv, .root_order = 2, .accessed_bit = 6, .dirty_bit = 7, \
+	.dirty_bit = 9, .keeps_dirty = true, .address = BITS(51, 12)
+#define AMD                                                                                          \
+	.oracle = &oracle_amd, .types = X86_TYPES, .accessed_bit = 5, .dirty_bit = 6, .keeps_dirty = true, \
+	.address = BITS(51, 12)
+#define STAGE2                                                                                    \
+	.ops = &npt_stage2, .oracle = &oracle_stage2, .report_name = "stage2", .types = ARM_TYPES,   \
+	.break_before_make = true, .accessed_bit = 10, .dirty_bit = 7, .keeps_dirty = true,          \
+	.address = BITS(47, 12)
+#define EL2                                                                                         \
+	.ops = &npt_el2_host, .oracle = &oracle_el2, .report_name = "el2_host", .types = ARM_TYPES,    \
+	.break_before_make = true, .accessed_bit = 10, .address = BITS(47, 12), .supervisor = true
+#define RISCV                                                                                        \
+	.oracle = &oracle_riscv, .accessed_bit = 6, .dirty_bit = 7, .keeps_dirty = true,                \
 	.address = BITS(53, 10), .address_shift = 2
+#define X4      RISCV, .ops = &npt_riscv_x4, .root_order = 2
+#define RV_HOST RISCV, .ops = &npt_riscv_host, .supervisor = true
 
 #define GEOMETRY(l, g, h, m) .levels = (l), .gpa_bits = (g), .hpa_bits = (h), .max_leaf = (m)
+
+/* As boot/aarch64/machine.c programs MAIR_EL2: Normal write-back, write-through, non-cacheable, Device-nGnRnE. */
+#define HOST_MAIR 0x0044bbff
 
 #define LOW  0x40000000   /* tables below the guest addresses in use */
 #define HIGH 0x8000000000 /* and far above: phys_to_virt wraps around */
@@ -51,12 +61,18 @@ const struct format_case formats[] = {
 	  .config = { GEOMETRY(3, 43, 48, 1), .page_memtypes = true } },
 	{ .name = "stage2-48", STAGE2, .tables_at = HIGH,
 	  .config = { GEOMETRY(4, 48, 48, 2), .hw_ad = true, .page_memtypes = true } },
-	{ .name = "sv39x4", RISCV, .report_name = "sv39x4", .types = TYPE(WB), .tables_at = LOW,
+	{ .name = "el2", EL2, .tables_at = LOW,
+	  .config = { GEOMETRY(4, 48, 48, 2), .page_memtypes = true } },
+	{ .name = "sv39x4", X4, .report_name = "sv39x4", .types = TYPE(WB), .tables_at = LOW,
 	  .config = { GEOMETRY(3, 41, 56, 2) } },
-	{ .name = "sv48x4", RISCV, .report_name = "sv48x4", .types = RISCV_TYPES, .exec_only = true, .tables_at = HIGH,
+	{ .name = "sv48x4", X4, .report_name = "sv48x4", .types = RISCV_TYPES, .exec_only = true, .tables_at = HIGH,
 	  .config = { GEOMETRY(4, 50, 56, 2), .hw_ad = true, .exec_only = true, .page_memtypes = true } },
-	{ .name = "sv57x4", RISCV, .report_name = "sv57x4", .types = RISCV_TYPES, .tables_at = HIGH,
+	{ .name = "sv57x4", X4, .report_name = "sv57x4", .types = RISCV_TYPES, .tables_at = HIGH,
 	  .config = { GEOMETRY(5, 59, 50, 2), .hw_ad = true, .page_memtypes = true } },
+	{ .name = "host-sv39", RV_HOST, .report_name = "sv39", .types = TYPE(WB), .tables_at = LOW,
+	  .config = { GEOMETRY(3, 38, 56, 2) } },
+	{ .name = "host-sv57", RV_HOST, .report_name = "sv57", .types = RISCV_TYPES, .tables_at = HIGH,
+	  .config = { GEOMETRY(5, 56, 56, 2), .page_memtypes = true } },
 };
 
 const size_t format_count = ARRAY_LEN(formats);
@@ -72,7 +88,7 @@ struct oracle_machine format_machine(const struct format_case *format)
 		.exec_only = format->config.exec_only,
 		.svpbmt = format->config.page_memtypes,
 		.supervisor = format->supervisor,
-		.pat = HOST_PAT,
+		.pat = format->oracle == &oracle_el2 ? HOST_MAIR : HOST_PAT,
 	};
 }
 

@@ -34,8 +34,9 @@ struct oracle_machine {
 	bool hw_ad;          /* hardware keeps accessed and dirty */
 	bool exec_only;      /* EPT only */
 	bool svpbmt;         /* RISC-V only */
-	bool supervisor;     /* x86: one's own map, with SMEP, SMAP and WP on, rather than a nested one */
-	uint64_t pat;        /* x86: IA32_PAT of the host */
+	/* One's own map rather than a nested one. x86: with SMEP, SMAP and WP on; RISC-V: S-mode with SUM clear. */
+	bool supervisor;
+	uint64_t pat;        /* x86: IA32_PAT of the host; EL2: MAIR_EL2 */
 
 	/* Memory, eight bytes at a time; `set` ORs bits in, atomically. */
 	uint64_t (*load)(void *memory, uint64_t hpa);
@@ -96,6 +97,6 @@ struct oracle {
 		     struct oracle_walk *walk);
 };
 
-extern const struct oracle oracle_ept, oracle_amd, oracle_stage2, oracle_riscv;
+extern const struct oracle oracle_ept, oracle_amd, oracle_stage2, oracle_el2, oracle_riscv;
 
 #endif

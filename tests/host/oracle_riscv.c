@@ -3,6 +3,8 @@
  * RISC-V G-stage, Sv39x4, Sv48x4 and Sv57x4, as in the Privileged Architecture: "Virtual Address Translation Process"
  * (the numbered steps below are its), with the changes of the hypervisor extension's "Guest Physical Address
  * Translation" (a root of 16 KiB, two more index bits, U = 1 required, G ignored), and Svpbmt. No Svnapot.
+ *
+ * Without those changes it is the lower half of Sv39, Sv48 and Sv57 for S-mode with SUM clear, which must not use U = 1.
  */
 #include "tests/host/oracle.h"
 
@@ -52,14 +54,14 @@ static void riscv_decode(const struct oracle_machine *m, uint64_t pte, unsigned 
 		return;
 
 	e->addr = ppn(pte) << 12;
-	e->odd = pte & G;
+	e->odd = (pte & G) && !m->supervisor;
 	if (!leaf) {
 		e->kind = ORACLE_TABLE;
 		e->prot = ORACLE_R | ORACLE_W | ORACLE_X;
 		return;
 	}
 	e->kind = ORACLE_LEAF;
-	if (pte & U)
+	if (!(pte & U) == m->supervisor)
 		e->prot = ((pte & R) ? ORACLE_R : 0) | ((pte & W) ? ORACLE_W : 0) | ((pte & X) ? ORACLE_X : 0);
 	e->type = memory_type(pte);
 	e->accessed = pte & A;
@@ -70,8 +72,7 @@ static void riscv_decode(const struct oracle_machine *m, uint64_t pte, unsigned 
 
 static unsigned riscv_root_bits(const struct oracle_machine *m)
 {
-	(void)m;
-	return 11;
+	return m->supervisor ? 9 : 11;
 }
 
 /* Step 9: A clear, or D clear and a store. With Svade that is a page fault, with Svadu the hardware sets them. */
@@ -96,8 +97,8 @@ static void riscv_walk(const struct oracle_machine *m, uint64_t gpa, unsigned ac
 	memset(walk, 0, sizeof(*walk));
 	walk->status = ORACLE_NOT_PRESENT;
 	walk->level = m->levels;
-	/* Bits of the guest-physical address above the translated ones must be zero. */
-	if (gpa >> (12 + 9 * m->levels + 2) || gpa >> m->gpa_bits)
+	/* Bits of the guest-physical address above the translated ones must be zero; own addresses are sign-extended. */
+	if (gpa >> ((m->supervisor ? 11 : 14) + 9 * m->levels) || gpa >> m->gpa_bits)
 		return;
 	for (;; i--) {
 		uint64_t slot = a + vpn * 8;

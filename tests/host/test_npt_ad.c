@@ -30,7 +30,7 @@ static void leaves_start_as_configured(void **state)
 			CHECK_ERR(fixture_map(f, GIB(1), 0, size, prot), ERR_OK);
 			leaf = query(f, GIB(1));
 			CHECK_EQ(leaf.accessed, !hw_ad);
-			CHECK_EQ(leaf.dirty, !hw_ad);
+			CHECK(leaf.dirty == !hw_ad || !f->format->keeps_dirty, "dirty is %d", leaf.dirty);
 			CHECK_ERR(fixture_unmap(f, GIB(1), size), ERR_OK);
 		}
 	}

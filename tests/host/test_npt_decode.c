@@ -331,8 +331,8 @@ static void all_patterns_decode(void **state)
 	struct probe probe = { .f = f, .view = f->view };
 
 	probe.view.machine.hpa_bits = f->view.oracle == &oracle_riscv  ? 56 :
-				      f->view.oracle == &oracle_stage2 ? 48 :
-									 52;
+				      f->format->address == BITS(47, 12) ? 48 :
+									   52;
 	probe.view.machine.exec_only = true;
 	probe.view.machine.svpbmt = true;
 	probe.view.machine.max_leaf = 2;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Which geometries each format has, and what roots they get. */
+#include <string.h>
+
+#include "npt/riscv.h"
 #include "tests/host/fixture.h"
 
 struct geometry {
@@ -69,6 +72,17 @@ static const struct geometry geometries[] = {
 	{ &npt_riscv_x4, 4, 51, 56, 2, -1 },
 	{ &npt_riscv_x4, 5, 60, 56, 2, -1 },
 	{ &npt_riscv_x4, 3, 41, 57, 2, -1 },
+
+	/* The hypervisor's own: one root, and on RISC-V no more than the lower half is one to one. */
+	{ &npt_el2_host, 4, 48, 48, 2, 0 },
+	{ &npt_el2_host, 3, 39, 48, 2, -1 },
+	{ &npt_el2_host, 4, 49, 48, 2, -1 },
+	{ &npt_riscv_host, 3, 38, 56, 2, 0 },
+	{ &npt_riscv_host, 4, 47, 56, 2, 0 },
+	{ &npt_riscv_host, 5, 56, 56, 2, 0 },
+	{ &npt_riscv_host, 3, 40, 56, 2, -1 },
+	{ &npt_riscv_host, 5, 58, 56, 2, -1 },
+	{ &npt_riscv_host, 2, 30, 56, 1, -1 },
 };
 
 static void check_geometry(struct fixture *fixture, const struct geometry *g)
@@ -142,12 +156,35 @@ static void free_flushes_before_it_frees(void **state)
 	}
 }
 
+/* The root that a RISC-V mode is tried with, before there are tables: all permissions, one to one. */
+static void the_identity_root_is_one_to_one(void **state)
+{
+	static uint64_t root[512] __attribute__((aligned(4096)));
+	struct oracle_machine m = { .hpa_bits = 56, .max_leaf = 4, .supervisor = true };
+	struct oracle_entry e;
+
+	(void)state;
+	for (m.levels = 3; m.levels <= 5; m.levels++) {
+		memset(root, 0, sizeof(root));
+		npt_riscv_identity_root(root, m.levels);
+		for (uint64_t i = 0; i < 512; i++) {
+			oracle_riscv.decode(&m, root[i], m.levels - 1, &e);
+			CHECK_EQ(e.kind, i < 256 ? ORACLE_LEAF : ORACLE_EMPTY);
+			if (i >= 256)
+				continue;
+			CHECK_EQ(e.addr, i << (12 + 9 * (m.levels - 1)));
+			CHECK(e.prot == NPT_RWX && e.accessed && e.dirty && !e.odd, "entry %ju", (uintmax_t)i);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(geometries_are_as_the_manuals_have_them),
 		cmocka_unit_test(a_root_that_cannot_be_had_is_no_memory),
 		cmocka_unit_test(free_flushes_before_it_frees),
+		cmocka_unit_test(the_identity_root_is_one_to_one),
 	};
 
 	return cmocka_run_group_tests_name("npt_geometry", tests, NULL, NULL);

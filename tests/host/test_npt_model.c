@@ -215,7 +215,7 @@ static void do_touch(struct model *model)
 	if (!user)
 		return;
 	view_touch(&f->view, gpa, access);
-	page->written |= access == ORACLE_W;
+	page->written |= access == ORACLE_W && f->format->keeps_dirty;
 	model->done[6]++;
 }
 

@@ -22,9 +22,13 @@ static const struct oracle_machine self = { .levels = 4, .gpa_bits = 48, .hpa_bi
 static const struct oracle_machine arm = { .levels = 3, .gpa_bits = 40, .hpa_bits = 40, .max_leaf = 2 };
 static const struct oracle_machine arm_ad = { .levels = 3, .gpa_bits = 40, .hpa_bits = 40, .max_leaf = 2,
 					      .hw_ad = true };
+static const struct oracle_machine el2 = { .levels = 4, .gpa_bits = 48, .hpa_bits = 44, .max_leaf = 2,
+					   .pat = 0x0044bbff };
 static const struct oracle_machine rv = { .levels = 3, .gpa_bits = 41, .hpa_bits = 56, .max_leaf = 2 };
 static const struct oracle_machine rv_pbmt = { .levels = 3, .gpa_bits = 41, .hpa_bits = 56, .max_leaf = 2,
 					       .hw_ad = true, .svpbmt = true };
+static const struct oracle_machine rv_self = { .levels = 3, .gpa_bits = 38, .hpa_bits = 56, .max_leaf = 2,
+					       .supervisor = true };
 
 struct vector {
 	const struct oracle *oracle;
@@ -109,6 +113,20 @@ static const struct vector vectors[] = {
 	{ &oracle_stage2, &arm, 2, 0x400007fd, LEAF, 0x40000000, RWX, ORACLE_WB },
 	{ &oracle_stage2, &arm, 3, 0x400007fd, EMPTY, 0, 0, 0 }, /* no blocks at level 0 */
 
+	{ &oracle_el2, &el2, 0, 0xfffffffffffffffe, EMPTY, 0, 0, 0 },
+	{ &oracle_el2, &el2, 0, 0x12345743, LEAF, 0x12345000, RWX, ORACLE_WB },
+	{ &oracle_el2, &el2, 0, 0x123457c7, LEAF, 0x12345000, R | X, ORACLE_WT },
+	{ &oracle_el2, &el2, 0, 0x004000001234574b, LEAF, 0x12345000, R | W, ORACLE_WC },
+	{ &oracle_el2, &el2, 0, 0x004000001234544f, LEAF, 0x12345000, R | W, ORACLE_UC },
+	{ &oracle_el2, &el2, 0, 0x12345741, EMPTY, 0, 0, 0 },
+	{ &oracle_el2, &el2, 0, 0x0000100012345743, BAD, 0, 0, 0 },
+	{ &oracle_el2, &el2, 1, 0x12200741, LEAF, 0x12200000, RWX, ORACLE_WB },
+	{ &oracle_el2, &el2, 1, 0x12345003, TABLE, 0x12345000, RWX, 0 },
+	{ &oracle_el2, &el2, 2, 0x5000000012345003, TABLE, 0x12345000, R, 0 }, /* APTable, XNTable */
+	{ &oracle_el2, &el2, 3, 0x40000741, EMPTY, 0, 0, 0 },
+
+	{ &oracle_riscv, &rv_self, 0, 0x048d14cf, LEAF, 0x12345000, RWX, ORACLE_WB },
+	{ &oracle_riscv, &rv_self, 0, 0x048d14df, LEAF, 0x12345000, 0, ORACLE_WB }, /* U = 1 */
 	{ &oracle_riscv, &rv, 0, 0xfffffffffffffffe, EMPTY, 0, 0, 0 },
 	{ &oracle_riscv, &rv, 0, 0x048d14df, LEAF, 0x12345000, RWX, ORACLE_WB },
 	{ &oracle_riscv, &rv, 0, 0x048d14cf, LEAF, 0x12345000, 0, ORACLE_WB }, /* U = 0 */
@@ -297,6 +315,22 @@ static void riscv_walks(void **state)
 	expect_walk(&oracle_riscv, &m, gpa, R, ORACLE_REFUSED, 0);
 }
 
+static void el2_walks(void **state)
+{
+	struct oracle_machine m = with_memory(&el2);
+	uint64_t va = 3ull << 39 | 2ull << 30 | 1ull << 21 | 0x12345;
+
+	(void)state;
+	*word(BASE + 24) = 0x101003;
+	*word(0x101000 + 16) = 0x1000000000102003; /* XNTable */
+	*word(0x102000 + 8) = 0x12200741;
+	expect_walk(&oracle_el2, &m, va, R | W, ORACLE_OK, 0x12212345);
+	expect_walk(&oracle_el2, &m, va, X, ORACLE_DENIED, 0);
+	expect_walk(&oracle_el2, &m, va | 1ull << 48, R, ORACLE_NOT_PRESENT, 0);
+	*word(0x102000 + 8) = 0x12200341; /* AF = 0 */
+	expect_walk(&oracle_el2, &m, va, R, ORACLE_DENIED, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -305,6 +339,7 @@ int main(void)
 		cmocka_unit_test(amd_walks),
 		cmocka_unit_test(stage2_walks),
 		cmocka_unit_test(riscv_walks),
+		cmocka_unit_test(el2_walks),
 	};
 
 	return cmocka_run_group_tests_name("oracle", tests, NULL, NULL);
