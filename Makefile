@@ -215,7 +215,7 @@ build/host/nestling.a: $(host-objects)
 
 $(host-tests): %: %.o build/host/nestling.a
 	$(call log,HOSTLD,$@)
-	$(Q)$(HOSTCC) $(host-flags) $^ -lcmocka -o $@
+	$(Q)$(HOSTCC) $(host-flags) $^ -lcmocka -lfdt -o $@
 
 # --- Tooling ------------------------------------------------------------------------
 

@@ -139,12 +139,16 @@ enum err acpi_find_table(const void *rsdp, acpi_reader reader, const char signat
 /* 1, 2, 4 bytes for the codes 1, 2, 3; what is older than the codes, or senseless, means bytes. */
 static uint8_t access_bytes(uint8_t code)
 {
-	return code >= 1 && code <= 3 ? (uint8_t)(1 << (code - 1)) : 1;
+	static const uint8_t bytes[] = { 1, 1, 2, 4 };
+
+	return code < ARRAY_LEN(bytes) ? bytes[code] : 1;
 }
 
 static uint8_t log2_bytes(uint8_t bytes)
 {
-	return bytes == 4 ? 2 : bytes == 2;
+	if (bytes == 4)
+		return 2;
+	return bytes == 2 ? 1 : 0;
 }
 
 static enum err port_of_spcr(const struct acpi_spcr *spcr, struct serial_port *port)

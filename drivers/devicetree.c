@@ -142,7 +142,7 @@ enum err devicetree_find_serial(const void *fdt, struct serial_port *port)
 	enum err err;
 
 	if (node < 0)
-		return node == -FDT_ERR_NOTFOUND ? ERR_NOT_FOUND : ERR_CORRUPT;
+		return node == -FDT_ERR_NOTFOUND || node == -FDT_ERR_BADPATH ? ERR_NOT_FOUND : ERR_CORRUPT;
 	while (i < ARRAY_LEN(uarts) && fdt_node_check_compatible(fdt, node, uarts[i].compatible) != 0)
 		i++;
 	if (i == ARRAY_LEN(uarts))

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* ACPI's tables: found through both roots, and however malformed they are, nothing outside them is read. */
+#include "drivers/acpi.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/host/host.h"
+
+#define MEMORY_START 0x7f000000
+#define MEMORY_SIZE  KIB(4)
+
+/* Where the tables are, as offsets. They are as little aligned as the specification allows. */
+enum { RSDP = 0x10, RSDT = 0x101, XSDT = 0x203, FACP = 0x305, SPCR = 0x407 };
+
+enum { HEADER_BYTES = 36, RSDT_BYTES = HEADER_BYTES + 2 * 4, XSDT_BYTES = HEADER_BYTES + 2 * 8, SPCR_BYTES = 80 };
+
+static uint8_t memory[MEMORY_SIZE];
+
+/* What was read, as copies of exactly that size, so that the sanitizer sees what is read beyond. */
+static void *copies[256];
+static size_t copy_count;
+
+static const void *reader(uint64_t address, uint64_t size)
+{
+	void *copy;
+
+	if (address < MEMORY_START || size > MEMORY_SIZE || address - MEMORY_START > MEMORY_SIZE - size)
+		return NULL;
+	assert_true(copy_count < ARRAY_LEN(copies));
+	copy = malloc(size ? size : 1);
+	assert_non_null(copy);
+	memcpy(copy, memory + (address - MEMORY_START), size);
+	return copies[copy_count++] = copy;
+}
+
+static void forget_copies(void)
+{
+	while (copy_count > 0)
+		free(copies[--copy_count]);
+}
+
+static void put(unsigned at, uint64_t value, size_t bytes)
+{
+	memcpy(memory + at, &value, bytes);
+}
+
+/* Make `size` bytes at `at` add up to 0 by the one at `checksum`. */
+static void fix(unsigned at, size_t size, unsigned checksum)
+{
+	uint8_t sum = 0;
+
+	memory[at + checksum] = 0;
+	for (size_t i = 0; i < size; i++)
+		sum = (uint8_t)(sum + memory[at + i]);
+	memory[at + checksum] = (uint8_t)-sum;
+}
+
+static void fix_table(unsigned at)
+{
+	uint32_t length;
+
+	memcpy(&length, memory + at + 4, sizeof(length));
+	fix(at, length, 9);
+}
+
+static void put_table(unsigned at, const char *signature, uint32_t length)
+{
+	memset(memory + at, 0, length);
+	memcpy(memory + at, signature, 4);
+	put(at + 4, length, 4);
+	fix_table(at);
+}
+
+static void put_rsdp(uint8_t revision)
+{
+	memset(memory + RSDP, 0, 36);
+	memcpy(memory + RSDP, "RSD PTR ", 8);
+	memory[RSDP + 15] = revision;
+	put(RSDP + 16, MEMORY_START + RSDT, 4);
+	fix(RSDP, 20, 8);
+	if (revision >= 2) {
+		put(RSDP + 20, 36, 4);
+		put(RSDP + 24, MEMORY_START + XSDT, 8);
+		fix(RSDP, 36, 32);
+	}
+}
+
+static void put_spcr(uint8_t interface, uint8_t space, uint8_t width, uint8_t access, uint64_t address)
+{
+	put_table(SPCR, "SPCR", SPCR_BYTES);
+	memory[SPCR + 36] = interface;
+	memory[SPCR + 40] = space;
+	memory[SPCR + 41] = width;
+	memory[SPCR + 43] = access;
+	put(SPCR + 44, address, 8);
+	fix_table(SPCR);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(memory, 0xa5, sizeof(memory));
+	put_rsdp(2);
+	put_table(FACP, "FACP", 100);
+	put_spcr(3, 0, 32, 3, 0x09000000);
+	put_table(RSDT, "RSDT", RSDT_BYTES);
+	put(RSDT + HEADER_BYTES, MEMORY_START + FACP, 4);
+	put(RSDT + HEADER_BYTES + 4, MEMORY_START + SPCR, 4);
+	fix_table(RSDT);
+	put_table(XSDT, "XSDT", XSDT_BYTES);
+	put(XSDT + HEADER_BYTES, MEMORY_START + FACP, 8);
+	put(XSDT + HEADER_BYTES + 8, MEMORY_START + SPCR, 8);
+	fix_table(XSDT);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	forget_copies();
+	return 0;
+}
+
+static const void *root_pointer(void)
+{
+	return (const void *)(uintptr_t)(MEMORY_START + RSDP);
+}
+
+static enum err find(struct serial_port *port)
+{
+	enum err err = acpi_find_serial(root_pointer(), reader, port);
+
+	forget_copies();
+	return err;
+}
+
+static void a_table_is_found_through_either_root(void **state)
+{
+	(void)state;
+	for (uint8_t revision = 0; revision <= 2; revision += 2) {
+		const void *table;
+		size_t size;
+
+		put_rsdp(revision);
+		CHECK_ERR(acpi_find_table(root_pointer(), reader, "SPCR", &table, &size), ERR_OK);
+		CHECK_EQ(size, SPCR_BYTES);
+		assert_memory_equal(table, memory + SPCR, SPCR_BYTES);
+		CHECK_ERR(acpi_find_table(root_pointer(), reader, "MCFG", &table, &size), ERR_NOT_FOUND);
+	}
+}
+
+static void each_checksum_counts(void **state)
+{
+	static const struct {
+		unsigned at, size;
+	} tables[] = { { RSDP, 36 }, { XSDT, XSDT_BYTES }, { SPCR, SPCR_BYTES } };
+	struct serial_port port;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
+		for (unsigned byte = 0; byte < tables[i].size; byte++) {
+			memory[tables[i].at + byte] ^= 0x40;
+			CHECK(find(&port) != ERR_OK, "byte %u of table %zu", byte, i);
+			memory[tables[i].at + byte] ^= 0x40;
+		}
+	}
+	CHECK_ERR(find(&port), ERR_OK);
+}
+
+static void pointers_lead_to_memory_or_nowhere(void **state)
+{
+	struct serial_port port;
+
+	(void)state;
+	put(XSDT + HEADER_BYTES, 0xfffffffffffffff0, 8); /* another table is nobody's business */
+	fix_table(XSDT);
+	CHECK_ERR(find(&port), ERR_OK);
+	put(XSDT + HEADER_BYTES + 8, MEMORY_START + MEMORY_SIZE - 8, 8);
+	fix_table(XSDT);
+	CHECK_ERR(find(&port), ERR_NOT_FOUND);
+	put(RSDP + 24, 0x10, 8);
+	fix(RSDP, 36, 32);
+	CHECK_ERR(find(&port), ERR_CORRUPT);
+	CHECK_ERR(acpi_find_serial((const void *)0x10, reader, &port), ERR_CORRUPT);
+}
+
+static void lengths_are_believed_within_bounds(void **state)
+{
+	static const uint32_t lengths[] = { 0, 4, 35, MEMORY_SIZE, 0x7fffffff, 0xffffffff };
+	struct serial_port port;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
+		put(SPCR + 4, lengths[i], 4);
+		CHECK_ERR(find(&port), ERR_CORRUPT);
+		put_spcr(3, 0, 32, 3, 0x09000000);
+		put(XSDT + 4, lengths[i], 4);
+		CHECK_ERR(find(&port), ERR_CORRUPT);
+		put(XSDT + 4, XSDT_BYTES, 4);
+	}
+	put_table(SPCR, "SPCR", 51); /* one byte short of the address */
+	CHECK_ERR(find(&port), ERR_CORRUPT);
+}
+
+static void ports_are_what_spcr_says(void **state)
+{
+	static const struct {
+		uint8_t interface, space, width, access;
+		uint64_t address;
+		enum err err;
+		struct serial_port port;
+	} cases[] = {
+		{ 3, 0, 32, 3, 0x09000000, ERR_OK,
+		  { .kind = SERIAL_PL011, .base = 0x09000000, .size = KIB(4), .width = 4, .shift = 2 } },
+		{ 0x0e, 0, 32, 3, 0x60000000, ERR_OK,
+		  { .kind = SERIAL_PL011, .base = 0x60000000, .size = KIB(4), .width = 4, .shift = 2 } },
+		{ 0, 1, 8, 1, 0x3f8, ERR_OK,
+		  { .kind = SERIAL_16550, .by_io_port = true, .base = 0x3f8, .size = 8, .width = 1 } },
+		{ 1, 1, 8, 0, 0x2f8, ERR_OK, /* an old table, without an access size */
+		  { .kind = SERIAL_16550, .by_io_port = true, .base = 0x2f8, .size = 8, .width = 1 } },
+		{ 0, 0, 8, 1, 0x10000000, ERR_OK,
+		  { .kind = SERIAL_16550, .base = 0x10000000, .size = 8, .width = 1 } },
+		{ 0, 0, 32, 3, 0x10000000, ERR_OK,
+		  { .kind = SERIAL_16550, .base = 0x10000000, .size = 32, .width = 4, .shift = 2 } },
+		{ 0x12, 0, 32, 1, 0x10000000, ERR_OK,
+		  { .kind = SERIAL_16550, .base = 0x10000000, .size = 32, .width = 1, .shift = 2 } },
+		{ 0x12, 0, 8, 3, 0x10000000, ERR_OK,
+		  { .kind = SERIAL_16550, .base = 0x10000000, .size = 8, .width = 1 } },
+		{ 0x10, 0, 32, 3, 0x3f215000, ERR_OK,
+		  { .kind = SERIAL_16550, .base = 0x3f215040, .size = 32, .width = 4, .shift = 2 } },
+		{ 0x02, 0, 32, 3, 0x1000, ERR_UNSUPPORTED, { 0 } },  /* by SPI */
+		{ 0x15, 0, 32, 3, 0x1000, ERR_UNSUPPORTED, { 0 } },  /* the SBI's console */
+		{ 0x03, 1, 32, 3, 0x1000, ERR_UNSUPPORTED, { 0 } },  /* a PL011 at a port */
+		{ 0x00, 2, 8, 1, 0x1000, ERR_UNSUPPORTED, { 0 } },   /* in PCI configuration space */
+		{ 0x00, 0, 8, 1, 0, ERR_UNSUPPORTED, { 0 } },        /* redirection is off */
+		{ 0x00, 1, 8, 1, 0xfff9, ERR_UNSUPPORTED, { 0 } },   /* beyond the last port */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct serial_port port;
+		enum err err;
+
+		put_spcr(cases[i].interface, cases[i].space, cases[i].width, cases[i].access, cases[i].address);
+		err = find(&port);
+		CHECK(err == cases[i].err, "case %zu: %s", i, host_err(err));
+		if (err != ERR_OK)
+			continue;
+		CHECK(port.kind == cases[i].port.kind && port.by_io_port == cases[i].port.by_io_port &&
+			      port.base == cases[i].port.base && port.size == cases[i].port.size &&
+			      port.width == cases[i].port.width && port.shift == cases[i].port.shift,
+		      "case %zu", i);
+	}
+}
+
+/* Bytes turned to others, with checksums that fit: found or refused, never read beyond. */
+static void random_damage_does_no_harm(void **state)
+{
+	struct host_rng rng = host_rng("acpi", 5);
+	unsigned steps = host_steps(20000), good = 0;
+
+	for (unsigned i = 0; i < steps; i++) {
+		struct serial_port port;
+		uint32_t length;
+
+		setup(state);
+		for (unsigned n = 1 + (unsigned)host_below(&rng, 3); n > 0; n--)
+			memory[RSDP + host_below(&rng, SPCR + SPCR_BYTES - RSDP)] = (uint8_t)host_random(&rng);
+		fix(RSDP, 20, 8);
+		fix(RSDP, 36, 32);
+		for (unsigned at = RSDT; at <= SPCR; at += 0x102) {
+			memcpy(&length, memory + at + 4, sizeof(length));
+			if (length >= HEADER_BYTES && length <= MEMORY_SIZE - at)
+				fix_table(at);
+		}
+		good += find(&port) == ERR_OK;
+	}
+	CHECK(steps < 20000 || (good > 0 && good < steps), "%u of %u were good", good, steps);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_table_is_found_through_either_root),
+		TEST(each_checksum_counts),
+		TEST(pointers_lead_to_memory_or_nowhere),
+		TEST(lengths_are_believed_within_bounds),
+		TEST(ports_are_what_spcr_says),
+		TEST(random_damage_does_no_harm),
+	};
+
+	return cmocka_run_group_tests_name("acpi", tests, NULL, NULL);
+}

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The console in device trees: of boards as they are, and of trees that make no sense. */
+#include "drivers/devicetree.h"
+
+#include <libfdt.h>
+#include <string.h>
+
+#include "tests/host/host.h"
+
+static uint64_t buffer[KIB(4) / sizeof(uint64_t)];
+
+static void check(int error)
+{
+	CHECK(error >= 0, "%s", fdt_strerror(error));
+}
+
+static void set_string(int node, const char *name, const char *value)
+{
+	check(fdt_setprop(buffer, node, name, value, (int)strlen(value) + 1));
+}
+
+/* A new node with so many cells in its children's addresses and sizes. */
+static int add_bus(int parent, const char *name, uint32_t address_cells, uint32_t size_cells)
+{
+	int node = parent < 0 ? 0 : fdt_add_subnode(buffer, parent, name);
+
+	check(node);
+	check(fdt_setprop_u32(buffer, node, "#address-cells", address_cells));
+	check(fdt_setprop_u32(buffer, node, "#size-cells", size_cells));
+	return node;
+}
+
+static void set_cells(int node, const char *name, const uint32_t *cells, int count)
+{
+	fdt32_t value[8];
+
+	for (int i = 0; i < count; i++)
+		value[i] = cpu_to_fdt32(cells[i]);
+	check(fdt_setprop(buffer, node, name, value, count * (int)sizeof(*value)));
+}
+
+#define SET_CELLS(node, name, ...)                                                            \
+	do {                                                                                  \
+		const uint32_t cells_[] = { __VA_ARGS__ };                                    \
+		set_cells(node, name, cells_, (int)ARRAY_LEN(cells_));                        \
+	} while (0)
+
+static int add_node(int parent, const char *name, const char *compatible)
+{
+	int node = fdt_add_subnode(buffer, parent, name);
+
+	check(node);
+	if (compatible)
+		set_string(node, "compatible", compatible);
+	return node;
+}
+
+static void set_console(const char *path)
+{
+	int chosen = fdt_path_offset(buffer, "/chosen");
+
+	if (chosen < 0)
+		chosen = add_node(0, "chosen", NULL);
+	set_string(chosen, "stdout-path", path);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	check(fdt_create_empty_tree(buffer, sizeof(buffer)));
+	add_bus(-1, "", 2, 2);
+	return 0;
+}
+
+static void check_port(enum serial_kind kind, uint64_t base, uint64_t size, uint8_t shift, uint8_t width)
+{
+	struct serial_port port;
+
+	CHECK_ERR(devicetree_find_serial(buffer, &port), ERR_OK);
+	CHECK_EQ(port.kind, kind);
+	CHECK_EQ(port.base, base);
+	CHECK_EQ(port.size, size);
+	CHECK_EQ(port.by_io_port, false);
+	if (kind == SERIAL_16550) {
+		CHECK_EQ(port.shift, shift);
+		CHECK_EQ(port.width, width);
+	}
+}
+
+static void check_none(enum err wanted)
+{
+	struct serial_port port;
+
+	CHECK_ERR(devicetree_find_serial(buffer, &port), wanted);
+}
+
+static void qemu_arm(void **state)
+{
+	int uart = add_node(0, "pl011@9000000", NULL);
+
+	(void)state;
+	check(fdt_setprop(buffer, uart, "compatible", "arm,pl011\0arm,primecell", 24));
+	SET_CELLS(uart, "reg", 0, 0x9000000, 0, 0x1000);
+	set_console("/pl011@9000000");
+	check_port(SERIAL_PL011, 0x9000000, 0x1000, 0, 0);
+}
+
+static void qemu_riscv(void **state)
+{
+	int soc = add_bus(0, "soc", 2, 2);
+	int uart = add_node(soc, "serial@10000000", "ns16550a");
+
+	(void)state;
+	SET_CELLS(uart, "reg", 0, 0x10000000, 0, 0x100);
+	check(fdt_setprop(buffer, fdt_path_offset(buffer, "/soc"), "ranges", NULL, 0));
+	set_console("/soc/serial@10000000");
+	check_port(SERIAL_16550, 0x10000000, 0x100, 0, 1);
+}
+
+/* The mini UART, on a bus with addresses of its own, by alias and with options behind it. */
+static void raspberry_pi_3(void **state)
+{
+	int soc, uart;
+
+	(void)state;
+	add_bus(-1, "", 1, 1);
+	soc = add_bus(0, "soc", 1, 1);
+	SET_CELLS(soc, "ranges", 0x7e000000, 0x3f000000, 0x01000000, 0x40000000, 0x40000000, 0x1000);
+	uart = add_node(soc, "serial@7e215040", "brcm,bcm2835-aux-uart");
+	SET_CELLS(uart, "reg", 0x7e215040, 0x40);
+	set_string(add_node(0, "aliases", NULL), "serial1", "/soc/serial@7e215040");
+	set_console("serial1:115200n8");
+	check_port(SERIAL_16550, 0x3f215040, 0x40, 2, 4);
+}
+
+static void registers_lie_as_the_node_says(void **state)
+{
+	int uart = add_node(0, "serial@feb50000", "snps,dw-apb-uart");
+
+	(void)state;
+	SET_CELLS(uart, "reg", 0, 0xfeb50000, 0, 0x100);
+	SET_CELLS(uart, "reg-shift", 2);
+	SET_CELLS(uart, "reg-io-width", 4);
+	set_console("/serial@feb50000:1500000n8");
+	uart = fdt_path_offset(buffer, "/serial@feb50000");
+	check_port(SERIAL_16550, 0xfeb50000, 0x100, 2, 4);
+	SET_CELLS(uart, "reg-io-width", 1);
+	SET_CELLS(uart, "reg-offset", 0x100);
+	check_port(SERIAL_16550, 0xfeb50100, 0x100, 2, 1);
+	SET_CELLS(uart, "reg-offset", 0);
+	SET_CELLS(uart, "reg-io-width", 8);
+	check_none(ERR_UNSUPPORTED);
+	SET_CELLS(uart, "reg-io-width", 3);
+	check_none(ERR_UNSUPPORTED);
+	SET_CELLS(uart, "reg-io-width", 4);
+	SET_CELLS(uart, "reg-shift", 1); /* accesses would overlap */
+	check_none(ERR_UNSUPPORTED);
+	SET_CELLS(uart, "reg-shift", 2);
+	SET_CELLS(uart, "reg", 0, 0xfeb50002, 0, 0x100);
+	check_none(ERR_UNSUPPORTED); /* and be unaligned */
+}
+
+/* Two buses, with one cell of address below, three ranges, and two cells above. */
+static void buses_translate(void **state)
+{
+	int outer = add_bus(0, "outer", 2, 1), inner, uart;
+	struct serial_port port;
+
+	(void)state;
+	SET_CELLS(outer, "ranges", 1, 0, 0x20, 0x40000000, 0x10000);
+	inner = add_bus(outer, "inner", 1, 1);
+	SET_CELLS(inner, "ranges", 0x1000, 1, 0x8000, 0x1000, 0x3000, 1, 0xf000, 0x1000);
+	uart = add_node(inner, "serial", "ns16550");
+	set_console("/outer/inner/serial");
+	uart = fdt_path_offset(buffer, "/outer/inner/serial");
+	SET_CELLS(uart, "reg", 0x1100, 0x10);
+	check_port(SERIAL_16550, 0x2040008100, 0x10, 0, 1);
+	uart = fdt_path_offset(buffer, "/outer/inner/serial");
+	SET_CELLS(uart, "reg", 0x3ff0, 0x10);
+	check_port(SERIAL_16550, 0x204000fff0, 0x10, 0, 1);
+	SET_CELLS(uart, "reg", 0x3ff1, 0x10); /* the last byte is outside */
+	check_none(ERR_RANGE);
+	SET_CELLS(uart, "reg", 0x2000, 0x10);
+	check_none(ERR_RANGE);
+	check(fdt_delprop(buffer, fdt_path_offset(buffer, "/outer"), "ranges"));
+	uart = fdt_path_offset(buffer, "/outer/inner/serial");
+	SET_CELLS(uart, "reg", 0x1100, 0x10);
+	check_none(ERR_RANGE); /* no ranges at all: nothing comes through */
+	CHECK_ERR(devicetree_find_serial(buffer, &port), ERR_RANGE);
+}
+
+static void what_is_missing_is_missed(void **state)
+{
+	int uart;
+
+	(void)state;
+	check_none(ERR_NOT_FOUND);
+	set_console("/nowhere");
+	check_none(ERR_NOT_FOUND);
+	set_console("serial0");
+	check_none(ERR_NOT_FOUND);
+	set_console("");
+	check_none(ERR_NOT_FOUND);
+	check(fdt_setprop(buffer, fdt_path_offset(buffer, "/chosen"), "stdout-path", "/x", 2)); /* no end */
+	check_none(ERR_CORRUPT);
+	uart = add_node(0, "uart", NULL);
+	set_console("/uart");
+	check_none(ERR_UNSUPPORTED);
+	uart = fdt_path_offset(buffer, "/uart");
+	set_string(uart, "compatible", "acme,uart");
+	check_none(ERR_UNSUPPORTED);
+	set_string(uart, "compatible", "arm,pl011");
+	check_none(ERR_NOT_FOUND);
+	SET_CELLS(uart, "reg", 0, 0x1000, 0); /* a cell is missing */
+	check_none(ERR_NOT_FOUND);
+	add_bus(-1, "", 3, 2);
+	uart = fdt_path_offset(buffer, "/uart");
+	SET_CELLS(uart, "reg", 0, 0, 0x1000, 0, 0x1000);
+	check_none(ERR_CORRUPT);
+}
+
+static void reg_has_an_index(void **state)
+{
+	int node = add_node(0, "device", NULL);
+	uint64_t address, size;
+
+	(void)state;
+	SET_CELLS(node, "reg", 1, 2, 3, 4, 5, 6, 7, 8);
+	CHECK_ERR(devicetree_reg(buffer, node, 1, &address, &size), ERR_OK);
+	CHECK_EQ(address, 0x500000006);
+	CHECK_EQ(size, 0x700000008);
+	CHECK_ERR(devicetree_reg(buffer, node, 2, &address, &size), ERR_NOT_FOUND);
+	CHECK_ERR(devicetree_reg(buffer, node, 0x40000000, &address, &size), ERR_NOT_FOUND);
+}
+
+/* Any byte turned to any other: libfdt and we survive, within the bounds of the tree. */
+static void random_damage_does_no_harm(void **state)
+{
+	struct host_rng rng = host_rng("devicetree", 7);
+	static uint64_t whole[ARRAY_LEN(buffer)];
+	size_t size;
+
+	raspberry_pi_3(state);
+	check(fdt_pack(buffer));
+	memcpy(whole, buffer, sizeof(whole));
+	size = fdt_totalsize(whole);
+	for (unsigned i = host_steps(20000); i > 0; i--) {
+		uint8_t *copy = test_malloc(size);
+		struct serial_port port;
+
+		memcpy(copy, whole, size);
+		for (unsigned n = 1 + (unsigned)host_below(&rng, 4); n > 0; n--)
+			copy[host_below(&rng, size)] = (uint8_t)host_random(&rng);
+		if (fdt_check_header(copy) == 0 && fdt_totalsize(copy) <= size)
+			(void)!devicetree_find_serial(copy, &port);
+		test_free(copy);
+	}
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, setup)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(qemu_arm),
+		TEST(qemu_riscv),
+		TEST(raspberry_pi_3),
+		TEST(registers_lie_as_the_node_says),
+		TEST(buses_translate),
+		TEST(what_is_missing_is_missed),
+		TEST(reg_has_an_index),
+		TEST(random_damage_does_no_harm),
+	};
+
+	return cmocka_run_group_tests_name("devicetree", tests, NULL, NULL);
+}

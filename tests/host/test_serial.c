@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The console's port: which is taken, and what its registers see. */
+#include "drivers/serial.h"
+
+#include <libfdt.h>
+#include <string.h>
+
+#include "drivers/console.h"
+#include "include/arch/io.h"
+#include "tests/host/host.h"
+
+/* A 16550 at I/O port 0x100. */
+static struct {
+	uint8_t sent[64];
+	size_t count;
+	uint8_t registers[8];
+	unsigned polls; /* of the line status */
+} uart;
+
+static bool default_there;
+
+uint8_t arch_port_read(uint16_t port)
+{
+	uart.polls += port == 0x105;
+	return port >= 0x100 && port < 0x108 ? uart.registers[port - 0x100] : 0xff;
+}
+
+void arch_port_write(uint16_t port, uint8_t value)
+{
+	assert_in_range(port, 0x100, 0x107);
+	if (port == 0x100 && !(uart.registers[3] & 0x80))
+		uart.sent[uart.count++] = value;
+	else
+		uart.registers[port - 0x100] = value;
+}
+
+bool arch_serial_default(struct serial_port *port)
+{
+	*port = (struct serial_port){ .kind = SERIAL_SINK };
+	return default_there;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&uart, 0, sizeof(uart));
+	uart.registers[1] = 0x0f;
+	uart.registers[5] = 0x60;
+	default_there = false;
+	console_set_sink(NULL);
+	return 0;
+}
+
+static const struct serial_port by_port = {
+	.kind = SERIAL_16550, .by_io_port = true, .base = 0x100, .size = 8, .width = 1,
+};
+
+static void lines_end_with_both(void **state)
+{
+	(void)state;
+	serial_start(&by_port);
+	CHECK_EQ(uart.registers[1], 0); /* no interrupts */
+	CHECK_EQ(uart.registers[3], 0); /* the line stays as it was */
+	console_write("ab\nc", 4);
+	CHECK_EQ(uart.count, 5);
+	assert_memory_equal(uart.sent, "ab\r\nc", 5);
+}
+
+static void a_divisor_is_set_when_asked_for(void **state)
+{
+	struct serial_port port = by_port;
+
+	(void)state;
+	port.divisor = 0x102;
+	serial_start(&port);
+	CHECK_EQ(uart.registers[0], 0x02);
+	CHECK_EQ(uart.registers[1], 0x01); /* the last that was written there was the divisor */
+	CHECK_EQ(uart.registers[3], 0x03);
+	CHECK_EQ(uart.count, 0);
+}
+
+/* One long wait; after that none, until the port is ready again. */
+static void a_stuck_port_is_waited_for_once(void **state)
+{
+	unsigned first;
+
+	(void)state;
+	serial_start(&by_port);
+	uart.registers[5] = 0;
+	console_write("a", 1);
+	first = uart.polls;
+	CHECK(first > 1000, "%u polls", first);
+	console_write("bcdef", 5);
+	CHECK_EQ(uart.polls, first + 5);
+	CHECK_EQ(uart.count, 0);
+	uart.registers[5] = 0x20;
+	console_write("gh", 2);
+	CHECK_EQ(uart.count, 2);
+	assert_memory_equal(uart.sent, "gh", 2);
+}
+
+/* In memory, with each distance and width: the right bytes change and no others. */
+static void registers_are_where_they_are_said_to_be(void **state)
+{
+	static const uint8_t widths[] = { 1, 2, 4 };
+
+	(void)state;
+	for (uint8_t shift = 0; shift <= 2; shift++) {
+		for (size_t w = 0; w < ARRAY_LEN(widths) && widths[w] <= 1 << shift; w++) {
+			uint8_t memory[64] __attribute__((aligned(8))), wanted[64];
+			struct serial_port port = { .kind = SERIAL_16550, .base = (uintptr_t)memory + 8,
+						    .shift = shift, .width = widths[w] };
+
+			memset(memory, 0xee, sizeof(memory));
+			memcpy(wanted, memory, sizeof(wanted));
+			memset(wanted + 8, 0, widths[w]);
+			wanted[8] = 'x';
+			memset(wanted + 8 + (1 << shift), 0, widths[w]);
+			serial_start(&port);
+			console_write("wx", 2);
+			assert_memory_equal(memory, wanted, sizeof(wanted));
+		}
+	}
+}
+
+static void pl011(void **state)
+{
+	static uint32_t registers[KIB(4) / 4];
+	const struct serial_port port = { .kind = SERIAL_PL011, .base = (uintptr_t)registers, .size = KIB(4) };
+
+	(void)state;
+	registers[0x38 / 4] = 0x7ff;
+	serial_start(&port);
+	CHECK_EQ(registers[0x38 / 4], 0);
+	console_write("z", 1);
+	CHECK_EQ(registers[0], 'z');
+	registers[0x18 / 4] = 0x20; /* full */
+	console_write("y", 1);
+	CHECK_EQ(registers[0], 'z');
+}
+
+static void a_region_is_whole_pages(void **state)
+{
+	struct serial_port port = { .kind = SERIAL_16550, .base = 0x3f215040, .size = 0x40 };
+	hpa_t start;
+	uint64_t size;
+
+	(void)state;
+	serial_region(&port, &start, &size);
+	CHECK_EQ(start.raw, 0x3f215000);
+	CHECK_EQ(size, 0x1000);
+	port.base = 0x3f215fe0;
+	serial_region(&port, &start, &size);
+	CHECK_EQ(size, 0x2000);
+	serial_region(&by_port, &start, &size);
+	CHECK_EQ(size, 0);
+	port.kind = SERIAL_SINK;
+	serial_region(&port, &start, &size);
+	CHECK_EQ(size, 0);
+}
+
+static const void *no_memory(uint64_t address, uint64_t size)
+{
+	(void)address;
+	(void)size;
+	return NULL;
+}
+
+/* Bad ACPI tables are no reason not to read the tree; nothing there is none not to ask the ISA. */
+static void sources_are_asked_in_turn(void **state)
+{
+	static uint64_t fdt[KIB(1) / 8];
+	struct platform platform = { .acpi_rsdp = fdt, .acpi_reader = no_memory };
+	struct serial_port port;
+	fdt64_t reg[] = { cpu_to_fdt64(0x9000000), cpu_to_fdt64(0x1000) };
+
+	(void)state;
+	CHECK_EQ(serial_find(&platform, &port), false);
+	default_there = true;
+	CHECK_EQ(serial_find(&platform, &port), true);
+	CHECK_EQ(port.kind, SERIAL_SINK);
+	CHECK_EQ(fdt_create_empty_tree(fdt, sizeof(fdt)), 0);
+	platform.fdt = fdt;
+	CHECK_EQ(serial_find(&platform, &port), true);
+	CHECK_EQ(port.kind, SERIAL_SINK);
+	fdt_setprop_u32(fdt, 0, "#address-cells", 2);
+	fdt_setprop_u32(fdt, 0, "#size-cells", 2);
+	fdt_add_subnode(fdt, 0, "uart");
+	fdt_setprop(fdt, fdt_path_offset(fdt, "/uart"), "reg", reg, sizeof(reg));
+	fdt_setprop_string(fdt, fdt_path_offset(fdt, "/uart"), "compatible", "arm,pl011");
+	fdt_add_subnode(fdt, 0, "chosen");
+	fdt_setprop_string(fdt, fdt_path_offset(fdt, "/chosen"), "stdout-path", "/uart");
+	CHECK_EQ(serial_find(&platform, &port), true);
+	CHECK_EQ(port.kind, SERIAL_PL011);
+	CHECK_EQ(port.base, 0x9000000);
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, setup)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(lines_end_with_both),
+		TEST(a_divisor_is_set_when_asked_for),
+		TEST(a_stuck_port_is_waited_for_once),
+		TEST(registers_are_where_they_are_said_to_be),
+		TEST(pl011),
+		TEST(a_region_is_whole_pages),
+		TEST(sources_are_asked_in_turn),
+	};
+
+	return cmocka_run_group_tests_name("serial", tests, NULL, NULL);
+}
