@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What guests for all ISAs ask of each: here of RISC-V, where a guest begins without address translation. */
+#ifndef NESTLING_TESTS_GUESTS_RISCV64_ISA_H
+#define NESTLING_TESTS_GUESTS_RISCV64_ISA_H
+
+#include "tests/guests/riscv64/csr.h"
+
+#define UNDEFINED_INSN "unimp"
+
+/* Below RAM, where no device is: "virt" has its flash there. */
+#define HOLE 0x20000000
+
+/* RISC-V Privileged, "Sv39": physical addresses are 56 bits wide. */
+static inline unsigned physical_bits(void)
+{
+	return 56;
+}
+
+/* The address under which any guest-physical address is to be had. */
+static inline void *window(uint64_t gpa)
+{
+	return (void *)gpa;
+}
+
+/* Walk page tables that begin at `gpa`. */
+static inline void walk_at(uint64_t gpa)
+{
+	CSR_WRITE("satp", SATP_SV39 | gpa >> 12);
+	sfence_vma();
+}
+
+#endif
