@@ -81,8 +81,16 @@ machine_riscv64() {
     [[ -z $board ]] || wrong "riscv64 has one machine: there is no --board to choose"
     [[ ${firmware:=uboot} == uboot ]] || wrong "riscv64 has one firmware, uboot"
     machine="H extension by QEMU's emulation, U-Boot"
-    qemu=(qemu-system-riscv64 -M virt -cpu rv64,h=true -bios "$opensbi" -kernel "$uboot_riscv64"
+    qemu=(qemu-system-riscv64 -M virt -cpu rv64,h=true -bios "$opensbi" -kernel u-boot.bin
           "${virtio_disk[@]}" -serial file:console)
+}
+
+# This U-Boot looks for a device tree at 192 MiB of RAM first, and dies where there is less:
+# on small machines, have its built-in environment name another place.
+copy_uboot_riscv64() {
+    local where=0x8c000000
+    ((host_ram >= 256 << 20)) || where=0x83000000
+    sed "s/fdt_addr_r=0x8c000000/fdt_addr_r=$where/" "$uboot_riscv64" >"$run/u-boot.bin"
 }
 
 start_qemu() {
@@ -95,6 +103,7 @@ start_qemu() {
         say "waiting for: gdb-multiarch -ex 'target remote :$port' $out/nestling.elf"
         say "once the console tells where the image is: add-symbol-file $out/nestling.elf -o ADDRESS"
     fi
+    [[ $isa != riscv64 ]] || copy_uboot_riscv64
     launch "${qemu[@]}" -m $((host_ram >> 20))M -nodefaults -display none -no-reboot "${more[@]}"
 }
 
