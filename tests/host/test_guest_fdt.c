@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The device tree of a guest, read back as a guest would read it. */
+#include "vmm/guest_fdt.h"
+
+#include <libfdt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "drivers/devicetree.h"
+#include "tests/host/host.h"
+
+static struct vm *vm;
+static uint64_t fdt[GUEST_FDT_MAX_BYTES / sizeof(uint64_t)];
+static size_t size;
+
+static const struct guest_fdt arm = {
+	.compatible = "linux,dummy-virt",
+	.bootargs = "console=ttyAMA0 quiet",
+	.cpu = { .compatible = "arm,armv8", .enable_method = "psci" },
+	.psci = true,
+	.uart = GUEST_FDT_PL011,
+	.uart_base = GPA(0x9000000),
+	.uart_size = 0x1000,
+	.uart_hz = 24000000,
+};
+
+static const struct guest_fdt riscv = {
+	.compatible = "riscv-virtio",
+	.cpu = { .compatible = "riscv", .id = 3, .riscv_isa = "rv64imafdc_zicsr", .mmu_type = "riscv,sv48" },
+	.timebase_hz = 10000000,
+	.uart = GUEST_FDT_NS16550,
+	.uart_base = GPA(0x10000000),
+	.uart_size = 0x100,
+	.uart_hz = 3686400,
+};
+
+static int setup(void **state)
+{
+	(void)state;
+	vm = calloc(1, sizeof(*vm));
+	assert_non_null(vm);
+	vm->ram[0].start = GPA(0x40000000);
+	vm->ram[0].size = GIB(3);
+	vm->ram[1].start = GPA(0x1000000000);
+	vm->ram[1].size = TIB(200) + PAGE_SIZE;
+	vm->ram_ranges = 2;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	free(vm);
+	return 0;
+}
+
+static int node(const char *path)
+{
+	int offset = fdt_path_offset(fdt, path);
+
+	CHECK(offset >= 0, "%s: %s", path, fdt_strerror(offset));
+	return offset;
+}
+
+static void check_bytes(const char *path, const char *name, const void *wanted, size_t bytes)
+{
+	int length;
+	const void *value = fdt_getprop(fdt, node(path), name, &length);
+
+	CHECK(value && (size_t)length == bytes, "%s of %s: %d", name, path, length);
+	assert_memory_equal(value, wanted, bytes);
+}
+
+static void check_string(const char *path, const char *name, const char *wanted)
+{
+	check_bytes(path, name, wanted, strlen(wanted) + 1);
+}
+
+static void check_cell(const char *path, const char *name, uint32_t wanted)
+{
+	fdt32_t cell = cpu_to_fdt32(wanted);
+
+	check_bytes(path, name, &cell, sizeof(cell));
+}
+
+static void check_absent(const char *path, const char *name)
+{
+	CHECK(!fdt_getprop(fdt, node(path), name, NULL), "%s of %s", name, path);
+}
+
+static void check_common(const struct guest_fdt *guest)
+{
+	const char *paths[] = { "/memory@40000000", "/memory@1000000000" };
+
+	CHECK_ERR(guest_fdt_build(vm, guest, fdt, sizeof(fdt), &size), ERR_OK);
+	CHECK_EQ(fdt_check_header(fdt), 0);
+	CHECK_EQ(fdt_totalsize(fdt), size);
+	CHECK(size < sizeof(fdt) * 3 / 4, "%zu bytes: room gets scarce", size);
+	check_string("/", "compatible", guest->compatible);
+	for (size_t i = 0; i < vm->ram_ranges; i++) {
+		uint64_t start, bytes;
+
+		check_string(paths[i], "device_type", "memory");
+		CHECK_ERR(devicetree_reg(fdt, node(paths[i]), 0, &start, &bytes), ERR_OK);
+		CHECK_EQ(start, vm->ram[i].start.raw);
+		CHECK_EQ(bytes, vm->ram[i].size);
+	}
+	check_string("/hypervisor", "compatible", "nestling,hypervisor");
+}
+
+/* The hypervisor's own reader of consoles takes a guest's. */
+static void check_console(enum serial_kind kind, gpa_t base, uint64_t bytes)
+{
+	struct serial_port port;
+
+	CHECK_ERR(devicetree_find_serial(fdt, &port), ERR_OK);
+	CHECK_EQ(port.kind, kind);
+	CHECK_EQ(port.base, base.raw);
+	CHECK_EQ(port.size, bytes);
+	CHECK_EQ(fdt_path_offset(fdt, "serial0"),
+		 fdt_path_offset(fdt, kind == SERIAL_PL011 ? "/pl011@9000000" : "/serial@10000000"));
+}
+
+static void a_guest_of_arm(void **state)
+{
+	uint32_t clock;
+
+	(void)state;
+	check_common(&arm);
+	check_console(SERIAL_PL011, arm.uart_base, arm.uart_size);
+	check_string("/chosen", "bootargs", "console=ttyAMA0 quiet");
+	check_string("/cpus/cpu@0", "compatible", "arm,armv8");
+	check_string("/cpus/cpu@0", "device_type", "cpu");
+	check_string("/cpus/cpu@0", "enable-method", "psci");
+	check_cell("/cpus/cpu@0", "reg", 0);
+	check_absent("/cpus/cpu@0", "riscv,isa");
+	check_absent("/cpus", "timebase-frequency");
+	check_bytes("/psci", "compatible", "arm,psci-1.0\0arm,psci-0.2", 26);
+	check_string("/psci", "method", "hvc");
+	clock = fdt_get_phandle(fdt, node("/apb-pclk"));
+	check_cell("/apb-pclk", "clock-frequency", 24000000);
+	check_bytes("/pl011@9000000", "clocks", (fdt32_t[]){ cpu_to_fdt32(clock), cpu_to_fdt32(clock) }, 8);
+	check_bytes("/pl011@9000000", "clock-names", "uartclk\0apb_pclk", 17);
+}
+
+static void a_guest_of_riscv(void **state)
+{
+	(void)state;
+	check_common(&riscv);
+	check_console(SERIAL_16550, riscv.uart_base, riscv.uart_size);
+	check_absent("/chosen", "bootargs");
+	check_cell("/cpus", "timebase-frequency", 10000000);
+	check_cell("/cpus/cpu@3", "reg", 3);
+	check_string("/cpus/cpu@3", "riscv,isa", "rv64imafdc_zicsr");
+	check_string("/cpus/cpu@3", "mmu-type", "riscv,sv48");
+	check_string("/cpus/cpu@3/interrupt-controller", "compatible", "riscv,cpu-intc");
+	check_cell("/serial@10000000", "clock-frequency", 3686400);
+	CHECK(fdt_path_offset(fdt, "/psci") < 0, "a guest of RISC-V has no PSCI");
+}
+
+/* Whatever the room, no byte beyond it is written, and a whole tree comes out or none. */
+static void any_room_will_do_or_not(void **state)
+{
+	size_t needed, got;
+
+	(void)state;
+	CHECK_ERR(guest_fdt_build(vm, &riscv, fdt, sizeof(fdt), &needed), ERR_OK);
+	for (size_t room = 0; room < sizeof(fdt); room += 4) {
+		uint64_t *buffer = test_malloc(room ? room : 1);
+		enum err err = guest_fdt_build(vm, &riscv, buffer, room, &got);
+
+		CHECK(err == ERR_OK || err == ERR_RANGE, "%s", host_err(err));
+		CHECK(err == ERR_OK ? got == needed : room < 2 * needed, "%zu of %zu bytes", room, needed);
+		test_free(buffer);
+	}
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_guest_of_arm),
+		TEST(a_guest_of_riscv),
+		TEST(any_room_will_do_or_not),
+	};
+
+	return cmocka_run_group_tests_name("guest_fdt", tests, NULL, NULL);
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Raw Linux images: where they are put, and what is refused. */
+#include "vmm/linux_image.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "include/arch/virt.h"
+#include "tests/host/formats.h"
+#include "tests/host/ram.h"
+
+#define MAGIC 0x644d5241
+#define RAM_START 0x40000000
+#define RAM_SIZE  MIB(8)
+#define FILE_SIZE 5000
+
+static struct ram ram;
+static struct vm *vm;
+static uint64_t floor_gpa;
+static uint32_t magic;
+
+uint32_t arch_linux_magic(void)
+{
+	return magic;
+}
+
+gpa_t arch_guest_load_floor(const struct vm *of)
+{
+	(void)of;
+	return GPA(floor_gpa);
+}
+
+static struct {
+	uint32_t code[2];
+	uint64_t text_offset, image_size, flags, reserved[3];
+	uint32_t magic, reserved2;
+	uint8_t bytes[FILE_SIZE - 64];
+} file;
+
+static char why[96];
+
+static int setup(void **state)
+{
+	const struct format_case *format = &formats[0];
+
+	(void)state;
+	vm = calloc(1, sizeof(*vm));
+	assert_non_null(vm);
+	ram_open(&ram, GIB(16), MIB(4), true);
+	CHECK_ERR(addr_space_new(&vm->as, format->ops, &format->config, NULL), ERR_OK);
+	vm->ram[0].start = GPA(RAM_START);
+	vm->ram[0].size = RAM_SIZE;
+	vm->ram_ranges = 1;
+	CHECK_ERR(addr_space_map_alloc(&vm->as, GPA(RAM_START), RAM_SIZE, NPT_RWX, ALLOC_LAZY_4K), ERR_OK);
+	floor_gpa = RAM_START + KIB(64);
+	magic = MAGIC;
+	memset(&file, 0x5a, sizeof(file));
+	file.text_offset = 0;
+	file.image_size = MIB(1);
+	file.flags = 0xa;
+	file.magic = MAGIC;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	addr_space_free(&vm->as);
+	free(vm);
+	ram_release(&ram);
+	ram_close(&ram);
+	return 0;
+}
+
+static enum err load(gpa_t *entry)
+{
+	strcpy(why, "");
+	return linux_image_load(vm, &file, sizeof(file), entry, why, sizeof(why));
+}
+
+static void check_loaded_at(uint64_t wanted)
+{
+	static uint8_t back[FILE_SIZE];
+	gpa_t entry;
+
+	CHECK_ERR(load(&entry), ERR_OK);
+	CHECK_EQ(entry.raw, wanted);
+	CHECK_ERR(addr_space_read(&vm->as, entry, back, sizeof(back)), ERR_OK);
+	assert_memory_equal(back, &file, sizeof(back));
+}
+
+static void check_refused(enum err wanted)
+{
+	gpa_t entry;
+
+	CHECK_ERR(load(&entry), wanted);
+	CHECK(why[0] && !strchr(why, '\n'), "no reason");
+	CHECK_EQ(addr_space_get_stats(&vm->as).resident, 0);
+}
+
+static void the_magic_number_tells(void **state)
+{
+	(void)state;
+	CHECK_EQ(linux_image_is(&file, sizeof(file)), true);
+	CHECK_EQ(linux_image_is(&file, 64), true);
+	CHECK_EQ(linux_image_is(&file, 63), false);
+	magic = 0x05435352;
+	CHECK_EQ(linux_image_is(&file, sizeof(file)), false);
+	magic = 0;
+	file.magic = 0;
+	CHECK_EQ(linux_image_is(&file, sizeof(file)), false);
+}
+
+static void the_lowest_place_is_taken(void **state)
+{
+	(void)state;
+	check_loaded_at(RAM_START + MIB(2)); /* above the boot data */
+	file.text_offset = MIB(2);
+	check_loaded_at(RAM_START + MIB(2));
+	file.text_offset = KIB(512);
+	check_loaded_at(RAM_START + KIB(512));
+	file.text_offset = KIB(64);
+	check_loaded_at(RAM_START + KIB(64));
+	file.text_offset = KIB(64) - 1;
+	check_loaded_at(RAM_START + MIB(2) + KIB(64) - 1);
+	file.image_size = 0; /* an old kernel: neither is said */
+	check_loaded_at(RAM_START + KIB(512));
+	floor_gpa = RAM_START + MIB(5);
+	check_loaded_at(RAM_START + MIB(6) + KIB(512));
+}
+
+static void ram_has_an_end(void **state)
+{
+	(void)state;
+	file.image_size = RAM_SIZE - MIB(2) + 1;
+	check_refused(ERR_RANGE);
+	file.image_size = UINT64_MAX;
+	check_refused(ERR_RANGE);
+	file.image_size = 1; /* less than the file: the file counts */
+	vm->ram[0].size = MIB(2) + FILE_SIZE - 1;
+	check_refused(ERR_RANGE);
+	vm->ram[0].size = MIB(2) + FILE_SIZE;
+	check_loaded_at(RAM_START + MIB(2));
+}
+
+static void nonsense_is_refused(void **state)
+{
+	(void)state;
+	file.flags |= 1;
+	check_refused(ERR_UNSUPPORTED);
+	file.flags = 0;
+	file.text_offset = UINT64_MAX;
+	check_refused(ERR_CORRUPT);
+	file.text_offset = GIB(1);
+	check_refused(ERR_RANGE);
+}
+
+static void memory_may_run_out(void **state)
+{
+	gpa_t entry;
+
+	(void)state;
+	ram_leave(&ram, 1);
+	CHECK_ERR(load(&entry), ERR_NO_MEMORY);
+	CHECK(why[0], "no reason");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(the_magic_number_tells),
+		TEST(the_lowest_place_is_taken),
+		TEST(ram_has_an_end),
+		TEST(nonsense_is_refused),
+		TEST(memory_may_run_out),
+	};
+
+	return cmocka_run_group_tests_name("linux_image", tests, NULL, NULL);
+}
