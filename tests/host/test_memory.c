@@ -188,6 +188,45 @@ static void test_firmware_map_lets_the_firmware_run(void **state)
 	assert_int_equal(leaf.attr.prot, NPT_RWX);
 }
 
+static void check_device(const struct host_map *map, uint64_t at)
+{
+	struct npt_leaf leaf;
+
+	assert_int_equal(npt_query(&map->npt, GPA(at), &leaf), ERR_OK);
+	assert_int_equal(leaf.hpa.raw, leaf.gpa.raw);
+	assert_int_equal(leaf.attr.prot, NPT_RW);
+	assert_int_equal(leaf.attr.memtype, NPT_UC);
+}
+
+/* The firmware's own, where it still needs them, and the console's, wherever that is. */
+static void test_device_registers_are_uncached(void **state)
+{
+	const uint64_t ours = 0x3f215000, theirs = 0x3f100000, unused = 0x3f200000;
+	struct host_map own, firmware_map;
+	struct firmware_map map;
+	struct npt_leaf leaf;
+
+	(void)state;
+	describe(EfiMemoryMappedIO, theirs, 3 * PAGE_SIZE, EFI_MEMORY_RUNTIME | EFI_MEMORY_UC);
+	describe(EfiMemoryMappedIO, unused, PAGE_SIZE, EFI_MEMORY_UC);
+	map = the_map();
+	assert_int_equal(memory_init(&map), ERR_OK);
+	assert_int_equal(memory_make_map(&own, &map, &image), ERR_OK);
+	assert_int_equal(npt_query(&own.npt, GPA(theirs), &leaf), ERR_NOT_FOUND);
+	assert_int_equal(memory_add_device(&own, HPA(ours), 2 * PAGE_SIZE), ERR_OK);
+	check_device(&own, ours);
+	check_device(&own, ours + PAGE_SIZE);
+	assert_int_equal(npt_query(&own.npt, GPA(ours + 2 * PAGE_SIZE), &leaf), ERR_NOT_FOUND);
+	assert_int_equal(memory_add_device(&own, HPA(0), 0), ERR_OK);
+
+	assert_int_equal(memory_make_firmware_map(&firmware_map, &map), ERR_OK);
+	assert_int_equal(npt_query(&firmware_map.npt, GPA(unused), &leaf), ERR_NOT_FOUND);
+	/* A console that shares a page with what the firmware has named. */
+	assert_int_equal(memory_add_device(&firmware_map, HPA(theirs + 2 * PAGE_SIZE), 2 * PAGE_SIZE), ERR_OK);
+	for (unsigned page = 0; page < 4; page++)
+		check_device(&firmware_map, theirs + page * PAGE_SIZE);
+}
+
 static void test_no_room_for_records(void **state)
 {
 	struct firmware_map map;
@@ -207,6 +246,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_own_map_is_w_xor_x, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_guard_is_a_hole, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_firmware_map_lets_the_firmware_run, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_device_registers_are_uncached, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_no_room_for_records, set_up, tear_down),
 	};
 
