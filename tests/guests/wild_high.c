@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Reads the highest page that the CPU can address. */
-#include "guest/rt/rt.h"
-#include "tests/guests/x86_64/cpu.h"
+#include "isa.h"
 
 int guest_main(void)
 {

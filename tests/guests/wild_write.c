@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Writes behind the end of its RAM. */
+#include "isa.h"
 #include "tests/guests/check.h"
-#include "tests/guests/x86_64/cpu.h"
 
 int guest_main(void)
 {

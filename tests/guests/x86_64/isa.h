@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What guests for all ISAs ask of each: here of x86_64. */
+#ifndef NESTLING_TESTS_GUESTS_X86_64_ISA_H
+#define NESTLING_TESTS_GUESTS_X86_64_ISA_H
+
+#include "tests/guests/x86_64/cpu.h"
+
+#define UNDEFINED_INSN "ud2"
+
+/* Below 4 GiB, where there is no RAM and no device: the local APIC would be there. */
+#define HOLE 0xfee00000
+
+/* Walk page tables that begin at `gpa`. */
+static inline void walk_at(uint64_t gpa)
+{
+	write_cr3(gpa);
+}
+
+#endif
