@@ -265,6 +265,87 @@ static void iter_bytes_gives_every_piece_in_order(void **state)
 	space_check(s);
 }
 
+/* What sync was told, and what the memory was like then. */
+static struct {
+	struct space *space;
+	uint64_t gpa; /* where the memory will be, or is */
+	struct {
+		uint8_t *bytes, first;
+		uint64_t size;
+		bool mapped;
+	} calls[16];
+	unsigned count;
+} synced;
+
+static void note_sync(void *bytes, uint64_t size)
+{
+	unsigned i = synced.count++;
+
+	CHECK(i < ARRAY_LEN(synced.calls), "too many calls");
+	synced.calls[i].bytes = bytes;
+	synced.calls[i].first = *(uint8_t *)bytes;
+	synced.calls[i].size = size;
+	synced.calls[i].mapped = space_allows(synced.space, synced.gpa, 0);
+}
+
+static void watch_sync(struct space *s, uint64_t gpa)
+{
+	memset(&synced, 0, sizeof(synced));
+	synced.space = s;
+	synced.gpa = gpa;
+	s->as.sync = note_sync;
+}
+
+/* Memory goes past the caches zeroed and before the guest has it. */
+static void new_memory_is_synced_before_it_is_mapped(void **state)
+{
+	struct space *s = *state;
+	uint64_t bytes = 0;
+
+	CHECK_ERR(space_alloc(s, 0, MIB(1), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	watch_sync(s, KIB(4));
+	CHECK_EQ(space_fault(s, KIB(4), NPT_R), FAULT_HANDLED);
+	CHECK_EQ(synced.count, 1);
+	CHECK(synced.calls[0].bytes == space_byte(s, KIB(4)), "another frame");
+	CHECK_EQ(synced.calls[0].size, PAGE_SIZE);
+	CHECK_EQ(synced.calls[0].first, 0);
+	CHECK(!synced.calls[0].mapped, "the guest has it already");
+	CHECK_EQ(space_fault(s, KIB(4), NPT_R), FAULT_SPURIOUS);
+	CHECK_EQ(synced.count, 1);
+	watch_sync(s, MIB(2));
+	CHECK_ERR(space_alloc(s, MIB(2), MIB(2) + KIB(12), NPT_RW, ALLOC_POPULATE), ERR_OK);
+	for (unsigned i = 0; i < synced.count; i++)
+		bytes += synced.calls[i].size;
+	CHECK_EQ(bytes, MIB(2) + KIB(12));
+	CHECK(!synced.calls[0].mapped, "the guest has it already");
+	/* A device's memory is nobody's to clean. */
+	watch_sync(s, GIB(1));
+	CHECK_ERR(space_linear(s, GIB(1), 0, MIB(2), NPT_RW), ERR_OK);
+	CHECK_EQ(synced.count, 0);
+	s->as.sync = NULL;
+}
+
+static void accesses_are_synced_on_both_sides(void **state)
+{
+	struct space *s = *state;
+	uint8_t bytes[64] = { 9 };
+
+	CHECK_ERR(space_alloc(s, 0, MIB(2), NPT_RW, ALLOC_POPULATE), ERR_OK);
+	watch_sync(s, 100);
+	CHECK_ERR(addr_space_write(&s->as, GPA(100), bytes, sizeof(bytes)), ERR_OK);
+	CHECK_EQ(synced.count, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		CHECK(synced.calls[i].bytes == space_byte(s, 100), "another place");
+		CHECK_EQ(synced.calls[i].size, sizeof(bytes));
+		CHECK_EQ(synced.calls[i].first, i ? 9 : 0); /* before, and after */
+	}
+	watch_sync(s, 100);
+	CHECK_ERR(addr_space_read(&s->as, GPA(100), bytes, sizeof(bytes)), ERR_OK);
+	CHECK_EQ(synced.count, 1);
+	CHECK(synced.calls[0].bytes == space_byte(s, 100), "another place");
+	s->as.sync = NULL;
+}
+
 int main(void)
 {
 	static const struct format_test tests[] = {
@@ -277,6 +358,8 @@ int main(void)
 		{ "holes_end_a_copy", holes_end_a_copy },
 		{ "copies_meet_the_end_of_memory", copies_meet_the_end_of_memory },
 		{ "iter_bytes_gives_every_piece_in_order", iter_bytes_gives_every_piece_in_order },
+		{ "new_memory_is_synced_before_it_is_mapped", new_memory_is_synced_before_it_is_mapped },
+		{ "accesses_are_synced_on_both_sides", accesses_are_synced_on_both_sides },
 	};
 
 	return space_suite("addr_space_access", tests, ARRAY_LEN(tests));
