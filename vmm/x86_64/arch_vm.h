@@ -31,7 +31,7 @@ struct vm_arch {
 
 struct svm_vcpu {
 	hpa_t vmcb_pa;
-	hpa_t host_vmcb_pa; /* where VMSAVE put what VMLOAD brings back: the host's FS, GS, TR, LDTR, system-call MSRs */
+	hpa_t host_vmcb_pa; /* holds what VMLOAD brings back: the host's FS, GS, TR, LDTR, system-call MSRs */
 	struct vmcb *vmcb;
 };
 

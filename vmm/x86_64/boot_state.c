@@ -91,13 +91,12 @@ static enum err write_identity_map(struct addr_space *as, const struct identity_
 	enum err err = write_table(as, PML4, pdpts | TABLE_FLAGS, PAGE_SIZE, map->pdpts);
 
 	for (uint64_t i = 0; i < map->pdpts && err == ERR_OK; i++) {
-		uint64_t count = map->gibs - 512 * i;
+		uint64_t pdpt = pdpts + PAGE_SIZE * i, count = map->gibs - 512 * i;
 
 		if (map->pds)
-			err = write_table(as, pdpts + PAGE_SIZE * i, (pds + PAGE_SIZE * 512 * i) | TABLE_FLAGS, PAGE_SIZE,
-					  count);
+			err = write_table(as, pdpt, (pds + PAGE_SIZE * 512 * i) | TABLE_FLAGS, PAGE_SIZE, count);
 		else
-			err = write_table(as, pdpts + PAGE_SIZE * i, GIB(512) * i | LEAF_FLAGS, GIB(1), count);
+			err = write_table(as, pdpt, GIB(512) * i | LEAF_FLAGS, GIB(1), count);
 	}
 	for (uint64_t i = 0; i < map->pds && err == ERR_OK; i++)
 		err = write_table(as, pds + PAGE_SIZE * i, GIB(i) | LEAF_FLAGS, MIB(2), 512);
@@ -116,7 +115,7 @@ static enum err write_boot_params(struct vm *vm, const struct identity_map *map)
 	struct e820_entry table[VM_MAX_RAM_RANGES + 2];
 	uint64_t low_end = vm->ram[0].start.raw + vm->ram[0].size;
 	uint64_t tables_end = max_u64(map->end, BOOT_DATA);
-	uint8_t loader = LOADER_UNDEFINED;
+	uint8_t loader = LOADER_UNDEFINED, entries;
 	size_t n = 0;
 	enum err err;
 
@@ -130,9 +129,10 @@ static enum err write_boot_params(struct vm *vm, const struct identity_map *map)
 	for (size_t i = 1; i < vm->ram_ranges; i++)
 		n = add_e820(table, n, vm->ram[i].start.raw, vm->ram[i].start.raw + vm->ram[i].size, E820_RAM);
 
+	entries = (uint8_t)n;
 	err = addr_space_write(&vm->as, GPA(BOOT_PARAMS + BOOT_PARAMS_E820_TABLE), table, n * sizeof(table[0]));
 	if (err == ERR_OK)
-		err = addr_space_write(&vm->as, GPA(BOOT_PARAMS + BOOT_PARAMS_E820_ENTRIES), &(uint8_t){ (uint8_t)n }, 1);
+		err = addr_space_write(&vm->as, GPA(BOOT_PARAMS + BOOT_PARAMS_E820_ENTRIES), &entries, 1);
 	if (err == ERR_OK)
 		err = addr_space_write(&vm->as, GPA(BOOT_PARAMS + BOOT_PARAMS_TYPE_OF_LOADER), &loader, 1);
 	return err;
@@ -167,7 +167,7 @@ enum err arch_vcpu_reset(struct vcpu *vcpu, gpa_t entry)
 	enum err err;
 
 	if (map.end > BOOT_DATA_MAX) {
-		log_err("vmm: without 1 GiB pages the guest's page tables for %lu GiB do not fit below 1 MiB", map.gibs);
+		log_err("vmm: without 1 GiB pages, page tables for %lu GiB do not fit the guest's first MiB", map.gibs);
 		return ERR_RANGE;
 	}
 	err = write_boot_params(vm, &map);

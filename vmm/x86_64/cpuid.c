@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What CPUID tells a guest: of the CPU's features, those we have thought about and let the guest have; all else reads 0.
+ * What CPUID tells a guest: of the CPU's features, those we have thought about and let it have; all else reads 0.
  * Sources: Intel SDM vol. 2 "CPUID"; AMD APM vol. 3 "Obtaining Processor Information Via the CPUID Instruction".
  *
- * Left out on purpose: VMX and SVM (no nesting), XSAVE and with it AVX (XCR0 is not switched), the APICs, MONITOR, MTRR,
- * MCE and MCA (not emulated), PCID and INVPCID (need a VM-execution control of their own), RDTSCP and RDPID (TSC_AUX is not
- * switched), LA57, performance monitoring, CET, protection keys.
+ * Left out on purpose: VMX and SVM (no nesting), XSAVE and with it AVX (XCR0 is not switched), the APICs, MONITOR,
+ * MTRR, MCE and MCA (not emulated), PCID and INVPCID (need a VM-execution control of their own), RDTSCP and RDPID
+ * (TSC_AUX is not switched), LA57, performance monitoring, CET, protection keys.
  */
 #include "include/arch/x86_64/cpu.h"
 #include "vmm/hypercall.h"
@@ -62,10 +62,13 @@ static struct cpuid_regs basic_leaf(uint32_t leaf, uint32_t subleaf, struct cpui
 		host.eax &= (uint32_t)LEAF_4_EAX_CACHE;
 		return host;
 	case 7:
-		if (subleaf == 0)
-			return (struct cpuid_regs){ 0, host.ebx & (uint32_t)LEAF_7_EBX, host.ecx & (uint32_t)CPUID_7_ECX_UMIP,
-						    host.edx & (uint32_t)CPUID_7_EDX_FSRM };
-		break;
+		if (subleaf != 0)
+			break;
+		host.eax = 0; /* no further subleaf */
+		host.ebx &= (uint32_t)LEAF_7_EBX;
+		host.ecx &= (uint32_t)CPUID_7_ECX_UMIP;
+		host.edx &= (uint32_t)CPUID_7_EDX_FSRM;
+		return host;
 	case 2:    /* caches and TLBs */
 	case 0x15: /* frequency of the TSC */
 	case 0x16: /* frequency of the core */

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-#include "mm/frame.h"
 #include "include/arch/x86_64/msr.h"
+#include "mm/frame.h"
 #include "vmm/x86_64/virt_ops.h"
 
 #define CODE_BYTES 15 /* the longest instruction */

@@ -33,7 +33,7 @@ static bool efer_write(struct vcpu *vcpu, uint64_t value)
 
 	if (value & ~EFER_ALLOWED)
 		return false;
-	/* LME does not change while paging is on. AMD APM vol. 2 "Long Mode Enable (LME) Bit"; LMA is the CPU's to set. */
+	/* AMD APM vol. 2 "Long Mode Enable (LME) Bit": not while paging is on. LMA is the CPU's to set. */
 	if ((value ^ old) & EFER_LME && virt->get(vcpu, FIELD_CR0) & CR0_PG)
 		return false;
 	virt->set(vcpu, FIELD_EFER, (value & ~EFER_LMA) | (old & EFER_LMA));

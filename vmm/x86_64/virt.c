@@ -18,7 +18,7 @@
 
 #define UART_PORT 0x3f8
 
-/* What four levels of nested tables can hold. Intel SDM vol. 3 "EPT Translation Mechanism"; AMD's are those of long mode. */
+/* What four levels of tables can hold. Intel SDM vol. 3 "EPT Translation Mechanism"; AMD's are those of long mode. */
 #define NESTED_GPA_BITS 48
 
 _Static_assert(offsetof(struct vcpu, arch.gpr[RAX]) == VCPU_RAX, "offsets.h");
@@ -39,8 +39,8 @@ enum err arch_virt_probe(const char **why)
 	else if (cpuid(0x80000000, 0).eax >= 0x80000001 && cpuid(0x80000001, 0).ecx & CPUID_81_ECX_SVM)
 		virt = &svm_ops;
 	if (!virt) {
-		*why = "this CPU offers neither Intel VMX nor AMD SVM: enable virtualization in the firmware's set-up menu, "
-		       "or let the emulator offer it";
+		*why = "this CPU offers neither Intel VMX nor AMD SVM: enable virtualization in the firmware's set-up "
+		       "menu, or let the emulator offer it";
 		return ERR_UNSUPPORTED;
 	}
 	return virt->probe(why);

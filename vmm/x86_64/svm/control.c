@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A guest's writes to CR0 and CR4 under SVM: what the CPU would have checked, and that CR4 stays within the features that
- * CPUID offers. AMD APM vol. 2 "System-Control Registers". Rare; the guest's TS and MP come and go without an exit.
+ * A guest's writes to CR0 and CR4 under SVM: what the CPU would have checked, and that CR4 stays within the features
+ * that CPUID offers. AMD APM vol. 2 "System-Control Registers". Rare: CR0's TS and MP come and go without an exit.
  */
 #include "include/arch/x86_64/msr.h"
 #include "vmm/x86_64/diagnose.h"

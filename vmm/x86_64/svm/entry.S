@@ -2,9 +2,10 @@
 /*
  * SVM's world switch: general registers only. Speculation barriers between guest and host are not done.
  *
- * VMRUN and #VMEXIT switch RIP, RSP, RAX, RFLAGS, the control registers, CS, SS, DS, ES, GDTR and IDTR. FS, GS, TR, LDTR and the
- * system-call MSRs are ours to switch (AMD APM vol. 2 "VMSAVE and VMLOAD Instructions"). While TR is the guest's, an NMI
- * must not reach our IDT, whose IST stacks hang off our TSS: GIF is clear from before VMLOAD until all is ours again.
+ * VMRUN and #VMEXIT switch RIP, RSP, RAX, RFLAGS, the control registers, CS, SS, DS, ES, GDTR and IDTR. FS, GS, TR,
+ * LDTR and the system-call MSRs are ours to switch (AMD APM vol. 2 "VMSAVE and VMLOAD Instructions"). While TR is the
+ * guest's, an NMI must not reach our IDT, whose IST stacks hang off our TSS: GIF is clear from before VMLOAD until all
+ * is ours again.
  */
 #include "vmm/x86_64/offsets.h"
 

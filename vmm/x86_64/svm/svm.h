@@ -17,7 +17,7 @@ struct svm_features {
 };
 extern struct svm_features svm_features;
 
-/* entry.S: run the guest until the next #VMEXIT and have it decoded. Interrupts are off, GIF is set, before and after. */
+/* entry.S: run the guest until the next #VMEXIT and have it decoded. IF is clear and GIF set, before and after. */
 void svm_run(struct vcpu *vcpu, struct vm_exit *exit);
 
 /* exit.c */

@@ -49,7 +49,10 @@
 #define EVENT_TYPE(e)    (unsigned)((e) >> 8 & 7)
 enum event_type { EVENT_INTERRUPT = 0, EVENT_NMI = 2, EVENT_EXCEPTION = 3, EVENT_SOFTWARE = 4 };
 
-/* EXITINFO1 of VMEXIT_NPF has a page fault's bits and these. AMD APM vol. 2 "Nested versus Guest Page Faults, Fault Ordering". */
+/*
+ * EXITINFO1 of VMEXIT_NPF has a page fault's bits and these. AMD APM vol. 2 "Nested versus Guest Page Faults, Fault
+ * Ordering".
+ */
 #define NPF_FINAL      BIT(32) /* the translation of the access's own address */
 #define NPF_GUEST_WALK BIT(33) /* an access of the guest's page-table walk */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which rule does the guest state break? After an entry that failed with "invalid guest state" the CPU does not say: ask
- * the rules of Intel SDM vol. 3 "Checking and Loading Guest State" once more. Off every fast path.
+ * Which rule does the guest state break? After an entry that failed with "invalid guest state" the CPU does not say:
+ * ask the rules of Intel SDM vol. 3 "Checking and Loading Guest State" once more. Off every fast path.
  */
 #include "include/arch/x86_64/insn.h"
 #include "include/arch/x86_64/msr.h"
@@ -98,6 +98,7 @@ static const char *bad_segments(void)
 /* "Checks on Guest Descriptor-Table Registers", "... RIP, RFLAGS, and SSP", "... Non-Register State" */
 static const char *bad_rest(void)
 {
+	const uint64_t both = BLOCKING_BY_STI | BLOCKING_BY_MOV_SS;
 	uint64_t rflags = vmread(GUEST_RFLAGS), blocking = vmread(GUEST_INTERRUPTIBILITY);
 	bool code64 = vmread(ENTRY_CONTROLS) & ENTRY_IA32E_GUEST && vmread(GUEST_CS_ACCESS_RIGHTS) & AR_L;
 
@@ -113,7 +114,7 @@ static const char *bad_rest(void)
 		return "GUEST_RFLAGS has a fixed bit wrong";
 	if (vmread(GUEST_ACTIVITY) > 3)
 		return "GUEST_ACTIVITY is none there is";
-	if (blocking & ~BITS(4, 0) || (blocking & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS)) == (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS))
+	if (blocking & ~BITS(4, 0) || (blocking & both) == both)
 		return "GUEST_INTERRUPTIBILITY contradicts itself";
 	if (blocking & BLOCKING_BY_STI && !(rflags & RFLAGS_IF))
 		return "GUEST_INTERRUPTIBILITY has blocking by STI with RFLAGS.IF clear";

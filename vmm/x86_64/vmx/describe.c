@@ -7,13 +7,13 @@
 static const char *const reason_names[] = {
 	"exception or NMI", "external interrupt", "triple fault", "INIT signal", "start-up IPI", "I/O SMI", "other SMI",
 	"interrupt window", "NMI window", "task switch", "CPUID", "GETSEC", "HLT", "INVD", "INVLPG", "RDPMC", "RDTSC",
-	"RSM", "VMCALL", "VMCLEAR", "VMLAUNCH", "VMPTRLD", "VMPTRST", "VMREAD", "VMRESUME", "VMWRITE", "VMXOFF", "VMXON",
-	"control-register access", "MOV DR", "I/O instruction", "RDMSR", "WRMSR", "invalid guest state", "MSR loading",
-	[36] = "MWAIT", "monitor trap flag", [39] = "MONITOR", "PAUSE", "machine check on entry",
-	[43] = "TPR below threshold", "APIC access", "virtualized EOI", "access to GDTR or IDTR", "access to LDTR or TR",
-	"EPT violation", "EPT misconfiguration", "INVEPT", "RDTSCP", "preemption timer", "INVVPID", "WBINVD", "XSETBV",
-	"APIC write", "RDRAND", "INVPCID", "VMFUNC", "ENCLS", "RDSEED", "page-modification log full", "XSAVES", "XRSTORS",
-	[66] = "SPP-related event", "UMWAIT", "TPAUSE",
+	"RSM", "VMCALL", "VMCLEAR", "VMLAUNCH", "VMPTRLD", "VMPTRST", "VMREAD", "VMRESUME", "VMWRITE", "VMXOFF",
+	"VMXON", "control-register access", "MOV DR", "I/O instruction", "RDMSR", "WRMSR", "invalid guest state",
+	"MSR loading", [36] = "MWAIT", "monitor trap flag", [39] = "MONITOR", "PAUSE", "machine check on entry",
+	[43] = "TPR below threshold", "APIC access", "virtualized EOI", "access to GDTR or IDTR",
+	"access to LDTR or TR", "EPT violation", "EPT misconfiguration", "INVEPT", "RDTSCP", "preemption timer",
+	"INVVPID", "WBINVD", "XSETBV", "APIC write", "RDRAND", "INVPCID", "VMFUNC", "ENCLS", "RDSEED",
+	"page-modification log full", "XSAVES", "XRSTORS", [66] = "SPP-related event", "UMWAIT", "TPAUSE",
 };
 
 /* Intel SDM vol. 3 "VM Instruction Error Numbers". */
@@ -21,13 +21,15 @@ static const char *const error_names[] = {
 	[1] = "VMCALL in VMX root operation", "VMCLEAR with invalid physical address", "VMCLEAR with VMXON pointer",
 	"VMLAUNCH with non-clear VMCS", "VMRESUME with non-launched VMCS", "VMRESUME after VMXOFF",
 	"VM entry with invalid control fields", "VM entry with invalid host-state fields",
-	"VMPTRLD with invalid physical address", "VMPTRLD with VMXON pointer", "VMPTRLD with incorrect revision identifier",
+	"VMPTRLD with invalid physical address", "VMPTRLD with VMXON pointer",
+	"VMPTRLD with incorrect revision identifier",
 	"VMREAD or VMWRITE of an unsupported field", "VMWRITE to a read-only field",
 	[15] = "VMXON in VMX root operation", "VM entry with invalid executive-VMCS pointer",
 	"VM entry with non-launched executive VMCS", "VM entry with executive-VMCS pointer not VMXON pointer",
 	"VMCALL with non-clear VMCS", "VMCALL with invalid VM-exit control fields",
 	[22] = "VMCALL with incorrect MSEG revision identifier", "VMXOFF under dual-monitor treatment",
-	"VMCALL with invalid SMM-monitor features", "VM entry with invalid VM-execution control fields in executive VMCS",
+	"VMCALL with invalid SMM-monitor features",
+	"VM entry with invalid VM-execution control fields in executive VMCS",
 	"VM entry with events blocked by MOV SS", [28] = "invalid operand to INVEPT or INVVPID",
 };
 

@@ -2,8 +2,8 @@
 /*
  * VMX's world switch: general registers only. Speculation barriers between guest and host are not done.
  *
- * VM entries and exits switch all else through the VMCS, but for CR2, DR0 to DR3, DR6 and the system-call MSRs, which stay
- * the guest's: the hypervisor uses none of them.
+ * VM entries and exits switch all else through the VMCS, but for CR2, DR0 to DR3, DR6 and the system-call MSRs, which
+ * stay the guest's: the hypervisor uses none of them.
  */
 #include "vmm/x86_64/offsets.h"
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Field encodings, controls and exit codes of the VMCS. Intel SDM vol. 3, "Virtual Machine Control Structures" and app. A to C. */
+/*
+ * Field encodings, controls and exit codes of the VMCS. Intel SDM vol. 3 "Virtual Machine Control Structures" and
+ * app. A to C.
+ */
 #ifndef NESTLING_VMM_X86_64_VMX_VMCS_H
 #define NESTLING_VMM_X86_64_VMX_VMCS_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Intel VMX: what the CPU must offer, switching it on, the VMCS of a guest. Intel SDM vol. 3, "Introduction to VMX Operation". */
+/* Intel VMX: its place among virt_ops, switching it on, the VMCS of a guest. Intel SDM vol. 3 "Introduction to VMX". */
 #include "vmm/x86_64/vmx/vmx.h"
 
 #include "include/arch/x86_64/insn.h"
@@ -106,7 +106,7 @@ static uint64_t eptp_of(const struct npt *npt)
 
 static void vmx_flush(struct vm *vm)
 {
-	/* Reaches every VPID's translations through this EPTP: INVVPID is not needed. SDM vol. 3 "Operations that Invalidate Cached Mappings". */
+	/* Reaches every VPID's, so INVVPID is not needed. SDM vol. 3 "Operations that Invalidate Cached Mappings". */
 	if (vmx_caps.ept_vpid & EPT_CAP_INVEPT_SINGLE)
 		invept(INVEPT_SINGLE_CONTEXT, eptp_of(&vm->as.npt));
 	else
