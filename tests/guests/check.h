@@ -30,14 +30,14 @@ static inline int check_status(const char *name)
 static inline void *fresh_page(void)
 {
 	static uint64_t next;
-	uint64_t start = 0, end = 0;
+	uint64_t start = 0, end = 0, limit = rt_ram.range[0].start + (64ul << 20);
 
-	for (size_t i = 0; i < rt_fresh.count && rt_fresh.range[i].start < 64ul << 20; i++) {
+	for (size_t i = 0; i < rt_fresh.count && rt_fresh.range[i].start < limit; i++) {
 		start = rt_fresh.range[i].start;
 		end = start + rt_fresh.range[i].size;
 	}
-	if (end > 64ul << 20)
-		end = 64ul << 20;
+	if (end > limit)
+		end = limit;
 	next = next ? next - RT_PAGE_SIZE : end - RT_PAGE_SIZE;
 	CHECK(next >= start);
 	return (void *)next;
