@@ -119,8 +119,10 @@ static void reset_extensions(void)
 		write_sysreg(HDFGRTR_EL2, 0);
 		write_sysreg(HDFGWTR_EL2, 0);
 	}
-	if (has(pfr0, ID_AA64PFR0_GIC_SHIFT) && (read_sysreg(ICC_SRE_EL2) & ICC_SRE_SRE))
+	if (has(pfr0, ID_AA64PFR0_GIC_SHIFT) && (read_sysreg(ICC_SRE_EL2) & ICC_SRE_SRE)) {
+		write_sysreg(ICC_SRE_EL2, read_sysreg(ICC_SRE_EL2) & ~ICC_SRE_ENABLE);
 		write_sysreg(ICH_HCR_EL2, ICH_HCR_TC | ICH_HCR_TALL0 | ICH_HCR_TALL1);
+	}
 	if (has_pointer_authentication())
 		reset_pointer_authentication();
 }

@@ -166,7 +166,8 @@ static inline unsigned id_field(uint64_t id, unsigned shift)
 #define ICC_IGRPEN1_EL1 S3_0_C12_C12_7
 #define ICH_HCR_EL2    S3_4_C12_C11_0
 
-#define ICC_SRE_SRE BIT(0)
+#define ICC_SRE_SRE    BIT(0)
+#define ICC_SRE_ENABLE BIT(3) /* EL1 may have its own ICC_SRE_EL1 */
 /* Every access of EL1 to the GIC's CPU interface traps. */
 #define ICH_HCR_TC    BIT(10)
 #define ICH_HCR_TALL0 BIT(11)
