@@ -185,6 +185,11 @@ bool arch_handle_exit(struct vcpu *vcpu, struct vm_exit *exit)
 		timer_fired(vcpu);
 		return true;
 	}
+	/* A hart need not let all of them be delegated: hedeleg is WARL. */
+	if (exit->reason < 64 && GUEST_EXCEPTIONS & BIT(exit->reason)) {
+		inject_exception(vcpu, (enum cause)exit->reason, vcpu->arch.stval);
+		return true;
+	}
 	return false;
 }
 

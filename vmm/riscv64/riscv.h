@@ -22,6 +22,17 @@
  */
 #define SBI_NESTLING 0x084e5354
 
+/*
+ * Exceptions that the guest takes itself: those that an operating system has handlers for on a machine without
+ * hypervisor. Not its calls (ECALL from VS), and not what only exists because of us: guest-page faults and virtual
+ * instructions.
+ */
+#define GUEST_EXCEPTIONS                                                                           \
+	(BIT(CAUSE_FETCH_MISALIGNED) | BIT(CAUSE_FETCH_ACCESS) | BIT(CAUSE_ILLEGAL_INSN) |         \
+	 BIT(CAUSE_BREAKPOINT) | BIT(CAUSE_LOAD_MISALIGNED) | BIT(CAUSE_LOAD_ACCESS) |             \
+	 BIT(CAUSE_STORE_MISALIGNED) | BIT(CAUSE_STORE_ACCESS) | BIT(CAUSE_ECALL_U) |              \
+	 BIT(CAUSE_FETCH_PAGE) | BIT(CAUSE_LOAD_PAGE) | BIT(CAUSE_STORE_PAGE))
+
 /* What this hart offers beyond what we need; found out by writing and reading back. */
 struct riscv_features {
 	bool sv39x4, sv48x4, sv57x4;

@@ -17,17 +17,6 @@ _Static_assert(offsetof(struct vcpu, arch.gpr[31]) == VCPU_GPR(31), "offsets.h")
 _Static_assert(offsetof(struct vcpu, arch.pc) == VCPU_PC, "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.host_sp) == VCPU_HOST_SP, "offsets.h");
 
-/*
- * Exceptions that the guest takes itself: those that an operating system has handlers for on a machine without
- * hypervisor. Not its calls (ECALL from VS), and not what only exists because of us: guest-page faults and virtual
- * instructions cannot be delegated.
- */
-#define GUEST_EXCEPTIONS                                                                           \
-	(BIT(CAUSE_FETCH_MISALIGNED) | BIT(CAUSE_FETCH_ACCESS) | BIT(CAUSE_ILLEGAL_INSN) |         \
-	 BIT(CAUSE_BREAKPOINT) | BIT(CAUSE_LOAD_MISALIGNED) | BIT(CAUSE_LOAD_ACCESS) |             \
-	 BIT(CAUSE_STORE_MISALIGNED) | BIT(CAUSE_STORE_ACCESS) | BIT(CAUSE_ECALL_U) |              \
-	 BIT(CAUSE_FETCH_PAGE) | BIT(CAUSE_LOAD_PAGE) | BIT(CAUSE_STORE_PAGE))
-
 /* The modes of G-stage translation, narrowest first. "Guest Physical Address Translation": two bits wider than the SvNN. */
 static const struct gstage_mode {
 	uint8_t levels, gpa_bits;

@@ -4,7 +4,8 @@
  *
  * For the length of one instruction stvec points behind it. The trap changes sepc, scause, stval, htval, htinst, and of
  * sstatus and hstatus what "Trap Entry" (RISC-V Privileged, chapter "Hypervisor Extension") says; the last two are put
- * back, since they tell where sret goes. Interrupts must be off.
+ * back, since they tell where sret goes. Interrupts must be off: csr_try_read and csr_try_write see to that, because firmware may be
+ * running yet.
  */
 #ifndef NESTLING_ARCH_RISCV64_GUARDED_H
 #define NESTLING_ARCH_RISCV64_GUARDED_H
@@ -31,10 +32,19 @@
 		guarded_failed_ == 0;                                       \
 	})
 
+/* Returns sstatus as it was. */
+static inline uint64_t interrupts_off(void)
+{
+	uint64_t sstatus = csr_read(CSR_SSTATUS);
+
+	csr_clear(CSR_SSTATUS, SSTATUS_SIE);
+	return sstatus;
+}
+
 /* Read a register that may not be there. */
 #define csr_try_read(csr, value)                                                                \
 	({                                                                                      \
-		uint64_t csr_status_ = csr_read(CSR_SSTATUS), csr_got_ = 0;                     \
+		uint64_t csr_status_ = interrupts_off(), csr_got_ = 0;                          \
 		bool csr_there_ = GUARDED("csrr %[got], " CSR_STRING(csr), [got] "+&r"(csr_got_)); \
 		csr_write(CSR_SSTATUS, csr_status_);                                            \
 		*(value) = csr_got_;                                                            \
@@ -44,7 +54,7 @@
 /* Write one. False: it is not there, or does not take that. */
 #define csr_try_write(csr, value)                                                                              \
 	({                                                                                                     \
-		uint64_t csr_status_ = csr_read(CSR_SSTATUS), csr_new_ = (value);                              \
+		uint64_t csr_status_ = interrupts_off(), csr_new_ = (value);                                   \
 		bool csr_there_ = GUARDED("csrw " CSR_STRING(csr) ", %[csrnew]", [csrnew] "+&r"(csr_new_));    \
 		csr_write(CSR_SSTATUS, csr_status_);                                                           \
 		csr_there_;                                                                                    \
