@@ -20,8 +20,8 @@ struct riscv_efi_boot_protocol {
 /* The memory map as it was when the tables were looked for; only grown since. */
 static struct firmware_map memory;
 
-/* ACPI's tables point to each other: a wild pointer must not be followed. */
-static const void *read_memory(uint64_t address, uint64_t size)
+/* Bytes of memory from `address` to the end of the descriptor that it is in. */
+static uint64_t memory_from(uint64_t address)
 {
 	const EFI_MEMORY_DESCRIPTOR *descriptor;
 
@@ -31,10 +31,25 @@ static const void *read_memory(uint64_t address, uint64_t size)
 		if (descriptor->Type == EfiMemoryMappedIO || descriptor->Type == EfiMemoryMappedIOPortSpace ||
 		    descriptor->Type == EfiUnusableMemory)
 			continue;
-		if (address >= descriptor->PhysicalStart && offset < bytes && size <= bytes - offset)
-			return (const void *)(uintptr_t)address;
+		if (address >= descriptor->PhysicalStart && offset < bytes)
+			return bytes - offset;
 	}
-	return NULL;
+	return 0;
+}
+
+/* Tables are pointed to by the firmware and by each other: a wild pointer must not be followed. */
+static const void *read_memory(uint64_t address, uint64_t size)
+{
+	uint64_t at = address;
+
+	while (at - address < size) {
+		uint64_t bytes = memory_from(at);
+
+		if (bytes == 0)
+			return NULL;
+		at += min_u64(bytes, size - (at - address));
+	}
+	return (const void *)(uintptr_t)address;
 }
 
 static const void *configuration_table(EFI_GUID guid)
@@ -65,31 +80,43 @@ static int check_structure(const void *fdt)
 	return node >= 0 || node == -FDT_ERR_NOTFOUND ? 0 : node;
 }
 
-static const void *copy_fdt(const void *from)
+/* Is all of a tree there, and is it of a size to copy? Returns a libfdt error, 0 for none. */
+static int check_fdt(uint64_t address, uint64_t *size)
 {
+	const void *from = read_memory(address, sizeof(struct fdt_header));
 	struct fdt_header header; /* the firmware's may lie at any address */
-	void *copy;
 	int error;
 
+	if (!from)
+		return -FDT_ERR_TRUNCATED;
 	memcpy(&header, from, sizeof(header));
 	error = fdt_check_header(&header);
-	if (error == 0 && fdt_totalsize(&header) > TABLES_MAX_FDT_BYTES)
-		error = -FDT_ERR_NOSPACE;
-	if (error != 0) {
+	if (error != 0)
+		return error;
+	*size = fdt_totalsize(&header);
+	if (*size > TABLES_MAX_FDT_BYTES)
+		return -FDT_ERR_NOSPACE;
+	return read_memory(address, *size) ? 0 : -FDT_ERR_TRUNCATED;
+}
+
+static const void *copy_fdt(const void *from)
+{
+	uint64_t size;
+	void *copy = NULL;
+	int error = check_fdt((uintptr_t)from, &size);
+
+	if (error == 0) {
+		copy = firmware_alloc_pages(align_up(size, PAGE_SIZE) / PAGE_SIZE);
+		if (!copy) {
+			log_warn("boot: the firmware has no memory for a copy of its device tree");
+			return NULL;
+		}
+		memcpy(copy, from, size);
+		error = check_structure(copy);
+	}
+	if (error != 0)
 		log_warn("boot: the firmware's device tree is left aside: %s", fdt_strerror(error));
-		return NULL;
-	}
-	copy = firmware_alloc_pages(align_up(fdt_totalsize(&header), PAGE_SIZE) / PAGE_SIZE);
-	if (!copy) {
-		log_warn("boot: the firmware has no memory for a copy of its device tree");
-		return NULL;
-	}
-	memcpy(copy, from, fdt_totalsize(&header));
-	error = check_structure(copy);
-	if (error == 0)
-		return copy;
-	log_warn("boot: the firmware's device tree is left aside: %s", fdt_strerror(error));
-	return NULL;
+	return error == 0 ? copy : NULL;
 }
 
 /* Devicetree Specification: /chosen; `boot-hartid`, of 32 or 64 bits, is what U-Boot and EDK2 leave there. */
@@ -120,18 +147,27 @@ static bool hart_of_protocol(uint64_t *hart)
 	return true;
 }
 
-void tables_find(struct platform *platform)
+static void find_descriptions(struct platform *platform)
 {
 	const EFI_GUID acpi_2 = ACPI_20_TABLE_GUID, acpi_1 = ACPI_TABLE_GUID, dtb = EFI_DTB_TABLE_GUID;
 	const void *fdt = configuration_table(dtb);
 
-	*platform = (struct platform){ .acpi_rsdp = configuration_table(acpi_2), .acpi_reader = read_memory };
+	if (firmware_get_map(&memory) != ERR_OK) {
+		log_warn("boot: without the firmware's memory map its tables cannot be read");
+		return;
+	}
+	platform->acpi_reader = read_memory;
+	platform->acpi_rsdp = configuration_table(acpi_2);
 	if (!platform->acpi_rsdp)
 		platform->acpi_rsdp = configuration_table(acpi_1);
-	if (platform->acpi_rsdp && firmware_get_map(&memory) != ERR_OK)
-		platform->acpi_rsdp = NULL;
 	if (fdt)
 		platform->fdt = copy_fdt(fdt);
+}
+
+void tables_find(struct platform *platform)
+{
+	*platform = (struct platform){ 0 };
+	find_descriptions(platform);
 	platform->boot_hart_known = hart_of_protocol(&platform->boot_hart) ||
 				    (platform->fdt && hart_of_fdt(platform->fdt, &platform->boot_hart));
 }
