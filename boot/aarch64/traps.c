@@ -109,8 +109,12 @@ static void print_calls(const struct trap_frame *frame)
 void trap_handle(struct trap_frame *frame)
 {
 	print_syndrome(frame);
-	log_err("trap: pc %#lx = nestling.elf + %#lx, SPSR_EL2 %#lx, FAR_EL2 %#lx", frame->elr,
-		frame->elr - (uintptr_t)__image_start, frame->spsr, frame->far);
+	if (in_text(frame->elr))
+		log_err("trap: pc %#lx = nestling.elf + %#lx, SPSR_EL2 %#lx, FAR_EL2 %#lx", frame->elr,
+			frame->elr - (uintptr_t)__image_start, frame->spsr, frame->far);
+	else
+		log_err("trap: pc %#lx, outside the image's code, SPSR_EL2 %#lx, FAR_EL2 %#lx", frame->elr, frame->spsr,
+			frame->far);
 	for (unsigned i = 0; i < 28; i += 4)
 		log_err("trap: x%-2u %#018lx x%-2u %#018lx x%-2u %#018lx x%-2u %#018lx", i, frame->x[i], i + 1,
 			frame->x[i + 1], i + 2, frame->x[i + 2], i + 3, frame->x[i + 3]);
