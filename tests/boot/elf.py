@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Makes ELF files for a loader to accept or to refuse."""
+"""Makes program files for a loader to accept or to refuse: ELF, and Linux' raw images."""
 
 import struct
 from dataclasses import dataclass, field
@@ -7,23 +7,49 @@ from dataclasses import dataclass, field
 EHDR = struct.Struct("<16sHHIQQQIHHHHHH")
 PHDR = struct.Struct("<IIQQQQQQ")
 
-EM_386, EM_X86_64, EM_AARCH64 = 3, 62, 183
+EM_X86_64, EM_AARCH64, EM_RISCV = 62, 183, 243
 ET_REL, ET_EXEC, ET_DYN = 1, 2, 3
 PT_LOAD = 1
 
-# Ask CPUID which instruction a hypercall is, and exit with status 0 by it.
-EXIT_0 = bytes.fromhex(
-    "b801000040"  # movl $0x40000001, %eax
-    "0fa2"  # cpuid
-    "89c3"  # movl %eax, %ebx
-    "b801000000"  # movl $1, %eax: exit
-    "31ff"  # xorl %edi, %edi: status
-    "85db"  # testl %ebx, %ebx
-    "7503"  # jnz 1f
-    "0f01c1"  # vmcall
-    "0f01d9"  # 1: vmmcall
-    "f4"  # hlt
-)
+@dataclass(frozen=True)
+class Isa:
+    machine: int
+    ram: int  # where it begins
+    base: int  # the lowest place for a program
+    exit_0: bytes  # code that exits with status 0
+    odd: int  # as odd an offset as code can have
+    linux_magic: bytes = b""
+    linux_code: bytes = b""  # over the header
+
+
+ISAS = {
+    # Ask CPUID which instruction a hypercall is, and make the one that exits.
+    "x86_64": Isa(EM_X86_64, 0, 0x100000, bytes.fromhex(
+        "b801000040"  # movl $0x40000001, %eax
+        "0fa2"  # cpuid
+        "89c3"  # movl %eax, %ebx
+        "b801000000"  # movl $1, %eax: exit
+        "31ff"  # xorl %edi, %edi: status
+        "85db"  # testl %ebx, %ebx
+        "7503"  # jnz 1f
+        "0f01c1"  # vmcall
+        "0f01d9"  # 1: vmmcall
+        "f4"  # hlt
+    ), 0x123),
+    "aarch64": Isa(EM_AARCH64, 0x40000000, 0x40200000, bytes.fromhex(
+        "20008052"  # movz w0, #1
+        "00c0b872"  # movk w0, #0xc600, lsl #16: exit
+        "010080d2"  # mov x1, #0: status
+        "020000d4"  # hvc #0
+    ), 0x124, b"ARM\x64", bytes.fromhex("10000014")),  # b . + 64
+    "riscv64": Isa(EM_RISCV, 0x80000000, 0x80200000, bytes.fromhex(
+        "b7584e08"  # lui a7, 0x84e5
+        "9b884835"  # addiw a7, a7, 0x354: our extension
+        "13081000"  # li a6, 1: exit
+        "13050000"  # li a0, 0: status
+        "73000000"  # ecall
+    ), 0x122, b"RSC\x05", bytes.fromhex("6f000004")),  # j . + 64
+}
 
 
 @dataclass
@@ -38,9 +64,10 @@ class Segment:
 
 @dataclass
 class Elf:
-    segments: list[Segment] = field(default_factory=lambda: [Segment(0x100000, EXIT_0)])
-    entry: int = 0x100000
-    machine: int = EM_X86_64
+    isa: Isa
+    segments: list[Segment] | None = None  # code that exits, at `entry`
+    entry: int | None = None  # the lowest place for a program
+    machine: int | None = None  # the ISA's
     kind: int = ET_EXEC
     magic: bytes = b"\x7fELF"
     elf_class: int = 2  # 64 bits
@@ -51,13 +78,16 @@ class Elf:
     phoff: int = EHDR.size
 
     def to_bytes(self) -> bytes:
+        entry = self.isa.base if self.entry is None else self.entry
+        segments = [Segment(self.isa.base, self.isa.exit_0)] if self.segments is None else self.segments
+        machine = self.isa.machine if self.machine is None else self.machine
         ident = self.magic + bytes([self.elf_class, self.data, self.version]) + bytes(9)
-        phnum = len(self.segments) if self.phnum is None else self.phnum
-        out = bytearray(EHDR.pack(ident, self.kind, self.machine, self.version, self.entry, self.phoff, 0, 0,
+        phnum = len(segments) if self.phnum is None else self.phnum
+        out = bytearray(EHDR.pack(ident, self.kind, machine, self.version, entry, self.phoff, 0, 0,
                                   EHDR.size, self.phentsize, phnum, 0, 0, 0))
         body = bytearray()
-        for segment in self.segments:
-            at = EHDR.size + PHDR.size * len(self.segments) + len(body)
+        for segment in segments:
+            at = EHDR.size + PHDR.size * len(segments) + len(body)
             size = len(segment.data)
             out += PHDR.pack(segment.kind, 7, at if segment.offset is None else segment.offset, segment.paddr,
                              segment.paddr, size if segment.filesz is None else segment.filesz,
@@ -68,44 +98,57 @@ class Elf:
 
 TOP = (1 << 64) - 1
 
-# Files that are no guest, for a machine with 64 MiB of RAM; each has a name that says what is wrong.
-MALFORMED = {
-    "empty": b"",
-    "not-elf": b"#!/bin/sh\necho hello\n" * 10,
-    "half-a-header": Elf().to_bytes()[: EHDR.size // 2],
-    "half-a-table": Elf().to_bytes()[: EHDR.size + PHDR.size // 2],
-    "cut-off-segment": Elf([Segment(0x100000, EXIT_0 + bytes(0x2000))]).to_bytes()[:-0x1000],
-    "32-bit": Elf(elf_class=1).to_bytes(),
-    "big-endian": Elf(data=2).to_bytes(),
-    "wrong-machine": Elf(machine=EM_AARCH64).to_bytes(),
-    "relocatable": Elf(kind=ET_REL).to_bytes(),
-    "no-segments": Elf([]).to_bytes(),
-    "nothing-to-load": Elf([Segment(0x100000, EXIT_0, kind=4)]).to_bytes(),
-    "odd-phentsize": Elf(phentsize=8).to_bytes(),
-    "far-phoff": Elf(phoff=TOP - 16).to_bytes(),
-    "phnum-65535": Elf(phnum=0xFFFF).to_bytes(),
-    "overlapping": Elf([Segment(0x100000, EXIT_0, memsz=0x3000), Segment(0x102000, b"x" * 64)]).to_bytes(),
-    "twice-the-same": Elf([Segment(0x100000, EXIT_0), Segment(0x100000, EXIT_0)]).to_bytes(),
-    "below-1M": Elf([Segment(0xFF000, EXIT_0, memsz=0x2000)], entry=0xFF000).to_bytes(),
-    "at-zero": Elf([Segment(0, EXIT_0)], entry=0).to_bytes(),
-    "behind-ram": Elf([Segment(0x100000, EXIT_0), Segment(64 << 20, b"x")]).to_bytes(),
-    "across-ram-end": Elf([Segment(0x100000, EXIT_0), Segment((64 << 20) - 8, b"x" * 16)]).to_bytes(),
-    "entry-outside": Elf(entry=0x200000).to_bytes(),
-    "entry-zero": Elf(entry=0).to_bytes(),
-    "filesz-over-memsz": Elf([Segment(0x100000, EXIT_0 + bytes(100), memsz=10)]).to_bytes(),
-    "huge-memsz": Elf([Segment(0x100000, EXIT_0, memsz=TOP)]).to_bytes(),
-    "huge-filesz": Elf([Segment(0x100000, EXIT_0, filesz=TOP, memsz=TOP)]).to_bytes(),
-    "far-offset": Elf([Segment(0x100000, EXIT_0, offset=TOP - 4)]).to_bytes(),
-    "paddr-wraps": Elf([Segment(0x100000, EXIT_0), Segment(TOP - 0xFFF, b"x" * 64, memsz=0x2000)]).to_bytes(),
-}
 
-# Odd, and yet good.
-ACCEPTED = {
-    "minimal": Elf().to_bytes(),
-    "zero-length-segment": Elf([Segment(0x100000, EXIT_0), Segment(0, b"")]).to_bytes(),
-    "unaligned": Elf([Segment(0x100123, EXIT_0), Segment(0x300001, b"x" * 4099)], entry=0x100123).to_bytes(),
-    "same-page": Elf([Segment(0x100000, EXIT_0), Segment(0x100100, b"x")]).to_bytes(),
-    "descending": Elf([Segment(0x200000, b"x"), Segment(0x100000, EXIT_0)]).to_bytes(),
-    "last-byte": Elf([Segment(0x100000, EXIT_0), Segment((64 << 20) - 16, b"x" * 16)]).to_bytes(),
-    "lazy-bss": Elf([Segment(0x100000, EXIT_0, memsz=62 << 20)]).to_bytes(),
-}
+def malformed(isa: Isa) -> dict[str, bytes]:
+    """Files that are no guest, for a machine with 64 MiB of RAM; each has a name that says what is wrong."""
+    base, code, end = isa.base, isa.exit_0, isa.ram + (64 << 20)
+    return {
+        "empty": b"",
+        "not-elf": b"#!/bin/sh\necho hello\n" * 10,
+        "half-a-header": Elf(isa).to_bytes()[: EHDR.size // 2],
+        "half-a-table": Elf(isa).to_bytes()[: EHDR.size + PHDR.size // 2],
+        "cut-off-segment": Elf(isa, [Segment(base, code + bytes(0x2000))]).to_bytes()[:-0x1000],
+        "32-bit": Elf(isa, elf_class=1).to_bytes(),
+        "big-endian": Elf(isa, data=2).to_bytes(),
+        "wrong-machine": Elf(isa, machine=EM_X86_64 if isa.machine != EM_X86_64 else EM_AARCH64).to_bytes(),
+        "relocatable": Elf(isa, kind=ET_REL).to_bytes(),
+        "no-segments": Elf(isa, []).to_bytes(),
+        "nothing-to-load": Elf(isa, [Segment(base, code, kind=4)]).to_bytes(),
+        "odd-phentsize": Elf(isa, phentsize=8).to_bytes(),
+        "far-phoff": Elf(isa, phoff=TOP - 16).to_bytes(),
+        "phnum-65535": Elf(isa, phnum=0xFFFF).to_bytes(),
+        "overlapping": Elf(isa, [Segment(base, code, memsz=0x3000), Segment(base + 0x2000, b"x" * 64)]).to_bytes(),
+        "twice-the-same": Elf(isa, [Segment(base, code), Segment(base, code)]).to_bytes(),
+        "below-the-floor": Elf(isa, [Segment(base - 0x1000, code, memsz=0x2000)], entry=base - 0x1000).to_bytes(),
+        "at-zero": Elf(isa, [Segment(0, code)], entry=0).to_bytes(),
+        "behind-ram": Elf(isa, [Segment(base, code), Segment(end, b"x")]).to_bytes(),
+        "across-ram-end": Elf(isa, [Segment(base, code), Segment(end - 8, b"x" * 16)]).to_bytes(),
+        "entry-outside": Elf(isa, entry=base + 0x100000).to_bytes(),
+        "entry-zero": Elf(isa, entry=0).to_bytes(),
+        "filesz-over-memsz": Elf(isa, [Segment(base, code + bytes(100), memsz=10)]).to_bytes(),
+        "huge-memsz": Elf(isa, [Segment(base, code, memsz=TOP)]).to_bytes(),
+        "huge-filesz": Elf(isa, [Segment(base, code, filesz=TOP, memsz=TOP)]).to_bytes(),
+        "far-offset": Elf(isa, [Segment(base, code, offset=TOP - 4)]).to_bytes(),
+        "paddr-wraps": Elf(isa, [Segment(base, code), Segment(TOP - 0xFFF, b"x" * 64, memsz=0x2000)]).to_bytes(),
+    }
+
+
+def accepted(isa: Isa) -> dict[str, bytes]:
+    """Odd, and yet good."""
+    base, code, end = isa.base, isa.exit_0, isa.ram + (64 << 20)
+    return {
+        "minimal": Elf(isa).to_bytes(),
+        "zero-length-segment": Elf(isa, [Segment(base, code), Segment(0, b"")]).to_bytes(),
+        "unaligned": Elf(isa, [Segment(base + isa.odd, code), Segment(base + 0x200001, b"x" * 4099)],
+                         entry=base + isa.odd).to_bytes(),
+        "same-page": Elf(isa, [Segment(base, code), Segment(base + 0x100, b"x")]).to_bytes(),
+        "descending": Elf(isa, [Segment(base + 0x100000, b"x"), Segment(base, code)]).to_bytes(),
+        "last-byte": Elf(isa, [Segment(base, code), Segment(end - 16, b"x" * 16)]).to_bytes(),
+        "lazy-bss": Elf(isa, [Segment(base, code, memsz=60 << 20)]).to_bytes(),
+    }
+
+
+def linux_image(isa: Isa, text_offset: int = 0, image_size: int = 0x10000, flags: int = 0) -> bytes:
+    """A raw kernel that exits with status 0. Linux, Documentation/arch/arm64/booting.rst and riscv/boot-image-header.rst."""
+    header = struct.pack("<4sIQQQQQQ4sI", isa.linux_code, 0, text_offset, image_size, flags, 0, 0, 0, isa.linux_magic, 0)
+    return header + isa.exit_0

@@ -13,19 +13,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable
 
-ROOT = Path(__file__).resolve().parents[2]
-BUILD = ROOT / "build" / "x86_64"
+from backends import BACKENDS, ROOT, Backend
+
 PAGE = 4096
 K, M, G, T = 1 << 10, 1 << 20, 1 << 30, 1 << 40
 
-FORMATS = {"vmx": "ept", "svm": "npt"}
 EXIT_KINDS = ("fault", "mmio", "pio", "hypercall", "other")
 LEAF_SIZES = {"4k": 4 * K, "2m": 2 * M, "1g": G}
 
 LOG_LINE = re.compile(r"(nestling|error|warning|vmm?|mem): ")
 
-# After so long a boot is given up. Far more than it takes: the machine may have other work.
-BOOT_SECONDS = {"svm": 120, "vmx": 300}
 # What run-qemu.sh may need beside the boot, to build and to wait for others that do.
 MORE_SECONDS = 120
 
@@ -39,7 +36,7 @@ class Boot:
     """
 
     args: list[str] = field(default_factory=list)
-    virt: str = "svm"
+    backend: str = "svm"
     status: int | tuple[int, ...] = 0
     report: dict | None = field(default_factory=dict)
     text: tuple[str, ...] = ()
@@ -49,7 +46,8 @@ class Boot:
     env: dict[str, str] = field(default_factory=dict)
     seconds: int | None = None
     report_path: str = "{dir}/report.json"
-    bare: bool = False  # pass `args` alone: no --virt, --report, --timeout
+    bare: bool = False  # pass `args` alone: no machine, --report, --timeout
+    during: Callable[[Path], None] | None = None  # done while it runs, with the case's directory
 
 
 @dataclass
@@ -60,6 +58,35 @@ class Case:
     together: Callable[[list[dict]], list[str]] | None = None  # judges the reports of all boots
     slow: bool = False
     function: Callable[[], list[str]] | None = None  # instead of boots: a check of what was built
+
+
+EXITED = {"outcome": "exited", "guest_status": 0}
+FATAL = r"^nestling: fatal: "
+# The hypervisor's own end; and the firmware's, on each ISA.
+PANIC = r"nestling: panic|X64 Exception Type|Synchronous Exception at|Unhandled exception"
+
+
+def at_least(least: int):
+    return lambda value: value >= least
+
+
+def below(most: int):
+    return lambda value: value < most
+
+
+def write_file(name: str, content: bytes):
+    def write(directory: Path) -> None:
+        (directory / name).write_bytes(content)
+
+    return write
+
+
+def case(name: str, *args: str, files=None, slow: bool = False, panics: bool = False, **boot) -> Case:
+    """A case of one boot; its name begins with the backend it runs on, or the default one is meant."""
+    first = name.split("/")[0]
+    boot.setdefault("backend", first if first in BACKENDS else "svm")
+    boot["forbid"] = boot.get("forbid", ()) + (() if panics else (PANIC,))
+    return Case(name, [Boot(list(args), **boot)], files=files, slow=bool(slow))
 
 
 @dataclass
@@ -92,11 +119,12 @@ def boot(spec: Boot, directory: Path) -> Result:
     def place(text: str) -> str:
         return text.replace("{dir}", str(directory))
 
-    seconds = spec.seconds or BOOT_SECONDS[spec.virt]
+    backend = BACKENDS[spec.backend]
+    seconds = spec.seconds or backend.seconds
     report = Path(place(spec.report_path))
     command = [str(ROOT / "run-qemu.sh")]
     if not spec.bare:
-        command += ["--virt", spec.virt, "--report", str(report), "--timeout", str(seconds)]
+        command += [backend.isa, *backend.args, "--report", str(report), "--timeout", str(seconds)]
     command += [place(arg) for arg in spec.args]
     if report.is_file():
         report.unlink()
@@ -105,6 +133,8 @@ def boot(spec: Boot, directory: Path) -> Result:
                                    stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
                                    start_new_session=True)
         running.add(process)
+        if spec.during:
+            spec.during(directory)
         try:
             status, hung = process.wait(seconds + MORE_SECONDS), False
         except subprocess.TimeoutExpired:
@@ -144,15 +174,15 @@ def judge_field(report: dict, name: str, want) -> list[str]:
     return [] if value == want else [f"report: {name} is {value!r}, not {want!r}"]
 
 
-def judge_consistency(report: dict, virt: str) -> list[str]:
+def judge_consistency(report: dict, backend: Backend) -> list[str]:
     """What holds of every report, whatever the guest did."""
     try:
         exits, faults, leaves = report["exits"], report["faults"], report["leaves"]
         mapped = sum(leaves[name] * size for name, size in LEAF_SIZES.items())
         rules = {
-            "isa is x86_64": report["isa"] == "x86_64",
-            "virt is the one asked for": report["virt"] == virt,
-            "format is that of virt": report["format"] == FORMATS[virt],
+            "isa is the one asked for": report["isa"] == backend.isa,
+            "virt is the one asked for": report["virt"] == backend.virt,
+            "format is one of virt's": report["format"] in backend.formats,
             "exits add up": sum(exits[kind] for kind in EXIT_KINDS) == exits["total"],
             "leaves map what is resident": mapped == report["resident"] and report["zero_page_leaves"] == 0,
             "resident_peak is a peak": report["resident_peak"] >= report["resident"],
@@ -182,7 +212,7 @@ def judge(spec: Boot, result: Result) -> list[str]:
     elif result.report is None:
         errors.append("there is no report")
     else:
-        errors += judge_consistency(result.report, spec.virt)
+        errors += judge_consistency(result.report, BACKENDS[spec.backend])
         for name, want in spec.report.items():
             errors += judge_field(result.report, name, want)
     errors += [f"console lacks /{text}/" for text in spec.text if not re.search(text, result.console, re.M)]
@@ -219,7 +249,7 @@ def run_case(case: Case) -> tuple[list[str], float]:
             result = boot(spec, directory)
             found = judge(spec, result)
             if found:
-                errors += found + ["./run-qemu.sh " + " ".join(spec.args)] + tail(result.console)
+                errors += found + [f"on {spec.backend}: ./run-qemu.sh " + " ".join(spec.args)] + tail(result.console)
             reports.append(result.report)
     if case.together and not errors:
         errors += case.together(reports)

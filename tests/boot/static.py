@@ -4,31 +4,45 @@
 import re
 import subprocess
 
-from harness import BUILD, ROOT
+from dataclasses import dataclass
+
+from backends import ROOT
+
 
 # The guest's FP and SIMD registers stay loaded while the hypervisor handles an exit. The check is of every function in
 # the image, which is more than the exit path, and nothing to keep a list of callees for.
-SIMD_OPERAND = re.compile(r"%([xyz]mm\d+|mm[0-7]|st\b|k[0-7]\b)")
-X87_MNEMONIC = re.compile(r"^f[a-z]")
-# What loads the guest's first FP state, before the guest runs for the first time.
-SIMD_ALLOWED = {"arch_vcpu_reset"}
-# Prefixes and mnemonics that begin with an f and have nothing to do with floating point.
-NOT_X87 = {"fs"}
+@dataclass(frozen=True)
+class Simd:
+    operand: re.Pattern
+    mnemonic: re.Pattern | None = None  # of instructions that need not name a register
+    allowed: frozenset = frozenset()  # what clears the registers for a guest, before it runs for the first time
 
 
-def no_simd_in_image() -> list[str]:
-    listing = subprocess.run(["objdump", "-d", "--no-show-raw-insn", str(BUILD / "nestling.elf")],
+SIMD = {
+    # Prefixes and mnemonics that begin with an f have nothing to do with floating point if they are not x87's.
+    "x86_64": Simd(re.compile(r"%([xyz]mm\d+|mm[0-7]|st\b|k[0-7]\b)"), re.compile(r"^f[a-z]+(?<!^fs)\b"),
+                   frozenset({"arch_vcpu_reset"})),
+    "aarch64": Simd(re.compile(r"\b[vqdshbz]\d{1,2}\b|\bp\d{1,2}/"), None, frozenset({"reset_fp"})),
+    "riscv64": Simd(re.compile(r"\b(f[ats]\d{1,2}|v\d{1,2})\b"), re.compile(r"^(c\.)?f(?!ence)[a-z]|^v")),
+}
+# What disassemblers add: where an address is, and remarks.
+NO_OPERANDS = re.compile(r"[0-9a-f]+ <[^>]*>|<[^>]*>|//.*|#.*")
+
+
+def no_simd_in_image(isa: str) -> list[str]:
+    simd = SIMD[isa]
+    listing = subprocess.run([f"{isa}-linux-gnu-objdump", "-d", "--no-show-raw-insn", f"{ROOT}/build/{isa}/nestling.elf"],
                              check=True, capture_output=True, text=True).stdout
     function, found, functions = "", [], 0
     for line in listing.splitlines():
         if name := re.match(r"[0-9a-f]+ <(.*)>:$", line):
             function, functions = name[1], functions + 1
             continue
-        parts = line.split("\t")
-        if len(parts) < 2 or function.split(".")[0] in SIMD_ALLOWED:
+        parts = line.split("\t", 1)
+        if len(parts) < 2 or function.split(".")[0] in simd.allowed:
             continue
-        insn = parts[1]
-        if SIMD_OPERAND.search(insn) or X87_MNEMONIC.match(insn) and insn.split()[0] not in NOT_X87:
+        insn = NO_OPERANDS.sub("", parts[1].strip()) if isa != "x86_64" else parts[1].strip()
+        if simd.operand.search(insn) or simd.mnemonic and simd.mnemonic.match(insn):
             found.append(f"{function}: {insn}")
     if functions < 100:
         found.append(f"only {functions} functions were found in the image's disassembly")

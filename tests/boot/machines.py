@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Boot tests on other machines than the usual ones: CPUs, firmware, interrupt controllers, disks."""
+
+import socket
+import time
+from pathlib import Path
+
+from backends import BACKENDS, ROOT
+from harness import EXITED, FATAL, Case, case
+
+
+def qemu(args: str) -> dict:
+    return {"NESTLING_QEMU_ARGS": args}
+
+
+def x86_64() -> list[Case]:
+    refused = {"status": 3, "report": None, "one_line": FATAL}
+    return [
+        case("svm/machine/no-svm", **refused, text=(FATAL + ".*(SVM|svm)",), env=qemu("-cpu max,-svm")),
+        case("svm/machine/no-npt", **refused, text=(FATAL + ".*(?i:nested pag|npt)",), env=qemu("-cpu max,-npt")),
+        case("svm/machine/no-1g-pages", report=EXITED, env=qemu("-cpu max,-pdpe1gb")),
+        case("svm/machine/no-1g-pages-64G", "--ram", "64G", report=EXITED, env=qemu("-cpu max,-pdpe1gb"), slow=True),
+        case("svm/machine/no-1g-pages-512G", "--ram", "500G", **refused, env=qemu("-cpu max,-pdpe1gb")),
+        case("svm/machine/epyc", report=EXITED, env=qemu("-cpu EPYC")),
+        case("svm/machine/opteron-g3", report=EXITED, env=qemu("-cpu Opteron_G3,+svm,+npt")),
+        case("svm/machine/no-smap", report=EXITED, env=qemu("-cpu max,-smap,-smep,-umip")),
+        case("svm/machine/4-cpus", report=EXITED, env=qemu("-smp 4")),
+        case("svm/machine/pc", report=EXITED, env=qemu("-M pc"), slow=True),
+    ]
+
+
+# --- AArch64 ------------------------------------------------------------------------------------------------------------
+
+EL2 = "-M virt,virtualization=on"
+
+
+def aarch64() -> list[Case]:
+    out = []
+    for cpu in ("cortex-a53", "neoverse-n1", "max"):
+        out.append(case(f"el2/machine/{cpu}", report=EXITED, env=qemu(f"-cpu {cpu}")))
+        out.append(case(f"el2-uboot/machine/{cpu}", report=EXITED, env=qemu(f"-cpu {cpu}"), slow=cpu != "max"))
+    out += [case(f"el2/machine/{cpus}-cpus", report=EXITED, env=qemu(f"-smp {cpus}"), slow=cpus != 8)
+            for cpus in (2, 4, 8)]
+    out += [case(f"el2-uboot/machine/{cpus}-cpus", report=EXITED, env=qemu(f"-smp {cpus}"), slow=True) for cpus in (4, 8)]
+    out += [
+        case("el2/machine/gic-v3", report=EXITED, env=qemu(f"{EL2},gic-version=3")),
+        case("el2/machine/gic-v2", report=EXITED, env=qemu(f"{EL2},gic-version=2"), slow=True),
+        case("el2/machine/gic-v3-max-8-cpus", report=EXITED, env=qemu(f"{EL2},gic-version=3 -cpu max -smp 8"), slow=True),
+        case("el2-uboot/machine/gic-v3", report=EXITED, env=qemu(f"{EL2},gic-version=3"), slow=True),
+        case("el2/machine/device-tree", report=EXITED, env=qemu(f"{EL2},acpi=off")),
+        case("el2/machine/device-tree-gic-v3-max", report=EXITED, env=qemu(f"{EL2},acpi=off,gic-version=3 -cpu max"),
+             slow=True),
+        case("el2/machine/no-el2", status=3, report=None, one_line=FATAL, text=(FATAL + ".*EL1",),
+             env=qemu("-M virt,virtualization=off")),
+        case("el2-uboot/machine/no-el2", status=3, report=None, one_line=FATAL, text=(FATAL + ".*EL1",),
+             env=qemu("-M virt,virtualization=off"), slow=True),
+    ]
+    # What CPUs differ in, guests can tell.
+    for cpu, guest in (("max", "page_walk"), ("max", "sysregs"), ("cortex-a53", "sysregs"), ("neoverse-n1", "page_walk"),
+                       ("max", "exec"), ("max", "lazy_mmu")):
+        out.append(case(f"el2/machine/{cpu}-{guest}", "--guest", BACKENDS["el2"].guest(guest), report=EXITED,
+                        forbid=("FAILED",), env=qemu(f"-cpu {cpu}"), slow=(cpu, guest) != ("max", "page_walk")))
+    return out
+
+
+# --- RISC-V -------------------------------------------------------------------------------------------------------------
+
+
+def riscv64() -> list[Case]:
+    out = [
+        case("h/machine/no-h", status=3, report=None, one_line=FATAL, text=(FATAL + ".*H extension",),
+             env=qemu("-cpu rv64,h=false")),
+        case("h/machine/rich", report=EXITED, env=qemu("-cpu rv64,h=true,svpbmt=true,svnapot=true,svinval=true,v=true")),
+        case("h/machine/poor", report=EXITED, env=qemu("-cpu rv64,h=true,sstc=false,svpbmt=false,svnapot=false")),
+        case("h/machine/no-fp", report=EXITED, env=qemu("-cpu rv64,h=true,d=false,f=false"), slow=True),
+        case("h/machine/no-sstc-timer", "--guest", BACKENDS["h"].guest("timer"), report=EXITED, forbid=("FAILED",),
+             env=qemu("-cpu rv64,h=true,sstc=false")),
+        case("h/machine/rich-page-walk", "--guest", BACKENDS["h"].guest("page_walk"), report=EXITED, forbid=("FAILED",),
+             env=qemu("-cpu rv64,h=true,svpbmt=true,svnapot=true,svinval=true,v=true"), slow=True),
+    ]
+    for extension in ("svpbmt", "svnapot", "svinval", "sstc", "zicbom", "zicboz", "v"):
+        out += [case(f"h/machine/{extension}-{state}", report=EXITED, env=qemu(f"-cpu rv64,h=true,{extension}={state}"),
+                     slow=True)
+                for state in ("true", "false")]
+    out += [case(f"h/machine/{cpus}-cpus", report=EXITED, env=qemu(f"-smp {cpus}"), slow=cpus != 8) for cpus in (2, 4, 8)]
+    return out
+
+
+# --- The one image for all of them --------------------------------------------------------------------------------------
+
+
+def universal() -> list[Case]:
+    return [case(f"{name}/image/universal", "--image", str(ROOT / "build/nestling.img"), slow=name == "vmx",
+                 report=EXITED | {"demo": "lazy", "guest_ram": 1 << 30}, text=(r"^lazy: every page read as zeros",))
+            for name in BACKENDS]
+
+
+# --- A trap in the hypervisor -------------------------------------------------------------------------------------------
+
+
+def send_nmi(directory: Path) -> None:
+    """Once the guest runs, press the button."""
+    deadline = time.monotonic() + 90
+    while "spin: round and round" not in (directory / "console").read_text(errors="replace"):
+        if time.monotonic() > deadline:
+            return  # the case fails by what it does not find
+        time.sleep(0.2)
+    with socket.socket(socket.AF_UNIX) as monitor:
+        monitor.connect(str(directory / "mon"))
+        monitor.settimeout(10)
+        received = b""
+        while b"(qemu)" not in received:
+            received += monitor.recv(4096)
+        monitor.sendall(b"nmi\n")
+        time.sleep(1)
+
+
+def traps() -> list[Case]:
+    return [case("svm/machine/trap", "--guest", BACKENDS["svm"].guest("spin"), status=3, report=None, panics=True,
+                 during=send_nmi, env=qemu("-monitor unix:{dir}/mon,server,nowait"),
+                 text=(r"^error: trap: non-maskable interrupt \(vector 2\)", r"^error: trap: rip .* = nestling\.elf \+ 0x",
+                       r"^nestling: panic: non-maskable interrupt"))]
+
+
+def machines() -> list[Case]:
+    return x86_64() + aarch64() + riscv64() + universal() + traps()
