@@ -74,14 +74,16 @@ other-isas := $(filter-out $(ARCH),$(all-isas))
 
 # --- Targets ------------------------------------------------------------------------
 
-.PHONY: all image test compdb clean distclean help setup FORCE
+.PHONY: all image test test-all compdb clean distclean help setup FORCE
 
 all: $(out)/nestling.efi $(guests)
 
 # One image for all ISAs; with ARCH=..., one for that.
 image: $(if $(filter 1,$(words $(isas))),$(out)/nestling.img,build/nestling.img)
 
-test: build/nestling.img $(guests) $(other-isas:%=guests-%) $(host-tests) | setup-tests
+# test-all: the slow boot tests too, some two hundred.
+test-all: export TESTS := all
+test test-all: build/nestling.img $(guests) $(other-isas:%=guests-%) $(host-tests) | setup-tests
 	$(Q)tools/run-tests $(host-tests) $(wildcard tests/checks/*) tests/boot/run
 
 clean:
@@ -95,6 +97,7 @@ help:
 	@echo 'make image       a bootable disk image for all ISAs, build/nestling.img;'
 	@echo '                 with ARCH=<isa>, for one: build/<isa>/nestling.img'
 	@echo 'make test        host tests, then boot tests in QEMU and Bochs'
+	@echo 'make test-all    the same with every boot test, which takes half an hour'
 	@echo 'make compdb      compile_commands.json, for editors and clang-tidy'
 	@echo 'make clean       remove what was built; distclean removes GNU-EFI and newlib too'
 	@echo 'Variables: ARCH=x86_64 (or aarch64, riscv64), V=1 shows the commands'

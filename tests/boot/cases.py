@@ -153,7 +153,7 @@ OWN_GUESTS = {
     },
     "aarch64": {
         "lazy_mmu": (0, EXITED, (r"^lazy: every page read as zeros",), ()),
-        "mmio": (0, EXITED | {"exits.mmio": at_least(20)}, (), ()),
+        "mmio": (0, EXITED | {"exits.mmio": at_least(15)}, (), ()),
         "mmio_pair": (3, CRASHED, (r"^mmio_pair: here it comes$", STOPPED + r".*device"), ()),
         "psci_cpu_off": (0, EXITED, (r"^psci_cpu_off: here it comes$",), ()),
         "psci_reset": (0, EXITED, (r"^psci_reset: here it comes$",), ()),
@@ -166,7 +166,7 @@ OWN_GUESTS = {
         "lazy_sv39": (0, EXITED, (r"^lazy: every page read as zeros",), ()),
         "lazy_sv48": (0, EXITED, (r"^lazy: every page read as zeros",), ()),
         "lazy_sv57": (0, EXITED, (r"^lazy: every page read as zeros",), ()),
-        "mmio": (0, EXITED | {"exits.mmio": at_least(20)}, (), ()),
+        "mmio": (0, EXITED | {"exits.mmio": at_least(15)}, (), ()),
         "mmio_amo": (3, CRASHED, (r"^mmio_amo: here it comes$", STOPPED + r".*device"), ()),
         "sbi": (0, EXITED, (r"^sbi: by the debug console$",), ()),
         "timer": (0, EXITED, (), ()),

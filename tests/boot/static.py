@@ -20,7 +20,7 @@ class Simd:
 
 SIMD = {
     # Prefixes and mnemonics that begin with an f have nothing to do with floating point if they are not x87's.
-    "x86_64": Simd(re.compile(r"%([xyz]mm\d+|mm[0-7]|st\b|k[0-7]\b)"), re.compile(r"^f[a-z]+(?<!^fs)\b"),
+    "x86_64": Simd(re.compile(r"%([xyz]mm\d+|mm[0-7]|st\b|k[0-7]\b)"), re.compile(r"^f(?!s\b)[a-z]"),
                    frozenset({"arch_vcpu_reset"})),
     "aarch64": Simd(re.compile(r"\b[vqdshbz]\d{1,2}\b|\bp\d{1,2}/"), None, frozenset({"reset_fp"})),
     "riscv64": Simd(re.compile(r"\b(f[ats]\d{1,2}|v\d{1,2})\b"), re.compile(r"^(c\.)?f(?!ence)[a-z]|^v")),
