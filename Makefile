@@ -87,7 +87,7 @@ test test-all: build/nestling.img $(guests) $(other-isas:%=guests-%) $(host-test
 	$(Q)tools/run-tests $(host-tests) $(wildcard tests/checks/*) tests/boot/run
 
 clean:
-	rm -rf build/x86_64 build/aarch64 build/riscv64 build/host build/run compile_commands.json
+	rm -rf $(all-isas:%=build/%) build/host build/run build/nestling.* compile_commands.json
 
 distclean: clean
 	rm -rf build
