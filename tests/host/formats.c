@@ -9,7 +9,7 @@
 
 #define X86_TYPES   (TYPE(WB) | TYPE(WT) | TYPE(WP) | TYPE(WC) | TYPE(UC))
 #define ARM_TYPES   (TYPE(WB) | TYPE(WT) | TYPE(WC) | TYPE(UC))
-#define RISCV_TYPES (TYPE(WB) | TYPE(WC) | TYPE(UC))
+#define RISCV_TYPES (TYPE(WB) | TYPE(WC) | TYPE(UC)) /* and Arm with FWB */
 
 #define EPT                                                                                             \
 	.ops = &npt_ept, .oracle = &oracle_ept, .report_name = "ept", .types = X86_TYPES, .accessed_bit = 8, \
@@ -17,6 +17,10 @@
 #define AMD                                                                                          \
 	.oracle = &oracle_amd, .types = X86_TYPES, .accessed_bit = 5, .dirty_bit = 6, .keeps_dirty = true, \
 	.address = BITS(51, 12)
+#define STAGE2_FWB                                                                                    \
+	.ops = &npt_stage2_fwb, .oracle = &oracle_stage2, .report_name = "stage2", .types = RISCV_TYPES, \
+	.break_before_make = true, .accessed_bit = 10, .dirty_bit = 7, .keeps_dirty = true,              \
+	.address = BITS(47, 12), .fwb = true
 #define STAGE2                                                                                    \
 	.ops = &npt_stage2, .oracle = &oracle_stage2, .report_name = "stage2", .types = ARM_TYPES,   \
 	.break_before_make = true, .accessed_bit = 10, .dirty_bit = 7, .keeps_dirty = true,          \
@@ -61,6 +65,8 @@ const struct format_case formats[] = {
 	  .config = { GEOMETRY(3, 43, 48, 1), .page_memtypes = true } },
 	{ .name = "stage2-48", STAGE2, .tables_at = HIGH,
 	  .config = { GEOMETRY(4, 48, 48, 2), .hw_ad = true, .page_memtypes = true } },
+	{ .name = "stage2-fwb", STAGE2_FWB, .root_order = 1, .tables_at = LOW,
+	  .config = { GEOMETRY(3, 40, 40, 2), .page_memtypes = true } },
 	{ .name = "el2", EL2, .tables_at = LOW,
 	  .config = { GEOMETRY(4, 48, 48, 2), .page_memtypes = true } },
 	{ .name = "sv39x4", X4, .report_name = "sv39x4", .types = TYPE(WB), .tables_at = LOW,
@@ -88,6 +94,7 @@ struct oracle_machine format_machine(const struct format_case *format)
 		.exec_only = format->config.exec_only,
 		.svpbmt = format->config.page_memtypes,
 		.supervisor = format->supervisor,
+		.fwb = format->fwb,
 		.pat = format->oracle == &oracle_el2 ? HOST_MAIR : HOST_PAT,
 	};
 }

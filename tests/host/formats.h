@@ -18,6 +18,7 @@ struct format_case {
 	bool exec_only;          /* X alone is expressible */
 	bool break_before_make;
 	bool supervisor;
+	bool fwb;
 	bool keeps_dirty;        /* a leaf remembers a write when the permission to write is taken */
 	unsigned dirty_bit;      /* what hardware sets for a write, besides accessed */
 	unsigned accessed_bit;

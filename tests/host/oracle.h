@@ -34,6 +34,7 @@ struct oracle_machine {
 	bool hw_ad;          /* hardware keeps accessed and dirty */
 	bool exec_only;      /* EPT only */
 	bool svpbmt;         /* RISC-V only */
+	bool fwb;            /* Arm stage 2: HCR_EL2.FWB */
 	/* One's own map rather than a nested one. x86: with SMEP, SMAP and WP on; RISC-V: S-mode with SUM clear. */
 	bool supervisor;
 	uint64_t pat;        /* x86: IA32_PAT of the host; EL2: MAIR_EL2 */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * AArch64 stage 1 of EL2 with HCR_EL2.E2H = 0 and the 4 KiB granule, as in the Arm ARM (DDI 0487), "The AArch64 Virtual
- * Memory System Architecture": descriptor formats, "Hierarchical control of stage 1 permissions", direct permissions of a
- * regime with one privilege level, memory types through MAIR_EL2. No FEAT_LPA2, no hardware Access flag, WXN = 0.
+ * Memory System Architecture": descriptor formats, "Hierarchical control of stage 1 permissions", direct permissions of
+ * a regime with one privilege level, memory types through MAIR_EL2. No FEAT_LPA2, no hardware Access flag, WXN = 0.
  *
  * The Arm ARM counts levels from the root down: its level is 3 minus ours.
  */

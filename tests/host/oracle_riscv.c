@@ -4,7 +4,8 @@
  * (the numbered steps below are its), with the changes of the hypervisor extension's "Guest Physical Address
  * Translation" (a root of 16 KiB, two more index bits, U = 1 required, G ignored), and Svpbmt. No Svnapot.
  *
- * Without those changes it is the lower half of Sv39, Sv48 and Sv57 for S-mode with SUM clear, which must not use U = 1.
+ * Without those changes it is the lower half of Sv39, Sv48 and Sv57 for S-mode with SUM clear, which must not use
+ * U = 1.
  */
 #include "tests/host/oracle.h"
 
@@ -97,7 +98,7 @@ static void riscv_walk(const struct oracle_machine *m, uint64_t gpa, unsigned ac
 	memset(walk, 0, sizeof(*walk));
 	walk->status = ORACLE_NOT_PRESENT;
 	walk->level = m->levels;
-	/* Bits of the guest-physical address above the translated ones must be zero; own addresses are sign-extended. */
+	/* Bits of the guest-physical address above the translated ones must be zero; its own are sign-extended. */
 	if (gpa >> ((m->supervisor ? 11 : 14) + 9 * m->levels) || gpa >> m->gpa_bits)
 		return;
 	for (;; i--) {

@@ -2,8 +2,8 @@
 /*
  * AArch64 stage 2 with the 4 KiB granule, as in the Arm ARM (DDI 0487), "The AArch64 Virtual Memory System
  * Architecture": the VMSAv8-64 translation table format descriptors, concatenated translation tables for the initial
- * stage 2 lookup, stage 2 access permissions, stage 2 memory attributes (HCR_EL2.FWB = 0), the Access flag and dirty
- * state. No FEAT_LPA2, no FEAT_XNX (bit 53 is RES0), no FEAT_BBM.
+ * stage 2 lookup, stage 2 access permissions, stage 2 memory attributes for both values of HCR_EL2.FWB, the Access flag
+ * and dirty state. No FEAT_LPA2, no FEAT_XNX (bit 53 is RES0), no FEAT_BBM.
  *
  * The Arm ARM counts levels from the root down: its level is 3 minus ours.
  */
@@ -22,9 +22,26 @@ static uint64_t field(uint64_t pte, unsigned high, unsigned low)
 	return (pte >> low) & (((UINT64_C(1) << (high - low)) << 1) - 1);
 }
 
-/* MemAttr[3:0]: Device, or Normal with outer and inner cacheability. */
-static enum oracle_type memory_type(uint64_t pte)
+/* MemAttr[2:0] with FWB = 1: Device, or Normal as this entry alone says. */
+static enum oracle_type forced_type(uint64_t pte)
 {
+	switch (field(pte, 4, 2)) {
+	case 0: /* Device-nGnRnE */
+		return ORACLE_UC;
+	case 5: /* Normal, non-cacheable */
+		return ORACLE_WC;
+	case 6: /* Normal, write-back */
+		return ORACLE_WB;
+	default: /* other Device types; reserved; as stage 1 says */
+		return ORACLE_OTHER;
+	}
+}
+
+/* MemAttr[3:0]: Device, or Normal with outer and inner cacheability. */
+static enum oracle_type memory_type(const struct oracle_machine *m, uint64_t pte)
+{
+	if (m->fwb)
+		return forced_type(pte);
 	switch (field(pte, 5, 2)) {
 	case 0x0: /* Device-nGnRnE */
 		return ORACLE_UC;
@@ -84,11 +101,11 @@ static void stage2_decode(const struct oracle_machine *m, uint64_t pte, unsigned
 	e->addr = address & ~((UINT64_C(1) << (12 + 9 * level)) - 1);
 	e->kind = e->addr >> m->hpa_bits ? ORACLE_MALFORMED : ORACLE_LEAF;
 	e->prot = permissions(m, pte);
-	e->type = memory_type(pte);
+	e->type = memory_type(m, pte);
 	e->share = (unsigned)field(pte, 9, 8);
 	e->accessed = pte & AF;
 	e->dirty = (pte & S2AP_W) != 0;
-	e->odd = odd_leaf(pte, level);
+	e->odd = odd_leaf(pte, level) || (m->fwb && field(pte, 5, 5));
 }
 
 /*

@@ -22,6 +22,8 @@ static const struct oracle_machine self = { .levels = 4, .gpa_bits = 48, .hpa_bi
 static const struct oracle_machine arm = { .levels = 3, .gpa_bits = 40, .hpa_bits = 40, .max_leaf = 2 };
 static const struct oracle_machine arm_ad = { .levels = 3, .gpa_bits = 40, .hpa_bits = 40, .max_leaf = 2,
 					      .hw_ad = true };
+static const struct oracle_machine arm_fwb = { .levels = 3, .gpa_bits = 40, .hpa_bits = 40, .max_leaf = 2,
+					       .fwb = true };
 static const struct oracle_machine el2 = { .levels = 4, .gpa_bits = 48, .hpa_bits = 44, .max_leaf = 2,
 					   .pat = 0x0044bbff };
 static const struct oracle_machine rv = { .levels = 3, .gpa_bits = 41, .hpa_bits = 56, .max_leaf = 2 };
@@ -112,6 +114,11 @@ static const struct vector vectors[] = {
 	{ &oracle_stage2, &arm, 1, 0x12345003, TABLE, 0x12345000, RWX, 0 },
 	{ &oracle_stage2, &arm, 2, 0x400007fd, LEAF, 0x40000000, RWX, ORACLE_WB },
 	{ &oracle_stage2, &arm, 3, 0x400007fd, EMPTY, 0, 0, 0 }, /* no blocks at level 0 */
+
+	{ &oracle_stage2, &arm_fwb, 0, 0x123457db, LEAF, 0x12345000, RWX, ORACLE_WB },
+	{ &oracle_stage2, &arm_fwb, 0, 0x123457d7, LEAF, 0x12345000, RWX, ORACLE_WC },
+	{ &oracle_stage2, &arm_fwb, 0, 0x123457c3, LEAF, 0x12345000, RWX, ORACLE_UC },
+	{ &oracle_stage2, &arm_fwb, 0, 0x123457df, LEAF, 0x12345000, RWX, ORACLE_OTHER },
 
 	{ &oracle_el2, &el2, 0, 0xfffffffffffffffe, EMPTY, 0, 0, 0 },
 	{ &oracle_el2, &el2, 0, 0x12345743, LEAF, 0x12345000, RWX, ORACLE_WB },
