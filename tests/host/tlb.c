@@ -222,7 +222,8 @@ void tlb_flush(struct tlb *tlb, uint64_t gpa, uint64_t size)
 	for (size_t i = 0; i < tlb->stale_tables.count; i++) {
 		const struct tlb_table *table = &tlb->stale_tables.all[i];
 
-		if (table->end <= gpa || table->start >= end)
+		/* RISC-V: a fence for one address says nothing about non-leaf entries. Ask for all that is below. */
+		if (gpa > table->start || end < table->end)
 			tlb->stale_tables.all[tables++] = *table;
 	}
 	tlb->stale_tables.count = tables;

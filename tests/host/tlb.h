@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The worst TLB there can be: it remembers every translation and every pointer to a table that was ever there to be
- * seen, until a flush makes it forget. It is shown the tables at each flush and at the end of each operation, and fails
- * the test for
+ * seen, until a flush makes it forget; a pointer only when the flush covers all that is below it. It is shown the tables
+ * at each flush and at the end of each operation, and fails the test for
  *   - a stale translation that outlives the operation that removed or narrowed it,
  *   - a table freed while it may still be walked,
  *   - where break-before-make is the rule: a valid entry seen in place of another one that nobody flushed.
