@@ -78,7 +78,7 @@ def riscv64() -> list[Case]:
         case("h/machine/rich-page-walk", "--guest", BACKENDS["h"].guest("page_walk"), report=EXITED, forbid=("FAILED",),
              env=qemu("-cpu rv64,h=true,svpbmt=true,svnapot=true,svinval=true,v=true"), slow=True),
     ]
-    for extension in ("svpbmt", "svnapot", "svinval", "sstc", "zicbom", "zicboz", "v"):
+    for extension in ("svpbmt", "svnapot", "svinval", "sstc", "v"):
         out += [case(f"h/machine/{extension}-{state}", report=EXITED, env=qemu(f"-cpu rv64,h=true,{extension}={state}"),
                      slow=True)
                 for state in ("true", "false")]
