@@ -2,6 +2,7 @@
 /* What becomes of a guest's fault: each of the five outcomes, and what each leaves behind. */
 #include "tests/host/space.h"
 
+#include <pthread.h>
 #include <string.h>
 
 /* Memory and tables as they were, and no CPU disturbed. */
@@ -182,6 +183,55 @@ static void hints_do_not_decide(void **state)
 	space_check(s);
 }
 
+#define CPUS         3
+#define SHARED_PAGES 256
+
+/* A virtual CPU that touches every page once, in an order of its own. */
+struct cpu {
+	struct space *space;
+	unsigned stride;
+	unsigned outcomes[FAULT_OUTCOMES];
+	pthread_t thread;
+};
+
+static void *touch_all(void *context)
+{
+	struct cpu *cpu = context;
+
+	for (unsigned i = 0; i < SHARED_PAGES; i++) {
+		const struct npt_fault fault = {
+			.gpa = GPA(PAGE_SIZE * (i * cpu->stride % SHARED_PAGES)), .access = NPT_W,
+		};
+
+		cpu->outcomes[addr_space_handle_fault(&cpu->space->as, &fault)]++;
+	}
+	return NULL;
+}
+
+/* Each page is backed once, whoever comes first; for the others it is spurious. */
+static void cpus_may_fault_at_once(void **state)
+{
+	struct space *s = *state;
+	struct cpu cpus[CPUS];
+	unsigned handled = 0, spurious = 0;
+
+	CHECK_ERR(space_alloc(s, 0, SHARED_PAGES * PAGE_SIZE, NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	space_begin(s);
+	for (unsigned i = 0; i < CPUS; i++) {
+		cpus[i] = (struct cpu){ .space = s, .stride = 2 * i + 1 };
+		assert_int_equal(pthread_create(&cpus[i].thread, NULL, touch_all, &cpus[i]), 0);
+	}
+	for (unsigned i = 0; i < CPUS; i++) {
+		pthread_join(cpus[i].thread, NULL);
+		handled += cpus[i].outcomes[FAULT_HANDLED];
+		spurious += cpus[i].outcomes[FAULT_SPURIOUS];
+	}
+	CHECK_EQ(handled, SHARED_PAGES);
+	CHECK_EQ(spurious, (CPUS - 1) * SHARED_PAGES);
+	CHECK_EQ(addr_space_get_stats(&s->as).resident, SHARED_PAGES * PAGE_SIZE);
+	space_check(s);
+}
+
 static void outcomes_have_the_reports_names(void **state)
 {
 	(void)state;
@@ -202,6 +252,7 @@ int main(void)
 		{ "outside_all_areas_is_unmapped", outside_all_areas_is_unmapped },
 		{ "no_memory_is_an_outcome", no_memory_is_an_outcome },
 		{ "hints_do_not_decide", hints_do_not_decide },
+		{ "cpus_may_fault_at_once", cpus_may_fault_at_once },
 		{ "outcomes_have_the_reports_names", outcomes_have_the_reports_names },
 	};
 

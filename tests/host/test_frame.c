@@ -2,6 +2,7 @@
 /* The frame allocator: alignment, joining, exhaustion, misuse, and random load against a map of owners. */
 #include "tests/host/ram.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -406,6 +407,48 @@ static void the_count_of_a_table_starts_at_zero(void **state)
 	ram_close(&ram);
 }
 
+/* Blocks change hands between CPUs: taken here, given back there. */
+#define EXCHANGE 64
+static uint64_t exchange[EXCHANGE];
+
+static void *trade(void *context)
+{
+	struct host_rng rng = { (uint64_t)(uintptr_t)context };
+
+	for (unsigned i = 0; i < 4000; i++) {
+		uint64_t *place = &exchange[host_below(&rng, EXCHANGE)], held = 0;
+		unsigned order = (unsigned)(place - exchange) % 4;
+		hpa_t frame;
+
+		if (host_chance(&rng, 60) && frame_alloc(order, &frame) == ERR_OK)
+			held = frame.raw;
+		held = __atomic_exchange_n(place, held, __ATOMIC_ACQ_REL);
+		if (held != 0)
+			frame_free(HPA(held), order);
+	}
+	return NULL;
+}
+
+static void cpus_may_allocate_at_once(void **state)
+{
+	static struct ram ram;
+	pthread_t threads[3];
+
+	(void)state;
+	ram_open(&ram, BASE, MIB(2), false);
+	for (unsigned i = 0; i < ARRAY_LEN(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, trade, (void *)(uintptr_t)(i + 1)), 0);
+	for (unsigned i = 0; i < ARRAY_LEN(threads); i++)
+		pthread_join(threads[i], NULL);
+	for (unsigned i = 0; i < EXCHANGE; i++) {
+		if (exchange[i] != 0)
+			frame_free(HPA(exchange[i]), i % 4);
+		exchange[i] = 0;
+	}
+	frame_free(HPA(alloc(8)), 8); /* joined again */
+	ram_close(&ram);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -420,6 +463,7 @@ int main(void)
 		cmocka_unit_test(a_chain_frees_only_when_told),
 		cmocka_unit_test(a_chain_takes_pieces),
 		cmocka_unit_test(the_count_of_a_table_starts_at_zero),
+		cmocka_unit_test(cpus_may_allocate_at_once),
 	};
 
 	return cmocka_run_group_tests_name("frame", tests, NULL, NULL);
