@@ -4,6 +4,7 @@
 
 #include "include/panic.h"
 #include "mm/frame.h"
+#include "mm/table_frames.h"
 
 /* What a removal gathers: translations to flush, and frames that may be freed only after that. */
 struct removal {
@@ -22,24 +23,6 @@ static uint64_t space_size(const struct addr_space *as)
 	return BIT(as->npt.config.gpa_bits);
 }
 
-static enum err env_alloc_table(struct npt_env *env, unsigned order, hpa_t *table)
-{
-	(void)env;
-	return frame_alloc_zeroed(order, table);
-}
-
-static void env_free_table(struct npt_env *env, hpa_t table, unsigned order)
-{
-	(void)env;
-	frame_free(table, order);
-}
-
-static uint16_t *env_live(struct npt_env *env, hpa_t table)
-{
-	(void)env;
-	return frame_table_live(table);
-}
-
 static void env_flush(struct npt_env *env, gpa_t gpa, uint64_t size)
 {
 	struct addr_space *as = CONTAINER_OF(env, struct addr_space, env);
@@ -54,16 +37,7 @@ enum err addr_space_new(struct addr_space *as, const struct npt_ops *ops, const 
 {
 	enum err err;
 
-	*as = (struct addr_space){
-		.env = {
-			.alloc_table = env_alloc_table,
-			.free_table = env_free_table,
-			.live = env_live,
-			.flush = env_flush,
-			.phys_to_virt = (uintptr_t)frame_ptr(HPA(0)),
-		},
-		.flush = flush,
-	};
+	*as = (struct addr_space){ .env = table_frames_env(env_flush), .flush = flush };
 	err = area_set_init(&as->areas);
 	if (err != ERR_OK)
 		return err;

@@ -3,25 +3,7 @@
 #include "mm/host_map.h"
 
 #include "include/arch/machine.h"
-#include "mm/frame.h"
-
-static enum err env_alloc_table(struct npt_env *env, unsigned order, hpa_t *table)
-{
-	(void)env;
-	return frame_alloc_zeroed(order, table);
-}
-
-static void env_free_table(struct npt_env *env, hpa_t table, unsigned order)
-{
-	(void)env;
-	frame_free(table, order);
-}
-
-static uint16_t *env_live(struct npt_env *env, hpa_t table)
-{
-	(void)env;
-	return frame_table_live(table);
-}
+#include "mm/table_frames.h"
 
 /* A map is complete before it is activated, and does not change after that. */
 static void env_flush(struct npt_env *env, gpa_t gpa, uint64_t size)
@@ -36,13 +18,7 @@ enum err host_map_new(struct host_map *map)
 	struct npt_config config;
 	const struct npt_ops *ops = arch_host_map_config(&config);
 
-	map->env = (struct npt_env){
-		.alloc_table = env_alloc_table,
-		.free_table = env_free_table,
-		.live = env_live,
-		.flush = env_flush,
-		.phys_to_virt = (uintptr_t)frame_ptr(HPA(0)),
-	};
+	map->env = table_frames_env(env_flush);
 	return npt_new(&map->npt, ops, &config, &map->env);
 }
 

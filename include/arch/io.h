@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What each ISA offers to drivers: I/O ports, and the console it has by itself. */
-#ifndef NESTLING_ARCH_IO_H
-#define NESTLING_ARCH_IO_H
+#ifndef NESTLING_IO_CONTRACT_H
+#define NESTLING_IO_CONTRACT_H
 
 #include "drivers/serial.h"
 #include "include/types.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What each ISA must offer to own the machine: its traps, its own map, its end. */
-#ifndef NESTLING_ARCH_MACHINE_H
-#define NESTLING_ARCH_MACHINE_H
+#ifndef NESTLING_MACHINE_CONTRACT_H
+#define NESTLING_MACHINE_CONTRACT_H
 
 #include "include/types.h"
 #include "npt/npt.h"

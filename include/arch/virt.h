@@ -5,8 +5,8 @@
  * Order: arch_virt_probe (firmware still there) - arch_virt_enable (machine taken over) - arch_npt_* and
  * arch_vm_init - arch_vcpu_reset - arch_vcpu_run with the arch_vcpu_finish_* of each exit.
  */
-#ifndef NESTLING_ARCH_VIRT_H
-#define NESTLING_ARCH_VIRT_H
+#ifndef NESTLING_VIRT_CONTRACT_H
+#define NESTLING_VIRT_CONTRACT_H
 
 #include "include/err.h"
 #include "include/types.h"
