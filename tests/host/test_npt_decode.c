@@ -341,7 +341,7 @@ static void all_patterns_decode(void **state)
 	f->watched = false;
 	for (unsigned level = 0; level < f->npt.config.levels; level++) {
 		if (choose_slot(&probe, level))
-			try_patterns(&probe, &rng, host_steps(400));
+			try_patterns(&probe, &rng, host_steps(200));
 	}
 	fixture_check(f);
 }
