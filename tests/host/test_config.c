@@ -48,6 +48,7 @@ static const struct size_case sizes[] = {
 	{ "+1", ERR_INVALID, 0 },
 	{ " 1", ERR_INVALID, 0 },
 	{ "1 ", ERR_INVALID, 0 },
+	{ "1 ", ERR_INVALID, 0 },
 	{ "1 M", ERR_INVALID, 0 },
 	{ "1KK", ERR_INVALID, 0 },
 	{ "1KB", ERR_INVALID, 0 },

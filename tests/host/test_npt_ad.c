@@ -88,22 +88,30 @@ static void write_meanwhile(struct fixture *f)
 	touched = true;
 }
 
+static void write_during_split(struct fixture *f, unsigned level, bool protect)
+{
+	CHECK_ERR(fixture_map(f, 0, 0, npt_level_size(level), NPT_RW), ERR_OK);
+	touched = false;
+	f->meanwhile = write_meanwhile;
+	f->meanwhile_gpa = MIB(1);
+	if (protect)
+		CHECK_ERR(fixture_protect(f, KIB(8), KIB(4), NPT_R), ERR_OK);
+	else
+		CHECK_ERR(npt_split(&f->npt, GPA(KIB(8)), level - 1), ERR_OK);
+	f->meanwhile = NULL;
+	fixture_check(f);
+	CHECK(touched, "the other CPU never ran");
+	CHECK(query(f, MIB(1)).dirty, "the write during a split at level %u is lost", level);
+	CHECK_ERR(fixture_unmap(f, 0, npt_level_size(level)), ERR_OK);
+}
+
 static void a_write_during_a_split_is_kept(void **state)
 {
 	struct fixture *f = *state;
 
-	if (!f->npt.config.hw_ad)
-		return;
-	for (unsigned level = 1; level <= f->npt.config.max_leaf; level++) {
-		CHECK_ERR(fixture_map(f, 0, 0, npt_level_size(level), NPT_RW), ERR_OK);
-		touched = false;
-		f->meanwhile = write_meanwhile;
-		f->meanwhile_gpa = MIB(1);
-		CHECK_ERR(fixture_protect(f, KIB(8), KIB(4), NPT_R), ERR_OK);
-		f->meanwhile = NULL;
-		CHECK(touched, "the other CPU never ran");
-		CHECK(query(f, MIB(1)).dirty, "the write during a split at level %u is lost", level);
-		CHECK_ERR(fixture_unmap(f, 0, npt_level_size(level)), ERR_OK);
+	for (unsigned level = 1; level <= f->npt.config.max_leaf && f->npt.config.hw_ad; level++) {
+		write_during_split(f, level, false);
+		write_during_split(f, level, true);
 	}
 }
 
