@@ -48,7 +48,6 @@ static const struct size_case sizes[] = {
 	{ "+1", ERR_INVALID, 0 },
 	{ " 1", ERR_INVALID, 0 },
 	{ "1 ", ERR_INVALID, 0 },
-	{ "1 ", ERR_INVALID, 0 },
 	{ "1 M", ERR_INVALID, 0 },
 	{ "1KK", ERR_INVALID, 0 },
 	{ "1KB", ERR_INVALID, 0 },
