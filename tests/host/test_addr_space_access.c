@@ -46,6 +46,10 @@ static void limit_goes_on_across_leaves_and_areas(void **state)
 	expect_no_limit(s, MIB(6) + KIB(16), ERR_NOT_FOUND);
 	expect_no_limit(s, MIB(2) - 1, ERR_NOT_FOUND); /* what comes next does not count */
 	expect_no_limit(s, 0, ERR_NOT_FOUND);
+	/* Neighbours for the host, a hole between them for the guest. */
+	CHECK_ERR(space_linear(s, GIB(2), MIB(400), KIB(4), NPT_RW), ERR_OK);
+	CHECK_ERR(space_linear(s, GIB(2) + KIB(8), MIB(400) + KIB(4), KIB(4), NPT_RW), ERR_OK);
+	expect_limit(s, GIB(2), far, MIB(400), KIB(4));
 }
 
 static void limit_is_clipped_by_what_is_wanted(void **state)
