@@ -29,7 +29,7 @@ static void env_flush(struct npt_env *env, gpa_t gpa, uint64_t size)
 
 	as->stats.flushes++;
 	if (as->flush)
-		as->flush(as, gpa, size);
+		as->stats.flush_instructions += as->flush(as, gpa, size);
 }
 
 enum err addr_space_new(struct addr_space *as, const struct npt_ops *ops, const struct npt_config *config,
@@ -104,7 +104,7 @@ static void frame_gone(struct npt_gather *gather, hpa_t hpa, unsigned level)
 {
 	struct removal *removal = CONTAINER_OF(gather, struct removal, gather);
 
-	frame_chain_add(&removal->frames, hpa, level_order(level));
+	(void)frame_chain_add(&removal->frames, hpa, level_order(level), 0);
 	removal->bytes += npt_level_size(level);
 }
 

@@ -19,10 +19,17 @@
 #include "mm/area.h"
 #include "npt/npt.h"
 
-/* How an Alloc area gets its frames. */
+/*
+ * How an Alloc area gets its frames. A lazy one maps the shared zero frame, read-only, where it is only read, and gives a page
+ * memory of its own at the first write. No policy fails where a smaller leaf can be had.
+ */
 enum alloc_policy {
-	ALLOC_LAZY_4K,  /* 4 KiB at each first touch */
-	ALLOC_POPULATE, /* all when the area is made */
+	ALLOC_LAZY_4K,   /* 4 KiB at each first touch */
+	ALLOC_LAZY_64K,  /* what is not there yet of the aligned 64 KiB around it, in 4 KiB leaves */
+	ALLOC_LAZY_2M,   /* the aligned 2 MiB around it by one leaf, if nothing of it is there yet */
+	ALLOC_LAZY_AUTO, /* 4 KiB at first, more where neighbours are there, and 2 MiB once a block is dense */
+	ALLOC_POPULATE,  /* all when the area is made; what is discarded later comes back as under ALLOC_LAZY_2M */
+	ALLOC_POLICIES
 };
 
 /* What a guest did, decoded by ISA code. */
@@ -42,20 +49,34 @@ enum fault_outcome {
 	FAULT_OUTCOMES
 };
 
+/* All sizes in bytes. */
 struct addr_space_stats {
-	uint64_t resident;      /* bytes of frames owned now, tables apart */
+	uint64_t resident;      /* frames owned now, tables apart */
 	uint64_t resident_peak; /* the most it ever was */
+	uint64_t shared;        /* memory mapped now that another space owns, or nobody: copy-on-write after a fork */
+	uint64_t zero_leaves[2]; /* leaves that map zeros now, of 4 KiB and of 2 MiB */
 	uint64_t flushes;       /* flush requests issued to the CPUs */
+	uint64_t flush_instructions; /* what those took, in the ISA's own flush instructions */
 	uint64_t faults[FAULT_OUTCOMES]; /* by outcome, guest accessors' own included */
 	uint64_t faults_by_host; /* of those, raised by guest accessors of the hypervisor */
+	/* What the handled ones came to; they add up. */
+	uint64_t handled_zero;    /* the zero frame was mapped */
+	uint64_t handled_fresh;   /* memory was given */
+	uint64_t handled_unzero;  /* memory was given in place of the zero frame */
+	uint64_t handled_copy;    /* a shared page was copied */
+	uint64_t handled_reuse;   /* a page that was shared once was the last user's own again */
+	uint64_t handled_tracked; /* software noted an access or a write */
+	uint64_t promoted, merged, split; /* blocks made one leaf by copy, in place; leaves split */
+	uint64_t discarded;       /* given back by addr_space_discard, in all */
+	uint64_t reclaimed;       /* taken back for want of frames, in all */
 };
 
 /*
- * How a space makes the CPUs forget; size NPT_FLUSH_ALL: everything. Called with the space's lock held, or by
- * addr_space_free, when nobody else uses the space.
+ * How a space makes the CPUs forget; size NPT_FLUSH_ALL: everything. Returns how many flush instructions that took or will
+ * take. Called with the space's lock held, or by addr_space_free, when nobody else uses the space.
  */
 struct addr_space;
-typedef void (*addr_space_flush)(struct addr_space *as, gpa_t gpa, uint64_t size);
+typedef unsigned (*addr_space_flush)(struct addr_space *as, gpa_t gpa, uint64_t size);
 
 /*
  * Make `size` bytes of host memory the same for accesses with and without caches, however either side has last used them.
@@ -70,6 +91,9 @@ struct addr_space {
 	struct area_set areas;
 	addr_space_flush flush;
 	addr_space_sync sync; /* to be set before anything is mapped; NULL: a guest cannot go past the caches */
+	uint16_t id;          /* as owner of frames; never 0 */
+	hpa_t reserve;        /* a frame kept for the table that taking memory back may need; raw 0: in use */
+	uint64_t hand;        /* gpa where taking memory back goes on */
 	struct addr_space_stats stats;
 };
 
@@ -110,6 +134,44 @@ MUST_CHECK enum err addr_space_unmap(struct addr_space *as, gpa_t gpa, uint64_t 
  * Errors: ERR_INVALID, ERR_RANGE, ERR_NOT_FOUND (a hole), ERR_UNSUPPORTED, ERR_NO_MEMORY: nothing was changed.
  */
 MUST_CHECK enum err addr_space_protect(struct addr_space *as, gpa_t gpa, uint64_t size, unsigned prot);
+
+/*
+ * Let the Alloc areas in [gpa, gpa + size), which must cover it without a hole, have another policy from now on, splitting
+ * areas where needed. ALLOC_POPULATE backs at once what is not there.
+ * Errors: ERR_INVALID (alignment, size, a Linear area), ERR_RANGE, ERR_NOT_FOUND, ERR_NO_MEMORY (for ALLOC_POPULATE, pages may
+ * have been backed; else nothing was changed).
+ */
+MUST_CHECK enum err addr_space_set_policy(struct addr_space *as, gpa_t gpa, uint64_t size, enum alloc_policy policy);
+
+/*
+ * Give back the memory of [gpa, gpa + size), which Alloc areas must cover without a hole; the areas stay, and the next touch
+ * finds zeros. Large leaves are split at the ends. When it returns no CPU reaches the memory, and its frames are free.
+ * Errors: ERR_INVALID (alignment, size, a Linear area), ERR_RANGE, ERR_NOT_FOUND, ERR_NO_MEMORY: nothing was changed.
+ */
+MUST_CHECK enum err addr_space_discard(struct addr_space *as, gpa_t gpa, uint64_t size);
+
+/*
+ * Make `child` (a new space's storage) a copy of `parent` as it is now: the same areas, Alloc memory shared until either side
+ * writes, Linear memory the same. In time proportional to the tables. Both flush by `parent`'s hooks. Writes of the parent
+ * fault from then on where it shares. Errors: ERR_NO_MEMORY: there is no child.
+ */
+MUST_CHECK enum err addr_space_fork(struct addr_space *parent, struct addr_space *child);
+
+/*
+ * Which pages of [gpa, gpa + size) were accessed since this was last asked (or since they are there)? Sets their bits in
+ * `bitmap` (bit 0: the page at `gpa`; others stay; may be NULL) and says in `pages` how many they are. A large leaf counts as
+ * accessed whole. One flush. Errors: ERR_INVALID, ERR_RANGE.
+ */
+MUST_CHECK enum err addr_space_scan_accessed(struct addr_space *as, gpa_t gpa, uint64_t size, uint64_t *bitmap,
+					     uint64_t *pages);
+
+/*
+ * Which pages were written, by the guest or by addr_space_write, since this was last asked? As addr_space_scan_accessed.
+ * With `split`, large leaves in the range become 4 KiB ones, so that later answers are exact. Errors: also ERR_NO_MEMORY,
+ * for the split: nothing was asked or lost, but some leaves may have been split.
+ */
+MUST_CHECK enum err addr_space_dirty_log(struct addr_space *as, gpa_t gpa, uint64_t size, bool split, uint64_t *bitmap,
+					 uint64_t *pages);
 
 /* The host address behind the byte at `gpa`, if it is backed now. Errors: ERR_NOT_FOUND, ERR_RANGE. */
 MUST_CHECK enum err addr_space_translate(struct addr_space *as, gpa_t gpa, hpa_t *hpa);

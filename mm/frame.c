@@ -16,8 +16,14 @@ enum frame_state {
 };
 
 struct frame {
-	uint32_t next; /* frame number of the next in a chain, 0 at its end */
-	uint16_t live; /* entries in use, for a frame that holds a page table */
+	union {
+		uint32_t more; /* references beyond the first, of an allocated block */
+		uint32_t next; /* frame number of the next in a chain, 0 at its end */
+	};
+	union {
+		uint16_t live;  /* entries in use, for a frame that holds a page table */
+		uint16_t owner; /* for any other */
+	};
 	uint8_t order;
 	uint8_t state; /* enum frame_state */
 };
@@ -239,10 +245,17 @@ void frame_free(hpa_t frame, unsigned order)
 	spin_unlock(&frames.lock);
 }
 
-/* Make [number, number + 2^order) an allocated block of its own, cut out of the larger one that it is part of. */
-static struct frame *isolate(uint64_t number, unsigned order)
+/*
+ * The allocated block that begins at `number`, of at most `order`: cut out of the larger one that it is part of, unless it is
+ * parted already.
+ */
+static struct frame *part_at(uint64_t number, unsigned order)
 {
-	for (unsigned above = order; above <= FRAME_MAX_ORDER; above++) {
+	struct frame *parted = record_of(number);
+
+	if (parted && parted->state == FRAME_ALLOCATED && parted->order <= order)
+		return parted;
+	for (unsigned above = order + 1; above <= FRAME_MAX_ORDER; above++) {
 		uint64_t first = number & ~((UINT64_C(1) << above) - 1);
 		struct frame *record = record_of(first);
 
@@ -260,20 +273,83 @@ static struct frame *isolate(uint64_t number, unsigned order)
 		}
 		return record;
 	}
-	panic("frame: giving back %#lx, which is not in an allocated block",
-	      number << PAGE_SHIFT);
+	panic("frame: %#lx is not in an allocated block", number << PAGE_SHIFT);
 }
 
-void frame_chain_add(struct frame_chain *chain, hpa_t frame, unsigned order)
+/* Run the statement for each part of a block: `record`, from frame `at` on. */
+#define FOR_EACH_PART(record, at, frame, order)                                                             \
+	for (uint64_t at = frame_number(frame), at##_end = at + (UINT64_C(1) << (order)); at < at##_end;    \
+	     at += UINT64_C(1) << (record)->order)                                                          \
+		if (((record) = part_at(at, order)))
+
+void frame_set_owner(hpa_t frame, unsigned order, uint16_t owner)
 {
 	struct frame *record;
 
 	spin_lock(&frames.lock);
-	record = isolate(frame_number(frame), order);
-	record->state = FRAME_CHAINED;
-	record->next = (uint32_t)chain->first;
-	chain->first = frame_number(frame);
+	FOR_EACH_PART(record, at, frame, order)
+		record->owner = owner;
 	spin_unlock(&frames.lock);
+}
+
+uint64_t frame_take_over(hpa_t frame, unsigned order, uint16_t owner)
+{
+	struct frame *record;
+	uint64_t bytes = 0;
+
+	spin_lock(&frames.lock);
+	FOR_EACH_PART(record, at, frame, order) {
+		if (record->owner != owner)
+			bytes += PAGE_SIZE << record->order;
+		record->owner = owner;
+	}
+	spin_unlock(&frames.lock);
+	return bytes;
+}
+
+void frame_share(hpa_t frame, unsigned order)
+{
+	struct frame *record;
+
+	spin_lock(&frames.lock);
+	FOR_EACH_PART(record, at, frame, order)
+		record->more++;
+	spin_unlock(&frames.lock);
+}
+
+bool frame_is_shared(hpa_t frame, unsigned order)
+{
+	struct frame *record;
+	bool shared = false;
+
+	spin_lock(&frames.lock);
+	FOR_EACH_PART(record, at, frame, order)
+		shared |= record->more > 0;
+	spin_unlock(&frames.lock);
+	return shared;
+}
+
+uint64_t frame_chain_add(struct frame_chain *chain, hpa_t frame, unsigned order, uint16_t owner)
+{
+	struct frame *record;
+	uint64_t bytes = 0;
+
+	spin_lock(&frames.lock);
+	FOR_EACH_PART(record, at, frame, order) {
+		if (record->owner == owner) {
+			bytes += PAGE_SIZE << record->order;
+			record->owner = 0;
+		}
+		if (record->more > 0) {
+			record->more--;
+			continue;
+		}
+		record->state = FRAME_CHAINED;
+		record->next = (uint32_t)chain->first;
+		chain->first = at;
+	}
+	spin_unlock(&frames.lock);
+	return bytes;
 }
 
 void frame_chain_free(struct frame_chain *chain)

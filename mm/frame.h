@@ -49,14 +49,30 @@ MUST_CHECK enum err frame_alloc_zeroed(unsigned order, hpa_t *out);
 void frame_free(hpa_t frame, unsigned order);
 
 /*
+ * References. A block that frame_alloc returned has one, and belongs to nobody (owner 0). `order` below may be that of an
+ * aligned part of an allocated block, whose parts then are counted each on its own; or of a block that was so parted.
+ * An owner is whom the memory is accounted to: a number of the caller's.
+ */
+void frame_set_owner(hpa_t frame, unsigned order, uint16_t owner);
+/* One more reference to each part. At most 2^32 - 1. */
+void frame_share(hpa_t frame, unsigned order);
+/* Is there a part with more than one reference? */
+bool frame_is_shared(hpa_t frame, unsigned order);
+/* Let `owner` own the parts that belong to nobody or somebody else; returns the bytes that were not its own before. */
+uint64_t frame_take_over(hpa_t frame, unsigned order, uint16_t owner);
+
+/*
  * A chain of blocks that wait for a flush before they are freed: the memory itself is left alone, since CPUs may still
- * use it; the chain runs through the records. A block may be an aligned part of an allocated one, whose other parts
- * then stay allocated on their own: so a large leaf's memory can go back piece by piece.
+ * use it; the chain runs through the records.
  */
 struct frame_chain {
 	uint64_t first; /* frame number; 0 when empty */
 };
-void frame_chain_add(struct frame_chain *chain, hpa_t frame, unsigned order);
+/*
+ * Give up one reference to each part; those with none left join the chain. What belonged to `owner` belongs to nobody then.
+ * Returns the bytes that did.
+ */
+uint64_t frame_chain_add(struct frame_chain *chain, hpa_t frame, unsigned order, uint16_t owner);
 /* Free every block of the chain and empty it. */
 void frame_chain_free(struct frame_chain *chain);
 

@@ -47,9 +47,10 @@
 	{													\
 		return engine_map_at(&(this_format), npt, cursor, gpa, level, hpa, attr);				\
 	}													\
-	static void ops_name##_decode(const struct npt_cursor *cursor, gpa_t gpa, struct npt_leaf *leaf)	\
+	static void ops_name##_decode(const struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa,	\
+			struct npt_leaf *leaf)									\
 	{													\
-		engine_decode(&(this_format), cursor, gpa, leaf);							\
+		engine_decode(&(this_format), npt, cursor, gpa, leaf);						\
 	}													\
 	static enum err ops_name##_walk(const struct npt *npt, gpa_t gpa, uint64_t size,			\
 			npt_visitor visit, void *context)							\

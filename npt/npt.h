@@ -55,8 +55,19 @@ enum npt_memtype {
 };
 
 struct npt_attr {
-	uint8_t prot;    /* enum npt_prot, never 0 */
+	uint8_t prot;    /* enum npt_prot, never 0; without NPT_W when `shared` */
 	uint8_t memtype; /* enum npt_memtype */
+	/*
+	 * The memory behind the leaf may not be written through it: it is somebody else's too (the zero frame, copy-on-write).
+	 * A mark of software's that every operation keeps: npt_protect never gives such a leaf NPT_W.
+	 */
+	bool shared;
+};
+
+/* What a leaf remembers of its use, a bit mask. */
+enum npt_mark {
+	NPT_ACCESSED = 1,
+	NPT_DIRTY = 2,
 };
 
 /* What one entry is. Total over all 64-bit patterns. */
@@ -96,7 +107,11 @@ struct npt_config {
 	uint8_t gpa_bits;   /* width of an input address; the root is as wide as this needs */
 	uint8_t hpa_bits;   /* width of an output address on this machine */
 	uint8_t max_leaf;   /* highest level a leaf may be at: 0..2 */
-	bool hw_ad;         /* hardware sets A and D: leaves start with both clear; otherwise with both set */
+	/*
+	 * Hardware keeps the marks: leaves start with none. Otherwise software does: leaves start accessed, and dirty if
+	 * they are writable; npt_harvest takes away what lets the hardware in, and npt_touch gives it back at the fault.
+	 */
+	bool hw_ad;
 	bool exec_only;     /* execute without read is allowed (EPT: IA32_VMX_EPT_VPID_CAP bit 0) */
 	bool page_memtypes; /* entries can carry a memory type (RISC-V: Svpbmt is there); true on other ISAs */
 };
@@ -135,6 +150,8 @@ struct npt_leaf {
 	unsigned level;
 	struct npt_attr attr;
 	bool accessed, dirty;
+	/* The hardware sees nothing here: accessed was harvested, and software keeps the marks. npt_touch lets it in again. */
+	bool hidden;
 };
 
 /* Where a walk ended. Valid until the tables change. */
@@ -147,6 +164,9 @@ struct npt_cursor {
 
 /* Called for each leaf that lies in the range. Returning false ends the walk. */
 typedef bool (*npt_visitor)(const struct npt_leaf *leaf, void *context);
+
+/* Called for each leaf that npt_clone is about to share. */
+typedef void (*npt_cloned)(hpa_t hpa, unsigned level, void *context);
 
 /* One format's operations: the engine, compiled for that format. */
 struct npt_format;
@@ -162,7 +182,17 @@ struct npt_ops {
 	enum npt_kind (*find)(const struct npt *npt, gpa_t gpa, struct npt_cursor *cursor);
 	enum err (*map_at)(struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, unsigned level, hpa_t hpa,
 			   struct npt_attr attr);
-	void (*decode)(const struct npt_cursor *cursor, gpa_t gpa, struct npt_leaf *leaf);
+	void (*decode)(const struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, struct npt_leaf *leaf);
+	void (*touch)(struct npt *npt, const struct npt_cursor *cursor, unsigned prot, unsigned marks);
+	void (*replace)(struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, hpa_t hpa, struct npt_attr attr,
+			unsigned marks);
+	enum err (*collapse)(struct npt *npt, gpa_t gpa, unsigned level, hpa_t hpa, struct npt_attr attr,
+			     npt_visitor move, void *context);
+	bool (*merge)(struct npt *npt, gpa_t gpa, unsigned level);
+	enum err (*clone)(struct npt *npt, struct npt *child, gpa_t gpa, uint64_t size, bool share,
+			  struct npt_gather *gather, npt_cloned cloned, void *context);
+	enum err (*harvest)(struct npt *npt, gpa_t gpa, uint64_t size, enum npt_mark mark, uint64_t *bitmap,
+			    struct npt_gather *gather);
 	enum err (*walk)(const struct npt *npt, gpa_t gpa, uint64_t size, npt_visitor visit, void *context);
 };
 
@@ -212,7 +242,8 @@ MUST_CHECK static inline enum err npt_unmap(struct npt *npt, gpa_t gpa, uint64_t
 }
 
 /*
- * Give every leaf in the range the permissions `prot`; holes are skipped, memory types stay. Splits and errors as
+ * Give every leaf in the range the permissions `prot` (without NPT_W where it is `shared`); holes are skipped, memory types
+ * and marks stay, but that without hw_ad a leaf that gains NPT_W is dirty. Splits and errors as
  * npt_unmap, and ERR_UNSUPPORTED for a prot the format cannot express. Widening needs no flush (a spurious fault at
  * worst); narrowing is gathered.
  */
@@ -264,7 +295,79 @@ MUST_CHECK static inline enum err npt_map_at(struct npt *npt, const struct npt_c
 /* Decode the leaf at which npt_find ended for `gpa`. */
 static inline void npt_decode(const struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, struct npt_leaf *leaf)
 {
-	npt->ops->decode(cursor, gpa, leaf);
+	npt->ops->decode(npt, cursor, gpa, leaf);
+}
+
+/*
+ * Give the leaf at which npt_find ended at least the permissions `prot` (its `shared` mark goes if that has NPT_W) and the
+ * marks `marks`, and let the hardware in if it was hidden. Only ever widens, so no flush: a CPU that remembers less takes a
+ * spurious fault. NPT_W without hw_ad implies NPT_DIRTY.
+ */
+static inline void npt_touch(struct npt *npt, const struct npt_cursor *cursor, unsigned prot, unsigned marks)
+{
+	npt->ops->touch(npt, cursor, prot, marks);
+}
+
+/*
+ * Let the leaf at which npt_find ended for `gpa` map `hpa` (aligned to its size) with `attr` and `marks` instead. When it
+ * returns no CPU uses the old translation: flushes by itself, break-before-make included. `attr` and `hpa` are such as
+ * npt_map accepts.
+ */
+static inline void npt_replace(struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, hpa_t hpa,
+			       struct npt_attr attr, unsigned marks)
+{
+	npt->ops->replace(npt, cursor, gpa, hpa, attr, marks);
+}
+
+/*
+ * Replace all that the entry of `level` around `gpa` leads to, a table of leaves one level below, by one leaf that maps `hpa`
+ * with `attr`. In between nothing is mapped there, and no CPU uses what was: that is when `move` (may be NULL) is called for
+ * each old leaf, to copy what it holds; what it returns is ignored. The new leaf has the marks that any old one had. The old
+ * leaves' memory stays the caller's; the table is freed.
+ * Errors: ERR_NOT_FOUND (no such table, or it leads to further tables or anything malformed), ERR_INVALID (alignment, level
+ * above config.max_leaf), ERR_UNSUPPORTED, ERR_RANGE: nothing was changed. Never takes memory.
+ */
+MUST_CHECK static inline enum err npt_collapse(struct npt *npt, gpa_t gpa, unsigned level, hpa_t hpa,
+					       struct npt_attr attr, npt_visitor move, void *context)
+{
+	return npt->ops->collapse(npt, gpa, level, hpa, attr, move, context);
+}
+
+/*
+ * If the table below the entry of `level` around `gpa` is full of leaves with the same attributes over contiguous, aligned
+ * host memory, put one leaf in its place (npt_collapse onto the same memory). Costs next to nothing when it is not.
+ * False: nothing was changed.
+ */
+static inline bool npt_merge(struct npt *npt, gpa_t gpa, unsigned level)
+{
+	return npt->ops->merge(npt, gpa, level);
+}
+
+/*
+ * Give `child`, a space of the same format and geometry with nothing in the range, the leaves that `npt` has in it. With `share`
+ * the leaves of both lose NPT_W and become `shared`, where they have not; the child's have the parent's marks. `cloned` is
+ * called for each leaf before the child can reach it. What was narrowed in `npt` is gathered. Leaves must lie in the range
+ * whole (npt_cut). The work is one visit of each table.
+ * Errors: ERR_INVALID, ERR_RANGE, ERR_EXISTS, ERR_NO_MEMORY: `child` has what `cloned` was called for, to be unmapped by the
+ * caller, and `npt` may have leaves that are shared with nobody; ERR_CORRUPT as npt_unmap.
+ */
+MUST_CHECK static inline enum err npt_clone(struct npt *npt, struct npt *child, gpa_t gpa, uint64_t size, bool share,
+					    struct npt_gather *gather, npt_cloned cloned, void *context)
+{
+	return npt->ops->clone(npt, child, gpa, size, share, gather, cloned, context);
+}
+
+/*
+ * Take `mark` from every leaf in the range, and set the bit of each of its 4 KiB pages that lie in the range in `bitmap`
+ * (bit 0 is the page at `gpa`; bits are only ever set; NULL: nobody asks). A leaf that lies only partly in the range is told
+ * of, and keeps its mark. No mark that hardware sets meanwhile is lost. What must be flushed so that later uses leave a mark
+ * again is gathered. Without hw_ad, taking NPT_ACCESSED hides the leaf, and taking NPT_DIRTY takes NPT_W.
+ * Errors: ERR_INVALID, ERR_RANGE; ERR_CORRUPT as npt_unmap.
+ */
+MUST_CHECK static inline enum err npt_harvest(struct npt *npt, gpa_t gpa, uint64_t size, enum npt_mark mark,
+					      uint64_t *bitmap, struct npt_gather *gather)
+{
+	return npt->ops->harvest(npt, gpa, size, mark, bitmap, gather);
 }
 
 /* The leaf that maps `gpa`. Errors: ERR_NOT_FOUND, ERR_RANGE, ERR_CORRUPT. */

@@ -288,9 +288,10 @@ ENGINE enum err engine_cut_range(const struct npt_format *format, struct npt *np
 	return err == ERR_OK ? engine_cut(format, npt, gpa.raw, gpa.raw + size) : err;
 }
 
-ENGINE void engine_decode(const struct npt_format *format, const struct npt_cursor *cursor, gpa_t gpa,
-			  struct npt_leaf *leaf)
+ENGINE void engine_decode(const struct npt_format *format, const struct npt *npt, const struct npt_cursor *cursor,
+			  gpa_t gpa, struct npt_leaf *leaf)
 {
+	(void)npt;
 	*leaf = (struct npt_leaf){
 		.gpa = GPA(align_down(gpa.raw, npt_level_size(cursor->level))),
 		.hpa = format->addr(cursor->pte, cursor->level),
@@ -313,8 +314,7 @@ ENGINE bool visit_leaf(const struct npt_format *format, struct npt *npt, uint64_
 	struct visit_arg *visit = arg;
 	struct npt_leaf leaf;
 
-	(void)npt;
-	engine_decode(format, &cursor, GPA(gpa), &leaf);
+	engine_decode(format, npt, &cursor, GPA(gpa), &leaf);
 	return visit->visit(&leaf, visit->context);
 }
 

@@ -31,7 +31,7 @@ MUST_CHECK enum err arch_virt_enable(const char **why);
 MUST_CHECK enum err arch_npt_config(uint64_t gpa_end, const struct npt_ops **ops, struct npt_config *config);
 
 /* Make every CPU that runs `as` forget a range: the addr_space_flush of a VM. */
-void arch_npt_flush(struct addr_space *as, gpa_t gpa, uint64_t size);
+unsigned arch_npt_flush(struct addr_space *as, gpa_t gpa, uint64_t size);
 
 /* Make this CPU forget the translation of one page, after a spurious fault. */
 void arch_npt_flush_local(struct vcpu *vcpu, gpa_t gpa);
@@ -50,6 +50,12 @@ void arch_vm_free(struct vm *vm);
 uint16_t arch_elf_machine(void);
 gpa_t arch_guest_load_floor(const struct vm *vm);
 
+/*
+ * Give `child`, whose address space is a fork of the parent's, the ISA state, devices and vCPU of `parent` as they are between two
+ * exits. Errors: ERR_NO_MEMORY; arch_vm_free is not to be called then.
+ */
+MUST_CHECK enum err arch_vm_fork(struct vm *child, const struct vm *parent);
+
 /* The magic number in the header of this ISA's raw Linux images, as a little-endian word; 0: it has none. */
 uint32_t arch_linux_magic(void);
 
@@ -67,6 +73,12 @@ void arch_vcpu_finish_io(struct vcpu *vcpu, const struct vm_exit *exit);
 
 /* After a VM_EXIT_HYPERCALL: give the guest the result and step over the instruction if the CPU has not. */
 void arch_vcpu_finish_hypercall(struct vcpu *vcpu, uint64_t result);
+
+/*
+ * Let the guest have the exception that its platform has for an access to memory that is not allowed, instead of the access of a
+ * VM_EXIT_FAULT. False: it has no way to take one.
+ */
+bool arch_inject_denied(struct vcpu *vcpu, const struct vm_exit *exit);
 
 /* What the exit was, in one clause with the hardware's own names, and the bytes or values at fault. Off the fast path. */
 void arch_exit_describe(struct vcpu *vcpu, const struct vm_exit *exit, char *text, size_t size);

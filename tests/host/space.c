@@ -19,17 +19,18 @@ static void ram_set(void *memory, uint64_t hpa, uint64_t bits)
 	__atomic_fetch_or((uint64_t *)arena_at(&space->ram.arena, hpa), bits, __ATOMIC_RELAXED);
 }
 
-static void on_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
+static unsigned on_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
 {
 	struct space *space = CONTAINER_OF(as, struct space, as);
 
 	if (space->free_before == UINT64_MAX)
-		return; /* the end: no CPU runs on it any more */
+		return 0; /* the end: no CPU runs on it any more */
 	CHECK(as->lock.held, "a flush without the lock");
 	CHECK(ram_free_bytes() <= space->free_before, "%ju bytes freed before the flush",
 	      (uintmax_t)(ram_free_bytes() - space->free_before));
 	space->flushes++;
 	tlb_flush(&space->tlb, gpa.raw, size);
+	return 1;
 }
 
 struct space *space_new(const struct format_case *format, uint64_t ram)

@@ -282,26 +282,26 @@ static void misuse(unsigned which)
 		EXPECT_PANIC(frame_free(HPA(BASE), 0));
 		break;
 	case 9: /* waiting for a flush */
-		frame_chain_add(&chain, HPA(page), 0);
+		frame_chain_add(&chain, HPA(page), 0, 0);
 		EXPECT_PANIC(frame_free(HPA(page), 0));
 		break;
 	case 10:
-		frame_chain_add(&chain, HPA(page), 0);
-		EXPECT_PANIC(frame_chain_add(&chain, HPA(page), 0));
+		frame_chain_add(&chain, HPA(page), 0, 0);
+		EXPECT_PANIC(frame_chain_add(&chain, HPA(page), 0, 0));
 		break;
 	case 11:
-		EXPECT_PANIC(frame_chain_add(&chain, HPA(BASE + MIB(64)), 0));
+		EXPECT_PANIC(frame_chain_add(&chain, HPA(BASE + MIB(64)), 0, 0));
 		break;
 	case 12:
 		frame_free(HPA(page), 0);
-		EXPECT_PANIC(frame_chain_add(&chain, HPA(page), 0));
+		EXPECT_PANIC(frame_chain_add(&chain, HPA(page), 0, 0));
 		break;
 	case 13:
-		EXPECT_PANIC(frame_chain_add(&chain, HPA(block), 5));
+		EXPECT_PANIC(frame_chain_add(&chain, HPA(block), 5, 0));
 		break;
 	case 14: /* part of what waits already */
-		frame_chain_add(&chain, HPA(block), 4);
-		EXPECT_PANIC(frame_chain_add(&chain, HPA(block + PAGE_SIZE), 0));
+		frame_chain_add(&chain, HPA(block), 4, 0);
+		EXPECT_PANIC(frame_chain_add(&chain, HPA(block + PAGE_SIZE), 0, 0));
 		break;
 	case 15: /* joined with its buddy since */
 		frame_free(HPA(block), 4);
@@ -353,7 +353,7 @@ static void a_chain_frees_only_when_told(void **state)
 	}
 	free = ram_free_bytes();
 	for (unsigned i = 0; i < ARRAY_LEN(blocks); i++) {
-		frame_chain_add(&chain, HPA(blocks[i].frame), blocks[i].order);
+		frame_chain_add(&chain, HPA(blocks[i].frame), blocks[i].order, 0);
 		waiting += PAGE_SIZE << blocks[i].order;
 	}
 	CHECK_EQ(ram_free_bytes(), free);
@@ -376,13 +376,13 @@ static void a_chain_takes_pieces(void **state)
 	(void)state;
 	ram_open(&ram, BASE, MIB(16), false);
 	block = alloc(9);
-	frame_chain_add(&chain, HPA(block + KIB(4) * 300), 0);
-	frame_chain_add(&chain, HPA(block), 0);
+	frame_chain_add(&chain, HPA(block + KIB(4) * 300), 0, 0);
+	frame_chain_add(&chain, HPA(block), 0, 0);
 	frame_chain_free(&chain);
 	CHECK_EQ(ram_free_bytes(), ram.usable - MIB(2) + KIB(8));
 	for (uint64_t at = KIB(4); at < MIB(2); at += KIB(4))
 		if (at != KIB(4) * 300)
-			frame_chain_add(&chain, HPA(block + at), 0);
+			frame_chain_add(&chain, HPA(block + at), 0, 0);
 	frame_chain_free(&chain);
 	CHECK_EQ(alloc(9), block); /* whole again */
 	frame_free(HPA(block), 9);

@@ -118,9 +118,10 @@ static struct vm *vm_of(struct addr_space *as)
  * Frames that a guest could execute are about to become somebody else's: the instruction caches forget them as well, and so
  * a fresh frame never has stale instructions.
  */
-void arch_npt_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
+unsigned arch_npt_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
 {
 	uint64_t running = read_sysreg(vttbr_el2);
+	unsigned count = 1;
 
 	/* The instructions work on the VMID that VTTBR_EL2 names. */
 	write_sysreg(vttbr_el2, vm_of(as)->arch.vttbr);
@@ -133,10 +134,12 @@ void arch_npt_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
 			invalidate_page(GPA(gpa.raw + at));
 		dsb(ish);
 		tlbi(vmalle1is);
+		count += (unsigned)(size / PAGE_SIZE);
 	}
 	icache_invalidate_all(); /* begins and ends with DSB ISH */
 	write_sysreg(vttbr_el2, running);
 	isb();
+	return count;
 }
 
 void arch_npt_flush_local(struct vcpu *vcpu, gpa_t gpa)

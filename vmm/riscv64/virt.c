@@ -134,16 +134,17 @@ enum err arch_npt_config(uint64_t gpa_end, const struct npt_ops **ops, struct np
  * widens those to all), so fences by address, which only order leaf entries, will do for it: "Hypervisor Memory-Management
  * Instructions".
  */
-void arch_npt_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
+unsigned arch_npt_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
 {
 	uint64_t vmid = CONTAINER_OF(as, struct vm, as)->arch.vmid;
 
 	if (size > NPT_FLUSH_RANGE_MAX) {
 		hfence_gvma_vmid(vmid);
-		return;
+		return 1;
 	}
 	for (uint64_t at = gpa.raw; at < gpa.raw + size; at += PAGE_SIZE)
 		hfence_gvma_page(at, vmid);
+	return (unsigned)(size / PAGE_SIZE);
 }
 
 void arch_npt_flush_local(struct vcpu *vcpu, gpa_t gpa)

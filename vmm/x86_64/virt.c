@@ -84,12 +84,13 @@ enum err arch_npt_config(uint64_t gpa_end, const struct npt_ops **ops, struct np
 	return gpa_end <= BIT(config->gpa_bits) ? ERR_OK : ERR_RANGE;
 }
 
-void arch_npt_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
+unsigned arch_npt_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
 {
 	/* Neither vendor can forget a range of guest-physical addresses: all of the VM's go. */
 	(void)gpa;
 	(void)size;
 	virt->flush(CONTAINER_OF(as, struct vm, as));
+	return 1;
 }
 
 void arch_npt_flush_local(struct vcpu *vcpu, gpa_t gpa)
