@@ -99,17 +99,40 @@ const char *host_err(enum err err)
 struct host_rng host_rng(const char *what, uint64_t fixed)
 {
 	const char *asked = getenv("NESTLING_TEST_SEED");
-	struct host_rng rng = { asked ? strtoull(asked, NULL, 0) : fixed };
+	struct host_rng rng = { .state = asked ? strtoull(asked, NULL, 0) : fixed };
 
 	print_message("%s: seed %#jx\n", what, (uintmax_t)rng.state);
 	return rng;
 }
 
+struct host_rng host_rng_of_bytes(const uint8_t *bytes, size_t size)
+{
+	return (struct host_rng){ .next = bytes, .end = bytes + size };
+}
+
+bool host_rng_spent(const struct host_rng *rng)
+{
+	return rng->next == rng->end;
+}
+
+/* So many bytes of the input, little-endian; zeros after its end. */
+static uint64_t take_bytes(struct host_rng *rng, unsigned count)
+{
+	uint64_t value = 0;
+
+	for (unsigned i = 0; i < count && rng->next < rng->end; i++)
+		value |= (uint64_t)*rng->next++ << (8 * i);
+	return value;
+}
+
 /* SplitMix64. */
 uint64_t host_random(struct host_rng *rng)
 {
-	uint64_t z = rng->state += 0x9e3779b97f4a7c15;
+	uint64_t z;
 
+	if (rng->next)
+		return take_bytes(rng, sizeof(z));
+	z = rng->state += 0x9e3779b97f4a7c15;
 	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
 	z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
 	return z ^ (z >> 31);
@@ -117,7 +140,13 @@ uint64_t host_random(struct host_rng *rng)
 
 uint64_t host_below(struct host_rng *rng, uint64_t limit)
 {
-	return host_random(rng) % limit;
+	unsigned bytes = 1;
+
+	if (!rng->next)
+		return host_random(rng) % limit;
+	while (bytes < 8 && (limit - 1) >> (8 * bytes))
+		bytes++;
+	return take_bytes(rng, bytes) % limit;
 }
 
 bool host_chance(struct host_rng *rng, unsigned percent)

@@ -59,9 +59,13 @@ void host_log_clear(void);
 /* A generator with a printed seed: `fixed`, or what NESTLING_TEST_SEED says. */
 struct host_rng {
 	uint64_t state;
+	const uint8_t *next, *end; /* of the input that is used instead, if any */
 };
 struct host_rng host_rng(const char *what, uint64_t fixed);
 uint64_t host_random(struct host_rng *rng);
+/* "Random" numbers that are the bytes of an input, no more of them than it takes; zeros once it is spent. */
+struct host_rng host_rng_of_bytes(const uint8_t *bytes, size_t size);
+bool host_rng_spent(const struct host_rng *rng);
 /* 0 to limit - 1. */
 uint64_t host_below(struct host_rng *rng, uint64_t limit);
 /* True `percent` times in a hundred. */

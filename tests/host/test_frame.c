@@ -413,7 +413,7 @@ static uint64_t exchange[EXCHANGE];
 
 static void *trade(void *context)
 {
-	struct host_rng rng = { (uint64_t)(uintptr_t)context };
+	struct host_rng rng = { .state = (uint64_t)(uintptr_t)context };
 
 	for (unsigned i = 0; i < 4000; i++) {
 		uint64_t *place = &exchange[host_below(&rng, EXCHANGE)], held = 0;
