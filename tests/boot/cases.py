@@ -378,6 +378,8 @@ def usage() -> list[Case]:
 def all_cases() -> list[Case]:
     checks = [Case(f"static/no-simd-in-image/{isa}", [], function=lambda isa=isa: static.no_simd_in_image(isa))
               for isa in elf.ISAS]
+    checks += [Case(f"static/pe-sections/{isa}", [], function=lambda isa=isa: static.pe_sections_w_xor_x(isa))
+               for isa in elf.ISAS]
     checks += [
         Case("static/no-isa-conditionals", [], function=static.no_isa_conditionals),
         Case("static/hypercalls-agree", [], function=static.hypercalls_agree),

@@ -2,6 +2,7 @@
 """Checks of what was built and written, without a boot. Each returns its complaints, a line each."""
 
 import re
+import struct
 import subprocess
 
 from dataclasses import dataclass
@@ -86,3 +87,23 @@ def hypercalls_agree() -> list[str]:
         errors.append(f"results: vmm/hypercall.h has {results}, guest/rt/rt.h {runtime_results}, "
                       f"docs/guest-abi.md {document_results}")
     return errors
+
+
+def pe_sections(efi: bytes) -> dict[str, int]:
+    """Names and flags. Microsoft, "PE Format": "COFF File Header", "Section Table (Section Headers)"."""
+    header = struct.unpack_from("<I", efi, 0x3C)[0]
+    count, optional = struct.unpack_from("<H", efi, header + 6)[0], struct.unpack_from("<H", efi, header + 20)[0]
+    table = [efi[at:at + 40] for at in range(header + 24 + optional, header + 24 + optional + 40 * count, 40)]
+    return {row[:8].rstrip(b"\0").decode(): struct.unpack_from("<I", row, 36)[0] for row in table}
+
+
+def pe_sections_w_xor_x(isa: str) -> list[str]:
+    """Firmware may leave out one of the two permissions where a section asks for both."""
+    execute, write = 0x20000000, 0x80000000
+    sections = pe_sections((ROOT / f"build/{isa}/nestling.efi").read_bytes())
+    found = [f"section {name} has flags {flags:#x}: writable and executable"
+             for name, flags in sections.items() if flags & write and flags & execute]
+    for flag, what in (execute, "executable"), (write, "writable"):
+        if not any(flags & flag for flags in sections.values()):
+            found.append(f"no section is {what}")
+    return found
