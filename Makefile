@@ -43,7 +43,8 @@ bare-aarch64 := -mgeneral-regs-only -mstrict-align -mno-outline-atomics
 bare-riscv64 := -march=rv64imac_zicsr_zifencei -mabi=lp64 -mcmodel=medany -mno-relax -msmall-data-limit=0
 
 hypervisor-flags = $(bare) $(bare-$(ARCH)) -Iinclude -Ivmm/$(ARCH) -fPIE -fvisibility=hidden
-guest-flags      = $(bare) $(bare-$(ARCH)) -fno-pic $(guest-flags-$(ARCH)) -I$(out)/guest/embed
+# The image carries guests, so they are to be small: see also their link, whose segments are not aligned in the file.
+guest-flags      = $(bare) $(bare-$(ARCH)) -Os -fno-pic $(guest-flags-$(ARCH)) -I$(out)/guest/embed
 host-flags       = -std=gnu11 -O1 -g $(warnings) -Iinclude -Ivmm/$(ARCH) -I. -isystem build/host/include \
 	-isystem $(third)/efi -isystem $(third)/efi/protocol \
 	-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -74,7 +75,7 @@ other-isas := $(filter-out $(ARCH),$(all-isas))
 
 # --- Targets ------------------------------------------------------------------------
 
-.PHONY: all image test test-all compdb clean distclean help setup FORCE
+.PHONY: all image test test-all coverage compdb clean distclean help setup FORCE
 
 all: $(out)/nestling.efi $(guests)
 
@@ -87,7 +88,7 @@ test test-all: build/nestling.img $(guests) $(other-isas:%=guests-%) $(host-test
 	$(Q)tools/run-tests $(host-tests) $(wildcard tests/checks/*) tests/boot/run
 
 clean:
-	rm -rf $(all-isas:%=build/%) build/host build/run build/nestling.* compile_commands.json
+	rm -rf $(all-isas:%=build/%) build/host build/coverage build/run build/nestling.* compile_commands.json
 
 distclean: clean
 	rm -rf build
@@ -98,6 +99,7 @@ help:
 	@echo '                 with ARCH=<isa>, for one: build/<isa>/nestling.img'
 	@echo 'make test        host tests, then boot tests in QEMU and Bochs'
 	@echo 'make test-all    the same with every boot test, which takes half an hour'
+	@echo 'make coverage    how much of mm/ and npt/ the host tests execute; GAPS=1 lists what not'
 	@echo 'make compdb      compile_commands.json, for editors and clang-tidy'
 	@echo 'make clean       remove what was built; distclean removes GNU-EFI and newlib too'
 	@echo 'Variables: ARCH=x86_64 (or aarch64, riscv64), V=1 shows the commands'
@@ -138,7 +140,7 @@ guest-rt  := $(call objects,$(guest-rt-y))
 $(guests): $(out)/%.elf: $(out)/%.o $(guest-rt) $(guest-lds) $(out)/sources
 	$(call log,LD,$@)
 	$(Q)rm -f $(@D)/$(*F).rt.a && $(CROSS)ar qcs $(@D)/$(*F).rt.a $(guest-rt)
-	$(Q)$(LD) -static -nostdlib -z max-page-size=4096 -z noexecstack -u _start --gc-sections \
+	$(Q)$(LD) -static -nostdlib --nmagic -z noexecstack -u _start --gc-sections \
 		-T $(guest-lds) $< $(@D)/$(*F).rt.a -o $@
 
 # The image carries its guests without their symbols.
@@ -220,6 +222,37 @@ $(host-tests): %: %.o build/host/nestling.a
 	$(call log,HOSTLD,$@)
 	$(Q)$(HOSTCC) $(host-flags) $^ -lcmocka -lfdt -o $@
 
+# --- Coverage: the host tests once more, without sanitizers, whose checks are branches too ---
+
+coverage-of      := mm npt
+coverage-flags    = $(filter-out -fsanitize=% -fno-sanitize%,$(host-flags))
+# A function that is always inlined has no counters of its own to add up over the formats.
+coverage-counted := -O0 --coverage -fprofile-update=prefer-atomic -Dalways_inline=unused
+coverage-objects := $(patsubst %.c,build/coverage/%.o,$(host-y))
+coverage-tests   := $(patsubst %.c,build/coverage/%,$(host-tests-y))
+
+build/coverage/flags: FORCE
+	$(call remember,$(coverage-flags) $(coverage-counted) $(host-y))
+
+build/coverage/%.o: %.c Makefile build/coverage/flags build/host/include/sys/tree.h | setup-tests
+	$(call log,HOSTCC,$@)
+	@mkdir -p $(@D)
+	@rm -f $(@:.o=.gcda)
+	$(Q)$(HOSTCC) $(coverage-flags) $(if $(filter $(coverage-of:%=%/%),$<),$(coverage-counted)) -MMD -MP -c $< -o $@
+
+build/coverage/nestling.a: $(coverage-objects)
+	@rm -f $@
+	$(Q)ar qcs $@ $^
+
+$(coverage-tests): %: %.o build/coverage/nestling.a
+	$(call log,HOSTLD,$@)
+	$(Q)$(HOSTCC) $(coverage-flags) --coverage $^ -lcmocka -lfdt -o $@
+
+coverage: $(coverage-tests)
+	$(Q)find build/coverage -name '*.gcda' -delete
+	$(Q)tools/run-tests $(coverage-tests)
+	$(Q)tools/coverage $(if $(GAPS),--gaps) build/coverage npt:100:95 mm
+
 # --- Tooling ------------------------------------------------------------------------
 
 compdb-entry = {"directory": "$(CURDIR)", "file": "$(1)", "command": "$(2) -c $(1)"}
@@ -232,4 +265,5 @@ compdb: setup
 		$(file >>compile_commands.json,$(call compdb-entry,$(s),$(HOSTCC) $(host-flags))))
 	@sed -i '$$!s/}$$/},/; $$s/$$/]/' compile_commands.json
 
--include $(image-objects:.o=.d) $(guest-objects:.o=.d) $(host-objects:.o=.d) $(host-test-objects:.o=.d)
+-include $(image-objects:.o=.d) $(guest-objects:.o=.d) $(host-objects:.o=.d) $(host-test-objects:.o=.d) \
+	$(coverage-objects:.o=.d) $(coverage-tests:=.d)
