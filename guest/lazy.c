@@ -6,7 +6,7 @@
  * as zeros before it is written, and must hold its own pattern, and nobody else's, from then on. How many pages are
  * touched depends on the size of RAM only where that is below 258 MiB, so a guest of any size above costs the same.
  */
-#include "guest/rt/rt.h"
+#include "guest/rt/work.h"
 
 #define BLOCK_SIZE 0x200000u
 #define PAGE_WORDS (RT_PAGE_SIZE / sizeof(uint64_t))
@@ -60,25 +60,7 @@ static void check(uint64_t page)
 		}
 }
 
-/* --- Fresh memory, as one row of pages over all ranges ------------------------------------------------------------ */
-
-static uint64_t fresh_pages(void)
-{
-	uint64_t pages = 0;
-
-	for (size_t i = 0; i < rt_fresh.count; i++)
-		pages += rt_fresh.range[i].size / RT_PAGE_SIZE;
-	return pages;
-}
-
-static uint64_t fresh_page(uint64_t index)
-{
-	const struct rt_range *range = rt_fresh.range;
-
-	for (; index >= range->size / RT_PAGE_SIZE; range++)
-		index -= range->size / RT_PAGE_SIZE;
-	return range->start + index * RT_PAGE_SIZE;
-}
+/* --- Fresh memory, as one row of blocks over all ranges ----------------------------------------------------------- */
 
 static uint64_t range_blocks(const struct rt_range *range)
 {
@@ -119,7 +101,7 @@ static void touch_sequential(uint64_t pages)
 	uint64_t count = min(SEQUENTIAL_PAGES, pages / 8);
 
 	for (uint64_t i = 0; i < count; i++)
-		touch(fresh_page(i));
+		touch(rt_fresh_page(i));
 }
 
 static void touch_sparse(uint64_t pages)
@@ -141,7 +123,7 @@ static void touch_random(uint64_t pages)
 		random ^= random << 13;
 		random ^= random >> 7;
 		random ^= random << 17;
-		page = fresh_page((random >> 11) % pages);
+		page = rt_fresh_page((random >> 11) % pages);
 		if (is_touched(page))
 			continue;
 		touch(page);
@@ -164,7 +146,7 @@ static void phase(const char *name, const char *how, void (*touch_pages)(uint64_
 
 int guest_main(void)
 {
-	uint64_t promised = rt_memory_info(RT_MEMORY_PROMISED), pages = fresh_pages();
+	uint64_t promised = rt_memory_info(RT_MEMORY_PROMISED), pages = rt_fresh_pages();
 
 	rt_printf("lazy: promised %s, %lu fresh pages of it; %s resident so far\n", rt_size_text(promised).text, pages,
 		  rt_size_text(rt_memory_info(RT_MEMORY_RESIDENT)).text);

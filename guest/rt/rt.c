@@ -2,8 +2,6 @@
 /* The runtime of guest programs, the part that is alike on every ISA. */
 #include "guest/rt/rt.h"
 
-#include <stdarg.h>
-
 struct rt_ranges rt_ram, rt_fresh;
 
 /* --- Start, end, hypervisor --------------------------------------------------------------------------------------- */
@@ -147,15 +145,13 @@ static const char *parse_format(const char *at, struct format *f)
 	return at;
 }
 
-void rt_printf(const char *fmt, ...)
+void rt_vprintf(const char *fmt, va_list ap)
 {
 	struct format f;
 	const char *text;
 	int64_t number;
-	va_list ap;
 	char c;
 
-	va_start(ap, fmt);
 	for (; *fmt; fmt++) {
 		if (*fmt != '%') {
 			put(*fmt);
@@ -190,6 +186,14 @@ void rt_printf(const char *fmt, ...)
 			put(*fmt);
 		}
 	}
+}
+
+void rt_printf(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	rt_vprintf(fmt, ap);
 	va_end(ap);
 }
 

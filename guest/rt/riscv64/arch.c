@@ -10,7 +10,7 @@
 
 #define IMPL_NESTLING 0x4e455354
 
-enum { SBI_SUCCESS = 0, SBI_ERR_FAILED = -1, SBI_ERR_NOT_SUPPORTED = -2 };
+enum { SBI_SUCCESS = 0, SBI_ERR_FAILED = -1, SBI_ERR_NOT_SUPPORTED = -2, SBI_ERR_DENIED = -4 };
 
 #define UART     0x10000000
 #define UART_LSR (UART + 5)
@@ -55,6 +55,8 @@ uint64_t rt_hypercall(uint64_t number, uint64_t arg0, uint64_t arg1, uint64_t ar
 		return RT_NOT_SUPPORTED;
 	case SBI_ERR_FAILED:
 		return RT_NO_MEMORY;
+	case SBI_ERR_DENIED:
+		return RT_DENIED;
 	default:
 		return RT_INVALID;
 	}
