@@ -26,6 +26,13 @@ name_\name\():
 guest_blobs:
 	blob	hello
 	blob	lazy
+	blob	density
+	blob	zeros
+	blob	fork
+	blob	balloon
+	blob	workingset
+	blob	pressure
+	blob	protect
 guest_blobs_end:
 	.size	guest_blobs, . - guest_blobs
 

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Has all of its RAM mapped by leaves of 4 KiB, and gives all back: one flush is enough for that, however many they are. */
+#include "guest/rt/work.h"
+#include "tests/guests/check.h"
+
+int guest_main(void)
+{
+	uint64_t flushes, pages = rt_fresh_pages(), bad = 0;
+
+	for (uint64_t i = 0; i < pages; i++)
+		bad += *(volatile uint64_t *)rt_fresh_page(i) != 0;
+	CHECK(bad == 0);
+	/* And some of it with memory of its own. */
+	for (uint64_t i = 0; i < pages; i += 64)
+		*(volatile uint64_t *)rt_fresh_page(i) = 1;
+	flushes = rt_memory_info(RT_MEMORY_FLUSHES);
+	for (size_t i = 0; i < rt_fresh.count; i++)
+		rt_must(RT_CALL_DISCARD, rt_fresh.range[i].start, rt_fresh.range[i].size, 0);
+	flushes = rt_memory_info(RT_MEMORY_FLUSHES) - flushes;
+	rt_printf("flush_count: %lu pages given back, %lu flush instructions\n", pages, flushes);
+	CHECK(flushes >= 1 && flushes <= 4 * rt_fresh.count);
+	for (uint64_t i = 0; i < pages; i += 64)
+		bad += *(volatile uint64_t *)rt_fresh_page(i) != 0;
+	CHECK(bad == 0);
+	return check_status("flush_count") | rt_claims_status();
+}
