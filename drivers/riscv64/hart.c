@@ -76,6 +76,14 @@ bool hart_has_extension(const char *name)
 	return list && length > 4 && list[length - 1] == '\0' && isa_string_has(list, name);
 }
 
+uint32_t hart_cache_block(void)
+{
+	int length;
+	const fdt32_t *bytes = find_property("riscv,cbom-block-size", &length);
+
+	return bytes && length == sizeof(*bytes) ? fdt32_to_cpu(*bytes) : 0;
+}
+
 const char *hart_mmu_type(void)
 {
 	int length;

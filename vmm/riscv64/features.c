@@ -29,6 +29,21 @@ static uint8_t find_vmid_bits(enum atp_mode mode)
 }
 
 /*
+ * menvcfg decides whether we may use it, and to try is the only way to know: "Cache-Block Management" of the CMO
+ * extensions, "Extension State Control".
+ */
+static uint32_t find_cache_block(void)
+{
+	uint32_t bytes = hart_has_extension("zicbom") ? hart_cache_block() : 0;
+	uint64_t sstatus = interrupts_off(), at = (uintptr_t)&riscv_features;
+	/* cbo.flush (at) */
+	bool works = bytes != 0 && GUARDED(".insn i 0x0f, 2, x0, %[at], 2", [at] "+r"(at));
+
+	csr_write(CSR_SSTATUS, sstatus);
+	return works && (bytes & (bytes - 1)) == 0 ? bytes : 0;
+}
+
+/*
  * henvcfg has a bit only where firmware has set the same one in menvcfg, and for Svpbmt and Svadu that one is what decides
  * about the G-stage, too. "Machine Environment Configuration (menvcfg) Register": PBMTE and ADUE.
  */
@@ -45,6 +60,13 @@ static void find_environment(struct riscv_features *features)
 	if (!hart_has_extension("svpbmt"))
 		features->henvcfg &= ~HENVCFG_PBMTE;
 	features->pbmt = features->henvcfg & HENVCFG_PBMTE;
+	/*
+	 * A guest that chooses memory types can read past the caches, and find there what was in its memory before we
+	 * cleared it: it may only where we can have the caches written back (arch_guest_sync).
+	 */
+	features->cache_block = find_cache_block();
+	if (features->cache_block == 0)
+		features->henvcfg &= ~HENVCFG_PBMTE;
 	features->hw_ad = features->henvcfg & HENVCFG_ADUE;
 	features->sstc = (features->henvcfg & HENVCFG_STCE) && csr_try_write(CSR_VSTIMECMP, UINT64_MAX);
 	if (!features->sstc)

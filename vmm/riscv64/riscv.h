@@ -40,6 +40,7 @@ struct riscv_features {
 	uint64_t henvcfg; /* what the guest is given: bits that stick */
 	bool sstc;        /* the guest has a timer of its own, and its compare register is ours to reset */
 	bool pbmt;        /* G-stage entries can carry a memory type */
+	uint32_t cache_block; /* bytes that cbo.flush works on; 0: there is none that we may use */
 	bool hw_ad;       /* hardware sets A and D in G-stage entries */
 };
 extern struct riscv_features riscv_features;

@@ -152,10 +152,20 @@ void arch_npt_flush_local(struct vcpu *vcpu, gpa_t gpa)
 	hfence_gvma_page(align_down(gpa.raw, PAGE_SIZE), vcpu->vm->arch.vmid);
 }
 
-/* There is no state of a hart in which it goes past its caches. */
+/* "Cache-Block Management Instructions": ordered by fences as accesses of the block are. */
+static void sync_to_memory(void *bytes, uint64_t size)
+{
+	uint64_t block = riscv_features.cache_block, end = (uintptr_t)bytes + size;
+
+	for (uint64_t at = align_down((uintptr_t)bytes, block); at < end; at += block)
+		cbo_flush((void *)at);
+	fence();
+}
+
+/* Only by a memory type of its own does a guest go past the caches. */
 addr_space_sync arch_guest_sync(void)
 {
-	return NULL;
+	return riscv_features.henvcfg & HENVCFG_PBMTE ? sync_to_memory : NULL;
 }
 
 void arch_vm_ram_layout(struct vm *vm, uint64_t ram)

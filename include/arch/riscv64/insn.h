@@ -38,6 +38,21 @@ static inline void hfence_vvma_all(void)
 	__asm__ volatile(".insn r 0x73, 0, 0x11, x0, x0, x0" : : : "memory");
 }
 
+/*
+ * Write a cache block back to memory and forget it: Zicbom, in numbers as above. Opcode MISC-MEM, funct3 2 (CBO), rd x0, and the
+ * operation 2 (flush) as the immediate.
+ */
+static inline void cbo_flush(const volatile void *at)
+{
+	__asm__ volatile(".insn i 0x0f, 2, x0, %0, 2" : : "r"(at) : "memory");
+}
+
+/* All that came before, before all that comes after; devices and memory. */
+static inline void fence(void)
+{
+	__asm__ volatile("fence" : : : "memory");
+}
+
 static inline void fence_i(void)
 {
 	__asm__ volatile("fence.i" : : : "memory");
