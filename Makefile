@@ -75,7 +75,7 @@ other-isas := $(filter-out $(ARCH),$(all-isas))
 
 # --- Targets ------------------------------------------------------------------------
 
-.PHONY: all image test test-all coverage compdb clean distclean help setup FORCE
+.PHONY: all image test test-all fuzz coverage compdb clean distclean help setup FORCE
 
 all: $(out)/nestling.efi $(guests)
 
@@ -84,11 +84,11 @@ image: $(if $(filter 1,$(words $(isas))),$(out)/nestling.img,build/nestling.img)
 
 # test-all: the slow boot tests too, some two hundred.
 test-all: export TESTS := all
-test test-all: build/nestling.img $(guests) $(other-isas:%=guests-%) $(host-tests) | setup-tests
-	$(Q)tools/run-tests $(host-tests) $(wildcard tests/checks/*) tests/boot/run
+test test-all: build/nestling.img $(guests) $(other-isas:%=guests-%) $(host-tests) $(fuzz-ready) | setup-tests
+	$(Q)tools/run-tests $(host-tests) $(wildcard tests/checks/*) tests/fuzz/run tests/boot/run
 
 clean:
-	rm -rf $(all-isas:%=build/%) build/host build/coverage build/run build/nestling.* compile_commands.json
+	rm -rf $(all-isas:%=build/%) build/host build/fuzz build/coverage build/run build/nestling.* compile_commands.json
 
 distclean: clean
 	rm -rf build
@@ -99,6 +99,7 @@ help:
 	@echo '                 with ARCH=<isa>, for one: build/<isa>/nestling.img'
 	@echo 'make test        host tests, then boot tests in QEMU and Bochs'
 	@echo 'make test-all    the same with every boot test, which takes half an hour'
+	@echo 'make fuzz        look for inputs that break something: FUZZ="elf acpi" (all), SECONDS=60 each'
 	@echo 'make coverage    how much of mm/ and npt/ the host tests execute; GAPS=1 lists what not'
 	@echo 'make compdb      compile_commands.json, for editors and clang-tidy'
 	@echo 'make clean       remove what was built; distclean removes GNU-EFI and newlib too'
@@ -222,6 +223,43 @@ $(host-tests): %: %.o build/host/nestling.a
 	$(call log,HOSTLD,$@)
 	$(Q)$(HOSTCC) $(host-flags) $^ -lcmocka -lfdt -o $@
 
+# --- Fuzzing: the host's code once more, by clang for libFuzzer ----------------------
+
+FUZZCC := clang-14
+# A target that is called after an ISA sees that ISA's headers, with those in tests/fuzz/<isa>/ before them.
+fuzz-isa   = $(filter $(all-isas),$(patsubst fuzz_%,%,$(*F)))
+# What the code under test does guides the search, not what the tests' own code does.
+fuzz-flags = $(foreach isa,$(fuzz-isa),-Itests/fuzz/$(isa) -Ivmm/$(isa)) $(host-flags) \
+	$(if $(filter tests/host/%,$<),,-fsanitize=fuzzer-no-link)
+
+fuzz-shared  := $(patsubst %.c,build/fuzz/%.o,$(host-y) $(fuzz-y))
+fuzz-objects := $(fuzz-shared) $(fuzz-targets:%=build/fuzz/tests/fuzz/fuzz_%.o)
+
+build/fuzz/flags: FORCE
+	$(call remember,$(host-flags) $(host-y) $(fuzz-y))
+
+build/fuzz/%.o: %.c Makefile build/fuzz/flags build/host/include/sys/tree.h | setup-tests
+	$(call log,FUZZCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(FUZZCC) $(fuzz-flags) -MMD -MP -c $< -o $@
+
+build/fuzz/nestling.a: $(fuzz-shared)
+	@rm -f $@
+	$(Q)ar qcs $@ $^
+
+build/fuzz/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.o build/fuzz/nestling.a
+	$(call log,FUZZLD,$@)
+	$(Q)$(FUZZCC) $(host-flags) -fsanitize=fuzzer $^ -lcmocka -lfdt -o $@
+
+build/fuzz/seeds/done: tests/fuzz/seeds
+	$(Q)tests/fuzz/seeds $(@D)
+	@touch $@
+
+# make fuzz FUZZ="elf acpi" SECONDS=600
+SECONDS ?= 60
+fuzz: $(fuzz-ready)
+	$(Q)tests/fuzz/run $(SECONDS) $(or $(FUZZ),$(fuzz-targets))
+
 # --- Coverage: the host tests once more, without sanitizers, whose checks are branches too ---
 
 coverage-of      := mm npt
@@ -266,4 +304,4 @@ compdb: setup
 	@sed -i '$$!s/}$$/},/; $$s/$$/]/' compile_commands.json
 
 -include $(image-objects:.o=.d) $(guest-objects:.o=.d) $(host-objects:.o=.d) $(host-test-objects:.o=.d) \
-	$(coverage-objects:.o=.d) $(coverage-tests:=.d)
+	$(fuzz-objects:.o=.d) $(coverage-objects:.o=.d) $(coverage-tests:=.d)

@@ -2,6 +2,11 @@
 host-tests-y += $(wildcard tests/host/test_*.c)
 host-y       += $(filter-out tests/host/test_%,$(wildcard tests/host/*.c))
 
+# Each tests/fuzz/fuzz_<target>.c is a libFuzzer program; the other files there are what they share.
+fuzz-y       += $(filter-out tests/fuzz/fuzz_%,$(wildcard tests/fuzz/*.c))
+fuzz-targets += $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+fuzz-ready    = $(fuzz-targets:%=build/fuzz/fuzz_%) build/fuzz/seeds/done
+
 # Test guests, hostile ones among them: those for every ISA, and those for one.
 test-guests-y += $(wildcard tests/guests/*.[cS] tests/guests/$(ARCH)/*.[cS])
 

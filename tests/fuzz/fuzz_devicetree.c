@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The firmware's device tree, from where boot finds it to what is read in it. Input: a byte of how the tree lies in memory
+ * and what else the firmware offers, and the tree, which ends where memory does.
+ */
+#include <libfdt.h>
+#include <string.h>
+
+#include "boot/memory.h"
+#include "boot/reserved.h"
+#include "boot/tables.h"
+#include "drivers/devicetree.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/host/efi.h"
+
+#define PAGES 16
+
+static unsigned room;
+
+enum err memory_exclude(hpa_t start, uint64_t size)
+{
+	(void)start;
+	(void)size;
+	return room-- > 0 ? ERR_OK : ERR_RANGE;
+}
+
+static void read_tree(const void *fdt)
+{
+	struct serial_port port;
+	uint64_t address, size;
+
+	for (int node = fdt_next_node(fdt, -1, NULL); node >= 0; node = fdt_next_node(fdt, node, NULL))
+		for (unsigned n = 0; devicetree_reg(fdt, node, n, &address, &size) == ERR_OK; n++)
+			;
+	if (devicetree_find_serial(fdt, &port) == ERR_OK)
+		fuzz_check_port(&port);
+	room = 8;
+	CHECK(reserved_exclude(fdt) != ERR_RANGE || room == UINT32_MAX, "an error out of nothing, %u", room);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const EFI_GUID dtb = EFI_DTB_TABLE_GUID;
+	static uint8_t *memory;
+	struct platform platform;
+	uint8_t *at;
+
+	if (size < 1 || size > (PAGES - 1) * PAGE_SIZE)
+		return 0;
+	if (!memory)
+		memory = fuzz_memory(0, PAGES);
+	at = memory + PAGES * PAGE_SIZE - (size - 1) - (data[0] & 7);
+	memset(memory, 0xa5, PAGES * PAGE_SIZE);
+	memcpy(at, data + 1, size - 1);
+	efi_reset();
+	efi_describe(EfiBootServicesData, memory, PAGES);
+	efi_add_table(dtb, at);
+	if (data[0] & 8)
+		efi_set_hart(data[0] & 16 ? EFI_SUCCESS : EFI_DEVICE_ERROR, 5);
+	tables_find(&platform);
+	if (platform.fdt)
+		read_tree(platform.fdt);
+	return 0;
+}
