@@ -1,35 +1,52 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A guest's address space: the areas, and the faults that turn promises into memory. */
+/* A guest's address space: the areas, and what is done to ranges of them. */
 #include "mm/addr_space.h"
 
+#include "include/arch/machine.h"
 #include "include/panic.h"
-#include "mm/frame.h"
+#include "mm/space.h"
 #include "mm/table_frames.h"
 
-/* What a removal gathers: translations to flush, and frames that may be freed only after that. */
-struct removal {
-	struct npt_gather gather;
-	struct frame_chain frames;
-	uint64_t bytes;
-};
+/* --- Tables and flushes ------------------------------------------------------------------------------------------- */
 
-static unsigned level_order(unsigned level)
+static struct addr_space *space_of(struct npt_env *env)
 {
-	return level * NPT_INDEX_BITS;
-}
-
-static uint64_t space_size(const struct addr_space *as)
-{
-	return BIT(as->npt.config.gpa_bits);
+	return CONTAINER_OF(env, struct addr_space, env);
 }
 
 static void env_flush(struct npt_env *env, gpa_t gpa, uint64_t size)
 {
-	struct addr_space *as = CONTAINER_OF(env, struct addr_space, env);
+	struct addr_space *as = space_of(env);
 
 	as->stats.flushes++;
 	if (as->flush)
 		as->stats.flush_instructions += as->flush(as, gpa, size);
+}
+
+/* Taking memory back may itself need a table, when there is no frame for one: that is what the reserve is for. */
+static enum err env_alloc_table(struct npt_env *env, unsigned order, hpa_t *table)
+{
+	struct addr_space *as = space_of(env);
+	enum err err = frame_alloc_zeroed(order, table);
+
+	if (err == ERR_OK || order > 0 || !as->reclaiming || as->reserve.raw == 0)
+		return err;
+	*table = as->reserve;
+	as->reserve = HPA(0);
+	arch_zero_pages(frame_ptr(*table), PAGE_SIZE);
+	return ERR_OK;
+}
+
+/* --- New and gone ------------------------------------------------------------------------------------------------- */
+
+/* 0 is the owner of what nobody owns. */
+static uint16_t next_id(void)
+{
+	static uint16_t last;
+
+	if (++last == 0)
+		last = 1;
+	return last;
 }
 
 enum err addr_space_new(struct addr_space *as, const struct npt_ops *ops, const struct npt_config *config,
@@ -37,13 +54,23 @@ enum err addr_space_new(struct addr_space *as, const struct npt_ops *ops, const 
 {
 	enum err err;
 
-	*as = (struct addr_space){ .env = table_frames_env(env_flush), .flush = flush };
+	*as = (struct addr_space){ .env = table_frames_env(env_flush), .flush = flush, .id = next_id() };
+	as->env.alloc_table = env_alloc_table;
 	err = area_set_init(&as->areas);
 	if (err != ERR_OK)
 		return err;
+	err = frame_alloc(0, &as->reserve);
+	if (err != ERR_OK)
+		goto free_areas;
 	err = npt_new(&as->npt, ops, config, &as->env);
 	if (err != ERR_OK)
-		area_set_free(&as->areas);
+		goto free_reserve;
+	return ERR_OK;
+
+free_reserve:
+	frame_free(as->reserve, 0);
+free_areas:
+	area_set_free(&as->areas);
 	return err;
 }
 
@@ -52,20 +79,113 @@ void addr_space_free(struct addr_space *as)
 	addr_space_clear(as);
 	npt_free(&as->npt);
 	area_set_free(&as->areas);
+	if (as->reserve.raw != 0)
+		frame_free(as->reserve, 0);
 }
 
-static void count_resident(struct addr_space *as, uint64_t bytes)
-{
-	as->stats.resident += bytes;
-	as->stats.resident_peak = max_u64(as->stats.resident_peak, as->stats.resident);
-}
+/* --- Ranges ------------------------------------------------------------------------------------------------------- */
 
-static enum err check_range(const struct addr_space *as, gpa_t gpa, uint64_t size)
+enum err check_range(const struct addr_space *as, gpa_t gpa, uint64_t size)
 {
 	if (size == 0 || !is_aligned(gpa.raw | size, PAGE_SIZE))
 		return ERR_INVALID;
 	return size <= space_size(as) && gpa.raw <= space_size(as) - size ? ERR_OK : ERR_RANGE;
 }
+
+/* The zero leaf of 2 MiB that a cut at `edge` would split; UINT64_MAX: there is none. */
+static uint64_t zero_block_across(const struct addr_space *as, uint64_t edge)
+{
+	struct npt_leaf leaf;
+
+	if (is_aligned(edge, BLOCK_SIZE) || npt_query(&as->npt, GPA(edge), &leaf) != ERR_OK ||
+	    leaf.level != BLOCK_LEVEL || !frame_is_zero(leaf.hpa))
+		return UINT64_MAX;
+	return leaf.gpa.raw;
+}
+
+static void count_zero_split(struct addr_space *as)
+{
+	as->stats.zero_leaves[BLOCK_LEVEL]--;
+	as->stats.zero_leaves[0] += BLOCK_PAGES;
+}
+
+/* Each table that a split took is one leaf split. */
+static void count_splits(struct addr_space *as, uint64_t tables_before)
+{
+	as->stats.split += (as->npt.table_bytes - tables_before) / PAGE_SIZE;
+}
+
+enum err cut_leaves(struct addr_space *as, uint64_t start, uint64_t end)
+{
+	uint64_t low = zero_block_across(as, start), high = zero_block_across(as, end);
+	uint64_t tables = as->npt.table_bytes;
+	enum err err = npt_cut(&as->npt, GPA(start), end - start);
+
+	if (err != ERR_OK)
+		return err;
+	count_splits(as, tables);
+	if (low != UINT64_MAX)
+		count_zero_split(as);
+	if (high != UINT64_MAX && high != low)
+		count_zero_split(as);
+	return ERR_OK;
+}
+
+enum err split_to_pages(struct addr_space *as, uint64_t gpa)
+{
+	bool zero = zero_block_across(as, gpa | PAGE_SIZE) != UINT64_MAX;
+	uint64_t tables = as->npt.table_bytes;
+	enum err err = npt_split(&as->npt, GPA(gpa), 0);
+
+	if (err != ERR_OK)
+		return err;
+	count_splits(as, tables);
+	if (zero)
+		count_zero_split(as);
+	return ERR_OK;
+}
+
+/* --- Removal ------------------------------------------------------------------------------------------------------ */
+
+void release_leaf(struct removal *removal, hpa_t hpa, unsigned level)
+{
+	struct addr_space *as = removal->as;
+	uint64_t owned;
+
+	if (frame_is_zero(hpa)) {
+		as->stats.zero_leaves[level]--;
+		return;
+	}
+	owned = frame_chain_add(&removal->frames, hpa, level_order(level), as->id);
+	as->stats.resident -= owned;
+	as->stats.shared -= npt_level_size(level) - owned;
+}
+
+static void leaf_gone(struct npt_gather *gather, hpa_t hpa, unsigned level)
+{
+	release_leaf(CONTAINER_OF(gather, struct removal, gather), hpa, level);
+}
+
+void removal_init(struct removal *removal, struct addr_space *as)
+{
+	*removal = (struct removal){ .as = as };
+	npt_gather_init(&removal->gather, &as->npt);
+}
+
+void remove_leaves(struct removal *removal, uint64_t start, uint64_t end, bool owned)
+{
+	removal->gather.leaf_gone = owned ? leaf_gone : NULL;
+	if (npt_unmap(&removal->as->npt, GPA(start), end - start, &removal->gather) != ERR_OK)
+		panic("addr_space: malformed entry in [%#lx, %#lx)", start, end);
+}
+
+void removal_finish(struct removal *removal)
+{
+	npt_gather_finish(&removal->gather);
+	frame_chain_free(&removal->frames);
+}
+
+/* --- Areas come --------------------------------------------------------------------------------------------------- */
 
 /* May an area of these attributes be put here? Makes sure that it then can be. */
 static enum err prepare_area(struct addr_space *as, gpa_t gpa, uint64_t size, struct npt_attr attr)
@@ -90,6 +210,8 @@ enum err addr_space_map_linear(struct addr_space *as, gpa_t gpa, hpa_t hpa, uint
 	};
 	enum err err;
 
+	if (attr.shared)
+		return ERR_INVALID;
 	spin_lock(&as->lock);
 	err = prepare_area(as, gpa, size, attr);
 	if (err == ERR_OK)
@@ -100,89 +222,17 @@ enum err addr_space_map_linear(struct addr_space *as, gpa_t gpa, hpa_t hpa, uint
 	return err;
 }
 
-static void frame_gone(struct npt_gather *gather, hpa_t hpa, unsigned level)
+/* Populate a new area, or leave nothing of it. */
+static enum err populate_new(struct addr_space *as, const struct area *area)
 {
-	struct removal *removal = CONTAINER_OF(gather, struct removal, gather);
-
-	(void)frame_chain_add(&removal->frames, hpa, level_order(level), 0);
-	removal->bytes += npt_level_size(level);
-}
-
-static void removal_init(struct removal *removal, struct addr_space *as)
-{
-	*removal = (struct removal){ .bytes = 0 };
-	npt_gather_init(&removal->gather, &as->npt);
-}
-
-/* Remove the leaves of [start, end), whose ends are borders between leaves. */
-static void remove_leaves(struct addr_space *as, uint64_t start, uint64_t end, enum area_backend backend,
-			  struct removal *removal)
-{
-	removal->gather.leaf_gone = backend == AREA_ALLOC ? frame_gone : NULL;
-	if (start < end && npt_unmap(&as->npt, GPA(start), end - start, &removal->gather) != ERR_OK)
-		panic("addr_space: malformed entry in [%#lx, %#lx)", start,
-		      end);
-}
-
-/* Flush once; only then is the memory anybody else's. */
-static void removal_finish(struct removal *removal, struct addr_space *as)
-{
-	npt_gather_finish(&removal->gather);
-	frame_chain_free(&removal->frames);
-	as->stats.resident -= removal->bytes;
-}
-
-/* A zeroed block of frames, as a guest may see it. */
-static enum err guest_frame_alloc(struct addr_space *as, unsigned order, hpa_t *frame)
-{
-	enum err err = frame_alloc_zeroed(order, frame);
-
-	if (err == ERR_OK && as->sync)
-		as->sync(frame_ptr(*frame), PAGE_SIZE << order);
-	return err;
-}
-
-/* Back [*at, end) with one frame block, the largest that alignment, space and allocator allow. */
-static enum err populate_block(struct addr_space *as, uint64_t *at, uint64_t end, struct npt_attr attr)
-{
-	unsigned level = as->npt.config.max_leaf;
-
-	for (;; level--) {
-		uint64_t size = npt_level_size(level);
-		hpa_t frame;
-		enum err err;
-
-		if (!is_aligned(*at, size) || end - *at < size)
-			continue; /* level 0 always fits */
-		err = guest_frame_alloc(as, level_order(level), &frame);
-		if (err != ERR_OK) {
-			if (level == 0)
-				return err;
-			continue;
-		}
-		err = npt_map(&as->npt, GPA(*at), frame, size, attr);
-		if (err != ERR_OK) {
-			frame_free(frame, level_order(level));
-			return err;
-		}
-		count_resident(as, size);
-		*at += size;
-		return ERR_OK;
-	}
-}
-
-static enum err populate(struct addr_space *as, const struct area *area)
-{
-	uint64_t peak = as->stats.resident_peak, at = area->start;
+	uint64_t peak = as->stats.resident_peak;
+	enum err err = populate(as, area, area->start, area->end);
 	struct removal undo;
-	enum err err = ERR_OK;
 
-	while (err == ERR_OK && at < area->end)
-		err = populate_block(as, &at, area->end, area->attr);
 	if (err != ERR_OK) {
 		removal_init(&undo, as);
-		remove_leaves(as, area->start, at, AREA_ALLOC, &undo);
-		removal_finish(&undo, as);
+		remove_leaves(&undo, area->start, area->end, true);
+		removal_finish(&undo);
 		as->stats.resident_peak = peak; /* no guest saw it */
 	}
 	return err;
@@ -197,17 +247,19 @@ enum err addr_space_map_alloc(struct addr_space *as, gpa_t gpa, uint64_t size, u
 	};
 	enum err err;
 
-	if (prot > NPT_RWX)
+	if (prot > NPT_RWX || policy >= ALLOC_POLICIES)
 		return ERR_INVALID;
 	spin_lock(&as->lock);
 	err = prepare_area(as, gpa, size, attr);
 	if (err == ERR_OK && policy == ALLOC_POPULATE)
-		err = populate(as, &area);
+		err = populate_new(as, &area);
 	if (err == ERR_OK)
 		area_insert(&as->areas, &area);
 	spin_unlock(&as->lock);
 	return err;
 }
+
+/* --- Areas go ----------------------------------------------------------------------------------------------------- */
 
 /* Remove what lies in [start, end): leaves cut at both ends, structures for two area splits reserved. */
 static void remove_areas(struct addr_space *as, uint64_t start, uint64_t end)
@@ -225,10 +277,10 @@ static void remove_areas(struct addr_space *as, uint64_t start, uint64_t end)
 		if (area->end > end)
 			area_split(&as->areas, area, end);
 		next = area_next(area);
-		remove_leaves(as, area->start, area->end, area->backend, &removal);
+		remove_leaves(&removal, area->start, area->end, area->backend == AREA_ALLOC);
 		area_remove(&as->areas, area);
 	}
-	removal_finish(&removal, as);
+	removal_finish(&removal);
 }
 
 enum err addr_space_unmap(struct addr_space *as, gpa_t gpa, uint64_t size)
@@ -240,7 +292,7 @@ enum err addr_space_unmap(struct addr_space *as, gpa_t gpa, uint64_t size)
 	if (err == ERR_OK)
 		err = area_reserve(&as->areas, 2);
 	if (err == ERR_OK)
-		err = npt_cut(&as->npt, gpa, size);
+		err = cut_leaves(as, gpa.raw, gpa.raw + size);
 	if (err == ERR_OK)
 		remove_areas(as, gpa.raw, gpa.raw + size);
 	spin_unlock(&as->lock);
@@ -254,116 +306,166 @@ void addr_space_clear(struct addr_space *as)
 	spin_unlock(&as->lock);
 }
 
-/* Do areas cover [start, end) without a hole, and may each have `prot`? */
-static enum err check_protect(struct addr_space *as, uint64_t start, uint64_t end, unsigned prot)
+/* --- Areas change ------------------------------------------------------------------------------------------------- */
+
+/* Do areas cover [start, end) without a hole? With `alloc`, none of them may be Linear. */
+static enum err check_cover(struct addr_space *as, uint64_t start, uint64_t end, bool alloc)
 {
 	struct area *area = area_find(&as->areas, start);
 
 	for (; start < end; start = area->end, area = area_next(area)) {
-		enum err err;
-
 		if (!area || area->start > start)
 			return ERR_NOT_FOUND;
-		err = npt_check(&as->npt, (struct npt_attr){ .prot = (uint8_t)prot, .memtype = area->attr.memtype });
-		if (err != ERR_OK)
-			return err;
+		if (alloc && area->backend != AREA_ALLOC)
+			return ERR_INVALID;
 	}
 	return ERR_OK;
 }
 
-static void protect_areas(struct addr_space *as, uint64_t start, uint64_t end, unsigned prot)
+/* May all areas of [start, end), which cover it, have `prot`? */
+static enum err check_protect(struct addr_space *as, uint64_t start, uint64_t end, unsigned prot)
 {
 	struct area *area = area_find(&as->areas, start);
+	enum err err = ERR_OK;
 
-	if (area->start < start) {
-		area_split(&as->areas, area, start);
-		area = area_next(area);
+	for (; err == ERR_OK && area && area->start < end; area = area_next(area))
+		err = npt_check(&as->npt, (struct npt_attr){ .prot = (uint8_t)prot, .memtype = area->attr.memtype });
+	return err;
+}
+
+/* Make both ends of the range, which areas cover, borders between areas; returns the first of them. Two are reserved. */
+static struct area *border_areas(struct addr_space *as, uint64_t start, uint64_t end)
+{
+	struct area *first = area_find(&as->areas, start), *last;
+
+	if (first->start < start) {
+		area_split(&as->areas, first, start);
+		first = area_next(first);
 	}
-	for (; area && area->start < end; area = area_next(area)) {
-		if (area->end > end)
-			area_split(&as->areas, area, end);
+	last = area_find(&as->areas, end - PAGE_SIZE);
+	if (last->end > end)
+		area_split(&as->areas, last, end);
+	return first;
+}
+
+/* Join what has become alike in and around [start, end). */
+static void join_areas(struct addr_space *as, uint64_t start, uint64_t end)
+{
+	struct area *area = area_find_from(&as->areas, start > 0 ? start - 1 : 0);
+
+	while (area && area->start < end) {
+		if (!area_join_next(&as->areas, area))
+			area = area_next(area);
+	}
+}
+
+/* Prepare a change of the areas of a range: whether it may be, and that it cannot fail any more. */
+static enum err prepare_change(struct addr_space *as, gpa_t gpa, uint64_t size, bool alloc)
+{
+	enum err err = check_range(as, gpa, size);
+
+	if (err == ERR_OK)
+		err = check_cover(as, gpa.raw, gpa.raw + size, alloc);
+	if (err == ERR_OK)
+		err = area_reserve(&as->areas, 2);
+	return err;
+}
+
+static enum err protect_range(struct addr_space *as, uint64_t start, uint64_t end, unsigned prot)
+{
+	struct npt_gather gather;
+	struct area *area;
+	enum err err;
+
+	npt_gather_init(&gather, &as->npt);
+	err = npt_protect(&as->npt, GPA(start), end - start, prot, &gather);
+	npt_gather_finish(&gather);
+	if (err != ERR_OK)
+		return err;
+	for (area = border_areas(as, start, end); area && area->start < end; area = area_next(area))
 		area->attr.prot = (uint8_t)prot;
-	}
+	join_areas(as, start, end);
+	merge_leaves(as, start, end);
+	return ERR_OK;
 }
 
 enum err addr_space_protect(struct addr_space *as, gpa_t gpa, uint64_t size, unsigned prot)
 {
-	struct npt_gather gather;
 	enum err err;
 
 	if (prot > NPT_RWX)
 		return ERR_INVALID;
 	spin_lock(&as->lock);
-	npt_gather_init(&gather, &as->npt);
-	err = check_range(as, gpa, size);
+	err = prepare_change(as, gpa, size, false);
 	if (err == ERR_OK)
 		err = check_protect(as, gpa.raw, gpa.raw + size, prot);
 	if (err == ERR_OK)
-		err = area_reserve(&as->areas, 2);
+		err = cut_leaves(as, gpa.raw, gpa.raw + size);
 	if (err == ERR_OK)
-		err = npt_protect(&as->npt, gpa, size, prot, &gather);
-	if (err == ERR_OK)
-		protect_areas(as, gpa.raw, gpa.raw + size, prot);
-	npt_gather_finish(&gather);
+		err = protect_range(as, gpa.raw, gpa.raw + size, prot);
 	spin_unlock(&as->lock);
 	return err;
 }
 
-/* First touch: one zeroed frame at the empty entry where the walk ended. */
-static enum fault_outcome back_page(struct addr_space *as, const struct area *area, uint64_t gpa,
-				    const struct npt_cursor *cursor)
+static enum err change_policy(struct addr_space *as, uint64_t start, uint64_t end, enum alloc_policy policy)
 {
-	hpa_t frame;
+	struct area *area = border_areas(as, start, end);
+	enum err err = ERR_OK;
+
+	for (; area && area->start < end; area = area_next(area)) {
+		area->policy = (uint8_t)policy;
+		if (policy == ALLOC_POPULATE && err == ERR_OK)
+			err = populate(as, area, area->start, area->end);
+	}
+	join_areas(as, start, end);
+	return err;
+}
+
+enum err addr_space_set_policy(struct addr_space *as, gpa_t gpa, uint64_t size, enum alloc_policy policy)
+{
 	enum err err;
 
-	if (guest_frame_alloc(as, 0, &frame) != ERR_OK)
-		return FAULT_NO_MEMORY;
-	err = npt_map_at(&as->npt, cursor, GPA(align_down(gpa, PAGE_SIZE)), 0, frame, area->attr);
-	if (err == ERR_OK) {
-		count_resident(as, PAGE_SIZE);
-		return FAULT_HANDLED;
-	}
-	frame_free(frame, 0);
-	if (err != ERR_NO_MEMORY)
-		panic("addr_space: cannot map a frame at %#lx: %s", gpa, err_name(err));
-	return FAULT_NO_MEMORY;
+	if (policy >= ALLOC_POLICIES)
+		return ERR_INVALID;
+	spin_lock(&as->lock);
+	err = prepare_change(as, gpa, size, true);
+	/* No leaf ever lies across a border of areas. */
+	if (err == ERR_OK)
+		err = cut_leaves(as, gpa.raw, gpa.raw + size);
+	if (err == ERR_OK)
+		err = change_policy(as, gpa.raw, gpa.raw + size, policy);
+	spin_unlock(&as->lock);
+	return err;
 }
 
-static enum fault_outcome serve_fault(struct addr_space *as, const struct npt_fault *fault)
+static void discard_range(struct addr_space *as, uint64_t start, uint64_t end)
 {
-	uint64_t gpa = fault->gpa.raw;
-	struct npt_cursor cursor;
-	struct npt_leaf leaf;
-	const struct area *area;
+	uint64_t before = as->stats.resident + as->stats.shared;
+	struct removal removal;
 
-	area = area_find(&as->areas, gpa);
-	if (!area)
-		return FAULT_UNMAPPED;
-	if (fault->access & ~area->attr.prot)
-		return FAULT_DENIED;
-	switch (npt_find(&as->npt, fault->gpa, &cursor)) {
-	case NPT_EMPTY:
-		return area->backend == AREA_ALLOC ? back_page(as, area, gpa, &cursor) : FAULT_UNMAPPED;
-	case NPT_LEAF:
-		/* Somebody else was here first, or a CPU remembers what was before. */
-		npt_decode(&as->npt, &cursor, fault->gpa, &leaf);
-		return fault->access & ~leaf.attr.prot ? FAULT_DENIED : FAULT_SPURIOUS;
-	default:
-		panic("addr_space: malformed entry %#lx for %#lx", cursor.pte,
-		      gpa);
-	}
+	removal_init(&removal, as);
+	remove_leaves(&removal, start, end, true);
+	removal_finish(&removal);
+	as->stats.discarded += before - as->stats.resident - as->stats.shared;
 }
 
-enum fault_outcome addr_space_handle_fault(struct addr_space *as, const struct npt_fault *fault)
+enum err addr_space_discard(struct addr_space *as, gpa_t gpa, uint64_t size)
 {
-	enum fault_outcome outcome;
+	enum err err;
 
 	spin_lock(&as->lock);
-	outcome = serve_fault(as, fault);
-	as->stats.faults[outcome]++;
+	err = check_range(as, gpa, size);
+	if (err == ERR_OK)
+		err = check_cover(as, gpa.raw, gpa.raw + size, true);
+	if (err == ERR_OK)
+		err = cut_leaves(as, gpa.raw, gpa.raw + size);
+	if (err == ERR_OK)
+		discard_range(as, gpa.raw, gpa.raw + size);
 	spin_unlock(&as->lock);
-	return outcome;
+	return err;
 }
+
+/* --- Questions ---------------------------------------------------------------------------------------------------- */
 
 enum err addr_space_translate(struct addr_space *as, gpa_t gpa, hpa_t *hpa)
 {
@@ -383,17 +485,4 @@ struct addr_space_stats addr_space_get_stats(struct addr_space *as)
 	stats = as->stats;
 	spin_unlock(&as->lock);
 	return stats;
-}
-
-const char *fault_outcome_name(enum fault_outcome outcome)
-{
-	static const char *const names[] = {
-		[FAULT_HANDLED] = "handled",
-		[FAULT_SPURIOUS] = "spurious",
-		[FAULT_DENIED] = "denied",
-		[FAULT_UNMAPPED] = "unmapped",
-		[FAULT_NO_MEMORY] = "no_memory",
-	};
-
-	return names[outcome];
 }

@@ -93,6 +93,8 @@ struct addr_space {
 	addr_space_sync sync; /* to be set before anything is mapped; NULL: a guest cannot go past the caches */
 	uint16_t id;          /* as owner of frames; never 0 */
 	hpa_t reserve;        /* a frame kept for the table that taking memory back may need; raw 0: in use */
+	bool reclaiming;      /* the reserve may be used */
+	bool zero_synced[2];  /* sync has seen the zero blocks of 4 KiB and 2 MiB */
 	uint64_t hand;        /* gpa where taking memory back goes on */
 	struct addr_space_stats stats;
 };
@@ -158,9 +160,9 @@ MUST_CHECK enum err addr_space_discard(struct addr_space *as, gpa_t gpa, uint64_
 MUST_CHECK enum err addr_space_fork(struct addr_space *parent, struct addr_space *child);
 
 /*
- * Which pages of [gpa, gpa + size) were accessed since this was last asked (or since they are there)? Sets their bits in
- * `bitmap` (bit 0: the page at `gpa`; others stay; may be NULL) and says in `pages` how many they are. A large leaf counts as
- * accessed whole. One flush. Errors: ERR_INVALID, ERR_RANGE.
+ * Which pages of [gpa, gpa + size) were accessed since this was last asked (or since they are there)? Fills in `bitmap`, of a
+ * bit a page rounded up to whole words, bit 0 for the page at `gpa`, and says in `pages` how many bits it has set. A large leaf
+ * counts as accessed whole. At most one flush. Errors: ERR_INVALID, ERR_RANGE.
  */
 MUST_CHECK enum err addr_space_scan_accessed(struct addr_space *as, gpa_t gpa, uint64_t size, uint64_t *bitmap,
 					     uint64_t *pages);

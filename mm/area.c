@@ -136,3 +136,15 @@ void area_split(struct area_set *set, struct area *area, uint64_t at)
 	area->end = at;
 	area_insert(set, &upper);
 }
+
+bool area_join_next(struct area_set *set, struct area *area)
+{
+	struct area *next = area_next(area);
+
+	if (!next || next->start != area->end || next->backend != area->backend || next->policy != area->policy ||
+	    next->attr.prot != area->attr.prot || next->attr.memtype != area->attr.memtype)
+		return false;
+	area->end = next->end;
+	area_remove(set, next);
+	return true;
+}

@@ -52,4 +52,7 @@ struct area *area_next(struct area *area);
 /* Make `at` (inside the area, 4 KiB aligned) a border: the area keeps what is below. Takes one reserved structure. */
 void area_split(struct area_set *set, struct area *area, uint64_t at);
 
+/* Take the next area in if it begins where this one ends and is alike. False: it is not. */
+bool area_join_next(struct area_set *set, struct area *area);
+
 #endif

@@ -42,13 +42,24 @@ struct zone {
 	struct frame *records;
 };
 
+/* Single frames on hand: most of what is ever asked for, without taking blocks apart and together again. */
+#define STOCK_SIZE  128
+#define STOCK_ORDER 6 /* of the blocks that it is filled up with */
+
 static struct {
 	struct spinlock lock;
 	struct zone zones[FRAME_MAX_ZONES];
 	size_t zone_count;
+	struct zone *zone; /* the last one asked for */
+	uint32_t stock[STOCK_SIZE]; /* frame numbers; free, though on no list */
+	unsigned stocked;
 	uint64_t phys_to_virt;
 	struct free_block lists[FRAME_MAX_ORDER + 1]; /* circular, these are the heads */
 	uint32_t nonempty;                            /* bit n: list n has a block */
+	struct {
+		hpa_t block; /* raw 0: not taken yet */
+		unsigned order;
+	} zero[2];
 	struct frame_stats stats;
 } frames;
 
@@ -72,11 +83,18 @@ static uint64_t number_of(const struct free_block *block)
 	return ((uintptr_t)block - frames.phys_to_virt) >> PAGE_SHIFT;
 }
 
+static bool in_zone(const struct zone *zone, uint64_t number)
+{
+	return number >= zone->first && number < zone->end;
+}
+
 static struct zone *zone_of(uint64_t number)
 {
+	if (in_zone(frames.zone, number))
+		return frames.zone;
 	for (size_t i = 0; i < frames.zone_count; i++)
-		if (number >= frames.zones[i].first && number < frames.zones[i].end)
-			return &frames.zones[i];
+		if (in_zone(&frames.zones[i], number))
+			return frames.zone = &frames.zones[i];
 	return NULL;
 }
 
@@ -118,9 +136,8 @@ static bool is_block(const struct frame *record, enum frame_state state, unsigne
 }
 
 /* Put a block on its list, joined with its free buddies. The first frame's record says FRAME_NONE. */
-static void release(uint64_t number, unsigned order)
+static void join(uint64_t number, unsigned order)
 {
-	frames.stats.free += PAGE_SIZE << order;
 	for (; order < FRAME_MAX_ORDER; order++) {
 		uint64_t buddy = number ^ (UINT64_C(1) << order);
 
@@ -130,6 +147,74 @@ static void release(uint64_t number, unsigned order)
 		number &= buddy;
 	}
 	list_add(number, order);
+}
+
+/* A block is free again. */
+static void release(uint64_t number, unsigned order)
+{
+	frames.stats.free += PAGE_SIZE << order;
+	if (order == 0 && frames.stocked < STOCK_SIZE)
+		frames.stock[frames.stocked++] = (uint32_t)number;
+	else
+		join(number, order);
+}
+
+/* Take a block of this order off the lists, a larger one apart if need be. 0: there is none. */
+static uint64_t take(unsigned order)
+{
+	uint32_t fitting = frames.nonempty & ~0u << order;
+	uint64_t number;
+	unsigned from;
+
+	if (fitting == 0)
+		return 0;
+	from = (unsigned)__builtin_ctz(fitting);
+	number = number_of(frames.lists[from].next);
+	list_remove(number, from);
+	while (from > order) { /* the upper half goes back */
+		from--;
+		list_add(number + (UINT64_C(1) << from), from);
+	}
+	return number;
+}
+
+/* Put single frames on hand, those of one block, the lowest on top. */
+static void stock_up(void)
+{
+	unsigned order = STOCK_ORDER;
+	uint64_t number = take(order);
+
+	while (number == 0 && order > 0)
+		number = take(--order);
+	if (number == 0)
+		return;
+	for (unsigned i = 1u << order; i > 0; i--)
+		frames.stock[frames.stocked++] = (uint32_t)(number + i - 1);
+}
+
+/* Let what is on hand join into larger blocks. */
+static void unstock(void)
+{
+	while (frames.stocked > 0)
+		join(frames.stock[--frames.stocked], 0);
+}
+
+static uint64_t take_one(void)
+{
+	if (frames.stocked == 0)
+		stock_up();
+	return frames.stocked > 0 ? frames.stock[--frames.stocked] : 0;
+}
+
+static uint64_t take_block(unsigned order)
+{
+	uint64_t number = take(order);
+
+	if (number == 0 && frames.stocked > 0) {
+		unstock();
+		number = take(order);
+	}
+	return number;
 }
 
 uint64_t frame_records_size(const struct ram_range *span, size_t count)
@@ -161,6 +246,7 @@ enum err frame_init(const struct ram_range *span, size_t count, hpa_t records, u
 		record += frames_in_span;
 	}
 	frames.zone_count = count;
+	frames.zone = &frames.zones[0];
 	return ERR_OK;
 }
 
@@ -187,7 +273,8 @@ enum err frame_add(struct ram_range range)
 			order = FRAME_MAX_ORDER;
 		while (number + (UINT64_C(1) << order) > end)
 			order--;
-		release(number, order);
+		frames.stats.free += PAGE_SIZE << order;
+		join(number, order);
 		number += UINT64_C(1) << order;
 	}
 	spin_unlock(&frames.lock);
@@ -196,30 +283,24 @@ enum err frame_add(struct ram_range range)
 
 enum err frame_alloc(unsigned order, hpa_t *out)
 {
+	return frame_alloc_for(order, 0, out);
+}
+
+enum err frame_alloc_for(unsigned order, uint16_t owner, hpa_t *out)
+{
 	uint64_t number;
-	unsigned from;
 
 	if (order > FRAME_MAX_ORDER)
 		return ERR_RANGE;
 	spin_lock(&frames.lock);
-	uint32_t fitting = frames.nonempty & ~0u << order;
-
-	if (fitting == 0) {
-		spin_unlock(&frames.lock);
-		return ERR_NO_MEMORY;
+	number = order == 0 ? take_one() : take_block(order);
+	if (number != 0) {
+		*record_of(number) = (struct frame){ .owner = owner, .order = (uint8_t)order, .state = FRAME_ALLOCATED };
+		frames.stats.free -= PAGE_SIZE << order;
 	}
-	from = (unsigned)__builtin_ctz(fitting);
-	number = number_of(frames.lists[from].next);
-	list_remove(number, from);
-	while (from > order) { /* the upper half goes back */
-		from--;
-		list_add(number + (UINT64_C(1) << from), from);
-	}
-	*record_of(number) = (struct frame){ .order = (uint8_t)order, .state = FRAME_ALLOCATED };
-	frames.stats.free -= PAGE_SIZE << order;
 	spin_unlock(&frames.lock);
 	*out = HPA(number << PAGE_SHIFT);
-	return ERR_OK;
+	return number != 0 ? ERR_OK : ERR_NO_MEMORY;
 }
 
 enum err frame_alloc_zeroed(unsigned order, hpa_t *out)
@@ -229,6 +310,33 @@ enum err frame_alloc_zeroed(unsigned order, hpa_t *out)
 	if (err == ERR_OK)
 		arch_zero_pages(frame_ptr(*out), PAGE_SIZE << order);
 	return err;
+}
+
+enum err frame_zero_block(unsigned order, hpa_t *out)
+{
+	unsigned i = order > 0;
+	enum err err;
+	hpa_t block;
+
+	if (frames.zero[i].block.raw == 0) {
+		err = frame_alloc_zeroed(order, &block);
+		if (err != ERR_OK)
+			return err;
+		frames.zero[i].order = order;
+		frames.zero[i].block = block;
+		frames.stats.zero += PAGE_SIZE << order;
+	}
+	*out = frames.zero[i].block;
+	return ERR_OK;
+}
+
+bool frame_is_zero(hpa_t frame)
+{
+	for (size_t i = 0; i < ARRAY_LEN(frames.zero); i++)
+		if (frames.zero[i].block.raw != 0 &&
+		    frame.raw - frames.zero[i].block.raw < PAGE_SIZE << frames.zero[i].order)
+			return true;
+	return false;
 }
 
 void frame_free(hpa_t frame, unsigned order)

@@ -26,6 +26,7 @@ struct ram_range {
 struct frame_stats {
 	uint64_t total; /* bytes ever given to the allocator */
 	uint64_t free;  /* bytes free now */
+	uint64_t zero;  /* bytes in the shared blocks of zeros */
 };
 
 /*
@@ -44,6 +45,17 @@ MUST_CHECK enum err frame_alloc(unsigned order, hpa_t *out);
 
 /* The same, all zero. The only kind a guest or a table is given. */
 MUST_CHECK enum err frame_alloc_zeroed(unsigned order, hpa_t *out);
+
+/* As frame_alloc, but the block belongs to `owner`: see below. */
+MUST_CHECK enum err frame_alloc_for(unsigned order, uint16_t owner, hpa_t *out);
+
+/*
+ * The one block of this order (0 or 9) that is zero for ever, and mapped read-only wherever zeros are wanted. Taken at the
+ * first call, which no other may race, and kept; it is nobody's, and has no references. Errors: ERR_NO_MEMORY.
+ */
+MUST_CHECK enum err frame_zero_block(unsigned order, hpa_t *out);
+/* Is this frame in such a block? */
+bool frame_is_zero(hpa_t frame);
 
 /* Give back a block that frame_alloc returned, whole. */
 void frame_free(hpa_t frame, unsigned order);

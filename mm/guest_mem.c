@@ -19,13 +19,19 @@ static enum err outcome_error(enum fault_outcome outcome)
 	return errors[outcome];
 }
 
-/* Is `gpa` backed, and open for `access`? */
+/* Is `gpa` backed, and open for `access`? Leaves the marks that the access would leave if it were the guest's. */
 static bool leaf_at(struct addr_space *as, gpa_t gpa, unsigned access, struct npt_leaf *leaf)
 {
-	bool open;
+	struct npt_cursor cursor;
+	bool open = false;
 
 	spin_lock(&as->lock);
-	open = npt_query(&as->npt, gpa, leaf) == ERR_OK && !(access & ~(unsigned)leaf->attr.prot);
+	if (gpa.raw < BIT(as->npt.config.gpa_bits) && npt_find(&as->npt, gpa, &cursor) == NPT_LEAF) {
+		npt_decode(&as->npt, &cursor, gpa, leaf);
+		open = !leaf->hidden && !(access & ~(unsigned)leaf->attr.prot);
+		if (open && access & NPT_W && !leaf->dirty)
+			npt_touch(&as->npt, &cursor, 0, NPT_ACCESSED | NPT_DIRTY);
+	}
 	spin_unlock(&as->lock);
 	return open;
 }
@@ -194,9 +200,23 @@ static bool dump_extent(struct dump *dump)
 		return true;
 	if (!dump_room(dump))
 		return false;
-	log_info("mem:   %#lx-%#lx -> %#lx %s", extent.gpa.raw, extent.gpa.raw + extent.size, extent.hpa.raw,
-		 prot_text(extent.attr.prot));
+	if (frame_is_zero(extent.hpa))
+		log_info("mem:   %#lx-%#lx -> zeros %s", extent.gpa.raw, extent.gpa.raw + extent.size,
+			 prot_text(extent.attr.prot));
+	else
+		log_info("mem:   %#lx-%#lx -> %#lx %s%s", extent.gpa.raw, extent.gpa.raw + extent.size, extent.hpa.raw,
+			 prot_text(extent.attr.prot), extent.attr.shared ? " shared" : "");
 	return true;
+}
+
+/* Can the leaf be told of in the same line? All leaves of zeros are alike, wherever in a block of zeros they are. */
+static bool alike(const struct extent *extent, const struct npt_leaf *leaf)
+{
+	if (extent->attr.prot != leaf->attr.prot || extent->attr.shared != leaf->attr.shared)
+		return false;
+	if (frame_is_zero(extent->hpa) && frame_is_zero(leaf->hpa))
+		return leaf->gpa.raw == extent->gpa.raw + extent->size;
+	return extends(extent, leaf);
 }
 
 static bool dump_leaf(const struct npt_leaf *leaf, void *context)
@@ -204,18 +224,23 @@ static bool dump_leaf(const struct npt_leaf *leaf, void *context)
 	struct dump *dump = context;
 	bool more = true;
 
-	if (dump->extent.size > 0 && (!extends(&dump->extent, leaf) || dump->extent.attr.prot != leaf->attr.prot))
+	if (dump->extent.size > 0 && !alike(&dump->extent, leaf))
 		more = dump_extent(dump);
-	dump->extent.attr = leaf->attr;
-	measure(leaf, &dump->extent);
+	if (dump->extent.size == 0)
+		dump->extent = (struct extent){ .gpa = leaf->gpa, .hpa = leaf->hpa, .attr = leaf->attr };
+	dump->extent.size += npt_level_size(leaf->level);
 	return more;
 }
 
 static const char *backend_text(const struct area *area)
 {
-	if (area->backend == AREA_LINEAR)
-		return "linear";
-	return area->policy == ALLOC_POPULATE ? "populated" : "lazy";
+	static const char *const policies[] = {
+		[ALLOC_LAZY_4K] = "lazy, by 4 KiB",   [ALLOC_LAZY_64K] = "lazy, by 64 KiB",
+		[ALLOC_LAZY_2M] = "lazy, by 2 MiB",   [ALLOC_LAZY_AUTO] = "lazy, as dense as it is",
+		[ALLOC_POPULATE] = "populated",
+	};
+
+	return area->backend == AREA_LINEAR ? "linear" : policies[area->policy];
 }
 
 void addr_space_dump(struct addr_space *as)

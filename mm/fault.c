@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A guest's faults: the promise of memory becomes memory, of the size that the area's policy wants. */
+#include <string.h>
+
+#include "include/arch/machine.h"
+#include "include/panic.h"
+#include "mm/space.h"
+
+/* What a fault-around maps at once, at most. */
+#define WINDOW_SIZE  KIB(64)
+#define WINDOW_ORDER 4
+
+/* A fault on its way. */
+struct fault {
+	struct addr_space *as;
+	const struct area *area;
+	uint64_t gpa;
+	unsigned access;
+	struct npt_cursor cursor; /* the entry that decided */
+	struct npt_leaf leaf;     /* what it maps, if it does */
+};
+
+/* --- Memory ------------------------------------------------------------------------------------------------------- */
+
+enum err guest_frame_alloc(struct addr_space *as, unsigned order, hpa_t *frame)
+{
+	enum err err = frame_alloc_for(order, as->id, frame);
+
+	if (err == ERR_OK) {
+		arch_zero_pages(frame_ptr(*frame), PAGE_SIZE << order);
+		sync_memory(as, *frame, PAGE_SIZE << order);
+	}
+	return err;
+}
+
+/* The block of zeros that a leaf of `level` maps. */
+static enum err zero_block(struct addr_space *as, unsigned level, hpa_t *block)
+{
+	enum err err = frame_zero_block(level_order(level), block);
+
+	if (err == ERR_OK && !as->zero_synced[level]) {
+		sync_memory(as, *block, npt_level_size(level));
+		as->zero_synced[level] = true;
+	}
+	return err;
+}
+
+/* Give the empty entry at the cursor a leaf with memory of its own. */
+static enum err map_fresh(struct addr_space *as, const struct area *area, const struct npt_cursor *cursor, uint64_t gpa,
+			  unsigned level)
+{
+	hpa_t frame;
+	enum err err = guest_frame_alloc(as, level_order(level), &frame);
+
+	if (err != ERR_OK)
+		return err;
+	err = npt_map_at(&as->npt, cursor, GPA(align_down(gpa, npt_level_size(level))), level, frame, area->attr);
+	if (err == ERR_OK)
+		count_resident(as, npt_level_size(level));
+	else
+		frame_free(frame, level_order(level));
+	return err;
+}
+
+/* Let the empty entry at the cursor show zeros. */
+static enum err map_zero(struct addr_space *as, const struct area *area, const struct npt_cursor *cursor, uint64_t gpa,
+			 unsigned level)
+{
+	struct npt_attr attr = area->attr;
+	hpa_t block;
+	enum err err = zero_block(as, level, &block);
+
+	if (err != ERR_OK)
+		return err;
+	attr.prot &= (uint8_t)~NPT_W;
+	attr.shared = true;
+	err = npt_map_at(&as->npt, cursor, GPA(align_down(gpa, npt_level_size(level))), level, block, attr);
+	if (err == ERR_OK)
+		as->stats.zero_leaves[level]++;
+	return err;
+}
+
+/* --- Windows of 4 KiB leaves -------------------------------------------------------------------------------------- */
+
+/* What is at `gpa`: nothing, zeros, or memory. */
+enum backing { BACKING_NONE, BACKING_ZERO, BACKING_MEMORY };
+
+static enum backing backing_at(const struct addr_space *as, uint64_t gpa)
+{
+	struct npt_leaf leaf;
+
+	if (npt_query(&as->npt, GPA(gpa), &leaf) != ERR_OK)
+		return BACKING_NONE;
+	return frame_is_zero(leaf.hpa) ? BACKING_ZERO : BACKING_MEMORY;
+}
+
+struct window {
+	uint64_t start, end;
+};
+
+static struct window clip(const struct area *area, uint64_t gpa, uint64_t size)
+{
+	uint64_t start = align_down(gpa, size);
+
+	return (struct window){ max_u64(start, area->start), min_u64(start + size, area->end) };
+}
+
+/*
+ * `auto`: as much as the neighbours suggest. A window begins at the page, if the page before has memory, or ends with it, if
+ * the page after has; and it doubles as long as it stays aligned, has as much memory beside it, and has none inside. So a
+ * sequence, up or down, gets ever larger windows, and a page by itself stays alone.
+ */
+static struct window auto_window(const struct fault *fault)
+{
+	uint64_t page = align_down(fault->gpa, PAGE_SIZE), size = PAGE_SIZE;
+	bool up = page > fault->area->start && backing_at(fault->as, page - PAGE_SIZE) == BACKING_MEMORY;
+	/* What must be aligned: the border between the window and what is beside it. */
+	uint64_t border = up ? page : page + PAGE_SIZE;
+
+	while (size < WINDOW_SIZE && is_aligned(border, 2 * size)) {
+		uint64_t beside = up ? border - 2 * size : border + 2 * size - PAGE_SIZE;
+		uint64_t inside = up ? border + 2 * size - PAGE_SIZE : border - 2 * size;
+
+		if (beside < fault->area->start || beside >= fault->area->end ||
+		    backing_at(fault->as, beside) != BACKING_MEMORY || backing_at(fault->as, inside) == BACKING_MEMORY)
+			break;
+		size *= 2;
+	}
+	return clip(fault->area, up ? border : border - size, size);
+}
+
+static struct window window_of(const struct fault *fault)
+{
+	switch (fault->area->policy) {
+	case ALLOC_LAZY_64K:
+		return clip(fault->area, fault->gpa, WINDOW_SIZE);
+	case ALLOC_LAZY_AUTO:
+		return auto_window(fault);
+	default:
+		return clip(fault->area, fault->gpa, PAGE_SIZE);
+	}
+}
+
+/* Take the zeros out of the window, with one flush for all. */
+static void remove_zeros(struct addr_space *as, const struct window *window)
+{
+	struct removal removal;
+
+	removal_init(&removal, as);
+	for (uint64_t at = window->start; at < window->end; at += PAGE_SIZE)
+		if (backing_at(as, at) == BACKING_ZERO)
+			remove_leaves(&removal, at, at + PAGE_SIZE, true);
+	removal_finish(&removal);
+}
+
+static bool any_memory(const struct addr_space *as, const struct window *window)
+{
+	for (uint64_t at = window->start; at < window->end; at += PAGE_SIZE)
+		if (backing_at(as, at) == BACKING_MEMORY)
+			return true;
+	return false;
+}
+
+/* A whole window by one block of frames, if nothing in it has memory and there is such a block. */
+static bool fill_at_once(struct addr_space *as, const struct area *area, const struct window *window)
+{
+	uint64_t size = window->end - window->start;
+	unsigned order = (unsigned)__builtin_ctzll(size >> PAGE_SHIFT);
+	hpa_t frames;
+
+	if (size != PAGE_SIZE << order || any_memory(as, window) || guest_frame_alloc(as, order, &frames) != ERR_OK)
+		return false;
+	remove_zeros(as, window);
+	if (npt_map(&as->npt, GPA(window->start), frames, size, area->attr) != ERR_OK) {
+		frame_free(frames, order);
+		return false;
+	}
+	count_resident(as, size);
+	return true;
+}
+
+/* Back what has no memory in the window, but for the page that has been served. It does no harm if memory runs out. */
+static void fill_rest(struct addr_space *as, const struct area *area, const struct window *window)
+{
+	struct npt_cursor cursor;
+
+	remove_zeros(as, window);
+	for (uint64_t at = window->start; at < window->end; at += PAGE_SIZE)
+		if (npt_find(&as->npt, GPA(at), &cursor) == NPT_EMPTY && map_fresh(as, area, &cursor, at, 0) != ERR_OK)
+			break;
+}
+
+/* --- First touch -------------------------------------------------------------------------------------------------- */
+
+static bool wants_blocks(const struct area *area)
+{
+	return area->policy == ALLOC_LAZY_2M || area->policy == ALLOC_POPULATE;
+}
+
+/* Can one leaf of 2 MiB be put where the walk ended? */
+static bool block_fits(const struct fault *fault)
+{
+	return fault->cursor.level >= BLOCK_LEVEL && block_in_area(fault->as, fault->area, fault->gpa);
+}
+
+static enum err read_untouched(struct fault *fault)
+{
+	struct addr_space *as = fault->as;
+	const struct area *area = fault->area;
+	struct window window;
+	enum err err;
+
+	as->stats.handled_zero++;
+	if ((wants_blocks(area) || area->policy == ALLOC_LAZY_AUTO) && block_fits(fault) &&
+	    map_zero(as, area, &fault->cursor, fault->gpa, BLOCK_LEVEL) == ERR_OK)
+		return ERR_OK;
+	err = map_zero(as, area, &fault->cursor, fault->gpa, 0);
+	if (err != ERR_OK)
+		as->stats.handled_zero--;
+	if (err != ERR_OK || area->policy != ALLOC_LAZY_64K)
+		return err;
+	window = window_of(fault);
+	for (uint64_t at = window.start; at < window.end; at += PAGE_SIZE)
+		if (npt_find(&as->npt, GPA(at), &fault->cursor) == NPT_EMPTY &&
+		    map_zero(as, area, &fault->cursor, at, 0) != ERR_OK)
+			break;
+	return ERR_OK;
+}
+
+static enum err write_untouched_page(struct fault *fault)
+{
+	return map_fresh(fault->as, fault->area, &fault->cursor, fault->gpa, 0);
+}
+
+static enum err write_untouched_window(struct fault *fault)
+{
+	struct window window = window_of(fault);
+	enum err err = ERR_OK;
+
+	if (window.end - window.start == PAGE_SIZE) {
+		err = write_untouched_page(fault);
+	} else if (!fill_at_once(fault->as, fault->area, &window)) {
+		err = write_untouched_page(fault);
+		if (err == ERR_OK)
+			fill_rest(fault->as, fault->area, &window);
+	}
+	if (err == ERR_OK)
+		promote_if_dense(fault->as, fault->area, window.end - PAGE_SIZE);
+	return err;
+}
+
+static enum err write_untouched(struct fault *fault)
+{
+	enum err err;
+
+	if (fault->area->policy == ALLOC_LAZY_4K)
+		err = write_untouched_page(fault);
+	else if (wants_blocks(fault->area) && block_fits(fault) &&
+		 map_fresh(fault->as, fault->area, &fault->cursor, fault->gpa, BLOCK_LEVEL) == ERR_OK)
+		err = ERR_OK;
+	else
+		err = write_untouched_window(fault);
+	fault->as->stats.handled_fresh += err == ERR_OK;
+	return err;
+}
+
+/* --- A write where memory is somebody else's too ------------------------------------------------------------------ */
+
+/* What a page gets that its guest is writing to. */
+#define WRITTEN (NPT_ACCESSED | NPT_DIRTY)
+
+static void replace_leaf(struct fault *fault, hpa_t hpa)
+{
+	npt_replace(&fault->as->npt, &fault->cursor, fault->leaf.gpa, hpa, fault->area->attr, WRITTEN);
+	count_resident(fault->as, npt_level_size(fault->leaf.level));
+}
+
+/* Walk to the 4 KiB leaf at the fault's address, splitting what is there. */
+static enum err reach_page(struct fault *fault)
+{
+	enum err err = split_to_pages(fault->as, fault->gpa);
+
+	if (err == ERR_OK) {
+		npt_find(&fault->as->npt, GPA(fault->gpa), &fault->cursor);
+		npt_decode(&fault->as->npt, &fault->cursor, GPA(fault->gpa), &fault->leaf);
+	}
+	return err;
+}
+
+/* Memory in place of one leaf of zeros. */
+static enum err unzero_leaf(struct fault *fault)
+{
+	hpa_t frame;
+	enum err err = guest_frame_alloc(fault->as, level_order(fault->leaf.level), &frame);
+
+	if (err == ERR_OK) {
+		fault->as->stats.zero_leaves[fault->leaf.level]--;
+		replace_leaf(fault, frame);
+	}
+	return err;
+}
+
+static enum err write_zero_page(struct fault *fault)
+{
+	struct window window = window_of(fault);
+	enum err err = unzero_leaf(fault);
+
+	if (err != ERR_OK)
+		return err;
+	if (window.end - window.start > PAGE_SIZE)
+		fill_rest(fault->as, fault->area, &window);
+	promote_if_dense(fault->as, fault->area, window.end - PAGE_SIZE);
+	return ERR_OK;
+}
+
+static enum err write_zeros(struct fault *fault)
+{
+	enum err err = ERR_OK;
+
+	fault->as->stats.handled_unzero++;
+	if (fault->leaf.level > 0) {
+		if (wants_blocks(fault->area) && unzero_leaf(fault) == ERR_OK)
+			return ERR_OK;
+		err = reach_page(fault);
+	}
+	if (err == ERR_OK)
+		err = write_zero_page(fault);
+	if (err != ERR_OK)
+		fault->as->stats.handled_unzero--;
+	return err;
+}
+
+/* Nobody else uses the memory any more: it is this space's own. */
+static void reuse_leaf(struct fault *fault)
+{
+	struct addr_space *as = fault->as;
+	uint64_t gained = frame_take_over(fault->leaf.hpa, level_order(fault->leaf.level), as->id);
+
+	as->stats.shared -= gained;
+	count_resident(as, gained);
+	npt_touch(&as->npt, &fault->cursor, fault->area->attr.prot, WRITTEN);
+	as->stats.handled_reuse++;
+}
+
+static enum err copy_leaf(struct fault *fault)
+{
+	struct addr_space *as = fault->as;
+	struct removal removal;
+	hpa_t frame;
+	enum err err = frame_alloc_for(0, as->id, &frame);
+
+	if (err != ERR_OK)
+		return err;
+	sync_memory(as, fault->leaf.hpa, PAGE_SIZE);
+	memcpy(frame_ptr(frame), frame_ptr(fault->leaf.hpa), PAGE_SIZE);
+	sync_memory(as, frame, PAGE_SIZE);
+	removal_init(&removal, as);
+	release_leaf(&removal, fault->leaf.hpa, 0);
+	replace_leaf(fault, frame); /* flushes */
+	removal_finish(&removal);
+	as->stats.handled_copy++;
+	return ERR_OK;
+}
+
+static enum err write_shared(struct fault *fault)
+{
+	enum err err = ERR_OK;
+
+	if (frame_is_zero(fault->leaf.hpa))
+		return write_zeros(fault);
+	if (fault->leaf.level > 0 && frame_is_shared(fault->leaf.hpa, level_order(fault->leaf.level)))
+		err = reach_page(fault);
+	if (err != ERR_OK)
+		return err;
+	if (!frame_is_shared(fault->leaf.hpa, level_order(fault->leaf.level)))
+		reuse_leaf(fault);
+	else
+		err = copy_leaf(fault);
+	return err;
+}
+
+/* --- The fault ---------------------------------------------------------------------------------------------------- */
+
+/* There is a leaf, and the area permits the access. */
+static enum fault_outcome serve_leaf(struct fault *fault)
+{
+	unsigned missing = fault->access & ~(unsigned)fault->leaf.attr.prot;
+
+	if (missing & NPT_W && fault->leaf.attr.shared)
+		return write_shared(fault) == ERR_OK ? FAULT_HANDLED : FAULT_NO_MEMORY;
+	if (missing == 0 && !fault->leaf.hidden)
+		return FAULT_SPURIOUS; /* somebody else was here first, or a CPU remembers what was before */
+	/* Software keeps the marks, and this access leaves one. */
+	npt_touch(&fault->as->npt, &fault->cursor, missing, fault->access & NPT_W ? WRITTEN : NPT_ACCESSED);
+	fault->as->stats.handled_tracked++;
+	return FAULT_HANDLED;
+}
+
+static enum fault_outcome serve_fault(struct addr_space *as, const struct npt_fault *npt_fault)
+{
+	struct fault fault; /* not cleared: cursor and leaf are filled in when there is something to say */
+	enum err err;
+
+	fault.as = as;
+	fault.gpa = npt_fault->gpa.raw;
+	fault.access = npt_fault->access;
+	fault.area = area_find(&as->areas, fault.gpa);
+	if (!fault.area)
+		return FAULT_UNMAPPED;
+	if (fault.access & ~(unsigned)fault.area->attr.prot)
+		return FAULT_DENIED;
+	switch (npt_find(&as->npt, npt_fault->gpa, &fault.cursor)) {
+	case NPT_EMPTY:
+		if (fault.area->backend != AREA_ALLOC)
+			return FAULT_UNMAPPED;
+		err = fault.access & NPT_W ? write_untouched(&fault) : read_untouched(&fault);
+		return err == ERR_OK ? FAULT_HANDLED : FAULT_NO_MEMORY;
+	case NPT_LEAF:
+		npt_decode(&as->npt, &fault.cursor, npt_fault->gpa, &fault.leaf);
+		return serve_leaf(&fault);
+	default:
+		panic("addr_space: malformed entry %#lx for %#lx", fault.cursor.pte, fault.gpa);
+	}
+}
+
+enum fault_outcome addr_space_handle_fault(struct addr_space *as, const struct npt_fault *fault)
+{
+	enum fault_outcome outcome;
+
+	spin_lock(&as->lock);
+	do {
+		outcome = serve_fault(as, fault);
+	} while (outcome == FAULT_NO_MEMORY && reclaim(as));
+	as->stats.faults[outcome]++;
+	spin_unlock(&as->lock);
+	return outcome;
+}
+
+const char *fault_outcome_name(enum fault_outcome outcome)
+{
+	static const char *const names[] = {
+		[FAULT_HANDLED] = "handled",
+		[FAULT_SPURIOUS] = "spurious",
+		[FAULT_DENIED] = "denied",
+		[FAULT_UNMAPPED] = "unmapped",
+		[FAULT_NO_MEMORY] = "no_memory",
+	};
+
+	return names[outcome];
+}
+
+/* --- Everything at once ------------------------------------------------------------------------------------------- */
+
+/* The level of the largest leaf that fits between the empty entry's bounds and the range's. */
+static unsigned largest_level(const struct addr_space *as, const struct npt_cursor *cursor, uint64_t at, uint64_t end)
+{
+	unsigned level = (unsigned)min_u64(as->npt.config.max_leaf, cursor->level);
+
+	while (level > 0 && (!is_aligned(at, npt_level_size(level)) || end - at < npt_level_size(level)))
+		level--;
+	return level;
+}
+
+/* Back the page or block at `*at` if it has no memory; moves past it. */
+static enum err populate_at(struct addr_space *as, const struct area *area, uint64_t *at, uint64_t end)
+{
+	struct fault fault = { .as = as, .area = area, .gpa = *at, .access = NPT_RW };
+	unsigned level = 0;
+	enum err err = ERR_OK;
+
+	if (npt_find(&as->npt, GPA(*at), &fault.cursor) == NPT_EMPTY) {
+		level = largest_level(as, &fault.cursor, *at, end);
+		while ((err = map_fresh(as, area, &fault.cursor, *at, level)) == ERR_NO_MEMORY && level > 0)
+			level--;
+	} else {
+		npt_decode(&as->npt, &fault.cursor, GPA(*at), &fault.leaf);
+		if (frame_is_zero(fault.leaf.hpa)) {
+			err = unzero_leaf(&fault);
+			if (err != ERR_OK && fault.leaf.level > 0) {
+				err = reach_page(&fault);
+				if (err == ERR_OK)
+					err = unzero_leaf(&fault);
+			}
+		}
+		level = fault.leaf.level;
+	}
+	*at += npt_level_size(level);
+	return err;
+}
+
+enum err populate(struct addr_space *as, const struct area *area, uint64_t start, uint64_t end)
+{
+	enum err err = ERR_OK;
+
+	while (err == ERR_OK && start < end)
+		err = populate_at(as, area, &start, end);
+	return err;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A second address space over the same memory, which both share until one of them writes. */
+#include "mm/space.h"
+
+/* One more user of a leaf's memory; the leaf is about to be in the child too. */
+static void share_leaf(hpa_t hpa, unsigned level, void *context)
+{
+	struct addr_space *child = context;
+
+	if (frame_is_zero(hpa)) {
+		child->stats.zero_leaves[level]++;
+		return;
+	}
+	frame_share(hpa, level_order(level));
+	child->stats.shared += npt_level_size(level);
+}
+
+static enum err fork_area(struct addr_space *parent, struct addr_space *child, const struct area *area,
+			  struct npt_gather *gather)
+{
+	bool owned = area->backend == AREA_ALLOC;
+	enum err err = area_reserve(&child->areas, 1);
+
+	if (err != ERR_OK)
+		return err;
+	/* With the area in place, undoing takes out what the child has of its leaves, however many these are. */
+	area_insert(&child->areas, area);
+	return npt_clone(&parent->npt, &child->npt, GPA(area->start), area->end - area->start, owned, gather,
+			 owned ? share_leaf : NULL, child);
+}
+
+/* Leaves of the parent that have become shared with nobody are its own again when it writes to them. */
+static enum err fork_areas(struct addr_space *parent, struct addr_space *child)
+{
+	struct npt_gather gather;
+	enum err err = ERR_OK;
+
+	npt_gather_init(&gather, &parent->npt);
+	for (struct area *area = area_find_from(&parent->areas, 0); err == ERR_OK && area; area = area_next(area))
+		err = fork_area(parent, child, area, &gather);
+	npt_gather_finish(&gather);
+	return err;
+}
+
+enum err addr_space_fork(struct addr_space *parent, struct addr_space *child)
+{
+	enum err err = addr_space_new(child, parent->npt.ops, &parent->npt.config, parent->flush);
+
+	if (err != ERR_OK)
+		return err;
+	child->sync = parent->sync;
+	spin_lock(&parent->lock);
+	err = fork_areas(parent, child);
+	spin_unlock(&parent->lock);
+	if (err != ERR_OK) {
+		child->flush = NULL; /* no CPU has ever run on it */
+		addr_space_free(child);
+	}
+	return err;
+}

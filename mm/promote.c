@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Blocks that become one large leaf: by copy when they are dense, in place when they are whole again. */
+#include <string.h>
+
+#include "include/arch/machine.h"
+#include "mm/space.h"
+
+/* A promotion must not cost more than a twentieth of what is there already: 488 of 512 pages. */
+#define DENSE_PAGES (BLOCK_PAGES * 20 / 21 + 1)
+/* Beside a large leaf, this much of the block next to the border shows that a sequence goes on. */
+#define STREAK_SIZE KIB(128)
+
+/* The pages of a block that have memory. */
+struct block {
+	uint64_t start;
+	uint64_t memory[BLOCK_PAGES / 64]; /* a bit a page */
+	unsigned pages;
+	bool whole_leaf;                   /* it is one leaf already */
+};
+
+static unsigned page_in(const struct block *block, uint64_t gpa)
+{
+	return (unsigned)((gpa - block->start) / PAGE_SIZE);
+}
+
+static bool has_memory(const struct block *block, unsigned page)
+{
+	return block->memory[page / 64] >> (page % 64) & 1;
+}
+
+static bool look_at(const struct npt_leaf *leaf, void *context)
+{
+	struct block *block = context;
+	unsigned page = page_in(block, leaf->gpa.raw);
+
+	if (leaf->level > 0) {
+		block->whole_leaf = true;
+		return false;
+	}
+	if (!frame_is_zero(leaf->hpa)) {
+		block->memory[page / 64] |= BIT(page % 64);
+		block->pages++;
+	}
+	return true;
+}
+
+/* --- Promotion by copy -------------------------------------------------------------------------------------------- */
+
+struct promotion {
+	struct removal removal;
+	struct block *block;
+	hpa_t to;
+};
+
+static bool move_page(const struct npt_leaf *leaf, void *context)
+{
+	struct promotion *promotion = context;
+	unsigned page = page_in(promotion->block, leaf->gpa.raw);
+	struct addr_space *as = promotion->removal.as;
+
+	if (has_memory(promotion->block, page)) {
+		sync_memory(as, leaf->hpa, PAGE_SIZE);
+		memcpy(frame_ptr(HPA(promotion->to.raw + page * PAGE_SIZE)), frame_ptr(leaf->hpa), PAGE_SIZE);
+	}
+	release_leaf(&promotion->removal, leaf->hpa, 0);
+	return true;
+}
+
+static void zero_holes(const struct block *block, hpa_t to)
+{
+	for (unsigned page = 0; page < BLOCK_PAGES; page++)
+		if (!has_memory(block, page))
+			arch_zero_pages(frame_ptr(HPA(to.raw + page * PAGE_SIZE)), PAGE_SIZE);
+}
+
+/* If there is no contiguous memory, or anything is odd, all stays as it is. */
+static void promote(struct addr_space *as, const struct area *area, struct block *block)
+{
+	struct promotion promotion = { .block = block };
+
+	if (frame_alloc_for(level_order(BLOCK_LEVEL), as->id, &promotion.to) != ERR_OK)
+		return;
+	zero_holes(block, promotion.to);
+	removal_init(&promotion.removal, as);
+	/* The old leaves' memory is not in use any more when move_page sees them. */
+	if (npt_collapse(&as->npt, GPA(block->start), BLOCK_LEVEL, promotion.to, area->attr, move_page, &promotion) !=
+	    ERR_OK) {
+		frame_free(promotion.to, level_order(BLOCK_LEVEL));
+		return;
+	}
+	sync_memory(as, promotion.to, BLOCK_SIZE);
+	removal_finish(&promotion.removal);
+	count_resident(as, BLOCK_SIZE);
+	as->stats.promoted++;
+}
+
+/* --- When it pays ------------------------------------------------------------------------------------------------- */
+
+/* Is a large leaf with memory of its own at `gpa`, in the same area? */
+static bool large_at(const struct addr_space *as, const struct area *area, uint64_t gpa)
+{
+	struct npt_leaf leaf;
+
+	return gpa >= area->start && gpa < area->end && npt_query(&as->npt, GPA(gpa), &leaf) == ERR_OK &&
+	       leaf.level >= BLOCK_LEVEL && !leaf.attr.shared;
+}
+
+/* Do the pages of [start, start + STREAK_SIZE) of the block have memory? */
+static bool streak_at(const struct block *block, unsigned first)
+{
+	for (unsigned page = first; page < first + STREAK_SIZE / PAGE_SIZE; page++)
+		if (!has_memory(block, page))
+			return false;
+	return true;
+}
+
+static bool goes_on(const struct addr_space *as, const struct area *area, const struct block *block, uint64_t gpa)
+{
+	uint64_t offset = gpa - block->start;
+
+	if (offset < STREAK_SIZE)
+		return streak_at(block, 0) && large_at(as, area, block->start - PAGE_SIZE);
+	if (offset >= BLOCK_SIZE - STREAK_SIZE)
+		return streak_at(block, BLOCK_PAGES - STREAK_SIZE / PAGE_SIZE) &&
+		       large_at(as, area, block->start + BLOCK_SIZE);
+	return false;
+}
+
+/* Is it worth a closer look? Of all pages only those at the end of 64 KiB make one look: it costs a visit of the table. */
+static bool may_be_due(const struct addr_space *as, const struct area *area, uint64_t gpa)
+{
+	uint64_t offset = gpa % BLOCK_SIZE;
+	struct npt_cursor cursor;
+
+	if (area->policy == ALLOC_LAZY_4K || area->policy == ALLOC_LAZY_64K || !block_in_area(as, area, gpa) ||
+	    !is_aligned(align_down(gpa, PAGE_SIZE) + PAGE_SIZE, KIB(64)))
+		return false;
+	if (npt_find(&as->npt, GPA(gpa), &cursor) != NPT_LEAF || cursor.level > 0)
+		return false;
+	return *as->npt.env->live(as->npt.env, cursor.table) >= DENSE_PAGES ||
+	       (area->policy == ALLOC_LAZY_AUTO && (offset < STREAK_SIZE || offset >= BLOCK_SIZE - STREAK_SIZE));
+}
+
+static bool merge_block(struct addr_space *as, uint64_t at)
+{
+	struct npt_leaf leaf;
+
+	if (!npt_merge(&as->npt, GPA(at), BLOCK_LEVEL))
+		return false;
+	as->stats.merged++;
+	if (npt_query(&as->npt, GPA(at), &leaf) == ERR_OK && frame_is_zero(leaf.hpa)) {
+		as->stats.zero_leaves[0] -= BLOCK_PAGES;
+		as->stats.zero_leaves[BLOCK_LEVEL]++;
+	}
+	return true;
+}
+
+void promote_if_dense(struct addr_space *as, const struct area *area, uint64_t gpa)
+{
+	struct block block = { .start = align_down(gpa, BLOCK_SIZE) };
+
+	if (!may_be_due(as, area, gpa))
+		return;
+	if (npt_walk(&as->npt, GPA(block.start), BLOCK_SIZE, look_at, &block) != ERR_OK || block.whole_leaf)
+		return;
+	if (block.pages == BLOCK_PAGES && merge_block(as, block.start))
+		return;
+	if (block.pages >= DENSE_PAGES || goes_on(as, area, &block, gpa))
+		promote(as, area, &block);
+}
+
+/* --- In place ----------------------------------------------------------------------------------------------------- */
+
+/* The next address that can be part of a table of `level` entries: past all that is known to be empty at `at`. */
+static uint64_t past_nothing(const struct addr_space *as, uint64_t at, unsigned level)
+{
+	uint64_t size = npt_level_size(level);
+	struct npt_cursor cursor;
+
+	if (npt_find(&as->npt, GPA(at), &cursor) == NPT_EMPTY && cursor.level > level)
+		size = npt_level_size(cursor.level);
+	return align_down(at, size) + size;
+}
+
+static bool area_covers(struct addr_space *as, uint64_t start, uint64_t size)
+{
+	const struct area *area = area_find(&as->areas, start);
+
+	return area && area->end - start >= size;
+}
+
+void merge_leaves(struct addr_space *as, uint64_t start, uint64_t end)
+{
+	for (unsigned level = BLOCK_LEVEL; level <= as->npt.config.max_leaf; level++) {
+		uint64_t size = npt_level_size(level);
+
+		for (uint64_t at = align_down(start, size); at < end; at = past_nothing(as, at, level)) {
+			if (!area_covers(as, at, size))
+				continue;
+			if (level == BLOCK_LEVEL)
+				merge_block(as, at);
+			else if (npt_merge(&as->npt, GPA(at), level))
+				as->stats.merged++;
+		}
+	}
+}

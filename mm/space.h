@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the files that make up an address space share. Private to mm/. Everything here is called with the space's lock
+ * held.
+ *
+ *   addr_space.c  areas, and what is done to ranges
+ *   fault.c       a guest's faults: which memory, by which policy
+ *   promote.c     blocks that become one large leaf
+ *   fork.c        a second space over the same memory
+ *   track.c       which pages were accessed, which were written
+ *   reclaim.c     memory taken back when frames run out
+ *   guest_mem.c   the hypervisor's own accesses
+ */
+#ifndef NESTLING_MM_SPACE_H
+#define NESTLING_MM_SPACE_H
+
+#include "mm/addr_space.h"
+#include "mm/frame.h"
+
+#define BLOCK_LEVEL 1 /* of the large leaves that lazy policies make: 2 MiB */
+#define BLOCK_SIZE  MIB(2)
+#define BLOCK_PAGES (BLOCK_SIZE / PAGE_SIZE)
+
+/* The order of a frame block that a leaf of `level` maps. */
+static inline unsigned level_order(unsigned level)
+{
+	return level * NPT_INDEX_BITS;
+}
+
+static inline uint64_t space_size(const struct addr_space *as)
+{
+	return BIT(as->npt.config.gpa_bits);
+}
+
+static inline void count_resident(struct addr_space *as, uint64_t bytes)
+{
+	as->stats.resident += bytes;
+	as->stats.resident_peak = max_u64(as->stats.resident_peak, as->stats.resident);
+}
+
+/* Does the aligned 2 MiB block around `gpa` lie in the area, and can it be one leaf? */
+static inline bool block_in_area(const struct addr_space *as, const struct area *area, uint64_t gpa)
+{
+	uint64_t block = align_down(gpa, BLOCK_SIZE);
+
+	return as->npt.config.max_leaf >= BLOCK_LEVEL && block >= area->start && block + BLOCK_SIZE <= area->end;
+}
+
+/* What a removal gathers: translations to flush, and frames that may be freed only after that. */
+struct removal {
+	struct npt_gather gather;
+	struct frame_chain frames;
+	struct addr_space *as;
+};
+
+void removal_init(struct removal *removal, struct addr_space *as);
+/* Remove the leaves of [start, end), whose ends are borders between leaves; `owned`: their memory is of an Alloc area. */
+void remove_leaves(struct removal *removal, uint64_t start, uint64_t end, bool owned);
+/* The memory behind a leaf is not used by this space any more: account for it, and chain it if nobody else does. */
+void release_leaf(struct removal *removal, hpa_t hpa, unsigned level);
+/* Flush once; only then is the memory anybody else's. */
+void removal_finish(struct removal *removal);
+
+/* Split so that both ends of the range are borders between leaves. Errors: ERR_NO_MEMORY, and nothing was changed. */
+MUST_CHECK enum err cut_leaves(struct addr_space *as, uint64_t start, uint64_t end);
+/* Split the leaf at `gpa` into 4 KiB ones. Errors: ERR_NO_MEMORY. */
+MUST_CHECK enum err split_to_pages(struct addr_space *as, uint64_t gpa);
+
+/* Is [gpa, gpa + size) a range of whole pages of the space? */
+MUST_CHECK enum err check_range(const struct addr_space *as, gpa_t gpa, uint64_t size);
+
+/* A block of frames of the space's own, zeroed, as a guest may see it. Errors: ERR_NO_MEMORY. */
+MUST_CHECK enum err guest_frame_alloc(struct addr_space *as, unsigned order, hpa_t *frame);
+/* Make host memory the same for accesses of the guest's that go past the caches. */
+static inline void sync_memory(const struct addr_space *as, hpa_t memory, uint64_t size)
+{
+	if (as->sync)
+		as->sync(frame_ptr(memory), size);
+}
+
+/* Back every page of [start, end) in the area that has no memory of its own yet, by leaves as large as can be. */
+MUST_CHECK enum err populate(struct addr_space *as, const struct area *area, uint64_t start, uint64_t end);
+
+/* Make the block around `gpa` one leaf if that is due: in place if it can be, else by copy. */
+void promote_if_dense(struct addr_space *as, const struct area *area, uint64_t gpa);
+/* Put large leaves back where changes of [start, end) have left whole blocks of small ones. */
+void merge_leaves(struct addr_space *as, uint64_t start, uint64_t end);
+
+/* Take back memory that holds nothing but zeros. True if some was. */
+bool reclaim(struct addr_space *as);
+
+#endif
