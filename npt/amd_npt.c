@@ -23,6 +23,9 @@
 #define LM_PAT_BIG  BIT(12)
 #define LM_ADDR     BITS(51, 12)
 #define LM_NX       BIT(63)
+/* Bits 58:52 of a leaf are available to software, and all of an entry that is not present. */
+#define LM_SHARED   BIT(52)
+#define LM_HIDDEN   BIT(53)
 
 /* Index into the PAT register, by enum npt_memtype, and back. */
 static const uint8_t lm_pat_index[] = { [NPT_WB] = 0, [NPT_WT] = 1, [NPT_UC] = 3, [NPT_WC] = 4, [NPT_WP] = 5 };
@@ -51,17 +54,34 @@ static inline hpa_t lm_addr(uint64_t pte, unsigned level)
 	return HPA(pte & LM_ADDR & ~(level > 0 && (pte & LM_LEAF) ? LM_PAT_BIG : 0));
 }
 
+static inline bool lm_hidden(uint64_t pte)
+{
+	return (pte & (LM_HIDDEN | LM_PRESENT)) == LM_HIDDEN;
+}
+
+static inline uint64_t lm_hide(uint64_t pte)
+{
+	return (pte & ~LM_PRESENT) | LM_HIDDEN;
+}
+
+static inline uint64_t lm_show(uint64_t pte)
+{
+	return lm_hidden(pte) ? pte ^ (LM_HIDDEN | LM_PRESENT) : pte;
+}
+
+static inline bool lm_is_leaf(uint64_t pte, unsigned level)
+{
+	return level == 0 || (level < NPT_LEAF_LEVELS && (pte & LM_LEAF) &&
+			      is_aligned(lm_addr(pte, level).raw, npt_level_size(level)));
+}
+
 static inline enum npt_kind lm_kind(uint64_t pte, unsigned level)
 {
-	if (!(pte & LM_PRESENT))
-		return NPT_EMPTY;
-	if (level == 0)
-		return NPT_LEAF;
-	if (!(pte & LM_LEAF))
+	if (level > 0 && (pte & (LM_PRESENT | LM_LEAF)) == LM_PRESENT)
 		return NPT_TABLE;
-	if (level >= NPT_LEAF_LEVELS || !is_aligned(lm_addr(pte, level).raw, npt_level_size(level)))
-		return NPT_MALFORMED;
-	return NPT_LEAF;
+	if (!(pte & (LM_PRESENT | LM_HIDDEN)))
+		return NPT_EMPTY;
+	return lm_is_leaf(pte, level) ? NPT_LEAF : NPT_MALFORMED;
 }
 
 /* There is no bit that denies reading. */
@@ -74,21 +94,12 @@ static inline enum err lm_check(const struct npt_config *config, struct npt_attr
 	return err;
 }
 
-static inline uint64_t lm_set_prot(uint64_t pte, unsigned prot, bool hw_ad)
+static inline uint64_t lm_leaf(hpa_t hpa, unsigned memtype, unsigned level)
 {
-	(void)hw_ad;
-	return (pte & ~(LM_WRITE | LM_NX)) | (prot & NPT_W ? LM_WRITE : 0) | (prot & NPT_X ? 0 : LM_NX);
-}
+	unsigned pat = lm_pat_index[memtype];
 
-static inline uint64_t lm_leaf(hpa_t hpa, struct npt_attr attr, unsigned level, bool hw_ad)
-{
-	unsigned pat = lm_pat_index[attr.memtype];
-	uint64_t pte = hpa.raw | LM_PRESENT | (level > 0 ? LM_LEAF : 0);
-
-	pte |= (pat & 1 ? LM_PWT : 0) | (pat & 2 ? LM_PCD : 0) | (pat & 4 ? lm_pat_bit(level) : 0);
-	if (!hw_ad)
-		pte |= LM_ACCESSED | LM_DIRTY;
-	return lm_set_prot(pte, attr.prot, hw_ad);
+	return hpa.raw | LM_PRESENT | (level > 0 ? LM_LEAF : 0) | (pat & 1 ? LM_PWT : 0) | (pat & 2 ? LM_PCD : 0) |
+	       (pat & 4 ? lm_pat_bit(level) : 0);
 }
 
 static inline struct npt_attr lm_attr(uint64_t pte, unsigned level)
@@ -98,17 +109,21 @@ static inline struct npt_attr lm_attr(uint64_t pte, unsigned level)
 	return (struct npt_attr){
 		.prot = (uint8_t)(NPT_R | (pte & LM_WRITE ? NPT_W : 0) | (pte & LM_NX ? 0 : NPT_X)),
 		.memtype = lm_memtype[pat],
+		.shared = pte & LM_SHARED,
 	};
 }
 
-static inline bool lm_accessed(uint64_t pte)
+static inline unsigned lm_marks(uint64_t pte)
 {
-	return pte & LM_ACCESSED;
+	return (pte & LM_ACCESSED ? NPT_ACCESSED : 0) | (pte & LM_DIRTY ? NPT_DIRTY : 0);
 }
 
-static inline bool lm_dirty(uint64_t pte)
+static inline uint64_t lm_set(uint64_t pte, struct npt_attr attr, unsigned marks, bool hw_ad)
 {
-	return pte & LM_DIRTY;
+	(void)hw_ad;
+	return (pte & ~(LM_WRITE | LM_NX | LM_SHARED | LM_ACCESSED | LM_DIRTY)) | (attr.prot & NPT_W ? LM_WRITE : 0) |
+	       (attr.prot & NPT_X ? 0 : LM_NX) | (attr.shared ? LM_SHARED : 0) |
+	       (marks & NPT_ACCESSED ? LM_ACCESSED : 0) | (marks & NPT_DIRTY ? LM_DIRTY : 0);
 }
 
 static inline uint64_t lm_shrink(uint64_t pte, unsigned level)
@@ -124,19 +139,17 @@ static inline uint64_t amd_table(hpa_t table)
 	return table.raw | LM_PRESENT | LM_WRITE | LM_USER;
 }
 
-static inline uint64_t amd_leaf(hpa_t hpa, struct npt_attr attr, unsigned level, bool hw_ad)
+static inline uint64_t amd_leaf(hpa_t hpa, unsigned memtype, unsigned level)
 {
-	return lm_leaf(hpa, attr, level, hw_ad) | LM_USER;
+	return lm_leaf(hpa, memtype, level) | LM_USER;
 }
 
 /* Without U/S no nested access gets through. */
-static inline struct npt_attr amd_attr(uint64_t pte, unsigned level)
+static inline enum npt_kind amd_kind(uint64_t pte, unsigned level)
 {
-	struct npt_attr attr = lm_attr(pte, level);
+	enum npt_kind kind = lm_kind(pte, level);
 
-	if (!(pte & LM_USER))
-		attr.prot = 0;
-	return attr;
+	return kind == NPT_LEAF && !(pte & LM_USER) ? NPT_MALFORMED : kind;
 }
 
 static inline uint64_t host_table(hpa_t table)
@@ -144,24 +157,25 @@ static inline uint64_t host_table(hpa_t table)
 	return table.raw | LM_PRESENT | LM_WRITE;
 }
 
-#define LM_FORMAT_COMMON                                                                                       \
-	.min_levels = 4, .max_levels = 5, .max_gpa_bits = 57, .max_hpa_bits = 52, .kind = lm_kind,           \
-	.check = lm_check, .addr = lm_addr, .set_prot = lm_set_prot, .accessed = lm_accessed, .dirty = lm_dirty, .shrink = lm_shrink
+#define LM_FORMAT_COMMON                                                                                              \
+	.min_levels = 4, .max_levels = 5, .max_gpa_bits = 57, .max_hpa_bits = 52, .address = LM_ADDR,                 \
+	.marks_of_hardware = LM_ACCESSED | LM_DIRTY, .check = lm_check, .addr = lm_addr, .attr = lm_attr,                   \
+	.marks = lm_marks, .set = lm_set, .hidden = lm_hidden, .hide = lm_hide, .show = lm_show, .shrink = lm_shrink
 
 static const struct npt_format amd_format = {
 	LM_FORMAT_COMMON,
 	.name = amd_name,
 	.table = amd_table,
+	.kind = amd_kind,
 	.leaf = amd_leaf,
-	.attr = amd_attr,
 };
 
 static const struct npt_format host_format = {
 	LM_FORMAT_COMMON,
 	.name = host_name,
 	.table = host_table,
+	.kind = lm_kind,
 	.leaf = lm_leaf,
-	.attr = lm_attr,
 };
 
 NPT_INSTANTIATE(npt_amd, amd_format);

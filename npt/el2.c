@@ -20,6 +20,10 @@
 #define S1_AF         BIT(10)
 #define S1_XN         BIT(54)
 #define S1_ADDR       BITS(47, 12)
+/* Bits 58:55 are for software, which keeps the dirty state here by itself; and all of an invalid descriptor but bit 0. */
+#define S1_DIRTY      BIT(55)
+#define S1_SHARED     BIT(56)
+#define S1_HIDDEN     BIT(57)
 
 enum { S1_ATTRINDX_SHIFT = 2 };
 
@@ -33,16 +37,29 @@ static const char *s1_name(const struct npt_config *config)
 	return "el2_host";
 }
 
+static inline bool s1_hidden(uint64_t pte)
+{
+	return (pte & (S1_HIDDEN | S1_VALID)) == S1_HIDDEN;
+}
+
+static inline uint64_t s1_hide(uint64_t pte)
+{
+	return (pte & ~S1_VALID) | S1_HIDDEN;
+}
+
+static inline uint64_t s1_show(uint64_t pte)
+{
+	return s1_hidden(pte) ? pte ^ (S1_HIDDEN | S1_VALID) : pte;
+}
+
 static inline enum npt_kind s1_kind(uint64_t pte, unsigned level)
 {
-	if (!(pte & S1_VALID))
-		return NPT_EMPTY;
-	if (level > 0 && (pte & S1_TABLE))
+	if (level > 0 && (pte & (S1_VALID | S1_TABLE)) == (S1_VALID | S1_TABLE))
 		return NPT_TABLE;
+	if (!(pte & (S1_VALID | S1_HIDDEN)))
+		return NPT_EMPTY;
 	/* A block at the last level or above 1 GiB is reserved. */
-	if ((level == 0) != ((pte & S1_TABLE) != 0) || level >= NPT_LEAF_LEVELS)
-		return NPT_MALFORMED;
-	return NPT_LEAF;
+	return (level == 0) == ((pte & S1_TABLE) != 0) && level < NPT_LEAF_LEVELS ? NPT_LEAF : NPT_MALFORMED;
 }
 
 /* There is no bit that denies reading. */
@@ -60,21 +77,23 @@ static inline uint64_t s1_table(hpa_t table)
 	return table.raw | S1_TABLE | S1_VALID;
 }
 
-static inline uint64_t s1_set_prot(uint64_t pte, unsigned prot, bool hw_ad)
+static inline unsigned s1_marks(uint64_t pte)
 {
-	(void)hw_ad;
-	return (pte & ~(S1_READ_ONLY | S1_XN)) | (prot & NPT_W ? 0 : S1_READ_ONLY) | (prot & NPT_X ? 0 : S1_XN);
+	return (pte & S1_AF ? NPT_ACCESSED : 0) | (pte & S1_DIRTY ? NPT_DIRTY : 0);
 }
 
-/* Accessed and dirty are not kept track of: the access flag is always set. */
-static inline uint64_t s1_leaf(hpa_t hpa, struct npt_attr attr, unsigned level, bool hw_ad)
+static inline uint64_t s1_set(uint64_t pte, struct npt_attr attr, unsigned marks, bool hw_ad)
 {
-	uint64_t pte = hpa.raw | S1_AF | S1_AP1 | S1_VALID | (level == 0 ? S1_TABLE : 0);
+	(void)hw_ad;
+	return (pte & ~(S1_READ_ONLY | S1_XN | S1_SHARED | S1_AF | S1_DIRTY)) |
+	       (attr.prot & NPT_W ? 0 : S1_READ_ONLY) | (attr.prot & NPT_X ? 0 : S1_XN) |
+	       (attr.shared ? S1_SHARED : 0) | (marks & NPT_ACCESSED ? S1_AF : 0) | (marks & NPT_DIRTY ? S1_DIRTY : 0);
+}
 
-	pte |= (uint64_t)s1_index[attr.memtype] << S1_ATTRINDX_SHIFT;
-	if (attr.memtype != NPT_UC)
-		pte |= S1_SH_INNER;
-	return s1_set_prot(pte, attr.prot, hw_ad);
+static inline uint64_t s1_leaf(hpa_t hpa, unsigned memtype, unsigned level)
+{
+	return hpa.raw | S1_AP1 | S1_VALID | (level == 0 ? S1_TABLE : 0) |
+	       ((uint64_t)s1_index[memtype] << S1_ATTRINDX_SHIFT) | (memtype != NPT_UC ? S1_SH_INNER : 0);
 }
 
 static inline hpa_t s1_addr(uint64_t pte, unsigned level)
@@ -91,17 +110,8 @@ static inline struct npt_attr s1_attr(uint64_t pte, unsigned level)
 	return (struct npt_attr){
 		.prot = (uint8_t)(NPT_R | (pte & S1_READ_ONLY ? 0 : NPT_W) | (pte & S1_XN ? 0 : NPT_X)),
 		.memtype = s1_memtype[(pte & S1_ATTRINDX) >> S1_ATTRINDX_SHIFT],
+		.shared = pte & S1_SHARED,
 	};
-}
-
-static inline bool s1_accessed(uint64_t pte)
-{
-	return pte & S1_AF;
-}
-
-static inline bool s1_dirty(uint64_t pte)
-{
-	return !(pte & S1_READ_ONLY);
 }
 
 static inline uint64_t s1_shrink(uint64_t pte, unsigned level)
@@ -116,15 +126,18 @@ static const struct npt_format s1_format = {
 	.max_gpa_bits = 48,
 	.max_hpa_bits = 48,
 	.break_before_make = true,
+	.address = S1_ADDR,
 	.kind = s1_kind,
 	.check = s1_check,
 	.table = s1_table,
 	.leaf = s1_leaf,
 	.addr = s1_addr,
 	.attr = s1_attr,
-	.set_prot = s1_set_prot,
-	.accessed = s1_accessed,
-	.dirty = s1_dirty,
+	.marks = s1_marks,
+	.set = s1_set,
+	.hidden = s1_hidden,
+	.hide = s1_hide,
+	.show = s1_show,
 	.shrink = s1_shrink,
 };
 

@@ -9,6 +9,7 @@
 
 enum {
 	EPT_MEMTYPE_SHIFT = 3, /* bits 5:3 of a leaf */
+	EPT_SAVED_SHIFT = 54,  /* a hidden leaf keeps its access bits in bits 56:54 */
 };
 
 #define EPT_READ     BIT(0)
@@ -21,6 +22,9 @@ enum {
 #define EPT_ACCESSED BIT(8)
 #define EPT_DIRTY    BIT(9)
 #define EPT_ADDR     BITS(51, 12)
+/* Ignored by hardware: bits 56:52 of a leaf, and all of an entry without access. */
+#define EPT_SHARED   BIT(52)
+#define EPT_HIDDEN   BIT(53)
 
 _Static_assert(EPT_READ == NPT_R && EPT_WRITE == NPT_W && EPT_EXECUTE == NPT_X, "permissions are used as they are");
 
@@ -41,17 +45,42 @@ static inline bool ept_access_ok(uint64_t pte)
 	return (pte & EPT_READ) || !(pte & EPT_WRITE);
 }
 
+static inline bool ept_hidden(uint64_t pte)
+{
+	return (pte & (EPT_HIDDEN | EPT_ACCESS)) == EPT_HIDDEN;
+}
+
+static inline uint64_t ept_hide(uint64_t pte)
+{
+	return (pte & ~EPT_ACCESS) | (pte & EPT_ACCESS) << EPT_SAVED_SHIFT | EPT_HIDDEN;
+}
+
+static inline uint64_t ept_show(uint64_t pte)
+{
+	if (!ept_hidden(pte))
+		return pte;
+	return (pte & ~(EPT_HIDDEN | EPT_ACCESS << EPT_SAVED_SHIFT)) | ((pte >> EPT_SAVED_SHIFT) & EPT_ACCESS);
+}
+
+static inline bool ept_is_leaf(uint64_t pte, unsigned level)
+{
+	return level < NPT_LEAF_LEVELS && (level == 0 || (pte & EPT_LEAF)) && (pte & EPT_ACCESS) && ept_access_ok(pte) &&
+	       npt_memtype[(pte & EPT_MEMTYPE) >> EPT_MEMTYPE_SHIFT] >= 0 &&
+	       is_aligned(pte & EPT_ADDR, npt_level_size(level));
+}
+
 static inline enum npt_kind ept_kind(uint64_t pte, unsigned level)
 {
-	if (!(pte & EPT_ACCESS))
+	if (level > 0 && (pte & (EPT_ACCESS | EPT_MEMTYPE | EPT_IPAT | EPT_LEAF)) == EPT_ACCESS)
+		return NPT_TABLE; /* as ept_table makes them */
+	if (!(pte & EPT_ACCESS) && !(pte & EPT_HIDDEN))
 		return NPT_EMPTY;
-	if (level > 0 && !(pte & EPT_LEAF))
-		return ept_access_ok(pte) && !(pte & (EPT_MEMTYPE | EPT_IPAT)) ? NPT_TABLE : NPT_MALFORMED;
-	if (level >= NPT_LEAF_LEVELS || !ept_access_ok(pte) ||
-	    npt_memtype[(pte & EPT_MEMTYPE) >> EPT_MEMTYPE_SHIFT] < 0 ||
-	    !is_aligned(pte & EPT_ADDR, npt_level_size(level)))
-		return NPT_MALFORMED;
-	return NPT_LEAF;
+	if (ept_is_leaf(ept_show(pte), level))
+		return NPT_LEAF;
+	/* A table need not grant everything. */
+	return level > 0 && (pte & EPT_ACCESS) && ept_access_ok(pte) && !(pte & (EPT_MEMTYPE | EPT_IPAT | EPT_LEAF)) ?
+		       NPT_TABLE :
+		       NPT_MALFORMED;
 }
 
 static inline enum err ept_check(const struct npt_config *config, struct npt_attr attr)
@@ -64,10 +93,9 @@ static inline uint64_t ept_table(hpa_t table)
 	return table.raw | EPT_ACCESS;
 }
 
-static inline uint64_t ept_leaf(hpa_t hpa, struct npt_attr attr, unsigned level, bool hw_ad)
+static inline uint64_t ept_leaf(hpa_t hpa, unsigned memtype, unsigned level)
 {
-	return hpa.raw | attr.prot | ((uint64_t)ept_memtype[attr.memtype] << EPT_MEMTYPE_SHIFT) | EPT_IPAT |
-	       (level > 0 ? EPT_LEAF : 0) | (hw_ad ? 0 : EPT_ACCESSED | EPT_DIRTY);
+	return hpa.raw | ((uint64_t)ept_memtype[memtype] << EPT_MEMTYPE_SHIFT) | EPT_IPAT | (level > 0 ? EPT_LEAF : 0);
 }
 
 static inline hpa_t ept_addr(uint64_t pte, unsigned level)
@@ -82,23 +110,21 @@ static inline struct npt_attr ept_attr(uint64_t pte, unsigned level)
 	return (struct npt_attr){
 		.prot = pte & EPT_ACCESS,
 		.memtype = (uint8_t)npt_memtype[(pte & EPT_MEMTYPE) >> EPT_MEMTYPE_SHIFT],
+		.shared = pte & EPT_SHARED,
 	};
 }
 
-static inline uint64_t ept_set_prot(uint64_t pte, unsigned prot, bool hw_ad)
+static inline unsigned ept_marks(uint64_t pte)
+{
+	return (pte & EPT_ACCESSED ? NPT_ACCESSED : 0) | (pte & EPT_DIRTY ? NPT_DIRTY : 0);
+}
+
+static inline uint64_t ept_set(uint64_t pte, struct npt_attr attr, unsigned marks, bool hw_ad)
 {
 	(void)hw_ad;
-	return (pte & ~EPT_ACCESS) | prot;
-}
-
-static inline bool ept_accessed(uint64_t pte)
-{
-	return pte & EPT_ACCESSED;
-}
-
-static inline bool ept_dirty(uint64_t pte)
-{
-	return pte & EPT_DIRTY;
+	return (pte & ~(EPT_ACCESS | EPT_SHARED | EPT_ACCESSED | EPT_DIRTY)) | attr.prot |
+	       (attr.shared ? EPT_SHARED : 0) | (marks & NPT_ACCESSED ? EPT_ACCESSED : 0) |
+	       (marks & NPT_DIRTY ? EPT_DIRTY : 0);
 }
 
 static inline uint64_t ept_shrink(uint64_t pte, unsigned level)
@@ -112,15 +138,19 @@ static const struct npt_format ept_format = {
 	.max_levels = 5,
 	.max_gpa_bits = 57,
 	.max_hpa_bits = 52,
+	.address = EPT_ADDR,
+	.marks_of_hardware = EPT_ACCESSED | EPT_DIRTY,
 	.kind = ept_kind,
 	.check = ept_check,
 	.table = ept_table,
 	.leaf = ept_leaf,
 	.addr = ept_addr,
 	.attr = ept_attr,
-	.set_prot = ept_set_prot,
-	.accessed = ept_accessed,
-	.dirty = ept_dirty,
+	.marks = ept_marks,
+	.set = ept_set,
+	.hidden = ept_hidden,
+	.hide = ept_hide,
+	.show = ept_show,
 	.shrink = ept_shrink,
 };
 

@@ -8,6 +8,9 @@
 /*
  * Immutable; one per format. No function allocates, flushes or dereferences, and each is total over its arguments.
  * The engine passes leaves only attributes that `check` accepted, and addresses that fit config.hpa_bits.
+ *
+ * A hidden leaf is one that hardware reads as "not present", by the bit that says so, and software by a mark that no
+ * empty entry has; all else stays in it. Only `kind`, `addr`, `shrink`, `hidden` and `show` are asked about hidden leaves.
  */
 struct npt_format {
 	const char *(*name)(const struct npt_config *config);
@@ -17,20 +20,26 @@ struct npt_format {
 	unsigned max_gpa_bits, max_hpa_bits;
 	/* Replacing a valid entry by another valid one goes through an invalid entry and a flush (Arm). */
 	bool break_before_make;
+	/* The bits that hold the address of a 4 KiB page. */
+	uint64_t address;
+	/* The bits that hardware sets by itself in a leaf, where it keeps the marks; 0 where it never does. */
+	uint64_t marks_of_hardware;
 
 	enum npt_kind (*kind)(uint64_t pte, unsigned level);
 	enum err (*check)(const struct npt_config *config, struct npt_attr attr);
 	uint64_t (*table)(hpa_t table);
-	/* With `hw_ad` accessed and dirty start clear, otherwise set. Entries of neighbours differ by their address only. */
-	uint64_t (*leaf)(hpa_t hpa, struct npt_attr attr, unsigned level, bool hw_ad);
+	/* A leaf without permissions and marks, for `set` to complete. Entries of neighbours differ by their address only. */
+	uint64_t (*leaf)(hpa_t hpa, unsigned memtype, unsigned level);
 	/* The address in a table or leaf entry. */
 	hpa_t (*addr)(uint64_t pte, unsigned level);
 	struct npt_attr (*attr)(uint64_t pte, unsigned level);
-	/* The same leaf with other permissions; accessed and dirty are kept. */
-	uint64_t (*set_prot)(uint64_t pte, unsigned prot, bool hw_ad);
-	bool (*accessed)(uint64_t pte);
-	bool (*dirty)(uint64_t pte);
-	/* The entry of `level - 1` that maps the first part of this leaf, with all its attributes, accessed and dirty. */
+	unsigned (*marks)(uint64_t pte); /* a mask of enum npt_mark */
+	/* The same leaf with these permissions, `shared` and marks; `attr.memtype` is ignored. */
+	uint64_t (*set)(uint64_t pte, struct npt_attr attr, unsigned marks, bool hw_ad);
+	bool (*hidden)(uint64_t pte);
+	uint64_t (*hide)(uint64_t pte); /* of a leaf that is not hidden */
+	uint64_t (*show)(uint64_t pte); /* of any leaf */
+	/* The entry of `level - 1` that maps the first part of this leaf, with all its attributes and marks. */
 	uint64_t (*shrink)(uint64_t pte, unsigned level);
 };
 

@@ -58,7 +58,7 @@ enum err npt_translate(const struct npt *npt, gpa_t gpa, hpa_t *hpa)
 /* What no format can express, or no area wants. */
 enum err npt_check_common(const struct npt_config *config, struct npt_attr attr)
 {
-	if (attr.prot == 0 || attr.prot > NPT_RWX || attr.memtype > NPT_UC)
+	if (attr.prot == 0 || attr.prot > NPT_RWX || attr.memtype > NPT_UC || (attr.shared && (attr.prot & NPT_W)))
 		return ERR_INVALID;
 	if (!(attr.prot & NPT_R) && ((attr.prot & NPT_W) || !config->exec_only))
 		return ERR_UNSUPPORTED;

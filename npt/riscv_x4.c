@@ -19,8 +19,13 @@
 #define RV_EXECUTE  BIT(3)
 #define RV_ACCESS   (RV_READ | RV_WRITE | RV_EXECUTE)
 #define RV_USER     BIT(4)
+#define RV_GLOBAL   BIT(5)
 #define RV_ACCESSED BIT(6)
 #define RV_DIRTY    BIT(7)
+/* RSW, for software; in an entry that is not valid all bits are. */
+#define RV_SHARED   BIT(8)
+#define RV_HIDDEN   BIT(9)
+#define RV_IGNORED  (RV_GLOBAL | RV_SHARED | RV_HIDDEN) /* in a table's entry */
 #define RV_PPN      BITS(53, 10)
 #define RV_RESERVED BITS(60, 54)
 #define RV_PBMT     BITS(62, 61)
@@ -62,20 +67,48 @@ static inline hpa_t rv_addr(uint64_t pte, unsigned level)
 	return HPA((pte & RV_PPN) << RV_PPN_SHIFT);
 }
 
-static inline enum npt_kind rv_kind(uint64_t pte, unsigned level)
+static inline bool rv_hidden(uint64_t pte)
 {
-	if (!(pte & RV_VALID))
+	return (pte & (RV_HIDDEN | RV_VALID)) == RV_HIDDEN;
+}
+
+static inline uint64_t rv_hide(uint64_t pte)
+{
+	return (pte & ~RV_VALID) | RV_HIDDEN;
+}
+
+static inline uint64_t rv_show(uint64_t pte)
+{
+	return rv_hidden(pte) ? pte ^ (RV_HIDDEN | RV_VALID) : pte;
+}
+
+/* The manual has leaves above 1 GiB too; none are made for a guest. */
+static inline bool rv_is_leaf(uint64_t pte, unsigned level)
+{
+	return level < NPT_LEAF_LEVELS && !(pte & (RV_RESERVED | RV_NAPOT)) && (pte & (RV_READ | RV_EXECUTE)) &&
+	       (pte & (RV_READ | RV_WRITE)) != RV_WRITE && (pte & RV_PBMT) != RV_PBMT &&
+	       is_aligned(rv_addr(pte, level).raw, npt_level_size(level));
+}
+
+static inline enum npt_kind rv_kind(uint64_t pte, unsigned level, uint64_t user)
+{
+	if (level > 0 && (pte & ~(RV_PPN | RV_IGNORED)) == RV_VALID)
+		return NPT_TABLE;
+	if (!(pte & (RV_VALID | RV_HIDDEN)))
 		return NPT_EMPTY;
-	if (pte & (RV_RESERVED | RV_NAPOT))
-		return NPT_MALFORMED;
-	if (!(pte & RV_ACCESS))
-		return level > 0 && !(pte & (RV_USER | RV_ACCESSED | RV_DIRTY | RV_PBMT)) ? NPT_TABLE : NPT_MALFORMED;
-	if (!(pte & RV_READ) && (pte & RV_WRITE))
-		return NPT_MALFORMED;
-	/* The manual has leaves above 1 GiB too; none are made for a guest. */
-	if (level >= NPT_LEAF_LEVELS || (pte & RV_PBMT) == RV_PBMT || !is_aligned(rv_addr(pte, level).raw, npt_level_size(level)))
-		return NPT_MALFORMED;
-	return NPT_LEAF;
+	return rv_is_leaf(pte, level) && (pte & RV_USER) == user ? NPT_LEAF : NPT_MALFORMED;
+}
+
+/* Without U no G-stage access gets through. */
+static inline enum npt_kind x4_kind(uint64_t pte, unsigned level)
+{
+	return rv_kind(pte, level, RV_USER);
+}
+
+/* With U none of the hypervisor's own does: its SUM is clear. */
+static inline enum npt_kind host_kind(uint64_t pte, unsigned level)
+{
+	return rv_kind(pte, level, 0);
 }
 
 static inline enum err rv_check(const struct npt_config *config, struct npt_attr attr)
@@ -94,11 +127,10 @@ static inline uint64_t rv_table(hpa_t table)
 	return (table.raw >> RV_PPN_SHIFT) | RV_VALID;
 }
 
-static inline uint64_t rv_leaf(hpa_t hpa, struct npt_attr attr, unsigned level, bool hw_ad)
+static inline uint64_t rv_leaf(hpa_t hpa, unsigned memtype, unsigned level)
 {
 	(void)level;
-	return (hpa.raw >> RV_PPN_SHIFT) | RV_VALID | ((uint64_t)attr.prot << RV_PROT_SHIFT) |
-	       ((uint64_t)rv_pbmt[attr.memtype] << RV_PBMT_SHIFT) | (hw_ad ? 0 : RV_ACCESSED | RV_DIRTY);
+	return (hpa.raw >> RV_PPN_SHIFT) | RV_VALID | ((uint64_t)rv_pbmt[memtype] << RV_PBMT_SHIFT);
 }
 
 static inline struct npt_attr rv_attr(uint64_t pte, unsigned level)
@@ -107,48 +139,26 @@ static inline struct npt_attr rv_attr(uint64_t pte, unsigned level)
 	return (struct npt_attr){
 		.prot = (uint8_t)((pte & RV_ACCESS) >> RV_PROT_SHIFT),
 		.memtype = rv_memtype[(pte & RV_PBMT) >> RV_PBMT_SHIFT],
+		.shared = pte & RV_SHARED,
 	};
 }
 
-static inline uint64_t x4_leaf(hpa_t hpa, struct npt_attr attr, unsigned level, bool hw_ad)
+static inline uint64_t x4_leaf(hpa_t hpa, unsigned memtype, unsigned level)
 {
-	return rv_leaf(hpa, attr, level, hw_ad) | RV_USER;
+	return rv_leaf(hpa, memtype, level) | RV_USER;
 }
 
-/* Without U no G-stage access gets through. */
-static inline struct npt_attr x4_attr(uint64_t pte, unsigned level)
+static inline unsigned rv_marks(uint64_t pte)
 {
-	struct npt_attr attr = rv_attr(pte, level);
-
-	if (!(pte & RV_USER))
-		attr.prot = 0;
-	return attr;
+	return (pte & RV_ACCESSED ? NPT_ACCESSED : 0) | (pte & RV_DIRTY ? NPT_DIRTY : 0);
 }
 
-/* With U none of the hypervisor's own does: its SUM is clear. */
-static inline struct npt_attr host_attr(uint64_t pte, unsigned level)
-{
-	struct npt_attr attr = rv_attr(pte, level);
-
-	if (pte & RV_USER)
-		attr.prot = 0;
-	return attr;
-}
-
-static inline uint64_t rv_set_prot(uint64_t pte, unsigned prot, bool hw_ad)
+static inline uint64_t rv_set(uint64_t pte, struct npt_attr attr, unsigned marks, bool hw_ad)
 {
 	(void)hw_ad;
-	return (pte & ~RV_ACCESS) | ((uint64_t)prot << RV_PROT_SHIFT);
-}
-
-static inline bool rv_accessed(uint64_t pte)
-{
-	return pte & RV_ACCESSED;
-}
-
-static inline bool rv_dirty(uint64_t pte)
-{
-	return pte & RV_DIRTY;
+	return (pte & ~(RV_ACCESS | RV_SHARED | RV_ACCESSED | RV_DIRTY)) | ((uint64_t)attr.prot << RV_PROT_SHIFT) |
+	       (attr.shared ? RV_SHARED : 0) | (marks & NPT_ACCESSED ? RV_ACCESSED : 0) |
+	       (marks & NPT_DIRTY ? RV_DIRTY : 0);
 }
 
 /* A leaf looks the same at every level. */
@@ -158,9 +168,10 @@ static inline uint64_t rv_shrink(uint64_t pte, unsigned level)
 	return pte;
 }
 
-#define RV_FORMAT_COMMON                                                                                         \
-	.min_levels = 3, .max_levels = 5, .max_hpa_bits = 56, .kind = rv_kind, .check = rv_check,                \
-	.table = rv_table, .addr = rv_addr, .set_prot = rv_set_prot, .accessed = rv_accessed, .dirty = rv_dirty, \
+#define RV_FORMAT_COMMON                                                                                           \
+	.min_levels = 3, .max_levels = 5, .max_hpa_bits = 56, .address = RV_PPN,                                   \
+	.marks_of_hardware = RV_ACCESSED | RV_DIRTY, .check = rv_check, .table = rv_table, .addr = rv_addr,        \
+	.attr = rv_attr, .marks = rv_marks, .set = rv_set, .hidden = rv_hidden, .hide = rv_hide, .show = rv_show,  \
 	.shrink = rv_shrink
 
 static const struct npt_format x4_format = {
@@ -169,8 +180,8 @@ static const struct npt_format x4_format = {
 	.min_root_order = 2,
 	.max_root_order = 2,
 	.max_gpa_bits = 59,
+	.kind = x4_kind,
 	.leaf = x4_leaf,
-	.attr = x4_attr,
 };
 
 /* Addresses are sign-extended: one to one goes up to the sign bit. */
@@ -178,8 +189,8 @@ static const struct npt_format host_format = {
 	RV_FORMAT_COMMON,
 	.name = host_name,
 	.max_gpa_bits = 56,
+	.kind = host_kind,
 	.leaf = rv_leaf,
-	.attr = host_attr,
 };
 
 NPT_INSTANTIATE(npt_riscv_x4, x4_format);
@@ -187,8 +198,7 @@ NPT_INSTANTIATE(npt_riscv_host, host_format);
 
 void npt_riscv_identity_root(uint64_t *root, unsigned levels)
 {
-	const struct npt_attr attr = { .prot = NPT_RWX, .memtype = NPT_WB };
-
 	for (unsigned i = 0; i < 1u << (NPT_INDEX_BITS - 1); i++)
-		root[i] = rv_leaf(HPA(i * npt_level_size(levels - 1)), attr, levels - 1, false);
+		root[i] = rv_leaf(HPA(i * npt_level_size(levels - 1)), NPT_WB, levels - 1) | RV_ACCESS | RV_ACCESSED |
+			  RV_DIRTY;
 }

@@ -24,6 +24,8 @@
 #define S2_XN       BIT(54)
 /* Bits 58:55 are for software. Remembers a dirty page whose write permission was taken. */
 #define S2_SW_DIRTY BIT(55)
+#define S2_SHARED   BIT(56)
+#define S2_HIDDEN   BIT(57) /* in a descriptor that is not valid, where all other bits are ignored */
 #define S2_ADDR     BITS(47, 12)
 
 enum {
@@ -50,16 +52,29 @@ static const char *s2_name(const struct npt_config *config)
 	return "stage2";
 }
 
+static inline bool s2_hidden(uint64_t pte)
+{
+	return (pte & (S2_HIDDEN | S2_VALID)) == S2_HIDDEN;
+}
+
+static inline uint64_t s2_hide(uint64_t pte)
+{
+	return (pte & ~S2_VALID) | S2_HIDDEN;
+}
+
+static inline uint64_t s2_show(uint64_t pte)
+{
+	return s2_hidden(pte) ? pte ^ (S2_HIDDEN | S2_VALID) : pte;
+}
+
 static inline enum npt_kind s2_kind(uint64_t pte, unsigned level)
 {
-	if (!(pte & S2_VALID))
-		return NPT_EMPTY;
-	if (level > 0 && (pte & S2_TABLE))
+	if (level > 0 && (pte & (S2_VALID | S2_TABLE)) == (S2_VALID | S2_TABLE))
 		return NPT_TABLE;
+	if (!(pte & (S2_VALID | S2_HIDDEN)))
+		return NPT_EMPTY;
 	/* A block at the last level or above 1 GiB is reserved. */
-	if ((level == 0) != ((pte & S2_TABLE) != 0) || level >= NPT_LEAF_LEVELS)
-		return NPT_MALFORMED;
-	return NPT_LEAF;
+	return (level == 0) == ((pte & S2_TABLE) != 0) && level < NPT_LEAF_LEVELS ? NPT_LEAF : NPT_MALFORMED;
 }
 
 /* Execute-only is left out: no area wants it, and its stage 2 encoding has changed between revisions. */
@@ -82,50 +97,35 @@ static inline uint64_t s2_table(hpa_t table)
 	return table.raw | S2_TABLE | S2_VALID;
 }
 
-static inline bool s2_accessed(uint64_t pte)
+static inline unsigned s2_marks(uint64_t pte)
 {
-	return pte & S2_AF;
-}
-
-static inline bool s2_dirty(uint64_t pte)
-{
-	return pte & (S2_WRITE | S2_SW_DIRTY);
+	return (pte & S2_AF ? NPT_ACCESSED : 0) | (pte & (S2_WRITE | S2_SW_DIRTY) ? NPT_DIRTY : 0);
 }
 
 /* Where hardware keeps the dirty state, a writable clean page has DBM and no write permission. */
-static inline uint64_t s2_set_prot(uint64_t pte, unsigned prot, bool hw_ad)
+static inline uint64_t s2_set(uint64_t pte, struct npt_attr attr, unsigned marks, bool hw_ad)
 {
-	bool dirty = s2_dirty(pte);
+	bool dirty = marks & NPT_DIRTY;
 
-	pte &= ~(S2_READ | S2_WRITE | S2_DBM | S2_SW_DIRTY | S2_XN);
-	if (prot & NPT_R)
+	pte &= ~(S2_READ | S2_WRITE | S2_DBM | S2_SW_DIRTY | S2_XN | S2_SHARED | S2_AF);
+	if (attr.prot & NPT_R)
 		pte |= S2_READ;
-	if (prot & NPT_W)
+	if (attr.prot & NPT_W)
 		pte |= (hw_ad ? S2_DBM : 0) | (dirty || !hw_ad ? S2_WRITE : 0);
 	else if (dirty)
 		pte |= S2_SW_DIRTY;
-	if (!(prot & NPT_X))
-		pte |= S2_XN;
-	return pte;
+	return pte | (attr.prot & NPT_X ? 0 : S2_XN) | (attr.shared ? S2_SHARED : 0) | (marks & NPT_ACCESSED ? S2_AF : 0);
 }
 
-static inline uint64_t s2_leaf(hpa_t hpa, struct npt_attr attr, unsigned level, bool hw_ad)
+static inline uint64_t s2_leaf(hpa_t hpa, unsigned memtype, unsigned level)
 {
-	uint64_t pte = hpa.raw | S2_VALID | (level == 0 ? S2_TABLE : 0);
-
-	pte |= (uint64_t)s2_memattr[attr.memtype] << S2_MEMATTR_SHIFT;
-	if (attr.memtype != NPT_UC)
-		pte |= S2_SH_INNER;
-	if (!hw_ad)
-		pte |= S2_AF | S2_SW_DIRTY;
-	return s2_set_prot(pte, attr.prot, hw_ad);
+	return hpa.raw | S2_VALID | (level == 0 ? S2_TABLE : 0) | ((uint64_t)s2_memattr[memtype] << S2_MEMATTR_SHIFT) |
+	       (memtype != NPT_UC ? S2_SH_INNER : 0);
 }
 
-static inline uint64_t s2_fwb_leaf(hpa_t hpa, struct npt_attr attr, unsigned level, bool hw_ad)
+static inline uint64_t s2_fwb_leaf(hpa_t hpa, unsigned memtype, unsigned level)
 {
-	uint64_t pte = s2_leaf(hpa, attr, level, hw_ad) & ~S2_MEMATTR;
-
-	return pte | (uint64_t)s2_fwb_memattr[attr.memtype] << S2_MEMATTR_SHIFT;
+	return (s2_leaf(hpa, memtype, level) & ~S2_MEMATTR) | (uint64_t)s2_fwb_memattr[memtype] << S2_MEMATTR_SHIFT;
 }
 
 static inline hpa_t s2_addr(uint64_t pte, unsigned level)
@@ -159,6 +159,7 @@ static inline struct npt_attr s2_attr(uint64_t pte, unsigned level)
 		.prot = (uint8_t)((pte & S2_READ ? NPT_R : 0) | (pte & (S2_WRITE | S2_DBM) ? NPT_W : 0) |
 				  (pte & S2_XN ? 0 : NPT_X)),
 		.memtype = s2_memtype(pte),
+		.shared = pte & S2_SHARED,
 	};
 }
 
@@ -179,8 +180,9 @@ static inline uint64_t s2_shrink(uint64_t pte, unsigned level)
 
 #define S2_FORMAT_COMMON                                                                                               \
 	.name = s2_name, .min_levels = 3, .max_levels = 4, .max_root_order = 4, .max_gpa_bits = 48,                    \
-	.max_hpa_bits = 48, .break_before_make = true, .kind = s2_kind, .table = s2_table, .addr = s2_addr,            \
-	.set_prot = s2_set_prot, .accessed = s2_accessed, .dirty = s2_dirty, .shrink = s2_shrink
+	.max_hpa_bits = 48, .break_before_make = true, .address = S2_ADDR, .marks_of_hardware = S2_AF | S2_WRITE,      \
+	.kind = s2_kind, .table = s2_table, .addr = s2_addr, .marks = s2_marks, .set = s2_set, .hidden = s2_hidden,    \
+	.hide = s2_hide, .show = s2_show, .shrink = s2_shrink
 
 static const struct npt_format s2_format = {
 	S2_FORMAT_COMMON,

@@ -13,24 +13,26 @@
 
 #define EPT                                                                                             \
 	.ops = &npt_ept, .oracle = &oracle_ept, .report_name = "ept", .types = X86_TYPES, .accessed_bit = 8, \
-	.dirty_bit = 9, .keeps_dirty = true, .address = BITS(51, 12)
+	.dirty_bit = 9, .keeps_dirty = true, .address = BITS(51, 12), .valid = 7, .hidden_bit = 53, .hidden_shift = 54, \
+	.shared_bit = 52
 #define AMD                                                                                          \
 	.oracle = &oracle_amd, .types = X86_TYPES, .accessed_bit = 5, .dirty_bit = 6, .keeps_dirty = true, \
-	.address = BITS(51, 12)
+	.address = BITS(51, 12), .valid = 1, .hidden_bit = 53, .shared_bit = 52
+#define ARM_BITS .address = BITS(47, 12), .valid = 1, .hidden_bit = 57, .shared_bit = 56
 #define STAGE2_FWB                                                                                    \
 	.ops = &npt_stage2_fwb, .oracle = &oracle_stage2, .report_name = "stage2", .types = RISCV_TYPES, \
 	.break_before_make = true, .accessed_bit = 10, .dirty_bit = 7, .keeps_dirty = true,              \
-	.address = BITS(47, 12), .fwb = true
+	ARM_BITS, .fwb = true
 #define STAGE2                                                                                    \
 	.ops = &npt_stage2, .oracle = &oracle_stage2, .report_name = "stage2", .types = ARM_TYPES,   \
 	.break_before_make = true, .accessed_bit = 10, .dirty_bit = 7, .keeps_dirty = true,          \
-	.address = BITS(47, 12)
+	ARM_BITS
 #define EL2                                                                                         \
 	.ops = &npt_el2_host, .oracle = &oracle_el2, .report_name = "el2_host", .types = ARM_TYPES,    \
-	.break_before_make = true, .accessed_bit = 10, .address = BITS(47, 12), .supervisor = true
+	.break_before_make = true, .accessed_bit = 10, .keeps_dirty = true, ARM_BITS, .supervisor = true
 #define RISCV                                                                                        \
 	.oracle = &oracle_riscv, .accessed_bit = 6, .dirty_bit = 7, .keeps_dirty = true,                \
-	.address = BITS(53, 10), .address_shift = 2
+	.address = BITS(53, 10), .address_shift = 2, .valid = 1, .hidden_bit = 9, .shared_bit = 8
 #define X4      RISCV, .ops = &npt_riscv_x4, .root_order = 2
 #define RV_HOST RISCV, .ops = &npt_riscv_host, .supervisor = true
 
@@ -53,6 +55,9 @@ const struct format_case formats[] = {
 	  .config = { GEOMETRY(4, 48, 48, 2), .hw_ad = true, .page_memtypes = true } },
 	{ .name = "amd5", AMD, .ops = &npt_amd, .report_name = "npt", .tables_at = HIGH,
 	  .config = { GEOMETRY(5, 57, 52, 2), .hw_ad = true, .page_memtypes = true } },
+	/* The CPU sets the marks nevertheless. */
+	{ .name = "amd4-software", AMD, .ops = &npt_amd, .report_name = "npt", .tables_at = HIGH,
+	  .config = { GEOMETRY(4, 48, 40, 2), .page_memtypes = true } },
 	{ .name = "host4", AMD, .ops = &npt_x86_host, .report_name = "x86_host", .supervisor = true, .tables_at = LOW,
 	  .config = { GEOMETRY(4, 48, 46, 2), .page_memtypes = true } },
 	{ .name = "stage2-31", STAGE2, .tables_at = LOW,
@@ -82,6 +87,14 @@ const struct format_case formats[] = {
 };
 
 const size_t format_count = ARRAY_LEN(formats);
+
+bool format_shown(const struct format_case *format, uint64_t pte, uint64_t *shown)
+{
+	uint64_t valid = format->valid, kept = format->hidden_shift ? pte >> format->hidden_shift & valid : valid;
+
+	*shown = (pte & ~BIT(format->hidden_bit) & ~(format->hidden_shift ? valid << format->hidden_shift : 0)) | kept;
+	return !(pte & valid) && (pte >> format->hidden_bit & 1);
+}
 
 struct oracle_machine format_machine(const struct format_case *format)
 {

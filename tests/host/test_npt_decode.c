@@ -14,7 +14,8 @@ struct probe {
 	uint64_t slot, table, gpa; /* an empty entry of that level */
 	uint64_t pte;
 	uint64_t below;           /* the table that the entry points to, if it is one */
-	struct oracle_entry is;
+	struct oracle_entry is;   /* the hardware's opinion; of a hidden leaf, about what it hides */
+	bool hidden;              /* hardware sees nothing here */
 	enum npt_kind kind;       /* the engine's opinion */
 };
 
@@ -76,24 +77,34 @@ static void drop_table_below(struct probe *probe)
 	probe->below = 0;
 }
 
+static void decode(struct probe *probe, uint64_t pte)
+{
+	uint64_t shown;
+
+	probe->hidden = format_shown(probe->f->format, pte, &shown);
+	probe->view.oracle->decode(&probe->view.machine, probe->hidden ? shown : pte, probe->level, &probe->is);
+	if (probe->hidden && probe->is.kind != ORACLE_LEAF)
+		probe->is.kind = ORACLE_MALFORMED;
+}
+
 /* Put the pattern in place, an address of ours in what is not a leaf: the engine may not check where a table is. */
 static void plant(struct probe *probe, uint64_t pte)
 {
 	struct fixture *f = probe->f;
 	const struct format_case *format = f->format;
 
-	probe->view.oracle->decode(&probe->view.machine, pte, probe->level, &probe->is);
+	decode(probe, pte);
 	if (probe->level > 0 && probe->is.kind != ORACLE_LEAF) {
 		make_table_below(probe);
 		pte = (pte & ~format->address) | probe->below >> format->address_shift;
-		probe->view.oracle->decode(&probe->view.machine, pte, probe->level, &probe->is);
+		decode(probe, pte);
 		if (probe->is.kind != ORACLE_TABLE)
 			drop_table_below(probe);
 		if (probe->is.kind != ORACLE_TABLE && probe->is.kind != ORACLE_LEAF)
 			pte = (pte & ~format->address) | (probe->table & ~(PAGE_SIZE - 1)) >> format->address_shift;
 	}
 	probe->pte = pte;
-	probe->view.oracle->decode(&probe->view.machine, pte, probe->level, &probe->is);
+	decode(probe, pte);
 	*raw(f, probe->slot) = pte;
 }
 
@@ -118,7 +129,7 @@ static enum npt_kind engine_kind(struct probe *probe)
 
 static void check_kind(const struct probe *probe)
 {
-	bool odd = probe->is.odd || probe->is.type == ORACLE_OTHER;
+	bool odd = probe->is.odd || probe->is.type == ORACLE_OTHER || probe->is.prot == 0;
 	bool agree = false;
 
 	switch (probe->is.kind) {
@@ -155,6 +166,10 @@ static void check_leaf(const struct probe *probe, unsigned prot, bool exactly)
 	CHECK_EQ(leaf.hpa.raw, probe->is.addr);
 	CHECK_EQ(leaf.attr.prot, prot);
 	CHECK_EQ(leaf.attr.memtype, probe->is.type);
+	CHECK_EQ(leaf.attr.shared, probe->pte >> probe->f->format->shared_bit & 1);
+	CHECK_EQ(leaf.hidden, probe->hidden);
+	CHECK_EQ(leaf.accessed, probe->is.accessed && !probe->hidden);
+	CHECK(leaf.dirty || !probe->is.dirty, "dirty lost");
 	CHECK_EQ(hpa.raw, probe->is.addr + last);
 }
 
@@ -240,10 +255,14 @@ static void split_entry(const struct probe *probe)
 	middle = 300 * below;
 	for (uint64_t at = 0; at <= middle; at += middle) {
 		struct oracle_walk walk = view_walk(&probe->view, probe->gpa + at, 0);
+		uint64_t pte = walk.ptes[walk.depth - 1], shown;
+		struct oracle_entry is;
 
-		CHECK(walk.level == probe->level - 1 && walk.hpa == probe->is.addr + at && walk.prot == NPT_R &&
-			      walk.leaf.type == probe->is.type,
-		      "child %#jx of %#jx, level %u", (uintmax_t)walk.ptes[walk.depth - 1], (uintmax_t)probe->pte,
+		CHECK_EQ(format_shown(probe->f->format, pte, &shown), probe->hidden);
+		probe->view.oracle->decode(&probe->view.machine, probe->hidden ? shown : pte, walk.level, &is);
+		CHECK(walk.level == probe->level - 1 && is.kind == ORACLE_LEAF && is.addr == probe->is.addr + at &&
+			      is.prot == NPT_R && is.type == probe->is.type,
+		      "child %#jx of %#jx, level %u", (uintmax_t)pte, (uintmax_t)probe->pte,
 		      probe->level);
 	}
 }

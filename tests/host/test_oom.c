@@ -51,6 +51,7 @@ static const struct table_case table_cases[] = {
 	  .gpa = GIB(1) - MIB(3) - KIB(4), .size = MIB(6) + KIB(8) },
 	{ "cut two gibibytes", { { 0, 0, GIB(2) } }, .operation = CUT, .gpa = GIB(1) - MIB(3) - KIB(4),
 	  .size = MIB(6) + KIB(8) },
+	{ "split 1 GiB to pages", { { 0, GIB(1), GIB(1) } }, .operation = SPLIT, .gpa = MIB(9), .size = KIB(4) },
 	{ "split 2 MiB", { { GIB(1), 0, MIB(2) } }, .operation = SPLIT, .gpa = GIB(1) + KIB(4), .size = KIB(4) },
 };
 
@@ -120,25 +121,6 @@ static void tables_run_out(void **state)
 {
 	for (size_t i = 0; i < ARRAY_LEN(table_cases); i++)
 		starve_tables(*state, &table_cases[i]);
-}
-
-/* A split in two steps may stop half-way, but translates as before and leaks nothing. */
-static void a_deep_split_may_stop_half_way(void **state)
-{
-	struct fixture *f = *state;
-
-	if (f->npt.config.max_leaf < 2)
-		return;
-	for (long allowed = 0; allowed < 2; allowed++) {
-		CHECK_ERR(fixture_map(f, 0, GIB(1), GIB(1), NPT_RX), ERR_OK);
-		f->allocs_left = allowed;
-		CHECK_ERR(npt_split(&f->npt, GPA(MIB(9)), 0), ERR_NO_MEMORY);
-		f->allocs_left = -1;
-		fixture_check(f);
-		for (uint64_t at = 0; at < GIB(1); at += MIB(2) - KIB(4))
-			CHECK_EQ(view_walk(&f->view, at, NPT_RX).hpa, GIB(1) + at);
-		CHECK_ERR(fixture_unmap(f, 0, GIB(1)), ERR_OK);
-	}
 }
 
 /* All areas of a space, as a list to compare. */
@@ -338,7 +320,6 @@ int main(void)
 {
 	static const struct format_test table_tests[] = {
 		{ "tables_run_out", tables_run_out },
-		{ "a_deep_split_may_stop_half_way", a_deep_split_may_stop_half_way },
 	};
 	static const struct format_test space_tests[] = {
 		{ "frames_run_out", frames_run_out },

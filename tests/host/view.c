@@ -83,10 +83,25 @@ static void check_leaf(const struct view *view, const struct view_entry *entry)
 	CHECK_EQ(leaf.attr.prot, entry->prot);
 	CHECK_EQ(leaf.attr.memtype, entry->is.type);
 	CHECK_EQ(leaf.accessed, entry->is.accessed);
+	CHECK(!leaf.hidden, "hidden, but not from hardware, at %#jx", (uintmax_t)entry->gpa);
+	CHECK(!leaf.attr.shared || !(entry->prot & ORACLE_W), "shared and writable at %#jx", (uintmax_t)entry->gpa);
 	CHECK(leaf.dirty || !entry->is.dirty, "dirty for hardware, but not for npt_query, at %#jx",
 	      (uintmax_t)entry->gpa);
 	CHECK_ERR(npt_translate(npt, GPA(entry->gpa + last), &hpa), ERR_OK);
 	CHECK_EQ(hpa.raw, entry->is.addr + last);
+}
+
+/* What hardware takes for nothing must be a leaf that waits to be accessed, and no marks but software's can do that. */
+static void check_hidden(const struct view *view, const struct view_entry *entry)
+{
+	struct npt_leaf leaf;
+
+	CHECK(!view->machine.hw_ad, "entry %#jx of level %u for %#jx is hidden", (uintmax_t)entry->pte, entry->level,
+	      (uintmax_t)entry->gpa);
+	CHECK_ERR(npt_query(view->npt, GPA(entry->gpa), &leaf), ERR_OK);
+	CHECK(leaf.hidden && !leaf.accessed && leaf.gpa.raw == entry->gpa && leaf.level == entry->level,
+	      "entry %#jx of level %u for %#jx", (uintmax_t)entry->pte, entry->level, (uintmax_t)entry->gpa);
+	CHECK(!leaf.attr.shared || !(leaf.attr.prot & NPT_W), "shared and writable");
 }
 
 static void census_entry(const struct view_entry *entry, void *context)
@@ -97,6 +112,11 @@ static void census_entry(const struct view_entry *entry, void *context)
 	for (unsigned below = 0; below < level; below++)
 		close_table(census, below);
 	census->filled[level]++;
+	if (entry->is.kind == ORACLE_EMPTY) {
+		check_hidden(census->view, entry);
+		census->leaves[level]++;
+		return;
+	}
 	CHECK(entry->is.kind == ORACLE_TABLE || entry->is.kind == ORACLE_LEAF,
 	      "entry %#jx of level %u for %#jx is neither table nor leaf", (uintmax_t)entry->pte, level,
 	      (uintmax_t)entry->gpa);
@@ -126,9 +146,13 @@ static bool recount_leaf(const struct npt_leaf *leaf, void *context)
 
 	CHECK(leaf->gpa.raw >= recount->next, "npt_walk goes back to %#jx", (uintmax_t)leaf->gpa.raw);
 	recount->next = leaf->gpa.raw + npt_level_size(leaf->level);
-	CHECK_EQ(walk.hpa, leaf->hpa.raw);
 	CHECK_EQ(walk.level, leaf->level);
-	CHECK_EQ(walk.prot, leaf->attr.prot);
+	if (leaf->hidden) {
+		CHECK_EQ(walk.status, ORACLE_NOT_PRESENT);
+	} else {
+		CHECK_EQ(walk.hpa, leaf->hpa.raw);
+		CHECK_EQ(walk.prot, leaf->attr.prot);
+	}
 	recount->leaves[leaf->level]++;
 	return true;
 }

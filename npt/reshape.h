@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The same memory in smaller leaves or larger ones: split, cut, collapse, merge. Compiled once per format; private to npt/. */
+#ifndef NESTLING_NPT_RESHAPE_H
+#define NESTLING_NPT_RESHAPE_H
+
+#include "npt/leaf.h"
+
+/* Tables that cutting one range out of large leaves can need: two levels at each end. */
+#define ENGINE_MAX_CUT (2 * (NPT_LEAF_LEVELS - 1))
+
+/* --- Smaller --- */
+
+/* Replace the large leaf at `cursor` by `table` full of smaller ones. */
+ENGINE void split_leaf(const struct npt_format *format, struct npt *npt, const struct npt_cursor *cursor, uint64_t gpa,
+		       hpa_t table)
+{
+	unsigned level = cursor->level;
+	uint64_t size = npt_level_size(level);
+	uint64_t *entries = engine_entries(npt, table);
+	uint64_t step = engine_step(format, level - 1);
+	uint64_t pte = cursor->pte;
+
+	if (format->break_before_make) {
+		pte = __atomic_exchange_n(cursor->slot, 0, __ATOMIC_ACQ_REL);
+		npt->env->flush(npt->env, GPA(align_down(gpa, size)), size);
+	}
+	do {
+		uint64_t child = format->shrink(pte, level);
+
+		for (unsigned i = 0; i < NPT_ENTRIES; i++, child += step)
+			entries[i] = child;
+		if (format->break_before_make) {
+			pte_store(cursor->slot, format->table(table));
+			break;
+		}
+	} while (!pte_replace(cursor->slot, &pte, format->table(table)));
+	*npt->env->live(npt->env, table) = NPT_ENTRIES;
+	npt->leaves[level]--;
+	npt->leaves[level - 1] += NPT_ENTRIES;
+}
+
+ENGINE enum err engine_split(const struct npt_format *format, struct npt *npt, gpa_t gpa, unsigned level)
+{
+	struct npt_cursor cursor;
+	hpa_t tables[NPT_LEAF_LEVELS - 1];
+	unsigned count;
+	enum err err;
+
+	if (gpa.raw >= BIT(npt->config.gpa_bits))
+		return ERR_RANGE;
+	if (engine_find(format, npt, gpa.raw, 0, &cursor) != NPT_LEAF)
+		return ERR_NOT_FOUND;
+	count = cursor.level > level ? cursor.level - level : 0;
+	err = engine_alloc_tables(npt, tables, count);
+	while (err == ERR_OK && count > 0) {
+		split_leaf(format, npt, &cursor, gpa.raw, tables[--count]);
+		engine_find(format, npt, gpa.raw, 0, &cursor);
+	}
+	return err;
+}
+
+/* How many tables it takes to make `edge` a border between leaves. */
+ENGINE unsigned cut_cost(const struct npt_format *format, const struct npt *npt, uint64_t edge, struct npt_cursor *cursor)
+{
+	unsigned cost = 0;
+
+	if (edge == BIT(npt->config.gpa_bits) || engine_find(format, npt, edge, 0, cursor) != NPT_LEAF)
+		return 0;
+	while (cost < cursor->level && !is_aligned(edge, npt_level_size(cursor->level - cost)))
+		cost++;
+	return cost;
+}
+
+/* Make `gpa` and `end` borders between leaves, or change nothing. */
+ENGINE enum err engine_cut(const struct npt_format *format, struct npt *npt, gpa_t gpa, uint64_t size)
+{
+	const uint64_t edges[] = { gpa.raw, gpa.raw + size };
+	struct npt_cursor cursor;
+	hpa_t tables[ENGINE_MAX_CUT];
+	unsigned count;
+	enum err err = engine_check_range(npt, gpa.raw, size);
+
+	if (err != ERR_OK)
+		return err;
+	count = cut_cost(format, npt, edges[0], &cursor) + cut_cost(format, npt, edges[1], &cursor);
+	if (count == 0)
+		return ERR_OK;
+	err = engine_alloc_tables(npt, tables, count);
+	if (err != ERR_OK)
+		return err;
+	for (unsigned i = 0; i < ARRAY_LEN(edges); i++)
+		while (cut_cost(format, npt, edges[i], &cursor) > 0)
+			split_leaf(format, npt, &cursor, edges[i], tables[--count]);
+	engine_free_tables(npt, tables, count); /* both edges were in one leaf */
+	return ERR_OK;
+}
+
+/* --- Larger --- */
+
+/* The table below the entry of `level` around `gpa`, and that entry, if there is one. */
+ENGINE bool table_at(const struct npt_format *format, const struct npt *npt, uint64_t gpa, unsigned level,
+		     struct npt_cursor *cursor, hpa_t *table)
+{
+	if (engine_find(format, npt, gpa, level, cursor) != NPT_TABLE)
+		return false;
+	*table = format->addr(cursor->pte, level);
+	return true;
+}
+
+/* Does the table hold leaves only, besides empty entries? */
+ENGINE bool has_leaves_only(const struct npt_format *format, const struct npt *npt, hpa_t table, unsigned level)
+{
+	const uint64_t *entries = engine_entries(npt, table);
+
+	for (unsigned i = 0; i < NPT_ENTRIES; i++) {
+		enum npt_kind kind = format->kind(pte_load(entries + i), level);
+
+		if (kind != NPT_LEAF && kind != NPT_EMPTY)
+			return false;
+	}
+	return true;
+}
+
+/* Call `move` for the leaves of a table that no CPU can reach any more; returns the marks that any of them had. */
+ENGINE unsigned collapse_table(const struct npt_format *format, struct npt *npt, hpa_t table, uint64_t gpa, unsigned level,
+			       npt_visitor move, void *context)
+{
+	const uint64_t *entries = engine_entries(npt, table);
+	unsigned marks = 0;
+
+	for (unsigned i = 0; i < NPT_ENTRIES; i++, gpa += npt_level_size(level)) {
+		uint64_t pte = pte_load(entries + i);
+
+		if (format->kind(pte, level) != NPT_LEAF)
+			continue;
+		marks |= engine_marks(format, pte);
+		npt->leaves[level]--;
+		if (move) {
+			struct npt_leaf leaf = engine_decode(format, pte, gpa, level);
+
+			move(&leaf, context);
+		}
+	}
+	return marks;
+}
+
+ENGINE enum err engine_collapse(const struct npt_format *format, struct npt *npt, gpa_t gpa, unsigned level, hpa_t hpa,
+				struct npt_attr attr, npt_visitor move, void *context)
+{
+	uint64_t size, start;
+	struct npt_cursor cursor;
+	unsigned marks;
+	hpa_t table;
+	enum err err;
+
+	if (level == 0 || level >= NPT_LEAF_LEVELS)
+		return ERR_INVALID;
+	size = npt_level_size(level);
+	start = align_down(gpa.raw, size);
+	err = gpa.raw < BIT(npt->config.gpa_bits) ? engine_check_leaf(format, npt, start, level, hpa, attr) : ERR_RANGE;
+	if (err != ERR_OK)
+		return err;
+	if (!table_at(format, npt, start, level, &cursor, &table) || !has_leaves_only(format, npt, table, level - 1))
+		return ERR_NOT_FOUND;
+	pte_store(cursor.slot, 0);
+	npt->env->flush(npt->env, GPA(start), size);
+	marks = collapse_table(format, npt, table, start, level - 1, move, context);
+	pte_store(cursor.slot, engine_leaf(format, hpa, attr, marks, level, npt->config.hw_ad));
+	npt->leaves[level]++;
+	engine_free_table(npt, table);
+	return ERR_OK;
+}
+
+/* Does `next` map what follows `pte`, in the same way? */
+ENGINE bool continues(const struct npt_format *format, uint64_t pte, uint64_t next, unsigned level)
+{
+	struct npt_attr a, b;
+
+	if (format->kind(next, level) != NPT_LEAF ||
+	    format->addr(next, level).raw - format->addr(pte, level).raw != npt_level_size(level))
+		return false;
+	a = engine_attr(format, pte, level);
+	b = engine_attr(format, next, level);
+	return a.prot == b.prot && a.memtype == b.memtype && a.shared == b.shared;
+}
+
+ENGINE bool engine_merge(const struct npt_format *format, struct npt *npt, gpa_t gpa, unsigned level)
+{
+	struct npt_cursor cursor;
+	const uint64_t *entries;
+	uint64_t first;
+	hpa_t table;
+
+	if (level == 0 || level > npt->config.max_leaf || gpa.raw >= BIT(npt->config.gpa_bits) ||
+	    !table_at(format, npt, gpa.raw, level, &cursor, &table))
+		return false;
+	entries = engine_entries(npt, table);
+	first = pte_load(entries);
+	if (format->kind(first, level - 1) != NPT_LEAF ||
+	    !is_aligned(format->addr(first, level - 1).raw, npt_level_size(level)) || !continues(format, first, pte_load(entries + 1), level - 1) ||
+	    *npt->env->live(npt->env, table) < NPT_ENTRIES)
+		return false;
+	for (unsigned i = 2; i < NPT_ENTRIES; i++)
+		if (!continues(format, pte_load(entries + i - 1), pte_load(entries + i), level - 1))
+			return false;
+	return engine_collapse(format, npt, gpa, level, format->addr(first, level - 1),
+			       engine_attr(format, first, level - 1), NULL, NULL) == ERR_OK;
+}
+
+#endif
