@@ -72,10 +72,21 @@ static enum err set_policy(struct vm_options *options, const char *value)
 	return alloc_policy_parse(value, &options->policy);
 }
 
+/* One of two words: the first means true. */
+static enum err set_choice(bool *choice, const char *value, const char *yes, const char *no)
+{
+	*choice = strcmp(value, yes) == 0;
+	return *choice || strcmp(value, no) == 0 ? ERR_OK : ERR_INVALID;
+}
+
+static enum err set_tracking(struct vm_options *options, const char *value)
+{
+	return set_choice(&options->software_tracking, value, "software", "hardware");
+}
+
 static enum err set_trace(struct vm_options *options, const char *value)
 {
-	options->trace = strcmp(value, "on") == 0;
-	return options->trace || strcmp(value, "off") == 0 ? ERR_OK : ERR_INVALID;
+	return set_choice(&options->trace, value, "on", "off");
 }
 
 static const struct {
@@ -86,7 +97,8 @@ static const struct {
 	{ "demo", "the name of a demo", set_demo },
 	{ "guest", "a file name of less than 128 characters", set_guest },
 	{ "ram", "a size like 64M, a multiple of 4K", set_ram },
-	{ "policy", "4k or populate", set_policy },
+	{ "policy", "4k, 64k, 2m, auto or populate", set_policy },
+	{ "tracking", "hardware or software", set_tracking },
 	{ "trace", "on or off", set_trace },
 };
 

@@ -13,7 +13,10 @@
 #include "vmm/linux_image.h"
 #include "vmm/report.h"
 
-static const char *const policy_names[] = { [ALLOC_LAZY_4K] = "4k", [ALLOC_POPULATE] = "populate" };
+static const char *const policy_names[ALLOC_POLICIES] = {
+	[ALLOC_LAZY_4K] = "4k",     [ALLOC_LAZY_64K] = "64k",        [ALLOC_LAZY_2M] = "2m",
+	[ALLOC_LAZY_AUTO] = "auto", [ALLOC_POPULATE] = "populate",
+};
 
 enum err alloc_policy_parse(const char *name, enum alloc_policy *policy)
 {
@@ -49,6 +52,8 @@ static enum err new_space(struct vm *vm)
 	arch_vm_ram_layout(vm, vm->options.ram);
 	top = &vm->ram[vm->ram_ranges - 1];
 	err = arch_npt_config(top->start.raw + top->size, &ops, &config);
+	if (vm->options.software_tracking)
+		config.hw_ad = false;
 	if (err == ERR_OK)
 		err = addr_space_new(&vm->as, ops, &config, arch_npt_flush);
 	vm->as.sync = arch_guest_sync();

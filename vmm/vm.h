@@ -18,6 +18,7 @@ struct vm_options {
 	char guest[128];          /* file on the boot volume that replaces it; empty: none */
 	uint64_t ram;             /* bytes promised to the guest */
 	enum alloc_policy policy;
+	bool software_tracking;   /* keep accessed and dirty marks in software, whatever the CPU can do */
 	bool trace;               /* print every exit */
 };
 

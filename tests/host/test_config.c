@@ -11,10 +11,15 @@
 /* Names as in vmm/vm.c, which needs a whole ISA to be linked. */
 enum err alloc_policy_parse(const char *name, enum alloc_policy *policy)
 {
-	if (strcmp(name, "4k") != 0 && strcmp(name, "populate") != 0)
-		return ERR_NOT_FOUND;
-	*policy = *name == '4' ? ALLOC_LAZY_4K : ALLOC_POPULATE;
-	return ERR_OK;
+	static const char *const names[ALLOC_POLICIES] = { "4k", "64k", "2m", "auto", "populate" };
+
+	for (unsigned i = 0; i < ALLOC_POLICIES; i++) {
+		if (strcmp(name, names[i]) != 0)
+			continue;
+		*policy = (enum alloc_policy)i;
+		return ERR_OK;
+	}
+	return ERR_NOT_FOUND;
 }
 
 struct size_case {
@@ -106,6 +111,7 @@ static void defaults_hold_where_nothing_is_said(void **state)
 		assert_string_equal(options.guest, "");
 		CHECK_EQ(options.ram, CONFIG_DEFAULT_RAM);
 		CHECK_EQ(options.policy, ALLOC_LAZY_4K);
+		CHECK(!options.software_tracking, "tracking");
 		CHECK(!options.trace, "trace");
 	}
 }
@@ -118,6 +124,7 @@ static void all_keys_are_read(void **state)
 			   "\n"
 			   "  ram   = 64M\n"
 			   "policy= populate#at once\n"
+			   "tracking\t= software\n"
 			   "trace =on"; /* and no end of line */
 	struct vm_options options;
 	char why[128];
@@ -128,9 +135,29 @@ static void all_keys_are_read(void **state)
 	assert_string_equal(options.guest, "\\EFI\\my guest.elf");
 	CHECK_EQ(options.ram, MIB(64));
 	CHECK_EQ(options.policy, ALLOC_POPULATE);
+	CHECK(options.software_tracking, "tracking");
 	CHECK(options.trace, "trace");
 	CHECK_ERR(parse(&options, "trace = off\npolicy = 4k", 23, why, sizeof(why)), ERR_OK);
 	CHECK(!options.trace && options.policy == ALLOC_LAZY_4K, "the other values");
+	CHECK_ERR(parse(&options, "tracking = hardware", 19, why, sizeof(why)), ERR_OK);
+	CHECK(!options.software_tracking, "tracking = hardware");
+}
+
+static void each_policy_has_its_name(void **state)
+{
+	static const char *const texts[ALLOC_POLICIES] = {
+		[ALLOC_LAZY_4K] = "policy = 4k",     [ALLOC_LAZY_64K] = "policy = 64k",
+		[ALLOC_LAZY_2M] = "policy = 2m",     [ALLOC_LAZY_AUTO] = "policy = auto",
+		[ALLOC_POPULATE] = "policy = populate",
+	};
+	struct vm_options options;
+	char why[128];
+
+	(void)state;
+	for (unsigned i = 0; i < ALLOC_POLICIES; i++) {
+		CHECK_ERR(parse(&options, texts[i], strlen(texts[i]), why, sizeof(why)), ERR_OK);
+		CHECK_EQ(options.policy, i);
+	}
 }
 
 struct refused {
@@ -156,7 +183,10 @@ static const struct refused refused[] = {
 	{ "ram = 1G\nram = 1G", "twice" },
 	{ "demo =", "demo" },
 	{ "demo = a-name-of-all-thirty-two-letters", "demo" },
-	{ "policy = 2m", "policy" },
+	{ "policy = 1g", "policy" },
+	{ "tracking =", "tracking" },
+	{ "tracking = soft", "tracking" },
+	{ "tracking = software\ntracking = software", "twice" },
 	{ "policy = 4K", "policy" },
 	{ "trace = yes", "trace" },
 	{ "trace = ONN", "trace" },
@@ -221,8 +251,8 @@ static void long_things_are_cut_or_refused(void **state)
 static void random_bytes_do_no_harm(void **state)
 {
 	static const char *const words[] = {
-		"ram", "demo", "guest", "policy", "trace", "=",  "=",    "#",
-		"\n",  "\n",   " ",     "64M",    "on",    "4k", "\r\n", "\t",
+		"ram", "demo", "guest", "policy", "trace", "=",  "=",    "#",       "tracking",
+		"\n",  "\n",   " ",     "64M",    "on",    "4k", "\r\n", "\t",     "software",
 	};
 	struct host_rng rng = host_rng("config", 99);
 	unsigned steps = host_steps(20000), good = 0;
@@ -257,6 +287,7 @@ int main(void)
 		cmocka_unit_test(sizes_parse),
 		cmocka_unit_test(defaults_hold_where_nothing_is_said),
 		cmocka_unit_test(all_keys_are_read),
+		cmocka_unit_test(each_policy_has_its_name),
 		cmocka_unit_test(nonsense_is_refused_by_line),
 		cmocka_unit_test(long_things_are_cut_or_refused),
 		cmocka_unit_test(random_bytes_do_no_harm),
