@@ -22,7 +22,11 @@ struct fault {
 
 /* --- Memory ------------------------------------------------------------------------------------------------------- */
 
-enum err guest_frame_alloc(struct addr_space *as, unsigned order, hpa_t *frame)
+/* What the path of a first touch calls with constants is best compiled into it. */
+#define INLINE static inline __attribute__((always_inline))
+
+/* A block of frames of the space's own, zeroed, as a guest may see it. */
+INLINE enum err guest_frame_alloc(struct addr_space *as, unsigned order, hpa_t *frame)
 {
 	enum err err = frame_alloc_for(order, as->id, frame);
 
@@ -46,7 +50,7 @@ static enum err zero_block(struct addr_space *as, unsigned level, hpa_t *block)
 }
 
 /* Give the empty entry at the cursor a leaf with memory of its own. */
-static enum err map_fresh(struct addr_space *as, const struct area *area, const struct npt_cursor *cursor, uint64_t gpa,
+INLINE enum err map_fresh(struct addr_space *as, const struct area *area, const struct npt_cursor *cursor, uint64_t gpa,
 			  unsigned level)
 {
 	hpa_t frame;

@@ -199,17 +199,16 @@ static void unstock(void)
 		join(frames.stock[--frames.stocked], 0);
 }
 
-static uint64_t take_one(void)
+/* A block that is not on hand. For a large one, what is on hand may have to join first. */
+static uint64_t find_block(unsigned order)
 {
-	if (frames.stocked == 0)
+	uint64_t number;
+
+	if (order == 0) {
 		stock_up();
-	return frames.stocked > 0 ? frames.stock[--frames.stocked] : 0;
-}
-
-static uint64_t take_block(unsigned order)
-{
-	uint64_t number = take(order);
-
+		return frames.stocked > 0 ? frames.stock[--frames.stocked] : 0;
+	}
+	number = take(order);
 	if (number == 0 && frames.stocked > 0) {
 		unstock();
 		number = take(order);
@@ -286,21 +285,42 @@ enum err frame_alloc(unsigned order, hpa_t *out)
 	return frame_alloc_for(order, 0, out);
 }
 
-enum err frame_alloc_for(unsigned order, uint16_t owner, hpa_t *out)
+/* The block is the caller's. Called with the lock held, which it lets go. */
+static inline void hand_out(uint64_t number, unsigned order, uint16_t owner, hpa_t *out)
+{
+	*record_of(number) = (struct frame){ .owner = owner, .order = (uint8_t)order, .state = FRAME_ALLOCATED };
+	frames.stats.free -= PAGE_SIZE << order;
+	spin_unlock(&frames.lock);
+	*out = HPA(number << PAGE_SHIFT);
+}
+
+static enum err alloc_block(unsigned order, uint16_t owner, hpa_t *out)
 {
 	uint64_t number;
 
 	if (order > FRAME_MAX_ORDER)
 		return ERR_RANGE;
 	spin_lock(&frames.lock);
-	number = order == 0 ? take_one() : take_block(order);
-	if (number != 0) {
-		*record_of(number) = (struct frame){ .owner = owner, .order = (uint8_t)order, .state = FRAME_ALLOCATED };
-		frames.stats.free -= PAGE_SIZE << order;
+	number = find_block(order);
+	if (number == 0) {
+		spin_unlock(&frames.lock);
+		return ERR_NO_MEMORY;
 	}
-	spin_unlock(&frames.lock);
-	*out = HPA(number << PAGE_SHIFT);
-	return number != 0 ? ERR_OK : ERR_NO_MEMORY;
+	hand_out(number, order, owner, out);
+	return ERR_OK;
+}
+
+enum err frame_alloc_for(unsigned order, uint16_t owner, hpa_t *out)
+{
+	if (order > 0)
+		return alloc_block(order, owner, out);
+	spin_lock(&frames.lock);
+	if (frames.stocked == 0) {
+		spin_unlock(&frames.lock);
+		return alloc_block(0, owner, out);
+	}
+	hand_out(frames.stock[--frames.stocked], 0, owner, out);
+	return ERR_OK;
 }
 
 enum err frame_alloc_zeroed(unsigned order, hpa_t *out)

@@ -69,8 +69,6 @@ MUST_CHECK enum err split_to_pages(struct addr_space *as, uint64_t gpa);
 /* Is [gpa, gpa + size) a range of whole pages of the space? */
 MUST_CHECK enum err check_range(const struct addr_space *as, gpa_t gpa, uint64_t size);
 
-/* A block of frames of the space's own, zeroed, as a guest may see it. Errors: ERR_NO_MEMORY. */
-MUST_CHECK enum err guest_frame_alloc(struct addr_space *as, unsigned order, hpa_t *frame);
 /* Make host memory the same for accesses of the guest's that go past the caches. */
 static inline void sync_memory(const struct addr_space *as, hpa_t memory, uint64_t size)
 {
