@@ -44,8 +44,8 @@ struct vm_exit_counts {
 };
 
 struct vcpu {
+	struct vcpu_arch arch; /* first: the world switches count on it */
 	struct vm *vm;
-	struct vcpu_arch arch;
 };
 
 struct vm {

@@ -13,8 +13,9 @@
 #include "vmm/vm.h"
 
 /*
- * Can this CPU run guests? Reads registers only. On ERR_UNSUPPORTED `why` is a clause that says what is missing and what
- * to do about it ("the CPU has neither VMX nor SVM", "VMX is locked off by firmware: enable it in the set-up menu").
+ * Can this CPU run guests? Reads registers only. On ERR_UNSUPPORTED `why` is a clause that says what is missing and
+ * what to do about it ("the CPU has neither VMX nor SVM", "VMX is locked off by firmware: enable it in the set-up
+ * menu").
  */
 MUST_CHECK enum err arch_virt_probe(const char **why);
 
@@ -51,10 +52,17 @@ uint16_t arch_elf_machine(void);
 gpa_t arch_guest_load_floor(const struct vm *vm);
 
 /*
- * Give `child`, whose address space is a fork of the parent's, the ISA state, devices and vCPU of `parent` as they are between two
- * exits. Errors: ERR_NO_MEMORY; arch_vm_free is not to be called then.
+ * While a hypercall of `parent`, the VM that is in the CPU, is served: give `child`, whose address space is a fork of
+ * the parent's, the same ISA state, devices and vCPU, with the call finished and its result 0. Nothing of the parent's
+ * changes. Errors: ERR_NO_MEMORY; arch_vm_free is not to be called then.
  */
 MUST_CHECK enum err arch_vm_fork(struct vm *child, const struct vm *parent);
+
+/*
+ * Put a forked vCPU into the CPU, with all that stays in there from one of its exits to the next, before it runs for
+ * the first time. Whoever was there does not run again.
+ */
+void arch_vcpu_load(struct vcpu *vcpu);
 
 /* The magic number in the header of this ISA's raw Linux images, as a little-endian word; 0: it has none. */
 uint32_t arch_linux_magic(void);
@@ -75,12 +83,14 @@ void arch_vcpu_finish_io(struct vcpu *vcpu, const struct vm_exit *exit);
 void arch_vcpu_finish_hypercall(struct vcpu *vcpu, uint64_t result);
 
 /*
- * Let the guest have the exception that its platform has for an access to memory that is not allowed, instead of the access of a
- * VM_EXIT_FAULT. False: it has no way to take one.
+ * Let the guest have the exception that its platform has for an access to memory that is not allowed, instead of the
+ * access of a VM_EXIT_FAULT. False: it has no way to take one.
  */
 bool arch_inject_denied(struct vcpu *vcpu, const struct vm_exit *exit);
 
-/* What the exit was, in one clause with the hardware's own names, and the bytes or values at fault. Off the fast path. */
+/*
+ * What the exit was, in one clause with the hardware's own names, and the bytes or values at fault. Off the fast path.
+ */
 void arch_exit_describe(struct vcpu *vcpu, const struct vm_exit *exit, char *text, size_t size);
 
 /* Print the guest's registers, a few lines, by log_err. */

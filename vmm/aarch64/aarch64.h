@@ -18,16 +18,33 @@
 /* MPIDR_EL1 affinity of the only CPU. */
 #define GUEST_CPU_ID 0
 
-/* reset_fp.S: clear the FP and SIMD registers, which hold what firmware left there. */
+/* fp.S: clear the FP and SIMD registers, which hold what firmware left there; copy them. */
 void reset_fp(void);
+void fp_save(struct fp_state *fp);
+void fp_load(const struct fp_state *fp);
 
 /* --- exit.c --------------------------------------------------------------------------------------------------------- */
 
 /* Step over the instruction that was trapped. */
 void skip_instruction(struct vcpu_arch *arch);
 
+/* --- inject.c ------------------------------------------------------------------------------------------------------- */
+
 /* Let the guest take an exception for an instruction that its CPU does not have. */
 void inject_undefined(struct vcpu_arch *arch);
+
+/* --- fork.c --------------------------------------------------------------------------------------------------------- */
+
+/* The keys of pointer authentication, by their registers' numbers; the CPU has them. */
+#define PAUTH_KEYS 10
+void write_pauth_keys(const uint64_t keys[PAUTH_KEYS]);
+
+/* --- virt.c --------------------------------------------------------------------------------------------------------- */
+
+/* A VM's stage 2: its VMID, and the registers' values. ERR_RANGE: the CPU has no such addresses. */
+MUST_CHECK enum err new_stage2(struct vm *vm);
+/* Let them hold, with nothing cached of whoever had the VMID before. */
+void enter_stage2(struct vm *vm);
 
 /* --- sysreg.c, id.c ------------------------------------------------------------------------------------------------- */
 

@@ -15,10 +15,22 @@ struct vm_arch {
 	unsigned pa_range; /* of the guest's physical addresses, as ID_AA64MMFR0_EL1.PARange encodes it */
 };
 
+struct fp_state {
+	uint64_t v[32][2];
+	uint64_t fpcr, fpsr;
+};
+
+/* State that stays in the CPU, since a VM runs to its end; a forked one brings its own in here. */
+struct kept_state {
+	struct fp_state fp;
+	uint64_t registers[29]; /* of EL1 and EL0, as fork.c lists them */
+	uint64_t keys[10];      /* of pointer authentication, where the CPU has it */
+};
+
 /*
  * The guest's general registers while it does not run; X31 is there so that "no register" can be written to. All other
- * state of its CPU stays where the guest uses it, in EL1's and EL0's system registers and the FP registers: there is one
- * vCPU on one CPU, and the hypervisor uses none of them.
+ * state of its CPU stays where the guest uses it, in EL1's and EL0's system registers and the FP registers: one VM with
+ * one vCPU runs to its end on one CPU, and the hypervisor uses none of them.
  */
 struct vcpu_arch {
 	uint64_t x[32];
@@ -28,6 +40,7 @@ struct vcpu_arch {
 	unsigned stray_sysregs;  /* accesses to registers the guest does not have; the first few are told */
 	unsigned interrupts;     /* in a row, */
 	uint64_t interrupted_pc; /* all of them here */
+	struct kept_state kept;  /* of a forked vCPU that has not run yet */
 };
 
 #endif

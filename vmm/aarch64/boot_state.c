@@ -37,26 +37,12 @@ static bool has(uint64_t id, unsigned shift)
 	return id_field(id, shift) != 0;
 }
 
-static bool has_pointer_authentication(void)
-{
-	return has(read_sysreg(id_aa64isar1_el1), ID_AA64ISAR1_APA_SHIFT) ||
-	       has(read_sysreg(id_aa64isar1_el1), ID_AA64ISAR1_API_SHIFT) ||
-	       has(read_sysreg(ID_AA64ISAR2_EL1), ID_AA64ISAR2_APA3_SHIFT);
-}
-
-/* The registers of these hold what firmware left, and EL1's accesses to them do not trap. */
+/* The keys hold what firmware left, and EL1's accesses to them do not trap. */
 static void reset_pointer_authentication(void)
 {
-	write_sysreg(S3_0_C2_C1_0, 0); /* APIAKeyLo_EL1, APIAKeyHi_EL1 */
-	write_sysreg(S3_0_C2_C1_1, 0);
-	write_sysreg(S3_0_C2_C1_2, 0); /* APIB */
-	write_sysreg(S3_0_C2_C1_3, 0);
-	write_sysreg(S3_0_C2_C2_0, 0); /* APDA */
-	write_sysreg(S3_0_C2_C2_1, 0);
-	write_sysreg(S3_0_C2_C2_2, 0); /* APDB */
-	write_sysreg(S3_0_C2_C2_3, 0);
-	write_sysreg(S3_0_C2_C3_0, 0); /* APGA */
-	write_sysreg(S3_0_C2_C3_1, 0);
+	static const uint64_t none[PAUTH_KEYS];
+
+	write_pauth_keys(none);
 }
 
 /*
@@ -74,7 +60,7 @@ static uint64_t guest_hcr(void)
 		hcr |= HCR_TLOR;
 	if (has(read_sysreg(id_aa64pfr0_el1), ID_AA64PFR0_RAS_SHIFT))
 		hcr |= HCR_TERR | HCR_TEA;
-	if (has_pointer_authentication())
+	if (cpu_has_pointer_authentication())
 		hcr |= HCR_APK | HCR_API; /* not trapped */
 	return hcr;
 }
@@ -123,7 +109,7 @@ static void reset_extensions(void)
 		write_sysreg(ICC_SRE_EL2, read_sysreg(ICC_SRE_EL2) & ~ICC_SRE_ENABLE);
 		write_sysreg(ICH_HCR_EL2, ICH_HCR_TC | ICH_HCR_TALL0 | ICH_HCR_TALL1);
 	}
-	if (has_pointer_authentication())
+	if (cpu_has_pointer_authentication())
 		reset_pointer_authentication();
 }
 

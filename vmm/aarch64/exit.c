@@ -23,43 +23,6 @@ void skip_instruction(struct vcpu_arch *arch)
 	arch->pstate &= ~(PSTATE_BTYPE | PSTATE_SS);
 }
 
-/* Offset of the vector for a synchronous exception from where PSTATE says the guest is. "Exception vectors". */
-static uint64_t vector_offset(uint64_t pstate)
-{
-	if (pstate & PSTATE_AARCH32)
-		return 0x600;
-	switch (pstate & PSTATE_MODE) {
-	case PSTATE_EL1H:
-		return 0x200;
-	case PSTATE_EL1T:
-		return 0x000;
-	default:
-		return 0x400;
-	}
-}
-
-/* PSTATE on taking an exception to EL1. "Process state, PSTATE", "AArch64.TakeException". */
-static uint64_t exception_pstate(uint64_t old)
-{
-	uint64_t sctlr = read_sysreg(sctlr_el1), pstate = PSTATE_EL1H | PSTATE_DAIF;
-
-	pstate |= old & (PSTATE_NZCV | PSTATE_DIT | PSTATE_PAN);
-	if (id_field(read_sysreg(id_aa64mmfr1_el1), ID_AA64MMFR1_PAN_SHIFT) && !(sctlr & SCTLR_EL1_SPAN))
-		pstate |= PSTATE_PAN;
-	if (sctlr & SCTLR_EL1_DSSBS)
-		pstate |= PSTATE_SSBS;
-	return pstate;
-}
-
-void inject_undefined(struct vcpu_arch *arch)
-{
-	write_sysreg(elr_el1, arch->pc);
-	write_sysreg(spsr_el1, arch->pstate);
-	write_sysreg(esr_el1, (uint64_t)EC_UNKNOWN << ESR_EC_SHIFT | (arch->esr & ESR_IL));
-	arch->pc = read_sysreg(vbar_el1) + vector_offset(arch->pstate);
-	arch->pstate = exception_pstate(arch->pstate);
-}
-
 /* --- Decoding ------------------------------------------------------------------------------------------------------- */
 
 static bool in_ram(const struct vm *vm, uint64_t gpa)

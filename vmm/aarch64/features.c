@@ -22,3 +22,10 @@ bool cpu_has_fwb(void)
 {
 	return id_field(read_sysreg(ID_AA64MMFR2_EL1), ID_AA64MMFR2_FWB_SHIFT) != 0;
 }
+
+bool cpu_has_pointer_authentication(void)
+{
+	return id_field(read_sysreg(id_aa64isar1_el1), ID_AA64ISAR1_APA_SHIFT) != 0 ||
+	       id_field(read_sysreg(id_aa64isar1_el1), ID_AA64ISAR1_API_SHIFT) != 0 ||
+	       id_field(read_sysreg(ID_AA64ISAR2_EL1), ID_AA64ISAR2_APA3_SHIFT) != 0;
+}

@@ -17,4 +17,7 @@ unsigned pa_range_bits(unsigned range);
 /* FEAT_S2FWB: stage 2 can make all of a guest's accesses cacheable, whatever the guest does. */
 bool cpu_has_fwb(void);
 
+/* FEAT_PAuth: there are keys, which are the guest's. */
+bool cpu_has_pointer_authentication(void);
+
 #endif

@@ -3,8 +3,8 @@
 #ifndef NESTLING_VMM_AARCH64_OFFSETS_H
 #define NESTLING_VMM_AARCH64_OFFSETS_H
 
-#define VCPU_X(n) (8 + 8 * (n))
-#define VCPU_PC   264
+#define VCPU_X(n) (8 * (n))
+#define VCPU_PC   256
 
 /* Which of EL2's vectors the guest left by. */
 #define GUEST_EXIT_SYNC   0

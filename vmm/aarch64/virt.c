@@ -168,7 +168,7 @@ static uint64_t next_vmid(void)
 	return last;
 }
 
-enum err arch_vm_init(struct vm *vm)
+enum err new_stage2(struct vm *vm)
 {
 	vm->arch.vtcr = make_vtcr(&vm->as.npt.config);
 	if (id_field(read_sysreg(id_aa64mmfr1_el1), ID_AA64MMFR1_VMIDBITS_SHIFT))
@@ -176,13 +176,26 @@ enum err arch_vm_init(struct vm *vm)
 	if (ipa_range(BIT(vm->as.npt.config.gpa_bits), &vm->arch.pa_range) != ERR_OK)
 		return ERR_RANGE;
 	vm->arch.vttbr = vm->as.npt.root.raw | next_vmid() << VTTBR_VMID_SHIFT;
-	vpl011_init(&vm->arch.console, GUEST_UART_BASE);
-	vm_add_device(vm, &vm->arch.console.device);
-	/* Whoever had the VMID before. */
+	return ERR_OK;
+}
+
+void enter_stage2(struct vm *vm)
+{
 	write_sysreg(vtcr_el2, vm->arch.vtcr);
 	arch_npt_flush(&vm->as, GPA(0), NPT_FLUSH_ALL);
 	write_sysreg(vttbr_el2, vm->arch.vttbr);
 	isb();
+}
+
+enum err arch_vm_init(struct vm *vm)
+{
+	enum err err = new_stage2(vm);
+
+	if (err != ERR_OK)
+		return err;
+	vpl011_init(&vm->arch.console, GUEST_UART_BASE);
+	vm_add_device(vm, &vm->arch.console.device);
+	enter_stage2(vm);
 	return ERR_OK;
 }
 

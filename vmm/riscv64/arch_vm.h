@@ -11,7 +11,27 @@ enum gpr { GPR_ZERO = 0, GPR_RA = 1, GPR_SP = 2, GPR_A0 = 10, GPR_A1, GPR_A2, GP
 
 struct vm_arch {
 	struct vuart console; /* the serial port it finds */
-	uint64_t vmid;
+	uint64_t vmid, hgatp;
+};
+
+struct fp_state {
+	uint64_t f[32];
+	uint64_t fcsr;
+};
+
+struct vector_csrs {
+	uint64_t vstart, vcsr, vl, vtype;
+};
+
+/* State that stays in the hart, since a VM runs to its end; a forked one brings its own in here. */
+struct kept_state {
+	uint64_t registers[12]; /* CSRs, as fork.c lists them */
+	uint64_t hvip;          /* what is pending for the guest */
+	uint64_t senvcfg;       /* where there is one */
+	struct fp_state fp;
+	struct vector_csrs vector;
+	hpa_t vectors;          /* a block of frames with the vector registers; raw 0: the hart has none */
+	unsigned vectors_order;
 };
 
 /* A load or store, decoded. */
@@ -24,9 +44,9 @@ struct access_insn {
 };
 
 /*
- * Of the guest's state, what the hypervisor's own code would change is here while the guest does not run. All else stays in the
- * hart's registers, because there is one VM with one vCPU: the vs* and h* CSRs, senvcfg and scounteren, FP and vector
- * registers, and what sstatus and hstatus say about where sret goes.
+ * Of the guest's state, what the hypervisor's own code would change is here while the guest does not run. All else
+ * stays in the hart's registers, because one VM with one vCPU runs to its end: the vs* and h* CSRs, senvcfg and
+ * scounteren, FP and vector registers, and what sstatus and hstatus say about where sret goes.
  */
 struct vcpu_arch {
 	uint64_t gpr[GPR_COUNT]; /* [0] stays 0 */
@@ -36,6 +56,7 @@ struct vcpu_arch {
 	uint64_t stval, htval, htinst;
 	struct access_insn access; /* behind the VM_EXIT_IO that is being served */
 	uint64_t timer;            /* when hvip.VSTIP is to be set, in host time, without Sstc; UINT64_MAX: never */
+	struct kept_state kept;    /* of a forked vCPU that has not run yet */
 };
 
 #endif

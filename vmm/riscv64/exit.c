@@ -216,6 +216,9 @@ void arch_vcpu_finish_hypercall(struct vcpu *vcpu, uint64_t result)
 	case HYPERCALL_NOT_SUPPORTED:
 		gpr[GPR_A0] = (uint64_t)SBI_ERR_NOT_SUPPORTED;
 		break;
+	case HYPERCALL_DENIED:
+		gpr[GPR_A0] = (uint64_t)SBI_ERR_DENIED;
+		break;
 	case HYPERCALL_INVALID:
 		gpr[GPR_A0] = (uint64_t)SBI_ERR_INVALID_PARAM;
 		break;

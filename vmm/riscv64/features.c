@@ -55,6 +55,7 @@ static void find_environment(struct riscv_features *features)
 	/* Privileged 1.11 has no such register. */
 	if (!csr_try_write(CSR_HENVCFG, wanted))
 		return;
+	features->senvcfg = true; /* of the same version */
 	features->henvcfg = csr_read(CSR_HENVCFG) & wanted;
 	/* QEMU 7.2 keeps this bit without having the extension. */
 	if (!hart_has_extension("svpbmt"))

@@ -3,8 +3,8 @@
 #ifndef NESTLING_VMM_RISCV64_OFFSETS_H
 #define NESTLING_VMM_RISCV64_OFFSETS_H
 
-#define VCPU_GPR(n)  (8 + 8 * (n))
-#define VCPU_PC      264
-#define VCPU_HOST_SP 272
+#define VCPU_GPR(n)  (8 * (n))
+#define VCPU_PC      256
+#define VCPU_HOST_SP 264
 
 #endif

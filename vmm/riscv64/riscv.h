@@ -38,6 +38,7 @@ struct riscv_features {
 	bool sv39x4, sv48x4, sv57x4;
 	uint8_t vmid_bits;
 	uint64_t henvcfg; /* what the guest is given: bits that stick */
+	bool senvcfg;     /* the register is there */
 	bool sstc;        /* the guest has a timer of its own, and its compare register is ours to reset */
 	bool pbmt;        /* G-stage entries can carry a memory type */
 	uint32_t cache_block; /* bytes that cbo.flush works on; 0: there is none that we may use */
@@ -69,6 +70,8 @@ void timer_reset(struct vcpu *vcpu);
 void timer_set(struct vcpu *vcpu, uint64_t deadline);
 /* Our own timer has fired while the guest ran. */
 void timer_fired(struct vcpu *vcpu);
+/* The deadline, to be taken to another vCPU by timer_set. */
+uint64_t timer_deadline(const struct vcpu *vcpu);
 /* Is there an interrupt that the guest has enabled, or can there be one? And wait for it, if so. */
 bool timer_can_wake(const struct vcpu *vcpu);
 void timer_wait(struct vcpu *vcpu);
@@ -76,8 +79,18 @@ void timer_wait(struct vcpu *vcpu);
 /* inject.c: make the guest take an exception, as if the hart had delivered it there. */
 void inject_exception(struct vcpu *vcpu, enum cause cause, uint64_t tval);
 
+/* virt.c: a VMID and what goes with it for hgatp; and let it hold, with nothing cached of whoever had it before. */
+void new_gstage(struct vm *vm);
+void enter_gstage(const struct vm *vm);
+
+/* fp.S: copy FP and vector registers, which sstatus must have on. */
+void fp_save(struct fp_state *fp);
+void fp_load(const struct fp_state *fp);
+void vector_save(void *registers, struct vector_csrs *csrs);
+void vector_load(const void *registers, const struct vector_csrs *csrs);
+uint64_t vector_bytes(void); /* of one register */
+
 /* walk.c: the guest-physical address behind a fault, for harts that do not tell it. */
 void walk_find_fault(struct vcpu *vcpu, struct npt_fault *fault);
-
 
 #endif

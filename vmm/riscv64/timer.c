@@ -14,7 +14,7 @@ static uint64_t guest_now(void)
 	return csr_read(CSR_TIME) + csr_read(CSR_HTIMEDELTA);
 }
 
-static uint64_t deadline(const struct vcpu *vcpu)
+uint64_t timer_deadline(const struct vcpu *vcpu)
 {
 	return riscv_features.sstc ? csr_read(CSR_VSTIMECMP) : vcpu->arch.timer;
 }
@@ -72,14 +72,14 @@ static bool is_pending(void)
 
 bool timer_can_wake(const struct vcpu *vcpu)
 {
-	return is_pending() || (csr_read(CSR_VSIE) & VSIE_OF(BIT(IRQ_VSTI)) && deadline(vcpu) != NEVER);
+	return is_pending() || (csr_read(CSR_VSIE) & VSIE_OF(BIT(IRQ_VSTI)) && timer_deadline(vcpu) != NEVER);
 }
 
 /* Interrupts are off in the hypervisor; wfi returns when one is pending all the same. */
 void timer_wait(struct vcpu *vcpu)
 {
 	while (!is_pending() && timer_can_wake(vcpu)) {
-		arm_host(deadline(vcpu));
+		arm_host(timer_deadline(vcpu));
 		while (!(csr_read(CSR_SIP) & BIT(IRQ_STI)))
 			wfi();
 		timer_fired(vcpu);

@@ -5,6 +5,7 @@
 #include "include/arch/riscv64/guarded.h"
 #include "include/arch/riscv64/insn.h"
 #include "include/log.h"
+#include "mm/frame.h"
 #include "vmm/riscv64/offsets.h"
 #include "vmm/riscv64/riscv.h"
 
@@ -174,26 +175,40 @@ void arch_vm_ram_layout(struct vm *vm, uint64_t ram)
 	vm->ram_ranges = 1;
 }
 
-enum err arch_vm_init(struct vm *vm)
+void new_gstage(struct vm *vm)
 {
 	const struct npt *npt = &vm->as.npt;
 	uint64_t mode = (uint64_t)mode_of_levels(npt->config.levels)->mode;
 
-	vuart_init(&vm->arch.console, IO_MEMORY, GUEST_UART_BASE);
-	vm_add_device(vm, &vm->arch.console.device);
 	next_vmid = (next_vmid + 1) & (BIT(riscv_features.vmid_bits) - 1);
 	vm->arch.vmid = next_vmid;
-	csr_write(CSR_HGATP, mode << ATP_MODE_SHIFT | next_vmid << HGATP_VMID_SHIFT | npt->root.raw >> PAGE_SHIFT);
+	vm->arch.hgatp = mode << ATP_MODE_SHIFT | next_vmid << HGATP_VMID_SHIFT | npt->root.raw >> PAGE_SHIFT;
+}
+
+void enter_gstage(const struct vm *vm)
+{
+	csr_write(CSR_HGATP, vm->arch.hgatp);
 	/* Whoever had this VMID before is forgotten, and with it what was first-stage translated under it. */
-	hfence_gvma_vmid(next_vmid);
+	hfence_gvma_vmid(vm->arch.vmid);
 	hfence_vvma_all();
+}
+
+enum err arch_vm_init(struct vm *vm)
+{
+	vuart_init(&vm->arch.console, IO_MEMORY, GUEST_UART_BASE);
+	vm_add_device(vm, &vm->arch.console.device);
+	new_gstage(vm);
+	enter_gstage(vm);
 	return ERR_OK;
 }
 
 void arch_vm_free(struct vm *vm)
 {
-	(void)vm;
+	struct kept_state *kept = &vm->vcpu.arch.kept;
+
 	csr_write(CSR_HGATP, 0);
+	if (kept->vectors.raw)
+		frame_free(kept->vectors, kept->vectors_order);
 }
 
 uint16_t arch_elf_machine(void)

@@ -42,6 +42,25 @@ struct vmx_vcpu {
 	uint64_t cr8;      /* the guest's task priority: there is no APIC behind it */
 };
 
+/* The FXSAVE area: all there is, for CPUID offers no XSAVE. */
+struct fp_state {
+	uint16_t fcw;
+	uint8_t to_mxcsr[22];
+	uint32_t mxcsr;
+	uint8_t registers[484];
+} __attribute__((aligned(16)));
+
+/*
+ * State that no control block holds. It stays in the CPU, since a VM runs to its end; a forked one brings its own in
+ * here. The latter three are VMX's only, for the VMCB has them.
+ */
+struct kept_state {
+	struct fp_state fp;
+	uint64_t dr[4];
+	uint64_t dr6, cr2;
+	uint64_t msrs[5];
+};
+
 struct vcpu_arch {
 	/*
 	 * The guest's general registers while it does not run. RSP (and on SVM RAX) live in the control block: their
@@ -53,6 +72,7 @@ struct vcpu_arch {
 		struct vmx_vcpu vmx;
 	};
 	unsigned stray_msrs; /* accesses to MSRs the guest does not have; the first few are told */
+	struct kept_state kept; /* of a forked vCPU that has not run yet */
 };
 
 #endif

@@ -139,18 +139,7 @@ static enum err write_boot_params(struct vm *vm, const struct identity_map *map)
 }
 
 /* Intel SDM vol. 1 "FXSAVE Area": all zero but for these two, which FNINIT and a reset give. */
-static void reset_fpu(void)
-{
-	static const struct {
-		uint16_t fcw;
-		uint8_t to_mxcsr[22];
-		uint32_t mxcsr;
-		uint8_t registers[484];
-	} __attribute__((aligned(16))) reset = { .fcw = 0x37f, .mxcsr = 0x1f80 };
-
-	/* Firmware has used these registers; nobody but the guest does from now on. */
-	__asm__ volatile("fxrstor64 %0" : : "m"(reset));
-}
+static const struct fp_state fp_reset = { .fcw = 0x37f, .mxcsr = 0x1f80 };
 
 enum err arch_vcpu_reset(struct vcpu *vcpu, gpa_t entry)
 {
@@ -182,7 +171,7 @@ enum err arch_vcpu_reset(struct vcpu *vcpu, gpa_t entry)
 		vcpu->arch.gpr[i] = 0;
 	vcpu->arch.gpr[RSI] = state.rsi;
 	vcpu->arch.stray_msrs = 0;
-	reset_fpu();
+	fp_load(&fp_reset); /* firmware has used these registers */
 	virt->reset(vcpu, &state);
 	return ERR_OK;
 }

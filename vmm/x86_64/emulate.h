@@ -3,8 +3,20 @@
 #ifndef NESTLING_VMM_X86_64_EMULATE_H
 #define NESTLING_VMM_X86_64_EMULATE_H
 
+#include "include/arch/x86_64/cpu.h"
 #include "include/arch/x86_64/insn.h"
 #include "vmm/vm.h"
+
+/* fp.S: x87 and SSE registers. */
+void fp_save(struct fp_state *fp);
+void fp_load(const struct fp_state *fp);
+
+/*
+ * inject.c: an instruction has met a fault, `vector`, in the middle of delivering an event. Which exception does the
+ * CPU raise? False: none that the guest could go on after.
+ */
+enum event_kind { EVENT_BY_HARDWARE, EVENT_BY_INSTRUCTION, EVENT_OUTSIDE };
+bool fault_in_delivery(enum event_kind kind, uint8_t delivered, enum vector *vector);
 
 /* What CPUID tells the guest. */
 struct cpuid_regs guest_cpuid(const struct vm *vm, uint32_t leaf, uint32_t subleaf);

@@ -162,6 +162,11 @@ void arch_vcpu_finish_hypercall(struct vcpu *vcpu, uint64_t result)
 	virt->finish_hypercall(vcpu, result);
 }
 
+bool arch_inject_denied(struct vcpu *vcpu, const struct vm_exit *exit)
+{
+	return virt->inject_denied(vcpu, exit);
+}
+
 void arch_exit_describe(struct vcpu *vcpu, const struct vm_exit *exit, char *text, size_t size)
 {
 	if (size == 0)

@@ -61,6 +61,9 @@ struct virt_ops {
 	/* Get and give back the control structures of a VM with its vCPU. */
 	enum err (*vm_init)(struct vm *vm);
 	void (*vm_free)(struct vm *vm);
+	/* As arch_vm_fork and arch_vcpu_load, apart from general registers, debug addresses, FP and devices. */
+	enum err (*vm_fork)(struct vm *child, const struct vm *parent);
+	void (*load)(struct vcpu *vcpu);
 	/* Set everything but the general registers to the entry state. */
 	void (*reset)(struct vcpu *vcpu, const struct entry_state *entry);
 
@@ -69,6 +72,7 @@ struct virt_ops {
 	bool (*handle_exit)(struct vcpu *vcpu, struct vm_exit *exit);
 	void (*finish_io)(struct vcpu *vcpu, const struct vm_exit *exit);
 	void (*finish_hypercall)(struct vcpu *vcpu, uint64_t result);
+	bool (*inject_denied)(struct vcpu *vcpu, const struct vm_exit *exit);
 	/* What the exit was; the guest's program counter and bytes are added by the caller. */
 	void (*describe)(struct vcpu *vcpu, const struct vm_exit *exit, char *text, size_t size);
 

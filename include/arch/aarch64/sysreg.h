@@ -180,6 +180,7 @@ static inline unsigned id_field(uint64_t id, unsigned shift)
 
 /* PSTATE as SPSR_ELx holds it. */
 #define PSTATE_MODE   BITS(3, 0)
+#define PSTATE_EL0T   UINT64_C(0x0)
 #define PSTATE_EL1T   UINT64_C(0x4)
 #define PSTATE_EL1H   UINT64_C(0x5)
 #define PSTATE_AARCH32 BIT(4)

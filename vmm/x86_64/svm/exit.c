@@ -6,20 +6,28 @@
 #include "vmm/x86_64/diagnose.h"
 #include "vmm/x86_64/emulate.h"
 
+/* What was being delivered: AMD APM vol. 2 "EXITINTINFO". INT3 and INTO have the type of an exception. */
+static enum event_kind event_kind(uint64_t event)
+{
+	switch (EVENT_TYPE(event)) {
+	case EVENT_SOFTWARE:
+		return EVENT_BY_INSTRUCTION;
+	case EVENT_EXCEPTION:
+		return EVENT_VECTOR(event) == VECTOR_BP || EVENT_VECTOR(event) == VECTOR_OF ? EVENT_BY_INSTRUCTION :
+											      EVENT_BY_HARDWARE;
+	default:
+		return EVENT_OUTSIDE;
+	}
+}
+
 /*
  * An exit in the middle of delivering an event: deliver it when the guest goes on. What an instruction raised by
  * design (INT n, INT3, INTO) comes back when that instruction runs again, so it must not be injected as well.
- * AMD APM vol. 2 "EXITINTINFO".
  */
 static __attribute__((cold, noinline)) void reinject(struct vmcb *vmcb)
 {
-	uint64_t event = vmcb->exitintinfo;
-	bool by_instruction = EVENT_TYPE(event) == EVENT_SOFTWARE ||
-			      (EVENT_TYPE(event) == EVENT_EXCEPTION &&
-			       (EVENT_VECTOR(event) == VECTOR_BP || EVENT_VECTOR(event) == VECTOR_OF));
-
-	if (!by_instruction)
-		vmcb->event_inj = event;
+	if (event_kind(vmcb->exitintinfo) != EVENT_BY_INSTRUCTION)
+		vmcb->event_inj = vmcb->exitintinfo;
 }
 
 static _Noreturn __attribute__((cold, noinline)) void nested_entry_malformed(struct vcpu *vcpu, gpa_t gpa)
@@ -120,8 +128,23 @@ void svm_decode(struct vcpu *vcpu, struct vm_exit *exit)
 void svm_inject(struct vmcb *vmcb, enum vector vector)
 {
 	vmcb->event_inj = (uint64_t)vector | EVENT_EXCEPTION << 8 | EVENT_VALID;
-	if (vector == VECTOR_GP)
-		vmcb->event_inj |= EVENT_ERROR_CODE; /* 0 */
+	/* 0; real mode pushes none. */
+	if ((vector == VECTOR_GP || vector == VECTOR_DF) && vmcb->cr0 & CR0_PE)
+		vmcb->event_inj |= EVENT_ERROR_CODE;
+}
+
+/* #GP, because a nested fault does not tell the virtual address that #PF would have to. */
+bool svm_inject_denied(struct vcpu *vcpu, const struct vm_exit *exit)
+{
+	struct vmcb *vmcb = vcpu->arch.svm.vmcb;
+	uint64_t event = vmcb->exitintinfo;
+	enum vector vector = VECTOR_GP;
+
+	(void)exit;
+	if (event & EVENT_VALID && !fault_in_delivery(event_kind(event), EVENT_VECTOR(event), &vector))
+		return false;
+	svm_inject(vmcb, vector);
+	return true;
 }
 
 static void handle_msr(struct vcpu *vcpu, struct vmcb *vmcb)

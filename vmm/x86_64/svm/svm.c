@@ -130,6 +130,34 @@ static enum err svm_vm_init(struct vm *vm)
 	return ERR_OK;
 }
 
+/* What in a VMCB is of its VM alone. */
+static void set_vm(const struct vm *vm, struct vmcb *vmcb)
+{
+	vmcb->iopm_base_pa = vm->arch.svm.iopm.raw;
+	vmcb->msrpm_base_pa = vm->arch.svm.msrpm.raw;
+	vmcb->asid = vm->arch.svm.asid;
+	vmcb->nested_cr3 = vm->as.npt.root.raw;
+}
+
+static enum err svm_vm_fork(struct vm *child, const struct vm *parent)
+{
+	enum err err = svm_vm_init(child);
+	struct vmcb *vmcb = child->vcpu.arch.svm.vmcb;
+
+	if (err != ERR_OK)
+		return err;
+	*vmcb = *parent->vcpu.arch.svm.vmcb;
+	set_vm(child, vmcb);
+	svm_flush(child); /* what somebody who had the ASID before left */
+	svm_finish_hypercall(&child->vcpu, 0);
+	return ERR_OK;
+}
+
+static void svm_load(struct vcpu *vcpu)
+{
+	(void)vcpu; /* the VMCB has all */
+}
+
 static void reset_control(struct vm *vm, struct vmcb *vmcb)
 {
 	vmcb->intercept_cr_write = BIT(4);
@@ -143,13 +171,10 @@ static void reset_control(struct vm *vm, struct vmcb *vmcb)
 					   INTERCEPT_STGI | INTERCEPT_CLGI | INTERCEPT_SKINIT | INTERCEPT_RDTSCP |
 					   INTERCEPT_MONITOR | INTERCEPT_MWAIT | INTERCEPT_MWAIT_ARMED |
 					   INTERCEPT_XSETBV | INTERCEPT_RDPRU);
-	vmcb->iopm_base_pa = vm->arch.svm.iopm.raw;
-	vmcb->msrpm_base_pa = vm->arch.svm.msrpm.raw;
-	vmcb->asid = vm->arch.svm.asid;
+	set_vm(vm, vmcb);
 	/* The guest's IF and CR8 are its own; whether the machine's interrupts are taken, the host's IF (0) decides. */
 	vmcb->int_ctl = INT_CTL_V_INTR_MASKING;
 	vmcb->nested_ctl = NESTED_CTL_NP_ENABLE;
-	vmcb->nested_cr3 = vm->as.npt.root.raw;
 }
 
 static void reset_save(struct vmcb *vmcb, const struct entry_state *entry)
@@ -249,11 +274,14 @@ const struct virt_ops svm_ops = {
 	.flush = svm_flush,
 	.vm_init = svm_vm_init,
 	.vm_free = svm_vm_free,
+	.vm_fork = svm_vm_fork,
+	.load = svm_load,
 	.reset = svm_reset,
 	.run = svm_run,
 	.handle_exit = svm_handle_exit,
 	.finish_io = svm_finish_io,
 	.finish_hypercall = svm_finish_hypercall,
+	.inject_denied = svm_inject_denied,
 	.describe = svm_describe,
 	.get = svm_get,
 	.set = svm_set,

@@ -25,7 +25,8 @@ void svm_decode(struct vcpu *vcpu, struct vm_exit *exit);
 bool svm_handle_exit(struct vcpu *vcpu, struct vm_exit *exit);
 void svm_finish_io(struct vcpu *vcpu, const struct vm_exit *exit);
 void svm_finish_hypercall(struct vcpu *vcpu, uint64_t result);
-/* Give the guest an exception when it goes on; #GP with error code 0. */
+bool svm_inject_denied(struct vcpu *vcpu, const struct vm_exit *exit);
+/* Give the guest an exception when it goes on; #GP and #DF with error code 0. */
 void svm_inject(struct vmcb *vmcb, enum vector vector);
 
 /* control.c: serve VMEXIT_CR0_SEL_WRITE and that of a write to CR4. False: the instruction cannot be followed. */

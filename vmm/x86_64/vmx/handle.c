@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a guest gets for the VMX exits that generic code does not serve. */
+#include "include/arch/x86_64/msr.h"
 #include "vmm/x86_64/emulate.h"
 #include "vmm/x86_64/vmx/vmx.h"
 
@@ -13,11 +14,62 @@ static void inject(enum vector vector)
 	uint64_t info = (uint64_t)vector | INTR_EXCEPTION << 8 | INTR_VALID;
 
 	/* Real mode pushes no error code. SDM vol. 3 "Checks on VMX Controls". */
-	if (vector == VECTOR_GP && vmread(GUEST_CR0) & CR0_PE) {
+	if ((vector == VECTOR_GP || vector == VECTOR_DF) && vmread(GUEST_CR0) & CR0_PE) {
 		info |= INTR_ERROR_CODE;
 		vmwrite(ENTRY_EXCEPTION_ERROR_CODE, 0);
 	}
 	vmwrite(ENTRY_INTERRUPTION_INFO, info);
+}
+
+/* A page fault as the guest's own tables would raise it, had they forbidden the access. */
+static void inject_page_fault(struct vcpu *vcpu, unsigned access)
+{
+	uint64_t error = PF_PRESENT;
+
+	if (access & NPT_W)
+		error |= PF_WRITE;
+	if (AR_DPL(vmread(GUEST_SS_ACCESS_RIGHTS)) == 3)
+		error |= PF_USER;
+	/* SDM vol. 3 "Page-Fault Exceptions": I/D, where fetches can be forbidden at all. */
+	if (access & NPT_X && (vmread(GUEST_IA32_EFER) & EFER_NXE || virt->get(vcpu, FIELD_CR4) & CR4_SMEP))
+		error |= PF_FETCH;
+	write_cr2(vmread(GUEST_LINEAR_ADDRESS));
+	vmwrite(ENTRY_EXCEPTION_ERROR_CODE, error);
+	vmwrite(ENTRY_INTERRUPTION_INFO, VECTOR_PF | INTR_EXCEPTION << 8 | INTR_VALID | INTR_ERROR_CODE);
+}
+
+static enum event_kind event_kind(uint64_t info)
+{
+	switch (INTR_TYPE(info)) {
+	case INTR_EXCEPTION:
+		return EVENT_BY_HARDWARE;
+	case INTR_SOFTWARE:
+	case INTR_PRIVILEGED:
+	case INTR_SOFTWARE_EXCEPTION:
+		return EVENT_BY_INSTRUCTION;
+	default:
+		return EVENT_OUTSIDE;
+	}
+}
+
+/*
+ * #PF where there was a linear address, and the access was to what it translates to; #GP for an access to a paging
+ * structure, which the exit tells nothing more about.
+ */
+bool vmx_inject_denied(struct vcpu *vcpu, const struct vm_exit *exit)
+{
+	const uint64_t both = EPTV_LINEAR | EPTV_FINAL;
+	uint64_t vectoring = vmread(IDT_VECTORING_INFO);
+	bool page_fault = (vmread(EXIT_QUALIFICATION) & both) == both && vmread(GUEST_CR0) & CR0_PG;
+	enum vector vector = page_fault ? VECTOR_PF : VECTOR_GP;
+
+	if (vectoring & INTR_VALID && !fault_in_delivery(event_kind(vectoring), INTR_VECTOR(vectoring), &vector))
+		return false;
+	if (vector == VECTOR_PF)
+		inject_page_fault(vcpu, exit->fault.access);
+	else
+		inject(vector);
+	return true;
 }
 
 /* Step over an instruction that has been carried out; that ends the shadow of an STI or MOV SS before it. */

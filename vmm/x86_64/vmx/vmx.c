@@ -99,25 +99,30 @@ static void vmx_npt_config(struct npt_config *config)
 	config->exec_only = caps & EPT_CAP_EXEC_ONLY;
 }
 
-static uint64_t eptp_of(const struct npt *npt)
+uint64_t vmx_eptp(const struct npt *npt)
 {
 	return npt->root.raw | EPTP_WB | EPTP_LEVELS(npt->config.levels) | (npt->config.hw_ad ? EPTP_ENABLE_AD : 0);
 }
 
-static void vmx_flush(struct vm *vm)
+void vmx_flush(struct vm *vm)
 {
 	/* Reaches every VPID's, so INVVPID is not needed. SDM vol. 3 "Operations that Invalidate Cached Mappings". */
 	if (vmx_caps.ept_vpid & EPT_CAP_INVEPT_SINGLE)
-		invept(INVEPT_SINGLE_CONTEXT, eptp_of(&vm->as.npt));
+		invept(INVEPT_SINGLE_CONTEXT, vmx_eptp(&vm->as.npt));
 	else
 		invept(INVEPT_ALL_CONTEXT, 0);
 }
 
+void vmx_load_vmcs(hpa_t vmcs)
+{
+	if (!vmptrld(vmcs))
+		panic("vmx: VMPTRLD of %#lx failed", vmcs.raw);
+	vmx_current = vmcs;
+}
+
 void vmx_load(struct vcpu *vcpu)
 {
-	if (!vmptrld(vcpu->arch.vmx.vmcs))
-		panic("vmx: VMPTRLD of %#lx failed", vcpu->arch.vmx.vmcs.raw);
-	vmx_current = vcpu->arch.vmx.vmcs;
+	vmx_load_vmcs(vcpu->arch.vmx.vmcs);
 }
 
 /* A bit for each MSR: reads of the low and the high range, then writes. SDM vol. 3 "MSR-Bitmap Address". */
@@ -139,16 +144,24 @@ static void fill_msr_bitmap(hpa_t bitmap)
 		msr_bitmap_pass(map, msr_passthrough[i]);
 }
 
+void vmx_clear(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = &vcpu->arch.vmx;
+
+	if (!vmclear(vmx->vmcs))
+		panic("vmx: VMCLEAR of %#lx failed", vmx->vmcs.raw);
+	if (vmx_current.raw == vmx->vmcs.raw)
+		vmx_current = HPA(0);
+	vmx->launched = 0;
+	vmx->host_rsp = 0;
+}
+
 static void vmx_vm_free(struct vm *vm)
 {
 	struct vmx_vcpu *vcpu = &vm->vcpu.arch.vmx;
 
 	if (vcpu->vmcs.raw) {
-		/* The CPU may hold parts of it until VMCLEAR. */
-		if (!vmclear(vcpu->vmcs))
-			panic("vmx: VMCLEAR of %#lx failed", vcpu->vmcs.raw);
-		if (vmx_current.raw == vcpu->vmcs.raw)
-			vmx_current = HPA(0);
+		vmx_clear(&vm->vcpu); /* the CPU may hold parts of it until then */
 		frame_free(vcpu->vmcs, 0);
 	}
 	if (vm->arch.vmx.msr_bitmap.raw)
@@ -157,7 +170,7 @@ static void vmx_vm_free(struct vm *vm)
 	*vcpu = (struct vmx_vcpu){ 0 };
 }
 
-static enum err vmx_vm_init(struct vm *vm)
+enum err vmx_vm_init(struct vm *vm)
 {
 	struct vmx_vcpu *vcpu = &vm->vcpu.arch.vmx;
 	enum err err;
@@ -177,16 +190,10 @@ static enum err vmx_vm_init(struct vm *vm)
 
 static void vmx_reset(struct vcpu *vcpu, const struct entry_state *entry)
 {
-	struct vmx_vcpu *vmx = &vcpu->arch.vmx;
-
-	if (!vmclear(vmx->vmcs))
-		panic("vmx: VMCLEAR of %#lx failed", vmx->vmcs.raw);
-	vmx_current = HPA(0);
+	vmx_clear(vcpu);
 	vmx_make_current(vcpu);
-	vmx->launched = 0;
-	vmx->host_rsp = 0;
-	vmx->cr8 = 0;
-	vmx_write_controls(vcpu->vm, eptp_of(&vcpu->vm->as.npt));
+	vcpu->arch.vmx.cr8 = 0;
+	vmx_write_controls(vcpu->vm, vmx_eptp(&vcpu->vm->as.npt));
 	vmx_write_host_state();
 	vmx_write_guest_state(entry);
 	vmx_flush(vcpu->vm);
@@ -250,11 +257,14 @@ const struct virt_ops vmx_ops = {
 	.flush = vmx_flush,
 	.vm_init = vmx_vm_init,
 	.vm_free = vmx_vm_free,
+	.vm_fork = vmx_vm_fork,
+	.load = vmx_load_kept,
 	.reset = vmx_reset,
 	.run = vmx_run,
 	.handle_exit = vmx_handle_exit,
 	.finish_io = vmx_finish_io,
 	.finish_hypercall = vmx_finish_hypercall,
+	.inject_denied = vmx_inject_denied,
 	.describe = vmx_describe,
 	.get = vmx_get,
 	.set = vmx_set,

@@ -46,6 +46,11 @@ void vmx_finish_hypercall(struct vcpu *vcpu, uint64_t result);
 
 /* handle.c */
 bool vmx_handle_exit(struct vcpu *vcpu, struct vm_exit *exit);
+bool vmx_inject_denied(struct vcpu *vcpu, const struct vm_exit *exit);
+
+/* fork.c */
+enum err vmx_vm_fork(struct vm *child, const struct vm *parent);
+void vmx_load_kept(struct vcpu *vcpu);
 
 /* describe.c */
 void vmx_describe(struct vcpu *vcpu, const struct vm_exit *exit, char *text, size_t size);
@@ -54,7 +59,12 @@ void vmx_describe(struct vcpu *vcpu, const struct vm_exit *exit, char *text, siz
 const char *vmx_bad_guest_state(void);
 
 /* vmx.c */
+enum err vmx_vm_init(struct vm *vm);
+void vmx_clear(struct vcpu *vcpu); /* the VMCS, for a first entry */
+uint64_t vmx_eptp(const struct npt *npt);
+void vmx_flush(struct vm *vm);
 extern hpa_t vmx_current; /* the VMCS that VMREAD and VMWRITE act on; one CPU runs guests so far */
+void vmx_load_vmcs(hpa_t vmcs);
 void vmx_load(struct vcpu *vcpu);
 uint64_t vmx_get_gpr(struct vcpu *vcpu, enum gpr gpr);
 

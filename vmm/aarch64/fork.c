@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A guest forks: its registers, which stay in the CPU, and its devices, copied; and put back when the copy's turn has
+ * come. What EL2 decides of EL1 is the same for all guests and stays as arch_vcpu_reset made it. Registers that trap
+ * have no value of the guest's.
+ */
+#include "include/arch/virt.h"
+
+#include <string.h>
+
+#include "vmm/aarch64/aarch64.h"
+#include "vmm/aarch64/features.h"
+
+#define FOR_KEPT_REGISTERS(each)                                                                                   \
+	each(sctlr_el1) each(tcr_el1) each(ttbr0_el1) each(ttbr1_el1) each(mair_el1) each(amair_el1) each(vbar_el1) \
+	each(cpacr_el1) each(contextidr_el1) each(tpidr_el1) each(tpidr_el0) each(tpidrro_el0) each(esr_el1)       \
+	each(far_el1) each(afsr0_el1) each(afsr1_el1) each(par_el1) each(elr_el1) each(spsr_el1) each(sp_el0)      \
+	each(sp_el1) each(csselr_el1) each(cntkctl_el1) each(cntvoff_el2) each(cntv_cval_el0) each(cntv_ctl_el0)   \
+	each(cntp_cval_el0) each(cntp_ctl_el0) each(vmpidr_el2)
+
+/* "APIAKeyLo_EL1" and those that follow it: instruction keys A and B, data keys A and B, the generic one. */
+#define FOR_PAUTH_KEYS(each)                                                                  \
+	each(S3_0_C2_C1_0) each(S3_0_C2_C1_1) each(S3_0_C2_C1_2) each(S3_0_C2_C1_3)           \
+	each(S3_0_C2_C2_0) each(S3_0_C2_C2_1) each(S3_0_C2_C2_2) each(S3_0_C2_C2_3)           \
+	each(S3_0_C2_C3_0) each(S3_0_C2_C3_1)
+
+#define COUNT(name) +1
+#define READ(name) *values++ = read_sysreg(name);
+#define WRITE(name) write_sysreg(name, *values++);
+_Static_assert(0 FOR_KEPT_REGISTERS(COUNT) == ARRAY_LEN(((struct kept_state *)0)->registers), "struct kept_state");
+_Static_assert(0 FOR_PAUTH_KEYS(COUNT) == PAUTH_KEYS, "PAUTH_KEYS");
+
+static void read_registers(uint64_t *values)
+{
+	FOR_KEPT_REGISTERS(READ)
+}
+
+static void write_registers(const uint64_t *values)
+{
+	FOR_KEPT_REGISTERS(WRITE)
+}
+
+static void read_pauth_keys(uint64_t *values)
+{
+	FOR_PAUTH_KEYS(READ)
+}
+
+void write_pauth_keys(const uint64_t keys[PAUTH_KEYS])
+{
+	const uint64_t *values = keys;
+
+	FOR_PAUTH_KEYS(WRITE)
+}
+
+enum err arch_vm_fork(struct vm *child, const struct vm *parent)
+{
+	struct vcpu_arch *arch = &child->vcpu.arch;
+	enum err err = new_stage2(child);
+
+	if (err != ERR_OK)
+		return err;
+	child->arch.console = parent->arch.console;
+	vm_add_device(child, &child->arch.console.device);
+	*arch = parent->vcpu.arch;
+	arch->x[0] = 0; /* the call's result; the CPU has stepped over HVC */
+	fp_save(&arch->kept.fp);
+	read_registers(arch->kept.registers);
+	if (cpu_has_pointer_authentication())
+		read_pauth_keys(arch->kept.keys);
+	return ERR_OK;
+}
+
+void arch_vcpu_load(struct vcpu *vcpu)
+{
+	const struct kept_state *kept = &vcpu->arch.kept;
+
+	fp_load(&kept->fp);
+	write_registers(kept->registers);
+	if (cpu_has_pointer_authentication())
+		write_pauth_keys(kept->keys);
+	enter_stage2(vcpu->vm);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * FP and SIMD registers, which hold the guest's values all the time. They are touched here only: cleared of what
+ * firmware left in them before a guest runs, and copied when it forks. Never on the way of an exit.
+ */
+
+	.arch	armv8-a+fp+simd
+	.text
+
+/* void reset_fp(void) */
+	.globl	reset_fp
+	.hidden	reset_fp
+	.type	reset_fp, %function
+reset_fp:
+	.irp	number, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	movi	v\number\().2d, #0
+	.endr
+	.irp	number, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+	movi	v\number\().2d, #0
+	.endr
+	msr	fpcr, xzr
+	msr	fpsr, xzr
+	ret
+	.size	reset_fp, . - reset_fp
+
+	.macro for_pairs op
+	\op	q0, q1, [x0]
+	\op	q2, q3, [x0, #32]
+	\op	q4, q5, [x0, #64]
+	\op	q6, q7, [x0, #96]
+	\op	q8, q9, [x0, #128]
+	\op	q10, q11, [x0, #160]
+	\op	q12, q13, [x0, #192]
+	\op	q14, q15, [x0, #224]
+	\op	q16, q17, [x0, #256]
+	\op	q18, q19, [x0, #288]
+	\op	q20, q21, [x0, #320]
+	\op	q22, q23, [x0, #352]
+	\op	q24, q25, [x0, #384]
+	\op	q26, q27, [x0, #416]
+	\op	q28, q29, [x0, #448]
+	\op	q30, q31, [x0, #480]
+	.endm
+
+/* void fp_save(struct fp_state *fp) */
+	.globl	fp_save
+	.hidden	fp_save
+	.type	fp_save, %function
+fp_save:
+	for_pairs stp
+	mrs	x1, fpcr
+	mrs	x2, fpsr
+	str	x1, [x0, #512]
+	str	x2, [x0, #520]
+	ret
+	.size	fp_save, . - fp_save
+
+/* void fp_load(const struct fp_state *fp) */
+	.globl	fp_load
+	.hidden	fp_load
+	.type	fp_load, %function
+fp_load:
+	for_pairs ldp
+	ldr	x1, [x0, #512]
+	ldr	x2, [x0, #520]
+	msr	fpcr, x1
+	msr	fpsr, x2
+	ret
+	.size	fp_load, . - fp_load
+
+	.section .note.GNU-stack, "", %progbits

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A guest forks: its registers, which stay in the hart, and its devices, copied; and put back when the copy's turn has
+ * come. henvcfg, hstateen0 and the like are the same for all guests and stay as arch_vcpu_reset made them.
+ */
+#include "include/arch/virt.h"
+
+#include <string.h>
+
+#include "drivers/riscv64/hart.h"
+#include "mm/frame.h"
+#include "vmm/riscv64/riscv.h"
+
+/* sstatus and hstatus say where sret goes. */
+#define FOR_KEPT_CSRS(each)                                                                                      \
+	each(CSR_VSSTATUS) each(CSR_VSIE) each(CSR_VSTVEC) each(CSR_VSSCRATCH) each(CSR_VSEPC) each(CSR_VSCAUSE) \
+	each(CSR_VSTVAL) each(CSR_VSATP) each(CSR_SCOUNTEREN) each(CSR_HTIMEDELTA)                                \
+	each(CSR_SSTATUS) each(CSR_HSTATUS)
+
+#define COUNT(name) +1
+#define READ(name) *values++ = csr_read(name);
+#define WRITE(name) csr_write(name, *values++);
+_Static_assert(0 FOR_KEPT_CSRS(COUNT) == ARRAY_LEN(((struct kept_state *)0)->registers), "struct kept_state");
+
+enum { VECTOR_REGISTERS = 32 };
+
+static void read_csrs(uint64_t *values)
+{
+	FOR_KEPT_CSRS(READ)
+}
+
+static void write_csrs(const uint64_t *values)
+{
+	FOR_KEPT_CSRS(WRITE)
+}
+
+static bool has_fp(void)
+{
+	return csr_read(CSR_SSTATUS) & SSTATUS_FS;
+}
+
+/* QEMU 7.2 keeps the bits of sstatus without having the extension. */
+static bool has_vectors(void)
+{
+	return csr_read(CSR_SSTATUS) & SSTATUS_VS && hart_has_extension("v");
+}
+
+static enum err save_vectors(struct kept_state *kept)
+{
+	enum err err;
+
+	while (PAGE_SIZE << kept->vectors_order < vector_bytes() * VECTOR_REGISTERS)
+		kept->vectors_order++;
+	err = frame_alloc(kept->vectors_order, &kept->vectors);
+	if (err == ERR_OK)
+		vector_save(frame_ptr(kept->vectors), &kept->vector);
+	return err;
+}
+
+enum err arch_vm_fork(struct vm *child, const struct vm *parent)
+{
+	struct vcpu_arch *arch = &child->vcpu.arch;
+	struct kept_state *kept = &arch->kept;
+
+	memcpy(arch->gpr, parent->vcpu.arch.gpr, sizeof(arch->gpr));
+	arch->pc = parent->vcpu.arch.pc;
+	arch->timer = timer_deadline(&parent->vcpu);
+	arch_vcpu_finish_hypercall(&child->vcpu, 0);
+	read_csrs(kept->registers);
+	kept->hvip = csr_read(CSR_HVIP);
+	if (riscv_features.senvcfg)
+		kept->senvcfg = csr_read(CSR_SENVCFG);
+	if (has_fp())
+		fp_save(&kept->fp);
+	if (has_vectors() && save_vectors(kept) != ERR_OK)
+		return ERR_NO_MEMORY;
+	child->arch.console = parent->arch.console;
+	vm_add_device(child, &child->arch.console.device);
+	new_gstage(child);
+	return ERR_OK;
+}
+
+void arch_vcpu_load(struct vcpu *vcpu)
+{
+	const struct kept_state *kept = &vcpu->arch.kept;
+
+	if (has_fp())
+		fp_load(&kept->fp);
+	if (kept->vectors.raw)
+		vector_load(frame_ptr(kept->vectors), &kept->vector);
+	if (riscv_features.senvcfg)
+		csr_write(CSR_SENVCFG, kept->senvcfg);
+	write_csrs(kept->registers);
+	timer_set(vcpu, vcpu->arch.timer); /* by the new htimedelta; it takes back what the old timer had raised */
+	csr_write(CSR_HVIP, kept->hvip);
+	enter_gstage(vcpu->vm);
+}
