@@ -15,6 +15,14 @@ static void share_leaf(hpa_t hpa, unsigned level, void *context)
 	child->stats.shared += npt_level_size(level);
 }
 
+/* Linear memory belongs to no space. */
+static void keep_leaf(hpa_t hpa, unsigned level, void *context)
+{
+	(void)hpa;
+	(void)level;
+	(void)context;
+}
+
 static enum err fork_area(struct addr_space *parent, struct addr_space *child, const struct area *area,
 			  struct npt_gather *gather)
 {
@@ -26,7 +34,7 @@ static enum err fork_area(struct addr_space *parent, struct addr_space *child, c
 	/* With the area in place, undoing takes out what the child has of its leaves, however many these are. */
 	area_insert(&child->areas, area);
 	return npt_clone(&parent->npt, &child->npt, GPA(area->start), area->end - area->start, owned, gather,
-			 owned ? share_leaf : NULL, child);
+			 owned ? share_leaf : keep_leaf, child);
 }
 
 /* Leaves of the parent that have become shared with nobody are its own again when it writes to them. */
