@@ -2,6 +2,7 @@
 /* See tests/host/space.h. */
 #include "tests/host/space.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,19 +10,20 @@ static uint64_t ram_load(void *memory, uint64_t hpa)
 {
 	struct space *space = memory;
 
-	return __atomic_load_n((uint64_t *)arena_at(&space->ram.arena, hpa), __ATOMIC_RELAXED);
+	return __atomic_load_n((uint64_t *)arena_at(&space->machine->ram.arena, hpa), __ATOMIC_RELAXED);
 }
 
 static void ram_set(void *memory, uint64_t hpa, uint64_t bits)
 {
 	struct space *space = memory;
 
-	__atomic_fetch_or((uint64_t *)arena_at(&space->ram.arena, hpa), bits, __ATOMIC_RELAXED);
+	__atomic_fetch_or((uint64_t *)arena_at(&space->machine->ram.arena, hpa), bits, __ATOMIC_RELAXED);
 }
 
 static unsigned on_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
 {
 	struct space *space = CONTAINER_OF(as, struct space, as);
+	unsigned instructions = size == NPT_FLUSH_ALL ? 1 : 3;
 
 	if (space->free_before == UINT64_MAX)
 		return 0; /* the end: no CPU runs on it any more */
@@ -29,8 +31,25 @@ static unsigned on_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
 	CHECK(ram_free_bytes() <= space->free_before, "%ju bytes freed before the flush",
 	      (uintmax_t)(ram_free_bytes() - space->free_before));
 	space->flushes++;
-	tlb_flush(&space->tlb, gpa.raw, size);
-	return 1;
+	space->instructions += instructions;
+	/* What this flush makes unreachable may be free at the next one, and what the operation has taken only to give it back. */
+	space->free_before = max_u64(space->free_before, ram_free_bytes() + tlb_flush(&space->tlb, gpa.raw, size));
+	return instructions;
+}
+
+/* What the CPUs see of a space that has just been made. */
+static void watch(struct space *space)
+{
+	space->view = (struct view){
+		.oracle = space->format->oracle,
+		.machine = format_machine(space->format),
+		.npt = &space->as.npt,
+	};
+	space->view.machine.root = space->as.npt.root.raw;
+	space->view.machine.load = ram_load;
+	space->view.machine.set = ram_set;
+	space->view.machine.memory = space;
+	tlb_open(&space->tlb, &space->view, space->format->break_before_make);
 }
 
 struct space *space_new(const struct format_case *format, uint64_t ram)
@@ -38,30 +57,63 @@ struct space *space_new(const struct format_case *format, uint64_t ram)
 	struct space *space = calloc(1, sizeof(*space));
 
 	assert_non_null(space);
+	space->machine = space;
 	space->format = format;
 	ram_open(&space->ram, SPACE_RAM_AT, ram, true);
 	CHECK_ERR(addr_space_new(&space->as, format->ops, &format->config, on_flush), ERR_OK);
-	space->view = (struct view){
-		.oracle = format->oracle,
-		.machine = format_machine(format),
-		.npt = &space->as.npt,
-	};
-	space->view.machine.root = space->as.npt.root.raw;
-	space->view.machine.load = ram_load;
-	space->view.machine.set = ram_set;
-	space->view.machine.memory = space;
-	tlb_open(&space->tlb, &space->view, format->break_before_make);
-	space->overhead = space->ram.usable - ram_free_bytes() - space->as.npt.table_bytes;
+	watch(space);
 	space_begin(space);
 	return space;
 }
 
-void space_free(struct space *space)
+static bool all_zero(const uint8_t *bytes, uint64_t size)
 {
+	return bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0;
+}
+
+/* Nobody has ever written to the blocks of zeros that are there. */
+static void check_zeros(unsigned max_order)
+{
+	uint64_t there = frame_get_stats().zero;
+	hpa_t block;
+
+	for (unsigned order = 0; order <= max_order; order += NPT_INDEX_BITS) {
+		if (!(there & PAGE_SIZE << order))
+			continue;
+		CHECK_ERR(frame_zero_block(order, &block), ERR_OK);
+		CHECK(all_zero(frame_ptr(block), PAGE_SIZE << order), "the zeros of order %u are not", order);
+	}
+}
+
+/* No CPU runs on it any more. */
+static void leave(struct space *space)
+{
+	if (space->gone)
+		return;
 	space->free_before = UINT64_MAX;
 	space->as.lock.held = false; /* a test that failed in a flush left it so */
 	addr_space_free(&space->as);
 	tlb_close(&space->tlb);
+	space->gone = true;
+}
+
+void space_end(struct space *space)
+{
+	leave(space);
+	space_check(space->machine);
+}
+
+void space_free(struct space *space)
+{
+	struct space *kin = space->next, *next;
+
+	for (; kin; kin = next) {
+		next = kin->next;
+		leave(kin);
+		free(kin);
+	}
+	leave(space);
+	check_zeros(NPT_INDEX_BITS);
 	ram_release(&space->ram);
 	ram_close(&space->ram);
 	free(space);
@@ -79,24 +131,116 @@ int space_teardown(void **state)
 	return 0;
 }
 
-int space_suite(const char *name, const struct format_test *tests, size_t count)
+static void add_tests(struct suite *suite, const struct format_test *tests, size_t count, const struct format_case *format,
+		      const char *name)
+{
+	for (size_t t = 0; t < count; t++)
+		suite_add(suite, tests[t].name, name, tests[t].test, space_setup, space_teardown, format);
+}
+
+static int run_suite(const char *name, const struct format_test *tests, size_t count, bool both_marks)
 {
 	static const char *const chosen[] = { "ept4", "ept4-old", "amd4", "stage2-40", "sv39x4" };
+	static struct format_case others[ARRAY_LEN(chosen)];
 	static struct suite suite;
 
 	suite.count = 0;
-	for (size_t t = 0; t < count; t++)
-		for (size_t f = 0; f < format_count; f++)
-			for (size_t c = 0; c < ARRAY_LEN(chosen); c++)
-				if (strcmp(formats[f].name, chosen[c]) == 0)
-					suite_add(&suite, tests[t].name, formats[f].name, tests[t].test, space_setup,
-						  space_teardown, &formats[f]);
+	for (size_t f = 0; f < format_count; f++)
+		for (size_t c = 0; c < ARRAY_LEN(chosen); c++) {
+			char other[80];
+
+			if (strcmp(formats[f].name, chosen[c]) != 0)
+				continue;
+			add_tests(&suite, tests, count, &formats[f], formats[f].name);
+			if (!both_marks)
+				continue;
+			others[c] = formats[f];
+			others[c].config.hw_ad = !others[c].config.hw_ad;
+			snprintf(other, sizeof(other), "%s-%s", chosen[c], others[c].config.hw_ad ? "hw" : "sw");
+			add_tests(&suite, tests, count, &others[c], other);
+		}
 	return suite_run(&suite, name);
+}
+
+int space_suite(const char *name, const struct format_test *tests, size_t count)
+{
+	return run_suite(name, tests, count, false);
+}
+
+int space_suite_both_marks(const char *name, const struct format_test *tests, size_t count)
+{
+	return run_suite(name, tests, count, true);
 }
 
 void space_begin(struct space *space)
 {
 	space->free_before = ram_free_bytes();
+}
+
+/* --- What must hold ------------------------------------------------------------------------------------------------ */
+
+#define USED    1
+#define WRITTEN 2
+
+/* Who maps which frame of the machine. */
+struct frame_census {
+	struct space *space;
+	uint8_t *frames; /* by frame: USED, WRITTEN */
+	uint64_t used;   /* frames of which that is said */
+	uint64_t memory, zeros[2]; /* of this space */
+};
+
+static void count_frame(struct frame_census *census, uint64_t hpa, const struct npt_leaf *leaf)
+{
+	uint8_t *frame = &census->frames[(hpa - census->space->machine->ram.arena.phys) / PAGE_SIZE];
+	uint8_t use = leaf->attr.prot & NPT_W ? USED | WRITTEN : USED;
+
+	CHECK(!(*frame & WRITTEN) && !(*frame && use & WRITTEN), "%#jx, at %#jx, is written here and seen there",
+	      (uintmax_t)hpa, (uintmax_t)leaf->gpa.raw);
+	census->used += *frame == 0;
+	*frame |= use;
+}
+
+static bool count_leaf(const struct npt_leaf *leaf, void *context)
+{
+	struct frame_census *census = context;
+	const struct area *area = area_find_from(&census->space->as.areas, leaf->gpa.raw);
+	uint64_t size = npt_level_size(leaf->level);
+	unsigned missing;
+
+	CHECK(area && leaf->gpa.raw >= area->start && area->end - leaf->gpa.raw >= size, "a leaf across areas at %#jx",
+	      (uintmax_t)leaf->gpa.raw);
+	missing = area->attr.prot & ~(unsigned)leaf->attr.prot;
+	CHECK(!(leaf->attr.prot & ~(unsigned)area->attr.prot), "more than the area permits at %#jx",
+	      (uintmax_t)leaf->gpa.raw);
+	CHECK(missing == 0 || (missing == NPT_W && (leaf->attr.shared || !census->space->format->config.hw_ad)),
+	      "prot %u, not %u, at %#jx", leaf->attr.prot, area->attr.prot, (uintmax_t)leaf->gpa.raw);
+	if (area->backend == AREA_LINEAR)
+		return true;
+	if (frame_is_zero(leaf->hpa)) {
+		CHECK(leaf->attr.shared && !(leaf->attr.prot & NPT_W) && leaf->level < 2, "zeros at %#jx",
+		      (uintmax_t)leaf->gpa.raw);
+		census->zeros[leaf->level]++;
+		return true;
+	}
+	census->memory += size;
+	for (uint64_t at = 0; at < size; at += PAGE_SIZE)
+		count_frame(census, leaf->hpa.raw + at, leaf);
+	return true;
+}
+
+static void check_stats(struct space *space, const struct frame_census *census)
+{
+	struct addr_space_stats stats = addr_space_get_stats(&space->as);
+
+	CHECK_EQ(stats.resident + stats.shared, census->memory);
+	CHECK_EQ(stats.zero_leaves[0], census->zeros[0]);
+	CHECK_EQ(stats.zero_leaves[1], census->zeros[1]);
+	CHECK(stats.resident_peak >= stats.resident, "peak %#jx", (uintmax_t)stats.resident_peak);
+	CHECK_EQ(stats.flushes, space->flushes);
+	CHECK_EQ(stats.flush_instructions, space->instructions);
+	CHECK_EQ(stats.handled_zero + stats.handled_fresh + stats.handled_unzero + stats.handled_copy + stats.handled_reuse +
+		 stats.handled_tracked, stats.faults[FAULT_HANDLED]);
 }
 
 static uint64_t hogged(const struct space *space)
@@ -108,18 +252,49 @@ static uint64_t hogged(const struct space *space)
 	return bytes;
 }
 
-void space_check(struct space *space)
+static void check_one(struct space *space, struct frame_census *census)
 {
-	struct addr_space_stats stats = addr_space_get_stats(&space->as);
-	uint64_t taken = space->ram.usable - ram_free_bytes() - hogged(space);
-
 	CHECK(!space->as.lock.held, "the lock is still held");
 	tlb_settle(&space->tlb);
 	view_check(&space->view, &space->as.env);
-	CHECK_EQ(taken, stats.resident + space->as.npt.table_bytes + space->overhead);
-	CHECK(stats.resident_peak >= stats.resident, "peak %#jx", (uintmax_t)stats.resident_peak);
-	CHECK_EQ(stats.flushes, space->flushes);
+	census->space = space;
+	census->memory = census->zeros[0] = census->zeros[1] = 0;
+	CHECK_ERR(npt_walk(&space->as.npt, GPA(0), BIT(space->format->config.gpa_bits), count_leaf, census), ERR_OK);
+	check_stats(space, census);
 }
+
+/* Frames that hold the areas' structures: a chain through the first bytes of each. */
+static uint64_t area_bytes(const struct space *space)
+{
+	uint64_t bytes = 0;
+
+	for (hpa_t frame = space->as.areas.chunks; frame.raw != 0; frame = *(hpa_t *)frame_ptr(frame))
+		bytes += PAGE_SIZE;
+	return bytes;
+}
+
+void space_check(struct space *space)
+{
+	struct space *machine = space->machine;
+	struct frame_census census = { .frames = calloc(1, machine->ram.arena.size / PAGE_SIZE) };
+	uint64_t taken = machine->ram.usable - ram_free_bytes() - hogged(machine), others = frame_get_stats().zero, owned = 0;
+
+	assert_non_null(census.frames);
+	for (struct space *kin = machine; kin; kin = kin->next) {
+		if (kin->gone)
+			continue;
+		check_one(kin, &census);
+		others += kin->as.npt.table_bytes + area_bytes(kin) + kin->overhead + (kin->as.reserve.raw ? PAGE_SIZE : 0);
+		owned += addr_space_get_stats(&kin->as).resident;
+	}
+	free(census.frames);
+	CHECK_EQ(taken, census.used * PAGE_SIZE + others);
+	CHECK(owned <= census.used * PAGE_SIZE, "%#jx bytes owned, %#jx in use", (uintmax_t)owned,
+	      (uintmax_t)(census.used * PAGE_SIZE));
+	check_zeros(0);
+}
+
+/* --- Operations ---------------------------------------------------------------------------------------------------- */
 
 enum err space_linear(struct space *space, uint64_t gpa, uint64_t hpa, uint64_t size, unsigned prot)
 {
@@ -169,6 +344,61 @@ void space_clear(struct space *space)
 	space_check(space);
 }
 
+enum err space_discard(struct space *space, uint64_t gpa, uint64_t size)
+{
+	enum err err;
+
+	space_begin(space);
+	err = addr_space_discard(&space->as, GPA(gpa), size);
+	space_check(space);
+	return err;
+}
+
+enum err space_set_policy(struct space *space, uint64_t gpa, uint64_t size, enum alloc_policy policy)
+{
+	enum err err;
+
+	space_begin(space);
+	err = addr_space_set_policy(&space->as, GPA(gpa), size, policy);
+	space_check(space);
+	return err;
+}
+
+uint64_t space_harvest(struct space *space, enum npt_mark mark, uint64_t gpa, uint64_t size, bool split, uint64_t *bitmap)
+{
+	uint64_t pages;
+
+	space_begin(space);
+	if (mark == NPT_ACCESSED)
+		CHECK_ERR(addr_space_scan_accessed(&space->as, GPA(gpa), size, bitmap, &pages), ERR_OK);
+	else
+		CHECK_ERR(addr_space_dirty_log(&space->as, GPA(gpa), size, split, bitmap, &pages), ERR_OK);
+	space_check(space);
+	return pages;
+}
+
+enum err space_fork(struct space *parent, struct space **child)
+{
+	struct space *space = calloc(1, sizeof(*space));
+	enum err err;
+
+	assert_non_null(space);
+	*space = (struct space){ .machine = parent->machine, .format = parent->format };
+	space_begin(parent);
+	err = addr_space_fork(&parent->as, &space->as);
+	*child = NULL;
+	if (err != ERR_OK) {
+		free(space);
+	} else {
+		watch(space);
+		space->next = parent->machine->next;
+		parent->machine->next = *child = space;
+		space_begin(space);
+	}
+	space_check(parent);
+	return err;
+}
+
 enum fault_outcome space_fault(struct space *space, uint64_t gpa, unsigned access)
 {
 	const struct npt_fault fault = {
@@ -203,4 +433,39 @@ unsigned space_level(struct space *space, uint64_t gpa)
 
 	CHECK(walk.status == ORACLE_OK, "nothing at %#jx", (uintmax_t)gpa);
 	return walk.level;
+}
+
+bool space_is_zero(struct space *space, uint64_t gpa)
+{
+	struct oracle_walk walk = view_walk(&space->view, gpa, 0);
+
+	return walk.status == ORACLE_OK && frame_is_zero(HPA(walk.hpa));
+}
+
+unsigned space_touch(struct space *space, uint64_t gpa, unsigned access)
+{
+	const struct npt_fault fault = { .gpa = GPA(gpa), .access = (uint8_t)access };
+	unsigned faults = 0;
+
+	for (; !space_allows(space, gpa, access); faults++) {
+		enum fault_outcome outcome;
+
+		space_begin(space);
+		outcome = addr_space_handle_fault(&space->as, &fault);
+		CHECK(outcome == FAULT_HANDLED && faults < 2, "%s at %#jx", fault_outcome_name(outcome), (uintmax_t)gpa);
+	}
+	view_touch(&space->view, gpa, access);
+	return faults;
+}
+
+void space_store(struct space *space, uint64_t gpa, uint8_t value)
+{
+	space_touch(space, gpa, NPT_RW);
+	*space_byte(space, gpa) = value;
+}
+
+uint8_t space_load(struct space *space, uint64_t gpa)
+{
+	space_touch(space, gpa, NPT_R);
+	return *space_byte(space, gpa);
 }

@@ -14,13 +14,17 @@
 
 struct space {
 	struct addr_space as;
+	struct space *machine; /* the space that it all began with: its `ram` is everybody's */
+	struct space *next;    /* all spaces of a machine, in a list that begins with that one */
+	bool gone;             /* freed, but the machine goes on */
 	struct ram ram;
 	const struct format_case *format;
 	struct view view;
 	struct tlb tlb;
-	uint64_t flushes;     /* as counted by the CPUs */
-	uint64_t free_before; /* free bytes when the operation under way began: no more may be free at a flush */
-	uint64_t overhead;    /* bytes taken by neither guest memory nor tables, when the space was new */
+	uint64_t flushes;      /* as counted by the CPUs, */
+	uint64_t instructions; /* and what these took */
+	uint64_t free_before;  /* no more bytes may be free at a flush: what was, and what earlier flushes allow */
+	uint64_t overhead;     /* bytes that the test itself has taken, hogs apart */
 };
 
 /* cmocka fixtures: the state is a struct format_case before, a struct space after. */
@@ -33,10 +37,12 @@ void space_free(struct space *space);
 
 /* Run each test over a few formats, one of each kind. */
 int space_suite(const char *name, const struct format_test *tests, size_t count);
+/* The same, and once more with the marks kept by software where hardware does, and the other way round. */
+int space_suite_both_marks(const char *name, const struct format_test *tests, size_t count);
 
 /* To be called before an operation that flushes. */
 void space_begin(struct space *space);
-/* Everything that must hold between operations: tables, counters, TLB, and where each frame is. */
+/* Everything that must hold between operations on any space of the machine: tables, counters, TLB, where each frame is. */
 void space_check(struct space *space);
 
 /* Operations with space_begin before and space_check after them. */
@@ -45,7 +51,24 @@ enum err space_alloc(struct space *space, uint64_t gpa, uint64_t size, unsigned 
 enum err space_unmap(struct space *space, uint64_t gpa, uint64_t size);
 enum err space_protect(struct space *space, uint64_t gpa, uint64_t size, unsigned prot);
 void space_clear(struct space *space);
+enum err space_discard(struct space *space, uint64_t gpa, uint64_t size);
+enum err space_set_policy(struct space *space, uint64_t gpa, uint64_t size, enum alloc_policy policy);
+/* How many pages were accessed or dirty; their bits are in `bitmap`. */
+uint64_t space_harvest(struct space *space, enum npt_mark mark, uint64_t gpa, uint64_t size, bool split, uint64_t *bitmap);
+/* A second space on the same machine; *child is NULL when there is none. */
+enum err space_fork(struct space *parent, struct space **child);
+/* The end of one space; the machine's others live on. */
+void space_end(struct space *space);
 enum fault_outcome space_fault(struct space *space, uint64_t gpa, unsigned access);
+
+/*
+ * What a guest's access comes to: marks if it is let through, else a fault that must be handled, and again. Returns how many
+ * faults that took. Checks next to nothing, so that it can be done often.
+ */
+unsigned space_touch(struct space *space, uint64_t gpa, unsigned access);
+/* The same for a byte. */
+void space_store(struct space *space, uint64_t gpa, uint8_t value);
+uint8_t space_load(struct space *space, uint64_t gpa);
 
 /* The guest's byte at `gpa`, by the oracle's walk; fails when the guest could not read it. */
 uint8_t *space_byte(struct space *space, uint64_t gpa);
@@ -53,5 +76,11 @@ uint8_t *space_byte(struct space *space, uint64_t gpa);
 bool space_allows(struct space *space, uint64_t gpa, unsigned access);
 /* Leaf level at `gpa`; fails when there is none. */
 unsigned space_level(struct space *space, uint64_t gpa);
+/* Does the guest see the shared zeros there? */
+bool space_is_zero(struct space *space, uint64_t gpa);
+static inline struct addr_space_stats space_stats(struct space *space)
+{
+	return addr_space_get_stats(&space->as);
+}
 
 #endif

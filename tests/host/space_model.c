@@ -383,21 +383,8 @@ void space_model_step(struct space_model *m)
 		compare_page(m, WINDOW + PAGE_SIZE * host_below(&m->rng, PAGES), false);
 }
 
-/* Areas may have taken another frame for their structures. */
-static void check_frames(struct space_model *m)
-{
-	struct space *s = m->s;
-	uint64_t taken = s->ram.usable - ram_free_bytes();
-	uint64_t overhead = taken - s->as.stats.resident - s->as.npt.table_bytes;
-
-	CHECK(overhead >= s->overhead && overhead <= s->overhead + PAGE_SIZE * 4, "%#jx bytes are nobody's",
-	      (uintmax_t)(overhead - s->overhead));
-	s->overhead = overhead;
-}
-
 void space_model_check(struct space_model *m)
 {
-	check_frames(m);
 	space_check(m->s);
 	compare_areas(m);
 	for (size_t i = 0; i < PAGES; i++)

@@ -204,13 +204,28 @@ void tlb_close(struct tlb *tlb)
 	*tlb = (struct tlb){ 0 };
 }
 
-void tlb_flush(struct tlb *tlb, uint64_t gpa, uint64_t size)
+/* Bytes that stale translations lead to, and that are not mapped where they were. */
+static uint64_t lost(const struct tlb *tlb)
 {
-	uint64_t end = size == NPT_FLUSH_ALL ? UINT64_MAX : gpa + size;
+	struct tlb_runs gone = { 0 };
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < tlb->stale.count; i++)
+		subtract(&tlb->stale.all[i], &tlb->now, same_offset, &gone);
+	for (size_t i = 0; i < gone.count; i++)
+		bytes += gone.all[i].end - gone.all[i].start;
+	free(gone.all);
+	return bytes;
+}
+
+uint64_t tlb_flush(struct tlb *tlb, uint64_t gpa, uint64_t size)
+{
+	uint64_t end = size == NPT_FLUSH_ALL ? UINT64_MAX : gpa + size, bytes;
 	struct tlb_runs kept = { 0 };
 	size_t tables = 0;
 
 	look(tlb);
+	bytes = lost(tlb);
 	for (size_t i = 0; i < tlb->stale.count; i++) {
 		const struct tlb_run *run = &tlb->stale.all[i];
 
@@ -226,7 +241,9 @@ void tlb_flush(struct tlb *tlb, uint64_t gpa, uint64_t size)
 		if (gpa > table->start || end < table->end)
 			tlb->stale_tables.all[tables++] = *table;
 	}
+	bytes += (tlb->stale_tables.count - tables) * PAGE_SIZE;
 	tlb->stale_tables.count = tables;
+	return bytes - lost(tlb);
 }
 
 static bool known(const struct tlb_tables *tables, uint64_t hpa)

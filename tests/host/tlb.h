@@ -41,8 +41,11 @@ struct tlb {
 
 void tlb_open(struct tlb *tlb, const struct view *view, bool break_before_make);
 void tlb_close(struct tlb *tlb);
-/* The CPUs are told to forget [gpa, gpa + size), or all of it. */
-void tlb_flush(struct tlb *tlb, uint64_t gpa, uint64_t size);
+/*
+ * The CPUs are told to forget [gpa, gpa + size), or all of it. Returns how much memory they may have reached until then, tables
+ * included, and cannot any more.
+ */
+uint64_t tlb_flush(struct tlb *tlb, uint64_t gpa, uint64_t size);
 /* A table's frame goes back to its owner. */
 void tlb_freed(struct tlb *tlb, uint64_t table);
 /* An operation has returned: nothing stale may be left that grants what the tables do not. */
