@@ -29,21 +29,27 @@ is shown as it comes.
   --guest FILE           a guest from a file instead: a static ELF64 executable, or on aarch64
                          and riscv64 a Linux "Image"
   --image FILE           boot this disk image as it is; what its nestling.cfg says holds, and
-                         --demo, --guest, --ram, --policy and --trace have no place
+                         --demo, --guest, --ram, --policy, --tracking, --trace have no place
   --ram SIZE             memory promised to the guest (default 1G)
   --host-ram SIZE        memory of the machine (default 512M; Bochs: 48M to 2048M)
-  --policy 4k|populate   give the guest its memory page by page, as it touches it, or all
-                         of it at once (default 4k)
+  --policy 4k|64k|2m|auto|populate
+                         give the guest its memory as it touches it, by so much at a time, by
+                         what pays (auto), or all of it at once (default 4k)
+  --tracking hardware|software
+                         who notes which pages are accessed and written (default hardware,
+                         where the CPU can)
   --trace                have every exit of the guest printed
-  --report FILE          write the run's report there, one JSON object
+  --report FILE          write the run's report there, one JSON object; where the guest has
+                         forked, one for each VM, a line each, the first VM's last
   --timeout SECONDS      give up after so long (default 120, Bochs 300, with --gdb never)
   --gdb                  wait for a debugger before the first instruction (not in Bochs)
   --help                 this text
 
 SIZE is a number of bytes, or one with K, M, G or T after it.
 
-The exit status is the guest's (255 for all above that), or 2 when this command was wrong,
-3 when the run failed and 4 when it was given up.
+The exit status is the guest's (255 for all above that; of a guest that forked, the first
+VM's), or 2 when this command was wrong, 3 when the run of any VM failed and 4 when it was
+given up.
 
 NESTLING_QEMU_ARGS in the environment holds more arguments for QEMU; where they contradict
 ours, like -cpu or -M, theirs hold.
@@ -59,7 +65,7 @@ source "$root/tools/machines.sh"
 
 # --- The command line ----------------------------------------------------------------
 
-isa=x86_64 virt='' firmware='' board='' demo='' guest='' image='' ram='' host_ram='' policy='' trace=''
+isa=x86_64 virt='' firmware='' board='' demo='' guest='' image='' ram='' host_ram='' policy='' tracking='' trace=''
 report='' timeout='' gdb=off
 
 parse() {
@@ -71,7 +77,7 @@ parse() {
             option=$1
         fi
         case $option in
-        --virt|--firmware|--board|--demo|--guest|--image|--ram|--host-ram|--policy|--report|--timeout)
+        --virt|--firmware|--board|--demo|--guest|--image|--ram|--host-ram|--policy|--tracking|--report|--timeout)
             [[ $# -ge 2 && -n $2 ]] || wrong "$option needs a value"
             option=${option#--}
             printf -v "${option//-/_}" %s "$2"
@@ -137,10 +143,11 @@ check_guest() { # FILE
 
 # What goes into nestling.cfg.
 check_config() {
-    demo=${demo:-lazy} policy=${policy:-4k} trace=${trace:-off} ram=${ram:-1G}
+    demo=${demo:-lazy} policy=${policy:-4k} tracking=${tracking:-hardware} trace=${trace:-off} ram=${ram:-1G}
     # shellcheck disable=SC2046 # the names are words
     one_of --demo "$demo" $(demos)
-    one_of --policy "$policy" 4k populate
+    one_of --policy "$policy" 4k 64k 2m auto populate
+    one_of --tracking "$tracking" hardware software
     size_of --ram "$ram" $((2 << 20)) $((256 << 40)) 4096
     ram=$bytes
     [[ -z $guest ]] || check_guest "$guest"
@@ -148,7 +155,7 @@ check_config() {
 
 check() {
     if [[ -n $image ]]; then
-        [[ -z $demo$guest$ram$policy$trace ]] || wrong "with --image, its own nestling.cfg says what to run"
+        [[ -z $demo$guest$ram$policy$tracking$trace ]] || wrong "with --image, its own nestling.cfg says what to run"
         [[ -f $image && -r $image ]] || wrong "no such image: $image"
     else
         check_config
@@ -201,6 +208,7 @@ make_disk() {
     {
         echo "ram = $ram"
         echo "policy = $policy"
+        echo "tracking = $tracking"
         echo "trace = $trace"
         if [[ -n $guest ]]; then
             echo 'guest = \guest'
@@ -254,16 +262,31 @@ explain() {
     explain_bochs
 }
 
-# Print `outcome guest_status` of the report on standard input, which is checked to be one.
+# Print `outcome guest_status vms vms_failed` of the report on standard input, checked to be one.
 read_report() {
     python3 -c '
 import json, sys
 report = json.load(sys.stdin)
-print(report["outcome"], min(int(report["guest_status"]), 255))' 2>/dev/null
+print(report["outcome"], min(int(report["guest_status"]), 255),
+      int(report["vms"]), int(report["vms_failed"]))' 2>/dev/null
+}
+
+# Write the reports of all VMs: those of forked ones were printed as each ended. A guest may have
+# printed what looks like them: then there are too many, and nobody can tell them apart.
+write_reports() { # VMS
+    local forked=''
+    if (($1 > 1)); then
+        forked=$(sed -n 's/^report: \({"isa":.*"vm":[0-9]*,.*}\)$/\1/p' "$run/console.log")
+        if (($(grep -c . <<<"$forked") != $1 - 1)); then
+            say "a guest printed what looks like a report: only the first VM's is written to $report"
+            forked=''
+        fi
+    fi
+    printf '%s\n' ${forked:+"$forked"} "$json" >"$report" || failed "the report could not be written to $report"
 }
 
 finish() {
-    local json outcome status
+    local json outcome status vms vms_failed
     [[ -z $report || $last_line == 'report: '* ]] || say "there is no report to write to $report"
     if [[ $end == timeout ]]; then
         say "given up after $timeout s"
@@ -280,11 +303,10 @@ finish() {
         failed "the machine stopped without a report"
     fi
     json=${last_line#report: }
-    read -r outcome status < <(read_report <<<"$json") || failed "the report makes no sense: $json"
-    if [[ -n $report ]]; then
-        printf '%s\n' "$json" >"$report" || failed "the report could not be written to $report"
-    fi
+    read -r outcome status vms vms_failed < <(read_report <<<"$json") || failed "the report makes no sense: $json"
+    [[ -z $report ]] || write_reports "$vms"
     [[ $outcome == exited ]] || { explain_bochs; failed "the guest did not end by itself: $outcome"; }
+    ((vms_failed == 0)) || failed "$vms_failed of $vms VMs did not end by themselves"
     exit "$status"
 }
 

@@ -3,6 +3,7 @@
 #include "vmm/hypercall.h"
 
 #include "drivers/console.h"
+#include "mm/frame.h"
 
 static bool write_chunk(void *bytes, uint64_t size, void *context)
 {
@@ -11,22 +12,33 @@ static bool write_chunk(void *bytes, uint64_t size, void *context)
 	return true;
 }
 
-static uint64_t console_call(struct vm *vm, gpa_t gpa, uint64_t size)
+static uint64_t result_of(enum err err)
 {
-	size = min_u64(size, HYPERCALL_CONSOLE_MAX);
-	switch (addr_space_iter_bytes(&vm->as, gpa, size, NPT_R, write_chunk, NULL)) {
+	switch (err) {
 	case ERR_OK:
-		return size;
+		return 0;
 	case ERR_NO_MEMORY:
 		return HYPERCALL_NO_MEMORY;
+	case ERR_DENIED:
+		return HYPERCALL_DENIED;
 	default:
 		return HYPERCALL_INVALID;
 	}
 }
 
+static uint64_t console_call(struct vm *vm, gpa_t gpa, uint64_t size)
+{
+	enum err err;
+
+	size = min_u64(size, HYPERCALL_CONSOLE_MAX);
+	err = addr_space_iter_bytes(&vm->as, gpa, size, NPT_R, write_chunk, NULL);
+	return err == ERR_OK ? size : result_of(err);
+}
+
 static uint64_t memory_info(struct vm *vm, uint64_t what)
 {
 	struct addr_space_stats stats = addr_space_get_stats(&vm->as);
+	const struct npt *npt = &vm->as.npt;
 
 	switch (what) {
 	case MEMORY_INFO_PROMISED:
@@ -34,12 +46,124 @@ static uint64_t memory_info(struct vm *vm, uint64_t what)
 	case MEMORY_INFO_RESIDENT:
 		return stats.resident;
 	case MEMORY_INFO_TABLES:
-		return vm->as.npt.table_bytes;
+		return npt->table_bytes;
 	case MEMORY_INFO_FAULTS:
 		return stats.faults[FAULT_HANDLED];
+	case MEMORY_INFO_PEAK:
+		return stats.resident_peak;
+	case MEMORY_INFO_SHARED:
+		return stats.shared;
+	case MEMORY_INFO_ZERO:
+		return stats.zero_leaves[0] * npt_level_size(0) + stats.zero_leaves[1] * npt_level_size(1);
+	case MEMORY_INFO_EXITS:
+		return vm->exits.fault;
+	case MEMORY_INFO_FLUSHES:
+		return stats.flush_instructions;
+	case MEMORY_INFO_HOST_FREE:
+		return frame_get_stats().free;
+	case MEMORY_INFO_LARGE:
+		return npt->leaves[1] * npt_level_size(1) + npt->leaves[2] * npt_level_size(2);
+	case MEMORY_INFO_RECLAIMED:
+		return stats.reclaimed;
 	default:
 		return HYPERCALL_INVALID;
 	}
+}
+
+/*
+ * The range of a call: whole pages of RAM. Devices' addresses, and what else there may be one day, are no guest's to
+ * change.
+ */
+static bool is_ram_range(const struct vm *vm, const struct hypercall *call)
+{
+	uint64_t start = call->arg[0], size = call->arg[1];
+
+	return size > 0 && is_aligned(start | size, PAGE_SIZE) && vm_is_ram(vm, GPA(start), size);
+}
+
+static uint64_t discard(struct vm *vm, const struct hypercall *call)
+{
+	if (!is_ram_range(vm, call))
+		return HYPERCALL_INVALID;
+	return result_of(addr_space_discard(&vm->as, GPA(call->arg[0]), call->arg[1]));
+}
+
+static uint64_t protect(struct vm *vm, const struct hypercall *call)
+{
+	if (!is_ram_range(vm, call) || call->arg[2] > NPT_RWX)
+		return HYPERCALL_INVALID;
+	return result_of(addr_space_protect(&vm->as, GPA(call->arg[0]), call->arg[1], (unsigned)call->arg[2]));
+}
+
+static uint64_t set_policy(struct vm *vm, const struct hypercall *call)
+{
+	if (!is_ram_range(vm, call) || call->arg[2] >= ALLOC_POLICIES)
+		return HYPERCALL_INVALID;
+	return result_of(addr_space_set_policy(&vm->as, GPA(call->arg[0]), call->arg[1],
+					       (enum alloc_policy)call->arg[2]));
+}
+
+static uint64_t fork_vm(struct vm *vm)
+{
+	unsigned number;
+	enum err err = vm_fork(vm, &number);
+
+	return err == ERR_OK ? number : result_of(err);
+}
+
+static uint64_t fault_mode(struct vm *vm, uint64_t mode)
+{
+	enum fault_mode before = vm->inject_denied ? FAULT_MODE_INJECT : FAULT_MODE_END;
+
+	if (mode != FAULT_MODE_END && mode != FAULT_MODE_INJECT)
+		return HYPERCALL_INVALID;
+	vm->inject_denied = mode == FAULT_MODE_INJECT;
+	return before;
+}
+
+static enum err harvest(struct vm *vm, const struct hypercall *call, uint64_t *bitmap, uint64_t *pages)
+{
+	gpa_t gpa = GPA(call->arg[0]);
+	uint64_t size = call->arg[1];
+
+	switch (call->arg[2]) {
+	case TRACK_ACCESSED:
+		return addr_space_scan_accessed(&vm->as, gpa, size, bitmap, pages);
+	case TRACK_DIRTY:
+	case TRACK_DIRTY_EXACT:
+		return addr_space_dirty_log(&vm->as, gpa, size, call->arg[2] == TRACK_DIRTY_EXACT, bitmap, pages);
+	default:
+		return ERR_INVALID;
+	}
+}
+
+static bool go_on(void *bytes, uint64_t size, void *context)
+{
+	(void)bytes;
+	(void)size;
+	(void)context;
+	return true;
+}
+
+/* What is harvested is gone: the guest's bitmap is made sure of first. */
+static uint64_t track(struct vm *vm, const struct hypercall *call)
+{
+	static uint64_t bitmap[HYPERCALL_TRACK_MAX / PAGE_SIZE / 64];
+	uint64_t to = call->arg[3], words = align_up(call->arg[1] / PAGE_SIZE, 64) / 64, pages;
+	bool wanted = to != HYPERCALL_TRACK_COUNT;
+	enum err err = ERR_OK;
+
+	if (!is_ram_range(vm, call) || call->arg[1] > HYPERCALL_TRACK_MAX)
+		return HYPERCALL_INVALID;
+	if (wanted && !vm_is_ram(vm, GPA(to), words * sizeof(*bitmap)))
+		return HYPERCALL_INVALID;
+	if (wanted)
+		err = addr_space_iter_bytes(&vm->as, GPA(to), words * sizeof(*bitmap), NPT_RW, go_on, NULL);
+	if (err == ERR_OK)
+		err = harvest(vm, call, bitmap, &pages);
+	if (err == ERR_OK && wanted)
+		err = addr_space_write(&vm->as, GPA(to), bitmap, words * sizeof(*bitmap));
+	return err == ERR_OK ? pages : result_of(err);
 }
 
 uint64_t hypercall_dispatch(struct vcpu *vcpu, const struct hypercall *call)
@@ -56,6 +180,18 @@ uint64_t hypercall_dispatch(struct vcpu *vcpu, const struct hypercall *call)
 		return console_call(vm, GPA(call->arg[0]), call->arg[1]);
 	case HYPERCALL_MEMORY_INFO:
 		return memory_info(vm, call->arg[0]);
+	case HYPERCALL_DISCARD:
+		return discard(vm, call);
+	case HYPERCALL_PROTECT:
+		return protect(vm, call);
+	case HYPERCALL_SET_POLICY:
+		return set_policy(vm, call);
+	case HYPERCALL_FORK:
+		return fork_vm(vm);
+	case HYPERCALL_FAULT_MODE:
+		return fault_mode(vm, call->arg[0]);
+	case HYPERCALL_TRACK:
+		return track(vm, call);
 	default:
 		return HYPERCALL_NOT_SUPPORTED;
 	}

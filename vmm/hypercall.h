@@ -23,7 +23,7 @@ enum hypercall_number {
 	HYPERCALL_TRACK = 9,         /* (gpa, bytes, enum track, gpa of a bitmap or ~0) -> pages */
 };
 
-#define HYPERCALL_ABI_VERSION 1
+#define HYPERCALL_ABI_VERSION 2
 
 enum memory_info {
 	MEMORY_INFO_PROMISED = 0, /* bytes of RAM the guest was promised */
@@ -54,6 +54,8 @@ enum track {
 
 /* Longest TRACK: its bitmap, a bit a page, fills a page. */
 #define HYPERCALL_TRACK_MAX MIB(128)
+/* Where the bitmap's address would be: only the number is wanted. */
+#define HYPERCALL_TRACK_COUNT UINT64_MAX
 
 /* Results below zero, as signed 64-bit numbers; the first is SMCCC's NOT_SUPPORTED. */
 #define HYPERCALL_NOT_SUPPORTED ((uint64_t)-1)

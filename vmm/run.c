@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The run loop: enter the guest, see why it stopped, do what that asks for. */
+#include <stdio.h>
+
 #include "include/arch/virt.h"
 #include "include/log.h"
 #include "mm/frame.h"
+#include "mm/query.h"
 #include "vmm/hypercall.h"
 
-/* Of accesses that nothing answers, this many are told; a guest must not flood the console. */
-enum { STRAY_IO_TOLD = 4 };
+/*
+ * Of accesses that nothing answers, and of those that are denied, so many are told; a guest must not flood the console.
+ */
+enum { STRAY_IO_TOLD = 4, STRAY_FAULTS_TOLD = 4 };
 
 void vm_add_device(struct vm *vm, struct io_device *device)
 {
@@ -53,16 +58,18 @@ static const char *access_text(unsigned access)
 	return access & NPT_W ? "write" : "read";
 }
 
-static const char *fault_text(enum fault_outcome outcome)
+/* What is wrong with the access, into `text`. */
+static void fault_text(struct vm *vm, gpa_t gpa, enum fault_outcome outcome, char *text, size_t size)
 {
-	switch (outcome) {
-	case FAULT_DENIED:
-		return "its permissions do not allow that";
-	case FAULT_NO_MEMORY:
-		return "the host has no frame left for it";
-	default:
-		return "the guest has no memory there";
-	}
+	struct addr_space_area area;
+
+	if (outcome == FAULT_NO_MEMORY)
+		snprintf(text, size, "the host has no frame left for it");
+	else if (outcome == FAULT_UNMAPPED || !addr_space_area_at(&vm->as, gpa, &area))
+		snprintf(text, size, "the guest has no memory there");
+	else
+		snprintf(text, size, "area %#lx-%#lx is %c%c%c", area.start.raw, area.start.raw + area.size,
+			 area.prot & NPT_R ? 'r' : '-', area.prot & NPT_W ? 'w' : '-', area.prot & NPT_X ? 'x' : '-');
 }
 
 /* A fault that ends the run: what it was, and where everything stood. */
@@ -72,9 +79,11 @@ static void fault_ends(struct vcpu *vcpu, const struct vm_exit *exit, enum fault
 		[FAULT_DENIED] = VM_DENIED, [FAULT_UNMAPPED] = VM_UNMAPPED, [FAULT_NO_MEMORY] = VM_NO_MEMORY,
 	};
 	struct vm *vm = vcpu->vm;
+	char why[80];
 
+	fault_text(vm, exit->fault.gpa, outcome, why, sizeof(why));
 	log_err("vm: guest %s at %#lx%s, pc %#lx: %s", access_text(exit->fault.access), exit->fault.gpa.raw,
-		exit->fault.on_guest_walk ? " (by its own page walk)" : "", exit->pc, fault_text(outcome));
+		exit->fault.on_guest_walk ? " (by its own page walk)" : "", exit->pc, why);
 	if (outcome == FAULT_NO_MEMORY) {
 		log_err("vm: resident %lu bytes of %lu promised, %lu bytes of tables, %lu bytes free",
 			addr_space_get_stats(&vm->as).resident, vm->options.ram, vm->as.npt.table_bytes,
@@ -86,6 +95,24 @@ static void fault_ends(struct vcpu *vcpu, const struct vm_exit *exit, enum fault
 	vm_end(vm, ends[outcome], 0);
 }
 
+/* The guest has asked for the fault that its platform has. False: it cannot take one here. */
+static __attribute__((cold)) bool inject_denied(struct vcpu *vcpu, const struct vm_exit *exit)
+{
+	struct vm *vm = vcpu->vm;
+	char why[80];
+
+	if (!vm->inject_denied || !arch_inject_denied(vcpu, exit))
+		return false;
+	if (vm->stray_faults >= STRAY_FAULTS_TOLD)
+		return true;
+	vm->stray_faults++;
+	fault_text(vm, exit->fault.gpa, FAULT_DENIED, why, sizeof(why));
+	log_warn("vm: guest %s at %#lx%s, pc %#lx: %s; it gets a fault%s", access_text(exit->fault.access),
+		 exit->fault.gpa.raw, exit->fault.on_guest_walk ? " (by its own page walk)" : "", exit->pc, why,
+		 vm->stray_faults == STRAY_FAULTS_TOLD ? "; no more of these will be told" : "");
+	return true;
+}
+
 static void handle_fault(struct vcpu *vcpu, const struct vm_exit *exit)
 {
 	struct vm *vm = vcpu->vm;
@@ -94,7 +121,7 @@ static void handle_fault(struct vcpu *vcpu, const struct vm_exit *exit)
 	vm->exits.fault++;
 	if (outcome == FAULT_SPURIOUS)
 		arch_npt_flush_local(vcpu, exit->fault.gpa);
-	else if (outcome != FAULT_HANDLED)
+	else if (outcome != FAULT_HANDLED && !(outcome == FAULT_DENIED && inject_denied(vcpu, exit)))
 		fault_ends(vcpu, exit, outcome);
 }
 

@@ -2,12 +2,12 @@
 /* A virtual machine: made, loaded, and accounted for. */
 #include "vmm/vm.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "guest/embed.h"
 #include "include/arch/virt.h"
 #include "include/log.h"
+#include "include/panic.h"
 #include "mm/frame.h"
 #include "vmm/elf.h"
 #include "vmm/linux_image.h"
@@ -82,17 +82,42 @@ static enum err promise_ram(struct vm *vm)
 	return ERR_OK;
 }
 
-enum err vm_new(struct vm **out, const struct vm_options *options)
-{
-	struct vm *vm = calloc(1, sizeof(*vm));
-	enum err err;
+#define VM_ORDER (sizeof(struct vm) > PAGE_SIZE)
+_Static_assert(sizeof(struct vm) <= PAGE_SIZE << VM_ORDER, "VM_ORDER");
 
-	if (!vm) {
-		log_fatal("no heap left for a virtual machine");
-		return ERR_NO_MEMORY;
+/* All zero but for what it is part of. */
+static enum err alloc_vm(struct vm_family *family, struct vm **out)
+{
+	hpa_t memory;
+	struct vm *vm;
+	enum err err = frame_alloc_zeroed(VM_ORDER, &memory);
+
+	if (err != ERR_OK)
+		return err;
+	vm = frame_ptr(memory);
+	vm->memory = memory;
+	vm->family = family;
+	vm->number = family->count;
+	vm->vcpu.vm = vm;
+	*out = vm;
+	return ERR_OK;
+}
+
+static void join_family(struct vm *vm)
+{
+	vm->family->member[vm->family->count++] = vm;
+}
+
+enum err vm_new(struct vm_family *family, const struct vm_options *options)
+{
+	struct vm *vm;
+	enum err err = alloc_vm(family, &vm);
+
+	if (err != ERR_OK) {
+		log_fatal("no memory for a virtual machine");
+		return err;
 	}
 	vm->options = *options;
-	vm->vcpu.vm = vm;
 	err = new_space(vm);
 	if (err != ERR_OK)
 		goto free_vm;
@@ -104,13 +129,46 @@ enum err vm_new(struct vm **out, const struct vm_options *options)
 		log_fatal("cannot set up the virtual CPU: %s", err_name(err));
 		goto free_space;
 	}
-	*out = vm;
+	join_family(vm);
 	return ERR_OK;
 
 free_space:
 	addr_space_free(&vm->as);
 free_vm:
-	free(vm);
+	frame_free(vm->memory, VM_ORDER);
+	return err;
+}
+
+enum err vm_fork(struct vm *parent, unsigned *number)
+{
+	struct vm *child;
+	enum err err;
+
+	if (parent->family->count == VM_MAX)
+		return ERR_NO_MEMORY;
+	err = alloc_vm(parent->family, &child);
+	if (err != ERR_OK)
+		return err;
+	child->options = parent->options;
+	memcpy(child->ram, parent->ram, sizeof(child->ram));
+	child->ram_ranges = parent->ram_ranges;
+	child->inject_denied = parent->inject_denied;
+	child->stray_io = parent->stray_io;
+	child->stray_faults = parent->stray_faults;
+	err = addr_space_fork(&parent->as, &child->as);
+	if (err != ERR_OK)
+		goto free_vm;
+	err = arch_vm_fork(child, parent);
+	if (err != ERR_OK)
+		goto free_space;
+	join_family(child);
+	*number = child->number;
+	return ERR_OK;
+
+free_space:
+	addr_space_free(&child->as);
+free_vm:
+	frame_free(child->memory, VM_ORDER);
 	return err;
 }
 
@@ -118,7 +176,7 @@ void vm_free(struct vm *vm)
 {
 	arch_vm_free(vm);
 	addr_space_free(&vm->as);
-	free(vm);
+	frame_free(vm->memory, VM_ORDER);
 }
 
 /* Running short while loading is the run's outcome, like running short later. */
@@ -168,10 +226,44 @@ static enum err find_demo(const char *name, struct guest_image *image)
 	return ERR_NOT_FOUND;
 }
 
+static void run_to_end(struct vm *vm)
+{
+	vm_run(vm);
+	if (vm->outcome != VM_EXITED)
+		vm->family->failed++;
+}
+
+/*
+ * The first VM, then what was forked meanwhile. Each one's report is printed when it has ended; the first one's is the
+ * last line.
+ */
+static void run_family(struct vm_family *family)
+{
+	struct vm *first = family->member[0];
+
+	run_to_end(first);
+	for (unsigned i = 1; i < family->count; i++) {
+		arch_vcpu_load(&family->member[i]->vcpu);
+		run_to_end(family->member[i]);
+		report_print(family->member[i]);
+		vm_free(family->member[i]);
+	}
+	report_print(first);
+}
+
+/* Free, or taken from what was free only to be kept: the blocks of zeros. */
+static uint64_t free_bytes(void)
+{
+	struct frame_stats stats = frame_get_stats();
+
+	return stats.free + stats.zero;
+}
+
 enum err vm_main(const struct vm_options *options, const struct guest_image *file)
 {
+	static struct vm_family family;
+	uint64_t free_before = free_bytes();
 	struct guest_image image;
-	struct vm *vm;
 	enum err err = ERR_OK;
 
 	if (file)
@@ -179,15 +271,15 @@ enum err vm_main(const struct vm_options *options, const struct guest_image *fil
 	else
 		err = find_demo(options->demo, &image);
 	if (err == ERR_OK)
-		err = vm_new(&vm, options);
+		err = vm_new(&family, options);
 	if (err != ERR_OK)
 		return err;
-	if (vm->outcome == VM_RUNNING)
-		err = vm_load(vm, &image);
-	if (err == ERR_OK) {
-		vm_run(vm);
-		report_print(vm);
-	}
-	vm_free(vm);
+	if (family.member[0]->outcome == VM_RUNNING)
+		err = vm_load(family.member[0], &image);
+	if (err == ERR_OK)
+		run_family(&family);
+	vm_free(family.member[0]);
+	if (free_bytes() != free_before)
+		panic("vm: of %lu bytes that were free before the run, %lu are now", free_before, free_bytes());
 	return err;
 }

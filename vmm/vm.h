@@ -11,6 +11,7 @@
 
 #define VM_MAX_RAM_RANGES 2
 #define VM_MAX_DEVICES    4
+#define VM_MAX            16 /* of one run: the first one, and all that are forked */
 
 /* What the person at the command line asked for; boot/config.c fills it in. */
 struct vm_options {
@@ -48,6 +49,16 @@ struct vcpu {
 	struct vm *vm;
 };
 
+/*
+ * The VMs of a run in the order in which they were made, in which they also run, each to its end. A forked one is freed
+ * when it has ended.
+ */
+struct vm_family {
+	struct vm *member[VM_MAX];
+	unsigned count;  /* ever made */
+	unsigned failed; /* ended otherwise than by the guest's own wish */
+};
+
 struct vm {
 	struct addr_space as;
 	struct vm_arch arch;
@@ -60,21 +71,33 @@ struct vm {
 	size_t ram_ranges;
 	struct io_device *devices[VM_MAX_DEVICES];
 	size_t device_count;
+	struct vm_family *family;
+	unsigned number;          /* in its family: 0 is the first one */
+	hpa_t memory;             /* the block of frames that this structure is in */
 	struct vm_exit_counts exits;
+	bool inject_denied;       /* an access that an area denies does not end the run: the guest gets a fault */
 	unsigned stray_io;        /* accesses that no device claimed; the first few are told */
+	unsigned stray_faults;    /* accesses that were denied, and injected; the same */
 	enum vm_outcome outcome;
 	uint64_t guest_status;
 };
 
 /*
- * Make a VM as `options` say, with its RAM promised and its devices there. If the host cannot populate the RAM, the VM
- * is there but has ended with VM_NO_MEMORY. On failure one line has been logged by log_fatal.
+ * Make the first VM of a family as `options` say, with its RAM promised and its devices there. If the host cannot
+ * populate the RAM, the VM is there but has ended with VM_NO_MEMORY. On failure one line has been logged by log_fatal.
  */
-MUST_CHECK enum err vm_new(struct vm **vm, const struct vm_options *options);
+MUST_CHECK enum err vm_new(struct vm_family *family, const struct vm_options *options);
 void vm_free(struct vm *vm);
 
 /* Load the guest and set the vCPU to its entry. Failure and shortage of memory as for vm_new. */
 MUST_CHECK enum err vm_load(struct vm *vm, const struct guest_image *image);
+
+/*
+ * While a hypercall of `parent` is served: add a VM to its family that is as the parent will be when the call has
+ * returned, but that it returns 0. Its memory is the parent's until either side writes; it counts its own exits.
+ * Errors: ERR_NO_MEMORY (of frames, or VM_MAX of them are there): nothing was changed.
+ */
+MUST_CHECK enum err vm_fork(struct vm *parent, unsigned *number);
 
 /* Does all of [start, start + size) lie in one range of guest RAM? */
 static inline bool vm_is_ram(const struct vm *vm, gpa_t start, uint64_t size)
