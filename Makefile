@@ -24,6 +24,8 @@ endif
 .DELETE_ON_ERROR:
 .SECONDARY:
 
+comma := ,
+
 # V=1 shows the commands, and otherwise each step is one short line.
 Q   := $(if $(V),,@)
 log  = $(if $(V),,@printf '  %-7s %s\n' $(1) $(patsubst build/%,%,$(2)))
@@ -45,7 +47,7 @@ bare-riscv64 := -march=rv64imac_zicsr_zifencei -mabi=lp64 -mcmodel=medany -mno-r
 hypervisor-flags = $(bare) $(bare-$(ARCH)) -Iinclude -Ivmm/$(ARCH) -fPIE -fvisibility=hidden
 # The image carries guests, so they are to be small: see also their link, whose segments are not aligned in the file.
 guest-flags      = $(bare) $(bare-$(ARCH)) -Os -fno-pic $(guest-flags-$(ARCH)) -I$(out)/guest/embed
-host-flags       = -std=gnu11 -O1 -g $(warnings) -Iinclude -Ivmm/$(ARCH) -I. -isystem build/host/include \
+host-flags       = -std=gnu11 -O1 -g $(warnings) -Iinclude -iquote vmm/$(ARCH) -I. -isystem build/host/include \
 	-isystem $(third)/efi -isystem $(third)/efi/protocol \
 	-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
@@ -226,11 +228,12 @@ $(host-tests): %: %.o build/host/nestling.a
 # --- Fuzzing: the host's code once more, by clang for libFuzzer ----------------------
 
 FUZZCC := clang-14
-# A target that is called after an ISA sees that ISA's headers, with those in tests/fuzz/<isa>/ before them.
-fuzz-isa   = $(filter $(all-isas),$(patsubst fuzz_%,%,$(*F)))
+# A target that is called after an ISA sees that ISA's headers, with those in tests/fuzz/<isa>/ before them. It has of
+# that ISA what it includes: what is not linked is not called.
+fuzz-isa   = $(foreach isa,$(all-isas),$(if $(filter fuzz_$(isa) fuzz_$(isa)_%,$(*F) $(@F)),$(isa)))
 # What the code under test does guides the search, not what the tests' own code does.
-fuzz-flags = $(foreach isa,$(fuzz-isa),-Itests/fuzz/$(isa) -Ivmm/$(isa)) $(host-flags) \
-	$(if $(filter tests/host/%,$<),,-fsanitize=fuzzer-no-link)
+fuzz-flags = $(foreach isa,$(fuzz-isa),-Itests/fuzz/$(isa) -iquote vmm/$(isa)) $(host-flags) \
+	-Wno-sign-conversion $(if $(filter tests/host/%,$<),,-fsanitize=fuzzer-no-link)
 
 fuzz-shared  := $(patsubst %.c,build/fuzz/%.o,$(host-y) $(fuzz-y))
 fuzz-objects := $(fuzz-shared) $(fuzz-targets:%=build/fuzz/tests/fuzz/fuzz_%.o)
@@ -249,7 +252,8 @@ build/fuzz/nestling.a: $(fuzz-shared)
 
 build/fuzz/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.o build/fuzz/nestling.a
 	$(call log,FUZZLD,$@)
-	$(Q)$(FUZZCC) $(host-flags) -fsanitize=fuzzer $^ -lcmocka -lfdt -o $@
+	$(Q)$(FUZZCC) $(host-flags) $(if $(fuzz-isa),-no-pie -Wl$(comma)--unresolved-symbols=ignore-all) \
+		-fsanitize=fuzzer $^ -lcmocka -lfdt -o $@
 
 build/fuzz/seeds/done: tests/fuzz/seeds
 	$(Q)tests/fuzz/seeds $(@D)

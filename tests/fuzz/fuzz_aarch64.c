@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * AArch64: an exception to EL2 decoded by its syndrome. Input: a byte of flags, ESR_EL2, FAR_EL2, HPFAR_EL2, what the guest's
+ * stage 1 says (PAR_EL1), and the guest's pc and PSTATE.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/fuzz/fuzz.h"
+
+#include "vmm/aarch64/exit.c"
+#include "vmm/aarch64/esr.c"
+#include "vmm/aarch64/inject.c"
+#include "vmm/aarch64/sysreg.c"
+
+#define RAM_SIZE MIB(64)
+
+uint64_t *fake_sysreg(const char *name)
+{
+	static const char *const names[] = {
+		"esr_el2", "far_el2", "hpfar_el2", "par_el1", "vbar_el1", "sctlr_el1", "elr_el1", "spsr_el1", "esr_el1",
+	};
+	static uint64_t registers[ARRAY_LEN(names) + 1]; /* the last one is all others */
+	size_t i = 0;
+
+	while (i < ARRAY_LEN(names) && strcmp(names[i], name) != 0)
+		i++;
+	return &registers[i];
+}
+
+bool vm_has_device(const struct vm *vm, enum io_space space, uint64_t addr)
+{
+	(void)vm;
+	return space == IO_MEMORY && addr - GUEST_UART_BASE < GUEST_UART_SIZE;
+}
+
+uint64_t guest_id_register(const struct vm *vm, unsigned crm, unsigned op2)
+{
+	(void)vm;
+	CHECK(crm >= 1 && crm <= 7 && op2 <= 7, "crm %u, op2 %u", crm, op2);
+	return 0x1234;
+}
+
+/* Arm ARM, ISS of a data abort: a register's value comes and goes in the size that SAS says. */
+static void check_io(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	struct vcpu_arch *arch = &vcpu->arch;
+	unsigned srt = arch->esr >> 16 & 31, bits = 8u << (arch->esr >> 22 & 3);
+	uint64_t pc = arch->pc, mask = ~UINT64_C(0) >> (64 - bits), wanted;
+
+	CHECK(arch->esr >> 24 & 1, "without ISV nothing is known of the access");
+	CHECK(vm_has_device(vcpu->vm, exit->io.space, exit->io.addr), "%#jx", (uintmax_t)exit->io.addr);
+	CHECK_EQ(exit->io.size, bits / 8);
+	CHECK_EQ(exit->io.write, arch->esr >> 6 & 1);
+	if (exit->io.write)
+		CHECK_EQ(exit->io.value, srt == 31 ? 0 : arch->x[srt] & mask);
+	else
+		exit->io.value = 0x8182838485868788 & mask;
+	wanted = exit->io.value;
+	if (arch->esr >> 21 & 1 && wanted >> (bits - 1) & 1) /* SSE */
+		wanted |= ~mask;
+	if (!(arch->esr >> 15 & 1)) /* SF */
+		wanted = (uint32_t)wanted;
+	if (exit->io.write)
+		wanted = arch->x[srt];
+	arch_vcpu_finish_io(vcpu, exit);
+	CHECK_EQ(arch->x[srt], wanted);
+	CHECK_EQ(arch->pc, pc + (arch->esr >> 25 & 1 ? 4 : 2));
+}
+
+static void check_exit(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	switch (exit->kind) {
+	case VM_EXIT_FAULT:
+		CHECK(exit->fault.access > 0 && exit->fault.access <= NPT_RWX, "access %u", exit->fault.access);
+		CHECK(!exit->fault.on_guest_walk || !(exit->fault.access & NPT_X), "a walk that executes");
+		break;
+	case VM_EXIT_IO:
+		check_io(vcpu, exit);
+		break;
+	case VM_EXIT_ARCH:
+	case VM_EXIT_CRASH:
+	case VM_EXIT_HYPERCALL:
+	case VM_EXIT_HALT:
+		break;
+	default:
+		CHECK(false, "kind %d", (int)exit->kind);
+	}
+}
+
+static void check_names(uint64_t esr)
+{
+	char text[64];
+
+	memset(text, '?', sizeof(text));
+	esr_fault_name(esr, text, sizeof(text));
+	fuzz_check_reason(text, sizeof(text));
+	CHECK(*esr_class_name(esr), "class %u", ESR_EC(esr));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const char *const told[] = { "far_el2", "hpfar_el2", "par_el1", "vbar_el1", "sctlr_el1" };
+	struct host_rng rng = host_rng_of_bytes(data, size);
+	unsigned flags = (unsigned)host_below(&rng, 256);
+	struct vm_exit exit = { 0 };
+	static struct vm vm;
+	struct vcpu vcpu = { .vm = &vm };
+	uint64_t esr = host_random(&rng);
+
+	if (flags & 1) /* where a device is */
+		esr = (esr & ~((uint64_t)0x3f << 26 | 0x3f | BIT(7))) | (uint64_t)EC_DABT_LOW << 26 | FSC_TRANSLATION;
+	*fake_sysreg("esr_el2") = esr;
+	for (size_t i = 0; i < ARRAY_LEN(told); i++)
+		*fake_sysreg(told[i]) = host_random(&rng);
+	if (flags & 1)
+		*fake_sysreg("hpfar_el2") = GUEST_UART_BASE >> 8;
+	vm.ram[0].start = GPA(GUEST_RAM_BASE);
+	vm.ram[0].size = RAM_SIZE;
+	vm.ram_ranges = 1;
+	vcpu.arch.pc = flags & 2 ? *fake_sysreg("vbar_el1") + (host_random(&rng) & 0x780) : host_random(&rng);
+	vcpu.arch.pstate = host_random(&rng);
+	for (size_t i = 0; i < 32; i++) /* 31 is where loads into no register go */
+		vcpu.arch.x[i] = ~i * 0x0181018101810181;
+	check_names(esr);
+	decode_exit(&vcpu, &exit, flags & 4 ? GUEST_EXIT_IRQ : GUEST_EXIT_SYNC);
+	CHECK_EQ(exit.reason, flags & 4 ? GUEST_EXIT_IRQ : esr);
+	check_exit(&vcpu, &exit);
+	if (!(flags & 4) && ESR_EC(esr) == EC_SYSREG)
+		emulate_sysreg(&vcpu);
+	return 0;
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SVM: an exit decoded, and writes of control registers, which are read from the guest's code where the CPU does not say.
+ * Input: a byte of flags, what the control block says, and the code.
+ */
+#include "vmm/x86_64/svm/control.c"
+#include "vmm/x86_64/svm/exit.c"
+
+#include <string.h>
+
+#include "tests/fuzz/fuzz.h"
+
+#define GUEST_CR4 UINT64_C(0x3007ff)
+
+struct svm_features svm_features;
+
+static uint8_t code[15];
+static size_t code_bytes;
+static unsigned flushes;
+
+static void flush(struct vm *vm)
+{
+	(void)vm;
+	flushes++;
+}
+
+static const struct virt_ops ops = { .flush = flush };
+const struct virt_ops *virt = &ops;
+
+size_t peek_guest(struct vcpu *vcpu, gva_t gva, uint8_t *bytes, size_t size)
+{
+	size_t count = min_u64(size, code_bytes);
+
+	(void)vcpu;
+	(void)gva;
+	memcpy(bytes, code, count);
+	return count;
+}
+
+uint64_t svm_get_gpr(struct vcpu *vcpu, enum gpr gpr)
+{
+	CHECK((unsigned)gpr < GPR_COUNT, "register %u", (unsigned)gpr);
+	return vcpu->arch.gpr[gpr];
+}
+
+uint64_t guest_cr4_valid(const struct vm *vm)
+{
+	(void)vm;
+	return GUEST_CR4;
+}
+
+/* AMD APM vol. 2 "Canonicalization and Consistency Checks": what VMRUN would not take. */
+static void check_control_registers(const struct vmcb *vmcb)
+{
+	CHECK(vmcb->cr0 >> 32 == 0, "cr0 %#jx", (uintmax_t)vmcb->cr0);
+	CHECK((vmcb->cr0 & (CR0_CD | CR0_NW)) != CR0_NW, "cr0 %#jx", (uintmax_t)vmcb->cr0);
+	CHECK(!(vmcb->cr0 & CR0_PG) || vmcb->cr0 & CR0_PE, "cr0 %#jx", (uintmax_t)vmcb->cr0);
+	CHECK((vmcb->cr4 & ~GUEST_CR4) == 0, "cr4 %#jx", (uintmax_t)vmcb->cr4);
+	if (vmcb->efer & EFER_LMA)
+		CHECK(vmcb->cr0 & CR0_PG && vmcb->cr4 & CR4_PAE, "long mode with cr0 %#jx, cr4 %#jx",
+		      (uintmax_t)vmcb->cr0, (uintmax_t)vmcb->cr4);
+}
+
+/* A state that VMRUN takes, to begin with. */
+static void make_legal(struct vmcb *vmcb, unsigned mode)
+{
+	vmcb->cr0 = CR0_PE | CR0_ET | (mode & 1 ? CR0_PG : 0);
+	vmcb->cr4 = mode & 2 ? CR4_PAE : 0;
+	vmcb->efer = EFER_SVME | (mode & 4 ? EFER_LME : 0);
+	if (vmcb->efer & EFER_LME && vmcb->cr0 & CR0_PG) {
+		vmcb->cr4 |= CR4_PAE;
+		vmcb->efer |= EFER_LMA;
+	}
+	vmcb->cs.attrib = mode & 8 && vmcb->efer & EFER_LMA ? SEG_CODE64 : 0xc9b;
+}
+
+static void check_cr_write(struct vcpu *vcpu)
+{
+	struct vmcb *vmcb = vcpu->arch.svm.vmcb, before = *vmcb;
+	bool done;
+
+	flushes = 0;
+	done = svm_handle_cr_write(vcpu);
+	check_control_registers(vmcb);
+	if (!done || vmcb->event_inj & EVENT_VALID) {
+		CHECK(vmcb->cr0 == before.cr0 && vmcb->cr4 == before.cr4 && vmcb->rip == before.rip, "half done");
+		return;
+	}
+	CHECK_EQ(flushes, 1);
+	if (svm_features.nrips)
+		CHECK_EQ(vmcb->rip, before.next_rip);
+	else
+		CHECK(vmcb->rip - before.rip >= 3 && vmcb->rip - before.rip <= 15, "%ju bytes",
+		      (uintmax_t)(vmcb->rip - before.rip));
+}
+
+static void check_exit(struct vcpu *vcpu)
+{
+	struct vmcb *vmcb = vcpu->arch.svm.vmcb;
+	struct vm_exit exit = { 0 };
+
+	svm_decode(vcpu, &exit);
+	CHECK_EQ(exit.reason, vmcb->exitcode);
+	switch (exit.kind) {
+	case VM_EXIT_FAULT:
+		CHECK(exit.fault.access > 0 && exit.fault.access <= NPT_RWX, "access %u", exit.fault.access);
+		break;
+	case VM_EXIT_IO:
+		CHECK(exit.io.addr <= UINT16_MAX && exit.io.value >> (8 * exit.io.size) == 0, "port %#jx, value %#jx",
+		      (uintmax_t)exit.io.addr, (uintmax_t)exit.io.value);
+		svm_finish_io(vcpu, &exit);
+		CHECK_EQ(vmcb->rip, vmcb->exitinfo2);
+		break;
+	case VM_EXIT_HYPERCALL:
+		CHECK_EQ(vmcb->cpl, 0);
+		break;
+	case VM_EXIT_HALT:
+	case VM_EXIT_ARCH:
+	case VM_EXIT_CRASH:
+	case VM_EXIT_REFUSED:
+		break;
+	default:
+		CHECK(false, "kind %d", (int)exit.kind);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const uint64_t codes[] = {
+		VMEXIT_CR0_SEL_WRITE, VMEXIT_CR0_WRITE, VMEXIT_CR0_WRITE + 4, VMEXIT_NPF, VMEXIT_VMMCALL, VMEXIT_IOIO,
+		VMEXIT_HLT, VMEXIT_SHUTDOWN, VMEXIT_INVALID, VMEXIT_CPUID,
+	};
+	struct host_rng rng = host_rng_of_bytes(data, size);
+	unsigned flags = (unsigned)host_below(&rng, 256);
+	static struct vm vm;
+	struct vmcb vmcb = { 0 };
+	struct vcpu vcpu = { .vm = &vm, .arch.svm.vmcb = &vmcb };
+
+	svm_features.nrips = flags & 16;
+	make_legal(&vmcb, flags);
+	vmcb.exitcode = codes[host_below(&rng, ARRAY_LEN(codes))];
+	vmcb.cpl = flags & 32 ? 3 : 0;
+	vmcb.exitinfo1 = host_random(&rng);
+	vmcb.exitinfo2 = host_random(&rng);
+	vmcb.exitintinfo = host_random(&rng);
+	vmcb.rax = host_random(&rng);
+	vmcb.rip = host_random(&rng) >> 1;
+	vmcb.next_rip = vmcb.rip + 3;
+	for (size_t i = 0; i < GPR_COUNT; i++)
+		vcpu.arch.gpr[i] = i % 4 ? host_random(&rng) & GUEST_CR4 : host_random(&rng);
+	if (vmcb.exitcode == VMEXIT_NPF) /* one of our own mistakes, to die of */
+		vmcb.exitinfo1 &= ~(uint64_t)PF_RESERVED;
+	if (vmcb.exitcode == VMEXIT_IOIO) /* one bit of three */
+		vmcb.exitinfo1 = (vmcb.exitinfo1 & ~(uint64_t)0x70) | UINT64_C(0x10) << vmcb.exitinfo1 % 3;
+	check_exit(&vcpu);
+	for (code_bytes = 0; code_bytes < sizeof(code) && !host_rng_spent(&rng); code_bytes++)
+		code[code_bytes] = (uint8_t)host_below(&rng, 256);
+	vmcb.event_inj = 0;
+	check_cr_write(&vcpu);
+	return 0;
+}
