@@ -42,11 +42,9 @@ static enum err env_alloc_table(struct npt_env *env, unsigned order, hpa_t *tabl
 /* 0 is the owner of what nobody owns. */
 static uint16_t next_id(void)
 {
-	static uint16_t last;
+	static uint32_t last; /* a whole word: see include/lock.h */
 
-	if (++last == 0)
-		last = 1;
-	return last;
+	return (uint16_t)(__atomic_fetch_add(&last, 1, __ATOMIC_RELAXED) % UINT16_MAX + 1);
 }
 
 enum err addr_space_new(struct addr_space *as, const struct npt_ops *ops, const struct npt_config *config,
@@ -409,15 +407,17 @@ enum err addr_space_protect(struct addr_space *as, gpa_t gpa, uint64_t size, uns
 
 static enum err change_policy(struct addr_space *as, uint64_t start, uint64_t end, enum alloc_policy policy)
 {
-	struct area *area = border_areas(as, start, end);
+	struct area *first = border_areas(as, start, end), *area;
 	enum err err = ERR_OK;
 
-	for (; area && area->start < end; area = area_next(area)) {
-		area->policy = (uint8_t)policy;
-		if (policy == ALLOC_POPULATE && err == ERR_OK)
+	if (policy == ALLOC_POPULATE)
+		for (area = first; err == ERR_OK && area && area->start < end; area = area_next(area))
 			err = populate(as, area, area->start, area->end);
-	}
+	if (err == ERR_OK)
+		for (area = first; area && area->start < end; area = area_next(area))
+			area->policy = (uint8_t)policy;
 	join_areas(as, start, end);
+	merge_leaves(as, start, end);
 	return err;
 }
 

@@ -84,6 +84,9 @@ typedef unsigned (*addr_space_flush)(struct addr_space *as, gpa_t gpa, uint64_t 
  */
 typedef void (*addr_space_sync)(void *bytes, uint64_t size);
 
+/* More fresh pages than any one instruction can need before it completes. */
+#define ADDR_SPACE_RECENT 16
+
 struct addr_space {
 	struct spinlock lock;
 	struct npt npt;
@@ -96,6 +99,8 @@ struct addr_space {
 	bool reclaiming;      /* the reserve may be used */
 	bool zero_synced[2];  /* sync has seen the zero blocks of 4 KiB and 2 MiB */
 	uint64_t hand;        /* gpa where taking memory back goes on */
+	uint64_t recent[ADDR_SPACE_RECENT]; /* pages that the last faults gave: not to be taken back before they are used */
+	unsigned recent_next;
 	struct addr_space_stats stats;
 };
 
@@ -140,8 +145,8 @@ MUST_CHECK enum err addr_space_protect(struct addr_space *as, gpa_t gpa, uint64_
 /*
  * Let the Alloc areas in [gpa, gpa + size), which must cover it without a hole, have another policy from now on, splitting
  * areas where needed. ALLOC_POPULATE backs at once what is not there.
- * Errors: ERR_INVALID (alignment, size, a Linear area), ERR_RANGE, ERR_NOT_FOUND, ERR_NO_MEMORY (for ALLOC_POPULATE, pages may
- * have been backed; else nothing was changed).
+ * Errors: ERR_INVALID (alignment, size, a Linear area), ERR_RANGE, ERR_NOT_FOUND, ERR_NO_MEMORY: the policy is as before, but for
+ * ALLOC_POPULATE pages may have been backed.
  */
 MUST_CHECK enum err addr_space_set_policy(struct addr_space *as, gpa_t gpa, uint64_t size, enum alloc_policy policy);
 
@@ -197,8 +202,9 @@ MUST_CHECK enum err addr_space_write(struct addr_space *as, gpa_t gpa, const voi
 
 /*
  * Call `each` for each contiguous piece of guest memory in [gpa, gpa + size), faulting it in with `access` (NPT_R or
- * NPT_RW); stops early, with ERR_OK, when it returns false. The lock is not held during the call, so the pointer is
- * good only while nobody unmaps the range. Errors as addr_space_read.
+ * NPT_RW); stops early, with ERR_OK, when it returns false. The lock is not held during the call: the pointer is good only
+ * while nobody changes the range or faults on it, as when the only vCPU of the space is stopped for its exit to be served.
+ * Errors as addr_space_read.
  */
 typedef bool (*addr_space_chunk)(void *bytes, uint64_t size, void *context);
 MUST_CHECK enum err addr_space_iter_bytes(struct addr_space *as, gpa_t gpa, uint64_t size, unsigned access,

@@ -66,6 +66,12 @@ INLINE enum err map_fresh(struct addr_space *as, const struct area *area, const 
 	return err;
 }
 
+/* The page is in use from now on, though it still holds zeros only: reclaim must leave it to the guest for a while. */
+INLINE void remember(struct addr_space *as, uint64_t gpa)
+{
+	as->recent[as->recent_next++ % ADDR_SPACE_RECENT] = align_down(gpa, PAGE_SIZE);
+}
+
 /* Let the empty entry at the cursor show zeros. */
 static enum err map_zero(struct addr_space *as, const struct area *area, const struct npt_cursor *cursor, uint64_t gpa,
 			 unsigned level)
@@ -121,6 +127,8 @@ static struct window auto_window(const struct fault *fault)
 	/* What must be aligned: the border between the window and what is beside it. */
 	uint64_t border = up ? page : page + PAGE_SIZE;
 
+	if (!up && (border >= fault->area->end || backing_at(fault->as, border) != BACKING_MEMORY))
+		return clip(fault->area, page, PAGE_SIZE);
 	while (size < WINDOW_SIZE && is_aligned(border, 2 * size)) {
 		uint64_t beside = up ? border - 2 * size : border + 2 * size - PAGE_SIZE;
 		uint64_t inside = up ? border + 2 * size - PAGE_SIZE : border - 2 * size;
@@ -244,12 +252,14 @@ static enum err write_untouched_window(struct fault *fault)
 	if (window.end - window.start == PAGE_SIZE) {
 		err = write_untouched_page(fault);
 	} else if (!fill_at_once(fault->as, fault->area, &window)) {
+		/* Taking zeros out may have emptied the table that the walk ended in. */
+		npt_find(&fault->as->npt, GPA(fault->gpa), &fault->cursor);
 		err = write_untouched_page(fault);
 		if (err == ERR_OK)
 			fill_rest(fault->as, fault->area, &window);
 	}
 	if (err == ERR_OK)
-		promote_if_dense(fault->as, fault->area, window.end - PAGE_SIZE);
+		promote_if_dense(fault->as, fault->area, window.end - PAGE_SIZE, true);
 	return err;
 }
 
@@ -265,6 +275,7 @@ static enum err write_untouched(struct fault *fault)
 	else
 		err = write_untouched_window(fault);
 	fault->as->stats.handled_fresh += err == ERR_OK;
+	remember(fault->as, fault->gpa);
 	return err;
 }
 
@@ -273,9 +284,9 @@ static enum err write_untouched(struct fault *fault)
 /* What a page gets that its guest is writing to. */
 #define WRITTEN (NPT_ACCESSED | NPT_DIRTY)
 
-static void replace_leaf(struct fault *fault, hpa_t hpa)
+static void replace_leaf(struct fault *fault, hpa_t hpa, unsigned marks)
 {
-	npt_replace(&fault->as->npt, &fault->cursor, fault->leaf.gpa, hpa, fault->area->attr, WRITTEN);
+	npt_replace(&fault->as->npt, &fault->cursor, fault->leaf.gpa, hpa, fault->area->attr, marks);
 	count_resident(fault->as, npt_level_size(fault->leaf.level));
 }
 
@@ -292,45 +303,56 @@ static enum err reach_page(struct fault *fault)
 }
 
 /* Memory in place of one leaf of zeros. */
-static enum err unzero_leaf(struct fault *fault)
+static void put_in_place_of_zeros(struct fault *fault, hpa_t frame, unsigned marks)
+{
+	fault->as->stats.zero_leaves[fault->leaf.level]--;
+	replace_leaf(fault, frame, marks);
+}
+
+static enum err unzero_leaf(struct fault *fault, unsigned marks)
 {
 	hpa_t frame;
 	enum err err = guest_frame_alloc(fault->as, level_order(fault->leaf.level), &frame);
 
-	if (err == ERR_OK) {
-		fault->as->stats.zero_leaves[fault->leaf.level]--;
-		replace_leaf(fault, frame);
-	}
+	if (err == ERR_OK)
+		put_in_place_of_zeros(fault, frame, marks);
 	return err;
 }
 
-static enum err write_zero_page(struct fault *fault)
+/* The page alone, and then what else its window wants. The frame comes first: without it nothing is split. */
+static enum err unzero_page(struct fault *fault)
 {
-	struct window window = window_of(fault);
-	enum err err = unzero_leaf(fault);
+	struct window window;
+	hpa_t frame;
+	enum err err = guest_frame_alloc(fault->as, 0, &frame);
 
 	if (err != ERR_OK)
 		return err;
+	if (fault->leaf.level > 0) {
+		err = reach_page(fault);
+		if (err != ERR_OK) {
+			frame_free(frame, 0);
+			return err;
+		}
+	}
+	window = window_of(fault);
+	put_in_place_of_zeros(fault, frame, WRITTEN);
 	if (window.end - window.start > PAGE_SIZE)
 		fill_rest(fault->as, fault->area, &window);
-	promote_if_dense(fault->as, fault->area, window.end - PAGE_SIZE);
+	promote_if_dense(fault->as, fault->area, window.end - PAGE_SIZE, false);
 	return ERR_OK;
 }
 
 static enum err write_zeros(struct fault *fault)
 {
-	enum err err = ERR_OK;
+	enum err err = ERR_NO_MEMORY;
 
-	fault->as->stats.handled_unzero++;
-	if (fault->leaf.level > 0) {
-		if (wants_blocks(fault->area) && unzero_leaf(fault) == ERR_OK)
-			return ERR_OK;
-		err = reach_page(fault);
-	}
-	if (err == ERR_OK)
-		err = write_zero_page(fault);
+	if (fault->leaf.level > 0 && wants_blocks(fault->area))
+		err = unzero_leaf(fault, WRITTEN);
 	if (err != ERR_OK)
-		fault->as->stats.handled_unzero--;
+		err = unzero_page(fault);
+	fault->as->stats.handled_unzero += err == ERR_OK;
+	remember(fault->as, fault->gpa);
 	return err;
 }
 
@@ -346,41 +368,51 @@ static void reuse_leaf(struct fault *fault)
 	as->stats.handled_reuse++;
 }
 
-static enum err copy_leaf(struct fault *fault)
+static void copy_page(struct fault *fault, hpa_t frame)
 {
 	struct addr_space *as = fault->as;
+	hpa_t old = fault->leaf.hpa;
 	struct removal removal;
+
+	sync_memory(as, old, PAGE_SIZE);
+	memcpy(frame_ptr(frame), frame_ptr(old), PAGE_SIZE);
+	sync_memory(as, frame, PAGE_SIZE);
+	removal_init(&removal, as);
+	replace_leaf(fault, frame, WRITTEN); /* flushes: from here on nobody reads the old page through this space */
+	release_leaf(&removal, old, 0);
+	removal_finish(&removal);
+	as->stats.handled_copy++;
+}
+
+/* One page of what others use too. The frame comes first: without it nothing is split. */
+static enum err unshare_page(struct fault *fault)
+{
 	hpa_t frame;
-	enum err err = frame_alloc_for(0, as->id, &frame);
+	enum err err = frame_alloc_for(0, fault->as->id, &frame);
 
 	if (err != ERR_OK)
 		return err;
-	sync_memory(as, fault->leaf.hpa, PAGE_SIZE);
-	memcpy(frame_ptr(frame), frame_ptr(fault->leaf.hpa), PAGE_SIZE);
-	sync_memory(as, frame, PAGE_SIZE);
-	removal_init(&removal, as);
-	release_leaf(&removal, fault->leaf.hpa, 0);
-	replace_leaf(fault, frame); /* flushes */
-	removal_finish(&removal);
-	as->stats.handled_copy++;
-	return ERR_OK;
+	if (fault->leaf.level > 0)
+		err = reach_page(fault);
+	if (err == ERR_OK && frame_is_shared(fault->leaf.hpa, 0)) {
+		copy_page(fault, frame);
+		return ERR_OK;
+	}
+	/* Of a large leaf others may use some pages only. */
+	frame_free(frame, 0);
+	if (err == ERR_OK)
+		reuse_leaf(fault);
+	return err;
 }
 
 static enum err write_shared(struct fault *fault)
 {
-	enum err err = ERR_OK;
-
 	if (frame_is_zero(fault->leaf.hpa))
 		return write_zeros(fault);
-	if (fault->leaf.level > 0 && frame_is_shared(fault->leaf.hpa, level_order(fault->leaf.level)))
-		err = reach_page(fault);
-	if (err != ERR_OK)
-		return err;
-	if (!frame_is_shared(fault->leaf.hpa, level_order(fault->leaf.level)))
-		reuse_leaf(fault);
-	else
-		err = copy_leaf(fault);
-	return err;
+	if (frame_is_shared(fault->leaf.hpa, level_order(fault->leaf.level)))
+		return unshare_page(fault);
+	reuse_leaf(fault);
+	return ERR_OK;
 }
 
 /* --- The fault ---------------------------------------------------------------------------------------------------- */
@@ -465,6 +497,20 @@ static unsigned largest_level(const struct addr_space *as, const struct npt_curs
 	return level;
 }
 
+/* Memory in place of zeros that nobody has written to. */
+static enum err populate_zeros(struct fault *fault)
+{
+	unsigned marks = fault->as->npt.config.hw_ad ? 0 : NPT_ACCESSED;
+	enum err err = unzero_leaf(fault, marks);
+
+	if (err != ERR_OK && fault->leaf.level > 0) {
+		err = reach_page(fault);
+		if (err == ERR_OK)
+			err = unzero_leaf(fault, marks);
+	}
+	return err;
+}
+
 /* Back the page or block at `*at` if it has no memory; moves past it. */
 static enum err populate_at(struct addr_space *as, const struct area *area, uint64_t *at, uint64_t end)
 {
@@ -478,14 +524,8 @@ static enum err populate_at(struct addr_space *as, const struct area *area, uint
 			level--;
 	} else {
 		npt_decode(&as->npt, &fault.cursor, GPA(*at), &fault.leaf);
-		if (frame_is_zero(fault.leaf.hpa)) {
-			err = unzero_leaf(&fault);
-			if (err != ERR_OK && fault.leaf.level > 0) {
-				err = reach_page(&fault);
-				if (err == ERR_OK)
-					err = unzero_leaf(&fault);
-			}
-		}
+		if (frame_is_zero(fault.leaf.hpa))
+			err = populate_zeros(&fault);
 		level = fault.leaf.level;
 	}
 	*at += npt_level_size(level);

@@ -338,13 +338,20 @@ enum err frame_zero_block(unsigned order, hpa_t *out)
 	enum err err;
 	hpa_t block;
 
-	if (frames.zero[i].block.raw == 0) {
+	if (__atomic_load_n(&frames.zero[i].block.raw, __ATOMIC_ACQUIRE) == 0) {
 		err = frame_alloc_zeroed(order, &block);
 		if (err != ERR_OK)
 			return err;
-		frames.zero[i].order = order;
-		frames.zero[i].block = block;
-		frames.stats.zero += PAGE_SIZE << order;
+		spin_lock(&frames.lock);
+		if (frames.zero[i].block.raw == 0) {
+			frames.zero[i].order = order;
+			__atomic_store_n(&frames.zero[i].block.raw, block.raw, __ATOMIC_RELEASE);
+			frames.stats.zero += PAGE_SIZE << order;
+			block.raw = 0;
+		}
+		spin_unlock(&frames.lock);
+		if (block.raw != 0) /* somebody else was faster */
+			frame_free(block, order);
 	}
 	*out = frames.zero[i].block;
 	return ERR_OK;

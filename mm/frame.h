@@ -51,7 +51,7 @@ MUST_CHECK enum err frame_alloc_for(unsigned order, uint16_t owner, hpa_t *out);
 
 /*
  * The one block of this order (0 or 9) that is zero for ever, and mapped read-only wherever zeros are wanted. Taken at the
- * first call, which no other may race, and kept; it is nobody's, and has no references. Errors: ERR_NO_MEMORY.
+ * first call, and kept; it is nobody's, and has no references. Errors: ERR_NO_MEMORY.
  */
 MUST_CHECK enum err frame_zero_block(unsigned order, hpa_t *out);
 /* Is this frame in such a block? */

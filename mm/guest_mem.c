@@ -22,15 +22,15 @@ static enum err outcome_error(enum fault_outcome outcome)
 /* Is `gpa` backed, and open for `access`? Leaves the marks that the access would leave if it were the guest's. */
 static bool leaf_at(struct addr_space *as, gpa_t gpa, unsigned access, struct npt_leaf *leaf)
 {
+	bool wrote = access & NPT_W, open = false;
 	struct npt_cursor cursor;
-	bool open = false;
 
 	spin_lock(&as->lock);
 	if (gpa.raw < BIT(as->npt.config.gpa_bits) && npt_find(&as->npt, gpa, &cursor) == NPT_LEAF) {
 		npt_decode(&as->npt, &cursor, gpa, leaf);
 		open = !leaf->hidden && !(access & ~(unsigned)leaf->attr.prot);
-		if (open && access & NPT_W && !leaf->dirty)
-			npt_touch(&as->npt, &cursor, 0, NPT_ACCESSED | NPT_DIRTY);
+		if (open && (!leaf->accessed || (wrote && !leaf->dirty)))
+			npt_touch(&as->npt, &cursor, 0, NPT_ACCESSED | (wrote ? NPT_DIRTY : 0));
 	}
 	spin_unlock(&as->lock);
 	return open;

@@ -14,7 +14,7 @@
 struct block {
 	uint64_t start;
 	uint64_t memory[BLOCK_PAGES / 64]; /* a bit a page */
-	unsigned pages;
+	unsigned own;                      /* how many of them do not share it */
 	bool whole_leaf;                   /* it is one leaf already */
 };
 
@@ -39,7 +39,7 @@ static bool look_at(const struct npt_leaf *leaf, void *context)
 	}
 	if (!frame_is_zero(leaf->hpa)) {
 		block->memory[page / 64] |= BIT(page % 64);
-		block->pages++;
+		block->own += !leaf->attr.shared;
 	}
 	return true;
 }
@@ -126,18 +126,25 @@ static bool goes_on(const struct addr_space *as, const struct area *area, const 
 	return false;
 }
 
-/* Is it worth a closer look? Of all pages only those at the end of 64 KiB make one look: it costs a visit of the table. */
-static bool may_be_due(const struct addr_space *as, const struct area *area, uint64_t gpa)
+/*
+ * Is it worth a closer look, which costs a visit of the table? It is when the last hole of a table has been filled, and
+ * otherwise at the end of each 64 KiB.
+ */
+static bool may_be_due(const struct addr_space *as, const struct area *area, uint64_t gpa, bool was_empty)
 {
 	uint64_t offset = gpa % BLOCK_SIZE;
 	struct npt_cursor cursor;
+	unsigned live;
 
 	if (area->policy == ALLOC_LAZY_4K || area->policy == ALLOC_LAZY_64K || !block_in_area(as, area, gpa) ||
-	    !is_aligned(align_down(gpa, PAGE_SIZE) + PAGE_SIZE, KIB(64)))
+	    npt_find(&as->npt, GPA(gpa), &cursor) != NPT_LEAF || cursor.level > 0)
 		return false;
-	if (npt_find(&as->npt, GPA(gpa), &cursor) != NPT_LEAF || cursor.level > 0)
+	live = *as->npt.env->live(as->npt.env, cursor.table);
+	if (live == BLOCK_PAGES && was_empty)
+		return true;
+	if (!is_aligned(align_down(gpa, PAGE_SIZE) + PAGE_SIZE, KIB(64)))
 		return false;
-	return *as->npt.env->live(as->npt.env, cursor.table) >= DENSE_PAGES ||
+	return live >= DENSE_PAGES ||
 	       (area->policy == ALLOC_LAZY_AUTO && (offset < STREAK_SIZE || offset >= BLOCK_SIZE - STREAK_SIZE));
 }
 
@@ -155,17 +162,17 @@ static bool merge_block(struct addr_space *as, uint64_t at)
 	return true;
 }
 
-void promote_if_dense(struct addr_space *as, const struct area *area, uint64_t gpa)
+void promote_if_dense(struct addr_space *as, const struct area *area, uint64_t gpa, bool was_empty)
 {
 	struct block block = { .start = align_down(gpa, BLOCK_SIZE) };
 
-	if (!may_be_due(as, area, gpa))
+	if (!may_be_due(as, area, gpa, was_empty))
 		return;
 	if (npt_walk(&as->npt, GPA(block.start), BLOCK_SIZE, look_at, &block) != ERR_OK || block.whole_leaf)
 		return;
-	if (block.pages == BLOCK_PAGES && merge_block(as, block.start))
+	if (block.own == BLOCK_PAGES && merge_block(as, block.start))
 		return;
-	if (block.pages >= DENSE_PAGES || goes_on(as, area, &block, gpa))
+	if (block.own >= DENSE_PAGES || (block.own >= STREAK_SIZE / PAGE_SIZE && goes_on(as, area, &block, gpa)))
 		promote(as, area, &block);
 }
 

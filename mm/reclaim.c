@@ -4,189 +4,197 @@
  * again. First those that nobody has ever used (fault-around, large leaves), then any.
  *
  * The hand goes round the space, so that each call goes on where the last one ended. What a page holds is looked at
- * twice: once to find candidates, and again when no CPU can write to it any more.
+ * twice: once to find candidates, and again when no CPU can write to it any more. What the last faults have given is left
+ * alone, however empty: an instruction that needs two pages would never get both.
  */
-#include <string.h>
-
 #include "mm/space.h"
 
 /* A call is content with this much. */
 #define ENOUGH KIB(256)
+/* Splitting a large leaf takes a table. */
+#define WORTH_A_SPLIT 2
 
 enum pass { PASS_COLD, PASS_ANY };
 
-/* Pages of one block, or of the part of it that is in one area, that seem to be zero. */
-struct candidates {
-	const struct addr_space *as;
+/* What can be had of one block, or of the part of it that is in one area. */
+struct scan {
+	struct addr_space *as;
+	const struct area *area;
 	uint64_t start, end;
 	enum pass pass;
-	uint64_t gpa[BLOCK_PAGES];
-	unsigned count;
-	bool large; /* there are some, in a large leaf */
+	uint64_t zero[BLOCK_PAGES / 64]; /* a bit for each page from `start` on that seems to be zero, in 4 KiB leaves */
+	unsigned found;
+	bool split;                      /* there are enough, but in a large leaf */
 };
 
-static bool is_zero(hpa_t memory, uint64_t size)
+static bool is_zero_page(const struct addr_space *as, hpa_t page)
 {
-	const uint64_t *words = frame_ptr(memory);
+	const uint64_t *words = frame_ptr(page);
 
-	for (uint64_t i = 0; i < size / sizeof(*words); i++)
+	sync_memory(as, page, PAGE_SIZE);
+	for (uint64_t i = 0; i < PAGE_SIZE / sizeof(*words); i++)
 		if (words[i] != 0)
 			return false;
 	return true;
 }
 
-/* Does the part of a large leaf that is in the block have a page of zeros? */
-static bool has_zero_page(const struct candidates *candidates, const struct npt_leaf *leaf)
+static bool is_recent(const struct addr_space *as, uint64_t gpa)
 {
-	for (uint64_t at = candidates->start; at < candidates->end; at += PAGE_SIZE) {
-		hpa_t page = HPA(leaf->hpa.raw + (at - leaf->gpa.raw));
+	for (size_t i = 0; i < ARRAY_LEN(as->recent) && i < as->recent_next; i++)
+		if (as->recent[i] == gpa)
+			return true;
+	return false;
+}
 
-		sync_memory(candidates->as, page, PAGE_SIZE);
-		if (is_zero(page, PAGE_SIZE))
+static bool can_be_had(const struct addr_space *as, uint64_t gpa, hpa_t page)
+{
+	return !is_recent(as, gpa) && is_zero_page(as, page);
+}
+
+/* Is a split of the large leaf worth the while? */
+static bool worth_a_split(const struct scan *scan, const struct npt_leaf *leaf)
+{
+	unsigned count = 0;
+
+	for (uint64_t at = scan->start; at < scan->end && count < WORTH_A_SPLIT; at += PAGE_SIZE)
+		count += can_be_had(scan->as, at, HPA(leaf->hpa.raw + (at - leaf->gpa.raw)));
+	return count == WORTH_A_SPLIT;
+}
+
+static bool consider(const struct npt_leaf *leaf, void *context)
+{
+	struct scan *scan = context;
+	uint64_t page = (leaf->gpa.raw - scan->start) / PAGE_SIZE;
+
+	/* What others use too would not be free. */
+	if (frame_is_zero(leaf->hpa) || (scan->pass == PASS_COLD && leaf->accessed) ||
+	    (leaf->attr.shared && frame_is_shared(leaf->hpa, level_order(leaf->level))))
+		return true;
+	if (leaf->level > 0) {
+		scan->split = worth_a_split(scan, leaf);
+	} else if (can_be_had(scan->as, leaf->gpa.raw, leaf->hpa)) {
+		scan->zero[page / 64] |= BIT(page % 64);
+		scan->found++;
+	}
+	return true;
+}
+
+static void scan_block(struct scan *scan)
+{
+	scan->found = 0;
+	scan->split = false;
+	/* A malformed entry is none that can be had. */
+	(void)!npt_walk(&scan->as->npt, GPA(scan->start), scan->end - scan->start, consider, scan);
+}
+
+/* The next page at or after `*at` that seems to be zero. */
+static bool next_zero(const struct scan *scan, uint64_t *at)
+{
+	for (; *at < scan->end; *at += PAGE_SIZE) {
+		uint64_t page = (*at - scan->start) / PAGE_SIZE;
+
+		if (scan->zero[page / 64] >> (page % 64) & 1)
 			return true;
 	}
 	return false;
 }
 
-static bool consider(const struct npt_leaf *leaf, void *context)
-{
-	struct candidates *candidates = context;
-
-	if (frame_is_zero(leaf->hpa) || (candidates->pass == PASS_COLD && leaf->accessed))
-		return true;
-	if (leaf->level > 0) {
-		candidates->large = has_zero_page(candidates, leaf);
-		return false;
-	}
-	sync_memory(candidates->as, leaf->hpa, PAGE_SIZE);
-	if (is_zero(leaf->hpa, PAGE_SIZE))
-		candidates->gpa[candidates->count++] = leaf->gpa.raw;
-	return true;
-}
-
-static void find_candidates(struct addr_space *as, struct candidates *candidates)
-{
-	if (npt_walk(&as->npt, GPA(candidates->start), candidates->end - candidates->start, consider, candidates) !=
-	    ERR_OK)
-		candidates->count = 0;
-}
-
-/* Take the write permission of all candidates, with one flush. */
-static void freeze(struct addr_space *as, const struct area *area, const struct candidates *candidates)
-{
-	unsigned prot = area->attr.prot & ~(unsigned)NPT_W;
-	struct npt_gather gather;
-
-	if (prot == area->attr.prot)
-		return;
-	npt_gather_init(&gather, &as->npt);
-	for (unsigned i = 0; i < candidates->count; i++)
-		/* One 4 KiB leaf: it takes no memory, and cannot fail. */
-		if (npt_protect(&as->npt, GPA(candidates->gpa[i]), PAGE_SIZE, prot, &gather) != ERR_OK)
-			break;
-	npt_gather_finish(&gather);
-}
-
-static void thaw(struct addr_space *as, const struct area *area, uint64_t gpa)
+/* Give each page found the permissions `prot`, with at most one flush. They are 4 KiB leaves: it takes no memory. */
+static void protect_found(const struct scan *scan, unsigned prot)
 {
 	struct npt_gather gather;
 
-	npt_gather_init(&gather, &as->npt);
-	(void)!npt_protect(&as->npt, GPA(gpa), PAGE_SIZE, area->attr.prot, &gather);
+	npt_gather_init(&gather, &scan->as->npt);
+	for (uint64_t at = scan->start; next_zero(scan, &at); at += PAGE_SIZE)
+		(void)!npt_protect(&scan->as->npt, GPA(at), PAGE_SIZE, prot, &gather);
 	npt_gather_finish(&gather);
 }
 
-static void take_candidates(struct addr_space *as, const struct area *area, const struct candidates *candidates)
+/* Nobody can write to what was found: take what is still zero, and open the rest again. */
+static void take_found(const struct scan *scan)
 {
+	struct addr_space *as = scan->as;
 	struct removal removal;
 	struct npt_leaf leaf;
 
-	freeze(as, area, candidates);
 	removal_init(&removal, as);
-	for (unsigned i = 0; i < candidates->count; i++) {
-		uint64_t gpa = candidates->gpa[i];
-
-		if (npt_query(&as->npt, GPA(gpa), &leaf) != ERR_OK)
-			continue;
-		sync_memory(as, leaf.hpa, PAGE_SIZE);
-		if (is_zero(leaf.hpa, PAGE_SIZE))
-			remove_leaves(&removal, gpa, gpa + PAGE_SIZE, true);
-		else
-			thaw(as, area, gpa);
-	}
+	for (uint64_t at = scan->start; next_zero(scan, &at); at += PAGE_SIZE)
+		if (npt_query(&as->npt, GPA(at), &leaf) == ERR_OK && is_zero_page(as, leaf.hpa))
+			remove_leaves(&removal, at, at + PAGE_SIZE, true);
 	removal_finish(&removal);
+	protect_found(scan, scan->area->attr.prot);
 }
 
-static void refill_reserve(struct addr_space *as)
+static void reclaim_block(struct scan *scan)
 {
-	if (as->reserve.raw == 0 && frame_alloc(0, &as->reserve) != ERR_OK)
-		as->reserve = HPA(0);
+	scan_block(scan);
+	if (scan->split && split_to_pages(scan->as, scan->start) == ERR_OK)
+		scan_block(scan);
+	if (scan->found == 0)
+		return;
+	if (scan->area->attr.prot & NPT_W)
+		protect_found(scan, scan->area->attr.prot & ~(unsigned)NPT_W);
+	take_found(scan);
+	/* What served as the reserve's table may be paid back by now. */
+	if (scan->as->reserve.raw == 0 && frame_alloc(0, &scan->as->reserve) != ERR_OK)
+		scan->as->reserve = HPA(0);
 }
 
-/* Take what can be had of [start, end), which is of one area and one block. */
-static void reclaim_block(struct addr_space *as, const struct area *area, uint64_t start, uint64_t end, enum pass pass)
+/* The next block to look at, from the hand on; false at the end of the space. Moves the hand past it. */
+static bool next_block(struct addr_space *as, struct scan *scan)
 {
-	static struct candidates candidates; /* too large for the stack; one call at a time */
+	struct area *area = area_find_from(&as->areas, as->hand);
+	struct npt_cursor cursor;
 
-	candidates = (struct candidates){ .as = as, .start = start, .end = end, .pass = pass };
-	find_candidates(as, &candidates);
-	if (candidates.large && split_to_pages(as, start) == ERR_OK)
-		find_candidates(as, &candidates);
-	if (candidates.count > 0)
-		take_candidates(as, area, &candidates);
-	refill_reserve(as);
-}
-
-/* The next block to look at, from the hand on; false at the end of the space. */
-static bool next_block(struct addr_space *as, struct area **area, uint64_t *start, uint64_t *end)
-{
-	for (*area = area_find_from(&as->areas, as->hand); *area; *area = area_next(*area)) {
-		struct npt_cursor cursor;
-
+	for (; area; area = area_next(area)) {
 		/* Populated memory was promised to be there. */
-		if ((*area)->backend != AREA_ALLOC || (*area)->policy == ALLOC_POPULATE)
+		if (area->backend != AREA_ALLOC || area->policy == ALLOC_POPULATE)
 			continue;
-		for (*start = max_u64(as->hand, (*area)->start); *start < (*area)->end; *start = *end) {
+		for (as->hand = max_u64(as->hand, area->start); as->hand < area->end; as->hand = scan->end) {
 			uint64_t size = BLOCK_SIZE;
-			enum npt_kind kind = npt_find(&as->npt, GPA(*start), &cursor);
+			bool empty = npt_find(&as->npt, GPA(as->hand), &cursor) == NPT_EMPTY && cursor.level > 0;
 
-			if (kind == NPT_EMPTY && cursor.level > BLOCK_LEVEL)
+			if (empty)
 				size = npt_level_size(cursor.level);
-			*end = min_u64(align_down(*start, size) + size, (*area)->end);
-			if (kind != NPT_EMPTY || cursor.level == 0)
-				return true;
+			*scan = (struct scan){ .as = as, .area = area, .start = as->hand, .pass = scan->pass };
+			scan->end = min_u64(align_down(as->hand, size) + size, area->end);
+			if (empty)
+				continue;
+			as->hand = scan->end;
+			return true;
 		}
 	}
 	return false;
 }
 
-/* One round, from the hand to the end, or from the beginning. */
+/* Memory that the space uses and could give up. */
+static uint64_t in_use(const struct addr_space *as)
+{
+	return as->stats.resident + as->stats.shared;
+}
+
+/* One round, from the hand to the end. */
 static void reclaim_round(struct addr_space *as, enum pass pass, uint64_t goal)
 {
-	uint64_t start, end;
-	struct area *area;
+	struct scan scan = { .pass = pass };
 
-	while (frame_get_stats().free < goal && next_block(as, &area, &start, &end)) {
-		reclaim_block(as, area, start, end, pass);
-		as->hand = end;
-	}
+	while (in_use(as) > goal && next_block(as, &scan))
+		reclaim_block(&scan);
 }
 
 bool reclaim(struct addr_space *as)
 {
-	uint64_t before = frame_get_stats().free, after;
+	uint64_t before = in_use(as), goal = before > ENOUGH ? before - ENOUGH : 0;
 
 	as->reclaiming = true;
-	for (enum pass pass = PASS_COLD; pass <= PASS_ANY && frame_get_stats().free == before; pass++) {
-		reclaim_round(as, pass, before + ENOUGH);
-		if (frame_get_stats().free < before + ENOUGH) {
+	for (enum pass pass = PASS_COLD; pass <= PASS_ANY && in_use(as) == before; pass++) {
+		reclaim_round(as, pass, goal);
+		if (in_use(as) > goal) {
 			as->hand = 0;
-			reclaim_round(as, pass, before + ENOUGH);
+			reclaim_round(as, pass, goal);
 		}
 	}
 	as->reclaiming = false;
-	after = frame_get_stats().free;
-	if (after > before)
-		as->stats.reclaimed += after - before;
-	return after > before;
+	as->stats.reclaimed += before - in_use(as);
+	return in_use(as) < before;
 }

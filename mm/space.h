@@ -79,8 +79,11 @@ static inline void sync_memory(const struct addr_space *as, hpa_t memory, uint64
 /* Back every page of [start, end) in the area that has no memory of its own yet, by leaves as large as can be. */
 MUST_CHECK enum err populate(struct addr_space *as, const struct area *area, uint64_t start, uint64_t end);
 
-/* Make the block around `gpa` one leaf if that is due: in place if it can be, else by copy. */
-void promote_if_dense(struct addr_space *as, const struct area *area, uint64_t gpa);
+/*
+ * Make the block around `gpa`, a page that has just got memory, one leaf if that is due: in place if it can be, else by copy.
+ * `was_empty`: there was nothing at all before.
+ */
+void promote_if_dense(struct addr_space *as, const struct area *area, uint64_t gpa, bool was_empty);
 /* Put large leaves back where changes of [start, end) have left whole blocks of small ones. */
 void merge_leaves(struct addr_space *as, uint64_t start, uint64_t end);
 
