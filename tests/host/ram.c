@@ -53,6 +53,34 @@ void ram_leave(struct ram *ram, uint64_t frames)
 	CHECK_EQ(ram_free_bytes(), frames * PAGE_SIZE);
 }
 
+static void take_all(struct ram *ram, unsigned order)
+{
+	for (hpa_t frame; frame_alloc(order, &frame) == ERR_OK; ram->hog_count++) {
+		CHECK(ram->hog_count < RAM_MAX_HOGS, "too many hogs");
+		ram->hogs[ram->hog_count].frame = frame;
+		ram->hogs[ram->hog_count].order = order;
+	}
+}
+
+void ram_scatter(struct ram *ram, unsigned order, uint64_t blocks)
+{
+	size_t kept = ram->hog_count;
+
+	for (unsigned smaller = order + 1; smaller-- > 0;)
+		take_all(ram, smaller);
+	for (size_t i = kept; i < ram->hog_count; i++) {
+		/* Only lower buddies: the upper ones stay taken. */
+		if (blocks > 0 && ram->hogs[i].order == order && !(ram->hogs[i].frame.raw >> PAGE_SHIFT >> order & 1)) {
+			frame_free(ram->hogs[i].frame, order);
+			blocks--;
+		} else {
+			ram->hogs[kept++] = ram->hogs[i];
+		}
+	}
+	ram->hog_count = kept;
+	CHECK(blocks == 0, "too little memory for blocks apart");
+}
+
 void ram_release(struct ram *ram)
 {
 	while (ram->hog_count > 0) {

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The policy `auto`: more at once where a sequence goes on, large leaves where a block is dense. And leaves that merge. */
+#include "tests/host/space.h"
+
+#include <string.h>
+
+static uint64_t stamp_of(uint64_t gpa)
+{
+	return gpa * 0x9e3779b97f4a7c15 + 1;
+}
+
+/* A guest's write of something that is nowhere else. Returns how many faults it took. */
+static unsigned put_stamp(struct space *s, uint64_t gpa)
+{
+	unsigned faults = space_touch(s, gpa + 8, NPT_RW);
+	uint64_t stamp = stamp_of(gpa);
+
+	memcpy(space_byte(s, gpa + 8), &stamp, sizeof(stamp));
+	return faults;
+}
+
+static void expect_stamp(struct space *s, uint64_t gpa)
+{
+	uint64_t stamp = stamp_of(gpa);
+
+	CHECK(memcmp(space_byte(s, gpa + 8), &stamp, sizeof(stamp)) == 0, "what was written at %#jx is lost", (uintmax_t)gpa);
+}
+
+static void auto_area(struct space *s, uint64_t size)
+{
+	CHECK_ERR(space_alloc(s, 0, size, NPT_RW, ALLOC_LAZY_AUTO), ERR_OK);
+}
+
+/* --- Sequences ----------------------------------------------------------------------------------------------------- */
+
+#define SEQUENCE MIB(6)
+
+static void expect_sequence(struct space *s, unsigned faults)
+{
+	space_check(s);
+	CHECK(faults <= SEQUENCE / PAGE_SIZE / 4, "%u faults", faults);
+	CHECK(space_stats(s).resident <= SEQUENCE + SEQUENCE / 20, "%#jx resident", (uintmax_t)space_stats(s).resident);
+	CHECK(space_stats(s).resident_peak <= SEQUENCE + SEQUENCE / 20, "%#jx at most",
+	      (uintmax_t)space_stats(s).resident_peak);
+	for (uint64_t at = 0; at < SEQUENCE; at += PAGE_SIZE)
+		expect_stamp(s, MIB(2) + at);
+	for (uint64_t at = 0; at < SEQUENCE; at += MIB(2))
+		CHECK_EQ(space_level(s, MIB(2) + at), 1);
+	CHECK(!space_allows(s, MIB(2) - 1, 0) && !space_allows(s, MIB(2) + SEQUENCE, 0), "beyond the sequence");
+}
+
+static void a_sequence_takes_few_faults(void **state)
+{
+	struct space *s = *state;
+	unsigned faults = 0;
+
+	auto_area(s, MIB(16));
+	for (uint64_t at = 0; at < SEQUENCE; at += PAGE_SIZE)
+		faults += put_stamp(s, MIB(2) + at);
+	expect_sequence(s, faults);
+}
+
+static void a_sequence_downwards_too(void **state)
+{
+	struct space *s = *state;
+	unsigned faults = 0;
+
+	auto_area(s, MIB(16));
+	for (uint64_t at = SEQUENCE; at > 0; at -= PAGE_SIZE)
+		faults += put_stamp(s, MIB(2) + at - PAGE_SIZE);
+	expect_sequence(s, faults);
+}
+
+/* What was read before, and so shows zeros, makes no difference in the end. */
+static void a_sequence_over_zeros(void **state)
+{
+	struct space *s = *state;
+	unsigned faults = 0;
+
+	auto_area(s, MIB(16));
+	for (uint64_t at = 0; at < SEQUENCE; at += MIB(2))
+		space_load(s, MIB(2) + at);
+	CHECK_EQ(space_stats(s).zero_leaves[1], 3);
+	for (uint64_t at = 0; at < SEQUENCE; at += PAGE_SIZE)
+		faults += put_stamp(s, MIB(2) + at);
+	expect_sequence(s, faults);
+	CHECK_EQ(space_stats(s).zero_leaves[0] + space_stats(s).zero_leaves[1], 0);
+}
+
+/* Pages with no neighbour stay alone, in whatever order they come. */
+static void lone_pages_stay_alone(void **state)
+{
+	struct space *s = *state;
+	const unsigned strides[] = { 2, 3, 8, 37 };
+
+	for (size_t i = 0; i < ARRAY_LEN(strides); i++)
+		for (unsigned variant = 0; variant < 6; variant++) {
+			const unsigned count = 1000 / strides[i], order = variant % 3, odd = variant / 3;
+
+			auto_area(s, MIB(4));
+			for (unsigned n = 0; n < count; n++) {
+				unsigned page = order == 0 ? n : order == 1 ? count - 1 - n : n * 7919 % count;
+
+				/* On odd pages, or on even ones: borders that are aligned above, or below. */
+				put_stamp(s, (page * strides[i] + odd) * PAGE_SIZE);
+			}
+			space_check(s);
+			CHECK(space_stats(s).resident == count * PAGE_SIZE, "stride %u, order %u: %ju pages for %u", strides[i],
+			      order, (uintmax_t)(space_stats(s).resident / PAGE_SIZE), count);
+			space_clear(s);
+		}
+}
+
+static void windows_end_with_the_area(void **state)
+{
+	struct space *s = *state;
+
+	CHECK_ERR(space_alloc(s, KIB(20), KIB(28), NPT_RW, ALLOC_LAZY_AUTO), ERR_OK);
+	CHECK_ERR(space_alloc(s, KIB(48), KIB(200), NPT_R, ALLOC_LAZY_4K), ERR_OK);
+	for (uint64_t at = KIB(20); at < KIB(48); at += PAGE_SIZE)
+		put_stamp(s, at);
+	space_check(s);
+	CHECK_EQ(space_stats(s).resident, KIB(28));
+	CHECK(!space_allows(s, KIB(48), 0), "beyond the area");
+}
+
+/* --- Promotion ----------------------------------------------------------------------------------------------------- */
+
+/* Write pages [0, 512) of the block, even ones first, so that each comes alone; from page `stop` on no odd ones. */
+static void fill_block(struct space *s, uint64_t block, unsigned stop, unsigned skip)
+{
+	for (unsigned page = 0; page < 512; page += 2)
+		put_stamp(s, block + page * PAGE_SIZE);
+	for (unsigned page = 1; page < stop; page += 2)
+		if (page != skip)
+			put_stamp(s, block + page * PAGE_SIZE);
+}
+
+static void expect_block(struct space *s, uint64_t block, unsigned stop, unsigned skip)
+{
+	for (unsigned page = 0; page < 512; page++) {
+		uint64_t gpa = block + page * PAGE_SIZE;
+
+		if (page % 2 == 0 || (page < stop && page != skip))
+			expect_stamp(s, gpa);
+		else if (space_allows(s, gpa, 0))
+			for (unsigned i = 0; i < PAGE_SIZE; i += 8)
+				CHECK_EQ(*space_byte(s, gpa + i), 0);
+	}
+}
+
+/* 256 pages and every second one up to page 463 make 488. */
+static void a_dense_block_becomes_one_leaf(void **state)
+{
+	struct space *s = *state;
+
+	for (unsigned zeros = 0; zeros < 2; zeros++) {
+		auto_area(s, MIB(8));
+		if (zeros)
+			space_load(s, MIB(2));
+		fill_block(s, MIB(2), 462, 512);
+		space_check(s);
+		CHECK_EQ(space_level(s, MIB(2)), 0);
+		CHECK_EQ(space_stats(s).resident, 487 * PAGE_SIZE);
+		CHECK_EQ(space_stats(s).promoted, zeros);
+		put_stamp(s, MIB(2) + 463 * PAGE_SIZE);
+		space_check(s);
+		CHECK_EQ(space_level(s, MIB(2)), 1);
+		CHECK_EQ(space_stats(s).resident, MIB(2));
+		CHECK_EQ(space_stats(s).promoted, 1 + zeros);
+		CHECK_EQ(space_stats(s).zero_leaves[0], 0);
+		CHECK(space_allows(s, MIB(4) - 1, NPT_RW), "not writable");
+		expect_block(s, MIB(2), 464, 512);
+		space_clear(s);
+	}
+}
+
+/* With one page less it is not. */
+static void a_block_that_is_not_dense_stays_as_it_is(void **state)
+{
+	struct space *s = *state;
+
+	auto_area(s, MIB(8));
+	fill_block(s, MIB(2), 464, 1);
+	space_check(s);
+	CHECK_EQ(space_level(s, MIB(2)), 0);
+	CHECK_EQ(space_stats(s).resident, 487 * PAGE_SIZE);
+	expect_block(s, MIB(2), 464, 1);
+}
+
+static void other_policies_promote_when_it_costs_nothing(void **state)
+{
+	struct space *s = *state;
+
+	CHECK_ERR(space_alloc(s, 0, MIB(4), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	fill_block(s, 0, 512, 512);
+	space_check(s);
+	CHECK_EQ(space_level(s, 0), 0);
+	CHECK_EQ(space_stats(s).promoted + space_stats(s).merged, 0);
+	expect_block(s, 0, 512, 512);
+}
+
+static void without_a_block_nothing_is_promoted(void **state)
+{
+	struct space *s = *state;
+
+	auto_area(s, MIB(8));
+	ram_scatter(&s->ram, 8, 3);
+	fill_block(s, MIB(2), 512, 512);
+	space_check(s);
+	CHECK_EQ(space_level(s, MIB(2)), 0);
+	CHECK_EQ(space_stats(s).resident, MIB(2));
+	expect_block(s, MIB(2), 512, 512);
+}
+
+/* Beside a large leaf 128 KiB are enough, since a sequence goes on there. */
+static void a_large_neighbour_is_reason_enough(void **state)
+{
+	struct space *s = *state;
+
+	CHECK_ERR(space_alloc(s, MIB(2), MIB(8), NPT_RW, ALLOC_LAZY_2M), ERR_OK);
+	put_stamp(s, MIB(4));
+	CHECK_ERR(space_set_policy(s, MIB(2), MIB(8), ALLOC_LAZY_AUTO), ERR_OK);
+	/* Not in the middle of a block, */
+	put_stamp(s, MIB(7));
+	CHECK_EQ(space_stats(s).resident, MIB(2) + PAGE_SIZE);
+	/* not beside small leaves, */
+	put_stamp(s, MIB(8));
+	CHECK_EQ(space_stats(s).resident, MIB(2) + 2 * PAGE_SIZE);
+	/* but right after a large one, */
+	put_stamp(s, MIB(6));
+	CHECK_EQ(space_level(s, MIB(6)), 0);
+	CHECK_EQ(space_stats(s).resident, MIB(2) + KIB(64) + 2 * PAGE_SIZE);
+	put_stamp(s, MIB(6) + KIB(64));
+	CHECK_EQ(space_level(s, MIB(6)), 1);
+	CHECK_EQ(space_stats(s).promoted, 1);
+	CHECK_EQ(space_stats(s).resident, MIB(4) + PAGE_SIZE);
+	/* and right before. */
+	put_stamp(s, MIB(4) - PAGE_SIZE);
+	put_stamp(s, MIB(4) - KIB(64) - PAGE_SIZE);
+	CHECK_EQ(space_level(s, MIB(2)), 1);
+	CHECK_EQ(space_stats(s).resident, MIB(6) + PAGE_SIZE);
+	space_check(s);
+	expect_stamp(s, MIB(4));
+	expect_stamp(s, MIB(6));
+	expect_stamp(s, MIB(7));
+	expect_stamp(s, MIB(8));
+	expect_stamp(s, MIB(4) - PAGE_SIZE);
+}
+
+/* A large leaf of somebody else's area, or one of zeros, says nothing. */
+static void only_memory_of_the_area_is_a_neighbour(void **state)
+{
+	struct space *s = *state;
+
+	CHECK_ERR(space_alloc(s, 0, MIB(2), NPT_RW, ALLOC_POPULATE), ERR_OK);
+	CHECK_ERR(space_alloc(s, MIB(2), MIB(6), NPT_RW, ALLOC_LAZY_AUTO), ERR_OK);
+	space_load(s, MIB(6));
+	CHECK_EQ(space_level(s, MIB(6)), 1);
+	for (unsigned page = 0; page < 64; page++) {
+		put_stamp(s, MIB(2) + page * PAGE_SIZE);
+		put_stamp(s, MIB(6) - (page + 1) * PAGE_SIZE);
+	}
+	space_check(s);
+	CHECK_EQ(space_level(s, MIB(2)), 0);
+	CHECK_EQ(space_level(s, MIB(6) - PAGE_SIZE), 0);
+	CHECK_EQ(space_stats(s).resident, MIB(2) + KIB(512));
+	CHECK_EQ(space_stats(s).promoted, 0);
+}
+
+/* --- In place ------------------------------------------------------------------------------------------------------ */
+
+static unsigned areas_of(struct space *s)
+{
+	unsigned count = 0;
+
+	for (struct area *area = area_find_from(&s->as.areas, 0); area; area = area_next(area))
+		count++;
+	return count;
+}
+
+static void protect_splits_and_merges_back(void **state)
+{
+	struct space *s = *state;
+	uint64_t taken;
+
+	CHECK_ERR(space_alloc(s, 0, MIB(4), NPT_RW, ALLOC_POPULATE), ERR_OK);
+	put_stamp(s, KIB(40));
+	put_stamp(s, MIB(1));
+	taken = ram_free_bytes();
+	CHECK_ERR(space_protect(s, KIB(40), KIB(8), NPT_R), ERR_OK);
+	CHECK_EQ(space_level(s, 0), 0);
+	CHECK_EQ(space_level(s, MIB(2)), 1);
+	CHECK_EQ(space_stats(s).split, 1);
+	CHECK_EQ(areas_of(s), 3);
+	CHECK_ERR(space_protect(s, KIB(44), KIB(4), NPT_RW), ERR_OK);
+	CHECK_EQ(space_level(s, 0), 0);
+	CHECK_EQ(areas_of(s), 3);
+	CHECK_ERR(space_protect(s, KIB(40), KIB(4), NPT_RW), ERR_OK);
+	CHECK_EQ(space_level(s, 0), 1);
+	CHECK_EQ(space_stats(s).merged, 1);
+	CHECK_EQ(areas_of(s), 1);
+	CHECK_EQ(ram_free_bytes(), taken);
+	CHECK(space_allows(s, 0, NPT_RW) && space_allows(s, KIB(44), NPT_RW), "not writable");
+	expect_stamp(s, KIB(40));
+	expect_stamp(s, MIB(1));
+	/* The whole of both blocks: nothing is split, and nothing merges that was not apart. */
+	CHECK_ERR(space_protect(s, 0, MIB(4), NPT_R), ERR_OK);
+	CHECK_ERR(space_protect(s, 0, MIB(2), NPT_RW), ERR_OK);
+	CHECK_EQ(areas_of(s), 2);
+	CHECK_EQ(space_stats(s).merged, 1);
+	CHECK_EQ(space_stats(s).split, 1);
+}
+
+static void a_gibibyte_splits_and_merges_back(void **state)
+{
+	struct space *s = *state;
+	unsigned large = s->format->config.max_leaf;
+	uint64_t tables;
+
+	CHECK_ERR(space_linear(s, GIB(1), GIB(4), GIB(2), NPT_RW), ERR_OK);
+	tables = s->as.npt.table_bytes;
+	CHECK_ERR(space_protect(s, GIB(1) + MIB(6) + KIB(4), KIB(4), NPT_R), ERR_OK);
+	CHECK_EQ(space_level(s, GIB(1) + MIB(6)), 0);
+	CHECK_EQ(space_level(s, GIB(1)), 1);
+	CHECK_EQ(space_stats(s).split, large);
+	CHECK_ERR(space_protect(s, GIB(1) + MIB(6) + KIB(4), KIB(4), NPT_RW), ERR_OK);
+	CHECK_EQ(space_level(s, GIB(1) + MIB(6)), large);
+	CHECK_EQ(space_stats(s).merged, large);
+	CHECK_EQ(s->as.npt.table_bytes, tables);
+	CHECK_EQ(view_walk(&s->view, GIB(1) + MIB(6) + KIB(4), NPT_RW).hpa, GIB(4) + MIB(6) + KIB(4));
+}
+
+/* Neighbours for the guest that lie elsewhere for the host are no block. */
+static void what_is_not_contiguous_stays_apart(void **state)
+{
+	struct space *s = *state;
+
+	CHECK_ERR(space_alloc(s, 0, MIB(2), NPT_RW, ALLOC_POPULATE), ERR_OK);
+	CHECK_ERR(space_linear(s, MIB(2), MIB(64), MIB(1), NPT_RW), ERR_OK);
+	CHECK_ERR(space_linear(s, MIB(3), MIB(66), MIB(1), NPT_RW), ERR_OK);
+	space_begin(s);
+	CHECK_ERR(addr_space_discard(&s->as, GPA(KIB(64)), KIB(8)), ERR_OK);
+	space_check(s);
+	put_stamp(s, KIB(68)); /* the two frames come back the other way round */
+	put_stamp(s, KIB(64));
+	CHECK_ERR(space_protect(s, 0, MIB(4), NPT_R), ERR_OK);
+	CHECK_ERR(space_protect(s, 0, MIB(4), NPT_RW), ERR_OK);
+	CHECK_EQ(space_level(s, MIB(2)), 0);
+	CHECK_EQ(view_walk(&s->view, MIB(3), 0).hpa, MIB(66));
+	expect_stamp(s, KIB(64));
+	expect_stamp(s, KIB(68));
+}
+
+int main(void)
+{
+	static const struct format_test tests[] = {
+		{ "a_sequence_takes_few_faults", a_sequence_takes_few_faults },
+		{ "a_sequence_downwards_too", a_sequence_downwards_too },
+		{ "a_sequence_over_zeros", a_sequence_over_zeros },
+		{ "lone_pages_stay_alone", lone_pages_stay_alone },
+		{ "windows_end_with_the_area", windows_end_with_the_area },
+		{ "a_dense_block_becomes_one_leaf", a_dense_block_becomes_one_leaf },
+		{ "a_block_that_is_not_dense_stays_as_it_is", a_block_that_is_not_dense_stays_as_it_is },
+		{ "other_policies_promote_when_it_costs_nothing", other_policies_promote_when_it_costs_nothing },
+		{ "without_a_block_nothing_is_promoted", without_a_block_nothing_is_promoted },
+		{ "a_large_neighbour_is_reason_enough", a_large_neighbour_is_reason_enough },
+		{ "only_memory_of_the_area_is_a_neighbour", only_memory_of_the_area_is_a_neighbour },
+		{ "protect_splits_and_merges_back", protect_splits_and_merges_back },
+		{ "a_gibibyte_splits_and_merges_back", a_gibibyte_splits_and_merges_back },
+		{ "what_is_not_contiguous_stays_apart", what_is_not_contiguous_stays_apart },
+	};
+
+	return space_suite("auto", tests, ARRAY_LEN(tests));
+}
