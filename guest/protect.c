@@ -55,8 +55,8 @@ static void check_fault(unsigned access, const volatile uint64_t *at)
 	faults++;
 	rt_claim((fault.access == 0 && fault.address == RT_UNKNOWN) ||
 			 (fault.access == access && fault.address == (uintptr_t)at),
-		 "%s tells of access %u at 0x%lx, it was %u at %p\n", fault.name, fault.access, fault.address, access,
-		 (void *)(uintptr_t)at);
+		 "%s tells of access %u at 0x%lx, it was %u at 0x%lx\n", fault.name, fault.access, fault.address, access,
+		 (uint64_t)(uintptr_t)at);
 }
 
 /* Do the same to all pages: those that were narrowed must refuse it, the others must not. */

@@ -19,6 +19,7 @@ PAGE = 4096
 K, M, G, T = 1 << 10, 1 << 20, 1 << 30, 1 << 40
 
 EXIT_KINDS = ("fault", "mmio", "pio", "hypercall", "other")
+HANDLED = ("zero", "fresh", "unzero", "copy", "reuse", "tracked")
 LEAF_SIZES = {"4k": 4 * K, "2m": 2 * M, "1g": G}
 
 LOG_LINE = re.compile(r"(nestling|error|warning|vmm?|mem): ")
@@ -48,6 +49,8 @@ class Boot:
     report_path: str = "{dir}/report.json"
     bare: bool = False  # pass `args` alone: no machine, --report, --timeout
     during: Callable[[Path], None] | None = None  # done while it runs, with the case's directory
+    forks: int | None = 0  # how many VMs are forked; None: some. Each must end well
+    fork: dict = field(default_factory=dict)  # what holds for each of their reports, as `report` does for the first VM's
 
 
 @dataclass
@@ -93,7 +96,8 @@ def case(name: str, *args: str, files=None, slow: bool = False, panics: bool = F
 class Result:
     status: int
     console: str
-    report: dict | None
+    report: dict | None  # of the first VM
+    forks: list[dict]  # those of the others
     hung: bool
 
 
@@ -142,16 +146,18 @@ def boot(spec: Boot, directory: Path) -> Result:
             status, hung = process.wait(), True
         running.discard(process)
     console = (directory / "console").read_bytes().decode("utf-8", "replace")
-    return Result(status, console.replace("\r", ""), load_report(report), hung)
+    *forks, own = load_reports(report)
+    return Result(status, console.replace("\r", ""), own, forks, hung)
 
 
-def load_report(path: Path) -> dict | None:
+def load_reports(path: Path) -> list[dict | None]:
+    """The lines of a file of reports; the last one is the first VM's, if it is there at all."""
     try:
-        return json.loads(path.read_text())
+        return [json.loads(line) for line in path.read_text().splitlines()] or [None]
     except FileNotFoundError:
-        return None
+        return [None]
     except (OSError, ValueError) as error:
-        return {"unreadable": str(error)}
+        return [{"unreadable": str(error)}]
 
 
 # --- Judging -----------------------------------------------------------------------------------------------------------
@@ -177,26 +183,52 @@ def judge_field(report: dict, name: str, want) -> list[str]:
 def judge_consistency(report: dict, backend: Backend) -> list[str]:
     """What holds of every report, whatever the guest did."""
     try:
-        exits, faults, leaves = report["exits"], report["faults"], report["leaves"]
+        exits, faults, leaves, handled = report["exits"], report["faults"], report["leaves"], report["handled"]
         mapped = sum(leaves[name] * size for name, size in LEAF_SIZES.items())
+        # What is mapped and is nobody's is zeros; how many leaves of each size these are follows from their number.
+        zeros = mapped - report["resident"] - report["shared"]
+        large, rest = divmod(zeros - report["zero_page_leaves"] * LEAF_SIZES["4k"], LEAF_SIZES["2m"] - LEAF_SIZES["4k"])
+        given = (handled["fresh"] + handled["unzero"] + handled["copy"]) * PAGE
+        # Under 4k each of these faults gave one page, which is there still if nothing was taken or given back.
+        plain = report["policy"] == "4k" and report.get("vms") == 1 and leaves["2m"] == leaves["1g"] == 0 and not any(
+            report[name] for name in ("discarded", "reclaimed", "promoted", "merged", "split"))
         rules = {
             "isa is the one asked for": report["isa"] == backend.isa,
             "virt is the one asked for": report["virt"] == backend.virt,
             "format is one of virt's": report["format"] in backend.formats,
             "exits add up": sum(exits[kind] for kind in EXIT_KINDS) == exits["total"],
-            "leaves map what is resident": mapped == report["resident"] and report["zero_page_leaves"] == 0,
+            "leaves map what is resident, shared or zeros": rest == 0 and 0 <= large <= leaves["2m"]
+            and large <= report["zero_page_leaves"],
             "resident_peak is a peak": report["resident_peak"] >= report["resident"],
             "tables are whole pages": report["table_bytes"] > 0 and report["table_bytes"] % PAGE == 0,
-            "each fault is one page, or none of the faults is": report["policy"] != "4k"
-            or faults["handled"] * PAGE == report["resident_peak"],
+            "what faults came to adds up": sum(handled[name] for name in HANDLED) == faults["handled"],
+            "each page that faults gave is there": not plain or given == report["resident"] == report["resident_peak"],
             "each fault exit has its outcome": exits["fault"] <= sum(faults.values()),
             "outcome is a known one": report["outcome"] in ("exited", "denied", "unmapped", "no_memory", "crashed"),
+            "tracking is a known one": report["tracking"] in ("hardware", "software"),
             "the rest is there": all(name in report for name in
-                                     ("demo", "guest_ram", "flushes", "host_free", "guest_status")),
+                                     ("demo", "guest_ram", "flushes", "flush_instructions", "host_free", "guest_status")),
         }
     except (KeyError, TypeError) as error:
         return [f"report is incomplete: {error!r}"]
     return [f"report does not hold: {rule}" for rule, holds in rules.items() if not holds]
+
+
+def judge_forks(spec: Boot, result: Result) -> list[str]:
+    errors = []
+    if spec.forks is not None and len(result.forks) != spec.forks or spec.forks is None and not result.forks:
+        errors.append(f"{len(result.forks)} forks have reported, not {spec.forks or 'some'}")
+    if [report.get("vm") for report in result.forks] != list(range(1, len(result.forks) + 1)):
+        errors.append("forks are not numbered in order")
+    failed = int(result.report.get("outcome") != "exited")
+    if result.report.get("vms") != len(result.forks) + 1 or result.report.get("vms_failed") != failed:
+        errors.append("the report tells of other VMs than these, or of others that failed")
+    for report in result.forks:
+        found = judge_consistency(report, BACKENDS[spec.backend])
+        for name, want in (EXITED | spec.fork).items():
+            found += judge_field(report, name, want)
+        errors += [f"fork {report.get('vm')}: {error}" for error in found]
+    return errors
 
 
 def judge(spec: Boot, result: Result) -> list[str]:
@@ -212,7 +244,7 @@ def judge(spec: Boot, result: Result) -> list[str]:
     elif result.report is None:
         errors.append("there is no report")
     else:
-        errors += judge_consistency(result.report, BACKENDS[spec.backend])
+        errors += judge_consistency(result.report, BACKENDS[spec.backend]) + judge_forks(spec, result)
         for name, want in spec.report.items():
             errors += judge_field(result.report, name, want)
     errors += [f"console lacks /{text}/" for text in spec.text if not re.search(text, result.console, re.M)]

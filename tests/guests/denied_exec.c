@@ -10,7 +10,7 @@ int guest_main(void)
 
 	rt_write_function(page);
 	function();
-	rt_printf("denied_exec: at %p\n", (void *)(uintptr_t)page);
+	rt_printf("denied_exec: at 0x%lx\n", (uint64_t)(uintptr_t)page);
 	CHECK(rt_hypercall(RT_CALL_PROTECT, (uintptr_t)page, RT_PAGE_SIZE, RT_READ | RT_WRITE, 0) == 0);
 	function();
 	rt_printf("denied_exec: FAILED: nothing happened\n");

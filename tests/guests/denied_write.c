@@ -7,7 +7,7 @@ int guest_main(void)
 	volatile uint64_t *page = fresh_page();
 
 	*page = 42;
-	rt_printf("denied_write: to %p\n", (void *)(uintptr_t)page);
+	rt_printf("denied_write: to 0x%lx\n", (uint64_t)(uintptr_t)page);
 	CHECK(rt_hypercall(RT_CALL_PROTECT, (uintptr_t)page, RT_PAGE_SIZE, RT_READ, 0) == 0);
 	CHECK(*page == 42);
 	*page = 43;
