@@ -8,7 +8,6 @@
 
 /* What a fault-around maps at once, at most. */
 #define WINDOW_SIZE  KIB(64)
-#define WINDOW_ORDER 4
 
 /* A fault on its way. */
 struct fault {
@@ -106,13 +105,37 @@ static enum backing backing_at(const struct addr_space *as, uint64_t gpa)
 
 struct window {
 	uint64_t start, end;
+	/* A bit a page, from `start` on: what has memory, and what shows zeros. */
+	uint32_t memory, zeros;
 };
 
 static struct window clip(const struct area *area, uint64_t gpa, uint64_t size)
 {
 	uint64_t start = align_down(gpa, size);
 
-	return (struct window){ max_u64(start, area->start), min_u64(start + size, area->end) };
+	return (struct window){ .start = max_u64(start, area->start), .end = min_u64(start + size, area->end) };
+}
+
+static bool is_alone(const struct window *window)
+{
+	return window->end - window->start == PAGE_SIZE;
+}
+
+static bool look_at(const struct npt_leaf *leaf, void *context)
+{
+	struct window *window = context;
+	uint32_t bit = 1u << ((leaf->gpa.raw - window->start) >> PAGE_SHIFT);
+
+	*(frame_is_zero(leaf->hpa) ? &window->zeros : &window->memory) |= bit;
+	return true;
+}
+
+/* Fill in what is in the window: 4 KiB leaves, if any, since it is part of one table. */
+static void look_into(const struct addr_space *as, struct window *window)
+{
+	window->memory = window->zeros = 0;
+	/* A malformed entry is none of ours. */
+	(void)!npt_walk(&as->npt, GPA(window->start), window->end - window->start, look_at, window);
 }
 
 /*
@@ -159,18 +182,12 @@ static void remove_zeros(struct addr_space *as, const struct window *window)
 	struct removal removal;
 
 	removal_init(&removal, as);
-	for (uint64_t at = window->start; at < window->end; at += PAGE_SIZE)
-		if (backing_at(as, at) == BACKING_ZERO)
-			remove_leaves(&removal, at, at + PAGE_SIZE, true);
-	removal_finish(&removal);
-}
+	for (uint32_t zeros = window->zeros; zeros != 0; zeros &= zeros - 1) {
+		uint64_t at = window->start + PAGE_SIZE * (unsigned)__builtin_ctz(zeros);
 
-static bool any_memory(const struct addr_space *as, const struct window *window)
-{
-	for (uint64_t at = window->start; at < window->end; at += PAGE_SIZE)
-		if (backing_at(as, at) == BACKING_MEMORY)
-			return true;
-	return false;
+		remove_leaves(&removal, at, at + PAGE_SIZE, true);
+	}
+	removal_finish(&removal);
 }
 
 /* A whole window by one block of frames, if nothing in it has memory and there is such a block. */
@@ -180,7 +197,7 @@ static bool fill_at_once(struct addr_space *as, const struct area *area, const s
 	unsigned order = (unsigned)__builtin_ctzll(size >> PAGE_SHIFT);
 	hpa_t frames;
 
-	if (size != PAGE_SIZE << order || any_memory(as, window) || guest_frame_alloc(as, order, &frames) != ERR_OK)
+	if (window->memory != 0 || size != PAGE_SIZE << order || guest_frame_alloc(as, order, &frames) != ERR_OK)
 		return false;
 	remove_zeros(as, window);
 	if (npt_map(&as->npt, GPA(window->start), frames, size, area->attr) != ERR_OK) {
@@ -192,10 +209,11 @@ static bool fill_at_once(struct addr_space *as, const struct area *area, const s
 }
 
 /* Back what has no memory in the window, but for the page that has been served. It does no harm if memory runs out. */
-static void fill_rest(struct addr_space *as, const struct area *area, const struct window *window)
+static void fill_rest(struct addr_space *as, const struct area *area, struct window *window)
 {
 	struct npt_cursor cursor;
 
+	look_into(as, window);
 	remove_zeros(as, window);
 	for (uint64_t at = window->start; at < window->end; at += PAGE_SIZE)
 		if (npt_find(&as->npt, GPA(at), &cursor) == NPT_EMPTY && map_fresh(as, area, &cursor, at, 0) != ERR_OK)
@@ -244,20 +262,26 @@ static enum err write_untouched_page(struct fault *fault)
 	return map_fresh(fault->as, fault->area, &fault->cursor, fault->gpa, 0);
 }
 
+static enum err fill_window(struct fault *fault, struct window *window)
+{
+	enum err err;
+
+	look_into(fault->as, window);
+	if (fill_at_once(fault->as, fault->area, window))
+		return ERR_OK;
+	/* Taking zeros out may have emptied the table that the walk ended in. */
+	npt_find(&fault->as->npt, GPA(fault->gpa), &fault->cursor);
+	err = write_untouched_page(fault);
+	if (err == ERR_OK)
+		fill_rest(fault->as, fault->area, window);
+	return err;
+}
+
 static enum err write_untouched_window(struct fault *fault)
 {
 	struct window window = window_of(fault);
-	enum err err = ERR_OK;
+	enum err err = is_alone(&window) ? write_untouched_page(fault) : fill_window(fault, &window);
 
-	if (window.end - window.start == PAGE_SIZE) {
-		err = write_untouched_page(fault);
-	} else if (!fill_at_once(fault->as, fault->area, &window)) {
-		/* Taking zeros out may have emptied the table that the walk ended in. */
-		npt_find(&fault->as->npt, GPA(fault->gpa), &fault->cursor);
-		err = write_untouched_page(fault);
-		if (err == ERR_OK)
-			fill_rest(fault->as, fault->area, &window);
-	}
 	if (err == ERR_OK)
 		promote_if_dense(fault->as, fault->area, window.end - PAGE_SIZE, true);
 	return err;
@@ -337,7 +361,7 @@ static enum err unzero_page(struct fault *fault)
 	}
 	window = window_of(fault);
 	put_in_place_of_zeros(fault, frame, WRITTEN);
-	if (window.end - window.start > PAGE_SIZE)
+	if (!is_alone(&window))
 		fill_rest(fault->as, fault->area, &window);
 	promote_if_dense(fault->as, fault->area, window.end - PAGE_SIZE, false);
 	return ERR_OK;
