@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Boot tests of what lazy memory can do: policies, zeros, forks, giving back, tracking, shortage, protection."""
+
+from backends import BACKENDS, KINDS
+from harness import EXITED, PAGE, G, K, M, Case, at_least, below, case
+
+POLICIES = ("64k", "2m", "auto")
+TRACKING = ("hardware", "software")
+ELSEWHERE = ("el2-uboot", "pi3")
+
+
+def between(least: int, most: int):
+    return lambda value: least <= value <= most
+
+
+# --- The demos, each of which checks itself what it claims ---------------------------------------------------------------
+
+# What a guest's own pages and its program may come to, beside those that it works on.
+OWN = 64 * PAGE
+
+
+def sized(backend: str) -> tuple[str, int]:
+    """The guest's RAM, less on the slow emulator, and how much of it demos fill."""
+    return ("64M", 32 * M) if backend == "vmx" else ("1G", 64 * M)
+
+
+# The least that the firmware starts with.
+SMALL_HOST = {"svm": "64M", "vmx": "48M", "el2": "128M", "el2-uboot": "128M", "h": "128M"}
+
+
+def density(backend: str, *args: str, **more) -> Case:
+    return demo(backend, "density", *args, **more, report={"handled.zero": at_least(1), "promoted": at_least(1)}, text=(
+        r"^density: sequential +4k .* exits", r"^density: reading +auto .* 0 B resident",
+        r"^density: in a row, 64k and auto take a quarter of the exits at most"))
+
+
+def zeros(backend: str, *args: str, **more) -> Case:
+    # 256 pages are written. All of RAM is read, which the slow emulator does for a smaller one.
+    return demo(backend, "zeros", *args, **more, report={
+        "resident": between(256 * PAGE, 256 * PAGE + OWN), "handled.unzero": at_least(256)},
+        text=(r"^zeros: wrote 256 pages of it: 1(\.0)? MiB more$", r"^zeros: only what was written costs memory"))
+
+
+def fork(backend: str, *args: str, **more) -> Case:
+    _, filled = sized(backend)
+    return demo(backend, "fork", *args, **more, forks=8, report={
+        "vms": 9, "resident": between(filled, filled + 128 * PAGE + OWN), "shared": below(filled)}, fork={
+        "resident": between(16 * PAGE, 16 * PAGE + OWN),
+        "resident_peak": below(16 * PAGE + OWN), "shared": at_least(filled - 32 * PAGE)},
+        text=tuple(rf"^fork: child {number} found the memory of its moment" for number in range(1, 9)) + (
+            r"^fork: the parent has what it wrote itself$",))
+
+
+def balloon(backend: str, *args: str, **more) -> Case:
+    _, filled = sized(backend)
+    return demo(backend, "balloon", *args, **more, report={
+        "resident_peak": between(filled, filled + OWN), "resident": below(42 * PAGE + OWN),
+        # Each page in place of zeros takes a flush, of two instructions on AArch64; giving back thousands of pages takes a few in all.
+        "discarded": 2 * filled - 42 * PAGE, "flush_instructions": below(2 * filled // PAGE + 16)},
+        text=(r"^balloon: what was given back came again as zeros",))
+
+
+def workingset(backend: str, *args: str, **more) -> Case:
+    return demo(backend, "workingset", *args, **more, report={"split": at_least(1)},
+                text=(r"^workingset: 4 KiB, idle: +accessed +0, estimate +0; written +0, estimate +0$",
+                      r"^workingset: the estimate was the truth wherever it can be$"))
+
+
+def pressure(backend: str, *args: str, **more) -> Case:
+    return demo(backend, "pressure", "--host-ram", SMALL_HOST[backend], *args, **more, ram="256M", report={
+        "reclaimed": at_least(4 * M), "faults.no_memory": 0, "handled.unzero": at_least(0)},
+        forbid=(r"the host has room for all of that",), text=(r"^pressure: every page holds what it should$",))
+
+
+def protect(backend: str, *args: str, **more) -> Case:
+    # Three times a forbidden access to each of 32 pages.
+    return demo(backend, "protect", *args, **more, report={"faults.denied": 96},
+                text=(r"^protect: 96 forbidden accesses, each an exception of its own, and no other$",))
+
+
+DEMOS = {"density": density, "zeros": zeros, "fork": fork, "balloon": balloon, "workingset": workingset,
+         "pressure": pressure, "protect": protect}
+
+
+def demo(backend: str, name: str, *args: str, report: dict, forbid=(), ram: str | None = None, tag: str = "",
+         **more) -> Case:
+    return case(f"{backend}/demo/{name}{tag}", "--demo", name, "--ram", ram or sized(backend)[0], *args,
+                report=EXITED | {"demo": name} | report, forbid=(r"FAILED",) + forbid, **more)
+
+
+def demos() -> list[Case]:
+    out = [make(name) for name in KINDS for make in DEMOS.values()]
+    # The RAM of a Raspberry Pi is what it is: to run short of it takes long.
+    out += [make(name, slow=True) for name in ELSEWHERE for which, make in DEMOS.items()
+            if name in SMALL_HOST or which != "pressure"]
+    # Every demo is to do without any particular policy of its surroundings, and with little RAM.
+    for name in KINDS:
+        for policy in POLICIES:
+            out += [make(name, "--policy", policy, tag=f"-{policy}", slow=name != "el2" or policy != "auto")
+                    for which, make in DEMOS.items()]
+        out += [make(name, "--tracking", "software", tag="-software", slow=which != "workingset")
+                for which, make in DEMOS.items()]
+    return out
+
+
+# --- Policies and tracking ----------------------------------------------------------------------------------------------
+
+
+def lazy() -> list[Case]:
+    out = []
+    for name in BACKENDS:
+        # The largest leaves: for each page that is touched the block around it, or the 64 KiB.
+        most = {"64k": 320 * 64 * K, "2m": 256 * M, "auto": 320 * 64 * K}
+        out += [case(f"{name}/lazy/policy-{policy}", "--policy", policy, "--ram", "256M", slow=name in ELSEWHERE,
+                     text=(r"^lazy: every page read as zeros",), report=EXITED | {
+                         "policy": policy, "resident": between(320 * PAGE, most[policy] + OWN), "faults.no_memory": 0})
+                for policy in POLICIES]
+        out += [case(f"{name}/lazy/tracking-{tracking}", "--tracking", tracking, "--ram", "256M",
+                     text=(r"^lazy: every page read as zeros",), report=EXITED | {"tracking": tracking},
+                     slow=name in ELSEWHERE or (name, tracking) == ("vmx", "hardware"))
+                for tracking in TRACKING]
+    return out
+
+
+# --- Test guests --------------------------------------------------------------------------------------------------------
+
+AREA = r"area 0x\w+-0x\w+"  # of the one page
+DENIED = {"outcome": "denied", "faults.denied": 1}
+
+# As in cases.py: status, report, text, more arguments.
+GUESTS = {
+    "denied_write": (3, DENIED, (r"^denied_write: to 0x(\w+)$", rf"^error: vm: guest write at 0x\w+, pc 0x\w+: {AREA} is r--$"), ()),
+    "denied_exec": (3, DENIED, (rf"^error: vm: guest execution at 0x\w+, pc 0x\w+: {AREA} is rw-$",), ()),
+    "denied_twice": (3, {"outcome": "crashed", "faults.denied": 1}, (r"^denied_twice: here it comes$",), ()),
+    "hostile_calls": (0, EXITED | {"discarded": 0}, (), ("--ram", "256M")),
+    "flush_count": (0, EXITED | {"flush_instructions": below(16)}, (), ("--ram", "64M")),
+}
+
+
+def forks() -> list[Case]:
+    out = []
+    for name in KINDS:
+        guest = BACKENDS[name].guest
+        out += [
+            case(f"{name}/guest/fork_deep", "--guest", guest("fork_deep"), "--ram", "64M", forks=3, forbid=(r"FAILED",),
+                 report=EXITED | {"vms": 4}, text=tuple(rf"^fork_deep: generation {n} has what it should$" for n in range(4))),
+            case(f"{name}/guest/fork_bomb", "--guest", guest("fork_bomb"), "--ram", "64M", forks=None, max_log=1000,
+                 forbid=(r"FAILED",), report=EXITED | {"vms": at_least(2)}, text=(r"^fork_bomb: refused at number",)),
+            case(f"{name}/guest/fork_no_memory", "--guest", guest("fork_no_memory"), "--ram", "256M", "--host-ram",
+                 SMALL_HOST[name], forks=1, forbid=(r"FAILED",), report=EXITED | {"vms": 2},
+                 slow=name == "vmx", text=(r"^fork_no_memory: all as it should be$",)),
+        ]
+        for tracking in TRACKING:
+            out.append(case(f"{name}/guest/stale-{tracking}", "--guest", guest("stale"), "--ram", "64M", "--tracking",
+                            tracking, forks=6, forbid=(r"FAILED",), report=EXITED | {"vms": 7},
+                            text=(r"^stale: all as it should be$",), slow=(name, tracking) == ("vmx", "hardware")))
+    for name in ("svm", "el2", "h"):
+        out.append(case(f"{name}/guest/flush_count-1G", "--guest", BACKENDS[name].guest("flush_count"), "--ram", "1G",
+                        report=EXITED | {"flush_instructions": below(16), "handled.zero": at_least(262000)},
+                        forbid=(r"FAILED",), text=(r"^flush_count: 26\d{4} pages given back, \d flush instructions$",)))
+    return out
+
+
+def memory() -> list[Case]:
+    return demos() + lazy() + forks()
