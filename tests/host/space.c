@@ -28,6 +28,9 @@ static unsigned on_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
 	if (space->free_before == UINT64_MAX)
 		return 0; /* the end: no CPU runs on it any more */
 	CHECK(as->lock.held, "a flush without the lock");
+	if (space->meanwhile)
+		space->meanwhile(space);
+	space->meanwhile = NULL;
 	CHECK(ram_free_bytes() <= space->free_before, "%ju bytes freed before the flush",
 	      (uintmax_t)(ram_free_bytes() - space->free_before));
 	space->flushes++;
@@ -419,7 +422,7 @@ uint8_t *space_byte(struct space *space, uint64_t gpa)
 	struct oracle_walk walk = view_walk(&space->view, gpa, ORACLE_R);
 
 	CHECK(walk.status == ORACLE_OK, "the guest cannot read %#jx: %d", (uintmax_t)gpa, (int)walk.status);
-	return arena_at(&space->ram.arena, walk.hpa);
+	return arena_at(&space->machine->ram.arena, walk.hpa);
 }
 
 bool space_allows(struct space *space, uint64_t gpa, unsigned access)

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* When no frame is left: pages of nothing but zeros are taken back, what the guest wrote never is. */
+#include "tests/host/space.h"
+
+#include <string.h>
+
+static uint64_t resident(struct space *s)
+{
+	return space_stats(s).resident;
+}
+
+/* `count` pages from `gpa` on, each with something in it if `full`. */
+static void write_pages(struct space *s, uint64_t gpa, unsigned count, bool full)
+{
+	for (unsigned page = 0; page < count; page++)
+		space_store(s, gpa + page * PAGE_SIZE + 24, full ? (uint8_t)(page % 255 + 1) : 0);
+}
+
+static void expect_pages(struct space *s, uint64_t gpa, unsigned count)
+{
+	for (unsigned page = 0; page < count; page++)
+		CHECK_EQ(*space_byte(s, gpa + page * PAGE_SIZE + 24), page % 255 + 1);
+}
+
+static unsigned backed(struct space *s, uint64_t gpa, unsigned count)
+{
+	unsigned pages = 0;
+
+	for (unsigned page = 0; page < count; page++)
+		pages += space_allows(s, gpa + page * PAGE_SIZE, NPT_R);
+	return pages;
+}
+
+/* Memory at MIB(8), written and full, that the faults of a test may go to. */
+static void more_area(struct space *s)
+{
+	CHECK_ERR(space_alloc(s, MIB(8), MIB(2), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	space_store(s, MIB(8), 1);
+}
+
+static void what_nobody_has_used_goes_first(void **state)
+{
+	struct space *s = *state;
+
+	CHECK_ERR(space_alloc(s, 0, MIB(1), NPT_RW, ALLOC_LAZY_64K), ERR_OK);
+	more_area(s);
+	for (unsigned window = 0; window < 16; window++) {
+		space_store(s, window * KIB(64), (uint8_t)(window + 1));
+		space_store(s, window * KIB(64) + KIB(4), 0); /* used, though zero */
+	}
+	CHECK_EQ(resident(s), MIB(1) + KIB(4));
+	ram_leave(&s->ram, 0);
+	CHECK_EQ(space_fault(s, MIB(8) + KIB(4), NPT_W), FAULT_HANDLED);
+	CHECK(space_stats(s).reclaimed >= KIB(256) && space_stats(s).reclaimed < MIB(1), "%#jx taken",
+	      (uintmax_t)space_stats(s).reclaimed);
+	CHECK_EQ(resident(s), MIB(1) + KIB(8) - space_stats(s).reclaimed);
+	for (unsigned window = 0; window < 16; window++) {
+		CHECK_EQ(*space_byte(s, window * KIB(64)), window + 1);
+		if (s->format->config.hw_ad) /* else every page counts as used */
+			CHECK(space_allows(s, window * KIB(64) + KIB(4), NPT_RW), "a page in use was taken");
+	}
+	/* What was taken is as good as ever. */
+	CHECK_EQ(space_load(s, KIB(12)), 0);
+	space_store(s, KIB(12), 9);
+	space_check(s);
+	CHECK_EQ(space_load(s, KIB(12)), 9);
+}
+
+static void zeros_go_next_and_data_never(void **state)
+{
+	struct space *s = *state;
+	unsigned handled = 0;
+
+	CHECK_ERR(space_alloc(s, 0, MIB(2), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	more_area(s);
+	write_pages(s, 0, 100, true);
+	write_pages(s, 100 * PAGE_SIZE, 100, false);
+	write_pages(s, 200 * PAGE_SIZE, 56, true);
+	ram_leave(&s->ram, 0);
+	/* The hundred pages of zeros serve a hundred faults, and not one more, since all else is written. */
+	for (unsigned page = 1; space_fault(s, MIB(8) + page * PAGE_SIZE, NPT_W) == FAULT_HANDLED; page++, handled++)
+		*space_byte(s, MIB(8) + page * PAGE_SIZE) = 1;
+	CHECK_EQ(handled, 100);
+	CHECK_EQ(space_stats(s).reclaimed, 100 * PAGE_SIZE);
+	CHECK_EQ(backed(s, 100 * PAGE_SIZE, 100), 0);
+	expect_pages(s, 0, 100);
+	expect_pages(s, 200 * PAGE_SIZE, 56);
+	CHECK_EQ(space_stats(s).faults[FAULT_NO_MEMORY], 1);
+	ram_release(&s->ram);
+	CHECK_EQ(space_load(s, 100 * PAGE_SIZE), 0);
+}
+
+static void without_zeros_there_is_no_memory(void **state)
+{
+	struct space *s = *state;
+	struct image image;
+
+	CHECK_ERR(space_alloc(s, 0, MIB(2), NPT_RW, ALLOC_LAZY_2M), ERR_OK);
+	more_area(s);
+	write_pages(s, 0, 511, true);
+	CHECK_EQ(space_level(s, 0), 1);
+	ram_leave(&s->ram, 0);
+	image_take(&image, &s->view);
+	CHECK_EQ(space_fault(s, MIB(8) + KIB(4), NPT_W), FAULT_NO_MEMORY);
+	/* One page of zeros would only pay for the table of the split. */
+	image_expect(&image, &s->view, "nothing to be had");
+	CHECK_EQ(space_stats(s).reclaimed, 0);
+	CHECK_EQ(space_stats(s).split, 0);
+	expect_pages(s, 0, 511);
+}
+
+/* With the frame that is kept for its table. */
+static void large_leaves_are_split(void **state)
+{
+	struct space *s = *state;
+
+	CHECK_ERR(space_alloc(s, 0, MIB(4), NPT_RW, ALLOC_LAZY_2M), ERR_OK);
+	more_area(s);
+	write_pages(s, 0, 500, true);
+	write_pages(s, MIB(2), 512, true);
+	ram_leave(&s->ram, 0);
+	CHECK_EQ(space_fault(s, MIB(8) + KIB(4), NPT_W), FAULT_HANDLED);
+	CHECK_EQ(space_level(s, 0), 0);
+	CHECK_EQ(space_level(s, MIB(2)), 1);
+	CHECK_EQ(space_stats(s).split, 1);
+	CHECK_EQ(space_stats(s).reclaimed, 12 * PAGE_SIZE);
+	CHECK(s->as.reserve.raw != 0, "the reserve is not filled up again");
+	expect_pages(s, 0, 500);
+	expect_pages(s, MIB(2), 512);
+	CHECK_EQ(backed(s, 500 * PAGE_SIZE, 12), 0);
+	/* 12 pages, less a table and the page that was asked for. */
+	CHECK_EQ(ram_free_bytes(), 10 * PAGE_SIZE);
+}
+
+static void populated_memory_is_spared(void **state)
+{
+	struct space *s = *state;
+
+	CHECK_ERR(space_alloc(s, 0, MIB(4), NPT_RW, ALLOC_POPULATE), ERR_OK);
+	CHECK_ERR(space_linear(s, GIB(1), SPACE_RAM_AT, KIB(64), NPT_R), ERR_OK);
+	more_area(s);
+	ram_leave(&s->ram, 0);
+	CHECK_EQ(space_fault(s, MIB(8) + KIB(4), NPT_W), FAULT_NO_MEMORY);
+	CHECK_EQ(resident(s), MIB(4) + KIB(4));
+	CHECK_EQ(space_level(s, 0), 1);
+	/* It is a promise of the policy. */
+	CHECK_ERR(space_set_policy(s, 0, MIB(2), ALLOC_LAZY_2M), ERR_OK);
+	CHECK_EQ(space_fault(s, MIB(8) + KIB(4), NPT_W), FAULT_HANDLED);
+	CHECK_EQ(space_level(s, MIB(2)), 1);
+}
+
+/* An instruction may need two pages: the second must not come at the price of the first. */
+static void two_pages_at_once_or_no_memory(void **state)
+{
+	struct space *s = *state;
+	enum fault_outcome outcome = FAULT_HANDLED;
+	unsigned rounds = 0;
+
+	more_area(s);
+	ram_leave(&s->ram, 1);
+	while (outcome == FAULT_HANDLED && !(space_allows(s, MIB(9), NPT_W) && space_allows(s, MIB(9) - 1, NPT_W))) {
+		CHECK(rounds++ < 8, "the pages take turns");
+		outcome = space_fault(s, space_allows(s, MIB(9) - 1, NPT_W) ? MIB(9) : MIB(9) - 1, NPT_W);
+	}
+	CHECK_EQ(outcome, FAULT_NO_MEMORY);
+	ram_release(&s->ram);
+	ram_leave(&s->ram, 1);
+	CHECK_EQ(space_fault(s, MIB(9), NPT_W), FAULT_HANDLED);
+	CHECK(space_allows(s, MIB(9) - 1, NPT_W) && space_allows(s, MIB(9), NPT_W), "both");
+}
+
+/* A CPU that has not heard of the flush yet writes to a page that seems to be zero. */
+static void write_behind_the_back(struct space *s)
+{
+	*(uint8_t *)arena_at(&s->ram.arena, s->tlb.now.all[0].hpa + KIB(16) + 5) = 77;
+}
+
+static void a_write_at_the_last_moment_is_kept(void **state)
+{
+	struct space *s = *state;
+
+	CHECK_ERR(space_alloc(s, 0, MIB(2), NPT_RW, ALLOC_LAZY_64K), ERR_OK);
+	more_area(s);
+	write_pages(s, 0, 1, true);
+	write_pages(s, KIB(64), 32, false);
+	space_check(s); /* the TLB has seen it all: the first run begins at 0, and is 16 pages */
+	CHECK_EQ(s->tlb.now.all[0].start, 0);
+	CHECK(s->tlb.now.all[0].end >= KIB(64), "not contiguous");
+	ram_leave(&s->ram, 0);
+	s->meanwhile = write_behind_the_back;
+	CHECK_EQ(space_fault(s, MIB(8) + KIB(4), NPT_W), FAULT_HANDLED);
+	CHECK(!s->meanwhile, "nothing was flushed");
+	CHECK_EQ(*space_byte(s, KIB(16) + 5), 77);
+	CHECK(space_allows(s, KIB(16), NPT_RW), "it can be written as before");
+	CHECK(!space_allows(s, KIB(20), NPT_R), "its neighbour was not taken");
+}
+
+/* Memory that another space has too would not be free. */
+static void what_is_shared_is_left_alone(void **state)
+{
+	struct space *s = *state, *child;
+
+	CHECK_ERR(space_alloc(s, 0, MIB(4), NPT_RW, ALLOC_LAZY_2M), ERR_OK);
+	more_area(s);
+	write_pages(s, 0, 2, true);
+	CHECK_ERR(space_fork(s, &child), ERR_OK);
+	ram_leave(&s->ram, 0);
+	CHECK_EQ(space_fault(child, MIB(8) + KIB(4), NPT_W), FAULT_NO_MEMORY);
+	CHECK_EQ(space_level(child, 0), 1);
+	CHECK(child->as.reserve.raw != 0, "the reserve was spent");
+	/* Once nobody else has it, it can be taken. */
+	ram_release(&s->ram);
+	space_end(s);
+	ram_leave(&s->ram, 0);
+	CHECK_EQ(space_fault(child, MIB(8) + KIB(4), NPT_W), FAULT_HANDLED);
+	CHECK_EQ(space_stats(child).shared + space_stats(child).resident, MIB(2) + KIB(8) - space_stats(child).reclaimed);
+	expect_pages(child, 0, 2);
+}
+
+/* The hypervisor's own writes find memory in the same way, and the hand goes round all areas. */
+static void the_hand_goes_round(void **state)
+{
+	struct space *s = *state;
+	uint8_t byte = 1;
+
+	for (unsigned i = 0; i < 8; i++) {
+		CHECK_ERR(space_alloc(s, GIB(i), MIB(1), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+		write_pages(s, GIB(i), 40, false);
+		write_pages(s, GIB(i) + KIB(512), 10, true);
+	}
+	CHECK_ERR(space_alloc(s, GIB(8), MIB(4), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	space_store(s, GIB(8), 1);
+	ram_leave(&s->ram, 0);
+	for (unsigned page = 1; page <= 320; page++) {
+		space_begin(s);
+		CHECK_ERR(addr_space_write(&s->as, GPA(GIB(8) + page * PAGE_SIZE), &byte, 1), ERR_OK);
+	}
+	CHECK_ERR(addr_space_write(&s->as, GPA(GIB(8) + 321 * PAGE_SIZE), &byte, 1), ERR_NO_MEMORY);
+	space_check(s);
+	CHECK_EQ(space_stats(s).reclaimed, 320 * PAGE_SIZE);
+	for (unsigned i = 0; i < 8; i++) {
+		expect_pages(s, GIB(i) + KIB(512), 10);
+		CHECK_EQ(backed(s, GIB(i), 40), 0);
+	}
+}
+
+int main(void)
+{
+	static const struct format_test tests[] = {
+		{ "what_nobody_has_used_goes_first", what_nobody_has_used_goes_first },
+		{ "zeros_go_next_and_data_never", zeros_go_next_and_data_never },
+		{ "without_zeros_there_is_no_memory", without_zeros_there_is_no_memory },
+		{ "large_leaves_are_split", large_leaves_are_split },
+		{ "populated_memory_is_spared", populated_memory_is_spared },
+		{ "two_pages_at_once_or_no_memory", two_pages_at_once_or_no_memory },
+		{ "a_write_at_the_last_moment_is_kept", a_write_at_the_last_moment_is_kept },
+		{ "what_is_shared_is_left_alone", what_is_shared_is_left_alone },
+		{ "the_hand_goes_round", the_hand_goes_round },
+	};
+
+	return space_suite_both_marks("reclaim", tests, ARRAY_LEN(tests));
+}
