@@ -161,9 +161,24 @@ unsigned host_steps(unsigned usual)
 	return asked ? (unsigned)strtoul(asked, NULL, 0) : usual;
 }
 
+/* A small arena is kept for the next one of its size: a fuzzer opens them by the thousand. */
+#define ARENA_KEPT_MAX MIB(32)
+static struct arena kept_arena;
+
+static void *arena_memory(uint64_t size)
+{
+	void *bytes = kept_arena.bytes;
+
+	if (bytes && kept_arena.size == size) {
+		kept_arena.bytes = NULL;
+		return bytes;
+	}
+	return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+}
+
 void arena_open(struct arena *arena, uint64_t phys, uint64_t size)
 {
-	void *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *bytes = arena_memory(size);
 
 	assert_true(bytes != MAP_FAILED);
 	*arena = (struct arena){
@@ -176,7 +191,14 @@ void arena_open(struct arena *arena, uint64_t phys, uint64_t size)
 
 void arena_close(struct arena *arena)
 {
-	munmap(arena->bytes, arena->size);
+	struct arena closed = *arena;
+
+	if (closed.size <= ARENA_KEPT_MAX) {
+		closed = kept_arena;
+		kept_arena = *arena;
+	}
+	if (closed.bytes)
+		munmap(closed.bytes, closed.size);
 	arena->bytes = NULL;
 }
 

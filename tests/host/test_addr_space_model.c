@@ -16,9 +16,9 @@ static void the_space_does_as_the_model(void **state)
 		if (i % FULL_EVERY == 0)
 			space_model_check(m);
 	}
-	for (unsigned kind = 0; kind < SPACE_MODEL_OPERATIONS && steps >= STEPS; kind++)
-		CHECK(m->done[kind] > 0, "operation %u was never done", kind);
-	CHECK(steps < STEPS || m->faults[FAULT_NO_MEMORY] > 0, "memory never ran out");
+	for (unsigned operation = 0; operation < MODEL_OPERATIONS && steps >= STEPS; operation++)
+		CHECK(m->done[operation] > 0, "operation %u was never done", operation);
+	CHECK(steps < STEPS || m->no_memory > 0, "memory never ran out");
 	space_model_free(m);
 }
 
