@@ -190,12 +190,13 @@ static void hints_do_not_decide(void **state)
 }
 
 #define CPUS         3
-#define SHARED_PAGES 256
+#define SHARED_PAGES 1024
 
 /* A virtual CPU that touches every page once, in an order of its own. */
 struct cpu {
 	struct space *space;
 	unsigned stride;
+	bool reads; /* now and then */
 	unsigned outcomes[FAULT_OUTCOMES];
 	pthread_t thread;
 };
@@ -206,7 +207,8 @@ static void *touch_all(void *context)
 
 	for (unsigned i = 0; i < SHARED_PAGES; i++) {
 		const struct npt_fault fault = {
-			.gpa = GPA(PAGE_SIZE * (i * cpu->stride % SHARED_PAGES)), .access = NPT_W,
+			.gpa = GPA(PAGE_SIZE * (i * cpu->stride % SHARED_PAGES)),
+			.access = cpu->reads && i % 3 == 0 ? NPT_R : NPT_W,
 		};
 
 		cpu->outcomes[addr_space_handle_fault(&cpu->space->as, &fault)]++;
@@ -214,28 +216,52 @@ static void *touch_all(void *context)
 	return NULL;
 }
 
-/* Each page is backed once, whoever comes first; for the others it is spurious. */
-static void cpus_may_fault_at_once(void **state)
+static void touch_at_once(struct space *s, bool reads, unsigned *handled, unsigned *spurious)
 {
-	struct space *s = *state;
 	struct cpu cpus[CPUS];
-	unsigned handled = 0, spurious = 0;
 
-	CHECK_ERR(space_alloc(s, 0, SHARED_PAGES * PAGE_SIZE, NPT_RW, ALLOC_LAZY_4K), ERR_OK);
 	space_begin(s);
 	for (unsigned i = 0; i < CPUS; i++) {
-		cpus[i] = (struct cpu){ .space = s, .stride = 2 * i + 1 };
+		cpus[i] = (struct cpu){ .space = s, .stride = 2 * i + 1, .reads = reads };
 		assert_int_equal(pthread_create(&cpus[i].thread, NULL, touch_all, &cpus[i]), 0);
 	}
 	for (unsigned i = 0; i < CPUS; i++) {
 		pthread_join(cpus[i].thread, NULL);
-		handled += cpus[i].outcomes[FAULT_HANDLED];
-		spurious += cpus[i].outcomes[FAULT_SPURIOUS];
+		*handled += cpus[i].outcomes[FAULT_HANDLED];
+		*spurious += cpus[i].outcomes[FAULT_SPURIOUS];
 	}
+	space_check(s);
+}
+
+/* Each page is backed once, whoever comes first; for the others it is spurious. */
+static void cpus_may_fault_at_once(void **state)
+{
+	struct space *s = *state;
+	unsigned handled = 0, spurious = 0;
+
+	CHECK_ERR(space_alloc(s, 0, SHARED_PAGES * PAGE_SIZE, NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	touch_at_once(s, false, &handled, &spurious);
 	CHECK_EQ(handled, SHARED_PAGES);
 	CHECK_EQ(spurious, (CPUS - 1) * SHARED_PAGES);
 	CHECK_EQ(addr_space_get_stats(&s->as).resident, SHARED_PAGES * PAGE_SIZE);
-	space_check(s);
+}
+
+/* Zeros that become memory, windows that overlap, and blocks that are promoted: in the end it is all there. */
+static void cpus_may_fault_at_once_by_any_policy(void **state)
+{
+	struct space *s = *state;
+
+	for (unsigned policy = ALLOC_LAZY_4K; policy <= ALLOC_LAZY_AUTO; policy++) {
+		unsigned handled = 0, spurious = 0;
+
+		CHECK_ERR(space_alloc(s, 0, SHARED_PAGES * PAGE_SIZE, NPT_RW, policy), ERR_OK);
+		touch_at_once(s, true, &handled, &spurious);
+		touch_at_once(s, false, &handled, &spurious);
+		CHECK_EQ(handled + spurious, 2 * CPUS * SHARED_PAGES);
+		CHECK_EQ(addr_space_get_stats(&s->as).resident, SHARED_PAGES * PAGE_SIZE);
+		CHECK_EQ(addr_space_get_stats(&s->as).zero_leaves[0], 0);
+		space_clear(s);
+	}
 }
 
 static void outcomes_have_the_reports_names(void **state)
@@ -259,6 +285,7 @@ int main(void)
 		{ "no_memory_is_an_outcome", no_memory_is_an_outcome },
 		{ "hints_do_not_decide", hints_do_not_decide },
 		{ "cpus_may_fault_at_once", cpus_may_fault_at_once },
+		{ "cpus_may_fault_at_once_by_any_policy", cpus_may_fault_at_once_by_any_policy },
 		{ "outcomes_have_the_reports_names", outcomes_have_the_reports_names },
 	};
 

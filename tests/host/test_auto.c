@@ -188,6 +188,32 @@ static void a_block_that_is_not_dense_stays_as_it_is(void **state)
 	expect_block(s, MIB(2), 464, 1);
 }
 
+/* Where a page of the block was, for a CPU that still remembers. */
+static uint64_t remembered;
+
+static void write_by_memory(struct space *s)
+{
+	*(uint8_t *)arena_at(&s->ram.arena, remembered) = 77;
+}
+
+/* What is written while the block moves is not lost: nothing is copied before the last CPU has let go. */
+static void a_write_at_the_last_moment_moves_along(void **state)
+{
+	struct space *s = *state;
+
+	auto_area(s, MIB(8));
+	fill_block(s, MIB(2), 462, 512);
+	space_check(s);
+	remembered = view_walk(&s->view, MIB(2) + 100 * PAGE_SIZE + 3000, NPT_RW).hpa;
+	s->meanwhile = write_by_memory;
+	put_stamp(s, MIB(2) + 463 * PAGE_SIZE);
+	space_check(s);
+	CHECK_EQ(space_level(s, MIB(2)), 1);
+	CHECK(!s->meanwhile, "nothing was flushed");
+	CHECK_EQ(*space_byte(s, MIB(2) + 100 * PAGE_SIZE + 3000), 77);
+	expect_block(s, MIB(2), 464, 512);
+}
+
 static void other_policies_promote_when_it_costs_nothing(void **state)
 {
 	struct space *s = *state;
@@ -362,6 +388,7 @@ int main(void)
 		{ "windows_end_with_the_area", windows_end_with_the_area },
 		{ "a_dense_block_becomes_one_leaf", a_dense_block_becomes_one_leaf },
 		{ "a_block_that_is_not_dense_stays_as_it_is", a_block_that_is_not_dense_stays_as_it_is },
+		{ "a_write_at_the_last_moment_moves_along", a_write_at_the_last_moment_moves_along },
 		{ "other_policies_promote_when_it_costs_nothing", other_policies_promote_when_it_costs_nothing },
 		{ "without_a_block_nothing_is_promoted", without_a_block_nothing_is_promoted },
 		{ "a_large_neighbour_is_reason_enough", a_large_neighbour_is_reason_enough },
