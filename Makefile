@@ -55,13 +55,13 @@ guest-flags-x86_64  := -mcmodel=small
 guest-flags-aarch64 := -mcmodel=small
 
 # The flags of one source, by where it lives; a fragment may add flags-<directory>.
-flags-of = $(if $(filter guest/% tests/guests/%,$(1)),$(guest-flags),$(hypervisor-flags)) \
+flags-of = $(if $(filter guest/% tests/guests/% bench/guest/%,$(1)),$(guest-flags),$(hypervisor-flags)) \
 	$(flags-$(firstword $(subst /, ,$(1))))
 
 # --- Sources ------------------------------------------------------------------------
 
 include boot/build.mk mm/build.mk npt/build.mk vmm/build.mk drivers/build.mk guest/build.mk
-include tests/build.mk
+include tests/build.mk bench/build.mk
 
 objects = $(addprefix $(out)/,$(addsuffix .o,$(basename $(1))))
 
@@ -103,6 +103,8 @@ help:
 	@echo 'make test-all    the same with every boot test, which takes half an hour'
 	@echo 'make fuzz        look for inputs that break something: FUZZ="elf acpi" (all), SECONDS=60 each'
 	@echo 'make coverage    how much of mm/ and npt/ the host tests execute; GAPS=1 lists what not'
+	@echo 'make bench       instruction counts of everything, on all backends; a quarter of an hour'
+	@echo 'make bench-check the same, compared with bench/baseline.json'
 	@echo 'make compdb      compile_commands.json, for editors and clang-tidy'
 	@echo 'make clean       remove what was built; distclean removes GNU-EFI and newlib too'
 	@echo 'Variables: ARCH=x86_64 (or aarch64, riscv64), V=1 shows the commands'
@@ -174,7 +176,7 @@ $(out)/nestling.elf: $(image-objects) $(image-lds) $(out)/sources $(third)/recip
 	$(call log,LD,$@)
 	$(Q)$(LD) -pie --no-dynamic-linker $(link-$(ARCH)) -z text -z norelro -z noexecstack \
 		--build-id=none --gc-sections --orphan-handling=error --fatal-warnings \
-		-T $(image-lds) $(third)/lib/crt0-efi.o $(image-objects) $(libraries) -o $@
+		-Map=$(out)/nestling.map -T $(image-lds) $(third)/lib/crt0-efi.o $(image-objects) $(libraries) -o $@
 	@! $(READELF) -rW $@ | grep R_ | grep -v _RELATIVE
 
 $(out)/nestling.efi: $(out)/nestling.elf
@@ -295,6 +297,42 @@ coverage: $(coverage-tests)
 	$(Q)tools/run-tests $(coverage-tests)
 	$(Q)tools/coverage $(if $(GAPS),--gaps) build/coverage npt:100:95 mm
 
+# --- Benchmarks: mm/ and npt/ as the image has them, without the tests' sanitizers --------
+
+.PHONY: bench bench-check bench-build setup-bench guests-$(ARCH)
+
+bench-host-flags := -std=gnu11 -O2 -g $(warnings) -Iinclude -I. -isystem build/host/include
+bench-objects    := $(patsubst %.c,build/bench/%.o,$(filter mm/% npt/%,$(host-y)) $(bench-host-y))
+
+bench: bench-build
+	$(Q)bench/run
+
+bench-check: bench-build
+	$(Q)bench/run --check
+
+bench-build: $(all-isas:%=guests-%) build/bench/host build/bench/profile.so
+guests-$(ARCH): all
+
+setup-bench: setup
+	@tools/setup $(all-isas) bench
+
+build/bench/%.o: %.c Makefile build/host/include/sys/tree.h | setup-bench
+	$(call log,HOSTCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) $(bench-host-flags) -MMD -MP -c $< -o $@
+
+# A guest's frames are not cleared where the host is measured: see bench/host/env.c.
+build/bench/mm/fault.o: bench-host-flags += -Darch_zero_pages=arch_zero_guest_memory
+
+build/bench/host: $(bench-objects)
+	$(call log,HOSTLD,$@)
+	$(Q)rm -f $@.a && ar qcs $@.a $^ && $(HOSTCC) build/bench/bench/host/bench.o $@.a -o $@
+
+build/bench/profile.so: bench/plugin/profile.c Makefile
+	$(call log,HOSTCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) -std=gnu11 -O2 $(warnings) -shared -fPIC -fvisibility=hidden $< -o $@
+
 # --- Tooling ------------------------------------------------------------------------
 
 compdb-entry = {"directory": "$(CURDIR)", "file": "$(1)", "command": "$(2) -c $(1)"}
@@ -307,5 +345,5 @@ compdb: setup
 		$(file >>compile_commands.json,$(call compdb-entry,$(s),$(HOSTCC) $(host-flags))))
 	@sed -i '$$!s/}$$/},/; $$s/$$/]/' compile_commands.json
 
--include $(image-objects:.o=.d) $(guest-objects:.o=.d) $(host-objects:.o=.d) $(host-test-objects:.o=.d) \
+-include $(image-objects:.o=.d) $(guest-objects:.o=.d) $(host-objects:.o=.d) $(host-test-objects:.o=.d) $(bench-objects:.o=.d) \
 	$(fuzz-objects:.o=.d) $(coverage-objects:.o=.d) $(coverage-tests:=.d)

@@ -129,9 +129,11 @@ info: action=report, cpu0=ignore
 debug: action=ignore
 com1: enabled=true, mode=file, dev=console
 EOF_BOCHS
+    local -a more=()
+    read -ra more <<<"${NESTLING_BOCHS_ARGS:-}"
     # Bochs asks its debugger what to do first.
     echo c >"$run/go"
-    TERM=dumb launch bochs -q -unlock -f bochsrc -rc go
+    TERM=dumb launch bochs -q -unlock -f bochsrc -rc go "${more[@]}"
 }
 
 # Start the emulator in the run's directory, so that nothing it leaves or locks is shared.

@@ -1,0 +1,6 @@
+# The guest that measures on the target, built like a test guest; what each ISA has for it is in "isa.h".
+test-guests-y += $(wildcard bench/guest/*.c)
+flags-bench   := -Ibench/guest/$(ARCH)
+
+# On the host mm/ and npt/, and what they need.
+bench-host-y += $(wildcard bench/host/*.c)

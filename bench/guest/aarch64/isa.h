@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the benchmark guest needs of AArch64. */
+#ifndef NESTLING_BENCH_ISA_H
+#define NESTLING_BENCH_ISA_H
+
+#include <stdint.h>
+
+/* What one tick of the counter, of 62.5 MHz, is worth, in instructions, under QEMU's -icount shift=0. */
+#define COUNTER_TICK 16
+
+static inline uint64_t counter(void)
+{
+	uint64_t value;
+
+	__asm__ volatile("isb\n\tmrs %0, cntvct_el0" : "=r"(value) : : "memory");
+	return value;
+}
+
+/* Tell the profiler (bench/plugin/profile.c) that a phase begins, by the number in a no-operation. */
+#define mark(phase) __asm__ volatile("movz xzr, #0x4e00+%c0, lsl #32" : : "i"(phase) : "memory")
+
+/* The profiler needs no more than that. */
+static inline void watch(void)
+{
+}
+
+#endif

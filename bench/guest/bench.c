@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What memory costs, counted from inside: each event is timed by the CPU's own counter, which bench/run makes count
+ * instructions. A line for each kind of event, one JSON object after "bench: ":
+ *
+ *   events, total, median   ticks of the counter from before to after each event, summed and in the middle; one event may be
+ *                           about many pages
+ *   loop                    the same sum where the event has nothing left to do: what to take off for the loop and the counter
+ *   faults                  nested faults that the events raised
+ *   pages, resident         pages touched, and bytes of host memory that this cost
+ *   phase, profiled         how many more events were run between mark(phase) and the next mark, for a profiler to watch
+ */
+#include "guest/rt/rt.h"
+#include "isa.h"
+
+enum {
+	EVENTS = 4096,
+	PROFILED = 64,
+	BLOCKS = 16, /* of 2 MiB, touched in turn and given back */
+};
+
+#define BLOCK_SIZE 0x200000ul
+
+/* Numbers of mark(); 0 to 2 are the profiler's own. */
+enum {
+	PHASE_NONE = 0, /* of what happens once: nobody watches */
+	PHASE_IDLE = 3,
+	PHASE_HYPERCALL,
+	PHASE_4K,
+	PHASE_64K,
+	PHASE_2M,
+	PHASE_AUTO,
+	PHASE_BLOCK,
+	PHASE_ZERO_READ,
+	PHASE_UNZERO,
+	PHASE_DISCARD,
+	PHASE_TRACKED,
+	PHASE_COPY,
+	PHASE_REUSE,
+};
+
+/* One event; `i` counts from 0. */
+typedef void (*bench_event)(uint64_t i);
+
+struct result {
+	uint64_t total, median, faults, resident;
+};
+
+static uint64_t samples[EVENTS];
+static uint64_t area; /* where the events work; they touch page number i of it */
+static uint64_t next_area;
+
+/* --- Memory to work on ---------------------------------------------------------------------------------------------- */
+
+/* Fresh pages for `bytes`, from the last range of RAM; aligned to a block. */
+static void take(uint64_t bytes)
+{
+	const struct rt_range *last = &rt_fresh.range[rt_fresh.count - 1];
+
+	if (!next_area)
+		next_area = (last->start + BLOCK_SIZE - 1) & ~(BLOCK_SIZE - 1);
+	area = next_area;
+	next_area += (bytes + BLOCK_SIZE - 1) & ~(BLOCK_SIZE - 1);
+	if (next_area > last->start + last->size) {
+		rt_printf("FAILED: not enough memory was promised\n");
+		rt_exit(1);
+	}
+}
+
+static uint64_t page(uint64_t i)
+{
+	return area + i * RT_PAGE_SIZE;
+}
+
+/* --- Measuring ------------------------------------------------------------------------------------------------------ */
+
+static void sort(uint64_t *values, size_t count)
+{
+	for (size_t gap = count / 2; gap > 0; gap /= 2)
+		for (size_t i = gap; i < count; i++)
+			for (size_t j = i; j >= gap && values[j - gap] > values[j]; j -= gap) {
+				uint64_t value = values[j];
+
+				values[j] = values[j - gap];
+				values[j - gap] = value;
+			}
+}
+
+static struct result measure(uint64_t first, uint64_t count, bench_event event)
+{
+	uint64_t faults = rt_memory_info(RT_MEMORY_FAULTS), resident = rt_memory_info(RT_MEMORY_RESIDENT);
+	struct result result = { 0 };
+
+	for (uint64_t i = 0; i < count; i++) {
+		uint64_t before = counter();
+
+		event(first + i);
+		samples[i] = counter() - before;
+	}
+	result.faults = rt_memory_info(RT_MEMORY_FAULTS) - faults;
+	result.resident = rt_memory_info(RT_MEMORY_RESIDENT) - resident;
+	for (uint64_t i = 0; i < count; i++)
+		result.total += samples[i];
+	sort(samples, count);
+	result.median = samples[count / 2];
+	return result;
+}
+
+static void print(const char *name, unsigned phase, const struct result *result, uint64_t loop, uint64_t pages)
+{
+	rt_printf("bench: {\"name\":\"%s\",\"phase\":%u,\"profiled\":%u,\"events\":%u,\"tick\":%u,\"total\":%lu,", name, phase,
+		  PROFILED, phase == PHASE_NONE ? 1 : EVENTS, COUNTER_TICK, result->total);
+	rt_printf("\"median\":%lu,\"loop\":%lu,\"pages\":%lu,\"faults\":%lu,\"resident\":%lu}\n", result->median, loop, pages,
+		  result->faults, result->resident);
+}
+
+/* PROFILED more events, from number `first` on, that only a profiler watches. The phase is part of an instruction. */
+#define PROFILE(phase, first, event)                                                     \
+	do {                                                                             \
+		watch();                                                                 \
+		mark(phase);                                                             \
+		for (uint64_t i_ = 0; i_ < PROFILED; i_++)                               \
+			event((first) + i_);                                             \
+		mark(PHASE_IDLE);                                                        \
+		watch();                                                                 \
+	} while (0)
+
+/* --- Events ---------------------------------------------------------------------------------------------------------- */
+
+static void nothing(uint64_t i)
+{
+	(void)i;
+}
+
+static void call(uint64_t i)
+{
+	(void)i;
+	rt_hypercall(RT_CALL_VERSION, 0, 0, 0, 0);
+}
+
+static void write_page(uint64_t i)
+{
+	*(volatile uint64_t *)page(i) = i;
+}
+
+static void read_page(uint64_t i)
+{
+	(void)*(volatile uint64_t *)page(i);
+}
+
+static void discard_page(uint64_t i)
+{
+	rt_hypercall(RT_CALL_DISCARD, page(i), RT_PAGE_SIZE, 0, 0);
+}
+
+/* --- The measurements ---------------------------------------------------------------------------------------------------- */
+
+static void hypercall(void)
+{
+	struct result result, loop;
+
+	loop = measure(0, EVENTS, nothing);
+	result = measure(0, EVENTS, call);
+	print("hypercall", PHASE_HYPERCALL, &result, loop.total, 0);
+	PROFILE(PHASE_HYPERCALL, 0, call);
+}
+
+/* Writes to fresh pages in a row; what comes with a neighbour costs no fault. False: there is no such policy here. */
+static bool sequential(const char *name, enum rt_policy policy, unsigned phase)
+{
+	struct result result, loop;
+
+	take((EVENTS + PROFILED) * RT_PAGE_SIZE);
+	if (rt_hypercall(RT_CALL_SET_POLICY, area, (EVENTS + PROFILED) * RT_PAGE_SIZE, policy, 0) != 0 && policy != RT_POLICY_4K)
+		return false;
+	result = measure(0, EVENTS, write_page);
+	loop = measure(0, EVENTS, write_page);
+	print(name, phase, &result, loop.total, EVENTS);
+	return true;
+}
+
+/* The first write to each of BLOCKS blocks, which are given back together then. Their loop is that of `nothing`. */
+static void blocks(void)
+{
+	struct result sum = { 0 }, loop = measure(0, EVENTS, nothing);
+
+	take(BLOCKS * BLOCK_SIZE);
+	if (rt_hypercall(RT_CALL_SET_POLICY, area, BLOCKS * BLOCK_SIZE, RT_POLICY_2M, 0) != 0)
+		return;
+	for (uint64_t round = 0; round < EVENTS; round++) {
+		uint64_t faults, before;
+
+		if (round % BLOCKS == 0)
+			rt_hypercall(RT_CALL_DISCARD, area, BLOCKS * BLOCK_SIZE, 0, 0);
+		faults = rt_memory_info(RT_MEMORY_FAULTS);
+		before = counter();
+		write_page(round % BLOCKS * (BLOCK_SIZE / RT_PAGE_SIZE));
+		samples[round] = counter() - before;
+		sum.faults += rt_memory_info(RT_MEMORY_FAULTS) - faults;
+	}
+	sum.resident = rt_memory_info(RT_MEMORY_LARGE);
+	for (uint64_t i = 0; i < EVENTS; i++)
+		sum.total += samples[i];
+	sort(samples, EVENTS);
+	sum.median = samples[EVENTS / 2];
+	print("block-2m", PHASE_BLOCK, &sum, loop.total, EVENTS);
+	for (uint64_t i = 0; i < PROFILED; i++) {
+		if (i % BLOCKS == 0)
+			rt_hypercall(RT_CALL_DISCARD, area, BLOCKS * BLOCK_SIZE, 0, 0);
+		mark(PHASE_BLOCK);
+		write_page(i % BLOCKS * (BLOCK_SIZE / RT_PAGE_SIZE));
+		mark(PHASE_IDLE);
+	}
+}
+
+/* A page is read first and gets memory when it is written. */
+static void zero_page(void)
+{
+	struct result result, loop;
+
+	take((EVENTS + PROFILED) * RT_PAGE_SIZE);
+	result = measure(0, EVENTS, read_page);
+	loop = measure(0, EVENTS, read_page);
+	print("zero-read", PHASE_ZERO_READ, &result, loop.total, EVENTS);
+	PROFILE(PHASE_ZERO_READ, EVENTS, read_page);
+	result = measure(0, EVENTS, write_page);
+	if (result.faults == 0)
+		return; /* there is no zero page here: the reads have had memory */
+	loop = measure(0, EVENTS, write_page);
+	print("unzero", PHASE_UNZERO, &result, loop.total, EVENTS);
+	PROFILE(PHASE_UNZERO, EVENTS, write_page);
+}
+
+/* The pages that were written last are given back one by one. */
+static void discard(void)
+{
+	struct result result, loop;
+
+	if (rt_hypercall(RT_CALL_DISCARD, area, 0, 0, 0) == RT_NOT_SUPPORTED)
+		return;
+	loop = measure(0, EVENTS, nothing);
+	result = measure(0, EVENTS, discard_page);
+	print("discard", PHASE_DISCARD, &result, loop.total, EVENTS);
+	PROFILE(PHASE_DISCARD, EVENTS, discard_page);
+}
+
+/* The question which pages were accessed, and all given back at once: one event each, of EVENTS pages. */
+static void at_once(void)
+{
+	struct result result = { 0 }, loop;
+	uint64_t before;
+
+	take(EVENTS * RT_PAGE_SIZE);
+	for (uint64_t i = 0; i < EVENTS; i++)
+		write_page(i);
+	before = counter();
+	if (rt_hypercall(RT_CALL_TRACK, area, EVENTS * RT_PAGE_SIZE, RT_TRACK_ACCESSED, ~0ul) == EVENTS) {
+		result.total = result.median = counter() - before;
+		print("scan-accessed-16m", PHASE_NONE, &result, 0, EVENTS);
+	}
+	result = measure(0, EVENTS, write_page);
+	loop = measure(0, EVENTS, write_page);
+	if (result.faults > 0) { /* software keeps the marks here */
+		print("tracked", PHASE_TRACKED, &result, loop.total, EVENTS);
+		rt_hypercall(RT_CALL_TRACK, area, PROFILED * RT_PAGE_SIZE, RT_TRACK_ACCESSED, ~0ul);
+		PROFILE(PHASE_TRACKED, 0, write_page);
+	}
+	before = counter();
+	if (rt_hypercall(RT_CALL_DISCARD, area, EVENTS * RT_PAGE_SIZE, 0, 0) == 0) {
+		result = (struct result){ .total = counter() - before };
+		result.median = result.total;
+		print("discard-16m", PHASE_NONE, &result, 0, EVENTS);
+	}
+}
+
+/* The parent copies what it writes to; the child, which runs when the parent has ended, is the last user then. */
+static void fork(void)
+{
+	struct result result, loop;
+	uint64_t before, child;
+
+	take((EVENTS + PROFILED) * RT_PAGE_SIZE);
+	for (uint64_t i = 0; i < EVENTS + PROFILED; i++)
+		write_page(i);
+	loop = measure(0, EVENTS, write_page);
+	before = counter();
+	child = rt_hypercall(RT_CALL_FORK, 0, 0, 0, 0);
+	result = (struct result){ .total = counter() - before };
+	result.median = result.total;
+	if ((int64_t)child < 0)
+		return;
+	if (child != 0)
+		print("fork", PHASE_NONE, &result, 0, rt_memory_info(RT_MEMORY_SHARED) / RT_PAGE_SIZE);
+	measure(0, EVENTS, nothing); /* our own memory is shared, too: no longer */
+	result = measure(0, EVENTS, write_page);
+	print(child ? "cow-copy" : "cow-reuse", child ? PHASE_COPY : PHASE_REUSE, &result, loop.total, EVENTS);
+	if (child)
+		PROFILE(PHASE_COPY, EVENTS, write_page);
+	else
+		PROFILE(PHASE_REUSE, EVENTS, write_page);
+}
+
+int guest_main(void)
+{
+	measure(0, EVENTS, nothing); /* the samples' own pages are there from now on */
+	hypercall();
+	sequential("fault-4k", RT_POLICY_4K, PHASE_4K);
+	PROFILE(PHASE_4K, EVENTS, write_page);
+	if (sequential("fault-64k", RT_POLICY_64K, PHASE_64K))
+		PROFILE(PHASE_64K, EVENTS, write_page);
+	if (sequential("fault-2m", RT_POLICY_2M, PHASE_2M))
+		PROFILE(PHASE_2M, EVENTS, write_page);
+	if (sequential("fault-auto", RT_POLICY_AUTO, PHASE_AUTO))
+		PROFILE(PHASE_AUTO, EVENTS, write_page);
+	blocks();
+	zero_page();
+	discard();
+	at_once();
+	fork();
+	return 0;
+}

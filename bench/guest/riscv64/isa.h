@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the benchmark guest needs of RISC-V. */
+#ifndef NESTLING_BENCH_ISA_H
+#define NESTLING_BENCH_ISA_H
+
+#include <stdint.h>
+
+/* What one tick of the counter is worth, in instructions. */
+#define COUNTER_TICK 1
+
+/* The time counts in steps of 100 instructions on QEMU; this one counts them. */
+static inline uint64_t counter(void)
+{
+	uint64_t value;
+
+	__asm__ volatile("rdinstret %0" : "=r"(value) : : "memory");
+	return value;
+}
+
+/* Tell the profiler (bench/plugin/profile.c) that a phase begins, by the number in a no-operation. */
+#define mark(phase) __asm__ volatile("lui zero, 0x4e500+%0" : : "i"(phase) : "memory")
+
+/* The profiler needs no more than that. */
+static inline void watch(void)
+{
+}
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the benchmark guest needs of x86_64. */
+#ifndef NESTLING_BENCH_ISA_H
+#define NESTLING_BENCH_ISA_H
+
+#include <stdint.h>
+
+/* What one tick of the counter is worth, in instructions, under QEMU's -icount shift=0 and in Bochs. */
+#define COUNTER_TICK 1
+
+static inline uint64_t counter(void)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high) : : "memory");
+	return low | (uint64_t)high << 32;
+}
+
+/* Tell the profiler (bench/plugin/profile.c) that a phase begins, by the number in a no-operation. */
+#define mark(phase) __asm__ volatile("nopl 0x4e530000+%c0(%%rax)" : : "i"(phase) : "memory")
+
+/* Have Bochs' debugger begin to trace, or end it: its magic breakpoint, elsewhere a no-operation. */
+static inline void watch(void)
+{
+	__asm__ volatile("xchg %%bx, %%bx" : : : "memory");
+}
+
+#endif

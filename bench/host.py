@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Benchmarks on the host: instructions under callgrind, and nanoseconds without it. See bench/host/bench.c."""
+
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+
+from image import ROOT
+
+PROGRAM = ROOT / "build/bench/host"
+PROCESSES = 3
+
+
+def rows(output: str) -> list[tuple[str, str, int, int]]:
+    return [(kind, case, int(operations), int(time))
+            for kind, case, operations, time in (line.split("\t") for line in output.splitlines())]
+
+
+def instructions(profile: str) -> tuple[int, int]:
+    """Of one dump: all, and those of memset and memcpy. Callgrind format: the line after calls= is what the callee took."""
+    total, apart, in_apart, skip = 0, 0, False, False
+    for line in profile.splitlines():
+        if line.startswith("fn="):
+            name = re.match(r"fn=\((\d+)\)(?: (.*))?$", line)
+            in_apart = instructions.names.setdefault(name[1], name[2] or "").startswith(("__memset", "memset", "__memcpy",
+                                                                                         "__memmove", "memcpy"))
+        elif match := re.match(r"c?fn=\((\d+)\) (.*)$", line):
+            instructions.names.setdefault(match[1], match[2])
+        elif line.startswith("calls="):
+            skip = True
+        elif match := re.match(r"(?:[+-]?\d+|\*) (\d+)$", line):
+            if not skip:
+                total += int(match[1])
+                apart += int(match[1]) if in_apart else 0
+            skip = False
+    return total, apart
+
+
+def callgrind() -> dict[str, tuple[int, int]]:
+    """By "format/case"."""
+    found = {}
+    with tempfile.TemporaryDirectory() as directory:
+        subprocess.run(["valgrind", "--quiet", "--tool=callgrind", "--instr-atstart=no",
+                        f"--callgrind-out-file={directory}/out", str(PROGRAM)], check=True, capture_output=True)
+        parts = sorted(Path(directory).glob("out.*"), key=lambda path: int(path.suffix[1:]))
+        instructions.names = {}
+        for path in parts:  # names are told once, in the first part that has them
+            text = path.read_text()
+            if trigger := re.search(r"^desc: Trigger: Client Request: (.*)$", text, re.M):
+                found[trigger[1]] = instructions(text)
+    return found
+
+
+def measure() -> dict:
+    results: dict = {}
+    counted = callgrind()
+    for _ in range(PROCESSES):
+        output = subprocess.run([str(PROGRAM)], check=True, capture_output=True, text=True).stdout
+        for kind, case, operations, time in rows(output):
+            total, apart = counted[f"{kind}/{case}"]
+            operations_counted = counted_operations(case, operations)
+            row = results.setdefault(kind, {}).setdefault(case, {
+                "operations": operations,
+                "instructions": (total - apart) / operations_counted,
+                "memset": apart / operations_counted,
+                "ns": time / operations,
+            })
+            row["ns"] = min(row["ns"], time / operations)
+    return results
+
+
+def counted_operations(case: str, operations: int) -> int:
+    """Callgrind sees one round of the translations, where the clock sees 16."""
+    return operations // 16 if case.startswith("translate") else operations

@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What an address space costs on the host: the real mm/ and npt/, compiled as in the image, over an arena of this process.
+ *
+ *   bench [REPETITIONS]     a line for each case and format: FORMAT<tab>CASE<tab>OPERATIONS<tab>nanoseconds of the best repetition
+ *
+ * Under callgrind each case is run once, and its instructions are dumped under the name "FORMAT/CASE".
+ *
+ * Frames come from an arena of 384 MiB, touched before. Each repetition has a fresh space of 2^46 bytes (RISC-V: 2^50) with
+ * everything permitted, from BASE on. Setting up and freeing are not timed.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <valgrind/callgrind.h>
+
+#include "include/panic.h"
+#include "mm/addr_space.h"
+#include "mm/frame.h"
+
+#define ARENA_PHYS GIB(256)
+#define ARENA_SIZE MIB(384)
+#define BASE       UINT64_C(0x40000000)
+#define FAULTED    MIB(256)
+#define PAGES      (FAULTED / PAGE_SIZE)
+#define ROUNDS     16 /* of translations over all PAGES; under callgrind one will do */
+#define PAIRS      10000
+
+struct format {
+	const char *name;
+	const struct npt_ops *ops;
+	struct npt_config config;
+};
+
+static const struct format formats[] = {
+	{ "ept", &npt_ept, { .levels = 4, .gpa_bits = 46, .hpa_bits = 48, .max_leaf = 2, .hw_ad = true, .page_memtypes = true } },
+	{ "npt", &npt_amd, { .levels = 4, .gpa_bits = 46, .hpa_bits = 48, .max_leaf = 2, .hw_ad = true, .page_memtypes = true } },
+	{ "stage2", &npt_stage2,
+	  { .levels = 4, .gpa_bits = 46, .hpa_bits = 48, .max_leaf = 2, .hw_ad = true, .page_memtypes = true } },
+	{ "sv48x4", &npt_riscv_x4,
+	  { .levels = 4, .gpa_bits = 50, .hpa_bits = 56, .max_leaf = 2, .hw_ad = true, .page_memtypes = true } },
+};
+
+static struct addr_space space, child;
+static uint32_t permutation[PAGES];
+static uint64_t translations = ROUNDS * PAGES;
+static volatile uint64_t sink; /* keeps the compiler from leaving translations out */
+
+static void must(enum err err)
+{
+	if (err != ERR_OK)
+		panic("bench: %d", (int)err);
+}
+
+/* --- Addresses ------------------------------------------------------------------------------------------------------ */
+
+static void permute(void)
+{
+	uint64_t x = 0x9e3779b97f4a7c15;
+
+	for (uint32_t i = 0; i < PAGES; i++)
+		permutation[i] = i;
+	for (uint32_t i = PAGES - 1; i > 0; i--) {
+		uint32_t j, old = permutation[i];
+
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		j = (uint32_t)(x % (i + 1));
+		permutation[i] = permutation[j];
+		permutation[j] = old;
+	}
+}
+
+static gpa_t sequential(uint64_t i)
+{
+	return GPA(BASE + i % PAGES * PAGE_SIZE);
+}
+
+static gpa_t shuffled(uint64_t i)
+{
+	uint64_t page = permutation[i % PAGES];
+
+	return GPA(BASE + page * PAGE_SIZE + (page * 8 & (PAGE_SIZE - 1)));
+}
+
+/* --- What is set up before the clock runs ------------------------------------------------------------------------------ */
+
+static const struct npt_attr rwx = { .prot = NPT_R | NPT_W | NPT_X, .memtype = NPT_WB };
+
+static void linear(uint64_t size, uint64_t hpa)
+{
+	must(addr_space_map_linear(&space, GPA(BASE), HPA(hpa), size, rwx));
+}
+
+static void lazy(uint64_t gpa, uint64_t size)
+{
+	must(addr_space_map_alloc(&space, GPA(gpa), size, NPT_R | NPT_W | NPT_X, ALLOC_LAZY_4K));
+}
+
+/* `count` areas that together are FAULTED bytes; neighbours differ, so that they stay apart. */
+static void lazy_areas(uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++)
+		must(addr_space_map_alloc(&space, GPA(BASE + i * (FAULTED / count)), FAULTED / count,
+					  i % 2 ? NPT_R | NPT_W | NPT_X : NPT_R | NPT_W, ALLOC_LAZY_4K));
+}
+
+static void fault(gpa_t gpa, unsigned access, enum fault_outcome outcome)
+{
+	const struct npt_fault npt_fault = { .gpa = gpa, .access = (uint8_t)access };
+
+	if (addr_space_handle_fault(&space, &npt_fault) != outcome)
+		panic("bench: a fault at %#lx has another outcome", gpa.raw);
+}
+
+static void set_nothing(void)
+{
+}
+
+/* Addresses of physical memory off by a page have 4 KiB leaves only. */
+static void set_linear_4k_1g(void)
+{
+	linear(GIB(1), 0x80001000);
+}
+
+static void set_linear_4k(void)
+{
+	linear(FAULTED, 0x80001000);
+}
+
+static void set_linear_2m(void)
+{
+	linear(GIB(1), 0x80200000);
+}
+
+static void set_linear_1g(void)
+{
+	linear(GIB(64), 0x80000000);
+}
+
+static void set_lazy(void)
+{
+	lazy(BASE, FAULTED);
+}
+
+static void set_lazy_64(void)
+{
+	lazy_areas(64);
+}
+
+static void set_lazy_4096(void)
+{
+	lazy_areas(4096);
+}
+
+static void set_small_leaves(void)
+{
+	space.npt.config.max_leaf = 0;
+}
+
+static void set_populated(void)
+{
+	set_small_leaves();
+	must(addr_space_map_alloc(&space, GPA(BASE), FAULTED, NPT_R | NPT_W | NPT_X, ALLOC_POPULATE));
+}
+
+static void set_read(void)
+{
+	set_lazy();
+	for (uint64_t i = 0; i < PAGES; i++)
+		fault(sequential(i), NPT_R, FAULT_HANDLED);
+}
+
+/* 64 MiB, so that there is room for copies. */
+#define FORKED_PAGES (MIB(64) / PAGE_SIZE)
+
+static void set_written(void)
+{
+	set_lazy();
+	for (uint64_t i = 0; i < FORKED_PAGES; i++)
+		fault(sequential(i), NPT_W, FAULT_HANDLED);
+}
+
+static void set_forked(void)
+{
+	set_written();
+	must(addr_space_fork(&space, &child));
+}
+
+static void set_others(uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++)
+		lazy(BASE + i * MIB(8), MIB(4));
+}
+
+static void set_other(void)
+{
+	set_others(1);
+}
+
+static void set_others_64(void)
+{
+	set_others(64);
+}
+
+/* --- What is timed ---------------------------------------------------------------------------------------------------- */
+
+static void map_4k(void)
+{
+	linear(GIB(1), 0x80001000);
+}
+
+static void map_2m(void)
+{
+	linear(GIB(1), 0x80200000);
+}
+
+static void map_1g(void)
+{
+	linear(GIB(64), 0x80000000);
+}
+
+static void unmap_1g(void)
+{
+	must(addr_space_unmap(&space, GPA(BASE), GIB(1)));
+}
+
+static void unmap_64g(void)
+{
+	must(addr_space_unmap(&space, GPA(BASE), GIB(64)));
+}
+
+static void unmap_faulted(void)
+{
+	must(addr_space_unmap(&space, GPA(BASE), FAULTED));
+}
+
+static void populate(void)
+{
+	must(addr_space_map_alloc(&space, GPA(BASE), FAULTED, NPT_R | NPT_W | NPT_X, ALLOC_POPULATE));
+}
+
+static void lazy_1g(void)
+{
+	lazy(BASE, GIB(1));
+}
+
+static void lazy_1t(void)
+{
+	lazy(BASE, TIB(1));
+}
+
+static void fault_sequential(void)
+{
+	for (uint64_t i = 0; i < PAGES; i++)
+		fault(sequential(i), NPT_W, FAULT_HANDLED);
+}
+
+static void fault_random(void)
+{
+	for (uint64_t i = 0; i < PAGES; i++)
+		fault(shuffled(i), NPT_W, FAULT_HANDLED);
+}
+
+static void fault_zero(void)
+{
+	for (uint64_t i = 0; i < PAGES; i++)
+		fault(sequential(i), NPT_R, FAULT_HANDLED);
+}
+
+static void fault_spurious(void)
+{
+	for (uint64_t i = 0; i < PAGES; i++)
+		fault(sequential(i), NPT_W, FAULT_SPURIOUS);
+}
+
+static void fault_forked(void)
+{
+	for (uint64_t i = 0; i < FORKED_PAGES; i++)
+		fault(sequential(i), NPT_W, FAULT_HANDLED);
+}
+
+static void fork_space(void)
+{
+	must(addr_space_fork(&space, &child));
+}
+
+static void translate_sequential(void)
+{
+	hpa_t hpa;
+
+	for (uint64_t i = 0; i < translations; i++) {
+		must(addr_space_translate(&space, sequential(i), &hpa));
+		sink = hpa.raw;
+	}
+}
+
+static void translate_random(void)
+{
+	hpa_t hpa;
+
+	for (uint64_t i = 0; i < translations; i++) {
+		must(addr_space_translate(&space, shuffled(i), &hpa));
+		sink = hpa.raw;
+	}
+}
+
+static void translate_and_limit(void)
+{
+	uint64_t limit;
+	hpa_t hpa;
+
+	for (uint64_t i = 0; i < translations; i++) {
+		must(addr_space_translate_and_limit(&space, shuffled(i), PAGE_SIZE, &hpa, &limit));
+		sink = hpa.raw + limit;
+	}
+}
+
+static void protect(void)
+{
+	must(addr_space_protect(&space, GPA(BASE), FAULTED, NPT_R));
+}
+
+static void discard(void)
+{
+	must(addr_space_discard(&space, GPA(BASE), FORKED_PAGES * PAGE_SIZE));
+}
+
+static void map_unmap_page(void)
+{
+	const gpa_t page = GPA(BASE + GIB(2));
+
+	for (uint64_t i = 0; i < PAIRS; i++) {
+		must(addr_space_map_linear(&space, page, HPA(0x80001000), PAGE_SIZE, rwx));
+		must(addr_space_unmap(&space, page, PAGE_SIZE));
+	}
+}
+
+/* --- Running ---------------------------------------------------------------------------------------------------------- */
+
+static const struct bench {
+	const char *name;
+	uint64_t operations;
+	void (*set_up)(void);
+	void (*run)(void);
+} benches[] = {
+	{ "map 1 GiB, 4 KiB leaves", GIB(1) / PAGE_SIZE, set_nothing, map_4k },
+	{ "unmap 1 GiB, 4 KiB leaves", GIB(1) / PAGE_SIZE, set_linear_4k_1g, unmap_1g },
+	{ "map 1 GiB, 2 MiB leaves", GIB(1) / MIB(2), set_nothing, map_2m },
+	{ "unmap 1 GiB, 2 MiB leaves", GIB(1) / MIB(2), set_linear_2m, unmap_1g },
+	{ "map 64 GiB, 1 GiB leaves", 64, set_nothing, map_1g },
+	{ "unmap 64 GiB, 1 GiB leaves", 64, set_linear_1g, unmap_64g },
+	{ "populate 256 MiB, 4 KiB leaves", PAGES, set_small_leaves, populate },
+	{ "unmap 256 MiB, populated", PAGES, set_populated, unmap_faulted },
+	{ "populate 256 MiB, large leaves", FAULTED / MIB(2), set_nothing, populate },
+	{ "lazy area of 1 GiB", 1, set_nothing, lazy_1g },
+	{ "lazy area of 1 TiB", 1, set_nothing, lazy_1t },
+	{ "fault, sequential", PAGES, set_lazy, fault_sequential },
+	{ "fault, random", PAGES, set_lazy, fault_random },
+	{ "fault, random, 64 areas", PAGES, set_lazy_64, fault_random },
+	{ "fault, random, 4096 areas", PAGES, set_lazy_4096, fault_random },
+	{ "fault, read", PAGES, set_lazy, fault_zero },
+	{ "fault, write after read", PAGES, set_read, fault_sequential },
+	{ "fault, spurious", PAGES, set_linear_4k, fault_spurious },
+	{ "translate, sequential", ROUNDS * PAGES, set_linear_4k, translate_sequential },
+	{ "translate, random", ROUNDS * PAGES, set_linear_4k, translate_random },
+	{ "translate, random, 2 MiB leaves", ROUNDS * PAGES, set_linear_2m, translate_random },
+	{ "translate, random, 1 GiB leaves", ROUNDS * PAGES, set_linear_1g, translate_random },
+	{ "translate and limit, random", ROUNDS * PAGES, set_linear_4k, translate_and_limit },
+	{ "protect 256 MiB, 4 KiB leaves", PAGES, set_linear_4k, protect },
+	{ "map and unmap a page, 1 other area", PAIRS, set_other, map_unmap_page },
+	{ "map and unmap a page, 64 others", PAIRS, set_others_64, map_unmap_page },
+	{ "fork 64 MiB, 4 KiB leaves", FORKED_PAGES, set_written, fork_space },
+	{ "fault, copy after fork", FORKED_PAGES, set_forked, fault_forked },
+	{ "discard 64 MiB, 4 KiB leaves", FORKED_PAGES, set_written, discard },
+};
+
+static uint64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static unsigned flush(struct addr_space *as, gpa_t gpa, uint64_t size)
+{
+	(void)as;
+	(void)gpa;
+	(void)size;
+	return 1;
+}
+
+/* Once from a fresh space; what it took. */
+static uint64_t run_once(const struct format *format, const struct bench *bench)
+{
+	uint64_t free_before = frame_get_stats().free, time;
+
+	must(addr_space_new(&space, format->ops, &format->config, flush));
+	memset(&child, 0, sizeof(child));
+	bench->set_up();
+	time = now();
+	CALLGRIND_START_INSTRUMENTATION;
+	bench->run();
+	CALLGRIND_STOP_INSTRUMENTATION;
+	time = now() - time;
+	if (child.npt.ops)
+		addr_space_free(&child);
+	addr_space_free(&space);
+	/* The zero frames stay, once they are there; nothing else does. */
+	if (free_before - frame_get_stats().free > MIB(4))
+		panic("bench: %s leaks", bench->name);
+	return time;
+}
+
+static uint64_t best_of(const struct format *format, const struct bench *bench, unsigned repetitions)
+{
+	uint64_t best = UINT64_MAX;
+
+	while (repetitions-- > 0)
+		best = min_u64(best, run_once(format, bench));
+	return best;
+}
+
+static void start_frames(void)
+{
+	char *arena = mmap(NULL, ARENA_SIZE + MIB(2), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	struct ram_range range = { HPA(ARENA_PHYS), ARENA_SIZE };
+	uint64_t virt = align_up((uintptr_t)arena, MIB(2));
+	void *records;
+
+	if (arena == MAP_FAILED)
+		panic("bench: no memory");
+	records = calloc(1, frame_records_size(&range, 1));
+	must(frame_init(&range, 1, HPA((uintptr_t)records - (virt - ARENA_PHYS)), virt - ARENA_PHYS));
+	must(frame_add(range));
+}
+
+int main(int argc, char **argv)
+{
+	unsigned repetitions = argc > 1 ? (unsigned)atoi(argv[1]) : 7;
+
+	start_frames();
+	permute();
+	if (RUNNING_ON_VALGRIND)
+		translations = PAGES;
+	for (size_t f = 0; f < ARRAY_LEN(formats); f++) {
+		for (size_t i = 0; i < ARRAY_LEN(benches); i++) {
+			const struct bench *bench = &benches[i];
+			char name[96];
+			uint64_t time = best_of(&formats[f], bench, RUNNING_ON_VALGRIND ? 1 : repetitions);
+
+			snprintf(name, sizeof(name), "%s/%s", formats[f].name, bench->name);
+			CALLGRIND_DUMP_STATS_AT(name);
+			CALLGRIND_ZERO_STATS;
+			printf("%s\t%s\t%lu\t%lu\n", formats[f].name, bench->name, bench->operations, time);
+			fflush(stdout);
+		}
+	}
+	return 0;
+}

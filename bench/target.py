@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Benchmarks on the target: the guest of bench/guest/ in each machine, under counters that count instructions."""
+
+import json
+import os
+import re
+import subprocess
+import tempfile
+from collections import Counter, defaultdict
+from pathlib import Path
+
+from image import ROOT, Image
+
+ICOUNT = "-icount shift=0,sleep=off"
+BACKENDS = {"svm": "x86_64", "vmx": "x86_64", "el2": "aarch64", "h": "riscv64"}
+PHASE_BOOT = 1
+
+Counts = dict[int, Counter]  # phase: how often the instruction at an offset in the image was executed
+
+
+def boot(backend: str, guest: Path, env: dict, *options: str) -> str:
+    """Run a guest; what the console shows."""
+    command = [str(ROOT / "run-qemu.sh"), BACKENDS[backend], "--guest", str(guest), "--timeout", "900", *options]
+    if backend == "vmx":
+        command += ["--virt", "vmx"]
+    result = subprocess.run(command, env=os.environ | env, text=True, errors="replace", capture_output=True)
+    if result.returncode != 0:
+        raise SystemExit(f"bench: {' '.join(command)} ended with {result.returncode}:\n"
+                         f"{result.stdout[-1500:]}{result.stderr[-1500:]}")
+    return result.stdout
+
+
+# --- Profiles -----------------------------------------------------------------------------------------------------------
+
+
+def qemu_profile(backend: str, image: Image, guest: Path, *options: str) -> tuple[str, dict[int, int], Counts]:
+    """The console, and by phase: all instructions executed, and those of the image. See bench/plugin/profile.c."""
+    program = Image(image.isa, guest)
+    with tempfile.TemporaryDirectory() as directory:
+        out = Path(directory) / "profile"
+        plugin = (f"{ROOT}/build/bench/profile.so,out={out},offset={image.entry:#x},size={image.size:#x},"
+                  f"entry={image.bytes_at(image.entry, 20).hex()},guest={program.bytes_at(program.entry, 14).hex()}")
+        console = boot(backend, guest, {"NESTLING_QEMU_ARGS": f"{ICOUNT} -plugin {plugin}"}, *options)
+        return console, *read_profile(out.read_text())
+
+
+def read_profile(text: str) -> tuple[dict[int, int], Counts]:
+    totals: Counter = Counter()
+    counts: Counts = defaultdict(Counter)
+    for line in text.splitlines():
+        phase, what, *number = line.split()
+        if phase == "base":
+            continue
+        if what == "total":
+            totals[int(phase)] += int(number[0])
+        else:
+            counts[int(phase)][int(what, 16)] += int(number[0])
+    return totals, counts
+
+
+def bochs_profile(image: Image, guest: Path) -> tuple[str, Counts]:
+    """By the debugger's trace: it starts and ends at every other magic breakpoint."""
+    with tempfile.TemporaryDirectory() as directory:
+        script, log = Path(directory) / "go", Path(directory) / "log"
+        script.write_text("c\n" + "trace on\nc\ntrace off\nc\n" * 40)
+        args = f"-rc {script} -dbglog {log} magic_break:enabled=1"
+        console = boot("vmx", guest, {"NESTLING_BOCHS_ARGS": args})
+        return console, read_trace(image, log)
+
+
+TRACED = re.compile(r"^\(0\)\.\[\d+\] \[0x([0-9a-f]+)\] .*; ([0-9a-f]+)$")
+
+
+def read_trace(image: Image, log: Path) -> Counts:
+    counts: Counts = defaultdict(Counter)
+    phase, base = 0, None
+    rows = [(int(row[1], 16), row[2]) for row in map(TRACED.match, log.open(errors="replace")) if row]
+    for i, (address, code) in enumerate(rows):
+        if code.startswith("0f1f80") and code.endswith("00534e"):  # mark() of bench/guest/x86_64/isa.h
+            phase = int(code[6:8], 16)
+        if base is None and code == "0f01c1":  # VMCALL: next comes the image's own exit handler
+            base = rows[i + 1][0] - find_code(image, [code for _, code in rows[i + 1:i + 12]])
+        if base is not None and 0 <= address - base < image.size:
+            counts[phase][address - base] += 1
+    return counts
+
+
+def find_code(image: Image, code: list[str]) -> int:
+    start, text = image.text
+    needle = bytes.fromhex("".join(code))
+    if text.count(needle) != 1:
+        raise SystemExit(f"bench: {text.count(needle)} places in the image look like where Bochs' exit leads")
+    return start + text.index(needle)
+
+
+# --- Events -------------------------------------------------------------------------------------------------------------
+
+
+def profile_of(image: Image, counts: Counter, events: int) -> dict:
+    """Instructions per event that the hypervisor executed, in all, by part and by function."""
+    image.resolve(list(counts))
+    parts, functions = Counter(), Counter()
+    for address, count in counts.items():
+        parts[image.part(address)] += count
+        functions[image.function(address)] += count
+    return {
+        "all": sum(counts.values()) / events,
+        "parts": {name: count / events for name, count in parts.most_common()},
+        "functions": {name: count / events for name, count in functions.most_common() if count / events >= 0.5},
+    }
+
+
+def event_of(line: str, image: Image, counts: Counts) -> tuple[str, dict]:
+    """One line of the guest's, in instructions instead of ticks."""
+    told = json.loads(line)
+    events, tick = told["events"], told["tick"]
+    event = {
+        "events": events,
+        "mean": (told["total"] - told["loop"]) * tick / events,
+        "median": told["median"] * tick,
+        "loop": told["loop"] * tick / events,
+        "pages": told["pages"],
+        "faults": told["faults"],
+        "resident": (told["resident"] + (1 << 63)) % (1 << 64) - (1 << 63),
+    }
+    if told["faults"]:
+        event["per_fault"] = (told["total"] - told["loop"]) * tick / told["faults"]
+    if counts.get(told["phase"]):
+        event["profile"] = profile_of(image, counts[told["phase"]], told["profiled"])
+    return told["name"], event
+
+
+def measure(backend: str) -> dict:
+    isa = BACKENDS[backend]
+    image, guest = Image(isa, ROOT / f"build/{isa}/nestling.elf"), ROOT / f"build/{isa}/bench/guest/bench.elf"
+    if backend == "vmx":
+        console, counts = bochs_profile(image, guest)
+    else:
+        console, _, counts = qemu_profile(backend, image, guest)
+    lines = re.findall(r"^bench: (\{.*\})$", console, re.M)
+    if len(lines) < 2:
+        raise SystemExit(f"bench: the guest on {backend} measured nothing:\n{console[-1500:]}")
+    return dict(event_of(line, image, counts) for line in lines)
+
+
+# --- Boot ---------------------------------------------------------------------------------------------------------------
+
+# RAM of the machine and of the guest.
+BOOTS = (("128M", "1G"), ("512M", "1G"), ("512M", "64G"), ("8G", "1G"))
+
+
+def measure_boot(backend: str, host_ram: str, ram: str) -> dict:
+    """From the image's first instruction to the guest's: all, firmware's services included, and the image's own."""
+    isa = BACKENDS[backend]
+    image = Image(isa, ROOT / f"build/{isa}/nestling.elf")
+    _, totals, counts = qemu_profile(backend, image, ROOT / f"build/{isa}/guest/hello.elf", "--host-ram", host_ram, "--ram", ram)
+    image.resolve(list(counts[PHASE_BOOT]))
+    functions = Counter()
+    for address, count in counts[PHASE_BOOT].items():
+        functions[image.function(address)] += count
+    return {"all": totals[PHASE_BOOT], "own": sum(counts[PHASE_BOOT].values()), "functions": dict(functions.most_common(12))}
