@@ -8,6 +8,7 @@
 #define WINDOW    SPACE_MODEL_WINDOW
 #define WINDOW_OF SPACE_MODEL_SIZE
 #define PAGES     (WINDOW_OF / PAGE_SIZE)
+#define HOT       KIB(128) /* around the border of all levels */
 #define LINEAR_OF 10 /* order of the block that linear areas show: 4 MiB */
 
 /* Frames that an operation may need for tables and structures, however small it is. */
@@ -47,11 +48,19 @@ static uint64_t leaf_hpa(const struct npt_leaf *leaf, uint64_t gpa)
 
 /* --- Choices ------------------------------------------------------------------------------------------------------- */
 
+/* Most of it happens in few pages, so that one thing is done to what another one has left. */
+static uint64_t choose_gpa(struct space_model *m)
+{
+	if (host_chance(&m->rng, 70))
+		return WINDOW + WINDOW_OF / 2 - HOT / 2 + host_below(&m->rng, HOT);
+	return WINDOW + host_below(&m->rng, WINDOW_OF);
+}
+
 static struct range choose_range(struct space_model *m, bool bytes)
 {
 	struct host_rng *rng = &m->rng;
 	uint64_t unit = host_chance(rng, 15) ? MIB(2) : KIB(4);
-	struct range range = { .gpa = WINDOW + unit * host_below(rng, WINDOW_OF / unit) };
+	struct range range = { .gpa = align_down(choose_gpa(m), unit) };
 
 	range.size = unit * (1 + host_below(rng, unit == KIB(4) ? (host_chance(rng, 10) ? 900 : 24) : 2));
 	range.size = min_u64(range.size, WINDOW + WINDOW_OF - range.gpa);
@@ -271,7 +280,7 @@ static enum fault_outcome raise(struct space_model *m, uint64_t gpa, unsigned ac
 
 static void do_fault(struct space_model *m)
 {
-	uint64_t gpa = WINDOW + host_below(&m->rng, WINDOW_OF);
+	uint64_t gpa = choose_gpa(m);
 	unsigned access = (unsigned)host_below(&m->rng, 7) + 1;
 	enum err allowed = permission(m, gpa, access);
 	bool there = space_allows(m->now->s, gpa, access);
@@ -387,40 +396,60 @@ static void do_write(struct space_model *m)
 	}
 }
 
-/* The guest itself reads or writes a byte, by as many faults as that takes. */
-static void do_guest(struct space_model *m)
+/* The guest itself reads or writes a byte, by as many faults as that takes. False: for want of memory it cannot. */
+static bool guest_access(struct space_model *m, uint64_t gpa, bool write, uint8_t value)
 {
-	uint64_t gpa = WINDOW + host_below(&m->rng, WINDOW_OF);
-	bool write = host_chance(&m->rng, 50);
 	unsigned access = write ? NPT_RW : NPT_R;
-	uint8_t value = (uint8_t)host_below(&m->rng, 256), *byte;
-	struct model_page *page = page_of(m, gpa);
+	uint8_t *byte;
 
-	if (permission(m, gpa, access) != ERR_OK)
-		return;
 	for (unsigned faults = 0; !space_allows(m->now->s, gpa, access); faults++) {
 		enum fault_outcome outcome = raise(m, gpa, access);
 
-		if (outcome == FAULT_NO_MEMORY) {
-			done(m, MODEL_GUEST, ERR_NO_MEMORY, ERR_OK, 1);
-			return;
-		}
+		if (outcome == FAULT_NO_MEMORY)
+			return false;
 		CHECK(outcome == FAULT_HANDLED && faults == 0, "%s at %#jx", fault_outcome_name(outcome), (uintmax_t)gpa);
 	}
 	view_touch(&m->now->s->view, gpa, access);
-	page->accessed = true;
+	page_of(m, gpa)->accessed = true;
 	byte = memory_at(m->now, view_walk(&m->now->s->view, gpa, access).hpa);
 	if (write) {
 		note_write(m, gpa, &value, 1);
 		*byte = value;
 	}
 	CHECK(*byte == *model_byte(m, gpa), "byte %#jx is %#x", (uintmax_t)gpa, *byte);
-	m->done[MODEL_GUEST]++;
+	return true;
+}
+
+static void do_guest(struct space_model *m)
+{
+	uint64_t gpa = choose_gpa(m);
+	bool write = host_chance(&m->rng, 50);
+	uint8_t value = (uint8_t)host_below(&m->rng, 256);
+
+	if (permission(m, gpa, write ? NPT_RW : NPT_R) == ERR_OK)
+		done(m, MODEL_GUEST, guest_access(m, gpa, write, value) ? ERR_OK : ERR_NO_MEMORY, ERR_OK, 1);
+}
+
+/* A guest that goes through its memory page by page, up or down: what `auto` is for. */
+static void do_sweep(struct space_model *m)
+{
+	uint64_t gpa = choose_gpa(m), pages = host_below(&m->rng, host_chance(&m->rng, 20) ? 600 : 40);
+	bool down = host_chance(&m->rng, 30), write = host_chance(&m->rng, 80);
+
+	for (; pages > 0 && gpa >= WINDOW && gpa < WINDOW + WINDOW_OF; pages--, gpa += down ? -PAGE_SIZE : PAGE_SIZE) {
+		if (permission(m, gpa, write ? NPT_RW : NPT_R) != ERR_OK)
+			continue;
+		if (!guest_access(m, gpa, write, (uint8_t)pages)) {
+			done(m, MODEL_SWEEP, ERR_NO_MEMORY, ERR_OK, WINDOW_OF / PAGE_SIZE);
+			return;
+		}
+		m->done[MODEL_SWEEP]++;
+	}
 }
 
 static void do_limit(struct space_model *m)
 {
-	uint64_t gpa = WINDOW + host_below(&m->rng, WINDOW_OF), want = 1 + host_below(&m->rng, MIB(3));
+	uint64_t gpa = choose_gpa(m), want = 1 + host_below(&m->rng, MIB(3));
 	struct addr_space *as = &m->now->s->as;
 	struct npt_leaf leaf;
 	uint64_t good, limit, at;
@@ -611,7 +640,7 @@ void space_model_step(struct space_model *m)
 {
 	static void (*const operations[])(struct space_model *) = {
 		do_map_linear, do_map_alloc, do_map_alloc, do_unmap, do_unmap, do_protect, do_protect, do_fault, do_fault,
-		do_read, do_read, do_write, do_write, do_guest, do_guest, do_guest, do_limit, do_discard, do_set_policy,
+		do_read, do_read, do_write, do_write, do_guest, do_guest, do_guest, do_sweep, do_limit, do_discard, do_set_policy,
 		do_marks, do_fork, do_end,
 	};
 	struct ram *ram = &m->all[0]->s->ram;
@@ -626,8 +655,8 @@ void space_model_step(struct space_model *m)
 	for (unsigned i = 0; i < m->count; i++) {
 		tlb_settle(&m->all[i]->s->tlb);
 		compare_stats(m->all[i]);
-		for (unsigned n = 0; n < 4; n++)
-			compare_page(m->all[i], WINDOW + PAGE_SIZE * host_below(&m->rng, PAGES));
+		for (uint64_t at = 0; at < HOT; at += PAGE_SIZE)
+			compare_page(m->all[i], WINDOW + WINDOW_OF / 2 - HOT / 2 + at);
 	}
 }
 

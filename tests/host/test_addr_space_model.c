@@ -3,7 +3,7 @@
 #include "tests/host/space_model.h"
 
 #define RAM        MIB(24)
-#define STEPS      1200
+#define STEPS      900
 #define FULL_EVERY 40
 
 static void the_space_does_as_the_model(void **state)
