@@ -48,12 +48,6 @@ static inline uint64_t lm_pat_bit(unsigned level)
 	return level > 0 ? LM_PAT_BIG : LM_PAT_4K;
 }
 
-static inline hpa_t lm_addr(uint64_t pte, unsigned level)
-{
-	/* Bit 12 of a large leaf is its PAT bit; a table's or a 4 KiB leaf's is address. */
-	return HPA(pte & LM_ADDR & ~(level > 0 && (pte & LM_LEAF) ? LM_PAT_BIG : 0));
-}
-
 static inline bool lm_hidden(uint64_t pte)
 {
 	return (pte & (LM_HIDDEN | LM_PRESENT)) == LM_HIDDEN;
@@ -69,19 +63,22 @@ static inline uint64_t lm_show(uint64_t pte)
 	return lm_hidden(pte) ? pte ^ (LM_HIDDEN | LM_PRESENT) : pte;
 }
 
-static inline bool lm_is_leaf(uint64_t pte, unsigned level)
+/* The low address bits, which a leaf of this level must have clear: bit 12 of a large one is its PAT bit. */
+static inline uint64_t lm_misaligned(unsigned level)
 {
-	return level == 0 || (level < NPT_LEAF_LEVELS && (pte & LM_LEAF) &&
-			      is_aligned(lm_addr(pte, level).raw, npt_level_size(level)));
+	return LM_ADDR & (npt_level_size(level) - 1) & ~LM_PAT_BIG;
 }
 
-static inline enum npt_kind lm_kind(uint64_t pte, unsigned level)
+/* `user` must be there in a leaf: LM_USER or nothing. */
+static inline enum npt_kind lm_kind(uint64_t pte, unsigned level, uint64_t user)
 {
+	uint64_t leaf = user | (level > 0 ? LM_LEAF : 0);
+
 	if (level > 0 && (pte & (LM_PRESENT | LM_LEAF)) == LM_PRESENT)
 		return NPT_TABLE;
-	if (!(pte & (LM_PRESENT | LM_HIDDEN)))
+	if (!(pte & LM_PRESENT) && !(pte & LM_HIDDEN))
 		return NPT_EMPTY;
-	return lm_is_leaf(pte, level) ? NPT_LEAF : NPT_MALFORMED;
+	return level < NPT_LEAF_LEVELS && (pte & (leaf | lm_misaligned(level))) == leaf ? NPT_LEAF : NPT_MALFORMED;
 }
 
 /* There is no bit that denies reading. */
@@ -147,9 +144,12 @@ static inline uint64_t amd_leaf(hpa_t hpa, unsigned memtype, unsigned level)
 /* Without U/S no nested access gets through. */
 static inline enum npt_kind amd_kind(uint64_t pte, unsigned level)
 {
-	enum npt_kind kind = lm_kind(pte, level);
+	return lm_kind(pte, level, LM_USER);
+}
 
-	return kind == NPT_LEAF && !(pte & LM_USER) ? NPT_MALFORMED : kind;
+static inline enum npt_kind host_kind(uint64_t pte, unsigned level)
+{
+	return lm_kind(pte, level, 0);
 }
 
 static inline uint64_t host_table(hpa_t table)
@@ -159,7 +159,7 @@ static inline uint64_t host_table(hpa_t table)
 
 #define LM_FORMAT_COMMON                                                                                              \
 	.min_levels = 4, .max_levels = 5, .max_gpa_bits = 57, .max_hpa_bits = 52, .address = LM_ADDR,                 \
-	.marks_of_hardware = LM_ACCESSED | LM_DIRTY, .check = lm_check, .addr = lm_addr, .attr = lm_attr,                   \
+	.marks_of_hardware = LM_ACCESSED | LM_DIRTY, .check = lm_check, .attr = lm_attr,                   \
 	.marks = lm_marks, .set = lm_set, .hidden = lm_hidden, .hide = lm_hide, .show = lm_show, .shrink = lm_shrink
 
 static const struct npt_format amd_format = {
@@ -174,7 +174,7 @@ static const struct npt_format host_format = {
 	LM_FORMAT_COMMON,
 	.name = host_name,
 	.table = host_table,
-	.kind = lm_kind,
+	.kind = host_kind,
 	.leaf = lm_leaf,
 };
 

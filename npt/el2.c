@@ -54,8 +54,8 @@ static inline uint64_t s1_show(uint64_t pte)
 
 static inline enum npt_kind s1_kind(uint64_t pte, unsigned level)
 {
-	if (level > 0 && (pte & (S1_VALID | S1_TABLE)) == (S1_VALID | S1_TABLE))
-		return NPT_TABLE;
+	if ((pte & (S1_VALID | S1_TABLE)) == (S1_VALID | S1_TABLE))
+		return level > 0 ? NPT_TABLE : NPT_LEAF;
 	if (!(pte & (S1_VALID | S1_HIDDEN)))
 		return NPT_EMPTY;
 	/* A block at the last level or above 1 GiB is reserved. */
@@ -96,14 +96,6 @@ static inline uint64_t s1_leaf(hpa_t hpa, unsigned memtype, unsigned level)
 	       ((uint64_t)s1_index[memtype] << S1_ATTRINDX_SHIFT) | (memtype != NPT_UC ? S1_SH_INNER : 0);
 }
 
-static inline hpa_t s1_addr(uint64_t pte, unsigned level)
-{
-	/* Bits below a block's address hold other fields. */
-	bool whole = level == 0 || (pte & S1_TABLE);
-
-	return HPA(pte & S1_ADDR & (whole ? ~UINT64_C(0) : ~(npt_level_size(level) - 1)));
-}
-
 static inline struct npt_attr s1_attr(uint64_t pte, unsigned level)
 {
 	(void)level;
@@ -131,7 +123,6 @@ static const struct npt_format s1_format = {
 	.check = s1_check,
 	.table = s1_table,
 	.leaf = s1_leaf,
-	.addr = s1_addr,
 	.attr = s1_attr,
 	.marks = s1_marks,
 	.set = s1_set,

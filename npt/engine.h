@@ -18,7 +18,6 @@
 
 #define NPT_ENTRIES (1u << NPT_INDEX_BITS) /* in a table below the root */
 
-enum err npt_check_common(const struct npt_config *config, struct npt_attr attr);
 void npt_gather_range(struct npt_gather *gather, uint64_t start, uint64_t end);
 void npt_gather_table(struct npt_gather *gather, hpa_t table);
 
@@ -64,31 +63,63 @@ ENGINE uint64_t engine_set(const struct npt_format *format, uint64_t pte, struct
 	return hide ? format->hide(pte) : pte;
 }
 
-/* A new leaf; hidden where software keeps the marks and has not seen it accessed. */
-ENGINE uint64_t engine_leaf(const struct npt_format *format, hpa_t hpa, struct npt_attr attr, unsigned marks, unsigned level,
-			    bool hw_ad)
+/* A leaf with these marks; hidden where software keeps them and has not seen it accessed. */
+ENGINE uint64_t engine_marked_leaf(const struct npt_format *format, hpa_t hpa, struct npt_attr attr, unsigned marks,
+				   unsigned level, bool hw_ad)
 {
 	uint64_t pte = engine_set(format, format->leaf(hpa, attr.memtype, level), attr, marks, hw_ad);
 
 	return hw_ad || (marks & NPT_ACCESSED) ? pte : format->hide(pte);
 }
 
-/* The marks that a leaf starts with, besides what engine_set adds. */
-ENGINE unsigned engine_first_marks(const struct npt *npt)
+/* A leaf as it starts: without marks where hardware keeps them, and otherwise in use. */
+ENGINE uint64_t engine_leaf(const struct npt_format *format, hpa_t hpa, struct npt_attr attr, unsigned level, bool hw_ad)
 {
-	return npt->config.hw_ad ? 0 : NPT_ACCESSED;
+	unsigned marks = hw_ad ? 0 : NPT_ACCESSED | (attr.prot & NPT_W ? NPT_DIRTY : 0);
+
+	return format->set(format->leaf(hpa, attr.memtype, level), attr, marks, hw_ad);
 }
 
 /* What an entry grows by from one leaf to the next. */
 ENGINE uint64_t engine_step(const struct npt_format *format, unsigned level)
 {
-	return format->leaf(HPA(npt_level_size(level)), NPT_WB, level) - format->leaf(HPA(0), NPT_WB, level);
+	return npt_level_size(level) >> format->address_shift;
 }
 
-/* The bits of an entry that tell the addresses of leaves apart. */
+/* The bits of an entry that tell the addresses of leaves apart; the address bits below may mean other things. */
 ENGINE uint64_t engine_varying(const struct npt_format *format, unsigned level)
 {
 	return format->address & ~(engine_step(format, level) - 1);
+}
+
+ENGINE hpa_t engine_leaf_addr(const struct npt_format *format, uint64_t pte, unsigned level)
+{
+	return HPA((pte & engine_varying(format, level)) << format->address_shift);
+}
+
+ENGINE hpa_t engine_table_addr(const struct npt_format *format, uint64_t pte)
+{
+	return HPA((pte & format->address) << format->address_shift);
+}
+
+/* How one leaf changes; from it, how all do that differ from it by their address only: by turning over the same bits. */
+struct engine_change {
+	uint64_t like, delta; /* `like` 0: none was met yet */
+};
+
+typedef uint64_t (*engine_changer)(const struct npt_format *format, uint64_t pte, unsigned level, unsigned arg, bool hw_ad);
+
+/* Change the leaf `pte` at `slot`, and lose nothing that hardware adds meanwhile; returns what it became. */
+ENGINE uint64_t engine_change(const struct npt_format *format, uint64_t *slot, uint64_t pte, unsigned level,
+			      struct engine_change *change, engine_changer changer, unsigned arg, bool hw_ad)
+{
+	do {
+		if ((pte ^ change->like) & ~engine_varying(format, level)) {
+			change->like = pte;
+			change->delta = changer(format, pte, level, arg, hw_ad) ^ pte;
+		}
+	} while (change->delta != 0 && !pte_replace(slot, &pte, pte ^ change->delta));
+	return pte ^ change->delta;
 }
 
 /* --- Addresses --- */
@@ -109,18 +140,14 @@ ENGINE uint64_t engine_table_end(const struct npt *npt, uint64_t gpa, unsigned l
 {
 	uint64_t span = npt_level_size(level + 1);
 
-	if (level == npt->config.levels - 1u)
-		return BIT(npt->config.gpa_bits);
-	return align_down(gpa, span) + span;
+	return level == npt->config.levels - 1u ? npt->end : align_down(gpa, span) + span;
 }
 
 ENGINE enum err engine_check_range(const struct npt *npt, uint64_t gpa, uint64_t size)
 {
-	uint64_t space = BIT(npt->config.gpa_bits);
-
 	if (size == 0 || !is_aligned(gpa | size, PAGE_SIZE))
 		return ERR_INVALID;
-	return size <= space && gpa <= space - size ? ERR_OK : ERR_RANGE;
+	return size <= npt->end && gpa <= npt->end - size ? ERR_OK : ERR_RANGE;
 }
 
 /* Can one leaf of `level` at `gpa` map `hpa` so? */
@@ -134,100 +161,102 @@ ENGINE enum err engine_check_leaf(const struct npt_format *format, const struct 
 	return format->check(&npt->config, attr);
 }
 
-/* Walk down to the first entry that is not a table, at `floor` at the latest. */
-ENGINE enum npt_kind engine_find(const struct npt_format *format, const struct npt *npt, uint64_t gpa, unsigned floor,
-				 struct npt_cursor *cursor)
-{
-	unsigned level = npt->config.levels - 1u;
-	hpa_t table = npt->root;
-	uint64_t *slot = engine_entries(npt, table) + (gpa >> (PAGE_SHIFT + NPT_INDEX_BITS * level));
+/*
+ * A walk is a loop over the levels, unrolled, so that the level is a constant in each of its steps. It begins at the
+ * highest level that any format has; steps above the root are passed over.
+ */
+#define ENGINE_TOP (NPT_MAX_LEVELS - 1)
+#define ENGINE_FOR_EACH_LEVEL(level) \
+	_Pragma("GCC unroll 5") for (unsigned level = ENGINE_TOP; level <= ENGINE_TOP; level--)
 
-	for (;;) {
+ENGINE bool engine_above_root(const struct npt_format *format, unsigned levels, unsigned level)
+{
+	return level >= format->max_levels || (level >= format->min_levels && level >= levels);
+}
+
+/* The entry for `gpa` in `table` of `level`, below the root. */
+ENGINE uint64_t *engine_slot(hpa_t table, uint64_t virt, uint64_t gpa, unsigned level)
+{
+	return (uint64_t *)(uintptr_t)(table.raw + virt) + engine_index(gpa, level);
+}
+
+ENGINE uint64_t *engine_root_slot(const struct npt *npt, uint64_t gpa)
+{
+	return engine_entries(npt, npt->root) + (gpa >> npt->root_shift);
+}
+
+/* Walk down to the first entry that is not a table, at `floor` at the latest. */
+ENGINE enum npt_kind engine_walk_to(const struct npt_format *format, const struct npt *npt, uint64_t gpa, unsigned floor,
+				    struct npt_cursor *cursor)
+{
+	const uint64_t virt = npt->env->phys_to_virt;
+	const unsigned levels = npt->config.levels;
+	uint64_t *slot = engine_root_slot(npt, gpa);
+	hpa_t table = npt->root;
+
+	ENGINE_FOR_EACH_LEVEL(level) {
+		if (engine_above_root(format, levels, level))
+			continue;
 		uint64_t pte = pte_load(slot);
 		enum npt_kind kind = format->kind(pte, level);
 
-		if (kind != NPT_TABLE || level == floor) {
+		if (level == 0 || kind != NPT_TABLE || level == floor) {
 			*cursor = (struct npt_cursor){ .slot = slot, .table = table, .pte = pte, .level = level };
 			return kind;
 		}
-		table = format->addr(pte, level);
-		level--;
-		slot = engine_entries(npt, table) + engine_index(gpa, level);
+		table = engine_table_addr(format, pte);
+		slot = engine_slot(table, virt, gpa, level - 1);
 	}
+	__builtin_unreachable(); /* there are no tables below level 0 */
 }
 
-/* --- Tables --- */
-
-ENGINE void engine_free_table(struct npt *npt, hpa_t table)
+/* The same by a call, for where it is not worth a copy of the walk. */
+ENGINE enum npt_kind engine_find(const struct npt *npt, uint64_t gpa, unsigned floor, struct npt_cursor *cursor)
 {
-	npt->table_bytes -= PAGE_SIZE;
-	npt->env->free_table(npt->env, table, 0);
+	return npt->ops->find_above(npt, gpa, floor, cursor);
 }
 
-ENGINE void engine_free_tables(struct npt *npt, const hpa_t *tables, unsigned count)
+ENGINE enum err engine_translate(const struct npt_format *format, const struct npt *npt, uint64_t gpa, hpa_t *hpa)
 {
-	while (count > 0)
-		engine_free_table(npt, tables[--count]);
+	const uint64_t virt = npt->env->phys_to_virt;
+	const unsigned levels = npt->config.levels;
+	const uint64_t *slot = engine_root_slot(npt, gpa);
+
+	if (gpa >= npt->end)
+		return ERR_RANGE;
+	ENGINE_FOR_EACH_LEVEL(level) {
+		if (engine_above_root(format, levels, level))
+			continue;
+		uint64_t pte = pte_load(slot);
+		enum npt_kind kind = format->kind(pte, level);
+
+		if (level > 0 && kind == NPT_TABLE) {
+			slot = engine_slot(engine_table_addr(format, pte), virt, gpa, level - 1);
+			continue;
+		}
+		if (kind != NPT_LEAF)
+			return kind == NPT_EMPTY ? ERR_NOT_FOUND : ERR_CORRUPT;
+		*hpa = HPA(engine_leaf_addr(format, pte, level).raw | (gpa & (npt_level_size(level) - 1)));
+		return ERR_OK;
+	}
+	__builtin_unreachable(); /* there are no tables below level 0 */
 }
+
+/* --- Tables: once for all formats, in npt/tables.c; an indirect call per table is no matter. --- */
 
 /* Get `count` tables, or none. */
-ENGINE enum err engine_alloc_tables(struct npt *npt, hpa_t *tables, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++) {
-		enum err err = npt->env->alloc_table(npt->env, 0, &tables[i]);
-
-		if (err != ERR_OK) {
-			engine_free_tables(npt, tables, i);
-			return err;
-		}
-		npt->table_bytes += PAGE_SIZE;
-	}
-	return ERR_OK;
-}
-
+enum err engine_alloc_tables(struct npt *npt, hpa_t *tables, unsigned count);
+void engine_free_table(struct npt *npt, hpa_t table);
 /*
- * Go from the empty entry at `cursor` down to an entry of `level`, by `tables`, which become reachable with `first`, the
- * value of that last entry, in place.
+ * Go from the empty entry at `cursor` down to an entry of `level`, by `tables` (as many as there are levels between), which
+ * become reachable with `first`, the value of that last entry, in place. Counts that leaf.
  */
-ENGINE void engine_extend(const struct npt_format *format, struct npt *npt, struct npt_cursor *cursor, uint64_t gpa,
-			  unsigned level, uint64_t first, const hpa_t *tables)
-{
-	struct npt_cursor top = *cursor;
-	uint64_t pte = first;
-
-	for (unsigned i = 0; level + i < top.level; i++) {
-		uint64_t *slot = engine_entries(npt, tables[i]) + engine_index(gpa, level + i);
-
-		if (i == 0)
-			*cursor = (struct npt_cursor){ .slot = slot, .table = tables[i], .level = level };
-		*slot = pte;
-		*npt->env->live(npt->env, tables[i]) = 1;
-		pte = format->table(tables[i]);
-	}
-	pte_store(top.slot, pte);
-	++*npt->env->live(npt->env, top.table);
-	npt->leaves[level]++;
-}
-
+void engine_extend(struct npt *npt, struct npt_cursor *cursor, uint64_t gpa, unsigned level, uint64_t first,
+		   const hpa_t *tables);
+/* The same, with tables that it gets itself. */
+enum err engine_map_below(struct npt *npt, struct npt_cursor cursor, uint64_t gpa, unsigned level, uint64_t first);
 /* Unlink the tables on the way to `gpa` that have become empty. */
-ENGINE void engine_prune(const struct npt_format *format, struct npt *npt, uint64_t gpa, struct npt_gather *gather)
-{
-	for (unsigned level = 0; level < npt->config.levels - 1u; level++) {
-		uint64_t span = npt_level_size(level + 1);
-		struct npt_cursor parent;
-		hpa_t table;
-
-		if (engine_find(format, npt, gpa, level + 1, &parent) != NPT_TABLE)
-			continue; /* the way ends higher up */
-		table = format->addr(parent.pte, parent.level);
-		if (*npt->env->live(npt->env, table) != 0)
-			return;
-		pte_store(parent.slot, 0);
-		--*npt->env->live(npt->env, parent.table);
-		npt_gather_range(gather, align_down(gpa, span), align_down(gpa, span) + span);
-		npt_gather_table(gather, table);
-	}
-}
+void engine_prune(struct npt *npt, uint64_t gpa, struct npt_gather *gather);
 
 /* --- Runs: the entries of a range that are in one table, up to the first one that leads to another table. --- */
 
@@ -268,9 +297,12 @@ ENGINE uint64_t engine_run_gpa(const struct engine_run *run, const uint64_t *slo
 	return run->gpa + ((uint64_t)(slot - run->slot) << (PAGE_SHIFT + NPT_INDEX_BITS * level));
 }
 
-/* Go over [gpa, end): one walk from the root per table, then straight along its entries. */
+/*
+ * Go over [gpa, end): one walk from the root per table, then straight along its entries. With `fold` the common case, pages,
+ * gets a copy of the runner of its own, with the level folded in.
+ */
 ENGINE enum err engine_run_all(const struct npt_format *format, struct npt *npt, uint64_t gpa, uint64_t end,
-			       engine_runner runner, void *arg)
+			       engine_runner runner, bool fold, void *arg)
 {
 	struct engine_run run = { .err = ERR_OK };
 
@@ -278,69 +310,20 @@ ENGINE enum err engine_run_all(const struct npt_format *format, struct npt *npt,
 		struct npt_cursor cursor;
 		uint64_t size, stop;
 
-		engine_find(format, npt, gpa, 0, &cursor);
+		engine_find(npt, gpa, 0, &cursor);
 		size = npt_level_size(cursor.level);
 		stop = min_u64(end, engine_table_end(npt, gpa, cursor.level));
 		run.slot = cursor.slot;
 		run.gpa = align_down(gpa, size);
 		run.stop = run.slot + ((stop - run.gpa + size - 1) >> (PAGE_SHIFT + NPT_INDEX_BITS * cursor.level));
 		run.table = cursor.table;
-		if (cursor.level == 0) /* the common case gets loops of its own, with the level folded in */
+		if (fold && cursor.level == 0)
 			runner(format, npt, &run, 0, arg);
 		else
 			runner(format, npt, &run, cursor.level, arg);
 		gpa = engine_run_gpa(&run, run.stop, cursor.level);
 	}
 	return run.err;
-}
-
-/* --- The whole --- */
-
-ENGINE enum err engine_new(const struct npt_format *format, struct npt *npt)
-{
-	const struct npt_config *config = &npt->config;
-	unsigned base = PAGE_SHIFT + NPT_INDEX_BITS * config->levels;
-	unsigned order = format->min_root_order;
-	enum err err;
-
-	if (config->levels < format->min_levels || config->levels > format->max_levels ||
-	    config->gpa_bits > format->max_gpa_bits || config->hpa_bits > format->max_hpa_bits ||
-	    config->gpa_bits <= PAGE_SHIFT || config->max_leaf >= NPT_LEAF_LEVELS)
-		return ERR_INVALID;
-	if (config->gpa_bits > base + order)
-		order = config->gpa_bits - base;
-	if (order > format->max_root_order)
-		return ERR_INVALID;
-	/* Where the width of the address picks the first level, it must be picked so that the root is in use. */
-	if (format->max_root_order > format->min_root_order && config->gpa_bits <= base - NPT_INDEX_BITS)
-		return ERR_INVALID;
-	err = npt->env->alloc_table(npt->env, order, &npt->root);
-	if (err == ERR_OK) {
-		npt->root_order = (uint8_t)order;
-		npt->table_bytes = PAGE_SIZE << order;
-	}
-	return err;
-}
-
-/* Free the tables below `table`, and itself unless it is the root. Recursion is as deep as there are levels. */
-static inline void engine_free_below(const struct npt_format *format, struct npt *npt, hpa_t table, unsigned level,
-				     unsigned entries)
-{
-	for (unsigned i = 0; level > 0 && i < entries; i++) {
-		uint64_t pte = pte_load(engine_entries(npt, table) + i);
-
-		if (format->kind(pte, level) == NPT_TABLE)
-			engine_free_below(format, npt, format->addr(pte, level), level - 1, NPT_ENTRIES);
-	}
-	if (level < npt->config.levels - 1u)
-		engine_free_table(npt, table);
-}
-
-ENGINE void engine_free(const struct npt_format *format, struct npt *npt)
-{
-	engine_free_below(format, npt, npt->root, npt->config.levels - 1u, NPT_ENTRIES << npt->root_order);
-	npt->env->free_table(npt->env, npt->root, npt->root_order);
-	npt->table_bytes = 0;
 }
 
 #endif

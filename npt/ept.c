@@ -17,8 +17,10 @@ enum {
 #define EPT_EXECUTE  BIT(2)
 #define EPT_ACCESS   (EPT_READ | EPT_WRITE | EPT_EXECUTE)
 #define EPT_MEMTYPE  BITS(5, 3)
+#define EPT_WRITE_BACK (UINT64_C(6) << EPT_MEMTYPE_SHIFT)
 #define EPT_IPAT     BIT(6) /* ignore the guest's PAT: the type in this entry is final */
 #define EPT_LEAF     BIT(7) /* in a PDE or PDPTE; ignored in a PTE */
+#define EPT_TABLE_BITS (EPT_ACCESS | EPT_MEMTYPE | EPT_IPAT | EPT_LEAF) /* all that count in a table's entry */
 #define EPT_ACCESSED BIT(8)
 #define EPT_DIRTY    BIT(9)
 #define EPT_ADDR     BITS(51, 12)
@@ -62,25 +64,36 @@ static inline uint64_t ept_show(uint64_t pte)
 	return (pte & ~(EPT_HIDDEN | EPT_ACCESS << EPT_SAVED_SHIFT)) | ((pte >> EPT_SAVED_SHIFT) & EPT_ACCESS);
 }
 
-static inline bool ept_is_leaf(uint64_t pte, unsigned level)
+/* The low address bits, which a leaf of this level must have clear. */
+static inline uint64_t ept_misaligned(unsigned level)
 {
-	return level < NPT_LEAF_LEVELS && (level == 0 || (pte & EPT_LEAF)) && (pte & EPT_ACCESS) && ept_access_ok(pte) &&
-	       npt_memtype[(pte & EPT_MEMTYPE) >> EPT_MEMTYPE_SHIFT] >= 0 &&
-	       is_aligned(pte & EPT_ADDR, npt_level_size(level));
+	return EPT_ADDR & (npt_level_size(level) - 1);
+}
+
+/* All entries but those that ept_kind knows at a glance. */
+static __attribute__((noinline)) enum npt_kind ept_rare_kind(uint64_t pte, unsigned level)
+{
+	uint64_t shown = ept_show(pte);
+
+	if (!(shown & EPT_ACCESS) || !ept_access_ok(shown))
+		return pte & (EPT_ACCESS | EPT_HIDDEN) ? NPT_MALFORMED : NPT_EMPTY;
+	if (level > 0 && !(pte & EPT_LEAF)) /* a table that does not grant everything */
+		return shown == pte && !(pte & (EPT_MEMTYPE | EPT_IPAT)) ? NPT_TABLE : NPT_MALFORMED;
+	return level < NPT_LEAF_LEVELS && npt_memtype[(pte & EPT_MEMTYPE) >> EPT_MEMTYPE_SHIFT] >= 0 &&
+			       !(pte & ept_misaligned(level)) ?
+		       NPT_LEAF :
+		       NPT_MALFORMED;
 }
 
 static inline enum npt_kind ept_kind(uint64_t pte, unsigned level)
 {
-	if (level > 0 && (pte & (EPT_ACCESS | EPT_MEMTYPE | EPT_IPAT | EPT_LEAF)) == EPT_ACCESS)
-		return NPT_TABLE; /* as ept_table makes them */
-	if (!(pte & EPT_ACCESS) && !(pte & EPT_HIDDEN))
-		return NPT_EMPTY;
-	if (ept_is_leaf(ept_show(pte), level))
+	uint64_t leaf = EPT_READ | EPT_WRITE_BACK | (level > 0 ? EPT_LEAF : 0);
+
+	if (level > 0 && (pte & EPT_TABLE_BITS) == EPT_ACCESS)
+		return NPT_TABLE;
+	if (level < NPT_LEAF_LEVELS && (pte & (leaf | EPT_MEMTYPE | ept_misaligned(level))) == leaf)
 		return NPT_LEAF;
-	/* A table need not grant everything. */
-	return level > 0 && (pte & EPT_ACCESS) && ept_access_ok(pte) && !(pte & (EPT_MEMTYPE | EPT_IPAT | EPT_LEAF)) ?
-		       NPT_TABLE :
-		       NPT_MALFORMED;
+	return pte == 0 ? NPT_EMPTY : ept_rare_kind(pte, level);
 }
 
 static inline enum err ept_check(const struct npt_config *config, struct npt_attr attr)
@@ -96,12 +109,6 @@ static inline uint64_t ept_table(hpa_t table)
 static inline uint64_t ept_leaf(hpa_t hpa, unsigned memtype, unsigned level)
 {
 	return hpa.raw | ((uint64_t)ept_memtype[memtype] << EPT_MEMTYPE_SHIFT) | EPT_IPAT | (level > 0 ? EPT_LEAF : 0);
-}
-
-static inline hpa_t ept_addr(uint64_t pte, unsigned level)
-{
-	(void)level;
-	return HPA(pte & EPT_ADDR);
 }
 
 static inline struct npt_attr ept_attr(uint64_t pte, unsigned level)
@@ -144,7 +151,6 @@ static const struct npt_format ept_format = {
 	.check = ept_check,
 	.table = ept_table,
 	.leaf = ept_leaf,
-	.addr = ept_addr,
 	.attr = ept_attr,
 	.marks = ept_marks,
 	.set = ept_set,

@@ -7,21 +7,26 @@
 
 /*
  * Immutable; one per format. No function allocates, flushes or dereferences, and each is total over its arguments.
+ * `kind` is asked most, and tells what the engine itself writes by the fewest tests, tables first; what is rare or wrong is
+ * for a function of its own.
  * The engine passes leaves only attributes that `check` accepted, and addresses that fit config.hpa_bits.
  *
  * A hidden leaf is one that hardware reads as "not present", by the bit that says so, and software by a mark that no
- * empty entry has; all else stays in it. Only `kind`, `addr`, `shrink`, `hidden` and `show` are asked about hidden leaves.
+ * empty entry has; all else stays in it. Only `kind`, `shrink`, `hidden` and `show` are asked about hidden leaves.
  */
 struct npt_format {
 	const char *(*name)(const struct npt_config *config);
 	/* Extra index bits of the root, beyond 9: RISC-V x4 roots always have 2, Arm concatenates up to 4 as gpa_bits needs. */
 	unsigned min_root_order, max_root_order;
 	unsigned min_levels, max_levels;
+	/* 1: addresses are sign-extended, and one to one ends below the sign bit. */
+	unsigned sign_bits;
 	unsigned max_gpa_bits, max_hpa_bits;
 	/* Replacing a valid entry by another valid one goes through an invalid entry and a flush (Arm). */
 	bool break_before_make;
-	/* The bits that hold the address of a 4 KiB page. */
+	/* The bits that hold the address of a table or a 4 KiB page, and how far to shift them up to get it. */
 	uint64_t address;
+	unsigned address_shift;
 	/* The bits that hardware sets by itself in a leaf, where it keeps the marks; 0 where it never does. */
 	uint64_t marks_of_hardware;
 
@@ -30,8 +35,6 @@ struct npt_format {
 	uint64_t (*table)(hpa_t table);
 	/* A leaf without permissions and marks, for `set` to complete. Entries of neighbours differ by their address only. */
 	uint64_t (*leaf)(hpa_t hpa, unsigned memtype, unsigned level);
-	/* The address in a table or leaf entry. */
-	hpa_t (*addr)(uint64_t pte, unsigned level);
 	struct npt_attr (*attr)(uint64_t pte, unsigned level);
 	unsigned (*marks)(uint64_t pte); /* a mask of enum npt_mark */
 	/* The same leaf with these permissions, `shared` and marks; `attr.memtype` is ignored. */
@@ -42,5 +45,15 @@ struct npt_format {
 	/* The entry of `level - 1` that maps the first part of this leaf, with all its attributes and marks. */
 	uint64_t (*shrink)(uint64_t pte, unsigned level);
 };
+
+/* What no format can express, or no area wants. */
+static inline enum err npt_check_common(const struct npt_config *config, struct npt_attr attr)
+{
+	if (attr.prot == 0 || attr.prot > NPT_RWX || attr.memtype > NPT_UC || (attr.shared && (attr.prot & NPT_W)))
+		return ERR_INVALID;
+	if (!(attr.prot & NPT_R) && ((attr.prot & NPT_W) || !config->exec_only))
+		return ERR_UNSUPPORTED;
+	return ERR_OK;
+}
 
 #endif

@@ -7,14 +7,6 @@
 
 /* Define `ops_name` (declared in npt/npt.h) from `format`, a static const struct npt_format of this file. */
 #define NPT_INSTANTIATE(ops_name, this_format)									\
-	static enum err ops_name##_new(struct npt *npt)								\
-	{													\
-		return engine_new(&(this_format), npt);								\
-	}													\
-	static void ops_name##_free(struct npt *npt)								\
-	{													\
-		engine_free(&(this_format), npt);								\
-	}													\
 	static enum err ops_name##_map(struct npt *npt, gpa_t gpa, hpa_t hpa, uint64_t size, struct npt_attr attr) \
 	{													\
 		return engine_map(&(this_format), npt, gpa, hpa, size, attr);					\
@@ -38,7 +30,12 @@
 	}													\
 	static enum npt_kind ops_name##_find(const struct npt *npt, gpa_t gpa, struct npt_cursor *cursor)	\
 	{													\
-		return engine_find(&(this_format), npt, gpa.raw, 0, cursor);					\
+		return engine_walk_to(&(this_format), npt, gpa.raw, 0, cursor);					\
+	}													\
+	static enum npt_kind ops_name##_find_above(const struct npt *npt, uint64_t gpa, unsigned floor,		\
+						   struct npt_cursor *cursor)					\
+	{													\
+		return engine_walk_to(&(this_format), npt, gpa, floor, cursor);					\
 	}													\
 	static enum err ops_name##_map_at(struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, unsigned level, \
 					  hpa_t hpa, struct npt_attr attr)					\
@@ -79,6 +76,10 @@
 	{													\
 		return engine_harvest(&(this_format), npt, gpa, size, mark, bitmap, gather);			\
 	}													\
+	static enum err ops_name##_translate(const struct npt *npt, gpa_t gpa, hpa_t *hpa)			\
+	{													\
+		return engine_translate(&(this_format), npt, gpa.raw, hpa);					\
+	}													\
 	static enum err ops_name##_walk(const struct npt *npt, gpa_t gpa, uint64_t size, npt_visitor visit,	\
 					void *context)								\
 	{													\
@@ -86,14 +87,13 @@
 	}													\
 	const struct npt_ops ops_name = {									\
 		.format = &(this_format),									\
-		.new_tables = ops_name##_new,									\
-		.free_tables = ops_name##_free,									\
 		.map = ops_name##_map,										\
 		.unmap = ops_name##_unmap,									\
 		.protect = ops_name##_protect,									\
 		.split = ops_name##_split,									\
 		.cut = ops_name##_cut,										\
 		.find = ops_name##_find,									\
+		.find_above = ops_name##_find_above,								\
 		.map_at = ops_name##_map_at,									\
 		.decode = ops_name##_decode,									\
 		.touch = ops_name##_touch,									\
@@ -102,6 +102,7 @@
 		.merge = ops_name##_merge,									\
 		.clone = ops_name##_clone,									\
 		.harvest = ops_name##_harvest,									\
+		.translate = ops_name##_translate,								\
 		.walk = ops_name##_walk,									\
 	}
 

@@ -11,7 +11,7 @@ ENGINE struct npt_leaf engine_decode(const struct npt_format *format, uint64_t p
 
 	return (struct npt_leaf){
 		.gpa = GPA(align_down(gpa, npt_level_size(level))),
-		.hpa = format->addr(pte, level),
+		.hpa = engine_leaf_addr(format, pte, level),
 		.level = level,
 		.attr = engine_attr(format, pte, level),
 		.accessed = marks & NPT_ACCESSED,
@@ -23,18 +23,19 @@ ENGINE struct npt_leaf engine_decode(const struct npt_format *format, uint64_t p
 ENGINE enum err engine_map_at(const struct npt_format *format, struct npt *npt, const struct npt_cursor *cursor,
 			      gpa_t gpa, unsigned level, hpa_t hpa, struct npt_attr attr)
 {
-	struct npt_cursor at = *cursor;
-	hpa_t tables[NPT_MAX_LEVELS];
 	enum err err = engine_check_leaf(format, npt, gpa.raw, level, hpa, attr);
+	uint64_t pte;
 
-	if (err == ERR_OK && level > cursor->level)
-		err = ERR_EXISTS;
-	if (err == ERR_OK)
-		err = engine_alloc_tables(npt, tables, cursor->level - level);
 	if (err != ERR_OK)
 		return err;
-	engine_extend(format, npt, &at, gpa.raw, level,
-		      engine_leaf(format, hpa, attr, engine_first_marks(npt), level, npt->config.hw_ad), tables);
+	if (level > cursor->level)
+		return ERR_EXISTS;
+	pte = engine_leaf(format, hpa, attr, level, npt->config.hw_ad);
+	if (level < cursor->level)
+		return engine_map_below(npt, *cursor, gpa.raw, level, pte);
+	npt->leaves[level]++;
+	pte_store(cursor->slot, pte);
+	++*npt->env->live(npt->env, cursor->table);
 	return ERR_OK;
 }
 
@@ -58,7 +59,7 @@ ENGINE void engine_replace(const struct npt_format *format, struct npt *npt, con
 			   hpa_t hpa, struct npt_attr attr, unsigned marks)
 {
 	uint64_t size = npt_level_size(cursor->level);
-	uint64_t pte = engine_leaf(format, hpa, attr, marks, cursor->level, npt->config.hw_ad);
+	uint64_t pte = engine_marked_leaf(format, hpa, attr, marks, cursor->level, npt->config.hw_ad);
 	uint64_t old = __atomic_exchange_n(cursor->slot, format->break_before_make ? 0 : pte, __ATOMIC_ACQ_REL);
 
 	if (!format->hidden(old))

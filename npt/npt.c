@@ -4,20 +4,6 @@
 
 #include "npt/engine.h"
 
-enum err npt_new(struct npt *npt, const struct npt_ops *ops, const struct npt_config *config, struct npt_env *env)
-{
-	*npt = (struct npt){ .ops = ops, .env = env, .config = *config };
-	return ops->new_tables(npt);
-}
-
-void npt_free(struct npt *npt)
-{
-	npt->env->flush(npt->env, GPA(0), NPT_FLUSH_ALL);
-	npt->ops->free_tables(npt);
-	for (unsigned level = 0; level < NPT_LEAF_LEVELS; level++)
-		npt->leaves[level] = 0;
-}
-
 const char *npt_name(const struct npt *npt)
 {
 	return npt->ops->format->name(&npt->config);
@@ -32,7 +18,7 @@ enum err npt_query(const struct npt *npt, gpa_t gpa, struct npt_leaf *leaf)
 {
 	struct npt_cursor cursor;
 
-	if (gpa.raw >= BIT(npt->config.gpa_bits))
+	if (gpa.raw >= npt->end)
 		return ERR_RANGE;
 	switch (npt_find(npt, gpa, &cursor)) {
 	case NPT_LEAF:
@@ -43,26 +29,6 @@ enum err npt_query(const struct npt *npt, gpa_t gpa, struct npt_leaf *leaf)
 	default:
 		return ERR_CORRUPT;
 	}
-}
-
-enum err npt_translate(const struct npt *npt, gpa_t gpa, hpa_t *hpa)
-{
-	struct npt_leaf leaf;
-	enum err err = npt_query(npt, gpa, &leaf);
-
-	if (err == ERR_OK)
-		*hpa = HPA(leaf.hpa.raw + (gpa.raw - leaf.gpa.raw));
-	return err;
-}
-
-/* What no format can express, or no area wants. */
-enum err npt_check_common(const struct npt_config *config, struct npt_attr attr)
-{
-	if (attr.prot == 0 || attr.prot > NPT_RWX || attr.memtype > NPT_UC || (attr.shared && (attr.prot & NPT_W)))
-		return ERR_INVALID;
-	if (!(attr.prot & NPT_R) && ((attr.prot & NPT_W) || !config->exec_only))
-		return ERR_UNSUPPORTED;
-	return ERR_OK;
 }
 
 void npt_gather_init(struct npt_gather *gather, struct npt *npt)

@@ -124,6 +124,8 @@ struct npt {
 	struct npt_config config;
 	hpa_t root;           /* 4 KiB << root_order bytes, aligned to its size */
 	uint8_t root_order;   /* 0; more for a concatenated Arm root or a RISC-V x4 root */
+	uint8_t root_shift;   /* from an address to the index of its entry in the root */
+	uint64_t end;         /* first address beyond the space */
 	uint64_t table_bytes; /* in tables now, the root included */
 	uint64_t leaves[NPT_LEAF_LEVELS]; /* leaves now, by level */
 };
@@ -172,14 +174,14 @@ typedef void (*npt_cloned)(hpa_t hpa, unsigned level, void *context);
 struct npt_format;
 struct npt_ops {
 	const struct npt_format *format;
-	enum err (*new_tables)(struct npt *npt);
-	void (*free_tables)(struct npt *npt);
 	enum err (*map)(struct npt *npt, gpa_t gpa, hpa_t hpa, uint64_t size, struct npt_attr attr);
 	enum err (*unmap)(struct npt *npt, gpa_t gpa, uint64_t size, struct npt_gather *gather);
 	enum err (*protect)(struct npt *npt, gpa_t gpa, uint64_t size, unsigned prot, struct npt_gather *gather);
 	enum err (*split)(struct npt *npt, gpa_t gpa, unsigned level);
 	enum err (*cut)(struct npt *npt, gpa_t gpa, uint64_t size);
 	enum npt_kind (*find)(const struct npt *npt, gpa_t gpa, struct npt_cursor *cursor);
+	/* As `find`, but at the entry of level `floor` it ends even if that is a table; for the engine itself. */
+	enum npt_kind (*find_above)(const struct npt *npt, uint64_t gpa, unsigned floor, struct npt_cursor *cursor);
 	enum err (*map_at)(struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, unsigned level, hpa_t hpa,
 			   struct npt_attr attr);
 	void (*decode)(const struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, struct npt_leaf *leaf);
@@ -193,6 +195,7 @@ struct npt_ops {
 			  struct npt_gather *gather, npt_cloned cloned, void *context);
 	enum err (*harvest)(struct npt *npt, gpa_t gpa, uint64_t size, enum npt_mark mark, uint64_t *bitmap,
 			    struct npt_gather *gather);
+	enum err (*translate)(const struct npt *npt, gpa_t gpa, hpa_t *hpa);
 	enum err (*walk)(const struct npt *npt, gpa_t gpa, uint64_t size, npt_visitor visit, void *context);
 };
 
@@ -254,9 +257,9 @@ MUST_CHECK static inline enum err npt_protect(struct npt *npt, gpa_t gpa, uint64
 }
 
 /*
- * Split the leaf at `gpa` until it is at `level` or below. Translations stay the same; accessed and dirty are inherited.
+ * Split the leaf at `gpa` until it is at `level` or below. Translations stay the same; all attributes and marks are inherited.
  * Flushes by itself where the format wants break-before-make. Errors: ERR_NOT_FOUND (no leaf there), ERR_RANGE,
- * ERR_NO_MEMORY.
+ * ERR_NO_MEMORY: nothing was changed.
  */
 MUST_CHECK static inline enum err npt_split(struct npt *npt, gpa_t gpa, unsigned level)
 {
@@ -374,7 +377,10 @@ MUST_CHECK static inline enum err npt_harvest(struct npt *npt, gpa_t gpa, uint64
 MUST_CHECK enum err npt_query(const struct npt *npt, gpa_t gpa, struct npt_leaf *leaf);
 
 /* The host address of the byte at `gpa`. Errors as npt_query. */
-MUST_CHECK enum err npt_translate(const struct npt *npt, gpa_t gpa, hpa_t *hpa);
+MUST_CHECK static inline enum err npt_translate(const struct npt *npt, gpa_t gpa, hpa_t *hpa)
+{
+	return npt->ops->translate(npt, gpa, hpa);
+}
 
 /* Visit the leaves in the range in ascending order. Errors: ERR_INVALID, ERR_RANGE, ERR_CORRUPT. */
 MUST_CHECK static inline enum err npt_walk(const struct npt *npt, gpa_t gpa, uint64_t size, npt_visitor visit,

@@ -23,9 +23,7 @@ ENGINE uint64_t *map_fill(const struct npt_format *format, uint64_t *slot, const
 	uint64_t step = engine_step(format, level);
 
 	for (; slot < stop; slot++, pte += step) {
-		uint64_t old = pte_load(slot);
-
-		if (old != 0 && format->kind(old, level) != NPT_EMPTY)
+		if (pte_load(slot) != 0 && format->kind(pte_load(slot), level) != NPT_EMPTY)
 			break;
 		pte_store(slot, pte);
 	}
@@ -38,12 +36,12 @@ ENGINE enum err map_run(const struct npt_format *format, struct npt *npt, uint64
 {
 	unsigned level = engine_best_level(npt, *gpa, hpa, end - *gpa);
 	uint64_t size = npt_level_size(level), done = 0;
-	uint64_t pte = engine_leaf(format, HPA(hpa), attr, engine_first_marks(npt), level, npt->config.hw_ad);
+	uint64_t pte = engine_leaf(format, HPA(hpa), attr, level, npt->config.hw_ad);
 	uint64_t count = (min_u64(end, engine_table_end(npt, *gpa, level)) - *gpa) / size;
 	struct npt_cursor cursor;
 	uint64_t *stop;
 
-	if (engine_find(format, npt, *gpa, level, &cursor) != NPT_EMPTY)
+	if (engine_find(npt, *gpa, level, &cursor) != NPT_EMPTY)
 		return ERR_EXISTS;
 	if (cursor.level > level) {
 		hpa_t tables[NPT_MAX_LEVELS];
@@ -51,7 +49,7 @@ ENGINE enum err map_run(const struct npt_format *format, struct npt *npt, uint64
 
 		if (err != ERR_OK)
 			return err;
-		engine_extend(format, npt, &cursor, *gpa, level, pte, tables);
+		engine_extend(npt, &cursor, *gpa, level, pte, tables);
 		done = 1; /* with the new table, and counted there */
 	}
 	pte += done * engine_step(format, level);
@@ -114,7 +112,7 @@ ENGINE void unmap_run(const struct npt_format *format, struct npt *npt, struct e
 		if (gather->leaf_gone) {
 			do {
 				pte_store(slot, 0);
-				gather->leaf_gone(gather, format->addr(pte, level), level);
+				gather->leaf_gone(gather, engine_leaf_addr(format, pte, level), level);
 			} while (++slot < run->stop && (((pte = pte_load(slot)) ^ like) & fixed) == 0);
 		} else {
 			uint64_t *const stop = run->stop;
@@ -132,7 +130,7 @@ ENGINE void unmap_run(const struct npt_format *format, struct npt *npt, struct e
 	npt->leaves[level] -= removed;
 	*live = (uint16_t)(*live - removed);
 	if (*live == 0)
-		engine_prune(format, npt, run->gpa, gather);
+		engine_prune(npt, run->gpa, gather);
 }
 
 ENGINE enum err engine_unmap(const struct npt_format *format, struct npt *npt, gpa_t gpa, uint64_t size,
@@ -140,7 +138,7 @@ ENGINE enum err engine_unmap(const struct npt_format *format, struct npt *npt, g
 {
 	enum err err = engine_cut(format, npt, gpa, size);
 
-	return err == ERR_OK ? engine_run_all(format, npt, gpa.raw, gpa.raw + size, unmap_run, gather) : err;
+	return err == ERR_OK ? engine_run_all(format, npt, gpa.raw, gpa.raw + size, unmap_run, true, gather) : err;
 }
 
 /* --- Protect --- */
@@ -159,48 +157,52 @@ ENGINE uint64_t protect_leaf(const struct npt_format *format, uint64_t pte, unsi
 }
 
 /*
- * Which bits to turn over in `like` and in all leaves that differ from it by their address and `settable`, the bits that
- * hardware may be setting: 0 when that is not the same for all of them.
+ * Change the leaves from `slot` on that differ from the first one by their address and `settable` only; returns where
+ * another one is. One instruction does it, with no regard to what hardware sets meanwhile in `settable`.
  */
-ENGINE uint64_t protect_delta(const struct npt_format *format, uint64_t like, uint64_t settable, unsigned level, unsigned prot,
-			      bool hw_ad)
+ENGINE uint64_t *protect_alike(const struct npt_format *format, uint64_t *slot, const uint64_t *stop, uint64_t like,
+			       uint64_t settable, uint64_t delta, unsigned level)
 {
-	uint64_t delta = protect_leaf(format, like | settable, level, prot, hw_ad) ^ (like | settable);
-	uint64_t other = protect_leaf(format, like & ~settable, level, prot, hw_ad) ^ (like & ~settable);
+	const uint64_t fixed = ~(engine_varying(format, level) | settable);
 
-	return delta == other ? delta : 0;
+	do {
+		__atomic_fetch_xor(slot, delta, __ATOMIC_ACQ_REL);
+	} while (++slot < stop && ((pte_load(slot) ^ like) & fixed) == 0);
+	return slot;
+}
+
+/* The same, with regard to it: those that differ by their address only. */
+ENGINE uint64_t *protect_by_one(const struct npt_format *format, uint64_t *slot, const uint64_t *stop, uint64_t like,
+				unsigned level, unsigned prot, bool hw_ad)
+{
+	const uint64_t fixed = ~engine_varying(format, level);
+	struct engine_change change = { 0 };
+	uint64_t pte = like;
+
+	do {
+		engine_change(format, slot, pte, level, &change, protect_leaf, prot, hw_ad);
+	} while (++slot < stop && (((pte = pte_load(slot)) ^ like) & fixed) == 0);
+	return slot;
 }
 
 ENGINE void protect_run(const struct npt_format *format, struct npt *npt, struct engine_run *run, unsigned level, void *arg)
 {
 	const struct protect_arg *protect = arg;
 	const bool hw_ad = npt->config.hw_ad;
+	const uint64_t settable = hw_ad ? format->marks_of_hardware : 0;
 	uint64_t *slot = run->slot, pte;
 
 	while ((slot = engine_next_leaf(format, run, slot, level, &pte)) < run->stop) {
-		uint64_t *const first = slot, *const stop = run->stop;
-		const uint64_t like = pte;
-		uint64_t settable = hw_ad ? format->marks_of_hardware : 0;
-		uint64_t delta = protect_delta(format, like, settable, level, protect->prot, hw_ad);
-		uint64_t wanted;
+		uint64_t *const first = slot;
+		uint64_t set = pte | settable, clear = pte & ~settable;
+		uint64_t delta = protect_leaf(format, set, level, protect->prot, hw_ad) ^ set;
 
-		if (delta == 0) { /* what is set already stays set */
-			settable &= ~like;
-			delta = protect_delta(format, like, settable, level, protect->prot, hw_ad);
-		}
-		if (delta != 0) {
-			const uint64_t fixed = ~(engine_varying(format, level) | settable);
-
-			do {
-				__atomic_fetch_xor(slot, delta, __ATOMIC_ACQ_REL);
-			} while (++slot < stop && ((pte_load(slot) ^ like) & fixed) == 0);
-		} else {
-			do {
-				wanted = protect_leaf(format, pte, level, protect->prot, hw_ad);
-			} while (!pte_replace(slot, &pte, wanted));
-			slot++;
-		}
-		if (!format->hidden(like) && (engine_attr(format, like, level).prot & ~protect->prot))
+		/* Stage 2's dirty state is the permission to write: there the change is not the same with and without it. */
+		if (delta == (protect_leaf(format, clear, level, protect->prot, hw_ad) ^ clear))
+			slot = protect_alike(format, slot, run->stop, pte, settable, delta, level);
+		else
+			slot = protect_by_one(format, slot, run->stop, pte, level, protect->prot, hw_ad);
+		if (!format->hidden(pte) && (engine_attr(format, pte, level).prot & ~protect->prot))
 			npt_gather_range(protect->gather, engine_run_gpa(run, first, level),
 					 engine_run_gpa(run, slot, level));
 	}
@@ -217,7 +219,7 @@ ENGINE enum err engine_protect(const struct npt_format *format, struct npt *npt,
 				       format->check(&npt->config, (struct npt_attr){ .prot = (uint8_t)prot });
 	if (err == ERR_OK)
 		err = engine_cut(format, npt, gpa, size);
-	return err == ERR_OK ? engine_run_all(format, npt, gpa.raw, gpa.raw + size, protect_run, &arg) : err;
+	return err == ERR_OK ? engine_run_all(format, npt, gpa.raw, gpa.raw + size, protect_run, true, &arg) : err;
 }
 
 /* --- Clone --- */
@@ -230,19 +232,15 @@ struct clone_arg {
 	bool share;
 };
 
-/* Take the permission to write from a leaf that two spaces have from now on; returns what the other one gets. */
-ENGINE uint64_t clone_leaf(const struct npt_format *format, struct npt *npt, uint64_t *slot, uint64_t pte, unsigned level)
+/* A leaf that two spaces have from now on. */
+ENGINE uint64_t clone_leaf(const struct npt_format *format, uint64_t pte, unsigned level, unsigned arg, bool hw_ad)
 {
-	uint64_t wanted;
+	struct npt_attr attr = engine_attr(format, pte, level);
 
-	do {
-		struct npt_attr attr = engine_attr(format, pte, level);
-
-		attr.prot &= NPT_RX;
-		attr.shared = true;
-		wanted = engine_set(format, pte, attr, engine_marks(format, pte), npt->config.hw_ad);
-	} while (wanted != pte && !pte_replace(slot, &pte, wanted));
-	return wanted;
+	(void)arg;
+	attr.prot &= NPT_RX;
+	attr.shared = true;
+	return engine_set(format, pte, attr, engine_marks(format, pte), hw_ad);
 }
 
 /* The child's side of a run: made when the run's first leaf is found, since a table must not stay empty. */
@@ -251,10 +249,10 @@ struct clone_target {
 	hpa_t tables[NPT_MAX_LEVELS];
 };
 
-ENGINE enum err clone_target(const struct npt_format *format, struct npt *child, uint64_t gpa, unsigned level,
+ENGINE enum err clone_target(struct npt *child, uint64_t gpa, unsigned level,
 			     struct clone_target *target)
 {
-	if (engine_find(format, child, gpa, level, &target->cursor) == NPT_EMPTY && target->cursor.level > level)
+	if (engine_find(child, gpa, level, &target->cursor) == NPT_EMPTY && target->cursor.level > level)
 		return engine_alloc_tables(child, target->tables, target->cursor.level - level);
 	return target->cursor.level == level ? ERR_OK : ERR_EXISTS;
 }
@@ -264,14 +262,16 @@ ENGINE void clone_run(const struct npt_format *format, struct npt *npt, struct e
 	const struct clone_arg *clone = arg;
 	struct npt *child = clone->child;
 	struct clone_target target = { .cursor.slot = NULL };
+	struct engine_change change = { 0 };
 	uint64_t *slot = run->slot, *to = NULL, pte, count = 0;
+	uint64_t narrowed = UINT64_MAX, end = 0;
 	enum err err = ERR_OK;
 
 	for (; (slot = engine_next_leaf(format, run, slot, level, &pte)) < run->stop; slot++) {
 		uint64_t gpa = engine_run_gpa(run, slot, level);
 
 		if (!to)
-			err = clone_target(format, child, gpa, level, &target);
+			err = clone_target(child, gpa, level, &target);
 		if (!to && err == ERR_OK)
 			to = target.cursor.level == level ? target.cursor.slot - (slot - run->slot) : NULL;
 		if (err == ERR_OK && to && format->kind(pte_load(to + (slot - run->slot)), level) != NPT_EMPTY)
@@ -279,21 +279,22 @@ ENGINE void clone_run(const struct npt_format *format, struct npt *npt, struct e
 		if (err != ERR_OK)
 			break;
 		if (clone->share) {
-			bool narrowed = !format->hidden(pte) && (engine_attr(format, pte, level).prot & NPT_W);
-
-			pte = clone_leaf(format, npt, slot, pte, level);
-			if (narrowed)
-				npt_gather_range(clone->gather, gpa, gpa + npt_level_size(level));
+			if (!format->hidden(pte) && (engine_attr(format, pte, level).prot & NPT_W)) {
+				narrowed = min_u64(narrowed, gpa);
+				end = gpa + npt_level_size(level);
+			}
+			pte = engine_change(format, slot, pte, level, &change, clone_leaf, 0, npt->config.hw_ad);
 		}
-		clone->cloned(format->addr(pte, level), level, clone->context);
+		clone->cloned(engine_leaf_addr(format, pte, level), level, clone->context);
 		if (to) {
 			pte_store(to + (slot - run->slot), pte);
 			count++;
 		} else {
-			engine_extend(format, child, &target.cursor, gpa, level, pte, target.tables);
+			engine_extend(child, &target.cursor, gpa, level, pte, target.tables);
 			to = target.cursor.slot - (slot - run->slot);
 		}
 	}
+	npt_gather_range(clone->gather, narrowed, end);
 	if (count > 0) {
 		child->leaves[level] += count;
 		*child->env->live(child->env, target.cursor.table) += (uint16_t)count;
@@ -312,7 +313,7 @@ ENGINE enum err engine_clone(const struct npt_format *format, struct npt *npt, s
 	};
 	enum err err = engine_check_range(npt, gpa.raw, size);
 
-	return err == ERR_OK ? engine_run_all(format, npt, gpa.raw, gpa.raw + size, clone_run, &arg) : err;
+	return err == ERR_OK ? engine_run_all(format, npt, gpa.raw, gpa.raw + size, clone_run, false, &arg) : err;
 }
 
 /* --- Harvest --- */
@@ -330,7 +331,7 @@ static inline void harvest_tell(const struct harvest_arg *harvest, uint64_t gpa,
 	uint64_t bit = (max_u64(gpa, harvest->gpa) - harvest->gpa) >> PAGE_SHIFT;
 	uint64_t stop = (min_u64(end, harvest->end) - harvest->gpa) >> PAGE_SHIFT;
 
-	while (bit < stop) {
+	while (bit < stop) { /* word by word */
 		uint64_t count = min_u64(stop - bit, 64 - bit % 64);
 
 		harvest->bitmap[bit / 64] |= (~UINT64_C(0) >> (64 - count)) << (bit % 64);
@@ -339,26 +340,21 @@ static inline void harvest_tell(const struct harvest_arg *harvest, uint64_t gpa,
 }
 
 /* Take the mark, and what lets the hardware in without leaving it again. */
-ENGINE void harvest_leaf(const struct npt_format *format, uint64_t *slot, uint64_t pte, unsigned level, enum npt_mark mark,
-			 bool hw_ad)
+ENGINE uint64_t harvest_leaf(const struct npt_format *format, uint64_t pte, unsigned level, unsigned mark, bool hw_ad)
 {
-	uint64_t wanted;
+	struct npt_attr attr = engine_attr(format, pte, level);
 
-	do {
-		struct npt_attr attr = engine_attr(format, pte, level);
-
-		if (!hw_ad && mark == NPT_DIRTY)
-			attr.prot &= NPT_RX;
-		wanted = engine_set(format, pte, attr, engine_marks(format, pte) & ~mark, hw_ad);
-		if (!hw_ad && mark == NPT_ACCESSED)
-			wanted = format->hide(wanted);
-	} while (!pte_replace(slot, &pte, wanted));
+	if (!hw_ad && mark == NPT_DIRTY)
+		attr.prot &= NPT_RX;
+	pte = engine_set(format, pte, attr, engine_marks(format, pte) & ~mark, hw_ad);
+	return !hw_ad && mark == NPT_ACCESSED ? format->hide(pte) : pte;
 }
 
 ENGINE void harvest_run(const struct npt_format *format, struct npt *npt, struct engine_run *run, unsigned level, void *arg)
 {
 	const struct harvest_arg *harvest = arg;
-	uint64_t *slot = run->slot, pte;
+	struct engine_change change = { 0 };
+	uint64_t *slot = run->slot, pte, taken = UINT64_MAX, taken_end = 0;
 
 	for (; (slot = engine_next_leaf(format, run, slot, level, &pte)) < run->stop; slot++) {
 		uint64_t gpa = engine_run_gpa(run, slot, level), end = gpa + npt_level_size(level);
@@ -369,10 +365,13 @@ ENGINE void harvest_run(const struct npt_format *format, struct npt *npt, struct
 			harvest_tell(harvest, gpa, end);
 		if (level > 0 && (gpa < harvest->gpa || end > harvest->end))
 			continue;
-		harvest_leaf(format, slot, pte, level, harvest->mark, npt->config.hw_ad);
-		if (!format->hidden(pte))
-			npt_gather_range(harvest->gather, gpa, end);
+		engine_change(format, slot, pte, level, &change, harvest_leaf, harvest->mark, npt->config.hw_ad);
+		if (!format->hidden(pte)) {
+			taken = min_u64(taken, gpa);
+			taken_end = end;
+		}
 	}
+	npt_gather_range(harvest->gather, taken, taken_end);
 }
 
 ENGINE enum err engine_harvest(const struct npt_format *format, struct npt *npt, gpa_t gpa, uint64_t size,
@@ -383,7 +382,7 @@ ENGINE enum err engine_harvest(const struct npt_format *format, struct npt *npt,
 	};
 	enum err err = engine_check_range(npt, gpa.raw, size);
 
-	return err == ERR_OK ? engine_run_all(format, npt, gpa.raw, gpa.raw + size, harvest_run, &arg) : err;
+	return err == ERR_OK ? engine_run_all(format, npt, gpa.raw, gpa.raw + size, harvest_run, false, &arg) : err;
 }
 
 /* --- Walk --- */
@@ -418,7 +417,7 @@ ENGINE enum err engine_walk(const struct npt_format *format, const struct npt *n
 	if (err != ERR_OK)
 		return err;
 	/* These runs change nothing. */
-	return engine_run_all(format, (struct npt *)(uintptr_t)npt, gpa.raw, gpa.raw + size, visit_run, &arg);
+	return engine_run_all(format, (struct npt *)(uintptr_t)npt, gpa.raw, gpa.raw + size, visit_run, false, &arg);
 }
 
 #endif

@@ -46,25 +46,25 @@ ENGINE enum err engine_split(const struct npt_format *format, struct npt *npt, g
 	unsigned count;
 	enum err err;
 
-	if (gpa.raw >= BIT(npt->config.gpa_bits))
+	if (gpa.raw >= npt->end)
 		return ERR_RANGE;
-	if (engine_find(format, npt, gpa.raw, 0, &cursor) != NPT_LEAF)
+	if (engine_find(npt, gpa.raw, 0, &cursor) != NPT_LEAF)
 		return ERR_NOT_FOUND;
 	count = cursor.level > level ? cursor.level - level : 0;
 	err = engine_alloc_tables(npt, tables, count);
 	while (err == ERR_OK && count > 0) {
 		split_leaf(format, npt, &cursor, gpa.raw, tables[--count]);
-		engine_find(format, npt, gpa.raw, 0, &cursor);
+		engine_find(npt, gpa.raw, 0, &cursor);
 	}
 	return err;
 }
 
 /* How many tables it takes to make `edge` a border between leaves. */
-ENGINE unsigned cut_cost(const struct npt_format *format, const struct npt *npt, uint64_t edge, struct npt_cursor *cursor)
+ENGINE unsigned cut_cost(const struct npt *npt, uint64_t edge, struct npt_cursor *cursor)
 {
 	unsigned cost = 0;
 
-	if (edge == BIT(npt->config.gpa_bits) || engine_find(format, npt, edge, 0, cursor) != NPT_LEAF)
+	if (edge == npt->end || engine_find(npt, edge, 0, cursor) != NPT_LEAF)
 		return 0;
 	while (cost < cursor->level && !is_aligned(edge, npt_level_size(cursor->level - cost)))
 		cost++;
@@ -82,16 +82,20 @@ ENGINE enum err engine_cut(const struct npt_format *format, struct npt *npt, gpa
 
 	if (err != ERR_OK)
 		return err;
-	count = cut_cost(format, npt, edges[0], &cursor) + cut_cost(format, npt, edges[1], &cursor);
+	engine_find(npt, edges[0], 0, &cursor);
+	if (cursor.level == 0 && edges[1] <= engine_table_end(npt, edges[0], 0))
+		return ERR_OK; /* all in one table of pages */
+	count = cut_cost(npt, edges[0], &cursor) + cut_cost(npt, edges[1], &cursor);
 	if (count == 0)
 		return ERR_OK;
 	err = engine_alloc_tables(npt, tables, count);
 	if (err != ERR_OK)
 		return err;
 	for (unsigned i = 0; i < ARRAY_LEN(edges); i++)
-		while (cut_cost(format, npt, edges[i], &cursor) > 0)
+		while (cut_cost(npt, edges[i], &cursor) > 0)
 			split_leaf(format, npt, &cursor, edges[i], tables[--count]);
-	engine_free_tables(npt, tables, count); /* both edges were in one leaf */
+	while (count > 0) /* both edges were in one leaf */
+		engine_free_table(npt, tables[--count]);
 	return ERR_OK;
 }
 
@@ -101,9 +105,9 @@ ENGINE enum err engine_cut(const struct npt_format *format, struct npt *npt, gpa
 ENGINE bool table_at(const struct npt_format *format, const struct npt *npt, uint64_t gpa, unsigned level,
 		     struct npt_cursor *cursor, hpa_t *table)
 {
-	if (engine_find(format, npt, gpa, level, cursor) != NPT_TABLE)
+	if (engine_find(npt, gpa, level, cursor) != NPT_TABLE)
 		return false;
-	*table = format->addr(cursor->pte, level);
+	*table = engine_table_addr(format, cursor->pte);
 	return true;
 }
 
@@ -157,7 +161,7 @@ ENGINE enum err engine_collapse(const struct npt_format *format, struct npt *npt
 		return ERR_INVALID;
 	size = npt_level_size(level);
 	start = align_down(gpa.raw, size);
-	err = gpa.raw < BIT(npt->config.gpa_bits) ? engine_check_leaf(format, npt, start, level, hpa, attr) : ERR_RANGE;
+	err = gpa.raw < npt->end ? engine_check_leaf(format, npt, start, level, hpa, attr) : ERR_RANGE;
 	if (err != ERR_OK)
 		return err;
 	if (!table_at(format, npt, start, level, &cursor, &table) || !has_leaves_only(format, npt, table, level - 1))
@@ -165,22 +169,22 @@ ENGINE enum err engine_collapse(const struct npt_format *format, struct npt *npt
 	pte_store(cursor.slot, 0);
 	npt->env->flush(npt->env, GPA(start), size);
 	marks = collapse_table(format, npt, table, start, level - 1, move, context);
-	pte_store(cursor.slot, engine_leaf(format, hpa, attr, marks, level, npt->config.hw_ad));
+	pte_store(cursor.slot, engine_marked_leaf(format, hpa, attr, marks, level, npt->config.hw_ad));
 	npt->leaves[level]++;
 	engine_free_table(npt, table);
 	return ERR_OK;
 }
 
-/* Does `next` map what follows `pte`, in the same way? */
-ENGINE bool continues(const struct npt_format *format, uint64_t pte, uint64_t next, unsigned level)
+/* Does `pte` map, in the same way, what is `distance` leaves behind what `first` maps? */
+ENGINE bool continues(const struct npt_format *format, uint64_t first, uint64_t pte, unsigned distance, unsigned level)
 {
 	struct npt_attr a, b;
 
-	if (format->kind(next, level) != NPT_LEAF ||
-	    format->addr(next, level).raw - format->addr(pte, level).raw != npt_level_size(level))
+	if (format->kind(pte, level) != NPT_LEAF ||
+	    engine_leaf_addr(format, pte, level).raw - engine_leaf_addr(format, first, level).raw != distance * npt_level_size(level))
 		return false;
-	a = engine_attr(format, pte, level);
-	b = engine_attr(format, next, level);
+	a = engine_attr(format, first, level);
+	b = engine_attr(format, pte, level);
 	return a.prot == b.prot && a.memtype == b.memtype && a.shared == b.shared;
 }
 
@@ -191,19 +195,19 @@ ENGINE bool engine_merge(const struct npt_format *format, struct npt *npt, gpa_t
 	uint64_t first;
 	hpa_t table;
 
-	if (level == 0 || level > npt->config.max_leaf || gpa.raw >= BIT(npt->config.gpa_bits) ||
+	if (level == 0 || level > npt->config.max_leaf || gpa.raw >= npt->end ||
 	    !table_at(format, npt, gpa.raw, level, &cursor, &table))
 		return false;
 	entries = engine_entries(npt, table);
 	first = pte_load(entries);
 	if (format->kind(first, level - 1) != NPT_LEAF ||
-	    !is_aligned(format->addr(first, level - 1).raw, npt_level_size(level)) || !continues(format, first, pte_load(entries + 1), level - 1) ||
-	    *npt->env->live(npt->env, table) < NPT_ENTRIES)
+	    !is_aligned(engine_leaf_addr(format, first, level - 1).raw, npt_level_size(level)))
 		return false;
-	for (unsigned i = 2; i < NPT_ENTRIES; i++)
-		if (!continues(format, pte_load(entries + i - 1), pte_load(entries + i), level - 1))
+	/* From the last one back: tables are filled from their start more often than from their end. */
+	for (unsigned i = NPT_ENTRIES - 1; i > 0; i--)
+		if (!continues(format, first, pte_load(entries + i), i, level - 1))
 			return false;
-	return engine_collapse(format, npt, gpa, level, format->addr(first, level - 1),
+	return engine_collapse(format, npt, gpa, level, engine_leaf_addr(format, first, level - 1),
 			       engine_attr(format, first, level - 1), NULL, NULL) == ERR_OK;
 }
 

@@ -61,12 +61,6 @@ static const char *host_name(const struct npt_config *config)
 	return names[config->levels];
 }
 
-static inline hpa_t rv_addr(uint64_t pte, unsigned level)
-{
-	(void)level;
-	return HPA((pte & RV_PPN) << RV_PPN_SHIFT);
-}
-
 static inline bool rv_hidden(uint64_t pte)
 {
 	return (pte & (RV_HIDDEN | RV_VALID)) == RV_HIDDEN;
@@ -82,21 +76,34 @@ static inline uint64_t rv_show(uint64_t pte)
 	return rv_hidden(pte) ? pte ^ (RV_HIDDEN | RV_VALID) : pte;
 }
 
-/* The manual has leaves above 1 GiB too; none are made for a guest. */
-static inline bool rv_is_leaf(uint64_t pte, unsigned level)
+/* What a leaf must have clear, whatever it maps: reserved bits, and address bits below its size. */
+static inline uint64_t rv_forbidden(unsigned level)
 {
-	return level < NPT_LEAF_LEVELS && !(pte & (RV_RESERVED | RV_NAPOT)) && (pte & (RV_READ | RV_EXECUTE)) &&
-	       (pte & (RV_READ | RV_WRITE)) != RV_WRITE && (pte & RV_PBMT) != RV_PBMT &&
-	       is_aligned(rv_addr(pte, level).raw, npt_level_size(level));
+	return RV_RESERVED | RV_NAPOT | (RV_PPN & ((npt_level_size(level) >> RV_PPN_SHIFT) - 1));
+}
+
+/* All entries but those that rv_kind knows at a glance: leaves that are hidden, of an odd type or that cannot be read. */
+static __attribute__((noinline)) enum npt_kind rv_rare_kind(uint64_t pte, unsigned level, uint64_t user)
+{
+	if (!(pte & (RV_VALID | RV_HIDDEN)))
+		return NPT_EMPTY;
+	/* The manual has leaves above 1 GiB too; none are made for a guest. */
+	return level < NPT_LEAF_LEVELS && !(pte & rv_forbidden(level)) && (pte & (RV_READ | RV_EXECUTE)) &&
+			       (pte & (RV_READ | RV_WRITE)) != RV_WRITE && (pte & RV_PBMT) != RV_PBMT &&
+			       (pte & RV_USER) == user ?
+		       NPT_LEAF :
+		       NPT_MALFORMED;
 }
 
 static inline enum npt_kind rv_kind(uint64_t pte, unsigned level, uint64_t user)
 {
+	uint64_t leaf = RV_VALID | RV_READ | user;
+
 	if (level > 0 && (pte & ~(RV_PPN | RV_IGNORED)) == RV_VALID)
 		return NPT_TABLE;
-	if (!(pte & (RV_VALID | RV_HIDDEN)))
-		return NPT_EMPTY;
-	return rv_is_leaf(pte, level) && (pte & RV_USER) == user ? NPT_LEAF : NPT_MALFORMED;
+	if (level < NPT_LEAF_LEVELS && (pte & (leaf | RV_USER | RV_PBMT | rv_forbidden(level))) == leaf)
+		return NPT_LEAF;
+	return pte == 0 ? NPT_EMPTY : rv_rare_kind(pte, level, user);
 }
 
 /* Without U no G-stage access gets through. */
@@ -169,8 +176,8 @@ static inline uint64_t rv_shrink(uint64_t pte, unsigned level)
 }
 
 #define RV_FORMAT_COMMON                                                                                           \
-	.min_levels = 3, .max_levels = 5, .max_hpa_bits = 56, .address = RV_PPN,                                   \
-	.marks_of_hardware = RV_ACCESSED | RV_DIRTY, .check = rv_check, .table = rv_table, .addr = rv_addr,        \
+	.min_levels = 3, .max_levels = 5, .max_hpa_bits = 56, .address = RV_PPN, .address_shift = RV_PPN_SHIFT,                                   \
+	.marks_of_hardware = RV_ACCESSED | RV_DIRTY, .check = rv_check, .table = rv_table,        \
 	.attr = rv_attr, .marks = rv_marks, .set = rv_set, .hidden = rv_hidden, .hide = rv_hide, .show = rv_show,  \
 	.shrink = rv_shrink
 
@@ -188,6 +195,7 @@ static const struct npt_format x4_format = {
 static const struct npt_format host_format = {
 	RV_FORMAT_COMMON,
 	.name = host_name,
+	.sign_bits = 1,
 	.max_gpa_bits = 56,
 	.kind = host_kind,
 	.leaf = rv_leaf,

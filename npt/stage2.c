@@ -46,6 +46,12 @@ static const uint8_t s2_fwb_memattr[] = {
 	[NPT_WB] = S2_FWB_NORMAL_WB, [NPT_WC] = S2_FWB_NORMAL_NC, [NPT_UC] = S2_DEVICE_nGnRnE,
 };
 
+/* The reverse: 0b00xx is one of the Device types, otherwise the low bits are the inner cacheability. */
+static const uint8_t s2_memtype[16] = {
+	NPT_UC, NPT_UC, NPT_UC, NPT_UC, NPT_WC, NPT_WC, NPT_WT, NPT_WB,
+	NPT_WC, NPT_WC, NPT_WT, NPT_WB, NPT_WC, NPT_WC, NPT_WT, NPT_WB,
+};
+
 static const char *s2_name(const struct npt_config *config)
 {
 	(void)config;
@@ -69,8 +75,8 @@ static inline uint64_t s2_show(uint64_t pte)
 
 static inline enum npt_kind s2_kind(uint64_t pte, unsigned level)
 {
-	if (level > 0 && (pte & (S2_VALID | S2_TABLE)) == (S2_VALID | S2_TABLE))
-		return NPT_TABLE;
+	if ((pte & (S2_VALID | S2_TABLE)) == (S2_VALID | S2_TABLE))
+		return level > 0 ? NPT_TABLE : NPT_LEAF;
 	if (!(pte & (S2_VALID | S2_HIDDEN)))
 		return NPT_EMPTY;
 	/* A block at the last level or above 1 GiB is reserved. */
@@ -128,37 +134,13 @@ static inline uint64_t s2_fwb_leaf(hpa_t hpa, unsigned memtype, unsigned level)
 	return (s2_leaf(hpa, memtype, level) & ~S2_MEMATTR) | (uint64_t)s2_fwb_memattr[memtype] << S2_MEMATTR_SHIFT;
 }
 
-static inline hpa_t s2_addr(uint64_t pte, unsigned level)
-{
-	/* Bits below a block's address hold other fields. */
-	bool table = level == 0 || (pte & S2_TABLE);
-
-	return HPA(pte & S2_ADDR & (table ? ~UINT64_C(0) : ~(npt_level_size(level) - 1)));
-}
-
-static inline uint8_t s2_memtype(uint64_t pte)
-{
-	unsigned memattr = (unsigned)((pte & S2_MEMATTR) >> S2_MEMATTR_SHIFT);
-
-	if (memattr < 4) /* 0b00xx: one of the Device types */
-		return NPT_UC;
-	switch (memattr & 3) { /* inner cacheability */
-	case 3:
-		return NPT_WB;
-	case 2:
-		return NPT_WT;
-	default:
-		return NPT_WC;
-	}
-}
-
 static inline struct npt_attr s2_attr(uint64_t pte, unsigned level)
 {
 	(void)level;
 	return (struct npt_attr){
 		.prot = (uint8_t)((pte & S2_READ ? NPT_R : 0) | (pte & (S2_WRITE | S2_DBM) ? NPT_W : 0) |
 				  (pte & S2_XN ? 0 : NPT_X)),
-		.memtype = s2_memtype(pte),
+		.memtype = s2_memtype[(pte & S2_MEMATTR) >> S2_MEMATTR_SHIFT],
 		.shared = pte & S2_SHARED,
 	};
 }
@@ -181,7 +163,7 @@ static inline uint64_t s2_shrink(uint64_t pte, unsigned level)
 #define S2_FORMAT_COMMON                                                                                               \
 	.name = s2_name, .min_levels = 3, .max_levels = 4, .max_root_order = 4, .max_gpa_bits = 48,                    \
 	.max_hpa_bits = 48, .break_before_make = true, .address = S2_ADDR, .marks_of_hardware = S2_AF | S2_WRITE,      \
-	.kind = s2_kind, .table = s2_table, .addr = s2_addr, .marks = s2_marks, .set = s2_set, .hidden = s2_hidden,    \
+	.kind = s2_kind, .table = s2_table, .marks = s2_marks, .set = s2_set, .hidden = s2_hidden,    \
 	.hide = s2_hide, .show = s2_show, .shrink = s2_shrink
 
 static const struct npt_format s2_format = {

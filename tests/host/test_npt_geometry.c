@@ -80,6 +80,9 @@ static const struct geometry geometries[] = {
 	{ &npt_riscv_host, 3, 38, 56, 2, 0 },
 	{ &npt_riscv_host, 4, 47, 56, 2, 0 },
 	{ &npt_riscv_host, 5, 56, 56, 2, 0 },
+	{ &npt_riscv_host, 3, 39, 56, 2, -1 }, /* sign-extended */
+	{ &npt_riscv_host, 4, 48, 56, 2, -1 },
+	{ &npt_riscv_host, 5, 57, 56, 2, -1 },
 	{ &npt_riscv_host, 3, 40, 56, 2, -1 },
 	{ &npt_riscv_host, 5, 58, 56, 2, -1 },
 	{ &npt_riscv_host, 2, 30, 56, 1, -1 },

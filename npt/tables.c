@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Making and freeing tables: what is done once a table, and so need not be compiled per format. */
+#include "npt/engine.h"
+
+enum err npt_new(struct npt *npt, const struct npt_ops *ops, const struct npt_config *config, struct npt_env *env)
+{
+	const struct npt_format *format = ops->format;
+	unsigned base = PAGE_SHIFT + NPT_INDEX_BITS * config->levels;
+	unsigned order = format->min_root_order;
+	enum err err;
+
+	*npt = (struct npt){ .ops = ops, .env = env, .config = *config };
+	if (config->levels < format->min_levels || config->levels > format->max_levels ||
+	    config->gpa_bits > format->max_gpa_bits || config->hpa_bits > format->max_hpa_bits ||
+	    config->gpa_bits <= PAGE_SHIFT || config->max_leaf >= NPT_LEAF_LEVELS)
+		return ERR_INVALID;
+	if (config->gpa_bits + format->sign_bits > base + order)
+		order = config->gpa_bits + format->sign_bits - base;
+	if (order > format->max_root_order)
+		return ERR_INVALID;
+	/* Where the width of the address picks the first level, it must be picked so that the root is in use. */
+	if (format->max_root_order > format->min_root_order && config->gpa_bits <= base - NPT_INDEX_BITS)
+		return ERR_INVALID;
+	err = env->alloc_table(env, order, &npt->root);
+	if (err != ERR_OK)
+		return err;
+	npt->root_order = (uint8_t)order;
+	npt->root_shift = (uint8_t)(base - NPT_INDEX_BITS);
+	npt->end = BIT(config->gpa_bits);
+	npt->table_bytes = PAGE_SIZE << order;
+	return ERR_OK;
+}
+
+/* Free the tables below `table`, and itself unless it is the root. Recursion is as deep as there are levels. */
+static void free_below(struct npt *npt, hpa_t table, unsigned level, unsigned entries)
+{
+	const struct npt_format *format = npt->ops->format;
+	unsigned left = level > 0 ? *npt->env->live(npt->env, table) : 0;
+
+	for (unsigned i = 0; left > 0 && i < entries; i++) {
+		uint64_t pte = pte_load(engine_entries(npt, table) + i);
+
+		if (pte == 0)
+			continue;
+		left--;
+		if (format->kind(pte, level) == NPT_TABLE)
+			free_below(npt, engine_table_addr(format, pte), level - 1, NPT_ENTRIES);
+	}
+	if (level < npt->config.levels - 1u)
+		engine_free_table(npt, table);
+}
+
+void npt_free(struct npt *npt)
+{
+	npt->env->flush(npt->env, GPA(0), NPT_FLUSH_ALL);
+	free_below(npt, npt->root, npt->config.levels - 1u, NPT_ENTRIES << npt->root_order);
+	npt->env->free_table(npt->env, npt->root, npt->root_order);
+	npt->table_bytes = 0;
+	for (unsigned level = 0; level < NPT_LEAF_LEVELS; level++)
+		npt->leaves[level] = 0;
+}
+
+void engine_free_table(struct npt *npt, hpa_t table)
+{
+	npt->table_bytes -= PAGE_SIZE;
+	npt->env->free_table(npt->env, table, 0);
+}
+
+enum err engine_alloc_tables(struct npt *npt, hpa_t *tables, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		enum err err = npt->env->alloc_table(npt->env, 0, &tables[i]);
+
+		if (err != ERR_OK) {
+			while (i > 0)
+				engine_free_table(npt, tables[--i]);
+			return err;
+		}
+		npt->table_bytes += PAGE_SIZE;
+	}
+	return ERR_OK;
+}
+
+void engine_extend(struct npt *npt, struct npt_cursor *cursor, uint64_t gpa, unsigned level, uint64_t first,
+		   const hpa_t *tables)
+{
+	const uint64_t virt = npt->env->phys_to_virt;
+	struct npt_cursor top = *cursor;
+	uint64_t pte = first;
+
+	*cursor = (struct npt_cursor){
+		.slot = engine_slot(tables[0], virt, gpa, level), .table = tables[0], .level = level,
+	};
+	for (unsigned i = 0; level + i < top.level; i++) {
+		*engine_slot(tables[i], virt, gpa, level + i) = pte;
+		*npt->env->live(npt->env, tables[i]) = 1;
+		pte = npt->ops->format->table(tables[i]);
+	}
+	pte_store(top.slot, pte);
+	++*npt->env->live(npt->env, top.table);
+	npt->leaves[level]++;
+}
+
+enum err engine_map_below(struct npt *npt, struct npt_cursor cursor, uint64_t gpa, unsigned level, uint64_t first)
+{
+	hpa_t tables[NPT_MAX_LEVELS];
+	enum err err = engine_alloc_tables(npt, tables, cursor.level - level);
+
+	if (err == ERR_OK)
+		engine_extend(npt, &cursor, gpa, level, first, tables);
+	return err;
+}
+
+void engine_prune(struct npt *npt, uint64_t gpa, struct npt_gather *gather)
+{
+	for (unsigned level = 0; level < npt->config.levels - 1u; level++) {
+		uint64_t span = npt_level_size(level + 1);
+		struct npt_cursor parent;
+		hpa_t table;
+
+		if (engine_find(npt, gpa, level + 1, &parent) != NPT_TABLE)
+			continue; /* the way ends higher up */
+		table = engine_table_addr(npt->ops->format, parent.pte);
+		if (*npt->env->live(npt->env, table) != 0)
+			return;
+		pte_store(parent.slot, 0);
+		--*npt->env->live(npt->env, parent.table);
+		npt_gather_range(gather, align_down(gpa, span), align_down(gpa, span) + span);
+		npt_gather_table(gather, table);
+	}
+}
