@@ -356,6 +356,35 @@ static void accesses_are_synced_on_both_sides(void **state)
 	s->as.sync = NULL;
 }
 
+/* A copy is of what the guest sees past the caches, and is there before the guest has it. */
+static void copies_on_write_are_synced(void **state)
+{
+	struct space *s = *state, *child;
+	uint8_t *old;
+
+	CHECK_ERR(space_alloc(s, 0, MIB(1), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	space_store(s, KIB(4), 33);
+	watch_sync(s, KIB(4));
+	CHECK_ERR(space_fork(s, &child), ERR_OK);
+	watch_sync(child, KIB(4));
+	old = space_byte(child, KIB(4));
+	CHECK_EQ(space_fault(child, KIB(4), NPT_W), FAULT_HANDLED);
+	CHECK_EQ(synced.count, 2);
+	CHECK(synced.calls[0].bytes == old && synced.calls[1].bytes == space_byte(child, KIB(4)), "other pages");
+	for (unsigned i = 0; i < 2; i++) {
+		CHECK_EQ(synced.calls[i].size, PAGE_SIZE);
+		CHECK_EQ(synced.calls[i].first, 33);
+	}
+	/* Zeros too, once. */
+	watch_sync(child, KIB(8));
+	CHECK_EQ(space_fault(child, KIB(8), NPT_R), FAULT_HANDLED);
+	CHECK_EQ(space_fault(child, KIB(12), NPT_R), FAULT_HANDLED);
+	CHECK_EQ(synced.count, 1);
+	CHECK(synced.calls[0].bytes == space_byte(child, KIB(8)), "another page");
+	CHECK(!synced.calls[0].mapped, "the guest has it already");
+	s->as.sync = child->as.sync = NULL;
+}
+
 int main(void)
 {
 	static const struct format_test tests[] = {
@@ -370,6 +399,7 @@ int main(void)
 		{ "iter_bytes_gives_every_piece_in_order", iter_bytes_gives_every_piece_in_order },
 		{ "new_memory_is_synced_before_it_is_mapped", new_memory_is_synced_before_it_is_mapped },
 		{ "accesses_are_synced_on_both_sides", accesses_are_synced_on_both_sides },
+		{ "copies_on_write_are_synced", copies_on_write_are_synced },
 	};
 
 	return space_suite("addr_space_access", tests, ARRAY_LEN(tests));
