@@ -218,8 +218,10 @@ static bool count_leaf(const struct npt_leaf *leaf, void *context)
 	      (uintmax_t)leaf->gpa.raw);
 	CHECK(missing == 0 || (missing == NPT_W && (leaf->attr.shared || !census->space->format->config.hw_ad)),
 	      "prot %u, not %u, at %#jx", leaf->attr.prot, area->attr.prot, (uintmax_t)leaf->gpa.raw);
-	if (area->backend == AREA_LINEAR)
+	if (area->backend == AREA_LINEAR) {
+		CHECK(!leaf->attr.shared, "Linear memory is shared at %#jx", (uintmax_t)leaf->gpa.raw);
 		return true;
+	}
 	if (frame_is_zero(leaf->hpa)) {
 		CHECK(leaf->attr.shared && !(leaf->attr.prot & NPT_W) && leaf->level < 2, "zeros at %#jx",
 		      (uintmax_t)leaf->gpa.raw);

@@ -111,6 +111,29 @@ static void lone_pages_stay_alone(void **state)
 		}
 }
 
+/* As much as there is beside it, up to 64 KiB: of one page one, of two pages two, and so on. */
+static void a_window_is_as_large_as_what_it_follows(void **state)
+{
+	struct space *s = *state;
+
+	for (unsigned before = 1; before <= 64; before *= 2) {
+		const unsigned after = before < 16 ? before : 16;
+
+		for (unsigned up = 0; up < 2; up++) {
+			CHECK_ERR(space_alloc(s, 0, MIB(1), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+			for (unsigned page = 0; page < before; page++)
+				put_stamp(s, up ? KIB(512) - (page + 1) * PAGE_SIZE : KIB(512) + page * PAGE_SIZE);
+			CHECK_ERR(space_set_policy(s, 0, MIB(1), ALLOC_LAZY_AUTO), ERR_OK);
+			CHECK_EQ(space_fault(s, up ? KIB(512) : KIB(512) - 1, NPT_W), FAULT_HANDLED);
+			CHECK_EQ(space_stats(s).resident, (before + after) * PAGE_SIZE);
+			CHECK_EQ(space_allows(s, KIB(512) + (up ? after : before) * PAGE_SIZE, 0), 0);
+			CHECK(space_allows(s, up ? KIB(512) + (after - 1) * PAGE_SIZE : KIB(512) - after * PAGE_SIZE, NPT_W),
+			      "the far end");
+			space_clear(s);
+		}
+	}
+}
+
 static void windows_end_with_the_area(void **state)
 {
 	struct space *s = *state;
@@ -385,6 +408,7 @@ int main(void)
 		{ "a_sequence_downwards_too", a_sequence_downwards_too },
 		{ "a_sequence_over_zeros", a_sequence_over_zeros },
 		{ "lone_pages_stay_alone", lone_pages_stay_alone },
+		{ "a_window_is_as_large_as_what_it_follows", a_window_is_as_large_as_what_it_follows },
 		{ "windows_end_with_the_area", windows_end_with_the_area },
 		{ "a_dense_block_becomes_one_leaf", a_dense_block_becomes_one_leaf },
 		{ "a_block_that_is_not_dense_stays_as_it_is", a_block_that_is_not_dense_stays_as_it_is },

@@ -4,24 +4,34 @@
 
 #include <string.h>
 
+#define LAST 4095 /* byte of a page */
+
 /* Pages [0, 64) by single leaves, a block at MIB(2), and 4 KiB that nobody has touched behind each. */
 static void furnish(struct space *s)
 {
 	CHECK_ERR(space_alloc(s, 0, MIB(2), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
 	CHECK_ERR(space_alloc(s, MIB(2), MIB(2) + KIB(4), NPT_RWX, ALLOC_LAZY_2M), ERR_OK);
-	for (unsigned page = 0; page < 64; page++)
+	for (unsigned page = 0; page < 64; page++) {
 		space_store(s, page * PAGE_SIZE, (uint8_t)(page + 1));
-	for (unsigned page = 0; page < 512; page += 8)
+		space_store(s, page * PAGE_SIZE + LAST, (uint8_t)(page + 100));
+	}
+	for (unsigned page = 0; page < 512; page += 8) {
 		space_store(s, MIB(2) + page * PAGE_SIZE, (uint8_t)(page / 8 + 1));
+		space_store(s, MIB(2) + page * PAGE_SIZE + LAST, (uint8_t)(page / 8 + 100));
+	}
 	CHECK_EQ(space_stats(s).resident, KIB(256) + MIB(2));
 }
 
 static void expect_furniture(struct space *s)
 {
-	for (unsigned page = 0; page < 64; page++)
+	for (unsigned page = 0; page < 64; page++) {
 		CHECK_EQ(space_load(s, page * PAGE_SIZE), page + 1);
-	for (unsigned page = 0; page < 512; page++)
+		CHECK_EQ(space_load(s, page * PAGE_SIZE + LAST), page + 100);
+	}
+	for (unsigned page = 0; page < 512; page++) {
 		CHECK_EQ(space_load(s, MIB(2) + page * PAGE_SIZE), page % 8 ? 0 : page / 8 + 1);
+		CHECK_EQ(space_load(s, MIB(2) + page * PAGE_SIZE + LAST), page % 8 ? 0 : page / 8 + 100);
+	}
 }
 
 static struct space *forked(struct space *parent)
@@ -87,10 +97,12 @@ static void the_first_writer_gets_a_copy(void **state)
 		CHECK_EQ(space_fault(writer[0], page + 8, NPT_W), FAULT_HANDLED);
 		CHECK(space_allows(writer[0], page, NPT_RW) && !space_allows(writer[1], page, NPT_W), "who may write");
 		CHECK_EQ(*space_byte(writer[0], page), i + 1);
+		CHECK_EQ(*space_byte(writer[0], page + LAST), i + 100);
+		CHECK_EQ(*space_byte(writer[0], page + 2000), 0);
 		space_store(writer[0], page, 200);
-		space_store(writer[0], page + 4095, 201);
+		space_store(writer[0], page + LAST, 201);
 		CHECK_EQ(space_load(writer[1], page), i + 1);
-		CHECK_EQ(space_load(writer[1], page + 4095), 0);
+		CHECK_EQ(space_load(writer[1], page + LAST), i + 100);
 		CHECK_EQ(space_stats(writer[0]).handled_copy, first.handled_copy + 1);
 		CHECK_EQ(space_fault(writer[1], page, NPT_W), FAULT_HANDLED);
 		CHECK_EQ(space_stats(writer[1]).handled_reuse, second.handled_reuse + 1);
@@ -275,6 +287,7 @@ static void linear_memory_is_the_same_for_both(void **state)
 	child = forked(s);
 	CHECK_EQ(view_walk(&child->view, GIB(1) + MIB(5), NPT_RW).hpa, GIB(4) + MIB(5));
 	CHECK_EQ(view_walk(&s->view, GIB(1) + MIB(5), NPT_RW).hpa, GIB(4) + MIB(5));
+	CHECK(space_allows(child, GIB(1), NPT_RW) && space_allows(s, GIB(1), NPT_RW), "copy-on-write of a device");
 	CHECK_EQ(space_level(child, GIB(1)), s->format->config.max_leaf);
 	CHECK(space_allows(child, MIB(6) - KIB(4), NPT_RX), "code");
 	CHECK_EQ(space_stats(child).shared, KIB(256) + MIB(2));
