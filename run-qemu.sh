@@ -51,8 +51,8 @@ The exit status is the guest's (255 for all above that; of a guest that forked, 
 VM's), or 2 when this command was wrong, 3 when the run of any VM failed and 4 when it was
 given up.
 
-NESTLING_QEMU_ARGS in the environment holds more arguments for QEMU; where they contradict
-ours, like -cpu or -M, theirs hold.
+NESTLING_QEMU_ARGS in the environment holds more arguments for QEMU, NESTLING_BOCHS_ARGS for
+Bochs; where they contradict ours, like -cpu or -M, theirs hold.
 EOF
 }
 
