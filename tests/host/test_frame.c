@@ -307,6 +307,28 @@ static void misuse(unsigned which)
 		frame_free(HPA(block), 4);
 		EXPECT_PANIC(frame_free(HPA(block), 4));
 		break;
+	case 16: /* references of what is not allocated */
+		frame_free(HPA(page), 0);
+		EXPECT_PANIC(frame_share(HPA(page), 0));
+		break;
+	case 17:
+		EXPECT_PANIC(frame_is_shared(HPA(BASE + MIB(64)), 0));
+		break;
+	case 18: /* the upper half of this was never allocated */
+		EXPECT_PANIC(frame_share(HPA(align_down(block, PAGE_SIZE << 5)), 5));
+		break;
+	case 19:
+		frame_free(HPA(block), 4);
+		EXPECT_PANIC(frame_set_owner(HPA(block), 4, 1));
+		break;
+	case 20: /* parted, and freed as if it were whole */
+		frame_share(HPA(block + PAGE_SIZE), 0);
+		EXPECT_PANIC(frame_free(HPA(block), 4));
+		break;
+	case 21: /* of what waits for a flush nobody may ask for more */
+		frame_chain_add(&chain, HPA(block), 4, 0);
+		EXPECT_PANIC(frame_take_over(HPA(block), 4, 1));
+		break;
 	default:
 		fail();
 	}
@@ -316,7 +338,7 @@ static void misuse(unsigned which)
 static void misuse_panics(void **state)
 {
 	(void)state;
-	for (unsigned which = 0; which <= 15; which++)
+	for (unsigned which = 0; which <= 21; which++)
 		misuse(which);
 }
 
@@ -366,6 +388,24 @@ static void a_chain_frees_only_when_told(void **state)
 	ram_close(&ram);
 }
 
+/* Has everything in it come back, so that it can be had as one block again? Single frames join only when they must. */
+static void check_whole(uint64_t block, unsigned order)
+{
+	static uint64_t taken[64];
+	bool found = false;
+	size_t count = 0;
+	hpa_t frame;
+
+	while (frame_alloc(order, &frame) == ERR_OK) {
+		assert_true(count < ARRAY_LEN(taken));
+		found |= frame.raw == block;
+		taken[count++] = frame.raw;
+	}
+	while (count > 0)
+		frame_free(HPA(taken[--count]), order);
+	CHECK(found, "%#jx is not whole", (uintmax_t)block);
+}
+
 /* A block that was given out whole may come back in pieces: a large leaf that was split. */
 static void a_chain_takes_pieces(void **state)
 {
@@ -384,8 +424,189 @@ static void a_chain_takes_pieces(void **state)
 		if (at != KIB(4) * 300)
 			frame_chain_add(&chain, HPA(block + at), 0, 0);
 	frame_chain_free(&chain);
-	CHECK_EQ(alloc(9), block); /* whole again */
-	frame_free(HPA(block), 9);
+	check_whole(block, 9);
+	ram_close(&ram);
+}
+
+/* --- References and owners ------------------------------------------------------------------------------------------ */
+
+/* Give up a reference, with no flush to wait for. Returns the bytes that were the owner's. */
+static uint64_t drop(uint64_t frame, unsigned order, uint16_t owner)
+{
+	struct frame_chain chain = { 0 };
+	uint64_t bytes = frame_chain_add(&chain, HPA(frame), order, owner);
+
+	frame_chain_free(&chain);
+	return bytes;
+}
+
+static void the_last_reference_frees(void **state)
+{
+	static struct ram ram;
+
+	(void)state;
+	for (unsigned order = 0; order <= 9; order += 3) {
+		uint64_t block;
+
+		ram_open(&ram, BASE, MIB(16), false);
+		block = alloc(order);
+		CHECK(!frame_is_shared(HPA(block), order), "one reference");
+		frame_share(HPA(block), order);
+		frame_share(HPA(block), order);
+		for (unsigned left = 2; left > 0; left--) {
+			uint64_t free = ram_free_bytes();
+
+			CHECK(frame_is_shared(HPA(block), order), "%u references", left + 1);
+			drop(block, order, 1);
+			CHECK_EQ(ram_free_bytes(), free);
+		}
+		CHECK(!frame_is_shared(HPA(block), order), "one reference again");
+		drop(block, order, 1);
+		ram_close(&ram);
+	}
+}
+
+static void owners_are_counted_in_bytes(void **state)
+{
+	static struct ram ram;
+	hpa_t frame;
+	uint64_t block;
+
+	(void)state;
+	ram_open(&ram, BASE, MIB(16), false);
+	block = alloc(9);
+	CHECK_EQ(frame_take_over(HPA(block), 9, 7), MIB(2)); /* nobody's before */
+	CHECK_EQ(frame_take_over(HPA(block), 9, 7), 0);
+	CHECK_EQ(frame_take_over(HPA(block), 9, 8), MIB(2));
+	frame_set_owner(HPA(block), 9, 7);
+	CHECK_EQ(frame_take_over(HPA(block), 9, 7), 0);
+	/* Only what is the owner's counts, and is then nobody's. */
+	frame_share(HPA(block), 9);
+	frame_share(HPA(block), 9);
+	CHECK_EQ(drop(block, 9, 8), 0);
+	CHECK_EQ(drop(block, 9, 7), MIB(2));
+	CHECK_EQ(frame_take_over(HPA(block), 9, 8), MIB(2));
+	CHECK_EQ(drop(block, 9, 8), MIB(2));
+	CHECK_ERR(frame_alloc_for(3, 5, &frame), ERR_OK);
+	CHECK_EQ(frame_take_over(frame, 3, 5), 0);
+	CHECK_EQ(drop(frame.raw, 3, 5), KIB(32));
+	/* What was somebody's is nobody's when it comes back. */
+	block = alloc(3);
+	CHECK_EQ(frame_take_over(HPA(block), 3, 5), KIB(32));
+	frame_free(HPA(block), 3);
+	ram_close(&ram);
+}
+
+/* A large leaf that was split, of which each page goes its own way. */
+static void parts_count_each_on_its_own(void **state)
+{
+	static struct ram ram;
+	uint64_t block, page, run;
+
+	(void)state;
+	ram_open(&ram, BASE, MIB(16), false);
+	block = alloc(9);
+	page = block + 300 * PAGE_SIZE;
+	run = block + 64 * PAGE_SIZE;
+	frame_set_owner(HPA(block), 9, 3);
+	frame_share(HPA(block), 9); /* the parts inherit this */
+	frame_share(HPA(page), 0);
+	CHECK_EQ(frame_take_over(HPA(run), 4, 4), KIB(64));
+	CHECK(frame_is_shared(HPA(block), 9) && frame_is_shared(HPA(page), 0) && frame_is_shared(HPA(run), 4), "shared");
+	CHECK_EQ(drop(block, 9, 3), MIB(2) - KIB(64)); /* one reference of every part */
+	CHECK(frame_is_shared(HPA(page), 0), "that page had three");
+	CHECK(frame_is_shared(HPA(block), 9), "a part of it still is");
+	CHECK(!frame_is_shared(HPA(run), 4) && !frame_is_shared(HPA(page ^ PAGE_SIZE), 0), "these had two");
+	CHECK_EQ(frame_take_over(HPA(block), 9, 4), MIB(2) - KIB(64));
+	CHECK_EQ(drop(page, 0, 4), PAGE_SIZE);
+	CHECK(!frame_is_shared(HPA(block), 9), "none is shared now");
+	CHECK_EQ(drop(block, 9, 4), MIB(2) - PAGE_SIZE);
+	check_whole(block, 9);
+	ram_close(&ram);
+}
+
+/* Pages given out one by one, of which a merge has made one leaf. */
+static void a_joint_block_has_its_parts(void **state)
+{
+	static struct ram ram;
+	struct frame_chain chain = { 0 };
+	uint64_t free, first = UINT64_MAX;
+	hpa_t frame;
+
+	(void)state;
+	ram_open(&ram, BASE, MIB(4), false);
+	while (frame_alloc_for(0, 9, &frame) == ERR_OK) /* all of it is allocated now, so any aligned run is a block */
+		first = min_u64(first, frame.raw);
+	first = align_up(first, PAGE_SIZE << 6);
+	frame_share(HPA(first + 5 * PAGE_SIZE), 0);
+	CHECK(frame_is_shared(HPA(first), 6), "one page of it is");
+	CHECK(!frame_is_shared(HPA(first), 2), "none of these is");
+	frame_share(HPA(first), 6);
+	CHECK_EQ(frame_chain_add(&chain, HPA(first), 6, 9), KIB(256));
+	CHECK(chain.first == 0, "a page with a reference left is in the chain");
+	CHECK_EQ(frame_chain_add(&chain, HPA(first), 6, 9), 0); /* nobody's by now */
+	free = ram_free_bytes();
+	frame_chain_free(&chain);
+	CHECK_EQ(ram_free_bytes(), free + KIB(256) - PAGE_SIZE); /* all but the one that was shared once more */
+	drop(first + 5 * PAGE_SIZE, 0, 9);
+	CHECK_EQ(ram_free_bytes(), free + KIB(256));
+	for (uint64_t at = BASE; at < BASE + MIB(4); at += PAGE_SIZE) /* the records' own pages are the first ones */
+		if (at >= BASE + (MIB(4) - ram.usable) && (at < first || at >= first + KIB(256)))
+			frame_free(HPA(at), 0);
+	ram_close(&ram);
+}
+
+/* Random shares, drops and take-overs of any part against a count and an owner for each page. */
+#define SHARED_ORDER 6
+#define SHARED_PAGES (1u << SHARED_ORDER)
+
+static void random_references(void **state)
+{
+	static struct ram ram;
+	struct host_rng rng = host_rng("references", 11);
+	unsigned counts[SHARED_PAGES], owners[SHARED_PAGES] = { 0 };
+	uint64_t block;
+
+	(void)state;
+	ram_open(&ram, BASE, MIB(4), false);
+	block = alloc(SHARED_ORDER);
+	for (unsigned i = 0; i < SHARED_PAGES; i++)
+		counts[i] = 1;
+	for (unsigned step = 0; step < host_steps(4000); step++) {
+		unsigned order = (unsigned)host_below(&rng, SHARED_ORDER + 1), pages = 1u << order;
+		unsigned first = (unsigned)host_below(&rng, SHARED_PAGES) & ~(pages - 1), what = (unsigned)host_below(&rng, 4);
+		uint16_t owner = (uint16_t)(1 + host_below(&rng, 3));
+		hpa_t part = HPA(block + first * PAGE_SIZE);
+		uint64_t mine = 0, free = ram_free_bytes();
+		bool shared = false, last = false;
+
+		for (unsigned i = first; i < first + pages; i++) {
+			mine += owners[i] == owner ? PAGE_SIZE : 0;
+			shared |= counts[i] > 1;
+			last |= counts[i] == 1;
+		}
+		CHECK(frame_is_shared(part, order) == shared, "page %u, order %u", first, order);
+		if (what == 0)
+			frame_share(part, order);
+		else if (what == 1 && !last)
+			CHECK_EQ(drop(part.raw, order, owner), mine);
+		else if (what == 2)
+			CHECK_EQ(frame_take_over(part, order, owner), pages * PAGE_SIZE - mine);
+		else if (what == 3)
+			frame_set_owner(part, order, owner);
+		for (unsigned i = first; i < first + pages; i++) {
+			counts[i] = what == 0 ? counts[i] + 1 : what == 1 && !last ? counts[i] - 1 : counts[i];
+			if (what == 1 && !last)
+				owners[i] = owners[i] == owner ? 0 : owners[i];
+			else if (what > 1)
+				owners[i] = owner;
+		}
+		CHECK_EQ(ram_free_bytes(), free);
+	}
+	for (unsigned i = 0; i < SHARED_PAGES; i++)
+		for (; counts[i] > 0; counts[i]--)
+			drop(block + i * PAGE_SIZE, 0, 0);
+	check_whole(block, SHARED_ORDER);
 	ram_close(&ram);
 }
 
@@ -462,6 +683,11 @@ int main(void)
 		cmocka_unit_test(zeroed_is_zero),
 		cmocka_unit_test(a_chain_frees_only_when_told),
 		cmocka_unit_test(a_chain_takes_pieces),
+		cmocka_unit_test(the_last_reference_frees),
+		cmocka_unit_test(owners_are_counted_in_bytes),
+		cmocka_unit_test(parts_count_each_on_its_own),
+		cmocka_unit_test(a_joint_block_has_its_parts),
+		cmocka_unit_test(random_references),
 		cmocka_unit_test(the_count_of_a_table_starts_at_zero),
 		cmocka_unit_test(cpus_may_allocate_at_once),
 	};
