@@ -62,7 +62,7 @@ struct space *space_new(const struct format_case *format, uint64_t ram)
 	assert_non_null(space);
 	space->machine = space;
 	space->format = format;
-	ram_open(&space->ram, SPACE_RAM_AT, ram, true);
+	ram_open(&space->ram, SPACE_RAM_AT, ram, ram < GIB(1)); /* rubbish in all of it would take too long */
 	CHECK_ERR(addr_space_new(&space->as, format->ops, &format->config, on_flush), ERR_OK);
 	watch(space);
 	space_begin(space);

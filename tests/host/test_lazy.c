@@ -348,6 +348,42 @@ static void populate_by_policy_fills_what_is_missing(void **state)
 	CHECK_EQ(zeros_of(s, 1), 1);
 }
 
+/* On a machine that has one to give. */
+static void populate_takes_a_gibibyte(void **state)
+{
+	struct space *s = *state;
+
+	CHECK_ERR(space_alloc(s, 0, GIB(3), NPT_RW, ALLOC_LAZY_AUTO), ERR_OK);
+	space_store(s, GIB(1) - MIB(2), 42);
+	CHECK_ERR(space_set_policy(s, GIB(1) - MIB(4), GIB(1) + MIB(4), ALLOC_POPULATE), ERR_OK);
+	CHECK_EQ(space_stats(s).resident, GIB(1) + MIB(4));
+	CHECK_EQ(space_level(s, GIB(1) - MIB(4)), 1);
+	CHECK_EQ(space_level(s, GIB(1) - MIB(2)), 0);
+	CHECK_EQ(space_level(s, GIB(1)), 2);
+	CHECK_EQ(*space_byte(s, GIB(1) - MIB(2)), 42);
+	/* There is no second one: as large as can be had. */
+	CHECK_ERR(space_set_policy(s, GIB(2) + MIB(1), MIB(5), ALLOC_POPULATE), ERR_OK);
+	CHECK_EQ(space_level(s, GIB(2) + MIB(2)), 1);
+	CHECK_EQ(space_level(s, GIB(2) + MIB(1)), 0);
+	space_store(s, GIB(1) + MIB(700), 43);
+	CHECK_ERR(space_protect(s, GIB(1) + MIB(700), KIB(4), NPT_R), ERR_OK);
+	CHECK_EQ(space_stats(s).split, 2);
+	CHECK_ERR(space_protect(s, GIB(1) + MIB(700), KIB(4), NPT_RW), ERR_OK);
+	CHECK_EQ(space_level(s, GIB(1)), 2);
+	CHECK_EQ(space_load(s, GIB(1) + MIB(700)), 43);
+	CHECK_ERR(space_discard(s, GIB(1) + MIB(300), MIB(400)), ERR_OK);
+	CHECK_EQ(space_stats(s).discarded, MIB(400));
+	CHECK_EQ(space_level(s, GIB(1)), 1);
+	CHECK_EQ(space_load(s, GIB(1) + MIB(700)), 43);
+	CHECK_EQ(space_load(s, GIB(1) + MIB(699)), 0);
+}
+
+static int setup_gibibytes(void **state)
+{
+	*state = space_new(*state, GIB(2) + MIB(16));
+	return 0;
+}
+
 static void policies_are_for_ranges(void **state)
 {
 	struct space *s = *state;
@@ -392,5 +428,9 @@ int main(void)
 		{ "policies_are_for_ranges", policies_are_for_ranges },
 	};
 
-	return space_suite("lazy", tests, ARRAY_LEN(tests));
+	static struct suite large; /* on one format, since all that memory is zeroed */
+
+	suite_add(&large, "populate_takes_a_gibibyte", formats[0].name, populate_takes_a_gibibyte, setup_gibibytes,
+		  space_teardown, &formats[0]);
+	return space_suite("lazy", tests, ARRAY_LEN(tests)) + suite_run(&large, "lazy_gibibytes");
 }
