@@ -65,7 +65,7 @@ static struct range choose_range(struct space_model *m, bool bytes)
 	range.size = unit * (1 + host_below(rng, unit == KIB(4) ? (host_chance(rng, 10) ? 900 : 24) : 2));
 	range.size = min_u64(range.size, WINDOW + WINDOW_OF - range.gpa);
 	if (bytes) {
-		range.size = min_u64(range.size, host_chance(rng, 60) ? KIB(6) : KIB(100));
+		range.size = min_u64(range.size, host_chance(rng, 70) ? 600 : KIB(100));
 		range.gpa += host_below(rng, KIB(4));
 		range.size = host_below(rng, range.size) + 1;
 		range.size = min_u64(range.size, WINDOW + WINDOW_OF - range.gpa);
@@ -400,6 +400,7 @@ static void do_write(struct space_model *m)
 static bool guest_access(struct space_model *m, uint64_t gpa, bool write, uint8_t value)
 {
 	unsigned access = write ? NPT_RW : NPT_R;
+	struct oracle_walk walk;
 	uint8_t *byte;
 
 	for (unsigned faults = 0; !space_allows(m->now->s, gpa, access); faults++) {
@@ -410,8 +411,10 @@ static bool guest_access(struct space_model *m, uint64_t gpa, bool write, uint8_
 		CHECK(outcome == FAULT_HANDLED && faults == 0, "%s at %#jx", fault_outcome_name(outcome), (uintmax_t)gpa);
 	}
 	view_touch(&m->now->s->view, gpa, access);
-	page_of(m, gpa)->accessed = true;
-	byte = memory_at(m->now, view_walk(&m->now->s->view, gpa, access).hpa);
+	walk = view_walk(&m->now->s->view, gpa, access);
+	/* What replaces zeros remembers nothing of those who read them. */
+	page_of(m, gpa)->accessed |= !frame_is_zero(HPA(walk.hpa));
+	byte = memory_at(m->now, walk.hpa);
 	if (write) {
 		note_write(m, gpa, &value, 1);
 		*byte = value;
@@ -639,7 +642,7 @@ static void compare_stats(struct model_space *space)
 void space_model_step(struct space_model *m)
 {
 	static void (*const operations[])(struct space_model *) = {
-		do_map_linear, do_map_alloc, do_map_alloc, do_unmap, do_unmap, do_protect, do_protect, do_fault, do_fault,
+		do_map_linear, do_map_alloc, do_map_alloc, do_map_alloc, do_unmap, do_protect, do_protect, do_fault, do_fault,
 		do_read, do_read, do_write, do_write, do_guest, do_guest, do_guest, do_sweep, do_limit, do_discard, do_set_policy,
 		do_marks, do_fork, do_end,
 	};
