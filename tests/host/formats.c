@@ -57,7 +57,7 @@ const struct format_case formats[] = {
 	  .config = { GEOMETRY(5, 57, 52, 2), .hw_ad = true, .page_memtypes = true } },
 	/* The CPU sets the marks nevertheless. */
 	{ .name = "amd4-software", AMD, .ops = &npt_amd, .report_name = "npt", .tables_at = HIGH,
-	  .config = { GEOMETRY(4, 48, 40, 2), .page_memtypes = true } },
+	  .config = { GEOMETRY(4, 48, 40, 2), .exec_only = true, .page_memtypes = true } }, /* which it cannot */
 	{ .name = "host4", AMD, .ops = &npt_x86_host, .report_name = "x86_host", .supervisor = true, .tables_at = LOW,
 	  .config = { GEOMETRY(4, 48, 46, 2), .page_memtypes = true } },
 	{ .name = "stage2-31", STAGE2, .tables_at = LOW,
@@ -71,9 +71,9 @@ const struct format_case formats[] = {
 	{ .name = "stage2-48", STAGE2, .tables_at = HIGH,
 	  .config = { GEOMETRY(4, 48, 48, 2), .hw_ad = true, .page_memtypes = true } },
 	{ .name = "stage2-fwb", STAGE2_FWB, .root_order = 1, .tables_at = LOW,
-	  .config = { GEOMETRY(3, 40, 40, 2), .page_memtypes = true } },
+	  .config = { GEOMETRY(3, 40, 40, 2), .exec_only = true, .page_memtypes = true } },
 	{ .name = "el2", EL2, .tables_at = LOW,
-	  .config = { GEOMETRY(4, 48, 48, 2), .page_memtypes = true } },
+	  .config = { GEOMETRY(4, 48, 48, 2), .exec_only = true, .page_memtypes = true } },
 	{ .name = "sv39x4", X4, .report_name = "sv39x4", .types = TYPE(WB), .tables_at = LOW,
 	  .config = { GEOMETRY(3, 41, 56, 2) } },
 	{ .name = "sv48x4", X4, .report_name = "sv48x4", .types = RISCV_TYPES, .exec_only = true, .tables_at = HIGH,

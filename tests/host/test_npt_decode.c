@@ -188,10 +188,12 @@ static void read_entry(const struct probe *probe)
 	enum err walked, queried;
 	struct npt_leaf leaf;
 	unsigned count = 0;
+	hpa_t hpa;
 
 	walked = npt_walk(npt, GPA(probe->gpa), npt_level_size(probe->level), count_leaf, &count);
 	CHECK_ERR(walked, probe->kind == NPT_MALFORMED ? ERR_CORRUPT : ERR_OK);
 	queried = npt_query(npt, GPA(probe->gpa), &leaf);
+	CHECK_ERR(npt_translate(npt, GPA(probe->gpa), &hpa), queried);
 	switch (probe->kind) {
 	case NPT_LEAF:
 		CHECK_EQ(count, 1);

@@ -52,6 +52,8 @@ static const struct geometry geometries[] = {
 	{ &npt_stage2, 4, 44, 48, 2, 0 },
 	{ &npt_stage2, 4, 48, 48, 2, 0 },
 	{ &npt_stage2, 3, 44, 48, 2, -1 },
+	{ &npt_stage2, 3, 30, 40, 2, -1 }, /* so few bits begin one level further down */
+	{ &npt_stage2, 4, 39, 48, 2, -1 },
 	{ &npt_stage2, 3, 48, 48, 2, -1 },
 	{ &npt_stage2, 2, 34, 48, 1, -1 },
 	{ &npt_stage2, 5, 48, 48, 2, -1 },
