@@ -190,7 +190,7 @@ static void hints_do_not_decide(void **state)
 }
 
 #define CPUS         3
-#define SHARED_PAGES 1024
+#define SHARED_PAGES 512
 
 /* A virtual CPU that touches every page once, in an order of its own. */
 struct cpu {
