@@ -156,29 +156,39 @@ static void *walk_along(void *context)
 	return NULL;
 }
 
-static void race_once(struct walker *walker, unsigned level, bool split)
+enum race { RACE_PROTECT, RACE_SPLIT, RACE_ACCESSED, RACE_DIRTY, RACES };
+
+static const char *const race_names[] = { "protect", "split", "harvest of accessed", "harvest of dirty" };
+
+static void race_once(struct walker *walker, unsigned level, enum race race)
 {
 	struct fixture *f = walker->f;
 	uint64_t size = npt_level_size(level);
 	struct npt_attr attr = { .prot = NPT_RW, .memtype = NPT_WB };
 	struct npt_gather gather;
 	struct npt_cursor cursor;
+	uint64_t told[512 / 64] = { 0 };
 
 	CHECK_ERR(npt_map(&f->npt, GPA(GIB(1)), HPA(0), size, attr), ERR_OK);
+	if (race >= RACE_ACCESSED) /* something to take */
+		view_touch(&f->view, GIB(1), race == RACE_DIRTY ? ORACLE_W : ORACLE_R);
 	CHECK(npt_find(&f->npt, GPA(GIB(1)), &cursor) == NPT_LEAF, "no leaf");
 	walker->slot = cursor.slot;
 	walker->level = level;
 	npt_gather_init(&gather, &f->npt);
 	__atomic_store_n(&walker->go, walker->go + 1, __ATOMIC_RELEASE);
-	if (split)
+	if (race == RACE_SPLIT)
 		CHECK_ERR(npt_split(&f->npt, GPA(GIB(1)), 0), ERR_OK);
-	else
+	else if (race == RACE_PROTECT)
 		CHECK_ERR(npt_protect(&f->npt, GPA(GIB(1)), size, NPT_R, &gather), ERR_OK);
+	else
+		CHECK_ERR(npt_harvest(&f->npt, GPA(GIB(1)), size, race == RACE_DIRTY ? NPT_DIRTY : NPT_ACCESSED, told, &gather),
+			  ERR_OK);
 	npt_gather_finish(&gather);
 	while (__atomic_load_n(&walker->done, __ATOMIC_ACQUIRE) != walker->go)
 		sched_yield();
-	CHECK(!walker->wrote || query(f, GIB(1)).dirty, "a dirty bit set during a %s is lost",
-	      split ? "split" : "protect");
+	CHECK(!walker->wrote || query(f, GIB(1)).dirty || (race == RACE_DIRTY && (told[0] & 1)),
+	      "a dirty bit set during a %s is lost", race_names[race]);
 	CHECK_ERR(npt_unmap(&f->npt, GPA(GIB(1)), size, &gather), ERR_OK);
 	npt_gather_finish(&gather);
 	fixture_forget_events(f);
@@ -196,8 +206,8 @@ static void writes_that_race_are_kept(void **state)
 	f->watched = false;
 	assert_int_equal(pthread_create(&thread, NULL, walk_along, &walker), 0);
 	for (unsigned i = 0; i < rounds; i++) {
-		race_once(&walker, 0, false);
-		race_once(&walker, 1, i % 2);
+		race_once(&walker, 0, i % RACES == RACE_SPLIT ? RACE_PROTECT : i % RACES);
+		race_once(&walker, 1, (i / 2) % RACES);
 	}
 	__atomic_store_n(&walker.stop, true, __ATOMIC_RELEASE);
 	pthread_join(thread, NULL);

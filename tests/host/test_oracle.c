@@ -75,6 +75,18 @@ static const struct vector vectors[] = {
 	{ &oracle_ept, &ept, 3, 0x12345007, TABLE, 0x12345000, RWX, 0 },
 	{ &oracle_ept, &ept, 3, 0x12345087, BAD, 0, 0, 0 },
 
+	/* As software marks a leaf that is shared, and one that it hides. */
+	{ &oracle_ept, &ept, 0, 0x0010000012345035, LEAF, 0x12345000, R | X, ORACLE_WB },
+	{ &oracle_ept, &ept, 0, 0x01e0000012345070, EMPTY, 0, 0, 0 },
+	{ &oracle_amd, &amd, 0, 0x0010000012345005, LEAF, 0x12345000, R | X, ORACLE_WB },
+	{ &oracle_amd, &amd, 1, 0x0020000012200086, EMPTY, 0, 0, 0 },
+	{ &oracle_stage2, &arm, 0, 0x010000001234577f, LEAF, 0x12345000, R | X, ORACLE_WB },
+	{ &oracle_stage2, &arm, 1, 0x02000000122003fc, EMPTY, 0, 0, 0 },
+	{ &oracle_el2, &el2, 0, 0x01000000123457c3, LEAF, 0x12345000, R | X, ORACLE_WB },
+	{ &oracle_el2, &el2, 0, 0x0200000012345342, EMPTY, 0, 0, 0 },
+	{ &oracle_riscv, &rv, 0, 0x048d15db, LEAF, 0x12345000, R | X, ORACLE_WB },
+	{ &oracle_riscv, &rv, 0, 0x048d169e, EMPTY, 0, 0, 0 },
+
 	{ &oracle_amd, &amd, 0, 0xfffffffffffffffe, EMPTY, 0, 0, 0 },
 	{ &oracle_amd, &amd, 0, 0x12345007, LEAF, 0x12345000, RWX, ORACLE_WB },
 	{ &oracle_amd, &amd, 0, 0x12345005, LEAF, 0x12345000, R | X, ORACLE_WB },
