@@ -26,21 +26,20 @@ static uint64_t result_of(enum err err)
 	}
 }
 
-static uint64_t console_call(struct vm *vm, gpa_t gpa, uint64_t size)
+static uint64_t console_call(struct vm *vm, const struct hypercall *call)
 {
-	enum err err;
+	uint64_t size = min_u64(call->arg[1], HYPERCALL_CONSOLE_MAX);
+	enum err err = addr_space_iter_bytes(&vm->as, GPA(call->arg[0]), size, NPT_R, write_chunk, NULL);
 
-	size = min_u64(size, HYPERCALL_CONSOLE_MAX);
-	err = addr_space_iter_bytes(&vm->as, gpa, size, NPT_R, write_chunk, NULL);
 	return err == ERR_OK ? size : result_of(err);
 }
 
-static uint64_t memory_info(struct vm *vm, uint64_t what)
+static uint64_t memory_info(struct vm *vm, const struct hypercall *call)
 {
 	struct addr_space_stats stats = addr_space_get_stats(&vm->as);
 	const struct npt *npt = &vm->as.npt;
 
-	switch (what) {
+	switch (call->arg[0]) {
 	case MEMORY_INFO_PROMISED:
 		return vm->options.ram;
 	case MEMORY_INFO_RESIDENT:
@@ -103,17 +102,19 @@ static uint64_t set_policy(struct vm *vm, const struct hypercall *call)
 					       (enum alloc_policy)call->arg[2]));
 }
 
-static uint64_t fork_vm(struct vm *vm)
+static uint64_t fork_vm(struct vm *vm, const struct hypercall *call)
 {
 	unsigned number;
 	enum err err = vm_fork(vm, &number);
 
+	(void)call;
 	return err == ERR_OK ? number : result_of(err);
 }
 
-static uint64_t fault_mode(struct vm *vm, uint64_t mode)
+static uint64_t fault_mode(struct vm *vm, const struct hypercall *call)
 {
 	enum fault_mode before = vm->inject_denied ? FAULT_MODE_INJECT : FAULT_MODE_END;
+	uint64_t mode = call->arg[0];
 
 	if (mode != FAULT_MODE_END && mode != FAULT_MODE_INJECT)
 		return HYPERCALL_INVALID;
@@ -166,33 +167,36 @@ static uint64_t track(struct vm *vm, const struct hypercall *call)
 	return err == ERR_OK ? pages : result_of(err);
 }
 
+static uint64_t version(struct vm *vm, const struct hypercall *call)
+{
+	(void)vm;
+	(void)call;
+	return HYPERCALL_ABI_VERSION;
+}
+
+static uint64_t exit_call(struct vm *vm, const struct hypercall *call)
+{
+	vm_end(vm, VM_EXITED, call->arg[0]);
+	return 0;
+}
+
+/* A table, for a switch would have every call pay for what the longest one needs. */
+static uint64_t (*const calls[])(struct vm *vm, const struct hypercall *call) = {
+	[HYPERCALL_VERSION] = version,
+	[HYPERCALL_EXIT] = exit_call,
+	[HYPERCALL_CONSOLE_WRITE] = console_call,
+	[HYPERCALL_MEMORY_INFO] = memory_info,
+	[HYPERCALL_DISCARD] = discard,
+	[HYPERCALL_PROTECT] = protect,
+	[HYPERCALL_SET_POLICY] = set_policy,
+	[HYPERCALL_FORK] = fork_vm,
+	[HYPERCALL_FAULT_MODE] = fault_mode,
+	[HYPERCALL_TRACK] = track,
+};
+
 uint64_t hypercall_dispatch(struct vcpu *vcpu, const struct hypercall *call)
 {
-	struct vm *vm = vcpu->vm;
-
-	switch (call->number) {
-	case HYPERCALL_VERSION:
-		return HYPERCALL_ABI_VERSION;
-	case HYPERCALL_EXIT:
-		vm_end(vm, VM_EXITED, call->arg[0]);
-		return 0;
-	case HYPERCALL_CONSOLE_WRITE:
-		return console_call(vm, GPA(call->arg[0]), call->arg[1]);
-	case HYPERCALL_MEMORY_INFO:
-		return memory_info(vm, call->arg[0]);
-	case HYPERCALL_DISCARD:
-		return discard(vm, call);
-	case HYPERCALL_PROTECT:
-		return protect(vm, call);
-	case HYPERCALL_SET_POLICY:
-		return set_policy(vm, call);
-	case HYPERCALL_FORK:
-		return fork_vm(vm);
-	case HYPERCALL_FAULT_MODE:
-		return fault_mode(vm, call->arg[0]);
-	case HYPERCALL_TRACK:
-		return track(vm, call);
-	default:
+	if (call->number >= ARRAY_LEN(calls))
 		return HYPERCALL_NOT_SUPPORTED;
-	}
+	return calls[call->number](vcpu->vm, call);
 }

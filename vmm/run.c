@@ -96,7 +96,7 @@ static void fault_ends(struct vcpu *vcpu, const struct vm_exit *exit, enum fault
 }
 
 /* The guest has asked for the fault that its platform has. False: it cannot take one here. */
-static __attribute__((cold)) bool inject_denied(struct vcpu *vcpu, const struct vm_exit *exit)
+static bool inject_denied(struct vcpu *vcpu, const struct vm_exit *exit)
 {
 	struct vm *vm = vcpu->vm;
 	char why[80];
@@ -113,19 +113,29 @@ static __attribute__((cold)) bool inject_denied(struct vcpu *vcpu, const struct 
 	return true;
 }
 
-static void handle_fault(struct vcpu *vcpu, const struct vm_exit *exit)
-{
-	struct vm *vm = vcpu->vm;
-	enum fault_outcome outcome = addr_space_handle_fault(&vm->as, &exit->fault);
+/* Out of line, like all that is rare: what a function may need to save registers for, it pays at each call. */
+#define RARE __attribute__((cold, noinline))
 
-	vm->exits.fault++;
+static RARE void fault_not_handled(struct vcpu *vcpu, const struct vm_exit *exit, enum fault_outcome outcome)
+{
 	if (outcome == FAULT_SPURIOUS)
 		arch_npt_flush_local(vcpu, exit->fault.gpa);
-	else if (outcome != FAULT_HANDLED && !(outcome == FAULT_DENIED && inject_denied(vcpu, exit)))
+	else if (outcome != FAULT_DENIED || !inject_denied(vcpu, exit))
 		fault_ends(vcpu, exit, outcome);
 }
 
-static void handle_io(struct vcpu *vcpu, struct vm_exit *exit)
+static void handle_fault(struct vcpu *vcpu, const struct vm_exit *exit)
+{
+	struct vm *vm = vcpu->vm;
+	enum fault_outcome outcome;
+
+	vm->exits.fault++;
+	outcome = addr_space_handle_fault(&vm->as, &exit->fault);
+	if (outcome != FAULT_HANDLED)
+		fault_not_handled(vcpu, exit, outcome);
+}
+
+static RARE void handle_io(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	if (exit->io.space == IO_PORT)
 		vcpu->vm->exits.pio++;
@@ -137,10 +147,8 @@ static void handle_io(struct vcpu *vcpu, struct vm_exit *exit)
 
 static void handle_hypercall(struct vcpu *vcpu, const struct vm_exit *exit)
 {
-	uint64_t result = hypercall_dispatch(vcpu, &exit->hypercall);
-
 	vcpu->vm->exits.hypercall++;
-	arch_vcpu_finish_hypercall(vcpu, result);
+	arch_vcpu_finish_hypercall(vcpu, hypercall_dispatch(vcpu, &exit->hypercall));
 }
 
 /* An exit that ends the run: the guest cannot go on, or we will not. */
@@ -155,7 +163,7 @@ static void crash(struct vcpu *vcpu, const struct vm_exit *exit)
 }
 
 /* The kinds of exit that are rare enough to be counted together. */
-static void handle_other(struct vcpu *vcpu, struct vm_exit *exit)
+static RARE void handle_other(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	vcpu->vm->exits.other++;
 	switch (exit->kind) {
@@ -173,7 +181,7 @@ static void handle_other(struct vcpu *vcpu, struct vm_exit *exit)
 	}
 }
 
-static void trace(struct vcpu *vcpu, const struct vm_exit *exit)
+static RARE void trace(struct vcpu *vcpu, const struct vm_exit *exit)
 {
 	char what[192];
 
@@ -187,30 +195,32 @@ static void trace(struct vcpu *vcpu, const struct vm_exit *exit)
 	log_info("trace: %lu pc %#lx %s", vcpu->vm->exits.total, exit->pc, what);
 }
 
+bool vm_handle_exit(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	struct vm *vm = vcpu->vm;
+
+	vm->exits.total++;
+	if (vm->options.trace)
+		trace(vcpu, exit);
+	switch (exit->kind) {
+	case VM_EXIT_FAULT:
+		handle_fault(vcpu, exit);
+		break;
+	case VM_EXIT_IO:
+		handle_io(vcpu, exit);
+		break;
+	case VM_EXIT_HYPERCALL:
+		handle_hypercall(vcpu, exit);
+		break;
+	default:
+		handle_other(vcpu, exit);
+		break;
+	}
+	return vm->outcome == VM_RUNNING;
+}
+
 void vm_run(struct vm *vm)
 {
-	struct vcpu *vcpu = &vm->vcpu;
-
-	while (vm->outcome == VM_RUNNING) {
-		struct vm_exit exit;
-
-		arch_vcpu_run(vcpu, &exit);
-		vm->exits.total++;
-		if (vm->options.trace)
-			trace(vcpu, &exit);
-		switch (exit.kind) {
-		case VM_EXIT_FAULT:
-			handle_fault(vcpu, &exit);
-			break;
-		case VM_EXIT_IO:
-			handle_io(vcpu, &exit);
-			break;
-		case VM_EXIT_HYPERCALL:
-			handle_hypercall(vcpu, &exit);
-			break;
-		default:
-			handle_other(vcpu, &exit);
-			break;
-		}
-	}
+	if (vm->outcome == VM_RUNNING)
+		arch_vcpu_run(&vm->vcpu);
 }

@@ -114,6 +114,9 @@ static inline bool vm_is_ram(const struct vm *vm, gpa_t start, uint64_t size)
 /* Run until the guest ends; vm->outcome says how. */
 void vm_run(struct vm *vm);
 
+/* The other half of arch_vcpu_run: serve an exit. False: the run has ended. */
+bool vm_handle_exit(struct vcpu *vcpu, struct vm_exit *exit);
+
 /* End the run. The first end stands. */
 void vm_end(struct vm *vm, enum vm_outcome outcome, uint64_t status);
 

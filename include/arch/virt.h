@@ -70,8 +70,11 @@ uint32_t arch_linux_magic(void);
 /* Write the boot data of docs/guest-abi.md into guest memory and set the vCPU to its entry state at `entry`. */
 MUST_CHECK enum err arch_vcpu_reset(struct vcpu *vcpu, gpa_t entry);
 
-/* Enter the guest and come back with the reason it stopped, decoded. Uses no FP/SIMD register, malloc or printf. */
-void arch_vcpu_run(struct vcpu *vcpu, struct vm_exit *exit);
+/*
+ * Enter the guest, decode the reason it stopped and give it to vm_handle_exit; again until that returns false. Uses no
+ * FP/SIMD register, malloc or printf.
+ */
+void arch_vcpu_run(struct vcpu *vcpu);
 
 /* Serve a VM_EXIT_ARCH. False: it is refused; arch_exit_describe says what it was. */
 bool arch_handle_exit(struct vcpu *vcpu, struct vm_exit *exit);

@@ -9,24 +9,27 @@
 	.text
 
 /*
- * void arch_vcpu_run(struct vcpu *vcpu, struct vm_exit *exit)
+ * void arch_vcpu_run(struct vcpu *vcpu): run the guest; decode_exit says of each exit what it was, and vm_handle_exit,
+ * whether to go on. The guest's registers are in the vCPU by then, so what these two do with ours needs no saving.
  *
- * The frame holds what a function may not change, and `exit`; below it two registers are put on the way out. It goes on, and
- * returns, as decode_exit(vcpu, exit, GUEST_EXIT_*).
+ * The frame holds what a function may not change, and the exit; below it two registers are put on the way out.
  */
+#define FRAME_EXIT 96
+#define FRAME_SIZE (FRAME_EXIT + VM_EXIT_SIZE)
+
 	.globl	arch_vcpu_run
 	.hidden	arch_vcpu_run
 	.type	arch_vcpu_run, %function
 arch_vcpu_run:
-	stp	x29, x30, [sp, #-112]!
+	stp	x29, x30, [sp, #-FRAME_SIZE]!
 	stp	x19, x20, [sp, #16]
 	stp	x21, x22, [sp, #32]
 	stp	x23, x24, [sp, #48]
 	stp	x25, x26, [sp, #64]
 	stp	x27, x28, [sp, #80]
-	str	x1, [sp, #96]
-
 	msr	tpidr_el2, x0
+
+enter:	/* x0 is the vCPU */
 	ldp	x2, x3, [x0, #VCPU_PC]
 	msr	elr_el2, x2
 	msr	spsr_el2, x3
@@ -97,14 +100,23 @@ guest_exit:
 	mrs	x5, spsr_el2
 	stp	x4, x5, [x0, #VCPU_PC]
 
-	ldr	x1, [sp, #96]
+	mov	x19, x0
+	add	x1, sp, #FRAME_EXIT
+	bl	decode_exit
+	mov	x0, x19
+	add	x1, sp, #FRAME_EXIT
+	bl	vm_handle_exit
+	tst	w0, #0xff
+	mov	x0, x19
+	b.ne	enter
+
 	ldp	x19, x20, [sp, #16]
 	ldp	x21, x22, [sp, #32]
 	ldp	x23, x24, [sp, #48]
 	ldp	x25, x26, [sp, #64]
 	ldp	x27, x28, [sp, #80]
-	ldp	x29, x30, [sp], #112
-	b	decode_exit
+	ldp	x29, x30, [sp], #FRAME_SIZE
+	ret
 	.size	guest_exit_sync, . - guest_exit_sync
 	.size	arch_vcpu_run, . - arch_vcpu_run
 

@@ -36,7 +36,6 @@ struct svm_vcpu {
 };
 
 struct vmx_vcpu {
-	uint64_t host_rsp; /* what HOST_RSP of the VMCS is now */
 	uint64_t launched; /* VMRESUME, not VMLAUNCH, enters it */
 	hpa_t vmcs;
 	uint64_t cr8;      /* the guest's task priority: there is no APIC behind it */

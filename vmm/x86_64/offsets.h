@@ -3,6 +3,8 @@
 #ifndef NESTLING_VMM_X86_64_OFFSETS_H
 #define NESTLING_VMM_X86_64_OFFSETS_H
 
+#define VM_EXIT_SIZE 64 /* keeps the stack aligned to 16 */
+
 #define VCPU_RAX 0
 #define VCPU_RCX 8
 #define VCPU_RDX 16
@@ -22,8 +24,6 @@
 #define VCPU_SVM_VMCB_PA      128
 #define VCPU_SVM_HOST_VMCB_PA 136
 
-#define VCPU_VMX_HOST_RSP 128
-#define VCPU_VMX_LAUNCHED 136
-#define VCPU_VMX_VMCS     144
+#define VCPU_VMX_LAUNCHED 128
 
 #endif

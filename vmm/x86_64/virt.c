@@ -24,11 +24,10 @@
 _Static_assert(offsetof(struct vcpu, arch.gpr[RAX]) == VCPU_RAX, "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.gpr[RDI]) == VCPU_RDI, "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.gpr[R15]) == VCPU_R15, "offsets.h");
+_Static_assert(sizeof(struct vm_exit) == VM_EXIT_SIZE, "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.svm.vmcb_pa) == VCPU_SVM_VMCB_PA, "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.svm.host_vmcb_pa) == VCPU_SVM_HOST_VMCB_PA, "offsets.h");
-_Static_assert(offsetof(struct vcpu, arch.vmx.host_rsp) == VCPU_VMX_HOST_RSP, "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.vmx.launched) == VCPU_VMX_LAUNCHED, "offsets.h");
-_Static_assert(offsetof(struct vcpu, arch.vmx.vmcs) == VCPU_VMX_VMCS, "offsets.h");
 
 const struct virt_ops *virt;
 
@@ -142,9 +141,9 @@ uint32_t arch_linux_magic(void)
 	return 0;
 }
 
-void arch_vcpu_run(struct vcpu *vcpu, struct vm_exit *exit)
+void arch_vcpu_run(struct vcpu *vcpu)
 {
-	virt->run(vcpu, exit);
+	virt->run(vcpu);
 }
 
 bool arch_handle_exit(struct vcpu *vcpu, struct vm_exit *exit)

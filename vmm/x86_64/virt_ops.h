@@ -68,7 +68,7 @@ struct virt_ops {
 	void (*reset)(struct vcpu *vcpu, const struct entry_state *entry);
 
 	/* As the arch_* of the same names. */
-	void (*run)(struct vcpu *vcpu, struct vm_exit *exit);
+	void (*run)(struct vcpu *vcpu);
 	bool (*handle_exit)(struct vcpu *vcpu, struct vm_exit *exit);
 	void (*finish_io)(struct vcpu *vcpu, const struct vm_exit *exit);
 	void (*finish_hypercall)(struct vcpu *vcpu, uint64_t result);

@@ -11,7 +11,14 @@
 
 	.text
 
-/* void svm_run(struct vcpu *vcpu, struct vm_exit *exit), which ends in svm_decode of the same arguments. */
+/*
+ * void svm_run(struct vcpu *vcpu): run the guest; svm_decode says of each exit what it was, and vm_handle_exit, whether
+ * to go on. The guest's registers are in the vCPU by then, so what these two do with ours needs no saving.
+ *
+ * The stack from RSP up: the exit; the vCPU; what the caller's are.
+ */
+#define FRAME_VCPU VM_EXIT_SIZE
+
 	.globl	svm_run
 	.hidden	svm_run
 	.type	svm_run, @function
@@ -22,9 +29,10 @@ svm_run:
 	pushq	%r13
 	pushq	%r14
 	pushq	%r15
-	pushq	%rsi
 	pushq	%rdi
+	subq	$VM_EXIT_SIZE, %rsp
 
+enter:	/* RDI is the vCPU */
 	movq	VCPU_SVM_VMCB_PA(%rdi), %rax
 	movq	VCPU_RCX(%rdi), %rcx
 	movq	VCPU_RDX(%rdi), %rdx
@@ -47,7 +55,7 @@ svm_run:
 	vmsave	%rax
 
 	/* RAX is again what it was at VMRUN, GIF is clear, the guest's RAX is in the VMCB. */
-	popq	%rax
+	movq	FRAME_VCPU(%rsp), %rax
 	movq	%rcx, VCPU_RCX(%rax)
 	movq	%rdx, VCPU_RDX(%rax)
 	movq	%rbx, VCPU_RBX(%rax)
@@ -67,14 +75,24 @@ svm_run:
 	vmload	%rax
 	stgi
 
-	popq	%rsi
+	movq	%rdi, %rbx
+	movq	%rsp, %rsi
+	call	svm_decode
+	movq	%rbx, %rdi
+	movq	%rsp, %rsi
+	call	vm_handle_exit
+	movq	%rbx, %rdi
+	testb	%al, %al
+	jne	enter
+
+	addq	$VM_EXIT_SIZE + 8, %rsp
 	popq	%r15
 	popq	%r14
 	popq	%r13
 	popq	%r12
 	popq	%rbp
 	popq	%rbx
-	jmp	svm_decode
+	ret
 	.size	svm_run, . - svm_run
 
 	.section .note.GNU-stack, "", @progbits

@@ -17,8 +17,8 @@ struct svm_features {
 };
 extern struct svm_features svm_features;
 
-/* entry.S: run the guest until the next #VMEXIT and have it decoded. IF is clear and GIF set, before and after. */
-void svm_run(struct vcpu *vcpu, struct vm_exit *exit);
+/* entry.S: arch_vcpu_run. IF is clear and GIF set, before and after. */
+void svm_run(struct vcpu *vcpu);
 
 /* exit.c */
 void svm_decode(struct vcpu *vcpu, struct vm_exit *exit);

@@ -11,7 +11,14 @@
 
 	.text
 
-/* void vmx_run(struct vcpu *vcpu, struct vm_exit *exit), which ends in vmx_decode of the same arguments. */
+/*
+ * void vmx_run(struct vcpu *vcpu): run the guest; vmx_decode says of each exit what it was, and vm_handle_exit, whether
+ * to go on. The guest's registers are in the vCPU by then, so what these two do with ours needs no saving.
+ *
+ * The stack from RSP up: the exit; the vCPU; what the caller's are.
+ */
+#define FRAME_VCPU VM_EXIT_SIZE
+
 	.globl	vmx_run
 	.hidden	vmx_run
 	.type	vmx_run, @function
@@ -22,15 +29,16 @@ vmx_run:
 	pushq	%r13
 	pushq	%r14
 	pushq	%r15
-	pushq	%rsi
 	pushq	%rdi
+	subq	$VM_EXIT_SIZE, %rsp
 
-	movq	VCPU_VMX_VMCS(%rdi), %rax
-	cmpq	%rax, vmx_current(%rip)
-	jne	load
-	cmpq	%rsp, VCPU_VMX_HOST_RSP(%rdi)
-	jne	stack_moved
-ready:
+	/* Whoever makes another VMCS the current one meanwhile puts this one back. */
+	call	vmx_load
+	movq	FRAME_VCPU(%rsp), %rdi
+	movl	$VMCS_HOST_RSP, %eax
+	vmwrite	%rsp, %rax
+
+enter:	/* RDI is the vCPU */
 	cmpb	$0, VCPU_VMX_LAUNCHED(%rdi)	/* for the jump below: MOV leaves the flags alone */
 	movq	VCPU_RAX(%rdi), %rax
 	movq	VCPU_RCX(%rdi), %rcx
@@ -52,22 +60,18 @@ ready:
 
 	/* VMfail: the host's state is as before, the general registers are the guest's. */
 not_entered:
-	popq	%rdi
-	popq	%rsi
-	popq	%r15
-	popq	%r14
-	popq	%r13
-	popq	%r12
-	popq	%rbp
-	popq	%rbx
-	jmp	vmx_refused
+	movq	FRAME_VCPU(%rsp), %rdi
+	movq	%rsp, %rsi
+	call	vmx_refused
+	movq	FRAME_VCPU(%rsp), %rbx
+	jmp	handle
 
 	/* HOST_RIP: the stack is as at the entry, all general registers but RSP are the guest's. */
 	.globl	vmx_exit_point
 	.hidden	vmx_exit_point
 vmx_exit_point:
 	pushq	%rdi
-	movq	8(%rsp), %rdi
+	movq	FRAME_VCPU + 8(%rsp), %rdi
 	movq	%rax, VCPU_RAX(%rdi)
 	movq	%rcx, VCPU_RCX(%rdi)
 	movq	%rdx, VCPU_RDX(%rdi)
@@ -84,35 +88,34 @@ vmx_exit_point:
 	movq	%r15, VCPU_R15(%rdi)
 	popq	VCPU_RDI(%rdi)
 
-	popq	%rdi
-	popq	%rsi
+	movq	%rdi, %rbx
+	movq	%rsp, %rsi
+	call	vmx_decode
+handle:	/* RBX is the vCPU */
+	movq	%rbx, %rdi
+	movq	%rsp, %rsi
+	call	vm_handle_exit
+	movq	%rbx, %rdi
+	testb	%al, %al
+	jne	enter
+
+	addq	$VM_EXIT_SIZE + 8, %rsp
 	popq	%r15
 	popq	%r14
 	popq	%r13
 	popq	%r12
 	popq	%rbp
 	popq	%rbx
-	jmp	vmx_decode
+	ret
 
-	/* What follows happens at a first entry only. */
+	/* A first entry. */
 launch:
 	pushq	%rax
-	movq	8(%rsp), %rax
+	movq	FRAME_VCPU + 8(%rsp), %rax
 	movb	$1, VCPU_VMX_LAUNCHED(%rax)
 	popq	%rax
 	vmlaunch
 	jmp	not_entered
-
-load:
-	subq	$8, %rsp	/* the ABI's alignment */
-	call	vmx_load
-	addq	$8, %rsp
-	movq	(%rsp), %rdi
-stack_moved:
-	movl	$VMCS_HOST_RSP, %eax
-	vmwrite	%rsp, %rax
-	movq	%rsp, VCPU_VMX_HOST_RSP(%rdi)
-	jmp	ready
 	.size	vmx_run, . - vmx_run
 
 	.section .note.GNU-stack, "", @progbits

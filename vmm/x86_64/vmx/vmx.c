@@ -153,7 +153,6 @@ void vmx_clear(struct vcpu *vcpu)
 	if (vmx_current.raw == vmx->vmcs.raw)
 		vmx_current = HPA(0);
 	vmx->launched = 0;
-	vmx->host_rsp = 0;
 }
 
 static void vmx_vm_free(struct vm *vm)

@@ -27,8 +27,8 @@ static inline bool vmx_unrestricted_guest(void)
 /* The bits of CR0 the guest may change without an exit; of CR4 it is guest_cr4_valid(). */
 uint64_t vmx_cr0_guest_owned(void);
 
-/* entry.S: run the guest until the next VM exit and have it decoded. */
-void vmx_run(struct vcpu *vcpu, struct vm_exit *exit);
+/* entry.S: arch_vcpu_run. */
+void vmx_run(struct vcpu *vcpu);
 /* The label there at which the CPU comes back. */
 extern const char vmx_exit_point[];
 
