@@ -237,16 +237,49 @@ static void a_write_at_the_last_moment_moves_along(void **state)
 	expect_block(s, MIB(2), 464, 512);
 }
 
-static void other_policies_promote_when_it_costs_nothing(void **state)
+/* Odd pages first, those at the ends of 64 KiB among them: the last hole is reason enough to look. */
+static void the_last_hole_makes_it_whole(void **state)
 {
 	struct space *s = *state;
 
-	CHECK_ERR(space_alloc(s, 0, MIB(4), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
-	fill_block(s, 0, 512, 512);
+	auto_area(s, MIB(4));
+	for (unsigned page = 1; page < 512; page += 2)
+		put_stamp(s, page * PAGE_SIZE);
+	for (unsigned page = 0; page < 510; page += 2)
+		put_stamp(s, page * PAGE_SIZE);
 	space_check(s);
+	CHECK_EQ(space_stats(s).resident, 511 * PAGE_SIZE);
 	CHECK_EQ(space_level(s, 0), 0);
-	CHECK_EQ(space_stats(s).promoted + space_stats(s).merged, 0);
+	put_stamp(s, 510 * PAGE_SIZE);
+	space_check(s);
+	CHECK_EQ(space_level(s, 0), 1);
 	expect_block(s, 0, 512, 512);
+	/* A page that comes back to where it was needs no copy of the others. */
+	CHECK_ERR(space_discard(s, 100 * PAGE_SIZE, PAGE_SIZE), ERR_OK);
+	put_stamp(s, 100 * PAGE_SIZE);
+	space_check(s);
+	CHECK_EQ(space_level(s, 0), 1);
+	CHECK_EQ(space_stats(s).promoted, 1);
+	CHECK_EQ(space_stats(s).merged, 1);
+	expect_block(s, 0, 512, 512);
+}
+
+static void small_policies_promote_nothing(void **state)
+{
+	struct space *s = *state;
+
+	for (unsigned policy = ALLOC_LAZY_4K; policy <= ALLOC_LAZY_64K; policy++)
+		for (unsigned zeros = 0; zeros < 2; zeros++) {
+			CHECK_ERR(space_alloc(s, 0, MIB(4), NPT_RW, policy), ERR_OK);
+			for (unsigned page = 0; zeros && page < 512; page++)
+				space_touch(s, page * PAGE_SIZE, NPT_R);
+			fill_block(s, 0, 512, 512);
+			space_check(s);
+			CHECK_EQ(space_level(s, 0), 0);
+			CHECK_EQ(space_stats(s).promoted + space_stats(s).merged, 0);
+			expect_block(s, 0, 512, 512);
+			space_clear(s);
+		}
 }
 
 static void without_a_block_nothing_is_promoted(void **state)
@@ -399,6 +432,11 @@ static void what_is_not_contiguous_stays_apart(void **state)
 	CHECK_EQ(view_walk(&s->view, MIB(3), 0).hpa, MIB(66));
 	expect_stamp(s, KIB(64));
 	expect_stamp(s, KIB(68));
+	/* Nor do areas join over a hole. */
+	CHECK_ERR(space_alloc(s, MIB(8), KIB(4), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	CHECK_ERR(space_alloc(s, MIB(8) + KIB(8), KIB(4), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	CHECK_ERR(space_protect(s, MIB(8), KIB(4), NPT_RW), ERR_OK);
+	CHECK_EQ(space_fault(s, MIB(8) + KIB(4), NPT_R), FAULT_UNMAPPED);
 }
 
 int main(void)
@@ -413,7 +451,8 @@ int main(void)
 		{ "a_dense_block_becomes_one_leaf", a_dense_block_becomes_one_leaf },
 		{ "a_block_that_is_not_dense_stays_as_it_is", a_block_that_is_not_dense_stays_as_it_is },
 		{ "a_write_at_the_last_moment_moves_along", a_write_at_the_last_moment_moves_along },
-		{ "other_policies_promote_when_it_costs_nothing", other_policies_promote_when_it_costs_nothing },
+		{ "the_last_hole_makes_it_whole", the_last_hole_makes_it_whole },
+		{ "small_policies_promote_nothing", small_policies_promote_nothing },
 		{ "without_a_block_nothing_is_promoted", without_a_block_nothing_is_promoted },
 		{ "a_large_neighbour_is_reason_enough", a_large_neighbour_is_reason_enough },
 		{ "only_memory_of_the_area_is_a_neighbour", only_memory_of_the_area_is_a_neighbour },

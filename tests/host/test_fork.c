@@ -116,6 +116,29 @@ static void the_first_writer_gets_a_copy(void **state)
 	}
 }
 
+/* The page that a child is getting a copy of. */
+static uint64_t left_behind;
+
+static void expect_still_shared(struct space *s)
+{
+	(void)s;
+	CHECK(frame_is_shared(HPA(left_behind), 0), "given up while CPUs still read it");
+}
+
+/* Else the other side could take it over, and write, before the last CPU of this side has let go. */
+static void a_page_is_given_up_after_the_flush(void **state)
+{
+	struct space *s = *state, *child;
+
+	furnish(s);
+	child = forked(s);
+	left_behind = view_walk(&child->view, KIB(4), 0).hpa;
+	child->meanwhile = expect_still_shared;
+	CHECK_EQ(space_fault(child, KIB(4), NPT_W), FAULT_HANDLED);
+	CHECK(!child->meanwhile, "nothing was flushed");
+	CHECK(!frame_is_shared(HPA(left_behind), 0), "it is still shared");
+}
+
 static void a_large_leaf_is_copied_by_pages(void **state)
 {
 	struct space *s = *state, *child;
@@ -378,6 +401,7 @@ int main(void)
 	static const struct format_test tests[] = {
 		{ "a_child_costs_tables_only", a_child_costs_tables_only },
 		{ "the_first_writer_gets_a_copy", the_first_writer_gets_a_copy },
+		{ "a_page_is_given_up_after_the_flush", a_page_is_given_up_after_the_flush },
 		{ "a_large_leaf_is_copied_by_pages", a_large_leaf_is_copied_by_pages },
 		{ "a_large_leaf_of_ones_own_is_taken_whole", a_large_leaf_of_ones_own_is_taken_whole },
 		{ "a_family_may_end_in_any_order", a_family_may_end_in_any_order },
