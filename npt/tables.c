@@ -39,11 +39,12 @@ static void free_below(struct npt *npt, hpa_t table, unsigned level, unsigned en
 
 	for (unsigned i = 0; left > 0 && i < entries; i++) {
 		uint64_t pte = pte_load(engine_entries(npt, table) + i);
+		enum npt_kind kind = format->kind(pte, level);
 
-		if (pte == 0)
+		if (kind == NPT_EMPTY)
 			continue;
 		left--;
-		if (format->kind(pte, level) == NPT_TABLE)
+		if (kind == NPT_TABLE)
 			free_below(npt, engine_table_addr(format, pte), level - 1, NPT_ENTRIES);
 	}
 	if (level < npt->config.levels - 1u)
