@@ -234,6 +234,8 @@ static void the_hand_goes_round(void **state)
 	for (unsigned page = 1; page <= 320; page++) {
 		space_begin(s);
 		CHECK_ERR(addr_space_write(&s->as, GPA(GIB(8) + page * PAGE_SIZE), &byte, 1), ERR_OK);
+		/* Not all at once: 256 KiB, or what completes a block. */
+		CHECK_EQ(space_stats(s).reclaimed, (page + 79) / 80 * 80 * PAGE_SIZE);
 	}
 	CHECK_ERR(addr_space_write(&s->as, GPA(GIB(8) + 321 * PAGE_SIZE), &byte, 1), ERR_NO_MEMORY);
 	space_check(s);
