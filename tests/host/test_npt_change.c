@@ -324,6 +324,21 @@ static void cut_only_makes_borders(void **state)
 	CHECK_ERR(fixture_unmap(f, MIB(3), MIB(4)), ERR_OK);
 }
 
+/* From among pages into a large leaf. */
+static void cut_looks_at_both_ends(void **state)
+{
+	struct fixture *f = *state;
+
+	CHECK_ERR(fixture_map(f, MIB(2), KIB(4), KIB(64), NPT_RW), ERR_OK);
+	CHECK_ERR(fixture_map(f, MIB(4), MIB(8), MIB(2), NPT_RW), ERR_OK);
+	CHECK_ERR(npt_cut(&f->npt, GPA(MIB(2) + KIB(8)), MIB(3)), ERR_OK);
+	fixture_check(f);
+	expect_leaf(f, MIB(5) + KIB(8), MIB(9) + KIB(8), 0, NPT_RW);
+	CHECK_ERR(fixture_unmap(f, MIB(2) + KIB(8), MIB(3)), ERR_OK);
+	expect_leaf(f, MIB(5) + KIB(8), MIB(9) + KIB(8), 0, NPT_RW);
+	expect_hole(f, MIB(5) + KIB(4));
+}
+
 int main(void)
 {
 	static const struct format_test tests[] = {
@@ -337,6 +352,7 @@ int main(void)
 		{ "unmap_reports_each_leaf", unmap_reports_each_leaf },
 		{ "split_keeps_translations", split_keeps_translations },
 		{ "cut_only_makes_borders", cut_only_makes_borders },
+		{ "cut_looks_at_both_ends", cut_looks_at_both_ends },
 	};
 
 	return format_suite("npt_change", tests, ARRAY_LEN(tests));
