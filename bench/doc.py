@@ -111,9 +111,9 @@ def host(results: dict) -> str:
 
 def boot(results: dict) -> str:
     body = []
-    for machine in results["boot"]["svm"]:
-        cells = [results["boot"][backend][machine] for backend in results["boot"]]
-        body.append([machine, *(f"{number(cell['own'])} of {number(cell['all'])}" for cell in cells)])
+    for machine in dict.fromkeys(machine for machines in results["boot"].values() for machine in machines):
+        cells = [machines.get(machine) for machines in results["boot"].values()]
+        body.append([machine, *(f"{number(cell['own'])} of {number(cell['all'])}" if cell else "–" for cell in cells)])
     return markdown(["memory", *results["boot"]], body)
 
 
