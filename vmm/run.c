@@ -64,7 +64,10 @@ static void fault_text(struct vm *vm, gpa_t gpa, enum fault_outcome outcome, cha
 	struct addr_space_area area;
 
 	if (outcome == FAULT_NO_MEMORY)
-		snprintf(text, size, "the host has no frame left for it");
+		snprintf(text, size,
+			 "the host has no frame left for it: %lu bytes free, %lu resident of %lu promised, %lu of tables",
+			 frame_get_stats().free, addr_space_get_stats(&vm->as).resident, vm->options.ram,
+			 vm->as.npt.table_bytes);
 	else if (outcome == FAULT_UNMAPPED || !addr_space_area_at(&vm->as, gpa, &area))
 		snprintf(text, size, "the guest has no memory there");
 	else
@@ -79,16 +82,12 @@ static void fault_ends(struct vcpu *vcpu, const struct vm_exit *exit, enum fault
 		[FAULT_DENIED] = VM_DENIED, [FAULT_UNMAPPED] = VM_UNMAPPED, [FAULT_NO_MEMORY] = VM_NO_MEMORY,
 	};
 	struct vm *vm = vcpu->vm;
-	char why[80];
+	char why[192];
 
 	fault_text(vm, exit->fault.gpa, outcome, why, sizeof(why));
 	log_err("vm: guest %s at %#lx%s, pc %#lx: %s", access_text(exit->fault.access), exit->fault.gpa.raw,
 		exit->fault.on_guest_walk ? " (by its own page walk)" : "", exit->pc, why);
-	if (outcome == FAULT_NO_MEMORY) {
-		log_err("vm: resident %lu bytes of %lu promised, %lu bytes of tables, %lu bytes free",
-			addr_space_get_stats(&vm->as).resident, vm->options.ram, vm->as.npt.table_bytes,
-			frame_get_stats().free);
-	} else {
+	if (outcome != FAULT_NO_MEMORY) {
 		arch_vcpu_dump(vcpu);
 		addr_space_dump(&vm->as);
 	}

@@ -133,8 +133,8 @@ GUESTS = {
     "unknown_hypercall": (0, EXITED | {"exits.hypercall": at_least(10000)}, (), ()),
     "console": (0, EXITED, (r"^x{79}$", r"^x{999}$", r"^a page border$", r"^y{4095}$",
                             r"^(abcdefghijklmnopqrstuvwxyz)+abcdefghijklmn$"), ()),
-    "oom": (3, NO_MEMORY, (r"^oom: 16384 pages written$", r"^error: vm: guest write at 0x\w+, pc 0x\w+: the host has no frame",
-                           r"^error: vm: resident \d+ bytes of \d+ promised, \d+ bytes of tables, \d+ bytes free$"), ("--host-ram", "256M")),
+    "oom": (3, NO_MEMORY, (r"^oom: 16384 pages written$", r"^error: vm: guest write at 0x\w+, pc 0x\w+: the host has no frame "
+                           r"left for it: \d+ bytes free, \d+ resident of \d+ promised, \d+ of tables$"), ("--host-ram", "256M")),
     "oom_sparse": (3, NO_MEMORY, (), ("--host-ram", "256M", "--ram", "256G")),
     "exec": (0, EXITED, (), ()),
     "page_walk": (0, EXITED, (), ()),
