@@ -181,7 +181,7 @@ $(out)/nestling.elf: $(image-objects) $(image-lds) $(out)/sources $(third)/recip
 
 $(out)/nestling.efi: $(out)/nestling.elf
 	$(call log,EFI,$@)
-	$(Q)$(OBJCOPY) $(efi-format-$(ARCH)) $(addprefix -j ,.text .rodata .relro .rela .data) $< $@
+	$(Q)$(OBJCOPY) $(efi-format-$(ARCH)) $(addprefix -j ,.text .rodata .relro .rela .data .bss) $< $@
 
 build/nestling.cfg: Makefile
 	@mkdir -p $(@D)
