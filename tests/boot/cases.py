@@ -146,6 +146,7 @@ OWN_GUESTS = {
         "wild_pio": (0, EXITED | {"exits.pio": at_least(10000)}, (), ()),
         "uart": (0, EXITED, (r"^uart: a line of its own$",), ()),
         "event_fresh": (0, EXITED, (), ()),
+        "denied_stack": (3, {"outcome": "denied", "faults.denied": at_least(2)}, (), ()),
         "bad_msr": (0, EXITED, (), ()),
         "cpuid_check": (0, EXITED, (r'^cpuid_check: "NestlingNest"',), ()),
         "set_vmxe": (0, EXITED, (), ()),

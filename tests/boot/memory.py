@@ -164,6 +164,8 @@ def forks() -> list[Case]:
             case(f"{name}/guest/fork_deep", "--guest", guest("fork_deep"), "--ram", "64M", forks=3, forbid=(r"FAILED",),
                  report=EXITED | {"vms": 4},
                  text=tuple(rf"^fork_deep: generation {n} has what it should$" for n in range(4))),
+            case(f"{name}/guest/fork_state", "--guest", guest("fork_state"), "--ram", "64M", forks=3, forbid=(r"FAILED",),
+                 report=EXITED | {"vms": 4}),
             case(f"{name}/guest/fork_bomb", "--guest", guest("fork_bomb"), "--ram", "64M", forks=None, max_log=1000,
                  slow=name == "vmx", forbid=(r"FAILED",), report=EXITED | {"vms": at_least(2)},
                  text=(r"^fork_bomb: refused at number",)),
