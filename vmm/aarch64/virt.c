@@ -128,7 +128,8 @@ unsigned arch_npt_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
 	write_sysreg(vttbr_el2, vm_of(as)->arch.vttbr);
 	isb();
 	dsb(ishst);
-	if (size == NPT_FLUSH_ALL) {
+	/* A large leaf is no range: its 512 pages take longer than everything. */
+	if (size > NPT_FLUSH_RANGE_MAX) {
 		tlbi(vmalls12e1is);
 	} else {
 		for (uint64_t at = 0; at < size; at += PAGE_SIZE)
