@@ -100,7 +100,7 @@ help:
 	@echo 'make image       a bootable disk image for all ISAs, build/nestling.img;'
 	@echo '                 with ARCH=<isa>, for one: build/<isa>/nestling.img'
 	@echo 'make test        host tests, then boot tests in QEMU and Bochs'
-	@echo 'make test-all    the same with every boot test, which takes half an hour'
+	@echo 'make test-all    the same with every boot test, which takes long'
 	@echo 'make fuzz        look for inputs that break something: FUZZ="elf acpi" (all), SECONDS=60 each'
 	@echo 'make coverage    how much of mm/ and npt/ the host tests execute; GAPS=1 lists what not'
 	@echo 'make bench       instruction counts of everything, on all backends; a quarter of an hour'

@@ -467,6 +467,18 @@ enum err addr_space_discard(struct addr_space *as, gpa_t gpa, uint64_t size)
 
 /* --- Questions ---------------------------------------------------------------------------------------------------- */
 
+bool addr_space_area_at(struct addr_space *as, gpa_t gpa, struct addr_space_area *area)
+{
+	const struct area *found;
+
+	spin_lock(&as->lock);
+	found = area_find(&as->areas, gpa.raw);
+	if (found)
+		*area = (struct addr_space_area){ GPA(found->start), found->end - found->start, found->attr.prot };
+	spin_unlock(&as->lock);
+	return found != NULL;
+}
+
 enum err addr_space_translate(struct addr_space *as, gpa_t gpa, hpa_t *hpa)
 {
 	enum err err;

@@ -180,6 +180,16 @@ MUST_CHECK enum err addr_space_scan_accessed(struct addr_space *as, gpa_t gpa, u
 MUST_CHECK enum err addr_space_dirty_log(struct addr_space *as, gpa_t gpa, uint64_t size, bool split, uint64_t *bitmap,
 					 uint64_t *pages);
 
+/* What an area promises. */
+struct addr_space_area {
+	gpa_t start;
+	uint64_t size; /* bytes */
+	uint8_t prot;  /* enum npt_prot */
+};
+
+/* The area around `gpa`. False: there is none. */
+bool addr_space_area_at(struct addr_space *as, gpa_t gpa, struct addr_space_area *area);
+
 /* The host address behind the byte at `gpa`, if it is backed now. Errors: ERR_NOT_FOUND, ERR_RANGE. */
 MUST_CHECK enum err addr_space_translate(struct addr_space *as, gpa_t gpa, hpa_t *hpa);
 

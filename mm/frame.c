@@ -417,16 +417,6 @@ static struct frame *part_at(uint64_t number, unsigned order)
 	     at += UINT64_C(1) << (record)->order)                                                          \
 		if (((record) = part_at(at, order)))
 
-void frame_set_owner(hpa_t frame, unsigned order, uint16_t owner)
-{
-	struct frame *record;
-
-	spin_lock(&frames.lock);
-	FOR_EACH_PART(record, at, frame, order)
-		record->owner = owner;
-	spin_unlock(&frames.lock);
-}
-
 uint64_t frame_take_over(hpa_t frame, unsigned order, uint16_t owner)
 {
 	struct frame *record;

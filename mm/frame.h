@@ -65,7 +65,7 @@ void frame_free(hpa_t frame, unsigned order);
  * aligned part of an allocated block, whose parts then are counted each on its own; or of a block that was so parted.
  * An owner is whom the memory is accounted to: a number of the caller's.
  */
-void frame_set_owner(hpa_t frame, unsigned order, uint16_t owner);
+
 /* One more reference to each part. At most 2^32 - 1. */
 void frame_share(hpa_t frame, unsigned order);
 /* Is there a part with more than one reference? */

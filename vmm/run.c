@@ -5,7 +5,6 @@
 #include "include/arch/virt.h"
 #include "include/log.h"
 #include "mm/frame.h"
-#include "mm/query.h"
 #include "vmm/hypercall.h"
 
 /*

@@ -30,6 +30,23 @@ static void a_new_space_is_empty(void **state)
 	CHECK_EQ(s->flushes, 0);
 }
 
+static void an_area_is_found_by_any_address_in_it(void **state)
+{
+	struct space *s = *state;
+	struct addr_space_area area;
+
+	CHECK(!addr_space_area_at(&s->as, GPA(MIB(1)), &area), "an area in a new space");
+	CHECK_ERR(space_alloc(s, MIB(1), MIB(2), NPT_RX, ALLOC_LAZY_4K), ERR_OK);
+	CHECK(addr_space_area_at(&s->as, GPA(MIB(1)), &area), "not at its first byte");
+	CHECK(addr_space_area_at(&s->as, GPA(MIB(3) - 1), &area), "not at its last byte");
+	CHECK_EQ(area.start.raw, MIB(1));
+	CHECK_EQ(area.size, MIB(2));
+	CHECK_EQ(area.prot, NPT_RX);
+	CHECK(!addr_space_area_at(&s->as, GPA(MIB(1) - 1), &area), "below it");
+	CHECK(!addr_space_area_at(&s->as, GPA(MIB(3)), &area), "above it");
+	space_check(s);
+}
+
 static void linear_maps_at_once_with_large_leaves(void **state)
 {
 	struct space *s = *state;
@@ -423,6 +440,7 @@ int main(void)
 {
 	static const struct format_test tests[] = {
 		{ "a_new_space_is_empty", a_new_space_is_empty },
+		{ "an_area_is_found_by_any_address_in_it", an_area_is_found_by_any_address_in_it },
 		{ "linear_maps_at_once_with_large_leaves", linear_maps_at_once_with_large_leaves },
 		{ "linear_keeps_the_memory_type", linear_keeps_the_memory_type },
 		{ "lazy_costs_nothing", lazy_costs_nothing },

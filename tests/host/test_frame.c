@@ -319,7 +319,7 @@ static void misuse(unsigned which)
 		break;
 	case 19:
 		frame_free(HPA(block), 4);
-		EXPECT_PANIC(frame_set_owner(HPA(block), 4, 1));
+		EXPECT_PANIC((void)frame_take_over(HPA(block), 4, 1));
 		break;
 	case 20: /* parted, and freed as if it were whole */
 		frame_share(HPA(block + PAGE_SIZE), 0);
@@ -478,7 +478,7 @@ static void owners_are_counted_in_bytes(void **state)
 	CHECK_EQ(frame_take_over(HPA(block), 9, 7), MIB(2)); /* nobody's before */
 	CHECK_EQ(frame_take_over(HPA(block), 9, 7), 0);
 	CHECK_EQ(frame_take_over(HPA(block), 9, 8), MIB(2));
-	frame_set_owner(HPA(block), 9, 7);
+	(void)frame_take_over(HPA(block), 9, 7);
 	CHECK_EQ(frame_take_over(HPA(block), 9, 7), 0);
 	/* Only what is the owner's counts, and is then nobody's. */
 	frame_share(HPA(block), 9);
@@ -508,7 +508,7 @@ static void parts_count_each_on_its_own(void **state)
 	block = alloc(9);
 	page = block + 300 * PAGE_SIZE;
 	run = block + 64 * PAGE_SIZE;
-	frame_set_owner(HPA(block), 9, 3);
+	(void)frame_take_over(HPA(block), 9, 3);
 	frame_share(HPA(block), 9); /* the parts inherit this */
 	frame_share(HPA(page), 0);
 	CHECK_EQ(frame_take_over(HPA(run), 4, 4), KIB(64));
@@ -593,7 +593,7 @@ static void random_references(void **state)
 		else if (what == 2)
 			CHECK_EQ(frame_take_over(part, order, owner), pages * PAGE_SIZE - mine);
 		else if (what == 3)
-			frame_set_owner(part, order, owner);
+			(void)frame_take_over(part, order, owner);
 		for (unsigned i = first; i < first + pages; i++) {
 			counts[i] = what == 0 ? counts[i] + 1 : what == 1 && !last ? counts[i] - 1 : counts[i];
 			if (what == 1 && !last)

@@ -213,6 +213,70 @@ static void writes_that_race_are_kept(void **state)
 	pthread_join(thread, NULL);
 }
 
+/* A CPU that reads and writes one page all the time, and counts how often that left a mark that was not there. */
+struct user {
+	uint64_t *slot, accessed, dirty;
+	uint64_t accessed_set, dirty_set;
+	bool stop;
+};
+
+static void *use(void *context)
+{
+	struct user *user = context;
+
+	while (!__atomic_load_n(&user->stop, __ATOMIC_ACQUIRE)) {
+		uint64_t old = __atomic_fetch_or(user->slot, user->accessed, __ATOMIC_ACQ_REL);
+
+		user->accessed_set += !(old & user->accessed);
+		old = __atomic_fetch_or(user->slot, user->accessed | user->dirty, __ATOMIC_ACQ_REL);
+		user->accessed_set += !(old & user->accessed);
+		user->dirty_set += !(old & user->dirty);
+	}
+	return NULL;
+}
+
+/* 1 if the page at GIB(1) is told of. */
+static uint64_t harvest_one(struct fixture *f, enum npt_mark mark)
+{
+	struct npt_gather gather;
+	uint64_t told = 0;
+
+	npt_gather_init(&gather, &f->npt);
+	CHECK_ERR(npt_harvest(&f->npt, GPA(GIB(1)), PAGE_SIZE, mark, &told, &gather), ERR_OK);
+	npt_gather_finish(&gather);
+	fixture_forget_events(f);
+	return told;
+}
+
+/* Taking one mark must not take the other one along, and each one that was set is told of once. */
+static void every_mark_is_told_once(void **state)
+{
+	struct fixture *f = *state;
+	struct npt_attr attr = { .prot = NPT_RW, .memtype = NPT_WB };
+	struct user user = { .accessed = BIT(f->format->accessed_bit), .dirty = BIT(f->format->dirty_bit) };
+	uint64_t accessed = 0, dirty = 0;
+	struct npt_cursor cursor;
+	pthread_t thread;
+
+	if (!f->npt.config.hw_ad)
+		return;
+	f->watched = false;
+	CHECK_ERR(npt_map(&f->npt, GPA(GIB(1)), HPA(0), PAGE_SIZE, attr), ERR_OK);
+	CHECK(npt_find(&f->npt, GPA(GIB(1)), &cursor) == NPT_LEAF, "no leaf");
+	user.slot = cursor.slot;
+	assert_int_equal(pthread_create(&thread, NULL, use, &user), 0);
+	for (unsigned i = host_steps(10000); i > 0; i--) {
+		accessed += harvest_one(f, NPT_ACCESSED);
+		dirty += harvest_one(f, NPT_DIRTY);
+	}
+	__atomic_store_n(&user.stop, true, __ATOMIC_RELEASE);
+	pthread_join(thread, NULL);
+	accessed += harvest_one(f, NPT_ACCESSED);
+	dirty += harvest_one(f, NPT_DIRTY);
+	CHECK_EQ(user.accessed_set, accessed);
+	CHECK_EQ(user.dirty_set, dirty);
+}
+
 int main(void)
 {
 	static const struct format_test tests[] = {
@@ -221,6 +285,7 @@ int main(void)
 		{ "protect_makes_nothing_dirty", protect_makes_nothing_dirty },
 		{ "a_write_during_a_split_is_kept", a_write_during_a_split_is_kept },
 		{ "writes_that_race_are_kept", writes_that_race_are_kept },
+		{ "every_mark_is_told_once", every_mark_is_told_once },
 	};
 
 	return format_suite("npt_ad", tests, ARRAY_LEN(tests));
