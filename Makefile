@@ -54,9 +54,9 @@ host-flags       = -std=gnu11 -O1 -g $(warnings) -Iinclude -iquote vmm/$(ARCH) -
 guest-flags-x86_64  := -mcmodel=small
 guest-flags-aarch64 := -mcmodel=small
 
-# The flags of one source, by where it lives; a fragment may add flags-<directory>.
+# The flags of one source, by where it lives; a fragment may add flags-<directory> and flags-<source>.
 flags-of = $(if $(filter guest/% tests/guests/% bench/guest/%,$(1)),$(guest-flags),$(hypervisor-flags)) \
-	$(flags-$(firstword $(subst /, ,$(1))))
+	$(flags-$(firstword $(subst /, ,$(1)))) $(flags-$(1))
 
 # --- Sources ------------------------------------------------------------------------
 

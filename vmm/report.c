@@ -41,30 +41,95 @@ static const char *human(char text[48], uint64_t bytes)
 	return text;
 }
 
-/* A guest that has forked is told apart from its children. */
-static void print_outcome(const struct vm *vm)
-{
-	char who[32] = "guest";
+/* What a VM came to beside what its space has counted. All in bytes. */
+struct account {
+	struct addr_space_stats stats;
+	uint64_t zeros;            /* mapped, and only read */
+	uint64_t touched;          /* in leaves that have an accessed mark */
+	uint64_t populated[2];     /* of tables, had all RAM been mapped at the start: in 4 KiB pages, in 2 MiB leaves */
+};
 
-	if (vm->number > 0)
-		snprintf(who, sizeof(who), "forked VM %u", vm->number);
-	else if (vm->family->count > 1)
-		snprintf(who, sizeof(who), "first of %u VMs", vm->family->count);
-	log_info("nestling: %s %s, status %lu", who, outcome_name(vm->outcome), vm->guest_status);
+static bool add_touched(const struct npt_leaf *leaf, void *context)
+{
+	uint64_t *touched = context;
+
+	if (leaf->accessed)
+		*touched += npt_level_size(leaf->level);
+	return true;
 }
 
-static void print_memory(const struct vm *vm, const struct addr_space_stats *stats)
+/* How many tables of `level` does RAM take that is mapped whole, by leaves of `largest` where they fit? */
+static uint64_t count_tables(const struct vm *vm, unsigned level, unsigned largest)
 {
-	uint64_t zeros = stats->zero_leaves[0] * npt_level_size(0) + stats->zero_leaves[1] * npt_level_size(1);
-	char promised[48], cost[48], peak[48], tables[48];
+	const uint64_t block = npt_level_size(level + 1);
+	uint64_t count = 0, next = 0;
 
-	log_info("nestling: promised %s; it has cost %s (peak %s) and %s of tables",
-		 human(promised, vm->options.ram), human(cost, stats->resident), human(peak, stats->resident_peak),
-		 human(tables, vm->as.npt.table_bytes));
+	for (size_t i = 0; i < vm->ram_ranges; i++) {
+		uint64_t start = vm->ram[i].start.raw, end = start + vm->ram[i].size;
+		uint64_t first = max_u64(start / block, next), whole = align_up(start, block) / block;
+
+		next = align_up(end, block) / block; /* the range before may have brought the first one */
+		count += next - first;
+		if (level < largest && end / block > whole)
+			count -= end / block - whole;
+	}
+	return count;
+}
+
+static uint64_t populated_tables(const struct vm *vm, unsigned largest)
+{
+	const struct npt *npt = &vm->as.npt;
+	uint64_t bytes = PAGE_SIZE << npt->root_order;
+
+	for (unsigned level = 0; level + 1 < npt->config.levels; level++)
+		bytes += count_tables(vm, level, largest) * PAGE_SIZE;
+	return bytes;
+}
+
+static void settle(struct vm *vm, struct account *account)
+{
+	enum err err;
+
+	account->stats = addr_space_get_stats(&vm->as);
+	account->zeros = account->stats.zero_leaves[0] * npt_level_size(0) + account->stats.zero_leaves[1] * npt_level_size(1);
+	account->touched = 0;
+	err = npt_walk(&vm->as.npt, GPA(0), vm->as.npt.end, add_touched, &account->touched);
+	(void)err; /* a malformed entry has been told of by whoever met it first; what was counted before it stands */
+	for (unsigned i = 0; i < ARRAY_LEN(account->populated); i++)
+		account->populated[i] = populated_tables(vm, i);
+}
+
+/* A line of the bill: what, how much, and what there is to say about it. */
+static void item(const char *what, const char *amount, const char *remark)
+{
+	log_info("nestling:   %-10s %10s%s%s", what, amount, *remark ? "  " : "", remark);
+}
+
+static void item_number(const char *what, uint64_t amount, const char *remark)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%lu", amount);
+	item(what, text, remark);
+}
+
+static void bill_memory(const struct vm *vm, const struct account *account)
+{
+	const struct addr_space_stats *stats = &account->stats;
+	char line[192] = "", amount[48], more[48];
+
+	item("promised", human(amount, vm->options.ram), "");
+	if (account->zeros)
+		text_add(line, sizeof(line), "%s is only read, and one block of zeros", human(more, account->zeros));
+	item("touched", human(amount, account->touched), line);
+	snprintf(line, sizeof(line), "%s at the peak", human(more, stats->resident_peak));
 	if (stats->shared)
-		log_info("nestling: %s more are other VMs' memory", human(cost, stats->shared));
-	if (zeros)
-		log_info("nestling: %s more were only read: one block of zeros stands for them", human(cost, zeros));
+		text_add(line, sizeof(line), "; %s more is other VMs'", human(more, stats->shared));
+	item("resident", human(amount, stats->resident), line);
+	item("tables", human(amount, vm->as.npt.table_bytes), "");
+	snprintf(line, sizeof(line), "and %s of tables ", human(more, account->populated[1]));
+	text_add(line, sizeof(line), "(%s in 4 KiB pages), backed whole at the start", human(more, account->populated[0]));
+	item("populated", human(amount, vm->options.ram), line);
 }
 
 struct counted {
@@ -73,20 +138,22 @@ struct counted {
 };
 
 /* "12 of zeros, 3 of fresh memory": those that happened. */
-static void print_counts(const char *before, const struct counted *counts, size_t size)
+static const char *counts_text(char line[256], const struct counted *counts, size_t size)
 {
-	char line[256] = "";
-
+	line[0] = '\0';
 	for (size_t i = 0; i < size; i++)
 		if (counts[i].count)
-			text_add(line, sizeof(line), "%s%lu %s", line[0] ? ", " : "", counts[i].count, counts[i].what);
-	if (line[0])
-		log_info("nestling: %s: %s", before, line);
+			text_add(line, 256, "%s%lu %s", line[0] ? ", " : "", counts[i].count, counts[i].what);
+	return line;
 }
 
-static void print_events(const struct vm *vm, const struct addr_space_stats *stats)
+static void bill_events(const struct vm *vm, const struct addr_space_stats *stats)
 {
 	const struct vm_exit_counts *exits = &vm->exits;
+	const struct counted kinds[] = {
+		{ exits->fault, "faults" }, { exits->hypercall, "hypercalls" }, { exits->pio, "port I/O" },
+		{ exits->mmio, "MMIO" },    { exits->other, "other" },
+	};
 	const struct counted handled[] = {
 		{ stats->handled_fresh, "got fresh memory" },
 		{ stats->handled_zero, "read zeros" },
@@ -101,13 +168,35 @@ static void print_events(const struct vm *vm, const struct addr_space_stats *sta
 		{ stats->split, "leaves split" },
 		{ stats->discarded >> 10, "KiB given back" },
 		{ stats->reclaimed >> 10, "KiB taken back" },
-		{ stats->flush_instructions, "flush instructions" },
 	};
+	char line[256];
 
-	log_info("nestling: %lu exits: %lu faults, %lu hypercalls, %lu port I/O, %lu MMIO, %lu other", exits->total,
-		 exits->fault, exits->hypercall, exits->pio, exits->mmio, exits->other);
-	print_counts("faults", handled, ARRAY_LEN(handled));
-	print_counts("memory", changes, ARRAY_LEN(changes));
+	item_number("exits", exits->total, counts_text(line, kinds, ARRAY_LEN(kinds)));
+	item_number("faults", stats->faults[FAULT_HANDLED], counts_text(line, handled, ARRAY_LEN(handled)));
+	item_number("flushes", stats->flush_instructions, counts_text(line, changes, ARRAY_LEN(changes)));
+}
+
+/* Of a forked VM, one line: there may be fifteen. */
+static void print_fork(const struct vm *vm, const struct account *account)
+{
+	const struct addr_space_stats *stats = &account->stats;
+	char own[48], peak[48], shared[48], tables[48];
+
+	log_info("nestling: forked VM %u %s, status %lu: %s its own (peak %s), %s shared, %s of tables, %lu exits",
+		 vm->number, outcome_name(vm->outcome), vm->guest_status, human(own, stats->resident),
+		 human(peak, stats->resident_peak), human(shared, stats->shared), human(tables, vm->as.npt.table_bytes),
+		 vm->exits.total);
+}
+
+static void print_bill(const struct vm *vm, const struct account *account)
+{
+	char who[32] = "guest";
+
+	if (vm->family->count > 1)
+		snprintf(who, sizeof(who), "first of %u VMs", vm->family->count);
+	log_info("nestling: %s %s, status %lu", who, outcome_name(vm->outcome), vm->guest_status);
+	bill_memory(vm, account);
+	bill_events(vm, &account->stats);
 }
 
 static void add_setup(const struct vm *vm, char *json, size_t size)
@@ -119,14 +208,17 @@ static void add_setup(const struct vm *vm, char *json, size_t size)
 		 vm->as.npt.config.hw_ad ? "hardware" : "software", vm->options.ram);
 }
 
-static void add_memory(const struct vm *vm, const struct addr_space_stats *stats, char *json, size_t size)
+static void add_memory(const struct vm *vm, const struct account *account, char *json, size_t size)
 {
+	const struct addr_space_stats *stats = &account->stats;
 	const uint64_t *leaves = vm->as.npt.leaves;
 
-	text_add(json, size, "\"resident\":%lu,\"resident_peak\":%lu,\"shared\":%lu,\"table_bytes\":%lu,"
-		 "\"leaves\":{\"4k\":%lu,\"2m\":%lu,\"1g\":%lu},\"zero_page_leaves\":%lu,",
-		 stats->resident, stats->resident_peak, stats->shared, vm->as.npt.table_bytes, leaves[0], leaves[1],
-		 leaves[2], stats->zero_leaves[0] + stats->zero_leaves[1]);
+	text_add(json, size, "\"touched\":%lu,\"resident\":%lu,\"resident_peak\":%lu,\"shared\":%lu,\"table_bytes\":%lu,"
+		 "\"leaves\":{\"4k\":%lu,\"2m\":%lu,\"1g\":%lu},\"zero_page_leaves\":%lu,\"zero_bytes\":%lu,"
+		 "\"populated\":{\"resident\":%lu,\"table_bytes\":%lu,\"table_bytes_4k\":%lu},",
+		 account->touched, stats->resident, stats->resident_peak, stats->shared, vm->as.npt.table_bytes,
+		 leaves[0], leaves[1], leaves[2], stats->zero_leaves[0] + stats->zero_leaves[1], account->zeros,
+		 vm->options.ram, account->populated[1], account->populated[0]);
 }
 
 static void add_faults(const struct vm *vm, const struct addr_space_stats *stats, char *json, size_t size)
@@ -160,24 +252,26 @@ static void add_end(const struct vm *vm, char *json, size_t size)
 		 vm->guest_status, outcome_name(vm->outcome));
 }
 
-static void print_json(const struct vm *vm, const struct addr_space_stats *stats)
+static void print_json(const struct vm *vm, const struct account *account)
 {
 	static char json[REPORT_MAX];
 
 	strcpy(json, "report: {");
 	add_setup(vm, json, sizeof(json));
-	add_memory(vm, stats, json, sizeof(json));
-	add_faults(vm, stats, json, sizeof(json));
+	add_memory(vm, account, json, sizeof(json));
+	add_faults(vm, &account->stats, json, sizeof(json));
 	add_end(vm, json, sizeof(json));
 	console_write(json, strlen(json));
 }
 
 void report_print(struct vm *vm)
 {
-	struct addr_space_stats stats = addr_space_get_stats(&vm->as);
+	struct account account;
 
-	print_outcome(vm);
-	print_memory(vm, &stats);
-	print_events(vm, &stats);
-	print_json(vm, &stats);
+	settle(vm, &account);
+	if (vm->number > 0)
+		print_fork(vm, &account);
+	else
+		print_bill(vm, &account);
+	print_json(vm, &account);
 }

@@ -200,6 +200,12 @@ def judge_consistency(report: dict, backend: Backend) -> list[str]:
             "leaves map what is resident, shared or zeros": rest == 0 and 0 <= large <= leaves["2m"]
             and large <= report["zero_page_leaves"],
             "resident_peak is a peak": report["resident_peak"] >= report["resident"],
+            "what is touched is mapped": 0 <= report["touched"] <= mapped and report["touched"] % PAGE == 0,
+            "zeros are what is nobody's": report["zero_bytes"] == zeros,
+            "populated is what populating costs": report["populated"]["resident"] == report["guest_ram"]
+            and report["populated"]["table_bytes"] <= report["populated"]["table_bytes_4k"]
+            and (report["resident"] != leaves["2m"] * LEAF_SIZES["2m"] or report["resident"] != report["guest_ram"]
+                 or report["table_bytes"] == report["populated"]["table_bytes"]),
             "tables are whole pages": report["table_bytes"] > 0 and report["table_bytes"] % PAGE == 0,
             "what faults came to adds up": sum(handled[name] for name in HANDLED) == faults["handled"],
             "each page that faults gave is there": not plain or given == report["resident"] == report["resident_peak"],
