@@ -24,8 +24,10 @@ struct hypercall {
 	uint64_t arg[HYPERCALL_ARGS];
 };
 
+/* 64 bytes, for VM_EXIT_RING of them are kept. */
 struct vm_exit {
-	enum vm_exit_kind kind;
+	uint8_t kind;    /* enum vm_exit_kind */
+	uint8_t outcome; /* enum fault_outcome, when a VM_EXIT_FAULT has been served */
 	uint64_t reason; /* the hardware's own code, for diagnosis */
 	uint64_t pc;     /* of the guest */
 	union {
@@ -34,5 +36,6 @@ struct vm_exit {
 		struct hypercall hypercall;
 	};
 };
+_Static_assert(sizeof(struct vm_exit) == 64, "struct vm_exit");
 
 #endif

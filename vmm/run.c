@@ -6,6 +6,8 @@
 #include "include/log.h"
 #include "mm/frame.h"
 #include "vmm/hypercall.h"
+#include "vmm/text.h"
+#include "vmm/watch.h"
 
 /*
  * Of accesses that nothing answers, and of those that are denied, so many are told; a guest must not flood the console.
@@ -48,13 +50,6 @@ void vm_io(struct vm *vm, struct io_access *io)
 		log_warn("vm: guest %s %s %#lx, where no device is%s", io->write ? "wrote to" : "read",
 			 io->space == IO_PORT ? "port" : "address", io->addr,
 			 vm->stray_io == STRAY_IO_TOLD ? "; no more of these will be told" : "");
-}
-
-static const char *access_text(unsigned access)
-{
-	if (access & NPT_X)
-		return "execution";
-	return access & NPT_W ? "write" : "read";
 }
 
 /* What is wrong with the access, into `text`. */
@@ -122,13 +117,14 @@ static RARE void fault_not_handled(struct vcpu *vcpu, const struct vm_exit *exit
 		fault_ends(vcpu, exit, outcome);
 }
 
-static void handle_fault(struct vcpu *vcpu, const struct vm_exit *exit)
+static void handle_fault(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	struct vm *vm = vcpu->vm;
 	enum fault_outcome outcome;
 
 	vm->exits.fault++;
 	outcome = addr_space_handle_fault(&vm->as, &exit->fault);
+	exit->outcome = (uint8_t)outcome;
 	if (outcome != FAULT_HANDLED)
 		fault_not_handled(vcpu, exit, outcome);
 }
@@ -179,27 +175,10 @@ static RARE void handle_other(struct vcpu *vcpu, struct vm_exit *exit)
 	}
 }
 
-static RARE void trace(struct vcpu *vcpu, const struct vm_exit *exit)
-{
-	char what[192];
-
-	if (exit->kind == VM_EXIT_FAULT) {
-		log_info("trace: %lu pc %#lx %s fault at %#lx%s", vcpu->vm->exits.total, exit->pc,
-			 access_text(exit->fault.access), exit->fault.gpa.raw,
-			 exit->fault.on_guest_walk ? " by a page walk" : "");
-		return;
-	}
-	arch_exit_describe(vcpu, exit, what, sizeof(what));
-	log_info("trace: %lu pc %#lx %s", vcpu->vm->exits.total, exit->pc, what);
-}
-
 bool vm_handle_exit(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	struct vm *vm = vcpu->vm;
 
-	vm->exits.total++;
-	if (vm->options.trace)
-		trace(vcpu, exit);
 	switch (exit->kind) {
 	case VM_EXIT_FAULT:
 		handle_fault(vcpu, exit);
@@ -214,6 +193,8 @@ bool vm_handle_exit(struct vcpu *vcpu, struct vm_exit *exit)
 		handle_other(vcpu, exit);
 		break;
 	}
+	if (vm->watched)
+		vm_watch(vcpu, exit);
 	return vm->outcome == VM_RUNNING;
 }
 

@@ -6,6 +6,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "npt/npt.h"
+
+const char *access_text(unsigned access)
+{
+	if (access & NPT_X)
+		return "execution";
+	return access & NPT_W ? "write" : "read";
+}
+
 void text_add(char *text, size_t size, const char *fmt, ...)
 {
 	size_t used = strnlen(text, size);

@@ -5,6 +5,9 @@
 
 #include <stddef.h>
 
+/* What an access wants, in a word: bits of enum npt_prot. */
+const char *access_text(unsigned access);
+
 /* Append to the text in a buffer of `size` bytes; what does not fit is cut. */
 void text_add(char *text, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 

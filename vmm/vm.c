@@ -12,6 +12,7 @@
 #include "vmm/elf.h"
 #include "vmm/linux_image.h"
 #include "vmm/report.h"
+#include "vmm/watch.h"
 
 static const char *const policy_names[ALLOC_POLICIES] = {
 	[ALLOC_LAZY_4K] = "4k",     [ALLOC_LAZY_64K] = "64k",        [ALLOC_LAZY_2M] = "2m",
@@ -82,8 +83,9 @@ static enum err promise_ram(struct vm *vm)
 	return ERR_OK;
 }
 
-#define VM_ORDER (sizeof(struct vm) > PAGE_SIZE)
+enum { VM_ORDER = 3 };
 _Static_assert(sizeof(struct vm) <= PAGE_SIZE << VM_ORDER, "VM_ORDER");
+_Static_assert(sizeof(struct vm) > PAGE_SIZE << (VM_ORDER - 1), "VM_ORDER");
 
 /* All zero but for what it is part of. */
 static enum err alloc_vm(struct vm_family *family, struct vm **out)
@@ -118,6 +120,7 @@ enum err vm_new(struct vm_family *family, const struct vm_options *options)
 		return err;
 	}
 	vm->options = *options;
+	vm->watched = vm_is_watched(options);
 	err = new_space(vm);
 	if (err != ERR_OK)
 		goto free_vm;
@@ -150,6 +153,7 @@ enum err vm_fork(struct vm *parent, unsigned *number)
 	if (err != ERR_OK)
 		return err;
 	child->options = parent->options;
+	child->watched = parent->watched;
 	memcpy(child->ram, parent->ram, sizeof(child->ram));
 	child->ram_ranges = parent->ram_ranges;
 	child->inject_denied = parent->inject_denied;

@@ -44,9 +44,13 @@ struct vm_exit_counts {
 	uint64_t total, fault, mmio, pio, hypercall, other;
 };
 
+/* As many exits as are kept, for whoever asks what came before the last one. A power of two. */
+#define VM_EXIT_RING 256
+
 struct vcpu {
 	struct vcpu_arch arch; /* first: the world switches count on it */
 	struct vm *vm;
+	struct vm_exit ring[VM_EXIT_RING]; /* number n of exits.total, from 1 on, is in slot (n - 1) % VM_EXIT_RING */
 };
 
 /*
@@ -75,6 +79,7 @@ struct vm {
 	unsigned number;          /* in its family: 0 is the first one */
 	hpa_t memory;             /* the block of frames that this structure is in */
 	struct vm_exit_counts exits;
+	bool watched;             /* vm_watch is called after each exit: somebody traces, or draws */
 	bool inject_denied;       /* an access that an area denies does not end the run: the guest gets a fault */
 	unsigned stray_io;        /* accesses that no device claimed; the first few are told */
 	unsigned stray_faults;    /* accesses that were denied, and injected; the same */
@@ -114,7 +119,13 @@ static inline bool vm_is_ram(const struct vm *vm, gpa_t start, uint64_t size)
 /* Run until the guest ends; vm->outcome says how. */
 void vm_run(struct vm *vm);
 
-/* The other half of arch_vcpu_run: serve an exit. False: the run has ended. */
+/* The other half of arch_vcpu_run: count an exit, and get the place to tell of it in; all in there is to be set. */
+static inline struct vm_exit *vm_new_exit(struct vcpu *vcpu)
+{
+	return &vcpu->ring[vcpu->vm->exits.total++ % VM_EXIT_RING];
+}
+
+/* And serve it. False: the run has ended. */
 bool vm_handle_exit(struct vcpu *vcpu, struct vm_exit *exit);
 
 /* End the run. The first end stands. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/served.h"
 
 #include "vmm/aarch64/exit.c"
 #include "vmm/aarch64/esr.c"

@@ -11,6 +11,7 @@
 #include "vmm/riscv64/walk.c"
 
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/served.h"
 
 #define RAM_SIZE MIB(64)
 

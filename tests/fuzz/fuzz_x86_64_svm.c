@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/served.h"
 
 #define GUEST_CR4 UINT64_C(0x3007ff)
 

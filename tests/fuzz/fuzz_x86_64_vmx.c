@@ -3,6 +3,7 @@
 #include "vmm/x86_64/vmx/exit.c"
 
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/served.h"
 
 static struct host_rng rng;
 static uint64_t reason, qualification, rip;

@@ -9,13 +9,12 @@
 	.text
 
 /*
- * void arch_vcpu_run(struct vcpu *vcpu): run the guest; decode_exit says of each exit what it was, and vm_handle_exit,
- * whether to go on. The guest's registers are in the vCPU by then, so what these two do with ours needs no saving.
+ * void arch_vcpu_run(struct vcpu *vcpu): run the guest; vcpu_exit says of each exit whether to go on. The guest's registers
+ * are in the vCPU by then, so what it does with ours needs no saving.
  *
- * The frame holds what a function may not change, and the exit; below it two registers are put on the way out.
+ * The frame holds what a function may not change; below it two registers are put on the way out.
  */
-#define FRAME_EXIT 96
-#define FRAME_SIZE (FRAME_EXIT + VM_EXIT_SIZE)
+#define FRAME_SIZE 96
 
 	.globl	arch_vcpu_run
 	.hidden	arch_vcpu_run
@@ -100,14 +99,10 @@ guest_exit:
 	mrs	x5, spsr_el2
 	stp	x4, x5, [x0, #VCPU_PC]
 
-	mov	x19, x0
-	add	x1, sp, #FRAME_EXIT
-	bl	decode_exit
-	mov	x0, x19
-	add	x1, sp, #FRAME_EXIT
-	bl	vm_handle_exit
+	mov	x1, x2
+	bl	vcpu_exit
 	tst	w0, #0xff
-	mov	x0, x19
+	mrs	x0, tpidr_el2
 	b.ne	enter
 
 	ldp	x19, x20, [sp, #16]

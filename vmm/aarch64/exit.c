@@ -14,8 +14,8 @@
 /* Interrupts in a row, without an instruction of the guest's between them, that are put up with. */
 #define INTERRUPTS_IN_A_ROW 64
 
-/* Where arch_vcpu_run (entry.S) goes on. */
-void decode_exit(struct vcpu *vcpu, struct vm_exit *exit, uint64_t vector);
+/* Where arch_vcpu_run (entry.S) goes on. False: the run has ended. */
+bool vcpu_exit(struct vcpu *vcpu, uint64_t vector);
 
 void skip_instruction(struct vcpu_arch *arch)
 {
@@ -160,7 +160,7 @@ static void decode_sync(struct vcpu *vcpu, struct vm_exit *exit)
 	}
 }
 
-void decode_exit(struct vcpu *vcpu, struct vm_exit *exit, uint64_t vector)
+static void decode_exit(struct vcpu *vcpu, struct vm_exit *exit, uint64_t vector)
 {
 	vcpu->arch.vector = vector;
 	exit->pc = vcpu->arch.pc;
@@ -170,6 +170,14 @@ void decode_exit(struct vcpu *vcpu, struct vm_exit *exit, uint64_t vector)
 		exit->kind = VM_EXIT_ARCH;
 		exit->reason = vector;
 	}
+}
+
+bool vcpu_exit(struct vcpu *vcpu, uint64_t vector)
+{
+	struct vm_exit *exit = vm_new_exit(vcpu);
+
+	decode_exit(vcpu, exit, vector);
+	return vm_handle_exit(vcpu, exit);
 }
 
 /* --- Serving -------------------------------------------------------------------------------------------------------- */

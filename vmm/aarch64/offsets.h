@@ -3,8 +3,6 @@
 #ifndef NESTLING_VMM_AARCH64_OFFSETS_H
 #define NESTLING_VMM_AARCH64_OFFSETS_H
 
-#define VM_EXIT_SIZE 64 /* keeps the stack aligned to 16 */
-
 #define VCPU_X(n) (8 * (n))
 #define VCPU_PC   256
 

@@ -12,7 +12,6 @@
 
 #define EM_AARCH64 183
 
-_Static_assert(sizeof(struct vm_exit) == VM_EXIT_SIZE, "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.x[30]) == VCPU_X(30), "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.pc) == VCPU_PC, "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.pstate) == VCPU_PC + 8, "offsets.h");

@@ -62,13 +62,12 @@
 	.endm
 
 /*
- * void arch_vcpu_run(struct vcpu *vcpu): run the guest; vcpu_decode says of each exit what it was, and vm_handle_exit,
- * whether to go on. The guest's registers are in the vCPU by then, so what these two do with ours needs no saving.
+ * void arch_vcpu_run(struct vcpu *vcpu): run the guest; vcpu_exit says of each exit whether to go on. The guest's registers
+ * are in the vCPU by then, so what it does with ours needs no saving.
  *
- * The stack from sp up: what a function may not change; the exit.
+ * The frame holds what a function may not change.
  */
-#define FRAME_EXIT 112
-#define FRAME_SIZE (FRAME_EXIT + VM_EXIT_SIZE)
+#define FRAME_SIZE 112
 
 	.globl	arch_vcpu_run
 	.hidden	arch_vcpu_run
@@ -103,11 +102,7 @@ guest_exit:
 	ld	sp, VCPU_HOST_SP(a0)
 
 	mv	s0, a0
-	addi	a1, sp, FRAME_EXIT
-	call	vcpu_decode
-	mv	a0, s0
-	addi	a1, sp, FRAME_EXIT
-	call	vm_handle_exit
+	call	vcpu_exit
 	mv	t0, a0
 	mv	a0, s0
 	bnez	t0, enter

@@ -134,7 +134,7 @@ static __attribute__((cold, noinline)) void decode_other(struct vcpu *vcpu, stru
 	}
 }
 
-void vcpu_decode(struct vcpu *vcpu, struct vm_exit *exit)
+static void vcpu_decode(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	uint64_t cause = csr_read(CSR_SCAUSE);
 
@@ -156,6 +156,14 @@ void vcpu_decode(struct vcpu *vcpu, struct vm_exit *exit)
 	default:
 		decode_other(vcpu, exit);
 	}
+}
+
+bool vcpu_exit(struct vcpu *vcpu)
+{
+	struct vm_exit *exit = vm_new_exit(vcpu);
+
+	vcpu_decode(vcpu, exit);
+	return vm_handle_exit(vcpu, exit);
 }
 
 /*

@@ -49,9 +49,9 @@ extern struct riscv_features riscv_features;
 /* features.c: fill in riscv_features. False: not one mode of hgatp that we know. */
 bool riscv_find_features(void);
 
-/* entry.S: the vector that a trap takes to HS-mode; exit.c: what becomes of the guest's. */
+/* entry.S: the vector that a trap takes to HS-mode; exit.c: what becomes of the guest's. False: the run has ended. */
 extern const char guest_exit[];
-void vcpu_decode(struct vcpu *vcpu, struct vm_exit *exit);
+bool vcpu_exit(struct vcpu *vcpu);
 
 /*
  * fetch.c: read the instruction at a virtual address of the guest's, as the hart would fetch it; 16 bits of it if it is a

@@ -14,7 +14,6 @@
 /* What an address in an entry can hold: 44 bits of page number. RISC-V Privileged, "Sv39", "Sv48", "Sv57". */
 #define HPA_BITS 56
 
-_Static_assert(sizeof(struct vm_exit) == VM_EXIT_SIZE, "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.gpr[31]) == VCPU_GPR(31), "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.pc) == VCPU_PC, "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.host_sp) == VCPU_HOST_SP, "offsets.h");

@@ -3,8 +3,6 @@
 #ifndef NESTLING_VMM_X86_64_OFFSETS_H
 #define NESTLING_VMM_X86_64_OFFSETS_H
 
-#define VM_EXIT_SIZE 64 /* keeps the stack aligned to 16 */
-
 #define VCPU_RAX 0
 #define VCPU_RCX 8
 #define VCPU_RDX 16

@@ -24,7 +24,6 @@
 _Static_assert(offsetof(struct vcpu, arch.gpr[RAX]) == VCPU_RAX, "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.gpr[RDI]) == VCPU_RDI, "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.gpr[R15]) == VCPU_R15, "offsets.h");
-_Static_assert(sizeof(struct vm_exit) == VM_EXIT_SIZE, "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.svm.vmcb_pa) == VCPU_SVM_VMCB_PA, "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.svm.host_vmcb_pa) == VCPU_SVM_HOST_VMCB_PA, "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.vmx.launched) == VCPU_VMX_LAUNCHED, "offsets.h");

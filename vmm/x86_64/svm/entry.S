@@ -12,12 +12,11 @@
 	.text
 
 /*
- * void svm_run(struct vcpu *vcpu): run the guest; svm_decode says of each exit what it was, and vm_handle_exit, whether
- * to go on. The guest's registers are in the vCPU by then, so what these two do with ours needs no saving.
+ * void svm_run(struct vcpu *vcpu): run the guest; svm_exit says of each exit whether to go on. The guest's registers are
+ * in the vCPU by then, so what it does with ours needs no saving.
  *
- * The stack from RSP up: the exit; the vCPU; what the caller's are.
+ * The stack from RSP up: the vCPU; what the caller's are.
  */
-#define FRAME_VCPU VM_EXIT_SIZE
 
 	.globl	svm_run
 	.hidden	svm_run
@@ -30,7 +29,6 @@ svm_run:
 	pushq	%r14
 	pushq	%r15
 	pushq	%rdi
-	subq	$VM_EXIT_SIZE, %rsp
 
 enter:	/* RDI is the vCPU */
 	movq	VCPU_SVM_VMCB_PA(%rdi), %rax
@@ -55,7 +53,7 @@ enter:	/* RDI is the vCPU */
 	vmsave	%rax
 
 	/* RAX is again what it was at VMRUN, GIF is clear, the guest's RAX is in the VMCB. */
-	movq	FRAME_VCPU(%rsp), %rax
+	movq	(%rsp), %rax
 	movq	%rcx, VCPU_RCX(%rax)
 	movq	%rdx, VCPU_RDX(%rax)
 	movq	%rbx, VCPU_RBX(%rax)
@@ -75,17 +73,12 @@ enter:	/* RDI is the vCPU */
 	vmload	%rax
 	stgi
 
-	movq	%rdi, %rbx
-	movq	%rsp, %rsi
-	call	svm_decode
-	movq	%rbx, %rdi
-	movq	%rsp, %rsi
-	call	vm_handle_exit
-	movq	%rbx, %rdi
+	call	svm_exit
+	movq	(%rsp), %rdi
 	testb	%al, %al
 	jne	enter
 
-	addq	$VM_EXIT_SIZE + 8, %rsp
+	popq	%rdi
 	popq	%r15
 	popq	%r14
 	popq	%r13

@@ -125,6 +125,14 @@ void svm_decode(struct vcpu *vcpu, struct vm_exit *exit)
 	}
 }
 
+bool svm_exit(struct vcpu *vcpu)
+{
+	struct vm_exit *exit = vm_new_exit(vcpu);
+
+	svm_decode(vcpu, exit);
+	return vm_handle_exit(vcpu, exit);
+}
+
 void svm_inject(struct vmcb *vmcb, enum vector vector)
 {
 	vmcb->event_inj = (uint64_t)vector | EVENT_EXCEPTION << 8 | EVENT_VALID;

@@ -12,12 +12,11 @@
 	.text
 
 /*
- * void vmx_run(struct vcpu *vcpu): run the guest; vmx_decode says of each exit what it was, and vm_handle_exit, whether
- * to go on. The guest's registers are in the vCPU by then, so what these two do with ours needs no saving.
+ * void vmx_run(struct vcpu *vcpu): run the guest; vmx_exit says of each exit whether to go on. The guest's registers are
+ * in the vCPU by then, so what it does with ours needs no saving.
  *
- * The stack from RSP up: the exit; the vCPU; what the caller's are.
+ * The stack from RSP up: the vCPU; what the caller's are.
  */
-#define FRAME_VCPU VM_EXIT_SIZE
 
 	.globl	vmx_run
 	.hidden	vmx_run
@@ -30,11 +29,10 @@ vmx_run:
 	pushq	%r14
 	pushq	%r15
 	pushq	%rdi
-	subq	$VM_EXIT_SIZE, %rsp
 
 	/* Whoever makes another VMCS the current one meanwhile puts this one back. */
 	call	vmx_load
-	movq	FRAME_VCPU(%rsp), %rdi
+	movq	(%rsp), %rdi
 	movl	$VMCS_HOST_RSP, %eax
 	vmwrite	%rsp, %rax
 
@@ -60,18 +58,16 @@ enter:	/* RDI is the vCPU */
 
 	/* VMfail: the host's state is as before, the general registers are the guest's. */
 not_entered:
-	movq	FRAME_VCPU(%rsp), %rdi
-	movq	%rsp, %rsi
+	movq	(%rsp), %rdi
 	call	vmx_refused
-	movq	FRAME_VCPU(%rsp), %rbx
-	jmp	handle
+	jmp	handled
 
 	/* HOST_RIP: the stack is as at the entry, all general registers but RSP are the guest's. */
 	.globl	vmx_exit_point
 	.hidden	vmx_exit_point
 vmx_exit_point:
 	pushq	%rdi
-	movq	FRAME_VCPU + 8(%rsp), %rdi
+	movq	8(%rsp), %rdi
 	movq	%rax, VCPU_RAX(%rdi)
 	movq	%rcx, VCPU_RCX(%rdi)
 	movq	%rdx, VCPU_RDX(%rdi)
@@ -88,18 +84,13 @@ vmx_exit_point:
 	movq	%r15, VCPU_R15(%rdi)
 	popq	VCPU_RDI(%rdi)
 
-	movq	%rdi, %rbx
-	movq	%rsp, %rsi
-	call	vmx_decode
-handle:	/* RBX is the vCPU */
-	movq	%rbx, %rdi
-	movq	%rsp, %rsi
-	call	vm_handle_exit
-	movq	%rbx, %rdi
+	call	vmx_exit
+handled:
+	movq	(%rsp), %rdi
 	testb	%al, %al
 	jne	enter
 
-	addq	$VM_EXIT_SIZE + 8, %rsp
+	popq	%rdi
 	popq	%r15
 	popq	%r14
 	popq	%r13
@@ -111,7 +102,7 @@ handle:	/* RBX is the vCPU */
 	/* A first entry. */
 launch:
 	pushq	%rax
-	movq	FRAME_VCPU + 8(%rsp), %rax
+	movq	8(%rsp), %rax
 	movb	$1, VCPU_VMX_LAUNCHED(%rax)
 	popq	%rax
 	vmlaunch

@@ -78,12 +78,14 @@ static _Noreturn __attribute__((cold, noinline)) void nested_entry_malformed(str
 	panic("vmx: EPT misconfiguration at gpa %#lx:%s", gpa.raw, walk);
 }
 
-void vmx_refused(struct vcpu *vcpu, struct vm_exit *exit)
+bool vmx_refused(struct vcpu *vcpu)
 {
-	(void)vcpu;
+	struct vm_exit *exit = vm_new_exit(vcpu);
+
 	exit->kind = VM_EXIT_REFUSED;
 	exit->reason = VMX_NOT_ENTERED;
 	exit->pc = vmread(GUEST_RIP);
+	return vm_handle_exit(vcpu, exit);
 }
 
 void vmx_decode(struct vcpu *vcpu, struct vm_exit *exit)
@@ -113,6 +115,14 @@ void vmx_decode(struct vcpu *vcpu, struct vm_exit *exit)
 	default:
 		exit->kind = exit->reason & EXIT_REASON_ENTRY_FAILED ? VM_EXIT_REFUSED : VM_EXIT_ARCH;
 	}
+}
+
+bool vmx_exit(struct vcpu *vcpu)
+{
+	struct vm_exit *exit = vm_new_exit(vcpu);
+
+	vmx_decode(vcpu, exit);
+	return vm_handle_exit(vcpu, exit);
 }
 
 void vmx_finish_io(struct vcpu *vcpu, const struct vm_exit *exit)

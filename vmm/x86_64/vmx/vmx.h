@@ -37,10 +37,11 @@ void vmx_write_controls(const struct vm *vm, uint64_t eptp);
 void vmx_write_host_state(void);
 void vmx_write_guest_state(const struct entry_state *entry);
 
-/* exit.c */
+/* exit.c; the first two are for entry.S: false: the run has ended. */
+bool vmx_exit(struct vcpu *vcpu);
+bool vmx_refused(struct vcpu *vcpu);
 void vmx_decode(struct vcpu *vcpu, struct vm_exit *exit);
 #define VMX_NOT_ENTERED UINT64_MAX /* exit->reason when VMLAUNCH or VMRESUME itself failed */
-void vmx_refused(struct vcpu *vcpu, struct vm_exit *exit);
 void vmx_finish_io(struct vcpu *vcpu, const struct vm_exit *exit);
 void vmx_finish_hypercall(struct vcpu *vcpu, uint64_t result);
 
