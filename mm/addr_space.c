@@ -159,9 +159,10 @@ void release_leaf(struct removal *removal, hpa_t hpa, unsigned level)
 	as->stats.shared -= npt_level_size(level) - owned;
 }
 
-static void leaf_gone(struct npt_gather *gather, hpa_t hpa, unsigned level)
+static void leaves_gone(struct npt_gather *gather, hpa_t hpa, unsigned level, uint64_t count)
 {
-	release_leaf(CONTAINER_OF(gather, struct removal, gather), hpa, level);
+	for (; count > 0; count--, hpa.raw += npt_level_size(level))
+		release_leaf(CONTAINER_OF(gather, struct removal, gather), hpa, level);
 }
 
 void removal_init(struct removal *removal, struct addr_space *as)
@@ -172,7 +173,7 @@ void removal_init(struct removal *removal, struct addr_space *as)
 
 void remove_leaves(struct removal *removal, uint64_t start, uint64_t end, bool owned)
 {
-	removal->gather.leaf_gone = owned ? leaf_gone : NULL;
+	removal->gather.leaves_gone = owned ? leaves_gone : NULL;
 	if (npt_unmap(&removal->as->npt, GPA(start), end - start, &removal->gather) != ERR_OK)
 		panic("addr_space: malformed entry in [%#lx, %#lx)", start, end);
 }

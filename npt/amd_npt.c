@@ -9,7 +9,7 @@
  *
  * Level 0 is a PTE, 1 a PDE, 2 a PDPE, 3 a PML4E, 4 a PML5E.
  */
-#include "npt/instance.h"
+#include "npt/walk.h"
 
 #define LM_PRESENT  BIT(0)
 #define LM_WRITE    BIT(1)
@@ -158,13 +158,14 @@ static inline uint64_t host_table(hpa_t table)
 }
 
 #define LM_FORMAT_COMMON                                                                                              \
-	.min_levels = 4, .max_levels = 5, .max_gpa_bits = 57, .max_hpa_bits = 52, .address = LM_ADDR,                 \
+	.min_levels = 4, .max_levels = 5, .max_gpa_bits = 57, .max_hpa_bits = 52,                                      \
 	.marks_of_hardware = LM_ACCESSED | LM_DIRTY, .check = lm_check, .attr = lm_attr,                   \
 	.marks = lm_marks, .set = lm_set, .hidden = lm_hidden, .hide = lm_hide, .show = lm_show, .shrink = lm_shrink
 
 static const struct npt_format amd_format = {
 	LM_FORMAT_COMMON,
 	.name = amd_name,
+	.page = { .unlike = LM_PRESENT | LM_USER, .like = LM_PRESENT | LM_USER, .address = LM_ADDR },
 	.table = amd_table,
 	.kind = amd_kind,
 	.leaf = amd_leaf,
@@ -173,6 +174,7 @@ static const struct npt_format amd_format = {
 static const struct npt_format host_format = {
 	LM_FORMAT_COMMON,
 	.name = host_name,
+	.page = { .unlike = LM_PRESENT, .like = LM_PRESENT, .address = LM_ADDR },
 	.table = host_table,
 	.kind = host_kind,
 	.leaf = lm_leaf,

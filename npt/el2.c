@@ -9,7 +9,7 @@
  *
  * Level 0 is the manual's level 3, 1 its level 2, 2 its level 1, 3 its level 0.
  */
-#include "npt/instance.h"
+#include "npt/walk.h"
 
 #define S1_VALID      BIT(0)
 #define S1_TABLE      BIT(1) /* table at the upper levels, page at the last one */
@@ -118,7 +118,7 @@ static const struct npt_format s1_format = {
 	.max_gpa_bits = 48,
 	.max_hpa_bits = 48,
 	.break_before_make = true,
-	.address = S1_ADDR,
+	.page = { .unlike = S1_VALID | S1_TABLE, .like = S1_VALID | S1_TABLE, .address = S1_ADDR },
 	.kind = s1_kind,
 	.check = s1_check,
 	.table = s1_table,

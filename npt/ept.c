@@ -5,7 +5,7 @@
  *
  * Level 0 is an EPT PTE, 1 a PDE, 2 a PDPTE, 3 a PML4E, 4 a PML5E.
  */
-#include "npt/instance.h"
+#include "npt/walk.h"
 
 enum {
 	EPT_MEMTYPE_SHIFT = 3, /* bits 5:3 of a leaf */
@@ -145,7 +145,7 @@ static const struct npt_format ept_format = {
 	.max_levels = 5,
 	.max_gpa_bits = 57,
 	.max_hpa_bits = 52,
-	.address = EPT_ADDR,
+	.page = { .unlike = EPT_READ | EPT_MEMTYPE, .like = EPT_READ | EPT_WRITE_BACK, .address = EPT_ADDR },
 	.marks_of_hardware = EPT_ACCESSED | EPT_DIRTY,
 	.kind = ept_kind,
 	.check = ept_check,

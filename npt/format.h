@@ -24,9 +24,8 @@ struct npt_format {
 	unsigned max_gpa_bits, max_hpa_bits;
 	/* Replacing a valid entry by another valid one goes through an invalid entry and a flush (Arm). */
 	bool break_before_make;
-	/* The bits that hold the address of a table or a 4 KiB page, and how far to shift them up to get it. */
-	uint64_t address;
-	unsigned address_shift;
+	/* What pages look like. The address bits are those of a table's entry, too. */
+	struct npt_page_format page;
 	/* The bits that hardware sets by itself in a leaf, where it keeps the marks; 0 where it never does. */
 	uint64_t marks_of_hardware;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What all nested page-table formats have in common and the engine need not be compiled per format for. */
+/* Questions about one address, and the gathering of what CPUs must forget. */
 #include "npt/npt.h"
 
 #include "npt/engine.h"
@@ -23,6 +23,24 @@ enum err npt_query(const struct npt *npt, gpa_t gpa, struct npt_leaf *leaf)
 	switch (npt_find(npt, gpa, &cursor)) {
 	case NPT_LEAF:
 		npt_decode(npt, &cursor, gpa, leaf);
+		return ERR_OK;
+	case NPT_EMPTY:
+		return ERR_NOT_FOUND;
+	default:
+		return ERR_CORRUPT;
+	}
+}
+
+enum err npt_translate_slowly(const struct npt *npt, gpa_t gpa, hpa_t *hpa)
+{
+	struct npt_cursor cursor;
+
+	if (gpa.raw >= npt->end)
+		return ERR_RANGE;
+	switch (npt_find(npt, gpa, &cursor)) {
+	case NPT_LEAF:
+		*hpa = HPA(engine_leaf_addr(npt->ops->format, cursor.pte, cursor.level).raw |
+			   (gpa.raw & (npt_level_size(cursor.level) - 1)));
 		return ERR_OK;
 	case NPT_EMPTY:
 		return ERR_NOT_FOUND;

@@ -79,6 +79,30 @@ enum npt_kind {
 };
 
 /*
+ * Pages as software sees them at a glance: an entry of level 0 that is `like` in the bits of `unlike` maps a page, and
+ * hardware can use it. Others may, too; npt_find knows.
+ */
+struct npt_page_format {
+	uint64_t unlike, like;
+	uint64_t address; /* the bits that hold the page's address, and how far to shift them up to get it */
+	unsigned shift;
+};
+
+/* A block is what one table of pages maps: 2 MiB. */
+#define NPT_BLOCK_SHIFT (PAGE_SHIFT + NPT_INDEX_BITS)
+#define NPT_KNOWN       256u
+
+/*
+ * Tables of pages that walks have come to, so that the next walks there need not begin at the root: for each block number
+ * modulo NPT_KNOWN the last one, until the table is unlinked.
+ */
+struct npt_known {
+	uint64_t block[NPT_KNOWN]; /* gpa >> NPT_BLOCK_SHIFT */
+	uint64_t *entries[NPT_KNOWN];
+	uint16_t *live[NPT_KNOWN]; /* what env->live says */
+};
+
+/*
  * What the engine needs from its surroundings; embedded in the owner, who gets it back by CONTAINER_OF.
  */
 struct npt_env {
@@ -128,6 +152,8 @@ struct npt {
 	uint64_t end;         /* first address beyond the space */
 	uint64_t table_bytes; /* in tables now, the root included */
 	uint64_t leaves[NPT_LEAF_LEVELS]; /* leaves now, by level */
+	struct npt_page_format page;
+	struct npt_known known;
 };
 
 /*
@@ -139,10 +165,10 @@ struct npt_gather {
 	uint64_t start, end; /* hull of what changed; start >= end: nothing did */
 	hpa_t tables;        /* chain of emptied tables; raw 0: none */
 	/*
-	 * Called for each leaf that npt_unmap removes, before the flush: CPUs may still use the memory until
-	 * npt_gather_finish. May be NULL.
+	 * Called for the leaves that npt_unmap removes, `count` at a time that are in a row in both address spaces, before the
+	 * flush: CPUs may still use the memory until npt_gather_finish. May be NULL.
 	 */
-	void (*leaf_gone)(struct npt_gather *gather, hpa_t hpa, unsigned level);
+	void (*leaves_gone)(struct npt_gather *gather, hpa_t hpa, unsigned level, uint64_t count);
 };
 
 /* A leaf, decoded. */
@@ -170,33 +196,12 @@ typedef bool (*npt_visitor)(const struct npt_leaf *leaf, void *context);
 /* Called for each leaf that npt_clone is about to share. */
 typedef void (*npt_cloned)(hpa_t hpa, unsigned level, void *context);
 
-/* One format's operations: the engine, compiled for that format. */
+/* A format, and the walk compiled for it: see npt/walk.h. */
 struct npt_format;
 struct npt_ops {
 	const struct npt_format *format;
-	enum err (*map)(struct npt *npt, gpa_t gpa, hpa_t hpa, uint64_t size, struct npt_attr attr);
-	enum err (*unmap)(struct npt *npt, gpa_t gpa, uint64_t size, struct npt_gather *gather);
-	enum err (*protect)(struct npt *npt, gpa_t gpa, uint64_t size, unsigned prot, struct npt_gather *gather);
-	enum err (*split)(struct npt *npt, gpa_t gpa, unsigned level);
-	enum err (*cut)(struct npt *npt, gpa_t gpa, uint64_t size);
-	enum npt_kind (*find)(const struct npt *npt, gpa_t gpa, struct npt_cursor *cursor);
-	/* As `find`, but at the entry of level `floor` it ends even if that is a table; for the engine itself. */
-	enum npt_kind (*find_above)(const struct npt *npt, uint64_t gpa, unsigned floor, struct npt_cursor *cursor);
-	enum err (*map_at)(struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, unsigned level, hpa_t hpa,
-			   struct npt_attr attr);
-	void (*decode)(const struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, struct npt_leaf *leaf);
-	void (*touch)(struct npt *npt, const struct npt_cursor *cursor, unsigned prot, unsigned marks);
-	void (*replace)(struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, hpa_t hpa, struct npt_attr attr,
-			unsigned marks);
-	enum err (*collapse)(struct npt *npt, gpa_t gpa, unsigned level, hpa_t hpa, struct npt_attr attr,
-			     npt_visitor move, void *context);
-	bool (*merge)(struct npt *npt, gpa_t gpa, unsigned level);
-	enum err (*clone)(struct npt *npt, struct npt *child, gpa_t gpa, uint64_t size, bool share,
-			  struct npt_gather *gather, npt_cloned cloned, void *context);
-	enum err (*harvest)(struct npt *npt, gpa_t gpa, uint64_t size, enum npt_mark mark, uint64_t *bitmap,
-			    struct npt_gather *gather);
-	enum err (*translate)(const struct npt *npt, gpa_t gpa, hpa_t *hpa);
-	enum err (*walk)(const struct npt *npt, gpa_t gpa, uint64_t size, npt_visitor visit, void *context);
+	/* npt_find; at the entry of level `floor` it ends even if that is a table. */
+	enum npt_kind (*find)(const struct npt *npt, gpa_t gpa, unsigned floor, struct npt_cursor *cursor);
 };
 
 extern const struct npt_ops npt_ept;       /* Intel EPT */
@@ -228,10 +233,7 @@ void npt_free(struct npt *npt);
  * ERR_EXISTS (some page in the range is mapped), ERR_NO_MEMORY.
  * No flush is needed: a CPU that still remembers "not present" takes a spurious fault.
  */
-MUST_CHECK static inline enum err npt_map(struct npt *npt, gpa_t gpa, hpa_t hpa, uint64_t size, struct npt_attr attr)
-{
-	return npt->ops->map(npt, gpa, hpa, size, attr);
-}
+MUST_CHECK enum err npt_map(struct npt *npt, gpa_t gpa, hpa_t hpa, uint64_t size, struct npt_attr attr);
 
 /*
  * Remove every leaf in [gpa, gpa + size); holes are skipped. A large leaf that lies partly in the range is split first.
@@ -239,10 +241,7 @@ MUST_CHECK static inline enum err npt_map(struct npt *npt, gpa_t gpa, hpa_t hpa,
  * met and left, all leaves were dealt with.
  * The old translations may be in use until npt_gather_finish.
  */
-MUST_CHECK static inline enum err npt_unmap(struct npt *npt, gpa_t gpa, uint64_t size, struct npt_gather *gather)
-{
-	return npt->ops->unmap(npt, gpa, size, gather);
-}
+MUST_CHECK enum err npt_unmap(struct npt *npt, gpa_t gpa, uint64_t size, struct npt_gather *gather);
 
 /*
  * Give every leaf in the range the permissions `prot` (without NPT_W where it is `shared`); holes are skipped, memory types
@@ -250,31 +249,21 @@ MUST_CHECK static inline enum err npt_unmap(struct npt *npt, gpa_t gpa, uint64_t
  * npt_unmap, and ERR_UNSUPPORTED for a prot the format cannot express. Widening needs no flush (a spurious fault at
  * worst); narrowing is gathered.
  */
-MUST_CHECK static inline enum err npt_protect(struct npt *npt, gpa_t gpa, uint64_t size, unsigned prot,
-					      struct npt_gather *gather)
-{
-	return npt->ops->protect(npt, gpa, size, prot, gather);
-}
+MUST_CHECK enum err npt_protect(struct npt *npt, gpa_t gpa, uint64_t size, unsigned prot, struct npt_gather *gather);
 
 /*
  * Split the leaf at `gpa` until it is at `level` or below. Translations stay the same; all attributes and marks are inherited.
  * Flushes by itself where the format wants break-before-make. Errors: ERR_NOT_FOUND (no leaf there), ERR_RANGE,
  * ERR_NO_MEMORY: nothing was changed.
  */
-MUST_CHECK static inline enum err npt_split(struct npt *npt, gpa_t gpa, unsigned level)
-{
-	return npt->ops->split(npt, gpa, level);
-}
+MUST_CHECK enum err npt_split(struct npt *npt, gpa_t gpa, unsigned level);
 
 /*
  * Split so that no leaf lies across either end of [gpa, gpa + size). What npt_unmap and npt_protect do first; by itself it
  * makes sure that they cannot fail on any part of the range. Errors: ERR_INVALID, ERR_RANGE, ERR_NO_MEMORY: nothing was
  * changed.
  */
-MUST_CHECK static inline enum err npt_cut(struct npt *npt, gpa_t gpa, uint64_t size)
-{
-	return npt->ops->cut(npt, gpa, size);
-}
+MUST_CHECK enum err npt_cut(struct npt *npt, gpa_t gpa, uint64_t size);
 
 /*
  * Walk to the entry that decides about `gpa`, which must be inside the space. NPT_LEAF: npt_decode tells what it maps;
@@ -282,45 +271,33 @@ MUST_CHECK static inline enum err npt_cut(struct npt *npt, gpa_t gpa, uint64_t s
  */
 static inline enum npt_kind npt_find(const struct npt *npt, gpa_t gpa, struct npt_cursor *cursor)
 {
-	return npt->ops->find(npt, gpa, cursor);
+	return npt->ops->find(npt, gpa, 0, cursor);
 }
 
 /*
  * Map one leaf of `level` at `gpa` (aligned to it), going on from where npt_find ended with NPT_EMPTY.
  * The same errors as npt_map; all or nothing.
  */
-MUST_CHECK static inline enum err npt_map_at(struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa,
-					     unsigned level, hpa_t hpa, struct npt_attr attr)
-{
-	return npt->ops->map_at(npt, cursor, gpa, level, hpa, attr);
-}
+MUST_CHECK enum err npt_map_at(struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, unsigned level, hpa_t hpa,
+			       struct npt_attr attr);
 
 /* Decode the leaf at which npt_find ended for `gpa`. */
-static inline void npt_decode(const struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, struct npt_leaf *leaf)
-{
-	npt->ops->decode(npt, cursor, gpa, leaf);
-}
+void npt_decode(const struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, struct npt_leaf *leaf);
 
 /*
  * Give the leaf at which npt_find ended at least the permissions `prot` (its `shared` mark goes if that has NPT_W) and the
  * marks `marks`, and let the hardware in if it was hidden. Only ever widens, so no flush: a CPU that remembers less takes a
  * spurious fault. NPT_W without hw_ad implies NPT_DIRTY.
  */
-static inline void npt_touch(struct npt *npt, const struct npt_cursor *cursor, unsigned prot, unsigned marks)
-{
-	npt->ops->touch(npt, cursor, prot, marks);
-}
+void npt_touch(struct npt *npt, const struct npt_cursor *cursor, unsigned prot, unsigned marks);
 
 /*
  * Let the leaf at which npt_find ended for `gpa` map `hpa` (aligned to its size) with `attr` and `marks` instead. When it
  * returns no CPU uses the old translation: flushes by itself, break-before-make included. `attr` and `hpa` are such as
  * npt_map accepts.
  */
-static inline void npt_replace(struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, hpa_t hpa,
-			       struct npt_attr attr, unsigned marks)
-{
-	npt->ops->replace(npt, cursor, gpa, hpa, attr, marks);
-}
+void npt_replace(struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, hpa_t hpa, struct npt_attr attr,
+		 unsigned marks);
 
 /*
  * Replace all that the entry of `level` around `gpa` leads to, a table of leaves one level below, by one leaf that maps `hpa`
@@ -330,21 +307,15 @@ static inline void npt_replace(struct npt *npt, const struct npt_cursor *cursor,
  * Errors: ERR_NOT_FOUND (no such table, or it leads to further tables or anything malformed), ERR_INVALID (alignment, level
  * above config.max_leaf), ERR_UNSUPPORTED, ERR_RANGE: nothing was changed. Never takes memory.
  */
-MUST_CHECK static inline enum err npt_collapse(struct npt *npt, gpa_t gpa, unsigned level, hpa_t hpa,
-					       struct npt_attr attr, npt_visitor move, void *context)
-{
-	return npt->ops->collapse(npt, gpa, level, hpa, attr, move, context);
-}
+MUST_CHECK enum err npt_collapse(struct npt *npt, gpa_t gpa, unsigned level, hpa_t hpa, struct npt_attr attr,
+				 npt_visitor move, void *context);
 
 /*
  * If the table below the entry of `level` around `gpa` is full of leaves with the same attributes over contiguous, aligned
  * host memory, put one leaf in its place (npt_collapse onto the same memory). Costs next to nothing when it is not.
  * False: nothing was changed.
  */
-static inline bool npt_merge(struct npt *npt, gpa_t gpa, unsigned level)
-{
-	return npt->ops->merge(npt, gpa, level);
-}
+bool npt_merge(struct npt *npt, gpa_t gpa, unsigned level);
 
 /*
  * Give `child`, a space of the same format and geometry with nothing in the range, the leaves that `npt` has in it. With `share`
@@ -354,11 +325,8 @@ static inline bool npt_merge(struct npt *npt, gpa_t gpa, unsigned level)
  * Errors: ERR_INVALID, ERR_RANGE, ERR_EXISTS, ERR_NO_MEMORY: `child` has what `cloned` was called for, to be unmapped by the
  * caller, and `npt` may have leaves that are shared with nobody; ERR_CORRUPT as npt_unmap.
  */
-MUST_CHECK static inline enum err npt_clone(struct npt *npt, struct npt *child, gpa_t gpa, uint64_t size, bool share,
-					    struct npt_gather *gather, npt_cloned cloned, void *context)
-{
-	return npt->ops->clone(npt, child, gpa, size, share, gather, cloned, context);
-}
+MUST_CHECK enum err npt_clone(struct npt *npt, struct npt *child, gpa_t gpa, uint64_t size, bool share,
+			      struct npt_gather *gather, npt_cloned cloned, void *context);
 
 /*
  * Take `mark` from every leaf in the range, and set the bit of each of its 4 KiB pages that lie in the range in `bitmap`
@@ -367,27 +335,59 @@ MUST_CHECK static inline enum err npt_clone(struct npt *npt, struct npt *child, 
  * again is gathered. Without hw_ad, taking NPT_ACCESSED hides the leaf, and taking NPT_DIRTY takes NPT_W.
  * Errors: ERR_INVALID, ERR_RANGE; ERR_CORRUPT as npt_unmap.
  */
-MUST_CHECK static inline enum err npt_harvest(struct npt *npt, gpa_t gpa, uint64_t size, enum npt_mark mark,
-					      uint64_t *bitmap, struct npt_gather *gather)
-{
-	return npt->ops->harvest(npt, gpa, size, mark, bitmap, gather);
-}
+MUST_CHECK enum err npt_harvest(struct npt *npt, gpa_t gpa, uint64_t size, enum npt_mark mark, uint64_t *bitmap,
+				struct npt_gather *gather);
 
 /* The leaf that maps `gpa`. Errors: ERR_NOT_FOUND, ERR_RANGE, ERR_CORRUPT. */
 MUST_CHECK enum err npt_query(const struct npt *npt, gpa_t gpa, struct npt_leaf *leaf);
 
+/* --- The short way to pages whose table is known --- */
+
+static inline unsigned npt_known_index(uint64_t gpa)
+{
+	return (gpa >> NPT_BLOCK_SHIFT) % NPT_KNOWN;
+}
+
+/* The entry of level 0 for `gpa`, if its table is known; else NULL. */
+static inline uint64_t *npt_known_slot(const struct npt *npt, gpa_t gpa)
+{
+	unsigned i = npt_known_index(gpa.raw);
+
+	if (npt->known.block[i] != gpa.raw >> NPT_BLOCK_SHIFT)
+		return NULL;
+	return npt->known.entries[i] + ((gpa.raw >> PAGE_SHIFT) & (BIT(NPT_INDEX_BITS) - 1));
+}
+
+/* The entry of a fresh leaf of level 0 with `attr`, which npt_check accepts, but for the address of its page. */
+uint64_t npt_page_entry(const struct npt *npt, struct npt_attr attr);
+
+/* As npt_map_at for one page, by what npt_page_entry gave and npt_known_slot, where that is 0. `hpa` is within hpa_bits. */
+static inline void npt_fill_page(struct npt *npt, gpa_t gpa, uint64_t *slot, hpa_t hpa, uint64_t entry)
+{
+	__atomic_store_n(slot, entry + (hpa.raw >> npt->page.shift), __ATOMIC_RELEASE);
+	++*npt->known.live[npt_known_index(gpa.raw)];
+	npt->leaves[0]++;
+}
+
 /* The host address of the byte at `gpa`. Errors as npt_query. */
+MUST_CHECK enum err npt_translate_slowly(const struct npt *npt, gpa_t gpa, hpa_t *hpa);
 MUST_CHECK static inline enum err npt_translate(const struct npt *npt, gpa_t gpa, hpa_t *hpa)
 {
-	return npt->ops->translate(npt, gpa, hpa);
+	const uint64_t *slot = npt_known_slot(npt, gpa);
+
+	if (slot) {
+		uint64_t pte = __atomic_load_n(slot, __ATOMIC_RELAXED);
+
+		if ((pte & npt->page.unlike) == npt->page.like) {
+			*hpa = HPA((pte & npt->page.address) << npt->page.shift | (gpa.raw & (PAGE_SIZE - 1)));
+			return ERR_OK;
+		}
+	}
+	return npt_translate_slowly(npt, gpa, hpa);
 }
 
 /* Visit the leaves in the range in ascending order. Errors: ERR_INVALID, ERR_RANGE, ERR_CORRUPT. */
-MUST_CHECK static inline enum err npt_walk(const struct npt *npt, gpa_t gpa, uint64_t size, npt_visitor visit,
-					   void *context)
-{
-	return npt->ops->walk(npt, gpa, size, visit, context);
-}
+MUST_CHECK enum err npt_walk(const struct npt *npt, gpa_t gpa, uint64_t size, npt_visitor visit, void *context);
 
 /* Can the format express `attr`? Errors: ERR_INVALID (prot 0), ERR_UNSUPPORTED. */
 MUST_CHECK enum err npt_check(const struct npt *npt, struct npt_attr attr);

@@ -11,7 +11,7 @@
  */
 #include "npt/riscv.h"
 
-#include "npt/instance.h"
+#include "npt/walk.h"
 
 #define RV_VALID    BIT(0)
 #define RV_READ     BIT(1)
@@ -175,8 +175,12 @@ static inline uint64_t rv_shrink(uint64_t pte, unsigned level)
 	return pte;
 }
 
+#define RV_PAGE(user)                                                                                              \
+	{ .unlike = RV_VALID | RV_READ | RV_USER | RV_PBMT | RV_RESERVED | RV_NAPOT,                                       \
+	  .like = RV_VALID | RV_READ | (user), .address = RV_PPN, .shift = RV_PPN_SHIFT }
+
 #define RV_FORMAT_COMMON                                                                                           \
-	.min_levels = 3, .max_levels = 5, .max_hpa_bits = 56, .address = RV_PPN, .address_shift = RV_PPN_SHIFT,                                   \
+	.min_levels = 3, .max_levels = 5, .max_hpa_bits = 56,                                      \
 	.marks_of_hardware = RV_ACCESSED | RV_DIRTY, .check = rv_check, .table = rv_table,        \
 	.attr = rv_attr, .marks = rv_marks, .set = rv_set, .hidden = rv_hidden, .hide = rv_hide, .show = rv_show,  \
 	.shrink = rv_shrink
@@ -184,6 +188,7 @@ static inline uint64_t rv_shrink(uint64_t pte, unsigned level)
 static const struct npt_format x4_format = {
 	RV_FORMAT_COMMON,
 	.name = x4_name,
+	.page = RV_PAGE(RV_USER),
 	.min_root_order = 2,
 	.max_root_order = 2,
 	.max_gpa_bits = 59,
@@ -195,6 +200,7 @@ static const struct npt_format x4_format = {
 static const struct npt_format host_format = {
 	RV_FORMAT_COMMON,
 	.name = host_name,
+	.page = RV_PAGE(0),
 	.sign_bits = 1,
 	.max_gpa_bits = 56,
 	.kind = host_kind,

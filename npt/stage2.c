@@ -11,7 +11,7 @@
  * Level 0 is the manual's level 3, 1 its level 2, 2 its level 1, 3 its level 0. Up to 16 root tables are concatenated
  * when the input address is a few bits wider than the levels give.
  */
-#include "npt/instance.h"
+#include "npt/walk.h"
 
 #define S2_VALID    BIT(0)
 #define S2_TABLE    BIT(1) /* table at the upper levels, page at the last one */
@@ -162,7 +162,7 @@ static inline uint64_t s2_shrink(uint64_t pte, unsigned level)
 
 #define S2_FORMAT_COMMON                                                                                               \
 	.name = s2_name, .min_levels = 3, .max_levels = 4, .max_root_order = 4, .max_gpa_bits = 48,                    \
-	.max_hpa_bits = 48, .break_before_make = true, .address = S2_ADDR, .marks_of_hardware = S2_AF | S2_WRITE,      \
+	.max_hpa_bits = 48, .break_before_make = true, .page = { .unlike = S2_VALID | S2_TABLE, .like = S2_VALID | S2_TABLE, .address = S2_ADDR },  .marks_of_hardware = S2_AF | S2_WRITE,      \
 	.kind = s2_kind, .table = s2_table, .marks = s2_marks, .set = s2_set, .hidden = s2_hidden,    \
 	.hide = s2_hide, .show = s2_show, .shrink = s2_shrink
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Making and freeing tables: what is done once a table, and so need not be compiled per format. */
+/* Making and freeing tables, and remembering those that walks come to. */
 #include "npt/engine.h"
 
 enum err npt_new(struct npt *npt, const struct npt_ops *ops, const struct npt_config *config, struct npt_env *env)
@@ -28,7 +28,29 @@ enum err npt_new(struct npt *npt, const struct npt_ops *ops, const struct npt_co
 	npt->root_shift = (uint8_t)(base - NPT_INDEX_BITS);
 	npt->end = BIT(config->gpa_bits);
 	npt->table_bytes = PAGE_SIZE << order;
+	npt->page = format->page;
+	npt->known.block[0] = UINT64_MAX; /* not block 0; the others are not what the 0 in them says */
 	return ERR_OK;
+}
+
+/* Where walks end is no part of what an address space is: a const one may learn it, too. */
+void engine_remember(const struct npt *npt, uint64_t gpa, hpa_t table)
+{
+	struct npt_known *known = &((struct npt *)(uintptr_t)npt)->known;
+	unsigned i = npt_known_index(gpa);
+
+	known->block[i] = gpa >> NPT_BLOCK_SHIFT;
+	known->entries[i] = engine_entries(npt, table);
+	known->live[i] = npt->env->live(npt->env, table);
+}
+
+void engine_forget(struct npt *npt, uint64_t gpa)
+{
+	struct npt_known *known = &npt->known;
+	unsigned i = npt_known_index(gpa);
+
+	if (known->block[i] == gpa >> NPT_BLOCK_SHIFT)
+		known->block[i] = UINT64_MAX;
 }
 
 /* Free the tables below `table`, and itself unless it is the root. Recursion is as deep as there are levels. */
@@ -125,6 +147,8 @@ void engine_prune(struct npt *npt, uint64_t gpa, struct npt_gather *gather)
 		if (*npt->env->live(npt->env, table) != 0)
 			return;
 		pte_store(parent.slot, 0);
+		if (level == 0)
+			engine_forget(npt, gpa);
 		--*npt->env->live(npt->env, parent.table);
 		npt_gather_range(gather, align_down(gpa, span), align_down(gpa, span) + span);
 		npt_gather_table(gather, table);

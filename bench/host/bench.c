@@ -2,7 +2,8 @@
 /*
  * What an address space costs on the host: the real mm/ and npt/, compiled as in the image, over an arena of this process.
  *
- *   bench [REPETITIONS]     a line for each case and format: FORMAT<tab>CASE<tab>OPERATIONS<tab>nanoseconds of the best repetition
+ *   bench [REPETITIONS [FORMAT]]
+ *       a line for each case and format: FORMAT<tab>CASE<tab>OPERATIONS<tab>nanoseconds of the best repetition
  *
  * Under callgrind each case is run once, and its instructions are dumped under the name "FORMAT/CASE".
  *
@@ -442,12 +443,15 @@ static void start_frames(void)
 int main(int argc, char **argv)
 {
 	unsigned repetitions = argc > 1 ? (unsigned)atoi(argv[1]) : 7;
+	const char *only = argc > 2 ? argv[2] : NULL;
 
 	start_frames();
 	permute();
 	if (RUNNING_ON_VALGRIND)
 		translations = PAGES;
 	for (size_t f = 0; f < ARRAY_LEN(formats); f++) {
+		if (only && strcmp(only, formats[f].name) != 0)
+			continue;
 		for (size_t i = 0; i < ARRAY_LEN(benches); i++) {
 			const struct bench *bench = &benches[i];
 			char name[96];

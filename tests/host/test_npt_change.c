@@ -245,38 +245,46 @@ static void every_permission_changes_into_every_other(void **state)
 struct gone {
 	struct npt_gather gather;
 	struct fixture *fixture;
-	uint64_t hpa[8];
+	uint64_t hpa[8], in_a_row[8];
 	unsigned level[8];
 	size_t count;
 };
 
-static void note_gone(struct npt_gather *gather, hpa_t hpa, unsigned level)
+static void note_gone(struct npt_gather *gather, hpa_t hpa, unsigned level, uint64_t in_a_row)
 {
 	struct gone *gone = CONTAINER_OF(gather, struct gone, gather);
 
 	CHECK(gone->count < ARRAY_LEN(gone->hpa), "too many leaves");
 	CHECK_EQ(fixture_count(gone->fixture, FAKE_FLUSH), 0);
 	gone->hpa[gone->count] = hpa.raw;
+	gone->in_a_row[gone->count] = in_a_row;
 	gone->level[gone->count++] = level;
 }
 
-static void unmap_reports_each_leaf(void **state)
+static void unmap_reports_rows_of_leaves(void **state)
 {
 	struct fixture *f = *state;
 	struct gone gone = { .fixture = f };
 
 	CHECK_ERR(fixture_map(f, MIB(2), MIB(8), MIB(2), NPT_RW), ERR_OK);
+	/* Pages in a row on both sides, then one that is not on the host, then one that is not in the guest. */
 	CHECK_ERR(fixture_map(f, MIB(6), KIB(4), KIB(8), NPT_RW), ERR_OK);
+	CHECK_ERR(fixture_map(f, MIB(6) + KIB(8), KIB(16), KIB(4), NPT_RW), ERR_OK);
+	CHECK_ERR(fixture_map(f, MIB(6) + KIB(16), KIB(20), KIB(4), NPT_RW), ERR_OK);
 	fixture_forget_events(f);
 	npt_gather_init(&gone.gather, &f->npt);
-	gone.gather.leaf_gone = note_gone;
+	gone.gather.leaves_gone = note_gone;
 	CHECK_ERR(npt_unmap(&f->npt, GPA(0), GIB(1), &gone.gather), ERR_OK);
-	CHECK_EQ(gone.count, 3);
+	CHECK_EQ(gone.count, 4);
 	CHECK_EQ(gone.hpa[0], MIB(8));
 	CHECK_EQ(gone.level[0], 1);
+	CHECK_EQ(gone.in_a_row[0], 1);
 	CHECK_EQ(gone.hpa[1], KIB(4));
-	CHECK_EQ(gone.hpa[2], KIB(8));
-	CHECK_EQ(gone.level[1] + gone.level[2], 0);
+	CHECK_EQ(gone.in_a_row[1], 2);
+	CHECK_EQ(gone.hpa[2], KIB(16));
+	CHECK_EQ(gone.hpa[3], KIB(20));
+	CHECK_EQ(gone.in_a_row[2] + gone.in_a_row[3], 2);
+	CHECK_EQ(gone.level[1] + gone.level[2] + gone.level[3], 0);
 	npt_gather_finish(&gone.gather);
 	fixture_check(f);
 	CHECK_EQ(fixture_count(f, FAKE_FLUSH), 1);
@@ -349,7 +357,7 @@ int main(void)
 		{ "bad_ranges_are_refused", bad_ranges_are_refused },
 		{ "inexpressible_permissions_are_refused", inexpressible_permissions_are_refused },
 		{ "every_permission_changes_into_every_other", every_permission_changes_into_every_other },
-		{ "unmap_reports_each_leaf", unmap_reports_each_leaf },
+		{ "unmap_reports_rows_of_leaves", unmap_reports_rows_of_leaves },
 		{ "split_keeps_translations", split_keeps_translations },
 		{ "cut_only_makes_borders", cut_only_makes_borders },
 		{ "cut_looks_at_both_ends", cut_looks_at_both_ends },

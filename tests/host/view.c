@@ -157,6 +157,25 @@ static bool recount_leaf(const struct npt_leaf *leaf, void *context)
 	return true;
 }
 
+/* The tables that the engine has kept in mind must be those that the hardware would come to. */
+static void check_known(const struct view *view)
+{
+	const struct npt *npt = view->npt;
+
+	for (unsigned i = 0; i < NPT_KNOWN; i++) {
+		uint64_t gpa = npt->known.block[i] << NPT_BLOCK_SHIFT;
+		struct oracle_walk walk;
+
+		if (npt->known.block[i] % NPT_KNOWN != i || npt->known.block[i] == UINT64_MAX)
+			continue; /* no address leads here */
+		walk = view_walk(view, gpa, 0);
+		CHECK(walk.depth == view->machine.levels &&
+			      (uintptr_t)npt->known.entries[i] == walk.slots[walk.depth - 1] + npt->env->phys_to_virt,
+		      "the table of %#jx is another one", (uintmax_t)gpa);
+		CHECK(npt->known.live[i] == npt->env->live(npt->env, HPA(walk.slots[walk.depth - 1])), "another table's counter");
+	}
+}
+
 void view_check(const struct view *view, struct npt_env *live)
 {
 	const struct npt *npt = view->npt;
@@ -176,6 +195,7 @@ void view_check(const struct view *view, struct npt_env *live)
 		CHECK_EQ(npt->leaves[level], census.leaves[level]);
 		CHECK_EQ(recount.leaves[level], census.leaves[level]);
 	}
+	check_known(view);
 }
 
 static void image_entry(const struct view_entry *entry, void *context)

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The same memory in smaller leaves or larger ones: split, cut, collapse, merge. Compiled once per format; private to npt/. */
-#ifndef NESTLING_NPT_RESHAPE_H
-#define NESTLING_NPT_RESHAPE_H
-
-#include "npt/leaf.h"
+/* The same memory in smaller leaves or larger ones: split, cut, collapse, merge. */
+#include "npt/engine.h"
 
 /* Tables that cutting one range out of large leaves can need: two levels at each end. */
 #define ENGINE_MAX_CUT (2 * (NPT_LEAF_LEVELS - 1))
@@ -11,9 +8,9 @@
 /* --- Smaller --- */
 
 /* Replace the large leaf at `cursor` by `table` full of smaller ones. */
-ENGINE void split_leaf(const struct npt_format *format, struct npt *npt, const struct npt_cursor *cursor, uint64_t gpa,
-		       hpa_t table)
+static void split_leaf(struct npt *npt, const struct npt_cursor *cursor, uint64_t gpa, hpa_t table)
 {
+	const struct npt_format *format = npt->ops->format;
 	unsigned level = cursor->level;
 	uint64_t size = npt_level_size(level);
 	uint64_t *entries = engine_entries(npt, table);
@@ -39,7 +36,7 @@ ENGINE void split_leaf(const struct npt_format *format, struct npt *npt, const s
 	npt->leaves[level - 1] += NPT_ENTRIES;
 }
 
-ENGINE enum err engine_split(const struct npt_format *format, struct npt *npt, gpa_t gpa, unsigned level)
+enum err npt_split(struct npt *npt, gpa_t gpa, unsigned level)
 {
 	struct npt_cursor cursor;
 	hpa_t tables[NPT_LEAF_LEVELS - 1];
@@ -53,14 +50,14 @@ ENGINE enum err engine_split(const struct npt_format *format, struct npt *npt, g
 	count = cursor.level > level ? cursor.level - level : 0;
 	err = engine_alloc_tables(npt, tables, count);
 	while (err == ERR_OK && count > 0) {
-		split_leaf(format, npt, &cursor, gpa.raw, tables[--count]);
+		split_leaf(npt, &cursor, gpa.raw, tables[--count]);
 		engine_find(npt, gpa.raw, 0, &cursor);
 	}
 	return err;
 }
 
 /* How many tables it takes to make `edge` a border between leaves. */
-ENGINE unsigned cut_cost(const struct npt *npt, uint64_t edge, struct npt_cursor *cursor)
+static unsigned cut_cost(const struct npt *npt, uint64_t edge, struct npt_cursor *cursor)
 {
 	unsigned cost = 0;
 
@@ -72,7 +69,7 @@ ENGINE unsigned cut_cost(const struct npt *npt, uint64_t edge, struct npt_cursor
 }
 
 /* Make `gpa` and `end` borders between leaves, or change nothing. */
-ENGINE enum err engine_cut(const struct npt_format *format, struct npt *npt, gpa_t gpa, uint64_t size)
+enum err npt_cut(struct npt *npt, gpa_t gpa, uint64_t size)
 {
 	const uint64_t edges[] = { gpa.raw, gpa.raw + size };
 	struct npt_cursor cursor;
@@ -93,7 +90,7 @@ ENGINE enum err engine_cut(const struct npt_format *format, struct npt *npt, gpa
 		return err;
 	for (unsigned i = 0; i < ARRAY_LEN(edges); i++)
 		while (cut_cost(npt, edges[i], &cursor) > 0)
-			split_leaf(format, npt, &cursor, edges[i], tables[--count]);
+			split_leaf(npt, &cursor, edges[i], tables[--count]);
 	while (count > 0) /* both edges were in one leaf */
 		engine_free_table(npt, tables[--count]);
 	return ERR_OK;
@@ -102,17 +99,16 @@ ENGINE enum err engine_cut(const struct npt_format *format, struct npt *npt, gpa
 /* --- Larger --- */
 
 /* The table below the entry of `level` around `gpa`, and that entry, if there is one. */
-ENGINE bool table_at(const struct npt_format *format, const struct npt *npt, uint64_t gpa, unsigned level,
-		     struct npt_cursor *cursor, hpa_t *table)
+static bool table_at(const struct npt *npt, uint64_t gpa, unsigned level, struct npt_cursor *cursor, hpa_t *table)
 {
 	if (engine_find(npt, gpa, level, cursor) != NPT_TABLE)
 		return false;
-	*table = engine_table_addr(format, cursor->pte);
+	*table = engine_table_addr(npt->ops->format, cursor->pte);
 	return true;
 }
 
 /* Does the table hold leaves only, besides empty entries? */
-ENGINE bool has_leaves_only(const struct npt_format *format, const struct npt *npt, hpa_t table, unsigned level)
+static bool has_leaves_only(const struct npt_format *format, const struct npt *npt, hpa_t table, unsigned level)
 {
 	const uint64_t *entries = engine_entries(npt, table);
 
@@ -126,7 +122,7 @@ ENGINE bool has_leaves_only(const struct npt_format *format, const struct npt *n
 }
 
 /* Call `move` for the leaves of a table that no CPU can reach any more; returns the marks that any of them had. */
-ENGINE unsigned collapse_table(const struct npt_format *format, struct npt *npt, hpa_t table, uint64_t gpa, unsigned level,
+static unsigned collapse_table(const struct npt_format *format, struct npt *npt, hpa_t table, uint64_t gpa, unsigned level,
 			       npt_visitor move, void *context)
 {
 	const uint64_t *entries = engine_entries(npt, table);
@@ -148,9 +144,10 @@ ENGINE unsigned collapse_table(const struct npt_format *format, struct npt *npt,
 	return marks;
 }
 
-ENGINE enum err engine_collapse(const struct npt_format *format, struct npt *npt, gpa_t gpa, unsigned level, hpa_t hpa,
-				struct npt_attr attr, npt_visitor move, void *context)
+enum err npt_collapse(struct npt *npt, gpa_t gpa, unsigned level, hpa_t hpa, struct npt_attr attr, npt_visitor move,
+		      void *context)
 {
+	const struct npt_format *format = npt->ops->format;
 	uint64_t size, start;
 	struct npt_cursor cursor;
 	unsigned marks;
@@ -164,9 +161,10 @@ ENGINE enum err engine_collapse(const struct npt_format *format, struct npt *npt
 	err = gpa.raw < npt->end ? engine_check_leaf(format, npt, start, level, hpa, attr) : ERR_RANGE;
 	if (err != ERR_OK)
 		return err;
-	if (!table_at(format, npt, start, level, &cursor, &table) || !has_leaves_only(format, npt, table, level - 1))
+	if (!table_at(npt, start, level, &cursor, &table) || !has_leaves_only(format, npt, table, level - 1))
 		return ERR_NOT_FOUND;
 	pte_store(cursor.slot, 0);
+	engine_forget(npt, start);
 	npt->env->flush(npt->env, GPA(start), size);
 	marks = collapse_table(format, npt, table, start, level - 1, move, context);
 	pte_store(cursor.slot, engine_marked_leaf(format, hpa, attr, marks, level, npt->config.hw_ad));
@@ -176,7 +174,7 @@ ENGINE enum err engine_collapse(const struct npt_format *format, struct npt *npt
 }
 
 /* Does `pte` map, in the same way, what is `distance` leaves behind what `first` maps? */
-ENGINE bool continues(const struct npt_format *format, uint64_t first, uint64_t pte, unsigned distance, unsigned level)
+static bool continues(const struct npt_format *format, uint64_t first, uint64_t pte, unsigned distance, unsigned level)
 {
 	struct npt_attr a, b;
 
@@ -188,15 +186,16 @@ ENGINE bool continues(const struct npt_format *format, uint64_t first, uint64_t 
 	return a.prot == b.prot && a.memtype == b.memtype && a.shared == b.shared;
 }
 
-ENGINE bool engine_merge(const struct npt_format *format, struct npt *npt, gpa_t gpa, unsigned level)
+bool npt_merge(struct npt *npt, gpa_t gpa, unsigned level)
 {
+	const struct npt_format *format = npt->ops->format;
 	struct npt_cursor cursor;
 	const uint64_t *entries;
 	uint64_t first;
 	hpa_t table;
 
 	if (level == 0 || level > npt->config.max_leaf || gpa.raw >= npt->end ||
-	    !table_at(format, npt, gpa.raw, level, &cursor, &table))
+	    !table_at(npt, gpa.raw, level, &cursor, &table))
 		return false;
 	entries = engine_entries(npt, table);
 	first = pte_load(entries);
@@ -207,8 +206,7 @@ ENGINE bool engine_merge(const struct npt_format *format, struct npt *npt, gpa_t
 	for (unsigned i = NPT_ENTRIES - 1; i > 0; i--)
 		if (!continues(format, first, pte_load(entries + i), i, level - 1))
 			return false;
-	return engine_collapse(format, npt, gpa, level, engine_leaf_addr(format, first, level - 1),
-			       engine_attr(format, first, level - 1), NULL, NULL) == ERR_OK;
+	return npt_collapse(npt, gpa, level, engine_leaf_addr(format, first, level - 1),
+			    engine_attr(format, first, level - 1), NULL, NULL) == ERR_OK;
 }
 
-#endif

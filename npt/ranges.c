@@ -1,14 +1,36 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Operations on ranges: map, unmap, protect, clone, harvest, walk. Compiled once per format; private to npt/. */
-#ifndef NESTLING_NPT_RANGES_H
-#define NESTLING_NPT_RANGES_H
+/* Operations on ranges: map, unmap, protect, clone, harvest, walk. */
+#include "npt/engine.h"
 
-#include "npt/reshape.h"
+enum err engine_run_all(struct npt *npt, uint64_t gpa, uint64_t end, engine_runner runner, void *arg)
+{
+	struct engine_run run = { .npt = npt, .format = npt->ops->format, .err = ERR_OK };
+
+	while (gpa < end && !run.ended) {
+		struct npt_cursor cursor;
+		unsigned shift;
+		uint64_t stop;
+
+		engine_find(npt, gpa, 0, &cursor);
+		shift = PAGE_SHIFT + NPT_INDEX_BITS * cursor.level;
+		stop = min_u64(end, engine_table_end(npt, gpa, cursor.level));
+		run.slot = cursor.slot;
+		run.gpa = gpa >> shift << shift;
+		run.stop = run.slot + ((stop - run.gpa + BIT(shift) - 1) >> shift);
+		run.table = cursor.table;
+		run.level = cursor.level;
+		run.like = 0;
+		run.unlike = ~UINT64_C(0);
+		runner(&run, arg);
+		gpa = engine_run_gpa(&run, run.stop);
+	}
+	return run.err;
+}
 
 /* --- Map --- */
 
 /* The highest level at which a leaf can start here. */
-ENGINE unsigned engine_best_level(const struct npt *npt, uint64_t gpa, uint64_t hpa, uint64_t size)
+static unsigned best_level(const struct npt *npt, uint64_t gpa, uint64_t hpa, uint64_t size)
 {
 	unsigned level = npt->config.max_leaf;
 
@@ -18,7 +40,7 @@ ENGINE unsigned engine_best_level(const struct npt *npt, uint64_t gpa, uint64_t 
 }
 
 /* Fill in the empty entries from `slot` on; returns where the first other one is, or `stop`. */
-ENGINE uint64_t *map_fill(const struct npt_format *format, uint64_t *slot, const uint64_t *stop, uint64_t pte, unsigned level)
+static uint64_t *map_fill(const struct npt_format *format, uint64_t *slot, const uint64_t *stop, uint64_t pte, unsigned level)
 {
 	uint64_t step = engine_step(format, level);
 
@@ -31,15 +53,15 @@ ENGINE uint64_t *map_fill(const struct npt_format *format, uint64_t *slot, const
 }
 
 /* Map as much as fits into one table, from `*gpa` on; moves `*gpa` past what it mapped, on failure too. */
-ENGINE enum err map_run(const struct npt_format *format, struct npt *npt, uint64_t *gpa, uint64_t end, uint64_t hpa,
-			struct npt_attr attr)
+static enum err map_run(struct npt *npt, uint64_t *gpa, uint64_t end, uint64_t hpa, struct npt_attr attr)
 {
-	unsigned level = engine_best_level(npt, *gpa, hpa, end - *gpa);
-	uint64_t size = npt_level_size(level), done = 0;
+	const struct npt_format *format = npt->ops->format;
+	unsigned level = best_level(npt, *gpa, hpa, end - *gpa);
+	unsigned shift = PAGE_SHIFT + NPT_INDEX_BITS * level;
+	uint64_t done = 0, filled;
 	uint64_t pte = engine_leaf(format, HPA(hpa), attr, level, npt->config.hw_ad);
-	uint64_t count = (min_u64(end, engine_table_end(npt, *gpa, level)) - *gpa) / size;
+	uint64_t count = (min_u64(end, engine_table_end(npt, *gpa, level)) - *gpa) >> shift;
 	struct npt_cursor cursor;
-	uint64_t *stop;
 
 	if (engine_find(npt, *gpa, level, &cursor) != NPT_EMPTY)
 		return ERR_EXISTS;
@@ -53,20 +75,14 @@ ENGINE enum err map_run(const struct npt_format *format, struct npt *npt, uint64
 		done = 1; /* with the new table, and counted there */
 	}
 	pte += done * engine_step(format, level);
-	if (level == 0) /* the common case gets a loop of its own */
-		stop = map_fill(format, cursor.slot + done, cursor.slot + count, pte, 0);
-	else
-		stop = map_fill(format, cursor.slot + done, cursor.slot + count, pte, level);
-	uint64_t filled = (uint64_t)(stop - cursor.slot);
-
-	*gpa += filled * size;
+	filled = (uint64_t)(map_fill(format, cursor.slot + done, cursor.slot + count, pte, level) - cursor.slot);
+	*gpa += filled << shift;
 	npt->leaves[level] += filled - done;
 	*npt->env->live(npt->env, cursor.table) += (uint16_t)(filled - done);
 	return filled < count ? ERR_EXISTS : ERR_OK;
 }
 
-ENGINE enum err engine_map(const struct npt_format *format, struct npt *npt, gpa_t gpa, hpa_t hpa, uint64_t size,
-			   struct npt_attr attr)
+enum err npt_map(struct npt *npt, gpa_t gpa, hpa_t hpa, uint64_t size, struct npt_attr attr)
 {
 	uint64_t host_end = BIT(npt->config.hpa_bits);
 	uint64_t at = gpa.raw, end = gpa.raw + size;
@@ -77,17 +93,17 @@ ENGINE enum err engine_map(const struct npt_format *format, struct npt *npt, gpa
 	if (err == ERR_OK && (size > host_end || hpa.raw > host_end - size))
 		err = ERR_RANGE;
 	if (err == ERR_OK)
-		err = format->check(&npt->config, attr);
+		err = npt_check(npt, attr);
 	if (err != ERR_OK)
 		return err;
 	while (err == ERR_OK && at < end)
-		err = map_run(format, npt, &at, end, hpa.raw + (at - gpa.raw), attr);
+		err = map_run(npt, &at, end, hpa.raw + (at - gpa.raw), attr);
 	if (err != ERR_OK && at > gpa.raw) { /* all or nothing */
 		struct npt_gather undo;
 
 		npt_gather_init(&undo, npt);
 		/* Whole leaves only: nothing is split, and so nothing can fail. */
-		npt->ops->unmap(npt, gpa, at - gpa.raw, &undo);
+		(void)!npt_unmap(npt, gpa, at - gpa.raw, &undo);
 		npt_gather_finish(&undo);
 	}
 	return err;
@@ -95,48 +111,51 @@ ENGINE enum err engine_map(const struct npt_format *format, struct npt *npt, gpa
 
 /* --- Unmap --- */
 
-ENGINE void unmap_run(const struct npt_format *format, struct npt *npt, struct engine_run *run, unsigned level, void *arg)
+/* Clear the leaves from `slot` on that are like `pte` and, with `step`, map what follows; returns where another entry is. */
+static uint64_t *clear_alike(uint64_t *slot, const uint64_t *stop, uint64_t pte, uint64_t unlike, uint64_t step)
+{
+	do {
+		pte_store(slot, 0);
+		pte += step;
+	} while (++slot < stop && ((pte_load(slot) ^ pte) & unlike) == 0);
+	return slot;
+}
+
+static void unmap_run(struct engine_run *run, void *arg)
 {
 	struct npt_gather *gather = arg;
-	const uint64_t fixed = ~(engine_varying(format, level) | format->marks_of_hardware);
+	struct npt *npt = run->npt;
+	uint64_t step = gather->leaves_gone ? engine_step(run->format, run->level) : 0;
 	uint64_t *slot = run->slot, removed = 0, pte;
 	uint16_t *live;
 
-	while ((slot = engine_next_leaf(format, run, slot, level, &pte)) < run->stop) {
+	while ((slot = engine_next_leaf(run, slot, &pte)) < run->stop) {
 		uint64_t *const first = slot;
-		const uint64_t like = pte;
+		uint64_t count, unlike = run->unlike;
 
-		/* Straight on as long as entries differ by their address only. */
-		if (gather->leaf_gone) {
-			do {
-				pte_store(slot, 0);
-				gather->leaf_gone(gather, engine_leaf_addr(format, pte, level), level);
-			} while (++slot < run->stop && (((pte = pte_load(slot)) ^ like) & fixed) == 0);
-		} else {
-			uint64_t *const stop = run->stop;
-
-			do {
-				pte_store(slot, 0);
-			} while (++slot < stop && ((pte_load(slot) ^ like) & fixed) == 0);
-		}
-		removed += (uint64_t)(slot - first);
-		npt_gather_range(gather, engine_run_gpa(run, first, level), engine_run_gpa(run, slot, level));
+		if (gather->leaves_gone) /* in a row on the host, too */
+			unlike = ~run->format->marks_of_hardware;
+		slot = clear_alike(slot, run->stop, pte, unlike, step);
+		count = (uint64_t)(slot - first);
+		removed += count;
+		npt_gather_range(gather, engine_run_gpa(run, first), engine_run_gpa(run, slot));
+		if (gather->leaves_gone)
+			gather->leaves_gone(gather, engine_leaf_addr(run->format, pte, run->level), run->level, count);
 	}
 	if (removed == 0)
 		return;
 	live = npt->env->live(npt->env, run->table);
-	npt->leaves[level] -= removed;
+	npt->leaves[run->level] -= removed;
 	*live = (uint16_t)(*live - removed);
 	if (*live == 0)
 		engine_prune(npt, run->gpa, gather);
 }
 
-ENGINE enum err engine_unmap(const struct npt_format *format, struct npt *npt, gpa_t gpa, uint64_t size,
-			     struct npt_gather *gather)
+enum err npt_unmap(struct npt *npt, gpa_t gpa, uint64_t size, struct npt_gather *gather)
 {
-	enum err err = engine_cut(format, npt, gpa, size);
+	enum err err = npt_cut(npt, gpa, size);
 
-	return err == ERR_OK ? engine_run_all(format, npt, gpa.raw, gpa.raw + size, unmap_run, true, gather) : err;
+	return err == ERR_OK ? engine_run_all(npt, gpa.raw, gpa.raw + size, unmap_run, gather) : err;
 }
 
 /* --- Protect --- */
@@ -146,7 +165,7 @@ struct protect_arg {
 	unsigned prot;
 };
 
-ENGINE uint64_t protect_leaf(const struct npt_format *format, uint64_t pte, unsigned level, unsigned prot, bool hw_ad)
+static uint64_t protect_leaf(const struct npt_format *format, uint64_t pte, unsigned level, unsigned prot, bool hw_ad)
 {
 	struct npt_attr attr = engine_attr(format, pte, level);
 
@@ -155,69 +174,63 @@ ENGINE uint64_t protect_leaf(const struct npt_format *format, uint64_t pte, unsi
 }
 
 /*
- * Change the leaves from `slot` on that differ from the first one by their address and `settable` only; returns where
- * another one is. One instruction does it, with no regard to what hardware sets meanwhile in `settable`.
+ * Change the leaves from `slot` on that are like the first one, which is `like`; returns where another one is. One instruction
+ * does it, with no regard to the marks that hardware sets meanwhile.
  */
-ENGINE uint64_t *protect_alike(const struct npt_format *format, uint64_t *slot, const uint64_t *stop, uint64_t like,
-			       uint64_t settable, uint64_t delta, unsigned level)
+static uint64_t *protect_alike(uint64_t *slot, const uint64_t *stop, uint64_t like, uint64_t unlike, uint64_t delta)
 {
-	const uint64_t fixed = ~(engine_varying(format, level) | settable);
-
 	do {
 		__atomic_fetch_xor(slot, delta, __ATOMIC_ACQ_REL);
-	} while (++slot < stop && ((pte_load(slot) ^ like) & fixed) == 0);
+	} while (++slot < stop && ((pte_load(slot) ^ like) & unlike) == 0);
 	return slot;
 }
 
-/* The same, with regard to it: those that differ by their address only. */
-ENGINE uint64_t *protect_by_one(const struct npt_format *format, uint64_t *slot, const uint64_t *stop, uint64_t like,
-				unsigned level, unsigned prot, bool hw_ad)
+/* The same, with regard to them: those that differ by their address only. */
+static uint64_t *protect_by_one(struct engine_run *run, uint64_t *slot, uint64_t like, unsigned prot)
 {
-	const uint64_t fixed = ~engine_varying(format, level);
+	const uint64_t unlike = ~engine_varying(run->format, run->level);
 	struct engine_change change = { 0 };
 	uint64_t pte = like;
 
 	do {
-		engine_change(format, slot, pte, level, &change, protect_leaf, prot, hw_ad);
-	} while (++slot < stop && (((pte = pte_load(slot)) ^ like) & fixed) == 0);
+		engine_change(run->format, slot, pte, run->level, &change, protect_leaf, prot, run->npt->config.hw_ad);
+	} while (++slot < run->stop && (((pte = pte_load(slot)) ^ like) & unlike) == 0);
 	return slot;
 }
 
-ENGINE void protect_run(const struct npt_format *format, struct npt *npt, struct engine_run *run, unsigned level, void *arg)
+static void protect_run(struct engine_run *run, void *arg)
 {
 	const struct protect_arg *protect = arg;
-	const bool hw_ad = npt->config.hw_ad;
+	const struct npt_format *format = run->format;
+	const bool hw_ad = run->npt->config.hw_ad;
 	const uint64_t settable = hw_ad ? format->marks_of_hardware : 0;
 	uint64_t *slot = run->slot, pte;
 
-	while ((slot = engine_next_leaf(format, run, slot, level, &pte)) < run->stop) {
+	while ((slot = engine_next_leaf(run, slot, &pte)) < run->stop) {
 		uint64_t *const first = slot;
 		uint64_t set = pte | settable, clear = pte & ~settable;
-		uint64_t delta = protect_leaf(format, set, level, protect->prot, hw_ad) ^ set;
+		uint64_t delta = protect_leaf(format, set, run->level, protect->prot, hw_ad) ^ set;
 
 		/* Stage 2's dirty state is the permission to write: there the change is not the same with and without it. */
-		if (delta == (protect_leaf(format, clear, level, protect->prot, hw_ad) ^ clear))
-			slot = protect_alike(format, slot, run->stop, pte, settable, delta, level);
+		if (delta == (protect_leaf(format, clear, run->level, protect->prot, hw_ad) ^ clear))
+			slot = protect_alike(slot, run->stop, pte, ~engine_varying(format, run->level) & ~settable, delta);
 		else
-			slot = protect_by_one(format, slot, run->stop, pte, level, protect->prot, hw_ad);
-		if (!format->hidden(pte) && (engine_attr(format, pte, level).prot & ~protect->prot))
-			npt_gather_range(protect->gather, engine_run_gpa(run, first, level),
-					 engine_run_gpa(run, slot, level));
+			slot = protect_by_one(run, slot, pte, protect->prot);
+		if (!format->hidden(pte) && (engine_attr(format, pte, run->level).prot & ~protect->prot))
+			npt_gather_range(protect->gather, engine_run_gpa(run, first), engine_run_gpa(run, slot));
 	}
 }
 
-ENGINE enum err engine_protect(const struct npt_format *format, struct npt *npt, gpa_t gpa, uint64_t size,
-			       unsigned prot, struct npt_gather *gather)
+enum err npt_protect(struct npt *npt, gpa_t gpa, uint64_t size, unsigned prot, struct npt_gather *gather)
 {
 	struct protect_arg arg = { .gather = gather, .prot = prot };
 	enum err err = engine_check_range(npt, gpa.raw, size);
 
 	if (err == ERR_OK)
-		err = prot > NPT_RWX ? ERR_INVALID :
-				       format->check(&npt->config, (struct npt_attr){ .prot = (uint8_t)prot });
+		err = prot > NPT_RWX ? ERR_INVALID : npt_check(npt, (struct npt_attr){ .prot = (uint8_t)prot });
 	if (err == ERR_OK)
-		err = engine_cut(format, npt, gpa, size);
-	return err == ERR_OK ? engine_run_all(format, npt, gpa.raw, gpa.raw + size, protect_run, true, &arg) : err;
+		err = npt_cut(npt, gpa, size);
+	return err == ERR_OK ? engine_run_all(npt, gpa.raw, gpa.raw + size, protect_run, &arg) : err;
 }
 
 /* --- Clone --- */
@@ -231,7 +244,7 @@ struct clone_arg {
 };
 
 /* A leaf that two spaces have from now on. */
-ENGINE uint64_t clone_leaf(const struct npt_format *format, uint64_t pte, unsigned level, unsigned arg, bool hw_ad)
+static uint64_t clone_leaf(const struct npt_format *format, uint64_t pte, unsigned level, unsigned arg, bool hw_ad)
 {
 	struct npt_attr attr = engine_attr(format, pte, level);
 
@@ -247,16 +260,18 @@ struct clone_target {
 	hpa_t tables[NPT_MAX_LEVELS];
 };
 
-ENGINE enum err clone_target(struct npt *child, uint64_t gpa, unsigned level,
-			     struct clone_target *target)
+static enum err clone_target(struct npt *child, uint64_t gpa, unsigned level, struct clone_target *target)
 {
 	if (engine_find(child, gpa, level, &target->cursor) == NPT_EMPTY && target->cursor.level > level)
 		return engine_alloc_tables(child, target->tables, target->cursor.level - level);
 	return target->cursor.level == level ? ERR_OK : ERR_EXISTS;
 }
 
-ENGINE void clone_run(const struct npt_format *format, struct npt *npt, struct engine_run *run, unsigned level, void *arg)
+static void clone_run(struct engine_run *run, void *arg)
 {
+	const struct npt_format *format = run->format;
+	const bool hw_ad = run->npt->config.hw_ad;
+	const unsigned level = run->level;
 	const struct clone_arg *clone = arg;
 	struct npt *child = clone->child;
 	struct clone_target target = { .cursor.slot = NULL };
@@ -265,8 +280,8 @@ ENGINE void clone_run(const struct npt_format *format, struct npt *npt, struct e
 	uint64_t narrowed = UINT64_MAX, end = 0;
 	enum err err = ERR_OK;
 
-	for (; (slot = engine_next_leaf(format, run, slot, level, &pte)) < run->stop; slot++) {
-		uint64_t gpa = engine_run_gpa(run, slot, level);
+	for (; (slot = engine_next_leaf(run, slot, &pte)) < run->stop; slot++) {
+		uint64_t gpa = engine_run_gpa(run, slot);
 
 		if (!to)
 			err = clone_target(child, gpa, level, &target);
@@ -281,7 +296,7 @@ ENGINE void clone_run(const struct npt_format *format, struct npt *npt, struct e
 				narrowed = min_u64(narrowed, gpa);
 				end = gpa + npt_level_size(level);
 			}
-			pte = engine_change(format, slot, pte, level, &change, clone_leaf, 0, npt->config.hw_ad);
+			pte = engine_change(format, slot, pte, level, &change, clone_leaf, 0, hw_ad);
 		}
 		clone->cloned(engine_leaf_addr(format, pte, level), level, clone->context);
 		if (to) {
@@ -303,15 +318,15 @@ ENGINE void clone_run(const struct npt_format *format, struct npt *npt, struct e
 	}
 }
 
-ENGINE enum err engine_clone(const struct npt_format *format, struct npt *npt, struct npt *child, gpa_t gpa, uint64_t size,
-			     bool share, struct npt_gather *gather, npt_cloned cloned, void *context)
+enum err npt_clone(struct npt *npt, struct npt *child, gpa_t gpa, uint64_t size, bool share, struct npt_gather *gather,
+		   npt_cloned cloned, void *context)
 {
 	struct clone_arg arg = {
 		.child = child, .gather = gather, .cloned = cloned, .context = context, .share = share,
 	};
 	enum err err = engine_check_range(npt, gpa.raw, size);
 
-	return err == ERR_OK ? engine_run_all(format, npt, gpa.raw, gpa.raw + size, clone_run, false, &arg) : err;
+	return err == ERR_OK ? engine_run_all(npt, gpa.raw, gpa.raw + size, clone_run, &arg) : err;
 }
 
 /* --- Harvest --- */
@@ -338,7 +353,7 @@ static inline void harvest_tell(const struct harvest_arg *harvest, uint64_t gpa,
 }
 
 /* Take the mark, and what lets the hardware in without leaving it again. */
-ENGINE uint64_t harvest_leaf(const struct npt_format *format, uint64_t pte, unsigned level, unsigned mark, bool hw_ad)
+static uint64_t harvest_leaf(const struct npt_format *format, uint64_t pte, unsigned level, unsigned mark, bool hw_ad)
 {
 	struct npt_attr attr = engine_attr(format, pte, level);
 
@@ -348,14 +363,16 @@ ENGINE uint64_t harvest_leaf(const struct npt_format *format, uint64_t pte, unsi
 	return !hw_ad && mark == NPT_ACCESSED ? format->hide(pte) : pte;
 }
 
-ENGINE void harvest_run(const struct npt_format *format, struct npt *npt, struct engine_run *run, unsigned level, void *arg)
+static void harvest_run(struct engine_run *run, void *arg)
 {
+	const struct npt_format *format = run->format;
+	const unsigned level = run->level;
 	const struct harvest_arg *harvest = arg;
 	struct engine_change change = { 0 };
 	uint64_t *slot = run->slot, pte, taken = UINT64_MAX, taken_end = 0;
 
-	for (; (slot = engine_next_leaf(format, run, slot, level, &pte)) < run->stop; slot++) {
-		uint64_t gpa = engine_run_gpa(run, slot, level), end = gpa + npt_level_size(level);
+	for (; (slot = engine_next_leaf(run, slot, &pte)) < run->stop; slot++) {
+		uint64_t gpa = engine_run_gpa(run, slot), end = gpa + npt_level_size(level);
 
 		if (!(engine_marks(format, pte) & harvest->mark))
 			continue;
@@ -363,7 +380,8 @@ ENGINE void harvest_run(const struct npt_format *format, struct npt *npt, struct
 			harvest_tell(harvest, gpa, end);
 		if (level > 0 && (gpa < harvest->gpa || end > harvest->end))
 			continue;
-		engine_change(format, slot, pte, level, &change, harvest_leaf, harvest->mark, npt->config.hw_ad);
+		engine_change(format, slot, pte, level, &change, harvest_leaf, harvest->mark,
+			      run->npt->config.hw_ad);
 		if (!format->hidden(pte)) {
 			taken = min_u64(taken, gpa);
 			taken_end = end;
@@ -372,15 +390,15 @@ ENGINE void harvest_run(const struct npt_format *format, struct npt *npt, struct
 	npt_gather_range(harvest->gather, taken, taken_end);
 }
 
-ENGINE enum err engine_harvest(const struct npt_format *format, struct npt *npt, gpa_t gpa, uint64_t size,
-			       enum npt_mark mark, uint64_t *bitmap, struct npt_gather *gather)
+enum err npt_harvest(struct npt *npt, gpa_t gpa, uint64_t size, enum npt_mark mark, uint64_t *bitmap,
+		     struct npt_gather *gather)
 {
 	struct harvest_arg arg = {
 		.gather = gather, .bitmap = bitmap, .gpa = gpa.raw, .end = gpa.raw + size, .mark = mark,
 	};
 	enum err err = engine_check_range(npt, gpa.raw, size);
 
-	return err == ERR_OK ? engine_run_all(format, npt, gpa.raw, gpa.raw + size, harvest_run, false, &arg) : err;
+	return err == ERR_OK ? engine_run_all(npt, gpa.raw, gpa.raw + size, harvest_run, &arg) : err;
 }
 
 /* --- Walk --- */
@@ -390,14 +408,13 @@ struct visit_arg {
 	void *context;
 };
 
-ENGINE void visit_run(const struct npt_format *format, struct npt *npt, struct engine_run *run, unsigned level, void *arg)
+static void visit_run(struct engine_run *run, void *arg)
 {
 	const struct visit_arg *visit = arg;
 	uint64_t *slot = run->slot, pte;
 
-	(void)npt;
-	for (; (slot = engine_next_leaf(format, run, slot, level, &pte)) < run->stop; slot++) {
-		struct npt_leaf leaf = engine_decode(format, pte, engine_run_gpa(run, slot, level), level);
+	for (; (slot = engine_next_leaf(run, slot, &pte)) < run->stop; slot++) {
+		struct npt_leaf leaf = engine_decode(run->format, pte, engine_run_gpa(run, slot), run->level);
 
 		if (!visit->visit(&leaf, visit->context)) {
 			run->ended = true;
@@ -406,8 +423,7 @@ ENGINE void visit_run(const struct npt_format *format, struct npt *npt, struct e
 	}
 }
 
-ENGINE enum err engine_walk(const struct npt_format *format, const struct npt *npt, gpa_t gpa, uint64_t size,
-			    npt_visitor visit, void *context)
+enum err npt_walk(const struct npt *npt, gpa_t gpa, uint64_t size, npt_visitor visit, void *context)
 {
 	struct visit_arg arg = { .visit = visit, .context = context };
 	enum err err = engine_check_range(npt, gpa.raw, size);
@@ -415,7 +431,6 @@ ENGINE enum err engine_walk(const struct npt_format *format, const struct npt *n
 	if (err != ERR_OK)
 		return err;
 	/* These runs change nothing. */
-	return engine_run_all(format, (struct npt *)(uintptr_t)npt, gpa.raw, gpa.raw + size, visit_run, false, &arg);
+	return engine_run_all((struct npt *)(uintptr_t)npt, gpa.raw, gpa.raw + size, visit_run, &arg);
 }
 
-#endif

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Operations on the one entry that npt_find came to. Compiled once per format; private to npt/. */
-#ifndef NESTLING_NPT_LEAF_H
-#define NESTLING_NPT_LEAF_H
-
+/* Operations on the one entry that npt_find came to. */
 #include "npt/engine.h"
 
-ENGINE struct npt_leaf engine_decode(const struct npt_format *format, uint64_t pte, uint64_t gpa, unsigned level)
+struct npt_leaf engine_decode(const struct npt_format *format, uint64_t pte, uint64_t gpa, unsigned level)
 {
 	unsigned marks = engine_marks(format, pte);
 
@@ -20,9 +17,20 @@ ENGINE struct npt_leaf engine_decode(const struct npt_format *format, uint64_t p
 	};
 }
 
-ENGINE enum err engine_map_at(const struct npt_format *format, struct npt *npt, const struct npt_cursor *cursor,
-			      gpa_t gpa, unsigned level, hpa_t hpa, struct npt_attr attr)
+void npt_decode(const struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, struct npt_leaf *leaf)
 {
+	*leaf = engine_decode(npt->ops->format, cursor->pte, gpa.raw, cursor->level);
+}
+
+uint64_t npt_page_entry(const struct npt *npt, struct npt_attr attr)
+{
+	return engine_leaf(npt->ops->format, HPA(0), attr, 0, npt->config.hw_ad);
+}
+
+enum err npt_map_at(struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, unsigned level, hpa_t hpa,
+		    struct npt_attr attr)
+{
+	const struct npt_format *format = npt->ops->format;
 	enum err err = engine_check_leaf(format, npt, gpa.raw, level, hpa, attr);
 	uint64_t pte;
 
@@ -39,9 +47,9 @@ ENGINE enum err engine_map_at(const struct npt_format *format, struct npt *npt, 
 	return ERR_OK;
 }
 
-ENGINE void engine_touch(const struct npt_format *format, struct npt *npt, const struct npt_cursor *cursor, unsigned prot,
-			 unsigned marks)
+void npt_touch(struct npt *npt, const struct npt_cursor *cursor, unsigned prot, unsigned marks)
 {
+	const struct npt_format *format = npt->ops->format;
 	const bool hw_ad = npt->config.hw_ad;
 	uint64_t pte = pte_load(cursor->slot), wanted;
 
@@ -55,9 +63,9 @@ ENGINE void engine_touch(const struct npt_format *format, struct npt *npt, const
 	} while (!pte_replace(cursor->slot, &pte, wanted));
 }
 
-ENGINE void engine_replace(const struct npt_format *format, struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa,
-			   hpa_t hpa, struct npt_attr attr, unsigned marks)
+void npt_replace(struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, hpa_t hpa, struct npt_attr attr, unsigned marks)
 {
+	const struct npt_format *format = npt->ops->format;
 	uint64_t size = npt_level_size(cursor->level);
 	uint64_t pte = engine_marked_leaf(format, hpa, attr, marks, cursor->level, npt->config.hw_ad);
 	uint64_t old = __atomic_exchange_n(cursor->slot, format->break_before_make ? 0 : pte, __ATOMIC_ACQ_REL);
@@ -67,5 +75,3 @@ ENGINE void engine_replace(const struct npt_format *format, struct npt *npt, con
 	if (format->break_before_make)
 		pte_store(cursor->slot, pte);
 }
-
-#endif

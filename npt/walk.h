@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The walk from the root to an entry, compiled once per format; all else in npt/ is compiled once for all of them. Private
+ * to npt/.
+ *
+ * The format is a constant here, so that the compiler folds it in and no level costs an indirect call; and the loop over
+ * the levels is unrolled, so that the level is one, too. It begins at the highest level that any format has; steps above
+ * the root are passed over.
+ */
+#ifndef NESTLING_NPT_WALK_H
+#define NESTLING_NPT_WALK_H
+
+#include "npt/engine.h"
+
+#define WALK static inline __attribute__((always_inline))
+
+#define WALK_TOP (NPT_MAX_LEVELS - 1)
+#define WALK_FOR_EACH_LEVEL(level) _Pragma("GCC unroll 5") for (unsigned level = WALK_TOP; level <= WALK_TOP; level--)
+
+WALK bool walk_above_root(const struct npt_format *format, unsigned levels, unsigned level)
+{
+	return level >= format->max_levels || (level >= format->min_levels && level >= levels);
+}
+
+/* Walk down to the first entry that is not a table, at `floor` at the latest. */
+WALK enum npt_kind walk_to(const struct npt_format *format, const struct npt *npt, uint64_t gpa, unsigned floor,
+			   struct npt_cursor *cursor)
+{
+	const uint64_t virt = npt->env->phys_to_virt;
+	const unsigned levels = npt->config.levels;
+	hpa_t table = npt->root;
+	uint64_t *slot = floor == 0 ? npt_known_slot(npt, GPA(gpa)) : NULL;
+
+	if (slot) {
+		table = HPA(align_down((uintptr_t)slot - virt, PAGE_SIZE));
+		*cursor = (struct npt_cursor){ .slot = slot, .table = table, .pte = pte_load(slot), .level = 0 };
+		return format->kind(cursor->pte, 0);
+	}
+	slot = (uint64_t *)(uintptr_t)(table.raw + virt) + (gpa >> npt->root_shift);
+
+	WALK_FOR_EACH_LEVEL(level) {
+		if (walk_above_root(format, levels, level))
+			continue;
+		uint64_t pte = pte_load(slot);
+		enum npt_kind kind = format->kind(pte, level);
+
+		if (level == 0)
+			engine_remember(npt, gpa, table);
+		if (level == 0 || kind != NPT_TABLE || level == floor) {
+			*cursor = (struct npt_cursor){ .slot = slot, .table = table, .pte = pte, .level = level };
+			return kind;
+		}
+		table = engine_table_addr(format, pte);
+		slot = engine_slot(table, virt, gpa, level - 1);
+	}
+	__builtin_unreachable(); /* there are no tables below level 0 */
+}
+
+/* Define `ops_name` (declared in npt/npt.h) from `this_format`, a static const struct npt_format of this file. */
+#define NPT_INSTANTIATE(ops_name, this_format)                                                                         \
+	static enum npt_kind ops_name##_find(const struct npt *npt, gpa_t gpa, unsigned floor,                         \
+					     struct npt_cursor *cursor)                                                \
+	{                                                                                                              \
+		return walk_to(&(this_format), npt, gpa.raw, floor, cursor);                                           \
+	}                                                                                                              \
+	const struct npt_ops ops_name = { .format = &(this_format), .find = ops_name##_find }
+
+#endif
