@@ -83,9 +83,9 @@ static enum err promise_ram(struct vm *vm)
 	return ERR_OK;
 }
 
-enum { VM_ORDER = 3 };
+/* Of the least block of frames that a struct vm fits in. */
+#define VM_ORDER ((unsigned)(64 - __builtin_clzll((sizeof(struct vm) - 1) >> PAGE_SHIFT)))
 _Static_assert(sizeof(struct vm) <= PAGE_SIZE << VM_ORDER, "VM_ORDER");
-_Static_assert(sizeof(struct vm) > PAGE_SIZE << (VM_ORDER - 1), "VM_ORDER");
 
 /* All zero but for what it is part of. */
 static enum err alloc_vm(struct vm_family *family, struct vm **out)
