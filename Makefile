@@ -183,17 +183,14 @@ $(out)/nestling.efi: $(out)/nestling.elf
 	$(call log,EFI,$@)
 	$(Q)$(OBJCOPY) $(efi-format-$(ARCH)) $(addprefix -j ,.text .rodata .relro .rela .data .bss) $< $@
 
-build/nestling.cfg: Makefile
-	@mkdir -p $(@D)
-	@printf '%s\n' '# See --help of run-qemu.sh for what these mean.' 'demo = lazy' 'ram = 1G' 'policy = 4k' >$@
+# With room for guest files; boot/nestling.cfg says how much.
+make-image = tools/mkimage -o $@ --free 64 $(foreach i,$(1),--isa $(i)=build/$(i)/nestling.efi) --cfg boot/nestling.cfg
 
-make-image = tools/mkimage -o $@ $(foreach i,$(1),--isa $(i)=build/$(i)/nestling.efi) --cfg build/nestling.cfg
-
-$(out)/nestling.img: $(out)/nestling.efi build/nestling.cfg tools/mkimage
+$(out)/nestling.img: $(out)/nestling.efi boot/nestling.cfg tools/mkimage
 	$(call log,IMAGE,$@)
 	$(Q)$(call make-image,$(ARCH))
 
-build/nestling.img: $(all-isas:%=build/%/nestling.efi) build/nestling.cfg tools/mkimage
+build/nestling.img: $(all-isas:%=build/%/nestling.efi) boot/nestling.cfg tools/mkimage
 	$(call log,IMAGE,$@)
 	$(Q)$(call make-image,$(all-isas))
 

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import elf
+import flashing
 import machines
 import memory
 import report
@@ -393,6 +394,6 @@ def all_cases() -> list[Case]:
         Case("static/hypercalls-agree", [], function=static.hypercalls_agree),
     ]
     cases = checks + usage() + demos() + sizes() + guests() + documented() + files() + linux_images() + configs()
-    cases += machines.machines() + memory.memory() + report.report()
+    cases += machines.machines() + memory.memory() + report.report() + flashing.flashing()
     # The slow emulators first, so that the quick cases fill the end.
     return sorted(cases, key=lambda c: not c.name.startswith(("vmx/", "pi3/")))

@@ -281,6 +281,54 @@ static void random_bytes_do_no_harm(void **state)
 	CHECK(good > 0 || steps < 20000, "nothing was ever right");
 }
 
+/* Take the # away from a line "#key = value": of the n-th such line, or of all. Returns how many there are. */
+static unsigned enable(char *text, size_t size, unsigned n, bool all, bool *guest)
+{
+	unsigned keys = 0;
+
+	*guest = false;
+	for (size_t at = 0; at + 1 < size; at++) {
+		if (text[at] != '#' || (at > 0 && text[at - 1] != '\n') || text[at + 1] < 'a' || text[at + 1] > 'z')
+			continue;
+		if (all || keys == n) {
+			text[at] = ' ';
+			*guest = *guest || strncmp(text + at + 1, "guest", 5) == 0;
+		}
+		keys++;
+	}
+	return keys;
+}
+
+/* What is on the disk image: as it comes, with each of its keys enabled, and with all of them, it says what holds anyway. */
+static void the_file_as_shipped_says_the_defaults(void **state)
+{
+	static char shipped[CONFIG_MAX_BYTES], text[CONFIG_MAX_BYTES];
+	FILE *file = fopen("boot/" CONFIG_FILE, "r");
+	struct vm_options options, defaults;
+	size_t size;
+	unsigned keys = 1;
+	bool guest;
+	char why[128];
+
+	(void)state;
+	assert_non_null(file);
+	size = fread(shipped, 1, sizeof(shipped), file);
+	fclose(file);
+	CHECK(size > 0 && size < sizeof(shipped), "%zu bytes", size);
+	config_defaults(&defaults);
+	CHECK_ERR(parse(&options, shipped, size, why, sizeof(why)), ERR_OK);
+	CHECK(memcmp(&options, &defaults, sizeof(options)) == 0, "as shipped");
+	for (unsigned n = 0; n <= keys; n++) {
+		memcpy(text, shipped, size);
+		keys = enable(text, size, n, n == keys, &guest);
+		CHECK(parse(&options, text, size, why, sizeof(why)) == ERR_OK, "key %u: %s", n, why);
+		CHECK(guest == (options.guest[0] != '\0'), "key %u: guest", n);
+		memset(options.guest, 0, sizeof(options.guest));
+		CHECK(memcmp(&options, &defaults, sizeof(options)) == 0, "key %u is not the default", n);
+	}
+	CHECK(keys >= 6, "only %u keys", keys);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -291,6 +339,7 @@ int main(void)
 		cmocka_unit_test(nonsense_is_refused_by_line),
 		cmocka_unit_test(long_things_are_cut_or_refused),
 		cmocka_unit_test(random_bytes_do_no_harm),
+		cmocka_unit_test(the_file_as_shipped_says_the_defaults),
 	};
 
 	return cmocka_run_group_tests_name("config", tests, NULL, NULL);
