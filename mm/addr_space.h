@@ -180,6 +180,23 @@ MUST_CHECK enum err addr_space_scan_accessed(struct addr_space *as, gpa_t gpa, u
 MUST_CHECK enum err addr_space_dirty_log(struct addr_space *as, gpa_t gpa, uint64_t size, bool split, uint64_t *bitmap,
 					 uint64_t *pages);
 
+/* What a range is backed by now. Bytes; what they leave of the range has nothing. */
+struct addr_space_survey {
+	uint64_t pages;  /* by leaves of 4 KiB that are no other space's */
+	uint64_t large;  /* by larger ones */
+	uint64_t shared; /* memory that is written only after a copy: a fork's */
+	uint64_t zeros;  /* the blocks of zeros */
+	gpa_t next;      /* where the survey has stopped */
+};
+
+/*
+ * Add what [gpa, gpa + size) is backed by to `survey`, stopping after `*leaves` (not 0) leaves, from which the number that was
+ * seen is taken. Changes nothing in the space.
+ * Errors: ERR_INVALID, ERR_RANGE; ERR_CORRUPT as npt_walk.
+ */
+MUST_CHECK enum err addr_space_survey(struct addr_space *as, gpa_t gpa, uint64_t size, unsigned *leaves,
+				      struct addr_space_survey *survey);
+
 /* What an area promises. */
 struct addr_space_area {
 	gpa_t start;

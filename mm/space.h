@@ -10,6 +10,7 @@
  *   track.c       which pages were accessed, which were written
  *   reclaim.c     memory taken back when frames run out
  *   guest_mem.c   the hypervisor's own accesses
+ *   survey.c      what there is, told to whoever shows it
  */
 #ifndef NESTLING_MM_SPACE_H
 #define NESTLING_MM_SPACE_H

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a part of guest memory is backed by, counted for whoever shows it. */
+#include "mm/space.h"
+
+struct survey_walk {
+	struct addr_space_survey *survey;
+	uint64_t start, end; /* of what was asked for: large leaves may reach beyond */
+	unsigned *leaves;    /* to go */
+};
+
+static bool count_leaf(const struct npt_leaf *leaf, void *context)
+{
+	struct survey_walk *walk = context;
+	struct addr_space_survey *survey = walk->survey;
+	uint64_t start = max_u64(leaf->gpa.raw, walk->start);
+	uint64_t end = min_u64(leaf->gpa.raw + npt_level_size(leaf->level), walk->end);
+
+	if (frame_is_zero(leaf->hpa))
+		survey->zeros += end - start;
+	else if (leaf->attr.shared)
+		survey->shared += end - start;
+	else if (leaf->level > 0)
+		survey->large += end - start;
+	else
+		survey->pages += end - start;
+	survey->next = GPA(end);
+	return --*walk->leaves > 0;
+}
+
+enum err addr_space_survey(struct addr_space *as, gpa_t gpa, uint64_t size, unsigned *leaves,
+			   struct addr_space_survey *survey)
+{
+	struct survey_walk walk = { .survey = survey, .start = gpa.raw, .end = gpa.raw + size, .leaves = leaves };
+	enum err err;
+
+	spin_lock(&as->lock);
+	err = *leaves > 0 ? check_range(as, gpa, size) : ERR_INVALID;
+	if (err == ERR_OK)
+		err = npt_walk(&as->npt, gpa, size, count_leaf, &walk);
+	if (*leaves > 0)
+		survey->next = GPA(walk.end); /* there was no more, or all of it is beyond reading */
+	spin_unlock(&as->lock);
+	return err;
+}
