@@ -89,6 +89,16 @@ static enum err set_trace(struct vm_options *options, const char *value)
 	return set_choice(&options->trace, value, "on", "off");
 }
 
+static enum err set_serial(struct vm_options *options, const char *value)
+{
+	return set_choice(&options->no_serial, value, "none", "auto");
+}
+
+static enum err set_progress(struct vm_options *options, const char *value)
+{
+	return set_choice(&options->progress, value, "on", "off");
+}
+
 static const struct {
 	const char *name;
 	const char *wanted;
@@ -100,6 +110,8 @@ static const struct {
 	{ "policy", "4k, 64k, 2m, auto or populate", set_policy },
 	{ "tracking", "hardware or software", set_tracking },
 	{ "trace", "on or off", set_trace },
+	{ "serial", "auto or none", set_serial },
+	{ "progress", "on or off", set_progress },
 };
 
 static bool is_blank(char c)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "drivers/console.h"
+#include "include/log.h"
 
 enum {
 	PATH_MAX_CHARS = 256,
@@ -134,6 +135,48 @@ enum err firmware_read_file(const char *path, uint64_t max, const void **bytes, 
 		FreePool(info);
 	file->Close(file);
 	return err;
+}
+
+/* Can this mode be drawn in? */
+static bool is_drawable(const EFI_GRAPHICS_OUTPUT_PROTOCOL_MODE *mode, struct framebuffer *framebuffer)
+{
+	const EFI_GRAPHICS_OUTPUT_MODE_INFORMATION *info = mode->Info;
+
+	*framebuffer = (struct framebuffer){
+		.base = HPA(mode->FrameBufferBase),
+		.size = mode->FrameBufferSize,
+		.width = info->HorizontalResolution,
+		.height = info->VerticalResolution,
+		.stride = info->PixelsPerScanLine,
+		.red_first = info->PixelFormat == PixelRedGreenBlueReserved8BitPerColor,
+	};
+	return (framebuffer->red_first || info->PixelFormat == PixelBlueGreenRedReserved8BitPerColor) &&
+	       framebuffer_check(framebuffer) == ERR_OK;
+}
+
+bool firmware_find_framebuffer(struct framebuffer *framebuffer)
+{
+	EFI_GUID guid = EFI_GRAPHICS_OUTPUT_PROTOCOL_GUID;
+	const EFI_GRAPHICS_OUTPUT_PROTOCOL_MODE *refused = NULL;
+	EFI_HANDLE *handles;
+	UINTN count;
+
+	if (EFI_ERROR(LibLocateHandle(ByProtocol, &guid, NULL, &count, &handles)))
+		return false;
+	for (UINTN i = 0; i < count; i++) {
+		EFI_GRAPHICS_OUTPUT_PROTOCOL *gop;
+
+		if (EFI_ERROR(BS->HandleProtocol(handles[i], &guid, (void **)&gop)) || !gop->Mode || !gop->Mode->Info)
+			continue;
+		if (is_drawable(gop->Mode, framebuffer))
+			return true;
+		refused = gop->Mode;
+	}
+	if (refused)
+		log_warn("boot: the firmware's screen is left alone: %ux%u pixels of format %u, %u a line, in %lu bytes at %#lx",
+			 framebuffer->width, framebuffer->height, refused->Info->PixelFormat, framebuffer->stride,
+			 framebuffer->size, framebuffer->base.raw);
+	return false;
 }
 
 /* A buffer for the memory map, and what will be added to it by getting the buffer and by whoever else is at work. */

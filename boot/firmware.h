@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * UEFI, up to and including its last call. Source: UEFI specification 2.10: "Services - Boot Services", "Protocols -
- * Media Access", "Services - Runtime Services".
+ * Media Access", "Protocols - Console Support" (graphics output), "Services - Runtime Services".
  */
 #ifndef NESTLING_BOOT_FIRMWARE_H
 #define NESTLING_BOOT_FIRMWARE_H
 
 #include <efi.h>
 
+#include "drivers/framebuffer.h"
 #include "include/err.h"
 #include "include/types.h"
 
@@ -33,6 +34,9 @@ void firmware_init(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
  * Errors: ERR_NOT_FOUND, ERR_RANGE (larger than `max`), ERR_NO_MEMORY, ERR_IO.
  */
 MUST_CHECK enum err firmware_read_file(const char *path, uint64_t max, const void **bytes, size_t *size);
+
+/* The first screen that we can draw on, in the mode it is in; of others a line tells. False: there is none. */
+bool firmware_find_framebuffer(struct framebuffer *framebuffer);
 
 /* Memory that stays ours for good. Returns NULL when there is none. */
 void *firmware_alloc_pages(size_t pages);

@@ -38,7 +38,8 @@ static struct {
 	struct host_map map, firmware_map;
 	bool firmware_mapped;
 	struct serial_port serial;
-	bool has_serial;
+	struct framebuffer screen;
+	bool has_serial, has_screen;
 } boot;
 
 /* From boot/<isa>/image.lds. */
@@ -82,8 +83,13 @@ static enum err guard_stack(const struct stack *stack)
 	return host_map_remove(&boot.map, guard, HPA(guard.raw + PAGE_SIZE));
 }
 
+/* Where the screen is all there is, it must stay: it goes dark with the machine. */
 static _Noreturn void power_off(void)
 {
+	if (boot.has_screen && !boot.has_serial) {
+		log_info("nestling: that is all; switch the machine off when you have read it");
+		arch_halt();
+	}
 	if (boot.firmware_mapped)
 		arch_host_map_activate(boot.firmware_map.npt.root);
 	firmware_power_off();
@@ -173,12 +179,44 @@ static enum err map_console(struct host_map *map)
 	return memory_add_device(map, start, size);
 }
 
+/* Its pixels may lie in memory that the firmware's map says is free. */
+static enum err exclude_screen(void)
+{
+	hpa_t start;
+	uint64_t size;
+
+	if (!boot.has_screen)
+		return ERR_OK;
+	framebuffer_region(&boot.screen, &start, &size);
+	return memory_exclude(start, size);
+}
+
+/* A screen that the CPU's addresses do not reach is done without. */
+static void map_screen(struct host_map *map)
+{
+	hpa_t start;
+	uint64_t size;
+	enum err err;
+
+	if (!boot.has_screen)
+		return;
+	framebuffer_region(&boot.screen, &start, &size);
+	err = memory_add_screen(map, &boot.firmware, start, size);
+	if (err == ERR_OK)
+		return;
+	log_warn("boot: the screen at %#lx is not used: %s", start.raw, err_name(err));
+	framebuffer_stop();
+	boot.has_screen = false;
+}
+
 /* Frames, our own map, our own traps; from then on nothing of the firmware's boot services is in use. */
 static enum err own_memory(void)
 {
 	const void *fdt = platform_get()->fdt;
 	enum err err = fdt ? reserved_exclude(fdt) : ERR_OK;
 
+	if (err == ERR_OK)
+		err = exclude_screen();
 	if (err == ERR_OK)
 		err = memory_init(&boot.firmware);
 	if (err == ERR_OK)
@@ -195,6 +233,8 @@ static enum err own_memory(void)
 		err = map_console(&boot.firmware_map);
 	if (err != ERR_OK)
 		return err;
+	map_screen(&boot.map);
+	map_screen(&boot.firmware_map);
 	for (unsigned i = 0; i < ARCH_TRAP_STACKS; i++)
 		arch_traps_set_stack(i, stack_top(&boot.trap_stacks[i]));
 	arch_traps_init();
@@ -230,6 +270,28 @@ static void taken_over(void)
 	power_off();
 }
 
+/* What is there to write on, once the firmware's console is gone? */
+static void choose_console(void)
+{
+	const char *why = boot.options.no_serial ? "no serial port is wanted" : "no serial port is known here";
+
+	boot.has_screen = firmware_find_framebuffer(&boot.screen);
+	if (boot.options.no_serial)
+		boot.has_serial = false;
+	if (!boot.has_serial && boot.has_screen)
+		log_info("boot: %s: the console goes on on the screen", why);
+	else if (!boot.has_serial)
+		log_warn("boot: %s, nor a screen to draw on: the console ends where the firmware does", why);
+}
+
+static void start_console(void)
+{
+	if (boot.has_serial)
+		serial_start(&boot.serial);
+	if (boot.has_screen)
+		framebuffer_start(&boot.screen, !boot.has_serial);
+}
+
 /* Called by GNU-EFI's start code; declared by none of its headers. */
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
 
@@ -243,18 +305,16 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 	tables_find(&platform);
 	platform_set(&platform);
 	boot.has_serial = serial_find(&platform, &boot.serial);
-	if (!boot.has_serial)
-		log_warn("boot: no serial port is known here: the console ends where the firmware does");
 	err = prepare();
 	if (err != ERR_OK)
 		return EFI_UNSUPPORTED;
+	choose_console();
 	err = firmware_exit(&boot.firmware);
 	if (err != ERR_OK) {
 		log_fatal("the firmware does not let go of the machine: %s", err_name(err));
 		return EFI_DEVICE_ERROR;
 	}
 	arch_quiesce();
-	if (boot.has_serial)
-		serial_start(&boot.serial);
+	start_console();
 	arch_switch_stack(stack_top(&boot.stack), taken_over);
 }

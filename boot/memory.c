@@ -253,6 +253,25 @@ enum err memory_add_device(struct host_map *map, hpa_t start, uint64_t size)
 	return ERR_OK;
 }
 
+/* Is there memory at this address, to be accessed through the caches? */
+static bool is_cached(const struct firmware_map *firmware, hpa_t at)
+{
+	const EFI_MEMORY_DESCRIPTOR *descriptor;
+
+	for (size_t i = 0; (descriptor = firmware_descriptor(firmware, i)) != NULL; i++)
+		if (at.raw >= descriptor->PhysicalStart &&
+		    at.raw - descriptor->PhysicalStart < descriptor->NumberOfPages * PAGE_SIZE)
+			return !is_device(descriptor) && (descriptor->Attribute & EFI_MEMORY_WB);
+	return false;
+}
+
+enum err memory_add_screen(struct host_map *map, const struct firmware_map *firmware, hpa_t start, uint64_t size)
+{
+	if (is_cached(firmware, start))
+		return host_map_add(map, start, HPA(start.raw + size), NPT_RW);
+	return memory_add_device(map, start, size);
+}
+
 enum err memory_make_map(struct host_map *map, const struct firmware_map *firmware, const struct image_layout *image)
 {
 	enum err err = host_map_new(map);

@@ -40,6 +40,13 @@ MUST_CHECK enum err memory_make_map(struct host_map *map, const struct firmware_
 MUST_CHECK enum err memory_add_device(struct host_map *map, hpa_t start, uint64_t size);
 
 /*
+ * Map the pixels of a screen, 4 KiB aligned, which memory_exclude was told of: as memory if the firmware's map says that they
+ * lie in some, else as a device. Errors: as npt_map.
+ */
+MUST_CHECK enum err memory_add_screen(struct host_map *map, const struct firmware_map *firmware, hpa_t start,
+				      uint64_t size);
+
+/*
  * Make the map under which runtime services are called: everything the firmware describes, all permissions, since its
  * code and data share regions; device registers that they use as such. It is used for the very last call only. Errors: ERR_NO_MEMORY.
  */

@@ -4,6 +4,7 @@
 
 #include "drivers/console.h"
 #include "mm/frame.h"
+#include "vmm/blocks.h"
 
 static bool write_chunk(void *bytes, uint64_t size, void *context)
 {
@@ -84,6 +85,7 @@ static uint64_t discard(struct vm *vm, const struct hypercall *call)
 {
 	if (!is_ram_range(vm, call))
 		return HYPERCALL_INVALID;
+	blocks_discarded(GPA(call->arg[0]), call->arg[1]);
 	return result_of(addr_space_discard(&vm->as, GPA(call->arg[0]), call->arg[1]));
 }
 

@@ -23,24 +23,6 @@ static const char *outcome_name(enum vm_outcome outcome)
 	return names[outcome];
 }
 
-/* "1 GiB", "1.2 MiB", "12 KiB": one decimal, rounded down, where it is not whole. */
-static const char *human(char text[48], uint64_t bytes)
-{
-	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
-	uint64_t unit = 1;
-	size_t i = 0;
-
-	while (i + 1 < ARRAY_LEN(units) && bytes / unit >= 1024) {
-		unit <<= 10;
-		i++;
-	}
-	if (bytes % unit == 0)
-		snprintf(text, 48, "%lu %s", bytes / unit, units[i]);
-	else
-		snprintf(text, 48, "%lu.%lu %s", bytes / unit, (bytes % unit) * 10 / unit, units[i]);
-	return text;
-}
-
 /* What a VM came to beside what its space has counted. All in bytes. */
 struct account {
 	struct addr_space_stats stats;
@@ -118,18 +100,18 @@ static void bill_memory(const struct vm *vm, const struct account *account)
 	const struct addr_space_stats *stats = &account->stats;
 	char line[192] = "", amount[48], more[48];
 
-	item("promised", human(amount, vm->options.ram), "");
+	item("promised", text_size(amount, vm->options.ram), "");
 	if (account->zeros)
-		text_add(line, sizeof(line), "%s is only read, and one block of zeros", human(more, account->zeros));
-	item("touched", human(amount, account->touched), line);
-	snprintf(line, sizeof(line), "%s at the peak", human(more, stats->resident_peak));
+		text_add(line, sizeof(line), "%s is only read, and one block of zeros", text_size(more, account->zeros));
+	item("touched", text_size(amount, account->touched), line);
+	snprintf(line, sizeof(line), "%s at the peak", text_size(more, stats->resident_peak));
 	if (stats->shared)
-		text_add(line, sizeof(line), "; %s more is other VMs'", human(more, stats->shared));
-	item("resident", human(amount, stats->resident), line);
-	item("tables", human(amount, vm->as.npt.table_bytes), "");
-	snprintf(line, sizeof(line), "and %s of tables ", human(more, account->populated[1]));
-	text_add(line, sizeof(line), "(%s in 4 KiB pages), backed whole at the start", human(more, account->populated[0]));
-	item("populated", human(amount, vm->options.ram), line);
+		text_add(line, sizeof(line), "; %s more is other VMs'", text_size(more, stats->shared));
+	item("resident", text_size(amount, stats->resident), line);
+	item("tables", text_size(amount, vm->as.npt.table_bytes), "");
+	snprintf(line, sizeof(line), "and %s of tables ", text_size(more, account->populated[1]));
+	text_add(line, sizeof(line), "(%s in 4 KiB pages), backed whole at the start", text_size(more, account->populated[0]));
+	item("populated", text_size(amount, vm->options.ram), line);
 }
 
 struct counted {
@@ -183,8 +165,8 @@ static void print_fork(const struct vm *vm, const struct account *account)
 	char own[48], peak[48], shared[48], tables[48];
 
 	log_info("nestling: forked VM %u %s, status %lu: %s its own (peak %s), %s shared, %s of tables, %lu exits",
-		 vm->number, outcome_name(vm->outcome), vm->guest_status, human(own, stats->resident),
-		 human(peak, stats->resident_peak), human(shared, stats->shared), human(tables, vm->as.npt.table_bytes),
+		 vm->number, outcome_name(vm->outcome), vm->guest_status, text_size(own, stats->resident),
+		 text_size(peak, stats->resident_peak), text_size(shared, stats->shared), text_size(tables, vm->as.npt.table_bytes),
 		 vm->exits.total);
 }
 

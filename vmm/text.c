@@ -26,3 +26,20 @@ void text_add(char *text, size_t size, const char *fmt, ...)
 	vsnprintf(text + used, size - used, fmt, args);
 	va_end(args);
 }
+
+const char *text_size(char text[TEXT_SIZE_ROOM], uint64_t bytes)
+{
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+	uint64_t unit = 1;
+	size_t i = 0;
+
+	while (i + 1 < ARRAY_LEN(units) && bytes / unit >= 1024) {
+		unit <<= 10;
+		i++;
+	}
+	if (bytes % unit == 0)
+		snprintf(text, TEXT_SIZE_ROOM, "%lu %s", bytes / unit, units[i]);
+	else
+		snprintf(text, TEXT_SIZE_ROOM, "%lu.%lu %s", bytes / unit, (bytes % unit) * 10 / unit, units[i]);
+	return text;
+}

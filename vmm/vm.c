@@ -11,6 +11,7 @@
 #include "mm/frame.h"
 #include "vmm/elf.h"
 #include "vmm/linux_image.h"
+#include "vmm/picture.h"
 #include "vmm/report.h"
 #include "vmm/watch.h"
 
@@ -232,7 +233,10 @@ static enum err find_demo(const char *name, struct guest_image *image)
 
 static void run_to_end(struct vm *vm)
 {
+	picture_start(vm);
 	vm_run(vm);
+	picture_end();
+	map_print();
 	if (vm->outcome != VM_EXITED)
 		vm->family->failed++;
 }

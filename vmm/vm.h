@@ -21,6 +21,8 @@ struct vm_options {
 	enum alloc_policy policy;
 	bool software_tracking;   /* keep accessed and dirty marks in software, whatever the CPU can do */
 	bool trace;               /* print every exit */
+	bool no_serial;           /* the console goes on on the screen, though there is a serial port */
+	bool progress;            /* print now and then how far the guest has come */
 };
 
 /* A guest program in our memory. */

@@ -2,8 +2,10 @@
 /* What somebody who watches a VM is shown, exit by exit: a line each on the console. */
 #include "vmm/watch.h"
 
+#include "drivers/console.h"
 #include "include/arch/virt.h"
 #include "include/log.h"
+#include "vmm/picture.h"
 #include "vmm/text.h"
 
 static void trace(struct vcpu *vcpu, const struct vm_exit *exit)
@@ -20,13 +22,34 @@ static void trace(struct vcpu *vcpu, const struct vm_exit *exit)
 	log_info("trace: %lu pc %#lx %s", vcpu->vm->exits.total, exit->pc, what);
 }
 
+/* So many exits from one line to the next. */
+#define PROGRESS_EXITS 4096
+
+/* Not in the middle of a line of the guest's. */
+static void progress(struct vm *vm)
+{
+	struct addr_space_stats stats;
+	char resident[TEXT_SIZE_ROOM], promised[TEXT_SIZE_ROOM], tables[TEXT_SIZE_ROOM];
+
+	if (vm->exits.total % PROGRESS_EXITS != 0 || !console_at_line_start())
+		return;
+	stats = addr_space_get_stats(&vm->as);
+	log_info("progress: %s of %s resident, %s of tables, %lu exits, %lu of them faults",
+		 text_size(resident, stats.resident), text_size(promised, vm->options.ram),
+		 text_size(tables, vm->as.npt.table_bytes), vm->exits.total, vm->exits.fault);
+}
+
 bool vm_is_watched(const struct vm_options *options)
 {
-	return options->trace;
+	return options->trace || options->progress || picture_wanted();
 }
 
 void vm_watch(struct vcpu *vcpu, const struct vm_exit *exit)
 {
 	if (vcpu->vm->options.trace)
 		trace(vcpu, exit);
+	if (picture_wanted())
+		picture_exit(exit);
+	if (vcpu->vm->options.progress)
+		progress(vcpu->vm);
 }

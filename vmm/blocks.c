@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Guest memory in blocks. */
+#include "vmm/blocks.h"
+
+#include <string.h>
+
+/* Blocks get smaller than a large leaf as long as there are no more of them than this. */
+#define FEW_BLOCKS 512
+
+const char *const look_names[LOOK_PAGES + 1] = {
+	[LOOK_NOTHING] = "nothing", [LOOK_DISCARDED] = "discarded", [LOOK_ZEROS] = "zero page",
+	[LOOK_SHARED] = "shared",   [LOOK_LARGE] = "2 MiB leaf",    [LOOK_PAGES] = "4 KiB pages",
+};
+
+static struct blocks blocks;
+static uint64_t discarded[BLOCKS_MAX / 64];
+
+static unsigned blocks_of(uint64_t bytes, unsigned shift)
+{
+	return (unsigned)min_u64(align_up(bytes, BIT(shift)) >> shift, BLOCKS_MAX + 1);
+}
+
+static unsigned count_blocks(const struct vm *vm, unsigned shift)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < vm->ram_ranges; i++)
+		count += blocks_of(vm->ram[i].size, shift);
+	return count;
+}
+
+void blocks_start(struct vm *vm)
+{
+	unsigned shift = PAGE_SHIFT + NPT_INDEX_BITS;
+
+	while (count_blocks(vm, shift) > BLOCKS_MAX)
+		shift++;
+	while (shift > PAGE_SHIFT && count_blocks(vm, shift - 1) <= FEW_BLOCKS)
+		shift--;
+	blocks = (struct blocks){ .vm = vm, .shift = shift, .count = count_blocks(vm, shift) };
+	memset(discarded, 0, sizeof(discarded));
+}
+
+const struct blocks *blocks_get(void)
+{
+	return &blocks;
+}
+
+void block_range(unsigned block, gpa_t *gpa, uint64_t *size)
+{
+	const struct ram_range_gpa *ram = blocks.vm->ram;
+	uint64_t offset;
+
+	for (unsigned here; block >= (here = blocks_of(ram->size, blocks.shift)); block -= here)
+		ram++;
+	offset = (uint64_t)block << blocks.shift;
+	*gpa = GPA(ram->start.raw + offset);
+	*size = min_u64(BIT(blocks.shift), ram->size - offset);
+}
+
+unsigned block_at(gpa_t gpa)
+{
+	unsigned before = 0;
+
+	for (size_t i = 0; i < blocks.vm->ram_ranges; i++) {
+		const struct ram_range_gpa *ram = &blocks.vm->ram[i];
+
+		if (gpa.raw - ram->start.raw < ram->size)
+			return before + (unsigned)((gpa.raw - ram->start.raw) >> blocks.shift);
+		before += blocks_of(ram->size, blocks.shift);
+	}
+	return blocks.count;
+}
+
+void blocks_discarded(gpa_t gpa, uint64_t size)
+{
+	unsigned last = block_at(GPA(gpa.raw + size - 1));
+
+	for (unsigned block = block_at(gpa); block <= last && block < blocks.count; block++)
+		discarded[block / 64] |= BIT(block % 64);
+}
+
+bool block_was_discarded(unsigned block)
+{
+	return discarded[block / 64] & BIT(block % 64);
+}
+
+bool block_survey(unsigned block, unsigned *leaves, struct addr_space_survey *survey)
+{
+	uint64_t size;
+	gpa_t gpa;
+	enum err err = ERR_OK;
+
+	block_range(block, &gpa, &size);
+	if (*leaves > 0)
+		err = addr_space_survey(&blocks.vm->as, survey->next, gpa.raw + size - survey->next.raw, leaves, survey);
+	/* A malformed entry is told of by whoever meets it; here it is as if nothing were there. */
+	return err != ERR_OK || survey->next.raw == gpa.raw + size;
+}
+
+enum block_look block_look(const struct addr_space_survey *survey, uint64_t size, bool was_discarded)
+{
+	uint64_t memory = survey->pages + survey->large + survey->shared;
+
+	if (memory == 0 && survey->zeros == 0)
+		return was_discarded ? LOOK_DISCARDED : LOOK_NOTHING;
+	if (memory == 0)
+		return LOOK_ZEROS;
+	if (survey->shared >= survey->pages + survey->large)
+		return LOOK_SHARED;
+	if (survey->large >= survey->pages + survey->shared)
+		return LOOK_LARGE;
+	if (memory == size)
+		return LOOKS - 1;
+	return LOOK_PAGES + (enum block_look)(memory / PAGE_SIZE * (LOOK_SHADES - 1) / (size / PAGE_SIZE));
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The RAM of the VM that runs, in blocks of a size that all of it is few enough of to be shown: what each is backed by, for the
+ * picture on the screen and the map on the console.
+ */
+#ifndef NESTLING_VMM_BLOCKS_H
+#define NESTLING_VMM_BLOCKS_H
+
+#include "mm/addr_space.h"
+#include "vmm/vm.h"
+
+#define BLOCKS_MAX 4096
+
+/* What is shown of a block: whatever most of its memory is, or how much of it there is in pages of 4 KiB. */
+enum block_look {
+	LOOK_NOTHING,
+	LOOK_DISCARDED, /* nothing, but the guest has given something back here */
+	LOOK_ZEROS,
+	LOOK_SHARED,
+	LOOK_LARGE,
+	LOOK_PAGES,     /* and from here on, ten shades: the last one is full */
+	LOOK_SHADES = 10,
+	LOOKS = LOOK_PAGES + LOOK_SHADES,
+};
+
+/* "nothing", "zero page": for legends. All shades have one name. */
+extern const char *const look_names[LOOK_PAGES + 1];
+
+struct blocks {
+	struct vm *vm;
+	unsigned shift; /* a block is 1 << shift bytes: 2 MiB; less where RAM is small, more where there would be too many */
+	unsigned count;
+};
+
+/* Part the RAM of a VM that is about to run; of it the functions below tell until the next one. */
+void blocks_start(struct vm *vm);
+const struct blocks *blocks_get(void);
+
+/* The memory of a block; the last one of a range of RAM may be smaller than the others. */
+void block_range(unsigned block, gpa_t *gpa, uint64_t *size);
+
+/* The block that an address is in; blocks_get()->count: none. */
+unsigned block_at(gpa_t gpa);
+
+/* The guest has given back what was there. */
+void blocks_discarded(gpa_t gpa, uint64_t size);
+bool block_was_discarded(unsigned block);
+
+/*
+ * Add what a block is backed by to `survey`, which begins as { .next = gpa of the block }, until it is complete or `leaves` are
+ * used up. True: it is complete.
+ */
+bool block_survey(unsigned block, unsigned *leaves, struct addr_space_survey *survey);
+
+/* How are `size` bytes that are backed like this shown? */
+enum block_look block_look(const struct addr_space_survey *survey, uint64_t size, bool discarded);
+
+#endif

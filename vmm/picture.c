@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The picture: cells, a legend, counters. */
+#include "vmm/picture.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "drivers/font.h"
+#include "drivers/framebuffer.h"
+#include "include/arch/virt.h"
+#include "vmm/blocks.h"
+#include "vmm/hypercall.h"
+#include "vmm/text.h"
+
+enum {
+	REDRAW_EXITS = 64,    /* from one time to the next */
+	REDRAW_LEAVES = 4096, /* looked at each time, at most; */
+	BLOCK_LEAVES = 8,     /* a block counts as so many at least */
+	SWEEP_BLOCKS = 16,    /* looked at each time though nobody has touched them: what changes without a fault of its own */
+};
+
+/* The column beside the cells, in characters and lines. */
+enum {
+	COLUMN_CHARS = 24,
+	LEGEND_LINE = 0,
+	COUNTERS_LINE = LOOK_PAGES + 2,
+	COUNTERS = 8,
+};
+
+#define NO_LOOK LOOKS
+
+static struct {
+	struct framebuffer_part grid, column;
+	uint32_t scale, pitch, columns; /* of text; pixels from one cell to the next; cells in a row */
+	unsigned exits;                 /* since it was drawn */
+	unsigned next, sweep;           /* blocks where drawing and sweeping go on */
+	struct addr_space_survey survey; /* of block `next`, as far as it has come */
+	bool surveying;
+	uint64_t stale[BLOCKS_MAX / 64];
+	uint8_t drawn[BLOCKS_MAX];      /* enum block_look, or NO_LOOK */
+	char shown[COUNTERS][COLUMN_CHARS + 1];
+} picture;
+
+bool picture_wanted(void)
+{
+	struct framebuffer_part canvas;
+
+	return framebuffer_canvas(&canvas);
+}
+
+static uint32_t colour_of(unsigned look)
+{
+	static const uint32_t colours[LOOK_PAGES] = {
+		[LOOK_NOTHING] = 0x20242c, [LOOK_DISCARDED] = 0x7a4a80, [LOOK_ZEROS] = 0x2c6c9c,
+		[LOOK_SHARED] = 0xe0b040,  [LOOK_LARGE] = 0xe05840,
+	};
+	uint32_t shade = look - LOOK_PAGES;
+
+	return look < LOOK_PAGES ? colours[look] :
+				   (0x20 + 6 * shade) << 16 | (0x70 + 15 * shade) << 8 | (0x38 + 6 * shade);
+}
+
+static void draw_cell(unsigned block, enum block_look look)
+{
+	uint32_t gap = picture.pitch >= 4 ? picture.scale : 0;
+	const struct framebuffer_part cell = {
+		.x = picture.grid.x + block % picture.columns * picture.pitch,
+		.y = picture.grid.y + block / picture.columns * picture.pitch,
+		.width = picture.pitch - gap,
+		.height = picture.pitch - gap,
+	};
+
+	if (picture.drawn[block] != look)
+		framebuffer_fill(cell, colour_of(look));
+	picture.drawn[block] = (uint8_t)look;
+}
+
+static void draw_text(uint32_t x, uint32_t y, const char *text)
+{
+	for (; *text; text++, x += FONT_ADVANCE * picture.scale)
+		framebuffer_put(x, y, picture.scale, FRAMEBUFFER_WHITE, *text);
+}
+
+static uint32_t line_at(unsigned line)
+{
+	return picture.column.y + line * FONT_LINE * picture.scale;
+}
+
+/* All but what has not changed. */
+static void draw_counter(unsigned line, const char *text)
+{
+	char *shown = picture.shown[line];
+	bool ended = false;
+
+	for (uint32_t i = 0; i < COLUMN_CHARS; i++) {
+		char c;
+
+		ended = ended || text[i] == '\0';
+		c = ended ? ' ' : text[i];
+		if (shown[i] != c)
+			framebuffer_put(picture.column.x + i * FONT_ADVANCE * picture.scale,
+					line_at(COUNTERS_LINE + line), picture.scale, FRAMEBUFFER_WHITE, c);
+		shown[i] = c;
+	}
+}
+
+static void draw_counters(void)
+{
+	const struct vm *vm = blocks_get()->vm;
+	struct addr_space_stats stats = addr_space_get_stats(&blocks_get()->vm->as);
+	const struct {
+		const char *what;
+		uint64_t bytes;
+	} sizes[] = {
+		{ "promised", vm->options.ram }, { "resident", stats.resident }, { "at its peak", stats.resident_peak },
+		{ "shared", stats.shared },      { "tables", vm->as.npt.table_bytes },
+	};
+	char text[64], size[TEXT_SIZE_ROOM];
+	unsigned line = 0;
+
+	snprintf(text, sizeof(text), "VM %u of %u%s", vm->number + 1, vm->family->count,
+		 vm->outcome == VM_RUNNING ? "" : ", ended");
+	draw_counter(line++, text);
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		snprintf(text, sizeof(text), "%-11s %s", sizes[i].what, text_size(size, sizes[i].bytes));
+		draw_counter(line++, text);
+	}
+	snprintf(text, sizeof(text), "%-11s %lu", "exits", vm->exits.total);
+	draw_counter(line++, text);
+	snprintf(text, sizeof(text), "%-11s %lu", "faults", vm->exits.fault);
+	draw_counter(line, text);
+}
+
+static void draw_legend(void)
+{
+	uint32_t side = FONT_HEIGHT * picture.scale;
+
+	for (unsigned look = 0; look <= LOOK_PAGES; look++) {
+		uint32_t y = line_at(LEGEND_LINE + look);
+
+		/* Shades share one square. */
+		for (uint32_t i = 0; i < LOOK_SHADES; i++) {
+			const struct framebuffer_part part = {
+				picture.column.x + side * i / LOOK_SHADES, y, side / LOOK_SHADES + 1, side
+			};
+
+			framebuffer_fill(part, colour_of(look < LOOK_PAGES ? look : look + i));
+		}
+		draw_text(picture.column.x + 2 * side, y, look_names[look]);
+	}
+}
+
+static void draw_title(void)
+{
+	const struct blocks *blocks = blocks_get();
+	const struct vm_options *options = &blocks->vm->options;
+	char text[192], size[TEXT_SIZE_ROOM];
+
+	snprintf(text, sizeof(text), "Nestling on %s, %s. Guest: %s. A cell is %s of its memory.", arch_isa_name(),
+		 arch_virt_name(), options->guest[0] ? options->guest : options->demo,
+		 text_size(size, BIT(blocks->shift)));
+	draw_text(picture.grid.x, FONT_HEIGHT * picture.scale, text);
+}
+
+/* Rows as long as makes the cells largest. */
+static void lay_out(const struct framebuffer_part *canvas, unsigned count)
+{
+	uint32_t scale = framebuffer_text_scale(), margin = FONT_HEIGHT * scale, top = 3 * margin;
+	uint32_t column = COLUMN_CHARS * FONT_ADVANCE * scale;
+
+	picture.scale = scale;
+	picture.grid = (struct framebuffer_part){ canvas->x + margin, canvas->y + top,
+						  canvas->width - column - 3 * margin, canvas->height - top - margin };
+	picture.column = (struct framebuffer_part){ picture.grid.x + picture.grid.width + margin, picture.grid.y, column,
+						    picture.grid.height };
+	picture.pitch = 0;
+	for (uint32_t columns = 8; columns <= 256; columns += 8) {
+		uint32_t rows = (count + columns - 1) / columns;
+		uint32_t pitch = (uint32_t)min_u64(picture.grid.width / columns, picture.grid.height / rows);
+
+		if (pitch <= picture.pitch)
+			continue;
+		picture.pitch = pitch;
+		picture.columns = columns;
+	}
+}
+
+static void mark_stale(unsigned block)
+{
+	picture.stale[block / 64] |= BIT(block % 64);
+}
+
+static void mark_all_stale(void)
+{
+	memset(picture.stale, 0xff, sizeof(picture.stale));
+}
+
+/* A block that is not done when the leaves are used up is gone on with the next time. True: it is done. */
+static bool redraw_block(unsigned block, unsigned *leaves)
+{
+	uint64_t size;
+	gpa_t gpa;
+
+	block_range(block, &gpa, &size);
+	if (!picture.surveying)
+		picture.survey = (struct addr_space_survey){ .next = gpa };
+	picture.surveying = !block_survey(block, leaves, &picture.survey);
+	if (picture.surveying)
+		return false;
+	draw_cell(block, block_look(&picture.survey, size, block_was_discarded(block)));
+	picture.stale[block / 64] &= ~BIT(block % 64);
+	return true;
+}
+
+/* The first block from `from` on that is to be looked at; the number of blocks if there is none. */
+static unsigned next_stale(unsigned from)
+{
+	unsigned count = blocks_get()->count;
+
+	while (from < count) {
+		uint64_t word = picture.stale[from / 64] >> from % 64;
+
+		if (word & 1)
+			return from;
+		from = word ? from + 1 : (from / 64 + 1) * 64;
+	}
+	return count;
+}
+
+/* Once round, or as far as the leaves go. */
+static void redraw(unsigned leaves)
+{
+	for (unsigned round = 0; round < 2 && leaves > 0; round++) {
+		while ((picture.next = next_stale(picture.next)) < blocks_get()->count && leaves > 0) {
+			if (!redraw_block(picture.next, &leaves))
+				return;
+			leaves -= (unsigned)min_u64(leaves, BLOCK_LEAVES);
+		}
+		if (leaves > 0)
+			picture.next = 0;
+	}
+}
+
+/* Mark the blocks of a range, of which the guest may have said anything. */
+static void mark_range(uint64_t start, uint64_t size)
+{
+	unsigned last = block_at(GPA(start + size - 1));
+
+	for (unsigned block = block_at(GPA(start)); block <= last && block < blocks_get()->count; block++)
+		mark_stale(block);
+}
+
+static void note_hypercall(const struct hypercall *call)
+{
+	if (call->number == HYPERCALL_FORK)
+		mark_all_stale();
+	if (call->number == HYPERCALL_DISCARD)
+		mark_range(call->arg[0], call->arg[1]);
+}
+
+void picture_start(struct vm *vm)
+{
+	struct framebuffer_part canvas;
+
+	blocks_start(vm);
+	if (!framebuffer_canvas(&canvas))
+		return;
+	memset(&picture, 0, sizeof(picture));
+	memset(picture.drawn, NO_LOOK, sizeof(picture.drawn));
+	framebuffer_fill(canvas, FRAMEBUFFER_BLACK);
+	lay_out(&canvas, blocks_get()->count);
+	draw_title();
+	draw_legend();
+	for (unsigned block = 0; block < blocks_get()->count; block++)
+		draw_cell(block, LOOK_NOTHING);
+	mark_all_stale();
+	redraw(REDRAW_LEAVES);
+	draw_counters();
+}
+
+void picture_exit(const struct vm_exit *exit)
+{
+	if (exit->kind == VM_EXIT_FAULT)
+		mark_range(exit->fault.gpa.raw, 1);
+	else if (exit->kind == VM_EXIT_HYPERCALL)
+		note_hypercall(&exit->hypercall);
+	if (++picture.exits < REDRAW_EXITS)
+		return;
+	picture.exits = 0;
+	for (unsigned i = 0; i < SWEEP_BLOCKS; i++) {
+		mark_stale(picture.sweep);
+		picture.sweep = (picture.sweep + 1) % blocks_get()->count;
+	}
+	redraw(REDRAW_LEAVES);
+	draw_counters();
+}
+
+void picture_end(void)
+{
+	if (!picture_wanted())
+		return;
+	picture.surveying = false;
+	mark_all_stale();
+	picture.next = 0;
+	redraw(UINT32_MAX);
+	draw_counters();
+}
