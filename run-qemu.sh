@@ -42,7 +42,8 @@ is shown as it comes.
   --report FILE          write the run's report there, one JSON object; where the guest has
                          forked, one for each VM, a line each, the first VM's last
   --timeout SECONDS      give up after so long (default 120, Bochs 300, with --gdb never)
-  --gdb                  wait for a debugger before the first instruction (not in Bochs)
+  --gdb                  wait for a debugger before the first instruction, and say how to
+                         start one (not in Bochs)
   --help                 this text
 
 SIZE is a number of bytes, or one with K, M, G or T after it.
@@ -164,7 +165,7 @@ check() {
     host_ram=${host_ram:-512M}
     if [[ $emulator == bochs ]]; then
         size_of "--host-ram (of Bochs)" "$host_ram" $((48 << 20)) $((2048 << 20)) $((1 << 20))
-        [[ $gdb == off ]] || wrong "--gdb needs QEMU, and --virt vmx runs in Bochs here"
+        [[ $gdb == off ]] || wrong "--gdb needs QEMU: Bochs, which runs --virt vmx here, takes no debugger"
     else
         size_of --host-ram "$host_ram" $((64 << 20)) $((512 << 30)) $((1 << 20))
     fi
@@ -210,6 +211,7 @@ make_disk() {
         echo "policy = $policy"
         echo "tracking = $tracking"
         echo "trace = $trace"
+        echo "gdb = $gdb"
         if [[ -n $guest ]]; then
             echo 'guest = \guest'
         else

@@ -99,6 +99,11 @@ static enum err set_progress(struct vm_options *options, const char *value)
 	return set_choice(&options->progress, value, "on", "off");
 }
 
+static enum err set_gdb(struct vm_options *options, const char *value)
+{
+	return set_choice(&options->gdb, value, "on", "off");
+}
+
 static const struct {
 	const char *name;
 	const char *wanted;
@@ -112,6 +117,7 @@ static const struct {
 	{ "trace", "on or off", set_trace },
 	{ "serial", "auto or none", set_serial },
 	{ "progress", "on or off", set_progress },
+	{ "gdb", "on or off", set_gdb },
 };
 
 static bool is_blank(char c)

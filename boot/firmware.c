@@ -48,6 +48,11 @@ void firmware_init(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 	console_set_sink(firmware_console);
 }
 
+void firmware_no_watchdog(void)
+{
+	BS->SetWatchdogTimer(0, 0, 0, NULL);
+}
+
 static enum err error_of(EFI_STATUS status)
 {
 	switch (status) {

@@ -38,6 +38,9 @@ MUST_CHECK enum err firmware_read_file(const char *path, uint64_t max, const voi
 /* The first screen that we can draw on, in the mode it is in; of others a line tells. False: there is none. */
 bool firmware_find_framebuffer(struct framebuffer *framebuffer);
 
+/* Do not let the machine be reset because we take our time. */
+void firmware_no_watchdog(void);
+
 /* Memory that stays ours for good. Returns NULL when there is none. */
 void *firmware_alloc_pages(size_t pages);
 

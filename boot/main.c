@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "boot/config.h"
+#include "boot/debugger.h"
 #include "boot/firmware.h"
 #include "boot/memory.h"
 #include "boot/reserved.h"
@@ -155,6 +156,8 @@ static enum err prepare(void)
 		return err;
 	}
 	err = read_config();
+	if (err == ERR_OK && boot.options.gdb)
+		debugger_wait();
 	if (err == ERR_OK)
 		err = read_guest();
 	if (err != ERR_OK)
@@ -302,6 +305,7 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 
 	firmware_init(image, system);
 	log_info("nestling: a hypervisor that backs a guest's memory as it is touched");
+	debugger_tell_place();
 	tables_find(&platform);
 	platform_set(&platform);
 	boot.has_serial = serial_find(&platform, &boot.serial);

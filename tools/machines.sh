@@ -100,8 +100,9 @@ start_qemu() {
         local -i port=1234
         while (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do port+=1; done
         more+=(-S -gdb "tcp:127.0.0.1:$port")
-        say "waiting for: gdb-multiarch -ex 'target remote :$port' $out/nestling.elf"
-        say "once the console tells where the image is: add-symbol-file $out/nestling.elf -o ADDRESS"
+        command -v gdb-multiarch >/dev/null ||
+            say "gdb-multiarch is not here: it is in the package of that name, and tools/setup gdb installs it"
+        say "waiting for: $root/tools/gdb $isa :$port"
     fi
     [[ $isa != riscv64 ]] || copy_uboot_riscv64
     launch "${qemu[@]}" -m $((host_ram >> 20))M -nodefaults -display none -no-reboot "${more[@]}"

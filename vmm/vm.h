@@ -23,6 +23,7 @@ struct vm_options {
 	bool trace;               /* print every exit */
 	bool no_serial;           /* the console goes on on the screen, though there is a serial port */
 	bool progress;            /* print now and then how far the guest has come */
+	bool gdb;                 /* wait for a debugger before the machine is taken over */
 };
 
 /* A guest program in our memory. */

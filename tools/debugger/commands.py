@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Nestling's commands for gdb: docs/debugging.md. tools/gdb loads this file."""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+
+import gdb
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import pte  # noqa: E402
+
+PAGE = 4096
+MAGIC = b"nestling-image\n\0"
+# How far from the program counter an image may begin, or its marker be: no image has so many pages.
+NEAR_PAGES = 512
+# How often the machine is stopped to see whether the image runs, and how many times before memory is searched for it.
+POLL_SECONDS = 0.3
+NEAR_POLLS = 100
+# Where the machines' CPUs begin: a PC; a RISC-V machine of QEMU's, and its AArch64 ones.
+RESET = (0xfff0, 0x1000, 0)
+EXIT_KINDS = ("fault", "io", "hypercall", "halt", "arch", "crash", "refused")
+
+
+# --- Memory ------------------------------------------------------------------------------------------------------------
+
+
+def packet(text: str) -> str:
+    """Send a packet of gdb's remote protocol; the answer as gdb shows it."""
+    return gdb.execute(f"maintenance packet {text}", to_string=True).split("received: ")[-1].strip().strip('"')
+
+
+class Physical:
+    """While this holds, memory is physical memory: the guest may have tables of its own where the CPU stopped.
+
+    The hypervisor's map is one to one, so its pointers mean the same. Debuggers of real machines may lack the packet;
+    there the CPU must have stopped in the hypervisor.
+    """
+
+    def __enter__(self) -> None:
+        self.on = packet("Qqemu.PhyMemMode:1") == "OK"
+        gdb.execute("maintenance flush dcache", to_string=True)
+
+    def __exit__(self, *_) -> None:
+        if self.on:
+            packet("Qqemu.PhyMemMode:0")
+        gdb.execute("maintenance flush dcache", to_string=True)
+
+
+def read(address: int, size: int) -> bytes:
+    return bytes(gdb.selected_inferior().read_memory(address, size))
+
+
+def read_word(address: int) -> int:
+    return int.from_bytes(read(address, 8), "little")
+
+
+# --- Where the image is ------------------------------------------------------------------------------------------------
+
+
+def image_at(marker: int) -> int | None:
+    """The image's address, if there is a marker (boot/debugger.c) that the firmware has relocated to here."""
+    try:
+        if read(marker, 16) == MAGIC and read_word(marker + 16) == marker:
+            return read_word(marker + 24)
+    except gdb.MemoryError:
+        pass
+    return None
+
+
+def near(address: int, offset: int) -> int | None:
+    page = address & ~(PAGE - 1)
+    for distance in range(NEAR_PAGES):
+        for at in {page - distance * PAGE, page + distance * PAGE}:
+            if at >= 0 and (image := image_at(at + offset)) is not None:
+                return image
+    return None
+
+
+def ram_ranges() -> list[tuple[int, int]]:
+    """QEMU's memory by its own word, the highest first, for firmware loads high; nothing elsewhere."""
+    try:
+        flat = gdb.execute("monitor info mtree -f", to_string=True)
+    except gdb.error:
+        return []
+    ranges = set()
+    for line in flat.splitlines():
+        words = line.split()
+        if "ram):" in words and words[0].count("-") == 1:
+            first, last = (int(part, 16) for part in words[0].split("-"))
+            ranges.add((first, last + 1))
+    return sorted(ranges, reverse=True)
+
+
+def anywhere(offset: int) -> int | None:
+    for start, end in ram_ranges():
+        for page in range((end - 1) & ~(PAGE - 1), start - 1, -PAGE):
+            if (image := image_at(page + offset)) is not None:
+                return image
+    return None
+
+
+def program_counter() -> int:
+    return int(gdb.parse_and_eval("(unsigned long)$pc"))
+
+
+def marker_offset(elf: str) -> int:
+    """Where in its page the marker is; what has been relocated keeps that."""
+    gdb.execute(f"symbol-file {elf}", to_string=True)
+    at = int(gdb.parse_and_eval("(unsigned long)&image_marker"))
+    gdb.execute("symbol-file", to_string=True)
+    return at % PAGE
+
+
+def run_for(seconds: float) -> bool:
+    """Let the machine run, and stop it as a person would who presses Ctrl-C; false when a person has."""
+    timer = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT))
+    start = time.monotonic()
+    timer.start()
+    try:
+        with silence():
+            gdb.execute("continue")
+    finally:
+        timer.cancel()
+    return time.monotonic() - start >= seconds
+
+
+@contextlib.contextmanager
+def silence():
+    """gdb shows nothing, not even where the machine stops, for which there is no setting."""
+    gdb.flush()
+    shown, nothing = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 1)
+    try:
+        yield
+    finally:
+        gdb.flush()
+        os.dup2(shown, 1)
+        os.close(shown)
+        os.close(nothing)
+
+
+def load_symbols(elf: str, image: int) -> None:
+    gdb.execute(f"symbol-file {elf} -o {image:#x}", to_string=True)
+    print(f"nestling: image at {image:#x}")
+
+
+# --- What the hypervisor has -------------------------------------------------------------------------------------------
+
+
+def value(expression: str) -> gdb.Value:
+    try:
+        return gdb.parse_and_eval(expression)
+    except gdb.error as error:
+        raise gdb.GdbError(f"{expression}: {error}") from None
+
+
+def the_vm() -> gdb.Value:
+    """The VM that runs: members run one after the other, the first one first."""
+    family = value("vm_main::family")
+    for number in range(int(family["count"])):
+        vm = family["member"][number]
+        if int(vm) and int(vm["outcome"]) == 0:
+            return vm.dereference()
+    if int(family["count"]):
+        return family["member"][0].dereference()
+    raise gdb.GdbError("there is no VM yet")
+
+
+def format_of(vm: gdb.Value) -> str:
+    npt = vm["as"]["npt"]
+    for symbol, name in (("npt_ept", "ept"), ("npt_amd", "npt"), ("npt_stage2", "stage2"), ("npt_stage2_fwb", "stage2-fwb"),
+                         ("npt_riscv_x4", f"sv{9 * int(npt['config']['levels']) + 12}x4")):
+        try:
+            if int(npt["ops"]) == int(gdb.parse_and_eval(f"&{symbol}")):
+                return name
+        except gdb.error:
+            pass  # the linker has left it out
+    raise gdb.GdbError("the nested tables are of no known format")
+
+
+def walk_lines(vm: gdb.Value, gpa: int) -> list[str]:
+    npt, name = vm["as"]["npt"], format_of(vm)
+    levels, table = int(npt["config"]["levels"]), int(npt["root"]["raw"])
+    if gpa >= int(npt["end"]):
+        return [f"gpa {gpa:#x}: beyond the address space, which ends at {int(npt['end']):#x}"]
+    lines = [f"gpa {gpa:#x}: {name}, root at {table:#x}"]
+    for level in range(levels - 1, -1, -1):
+        index = gpa >> pte.level_shift(level)
+        if level < levels - 1:
+            index &= 511
+        raw = read_word(table + 8 * index)
+        entry = pte.decode(name, raw, level)
+        lines.append(f"  level {level} [{index:4}] {raw:#018x} {entry}")
+        if entry.kind == "leaf":
+            lines.append(f"  hpa {entry.address | gpa & (1 << pte.level_shift(level)) - 1:#x}")
+        if entry.kind != "table":
+            break
+        table = entry.address
+    return lines
+
+
+def area_lines(vm: gdb.Value) -> list[str]:
+    lines = []
+
+    def visit(area: gdb.Value) -> None:
+        if not int(area):
+            return
+        visit(area["link"]["rbe_left"])
+        policy = ("4k", "64k", "2m", "auto", "populate")[int(area["policy"])]
+        memtype = ("wb", "wt", "wp", "wc", "uc")[int(area["attr"]["memtype"])]
+        backend = f"alloc {policy}" if int(area["backend"]) else "linear"
+        lines.append(f"{int(area['start']):#x}-{int(area['end']):#x} {pte.prot_text(int(area['attr']['prot']))} "
+                     f"{memtype} {backend}")
+        visit(area["link"]["rbe_right"])
+
+    visit(vm["as"]["areas"]["tree"]["rbh_root"])
+    return lines or ["no areas"]
+
+
+# --- Commands ----------------------------------------------------------------------------------------------------------
+
+
+def number(text: str) -> int:
+    """A number, or any expression that gdb knows: `fault->gpa` too, which is a structure of one."""
+    result = value(text)
+    if result.type.strip_typedefs().code == gdb.TYPE_CODE_STRUCT:
+        result = result["raw"]
+    return int(result) & (1 << 64) - 1
+
+
+class Nestling(gdb.Command):
+    """Nestling's commands: attach, pte, walk, areas, exits."""
+
+    def __init__(self) -> None:
+        super().__init__("nestling", gdb.COMMAND_DATA, gdb.COMPLETE_NONE, True)
+
+
+class Attach(gdb.Command):
+    """nestling attach HOST:PORT ELF
+
+Connect to a machine, let it run until Nestling's image is there, and load its symbols. An image that waits
+(gdb = on in nestling.cfg, which run-qemu.sh --gdb writes) goes on by the next continue; one that runs is stopped
+where it is."""
+
+    def __init__(self) -> None:
+        super().__init__("nestling attach", gdb.COMMAND_RUNNING)
+
+    def invoke(self, argument: str, _: bool) -> None:
+        target, elf = gdb.string_to_argv(argument)
+        gdb.execute(f"file {elf}", to_string=True)
+        offset = marker_offset(elf)
+        with silence():
+            gdb.execute(f"target remote {target}")
+        load_symbols(elf, self.find(offset))
+        with Physical():
+            gdb.execute("set var debugger_is_here = 1")
+
+    def find(self, offset: int) -> int:
+        # What the machine does from its reset on is soon there by itself; one that runs may be in its guest for ever.
+        patient = program_counter() in RESET
+        while True:
+            if (image := near(program_counter(), offset)) is not None:
+                return image
+            if not patient:
+                with Physical():
+                    image = anywhere(offset)
+                if image is not None:
+                    return image
+            print("nestling: waiting for the image; Ctrl-C searches all memory for it", flush=True)
+            patient = self.wait(offset)
+
+    def wait(self, offset: int) -> bool:
+        """Until the image runs, for a while; false when that has to end early."""
+        for _ in range(NEAR_POLLS):
+            if not run_for(POLL_SECONDS):
+                return False
+            if near(program_counter(), offset) is not None:
+                return True
+        return False
+
+
+class Pte(gdb.Command):
+    """nestling pte FORMAT VALUE [LEVEL]
+
+Decode a page-table entry. Level 0, the default, is that of 4 KiB pages. Formats: ept, npt, stage2, stage2-fwb,
+sv39x4, sv48x4, sv57x4; of the hypervisor's own map: x86_host, el2_host, sv39, sv48, sv57."""
+
+    def __init__(self) -> None:
+        super().__init__("nestling pte", gdb.COMMAND_DATA)
+
+    def complete(self, text: str, word: str) -> list[str]:
+        return [name for name in pte.LEVELS if name.startswith(word)] if " " not in text.strip() else []
+
+    def invoke(self, argument: str, _: bool) -> None:
+        words = gdb.string_to_argv(argument)
+        if len(words) not in (2, 3) or words[0] not in pte.LEVELS:
+            raise gdb.GdbError("wanted: nestling pte FORMAT VALUE [LEVEL], FORMAT one of " + ", ".join(pte.LEVELS))
+        try:
+            print(pte.decode(words[0], number(words[1]), number(words[2]) if len(words) == 3 else 0))
+        except ValueError as error:
+            raise gdb.GdbError(str(error)) from None
+
+
+class Walk(gdb.Command):
+    """nestling walk GPA
+
+Walk the nested tables of the VM that runs, from the root to what decides about a guest-physical address."""
+
+    def __init__(self) -> None:
+        super().__init__("nestling walk", gdb.COMMAND_DATA, gdb.COMPLETE_EXPRESSION)
+
+    def invoke(self, argument: str, _: bool) -> None:
+        if not argument:
+            raise gdb.GdbError("wanted: nestling walk GPA")
+        gpa = number(argument)
+        with Physical():
+            print("\n".join(walk_lines(the_vm(), gpa)))
+
+
+class Areas(gdb.Command):
+    """nestling areas
+
+The areas of the VM that runs: what its guest-physical memory is promised to be."""
+
+    def __init__(self) -> None:
+        super().__init__("nestling areas", gdb.COMMAND_DATA)
+
+    def invoke(self, argument: str, _: bool) -> None:
+        with Physical():
+            print("\n".join(area_lines(the_vm())))
+
+
+for command in (Nestling, Attach, Pte, Walk, Areas):
+    command()
