@@ -151,6 +151,11 @@ static uint8_t log2_bytes(uint8_t bytes)
 	return bytes == 2 ? 1 : 0;
 }
 
+/*
+ * How far apart a 16550's registers are in memory no table says. They are taken to be as far apart as an access is wide, which
+ * is what Linux takes them for (drivers/acpi/spcr.c) and firmware is tried with. The bit width, 5.2.3.2, is that of one
+ * register, and can be larger: QEMU's RISC-V machine says 32 bits, to be accessed by bytes, of registers a byte apart.
+ */
 static enum err port_of_spcr(const struct acpi_spcr *spcr, struct serial_port *port)
 {
 	const struct acpi_address *base = &spcr->base;
@@ -169,10 +174,7 @@ static enum err port_of_spcr(const struct acpi_spcr *spcr, struct serial_port *p
 	switch (spcr->interface) {
 	case DBG2_16550:
 	case DBG2_16550_SUBSET:
-		break;
-	case DBG2_16550_GAS: /* here the bit width is the distance of the registers */
-		port->shift = log2_bytes(base->bit_width / 8);
-		port->width = (uint8_t)min_u64(width, UINT64_C(1) << port->shift);
+	case DBG2_16550_GAS:
 		break;
 	case DBG2_BCM2835:
 		port->base += BCM2835_MINI_UART;

@@ -223,10 +223,13 @@ static void ports_are_what_spcr_says(void **state)
 		  { .kind = SERIAL_16550, .base = 0x10000000, .size = 8, .width = 1 } },
 		{ 0, 0, 32, 3, 0x10000000, ERR_OK,
 		  { .kind = SERIAL_16550, .base = 0x10000000, .size = 32, .width = 4, .shift = 2 } },
+		/* What QEMU's RISC-V machine says, whose registers are a byte apart. */
 		{ 0x12, 0, 32, 1, 0x10000000, ERR_OK,
-		  { .kind = SERIAL_16550, .base = 0x10000000, .size = 32, .width = 1, .shift = 2 } },
-		{ 0x12, 0, 8, 3, 0x10000000, ERR_OK,
 		  { .kind = SERIAL_16550, .base = 0x10000000, .size = 8, .width = 1 } },
+		{ 0x12, 0, 32, 3, 0x10000000, ERR_OK,
+		  { .kind = SERIAL_16550, .base = 0x10000000, .size = 32, .width = 4, .shift = 2 } },
+		{ 0x12, 0, 8, 2, 0x10000000, ERR_OK,
+		  { .kind = SERIAL_16550, .base = 0x10000000, .size = 16, .width = 2, .shift = 1 } },
 		{ 0x10, 0, 32, 3, 0x3f215000, ERR_OK,
 		  { .kind = SERIAL_16550, .base = 0x3f215040, .size = 32, .width = 4, .shift = 2 } },
 		{ 0x02, 0, 32, 3, 0x1000, ERR_UNSUPPORTED, { 0 } },  /* by SPI */
