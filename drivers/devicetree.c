@@ -91,7 +91,10 @@ enum err devicetree_reg(const void *fdt, int node, unsigned n, uint64_t *address
 	return ERR_OK;
 }
 
-/* The node of the console: a path or an alias, with ":115200n8" or the like behind it. */
+/*
+ * The node of the console: a path or an alias, with ":115200n8" or the like behind it. A tree
+ * that names none may have the alias of a first port, which U-Boot goes by then.
+ */
 static int console_node(const void *fdt)
 {
 	static const char *const properties[] = { "stdout-path", "linux,stdout-path" };
@@ -107,7 +110,7 @@ static int console_node(const void *fdt)
 			end = memchr(path, '\0', (size_t)length);
 		return end ? fdt_path_offset_namelen(fdt, path, (int)(end - path)) : -FDT_ERR_BADVALUE;
 	}
-	return -FDT_ERR_NOTFOUND;
+	return fdt_path_offset(fdt, "serial0");
 }
 
 /* A property of one cell. */

@@ -2,6 +2,8 @@
 """Boot tests on other machines than the usual ones: CPUs, firmware, interrupt controllers, disks."""
 
 import socket
+import struct
+import subprocess
 import time
 from pathlib import Path
 
@@ -89,6 +91,49 @@ def riscv64() -> list[Case]:
     return out
 
 
+# --- Machines that lack something ---------------------------------------------------------------------------------------
+
+
+def without_property(blob: bytes, name: str) -> bytes:
+    """A device tree whose every property of that name is empty space. Devicetree Specification 0.4, 5: "Flattened Devicetree"."""
+    begin_node, prop, nop, end = 1, 3, 4, 9
+    tree = bytearray(blob)
+    at, strings = struct.unpack_from(">II", tree, 8)
+    while (token := struct.unpack_from(">I", tree, at)[0]) != end:
+        start, at = at, at + 4
+        if token == begin_node:
+            at = tree.index(0, at) + 1
+        elif token == prop:
+            size, offset = struct.unpack_from(">II", tree, at)
+            at += 8 + size
+        at += -at % 4
+        if token == prop and tree[strings + offset:].split(b"\0", 1)[0].decode() == name:
+            tree[start:at] = struct.pack(">I", nop) * ((at - start) // 4)
+    return bytes(tree)
+
+
+def tree_without_console(directory: Path) -> None:
+    """QEMU's own tree for its machine, but that nothing in it is the console."""
+    whole = directory / "whole.dtb"
+    subprocess.run(["qemu-system-aarch64", *f"{EL2},acpi=off,dumpdtb={whole}".split(), "-cpu", "cortex-a72", "-m", "512M",
+                    "-display", "none"], check=True, capture_output=True)
+    (directory / "own.dtb").write_bytes(without_property(whole.read_bytes(), "stdout-path"))
+
+
+def lacking() -> list[Case]:
+    no_console = {"status": 3, "report": None, "files": tree_without_console, "forbid": ("the machine is ours",),
+                  "text": (r"^warning: boot: no serial port is known here: the console ends where the firmware does$",
+                           r"^run-qemu: the machine stopped without a report$"), "one_line": "^warning: "}
+    return [
+        # A PC whose firmware has neither ACPI nor a device tree, and one whose memory has a large hole.
+        case("svm/machine/no-tables", report=EXITED, env=qemu("-M q35,acpi=off")),
+        case("svm/machine/ram-with-a-hole", "--host-ram", "2G", env=qemu("-M q35,max-ram-below-4g=128M"),
+             report=EXITED | {"host_free": lambda free: 19 << 26 < free < 2 << 30}),
+        case("el2/machine/no-console", **no_console, env=qemu(f"{EL2},acpi=off -dtb {{dir}}/own.dtb")),
+        case("el2-uboot/machine/no-console", **no_console, env=qemu("-dtb {dir}/own.dtb"), slow=True),
+    ]
+
+
 # --- The one image for all of them --------------------------------------------------------------------------------------
 
 
@@ -126,4 +171,4 @@ def traps() -> list[Case]:
 
 
 def machines() -> list[Case]:
-    return x86_64() + aarch64() + riscv64() + universal() + traps()
+    return x86_64() + aarch64() + riscv64() + lacking() + universal() + traps()

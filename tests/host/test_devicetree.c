@@ -219,6 +219,21 @@ static void what_is_missing_is_missed(void **state)
 	check_none(ERR_CORRUPT);
 }
 
+static void the_first_port_is_better_than_none(void **state)
+{
+	int uart = add_node(0, "uart@1000", "arm,pl011");
+
+	(void)state;
+	SET_CELLS(uart, "reg", 0, 0x1000, 0, 0x1000);
+	check_none(ERR_NOT_FOUND);
+	set_string(add_node(0, "aliases", NULL), "serial0", "/uart@1000");
+	check_port(SERIAL_PL011, 0x1000, 0x1000, 0, 0);
+	add_node(0, "chosen", NULL);
+	check_port(SERIAL_PL011, 0x1000, 0x1000, 0, 0);
+	set_console("/nowhere"); /* what the tree says holds */
+	check_none(ERR_NOT_FOUND);
+}
+
 static void reg_has_an_index(void **state)
 {
 	int node = add_node(0, "device", NULL);
@@ -268,6 +283,7 @@ int main(void)
 		TEST(registers_lie_as_the_node_says),
 		TEST(buses_translate),
 		TEST(what_is_missing_is_missed),
+		TEST(the_first_port_is_better_than_none),
 		TEST(reg_has_an_index),
 		TEST(random_damage_does_no_harm),
 	};
