@@ -389,6 +389,18 @@ MUST_CHECK static inline enum err npt_translate(const struct npt *npt, gpa_t gpa
 /* Visit the leaves in the range in ascending order. Errors: ERR_INVALID, ERR_RANGE, ERR_CORRUPT. */
 MUST_CHECK enum err npt_walk(const struct npt *npt, gpa_t gpa, uint64_t size, npt_visitor visit, void *context);
 
+/* What a walk comes to in one table. */
+struct npt_step {
+	unsigned level, index;
+	hpa_t table;
+	uint64_t pte;
+	enum npt_kind kind;
+	struct npt_leaf leaf; /* NPT_LEAF */
+};
+
+/* The walk of `gpa` step by step, the root's first. Returns how many there are: 0 for an address beyond the space. */
+unsigned npt_explain(const struct npt *npt, gpa_t gpa, struct npt_step steps[NPT_MAX_LEVELS]);
+
 /* Can the format express `attr`? Errors: ERR_INVALID (prot 0), ERR_UNSUPPORTED. */
 MUST_CHECK enum err npt_check(const struct npt *npt, struct npt_attr attr);
 

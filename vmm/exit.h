@@ -34,6 +34,7 @@ struct vm_exit {
 		struct npt_fault fault;
 		struct io_access io;
 		struct hypercall hypercall;
+		uint64_t detail[2]; /* VM_EXIT_ARCH: what the ISA wants to have kept of it, for arch_exit_name */
 	};
 };
 _Static_assert(sizeof(struct vm_exit) == 64, "struct vm_exit");

@@ -202,3 +202,21 @@ uint64_t hypercall_dispatch(struct vcpu *vcpu, const struct hypercall *call)
 		return HYPERCALL_NOT_SUPPORTED;
 	return calls[call->number](vcpu->vm, call);
 }
+
+const char *hypercall_name(uint64_t number)
+{
+	static const char *const names[] = {
+		[HYPERCALL_VERSION] = "version",
+		[HYPERCALL_EXIT] = "exit",
+		[HYPERCALL_CONSOLE_WRITE] = "console_write",
+		[HYPERCALL_MEMORY_INFO] = "memory_info",
+		[HYPERCALL_DISCARD] = "discard",
+		[HYPERCALL_PROTECT] = "protect",
+		[HYPERCALL_SET_POLICY] = "set_policy",
+		[HYPERCALL_FORK] = "fork",
+		[HYPERCALL_FAULT_MODE] = "fault_mode",
+		[HYPERCALL_TRACK] = "track",
+	};
+
+	return number < ARRAY_LEN(names) ? names[number] : "?";
+}

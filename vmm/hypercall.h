@@ -66,6 +66,9 @@ enum track {
 /* Longest CONSOLE_WRITE; a longer one is cut, and the result says so. */
 #define HYPERCALL_CONSOLE_MAX KIB(4)
 
+/* "discard", "protect", ... for people; "?" where there is no such call. */
+const char *hypercall_name(uint64_t number);
+
 /* Carry out a call; the result goes back to the guest unless the VM was ended by it. */
 uint64_t hypercall_dispatch(struct vcpu *vcpu, const struct hypercall *call);
 

@@ -6,6 +6,7 @@
 #include "include/log.h"
 #include "mm/frame.h"
 #include "vmm/hypercall.h"
+#include "vmm/post_mortem.h"
 #include "vmm/text.h"
 #include "vmm/watch.h"
 
@@ -56,6 +57,7 @@ void vm_io(struct vm *vm, struct io_access *io)
 static void fault_text(struct vm *vm, gpa_t gpa, enum fault_outcome outcome, char *text, size_t size)
 {
 	struct addr_space_area area;
+	char prot[TEXT_PROT_ROOM];
 
 	if (outcome == FAULT_NO_MEMORY)
 		snprintf(text, size,
@@ -65,8 +67,8 @@ static void fault_text(struct vm *vm, gpa_t gpa, enum fault_outcome outcome, cha
 	else if (outcome == FAULT_UNMAPPED || !addr_space_area_at(&vm->as, gpa, &area))
 		snprintf(text, size, "the guest has no memory there");
 	else
-		snprintf(text, size, "area %#lx-%#lx is %c%c%c", area.start.raw, area.start.raw + area.size,
-			 area.prot & NPT_R ? 'r' : '-', area.prot & NPT_W ? 'w' : '-', area.prot & NPT_X ? 'x' : '-');
+		snprintf(text, size, "area %#lx-%#lx is %s", area.start.raw, area.start.raw + area.size,
+			 text_prot(prot, area.prot));
 }
 
 /* A fault that ends the run: what it was, and where everything stood. */
@@ -81,10 +83,7 @@ static void fault_ends(struct vcpu *vcpu, const struct vm_exit *exit, enum fault
 	fault_text(vm, exit->fault.gpa, outcome, why, sizeof(why));
 	log_err("vm: guest %s at %#lx%s, pc %#lx: %s", access_text(exit->fault.access), exit->fault.gpa.raw,
 		exit->fault.on_guest_walk ? " (by its own page walk)" : "", exit->pc, why);
-	if (outcome != FAULT_NO_MEMORY) {
-		arch_vcpu_dump(vcpu);
-		addr_space_dump(&vm->as);
-	}
+	post_mortem(vcpu, &exit->fault.gpa);
 	vm_end(vm, ends[outcome], 0);
 }
 
@@ -152,7 +151,7 @@ static void crash(struct vcpu *vcpu, const struct vm_exit *exit)
 
 	arch_exit_describe(vcpu, exit, what, sizeof(what));
 	log_err("vm: guest stopped at pc %#lx: %s", exit->pc, what);
-	arch_vcpu_dump(vcpu);
+	post_mortem(vcpu, NULL);
 	vm_end(vcpu->vm, VM_CRASHED, 0);
 }
 

@@ -43,3 +43,12 @@ const char *text_size(char text[TEXT_SIZE_ROOM], uint64_t bytes)
 		snprintf(text, TEXT_SIZE_ROOM, "%lu.%lu %s", bytes / unit, (bytes % unit) * 10 / unit, units[i]);
 	return text;
 }
+
+const char *text_prot(char text[TEXT_PROT_ROOM], unsigned prot)
+{
+	text[0] = prot & NPT_R ? 'r' : '-';
+	text[1] = prot & NPT_W ? 'w' : '-';
+	text[2] = prot & NPT_X ? 'x' : '-';
+	text[3] = '\0';
+	return text;
+}

@@ -15,4 +15,8 @@ void text_add(char *text, size_t size, const char *fmt, ...) __attribute__((form
 #define TEXT_SIZE_ROOM 48
 const char *text_size(char text[TEXT_SIZE_ROOM], uint64_t bytes);
 
+/* "rwx", "r--". Returns `text`. */
+#define TEXT_PROT_ROOM 4
+const char *text_prot(char text[TEXT_PROT_ROOM], unsigned prot);
+
 #endif

@@ -96,6 +96,9 @@ bool arch_inject_denied(struct vcpu *vcpu, const struct vm_exit *exit);
  */
 void arch_exit_describe(struct vcpu *vcpu, const struct vm_exit *exit, char *text, size_t size);
 
+/* Append the same of an exit that was long ago: what the hardware has of it is gone. */
+void arch_exit_name(const struct vm_exit *exit, char *text, size_t size);
+
 /* Print the guest's registers, a few lines, by log_err. */
 void arch_vcpu_dump(struct vcpu *vcpu);
 

@@ -59,12 +59,26 @@ static void describe_exception(char *text, size_t size)
 		 esr_class_name(esr), read_sysreg(elr_el1), esr, read_sysreg(far_el1), read_sysreg(vbar_el1));
 }
 
+static const char *const interrupts[] = {
+	[GUEST_EXIT_IRQ] = "IRQ", [GUEST_EXIT_FIQ] = "FIQ", [GUEST_EXIT_SERROR] = "SError",
+};
+
+/* The syndrome has nearly all; of an interrupt there is but the vector, a small number. */
+void arch_exit_name(const struct vm_exit *exit, char *text, size_t size)
+{
+	if (exit->reason > GUEST_EXIT_SYNC && exit->reason < ARRAY_LEN(interrupts)) {
+		text_add(text, size, "%s", interrupts[exit->reason]);
+		return;
+	}
+	text_add(text, size, "%s (ESR_EL2 %#lx)", esr_class_name(exit->reason), exit->reason);
+	if (ESR_EC(exit->reason) == EC_SYSREG)
+		describe_sysreg(exit->reason, text, size);
+	else if (exit->kind == VM_EXIT_ARCH)
+		text_add(text, size, ", x0 %#lx", exit->detail[0]);
+}
+
 void arch_exit_describe(struct vcpu *vcpu, const struct vm_exit *exit, char *text, size_t size)
 {
-	static const char *const interrupts[] = {
-		[GUEST_EXIT_IRQ] = "IRQ", [GUEST_EXIT_FIQ] = "FIQ", [GUEST_EXIT_SERROR] = "SError",
-	};
-
 	if (size == 0)
 		return;
 	text[0] = '\0';

@@ -258,7 +258,7 @@ static bool handle_sync(struct vcpu *vcpu)
 
 bool arch_handle_exit(struct vcpu *vcpu, struct vm_exit *exit)
 {
-	(void)exit;
+	exit->detail[0] = vcpu->arch.x[0];
 	switch (vcpu->arch.vector) {
 	case GUEST_EXIT_SYNC:
 		return handle_sync(vcpu);

@@ -33,6 +33,15 @@ static void add_crash(const struct vcpu *vcpu, uint64_t cause, char *text, size_
 	add_code(vcpu, text, size);
 }
 
+/* arch_handle_exit has kept what there is besides the cause. */
+void arch_exit_name(const struct vm_exit *exit, char *text, size_t size)
+{
+	text_add(text, size, "%s (scause %#lx)", cause_name(exit->reason), exit->reason);
+	if (exit->kind == VM_EXIT_ARCH)
+		text_add(text, size, exit->reason == CAUSE_ECALL_VS ? ", SBI extension %#lx function %#lx" : ", stval %#lx",
+			 exit->detail[0], exit->detail[1]);
+}
+
 void arch_exit_describe(struct vcpu *vcpu, const struct vm_exit *exit, char *text, size_t size)
 {
 	const struct vcpu_arch *arch = &vcpu->arch;

@@ -182,8 +182,11 @@ static void handle_virtual_insn(struct vcpu *vcpu)
 
 bool arch_handle_exit(struct vcpu *vcpu, struct vm_exit *exit)
 {
+	exit->detail[0] = vcpu->arch.stval;
 	switch (exit->reason) {
 	case CAUSE_ECALL_VS:
+		exit->detail[0] = vcpu->arch.gpr[GPR_A7];
+		exit->detail[1] = vcpu->arch.gpr[GPR_A6];
 		sbi_serve(vcpu);
 		return true;
 	case CAUSE_VIRTUAL_INSN:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Words for reports and panics: guest code at fault, through the guest's own page tables, and nested table entries. */
+/* Words for reports: guest code at fault, through the guest's own page tables. */
 #include "vmm/x86_64/diagnose.h"
 
 #include <string.h>
@@ -91,20 +91,4 @@ void describe_code(struct vcpu *vcpu, bool crashed, char *text, size_t size)
 		text_add(text, size, " %02x", bytes[i]);
 	if (why)
 		text_add(text, size, " (%s)", why);
-}
-
-void describe_nested_walk(const struct npt *npt, gpa_t gpa, char *text, size_t size)
-{
-	const uint64_t *table = frame_ptr(npt->root);
-
-	/* EPT and AMD entries agree on where the address and the large-page bit are. */
-	for (unsigned level = npt->config.levels; level-- > 0;) {
-		uint64_t entry = table[gpa.raw >> (PAGE_SHIFT + NPT_INDEX_BITS * level) & 511];
-
-		text_add(text, size, " level %u: %#lx", level, entry);
-		if (entry == 0 || (level < NPT_LEAF_LEVELS && entry & PTE_PS))
-			return;
-		if (level > 0)
-			table = frame_ptr(HPA(entry & PTE_ADDR & (BIT(npt->config.hpa_bits) - 1)));
-	}
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Words for reports and panics, from the guest's memory and the nested tables. Nothing here changes either. */
+/* Words for reports, from the guest's memory. Nothing here changes it. */
 #ifndef NESTLING_VMM_X86_64_DIAGNOSE_H
 #define NESTLING_VMM_X86_64_DIAGNOSE_H
 
@@ -8,9 +8,6 @@
 
 /* Append the bytes of code at the guest's RIP; of a guest that crashed, also what they or its state hint at. */
 void describe_code(struct vcpu *vcpu, bool crashed, char *text, size_t size);
-
-/* Append the nested entries on the way to `gpa`, root first. */
-void describe_nested_walk(const struct npt *npt, gpa_t gpa, char *text, size_t size);
 
 /* Copy up to `size` bytes of code at `gva` as the guest's page tables map them now. Returns how many were there. */
 size_t peek_guest(struct vcpu *vcpu, gva_t gva, uint8_t *bytes, size_t size);

@@ -147,6 +147,8 @@ void arch_vcpu_run(struct vcpu *vcpu)
 
 bool arch_handle_exit(struct vcpu *vcpu, struct vm_exit *exit)
 {
+	exit->detail[0] = virt->get_gpr(vcpu, RAX);
+	exit->detail[1] = vcpu->arch.gpr[RCX];
 	return virt->handle_exit(vcpu, exit);
 }
 
@@ -173,6 +175,15 @@ void arch_exit_describe(struct vcpu *vcpu, const struct vm_exit *exit, char *tex
 	virt->describe(vcpu, exit, text, size);
 	if (exit->kind == VM_EXIT_ARCH || exit->kind == VM_EXIT_CRASH || exit->kind == VM_EXIT_REFUSED)
 		describe_code(vcpu, exit->kind == VM_EXIT_CRASH, text, size);
+}
+
+/* arch_handle_exit has kept RAX and RCX: they say which CPUID leaf it was, which MSR. */
+void arch_exit_name(const struct vm_exit *exit, char *text, size_t size)
+{
+	virt->name_exit(exit->reason, text, size);
+	text_add(text, size, " (%#lx)", exit->reason);
+	if (exit->kind == VM_EXIT_ARCH)
+		text_add(text, size, ", rax %#lx, rcx %#lx", exit->detail[0], exit->detail[1]);
 }
 
 void arch_vcpu_dump(struct vcpu *vcpu)

@@ -75,6 +75,8 @@ struct virt_ops {
 	bool (*inject_denied)(struct vcpu *vcpu, const struct vm_exit *exit);
 	/* What the exit was; the guest's program counter and bytes are added by the caller. */
 	void (*describe)(struct vcpu *vcpu, const struct vm_exit *exit, char *text, size_t size);
+	/* Append the name of exit->reason. */
+	void (*name_exit)(uint64_t reason, char *text, size_t size);
 
 	uint64_t (*get)(struct vcpu *vcpu, enum guest_field field);
 	void (*set)(struct vcpu *vcpu, enum guest_field field, uint64_t value);

@@ -20,7 +20,7 @@ static const char *const exit_names[] = {
 	"TLBSYNC",
 };
 
-static void add_name(uint64_t code, char *text, size_t size)
+void svm_name_exit(uint64_t code, char *text, size_t size)
 {
 	if (code < 0x40)
 		text_add(text, size, "VMEXIT_%s%lu_%s", code < 0x20 ? "CR" : "DR", code & 15,
@@ -95,7 +95,7 @@ void svm_describe(struct vcpu *vcpu, const struct vm_exit *exit, char *text, siz
 		text_add(text, size, "VMEXIT_INVALID: %s", bad ? bad : "no rule we know is broken");
 		return;
 	}
-	add_name(exit->reason, text, size);
+	svm_name_exit(exit->reason, text, size);
 	text_add(text, size, " (%#lx), EXITINFO1 %#lx, EXITINFO2 %#lx", exit->reason, vmcb->exitinfo1, vmcb->exitinfo2);
 	if (exit->reason == VMEXIT_IOIO && vmcb->exitinfo1 & IOIO_STRING)
 		text_add(text, size, ": %s, which is not emulated, of port %#lx",

@@ -3,7 +3,7 @@
 #include "vmm/x86_64/svm/svm.h"
 
 #include "include/panic.h"
-#include "vmm/x86_64/diagnose.h"
+#include "vmm/post_mortem.h"
 #include "vmm/x86_64/emulate.h"
 
 /* What was being delivered: AMD APM vol. 2 "EXITINTINFO". INT3 and INTO have the type of an exception. */
@@ -32,10 +32,8 @@ static __attribute__((cold, noinline)) void reinject(struct vmcb *vmcb)
 
 static _Noreturn __attribute__((cold, noinline)) void nested_entry_malformed(struct vcpu *vcpu, gpa_t gpa)
 {
-	char walk[256] = "";
-
-	describe_nested_walk(&vcpu->vm->as.npt, gpa, walk, sizeof(walk));
-	panic("svm: reserved bit set in a nested entry for gpa %#lx:%s", gpa.raw, walk);
+	post_mortem_walk(&vcpu->vm->as.npt, gpa);
+	panic("svm: reserved bit set in a nested entry for gpa %#lx", gpa.raw);
 }
 
 static void decode_fault(struct vcpu *vcpu, struct vmcb *vmcb, struct vm_exit *exit)

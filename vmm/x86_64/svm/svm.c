@@ -283,6 +283,7 @@ const struct virt_ops svm_ops = {
 	.finish_hypercall = svm_finish_hypercall,
 	.inject_denied = svm_inject_denied,
 	.describe = svm_describe,
+	.name_exit = svm_name_exit,
 	.get = svm_get,
 	.set = svm_set,
 	.get_gpr = svm_get_gpr,

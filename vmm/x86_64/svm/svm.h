@@ -41,6 +41,7 @@ uint64_t svm_get_gpr(struct vcpu *vcpu, enum gpr gpr);
  * overwrites a VMCB that it refuses, so ask before the first VMRUN, too.
  */
 const char *svm_bad_state(const struct vcpu *vcpu);
+void svm_name_exit(uint64_t code, char *text, size_t size);
 void svm_describe(struct vcpu *vcpu, const struct vm_exit *exit, char *text, size_t size);
 
 /* Step over an intercepted instruction. QEMU has no next_rip; without it a redundant prefix is not seen. */

@@ -38,6 +38,11 @@ static const char *name_in(const char *const *names, size_t count, uint64_t numb
 	return number < count && names[number] ? names[number] : "unknown";
 }
 
+void vmx_name_exit(uint64_t reason, char *text, size_t size)
+{
+	text_add(text, size, "%s", name_in(reason_names, ARRAY_LEN(reason_names), EXIT_REASON_BASIC(reason)));
+}
+
 static void describe_failed_entry(uint64_t reason, char *text, size_t size)
 {
 	const char *bad = vmx_bad_guest_state();

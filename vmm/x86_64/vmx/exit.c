@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* VMX: an exit decoded. Intel SDM vol. 3 "VM Exits". */
-#include "vmm/x86_64/diagnose.h"
+#include "include/panic.h"
+#include "vmm/post_mortem.h"
 #include "vmm/x86_64/emulate.h"
 #include "vmm/x86_64/vmx/vmx.h"
 
@@ -72,10 +73,9 @@ static void decode_io(const uint64_t *gpr, struct vm_exit *exit)
 static _Noreturn __attribute__((cold, noinline)) void nested_entry_malformed(struct vcpu *vcpu)
 {
 	gpa_t gpa = GPA(vmread(GUEST_PHYSICAL_ADDRESS));
-	char walk[256] = "";
 
-	describe_nested_walk(&vcpu->vm->as.npt, gpa, walk, sizeof(walk));
-	panic("vmx: EPT misconfiguration at gpa %#lx:%s", gpa.raw, walk);
+	post_mortem_walk(&vcpu->vm->as.npt, gpa);
+	panic("vmx: EPT misconfiguration at gpa %#lx", gpa.raw);
 }
 
 bool vmx_refused(struct vcpu *vcpu)

@@ -265,6 +265,7 @@ const struct virt_ops vmx_ops = {
 	.finish_hypercall = vmx_finish_hypercall,
 	.inject_denied = vmx_inject_denied,
 	.describe = vmx_describe,
+	.name_exit = vmx_name_exit,
 	.get = vmx_get,
 	.set = vmx_set,
 	.get_gpr = vmx_get_gpr,

@@ -54,6 +54,7 @@ enum err vmx_vm_fork(struct vm *child, const struct vm *parent);
 void vmx_load_kept(struct vcpu *vcpu);
 
 /* describe.c */
+void vmx_name_exit(uint64_t reason, char *text, size_t size);
 void vmx_describe(struct vcpu *vcpu, const struct vm_exit *exit, char *text, size_t size);
 
 /* check.c: the rule for guest state that the current VMCS breaks, or NULL. */

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is told of a run that ends badly. */
+#include "vmm/post_mortem.h"
+
+#include "include/arch/virt.h"
+#include "include/log.h"
+#include "vmm/hypercall.h"
+#include "vmm/text.h"
+
+/* So many lines of exits, where nobody has asked for all. */
+#define EXIT_LINES 16
+
+/* --- The walk ----------------------------------------------------------------------------------------------------- */
+
+static void add_leaf(const struct npt_leaf *leaf, char *text, size_t size)
+{
+	static const char *const memtypes[] = {
+		[NPT_WB] = "wb", [NPT_WT] = "wt", [NPT_WP] = "wp", [NPT_WC] = "wc", [NPT_UC] = "uc",
+	};
+	char bytes[TEXT_SIZE_ROOM], prot[TEXT_PROT_ROOM];
+
+	text_add(text, size, "leaf of %s %s hpa %#lx %s%s%s%s%s", text_size(bytes, npt_level_size(leaf->level)),
+		 text_prot(prot, leaf->attr.prot), leaf->hpa.raw, memtypes[leaf->attr.memtype],
+		 leaf->accessed ? " accessed" : "", leaf->dirty ? " dirty" : "", leaf->attr.shared ? " shared" : "",
+		 leaf->hidden ? " hidden" : "");
+}
+
+static void print_step(const struct npt_step *step)
+{
+	static const char *const kinds[] = {
+		[NPT_EMPTY] = "empty", [NPT_TABLE] = "table", [NPT_LEAF] = "", [NPT_MALFORMED] = "malformed",
+	};
+	char leaf[128] = "";
+
+	if (step->kind == NPT_LEAF)
+		add_leaf(&step->leaf, leaf, sizeof(leaf));
+	log_err("vm:   level %u [%4u] of the table at %#lx: 0x%016lx %s%s", step->level, step->index, step->table.raw,
+		step->pte, kinds[step->kind], leaf);
+}
+
+void post_mortem_walk(const struct npt *npt, gpa_t gpa)
+{
+	struct npt_step steps[NPT_MAX_LEVELS];
+	unsigned count = npt_explain(npt, gpa, steps);
+
+	log_err("vm: the walk of %#lx (%s)%s", gpa.raw, npt_name(npt),
+		count == 0 ? ": it lies beyond the guest's address space" : "");
+	for (unsigned i = 0; i < count; i++)
+		print_step(&steps[i]);
+}
+
+/* --- The last exits ----------------------------------------------------------------------------------------------- */
+
+static const struct vm_exit *exit_number(const struct vcpu *vcpu, uint64_t number)
+{
+	return &vcpu->ring[(number - 1) % VM_EXIT_RING];
+}
+
+/* Can one line tell of both? */
+static bool alike(const struct vm_exit *one, const struct vm_exit *other)
+{
+	if (one->kind != other->kind)
+		return false;
+	switch (one->kind) {
+	case VM_EXIT_FAULT:
+		return one->outcome == other->outcome && one->fault.access == other->fault.access &&
+		       one->fault.on_guest_walk == other->fault.on_guest_walk;
+	case VM_EXIT_IO:
+		return one->io.space == other->io.space;
+	case VM_EXIT_HYPERCALL:
+		return one->hypercall.number == other->hypercall.number;
+	default:
+		return one->reason == other->reason;
+	}
+}
+
+/* The first of those alike that `last` is the last of, not before `oldest`. */
+static uint64_t first_alike(const struct vcpu *vcpu, uint64_t oldest, uint64_t last)
+{
+	uint64_t first = last;
+
+	while (first > oldest && alike(exit_number(vcpu, first - 1), exit_number(vcpu, last)))
+		first--;
+	return first;
+}
+
+static uint64_t address_of(const struct vm_exit *exit)
+{
+	return exit->kind == VM_EXIT_FAULT ? exit->fault.gpa.raw : exit->io.addr;
+}
+
+static void add_addresses(const struct vcpu *vcpu, uint64_t first, uint64_t last, char *text, size_t size)
+{
+	uint64_t low = UINT64_MAX, high = 0;
+
+	for (uint64_t n = first; n <= last; n++) {
+		low = min_u64(low, address_of(exit_number(vcpu, n)));
+		high = max_u64(high, address_of(exit_number(vcpu, n)));
+	}
+	text_add(text, size, low == high ? " at %#lx" : " at %#lx to %#lx", low, high);
+}
+
+static void add_what(const struct vm_exit *exit, char *text, size_t size)
+{
+	switch (exit->kind) {
+	case VM_EXIT_FAULT:
+		text_add(text, size, "%s fault%s, %s,", access_text(exit->fault.access),
+			 exit->fault.on_guest_walk ? " by a page walk" : "",
+			 fault_outcome_name((enum fault_outcome)exit->outcome));
+		break;
+	case VM_EXIT_IO:
+		text_add(text, size, exit->io.space == IO_PORT ? "port I/O" : "MMIO");
+		break;
+	case VM_EXIT_HYPERCALL:
+		text_add(text, size, "hypercall %s(%#lx, %#lx, %#lx, %#lx)", hypercall_name(exit->hypercall.number),
+			 exit->hypercall.arg[0], exit->hypercall.arg[1], exit->hypercall.arg[2], exit->hypercall.arg[3]);
+		break;
+	default:
+		arch_exit_name(exit, text, size);
+	}
+}
+
+static void print_exits(const struct vcpu *vcpu, uint64_t first, uint64_t last)
+{
+	const struct vm_exit *exit = exit_number(vcpu, last);
+	char what[192] = "", times[32] = "";
+
+	add_what(exit, what, sizeof(what));
+	if (exit->kind <= VM_EXIT_IO)
+		add_addresses(vcpu, first, last, what, sizeof(what));
+	if (last > first)
+		text_add(times, sizeof(times), "-%lu, %lu times", last, last - first + 1);
+	log_err("vm:   exit %lu%s: %s, pc %#lx", first, times, what, exit->pc);
+}
+
+static void print_last_exits(const struct vcpu *vcpu)
+{
+	uint64_t total = vcpu->vm->exits.total, oldest = total > VM_EXIT_RING ? total - VM_EXIT_RING + 1 : 1;
+	uint64_t shown = total + 1, last;
+
+	if (total == 0)
+		return;
+	for (unsigned lines = 0; shown > oldest && (lines < EXIT_LINES || vcpu->vm->options.trace); lines++)
+		shown = first_alike(vcpu, oldest, shown - 1);
+	log_err("vm: the last %lu of %lu exits, alike ones in a row as one%s", total - shown + 1, total,
+		shown > oldest ? "; --trace shows more" : "");
+	for (; shown <= total; shown = last + 1) {
+		last = shown;
+		while (last < total && alike(exit_number(vcpu, last + 1), exit_number(vcpu, shown)))
+			last++;
+		print_exits(vcpu, shown, last);
+	}
+}
+
+void post_mortem(struct vcpu *vcpu, const gpa_t *gpa)
+{
+	arch_vcpu_dump(vcpu);
+	addr_space_dump(&vcpu->vm->as);
+	if (gpa)
+		post_mortem_walk(&vcpu->vm->as.npt, *gpa);
+	print_last_exits(vcpu);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is told, by log_err, of a run that ends badly. Nothing here changes the guest. */
+#ifndef NESTLING_VMM_POST_MORTEM_H
+#define NESTLING_VMM_POST_MORTEM_H
+
+#include "vmm/vm.h"
+
+/*
+ * The guest's registers, its areas, the walk of `gpa`, if there is an address at fault (else NULL), and the last exits, alike
+ * ones in a row by one line: the last few of those lines, or all of them under --trace.
+ */
+void post_mortem(struct vcpu *vcpu, const gpa_t *gpa);
+
+/* The entries of the nested tables on the way to `gpa`, the root's first. */
+void post_mortem_walk(const struct npt *npt, gpa_t gpa);
+
+#endif
