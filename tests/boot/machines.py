@@ -122,8 +122,8 @@ def tree_without_console(directory: Path) -> None:
 
 def lacking() -> list[Case]:
     no_console = {"status": 3, "report": None, "files": tree_without_console, "forbid": ("the machine is ours",),
-                  "text": (r"^warning: boot: no serial port is known here: the console ends where the firmware does$",
-                           r"^run-qemu: the machine stopped without a report$"), "one_line": "^warning: "}
+                  "text": (r"^warning: boot: no serial port is known here, nor a screen .*: the console ends where the firmware does$",
+                           r"^run-qemu: the machine stopped without a report$")}
     return [
         # A PC whose firmware has neither ACPI nor a device tree, and one whose memory has a large hole.
         case("svm/machine/no-tables", report=EXITED, env=qemu("-M q35,acpi=off")),
