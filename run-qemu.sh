@@ -38,6 +38,9 @@ is shown as it comes.
   --tracking hardware|software
                          who notes which pages are accessed and written (default hardware,
                          where the CPU can)
+  --display              show the machine's screen, where guest memory is drawn as it fills: in a
+                         window, else to VNC viewers of this host
+  --screenshot FILE.png  save that screen at the end
   --trace                have every exit of the guest printed
   --report FILE          write the run's report there, one JSON object; where the guest has
                          forked, one for each VM, a line each, the first VM's last
@@ -67,7 +70,7 @@ source "$root/tools/machines.sh"
 # --- The command line ----------------------------------------------------------------
 
 isa=x86_64 virt='' firmware='' board='' demo='' guest='' image='' ram='' host_ram='' policy='' tracking='' trace=''
-report='' timeout='' gdb=off
+report='' timeout='' gdb=off display='' screenshot='' screen=''
 
 parse() {
     local option
@@ -78,13 +81,14 @@ parse() {
             option=$1
         fi
         case $option in
-        --virt|--firmware|--board|--demo|--guest|--image|--ram|--host-ram|--policy|--tracking|--report|--timeout)
+        --virt|--firmware|--board|--demo|--guest|--image|--ram|--host-ram|--policy|--tracking|--report|--screenshot|--timeout)
             [[ $# -ge 2 && -n $2 ]] || wrong "$option needs a value"
             option=${option#--}
             printf -v "${option//-/_}" %s "$2"
             shift 2 ;;
         --trace) trace=on; shift ;;
         --gdb) gdb=on; shift ;;
+        --display) display=on; shift ;;
         --help|-h) usage; exit 0 ;;
         x86_64|aarch64|riscv64) isa=$option; shift ;;
         *) wrong "unknown argument '$option'" ;;
@@ -170,11 +174,21 @@ check() {
         size_of --host-ram "$host_ram" $((64 << 20)) $((512 << 30)) $((1 << 20))
     fi
     host_ram=$bytes
-    if [[ -n $report ]]; then
-        [[ ! -d $report ]] || wrong "--report '$report' is a directory"
-        { [[ -e $report && -w $report ]] || [[ ! -e $report && -w $(dirname "$report") ]]; } ||
-            wrong "--report '$report' cannot be written"
-    fi
+    check_screen
+    [[ -z $report ]] || check_output --report "$report"
+}
+
+check_output() { # OPTION FILE
+    [[ ! -d $2 ]] || wrong "$1 '$2' is a directory"
+    { [[ -e $2 && -w $2 ]] || [[ ! -e $2 && -w $(dirname "$2") ]]; } || wrong "$1 '$2' cannot be written"
+}
+
+check_screen() {
+    [[ -n $display$screenshot ]] || return 0
+    [[ -n $screen ]] || wrong "there is no screen to see on this machine: $machine"
+    [[ -n $screenshot ]] || return 0
+    [[ $screenshot == *.png ]] || wrong "--screenshot '$screenshot' does not end in .png, which is what it will be"
+    check_output --screenshot "$screenshot"
 }
 
 # --- The run -------------------------------------------------------------------------
@@ -211,6 +225,7 @@ make_disk() {
         echo "policy = $policy"
         echo "tracking = $tracking"
         echo "trace = $trace"
+        [[ $terminal == no ]] || echo "progress = on"
         echo "gdb = $gdb"
         if [[ -n $guest ]]; then
             echo 'guest = \guest'
@@ -221,6 +236,46 @@ make_disk() {
     [[ -z $guest ]] || guest_file=(--file "$guest:guest")
     "$root/tools/mkimage" -o "$run/disk.img" --isa "$isa=$run/nestling.efi" \
         --cfg "$run/nestling.cfg" "${guest_file[@]}" || failed "the disk image could not be made"
+}
+
+# One line of the console, for who reads it: on a terminal lines of progress take each other's
+# place, and there are colours in the map.
+show() { # LINE
+    if [[ $terminal == no ]]; then
+        printf '%s\n' "$1"
+    elif [[ $1 == 'progress: '* ]]; then
+        printf '\e[K%.79s\r' "$1"
+    elif [[ $colours == yes && $1 == 'map: '* ]]; then
+        printf '\e[K%s\n' "$(colour_map "$1")"
+    else
+        printf '\e[K%s\n' "$1"
+    fi
+}
+
+# The characters between the bars of a row, and before the names of the legend, in the colours of
+# the picture, as far as terminals have them.
+colour_map() { # LINE
+    awk -v esc="$(printf '\033')" '
+        function paint(text, c) {
+            return esc "[" (c == "." ? 90 : c == "-" ? 35 : c == "0" ? 34 : c == "s" ? 33 : c == "@" ? 31 : 32) "m" text esc "[0m"
+        }
+        /^map: 0x[0-9a-f]+ \|[^|]*\|$/ {
+            out = substr($0, 1, index($0, "|"))
+            row = substr($0, length(out) + 1)
+            while (match(row, /^(\.+|-+|0+|s+|@+|[1-9#]+)/)) {
+                out = out paint(substr(row, 1, RLENGTH), substr(row, 1, 1))
+                row = substr(row, RLENGTH + 1)
+            }
+            print out row
+            next
+        }
+        {
+            n = split(". nothing,- discarded,0 zero page,s shared,@ 2 MiB leaf,1-9# 4 KiB pages", names, ",")
+            for (i = 1; i <= n; i++)
+                if (at = index($0, " " names[i]))
+                    $0 = substr($0, 1, at) paint(names[i], substr(names[i], 1, 1)) substr($0, at + 1 + length(names[i]))
+            print
+        }' <<<"$1"
 }
 
 # Show the console from the image's first line on, and keep all of it in console.log. Set
@@ -244,11 +299,15 @@ watch() {
         fi
         printf '%s\n' "$line" >&4
         [[ $line != nestling* ]] || ours=yes
-        [[ $ours == no ]] || printf '%s\n' "$line"
+        [[ $ours == no ]] || show "$line"
         [[ $line != 'nestling: the machine is ours: '* ]] || taken=yes
         [[ $taken == yes || $line != 'nestling: fatal: '* ]] || end=fatal
         [[ -z $line ]] || last_line=$line
     done
+    [[ $terminal == no ]] || printf '\e[K'
+    # What is over stays on the screen as long as somebody wants to see it.
+    [[ $end != timeout || ! -e $run/over ]] || end=off
+    stop_screen
     stop_emulator
     exec 3<&- 4>&-
 }
@@ -287,8 +346,15 @@ write_reports() { # VMS
     printf '%s\n' ${forked:+"$forked"} "$json" >"$report" || failed "the report could not be written to $report"
 }
 
+# False: it is not there.
+save_screenshot() {
+    [[ -n $screenshot ]] || return 0
+    [[ -s $run/screen.png ]] && cp "$run/screen.png" "$screenshot"
+}
+
 finish() {
-    local json outcome status vms vms_failed
+    local json outcome status vms vms_failed pictured=yes
+    save_screenshot || { pictured=no; say "there is no picture to write to $screenshot"; }
     [[ -z $report || $last_line == 'report: '* ]] || say "there is no report to write to $report"
     if [[ $end == timeout ]]; then
         say "given up after $timeout s"
@@ -309,11 +375,13 @@ finish() {
     [[ -z $report ]] || write_reports "$vms"
     [[ $outcome == exited ]] || { explain_bochs; failed "the guest did not end by itself: $outcome"; }
     ((vms_failed == 0)) || failed "$vms_failed of $vms VMs did not end by themselves"
+    [[ $pictured == yes || $status -ne 0 ]] || exit 3
     exit "$status"
 }
 
 # shellcheck disable=SC2317 # reached through the trap
 clean_up() {
+    stop_screen
     stop_emulator
     [[ -z ${run:-} ]] || rm -rf "$run"
 }
@@ -333,11 +401,17 @@ if [[ -z $timeout ]]; then
     [[ $gdb == off ]] || timeout=999999
 fi
 
+terminal=no colours=no
+if [[ -t 1 && ${TERM:-dumb} != dumb ]]; then
+    terminal=yes
+    [[ -n ${NO_COLOR:-} ]] || colours=yes
+fi
+
 build
 make_disk
 mkfifo "$run/console"
-# A report of an earlier run must not be taken for this one's.
-[[ ! -f $report ]] || rm -f "$report"
+# What an earlier run has left must not be taken for this one's.
+rm -f ${report:+"$report"} ${screenshot:+"$screenshot"}
 say "$isa, $machine, $(human "$host_ram") host, ${ram:+guest promised $(human "$ram")}${image:+image $image}"
 case $emulator in
 qemu)  start_qemu ;;

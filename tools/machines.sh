@@ -10,6 +10,8 @@
 #   components   what tools/setup must have ready
 #   qemu         QEMU and the arguments that make this machine, in an array
 #   host_ram     the default, where nobody has said it
+#   screen       what gives the machine a screen that its firmware can use, as arguments of
+#                QEMU; empty where there is no such thing
 
 ovmf=/usr/share/ovmf/OVMF.fd
 edk2_aarch64=/usr/share/qemu-efi-aarch64/QEMU_EFI.fd
@@ -43,6 +45,7 @@ machine_x86_64() {
     esac
     qemu=(qemu-system-x86_64 -M q35 -accel "$accel" -cpu "$cpu" -bios "$ovmf" "${virtio_disk[@]}"
           -serial file:console)
+    [[ $emulator != qemu ]] || screen='-device VGA'
 }
 
 machine_aarch64() {
@@ -58,19 +61,21 @@ machine_aarch64() {
     qemu=(qemu-system-aarch64 -M virt,virtualization=on -cpu cortex-a72)
     case $firmware in
     edk2)  machine="EL2 by QEMU's emulation, EDK2"
-           qemu+=(-bios "$edk2_aarch64") ;;
+           qemu+=(-bios "$edk2_aarch64")
+           screen='-device ramfb' ;;
     uboot) machine="EL2 by QEMU's emulation, U-Boot"
            qemu+=(-bios "$uboot_aarch64") ;;
     esac
     qemu+=("${virtio_disk[@]}" -serial file:console)
 }
 
-# What its firmware prints on is the second of its serial ports.
+# What its firmware prints on is the second of its serial ports. It has a screen by itself.
 machine_raspi3b() {
     [[ ${firmware:=uboot} == uboot ]] || wrong "raspi3b has one firmware, uboot"
     [[ -z $host_ram ]] || wrong "raspi3b has 1 GiB of memory: there is no --host-ram to choose"
     host_ram=1G
     components+=(raspi3b)
+    screen='-vga none'
     machine="a Raspberry Pi 3 by QEMU's emulation, U-Boot"
     qemu=(qemu-system-aarch64 -M raspi3b -kernel "$uboot_raspi3b" -drive if=sd,format=raw,file=disk.img
           -serial null -serial file:console)
@@ -105,7 +110,53 @@ start_qemu() {
         say "waiting for: $root/tools/gdb $isa :$port"
     fi
     [[ $isa != riscv64 ]] || copy_uboot_riscv64
-    launch "${qemu[@]}" -m $((host_ram >> 20))M -nodefaults -display none -no-reboot "${more[@]}"
+    choose_display
+    launch "${qemu[@]}" -m $((host_ram >> 20))M -nodefaults -no-reboot "${shown[@]}" "${more[@]}"
+    start_screen
+}
+
+# Set SHOWN to the arguments for the screen. The machine is to stay when its guest has switched
+# it off, and the screen with it, until tools/screen has seen to it.
+choose_display() {
+    local backend
+    local -a screen_device
+    shown=(-display none)
+    [[ -n $display$screenshot ]] || return 0
+    read -ra screen_device <<<"$screen"
+    if [[ -n $display ]]; then
+        shown=(-display vnc=127.0.0.1:0,to=99)
+        for backend in gtk sdl; do
+            [[ -n ${DISPLAY:-}${WAYLAND_DISPLAY:-} ]] || break
+            "${qemu[0]}" -display help 2>/dev/null | grep -qx $backend || continue
+            shown=(-display $backend)
+            break
+        done
+    fi
+    shown+=("${screen_device[@]}" -no-shutdown -qmp unix:qmp,server=on,wait=off)
+}
+
+start_screen() {
+    [[ -n $display$screenshot ]] || return 0
+    local -a more=()
+    [[ -z $screenshot ]] || more+=(--save screen.png)
+    [[ -z $display ]] || more+=(--stay)
+    [[ ${shown[1]} != vnc=* ]] || more+=(--vnc)
+    # Somebody may press Enter: what runs in the background has no other way to the terminal.
+    exec 6<&0
+    (
+        cd "$run"
+        exec setpriv --pdeathsig KILL -- "$root/tools/screen" "${more[@]}"
+    ) <&6 &
+    screen_pid=$!
+    exec 6<&-
+}
+
+# Whatever the guest is doing: the screen is saved as it is now, if it was not before.
+stop_screen() {
+    [[ -n ${screen_pid:-} ]] || return 0
+    kill -TERM "$screen_pid" 2>/dev/null || true
+    wait "$screen_pid" 2>/dev/null || true
+    screen_pid=''
 }
 
 start_bochs() {

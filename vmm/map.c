@@ -61,6 +61,6 @@ void map_print(void)
 			row[i] = mark_of(block, together);
 		/* Of rows with nothing in them there can be many. */
 		if (row[strspn(row, ".")] != '\0')
-			log_info("map: %#12lx |%s|", gpa.raw, row);
+			log_info("map: 0x%011lx |%s|", gpa.raw, row);
 	}
 }
