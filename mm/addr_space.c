@@ -53,6 +53,7 @@ enum err addr_space_new(struct addr_space *as, const struct npt_ops *ops, const 
 	enum err err;
 
 	*as = (struct addr_space){ .env = table_frames_env(env_flush), .flush = flush, .id = next_id() };
+	as->record = frame_record(as->id);
 	as->env.alloc_table = env_alloc_table;
 	err = area_set_init(&as->areas);
 	if (err != ERR_OK)
@@ -145,24 +146,26 @@ enum err split_to_pages(struct addr_space *as, uint64_t gpa)
 
 /* --- Removal ------------------------------------------------------------------------------------------------------ */
 
-void release_leaf(struct removal *removal, hpa_t hpa, unsigned level)
+void release_leaves(struct removal *removal, hpa_t hpa, unsigned level, uint64_t count)
 {
 	struct addr_space *as = removal->as;
-	uint64_t owned;
+	uint64_t left = count * npt_level_size(level), size, owned;
 
-	if (frame_is_zero(hpa)) {
-		as->stats.zero_leaves[level]--;
-		return;
+	for (; left > 0; left -= size, hpa.raw += size) {
+		size = frame_zero_border(hpa, left);
+		if (frame_is_zero(hpa)) {
+			as->stats.zero_leaves[level] -= size / npt_level_size(level);
+			continue;
+		}
+		owned = frame_chain_add(&removal->frames, hpa, size >> PAGE_SHIFT, as->id);
+		count_gone(as, owned);
+		as->stats.shared -= size - owned;
 	}
-	owned = frame_chain_add(&removal->frames, hpa, level_order(level), as->id);
-	as->stats.resident -= owned;
-	as->stats.shared -= npt_level_size(level) - owned;
 }
 
 static void leaves_gone(struct npt_gather *gather, hpa_t hpa, unsigned level, uint64_t count)
 {
-	for (; count > 0; count--, hpa.raw += npt_level_size(level))
-		release_leaf(CONTAINER_OF(gather, struct removal, gather), hpa, level);
+	release_leaves(CONTAINER_OF(gather, struct removal, gather), hpa, level, count);
 }
 
 void removal_init(struct removal *removal, struct addr_space *as)
@@ -186,6 +189,16 @@ void removal_finish(struct removal *removal)
 
 /* --- Areas come --------------------------------------------------------------------------------------------------- */
 
+void ready_area(const struct addr_space *as, struct area *area)
+{
+	area->page = npt_page_entry(&as->npt, area->attr);
+	area->one_page = 0;
+	if (area->backend == AREA_ALLOC && area->policy == ALLOC_LAZY_4K)
+		for (unsigned access = NPT_W; access <= NPT_RWX; access++)
+			if ((access & NPT_W) && !(access & ~(unsigned)area->attr.prot))
+				area->one_page |= (uint8_t)(1u << access);
+}
+
 /* May an area of these attributes be put here? Makes sure that it then can be. */
 static enum err prepare_area(struct addr_space *as, gpa_t gpa, uint64_t size, struct npt_attr attr)
 {
@@ -204,9 +217,7 @@ static enum err prepare_area(struct addr_space *as, gpa_t gpa, uint64_t size, st
 
 enum err addr_space_map_linear(struct addr_space *as, gpa_t gpa, hpa_t hpa, uint64_t size, struct npt_attr attr)
 {
-	const struct area area = {
-		.start = gpa.raw, .end = gpa.raw + size, .attr = attr, .backend = AREA_LINEAR,
-	};
+	struct area area = { .start = gpa.raw, .end = gpa.raw + size, .attr = attr, .backend = AREA_LINEAR };
 	enum err err;
 
 	if (attr.shared)
@@ -215,8 +226,10 @@ enum err addr_space_map_linear(struct addr_space *as, gpa_t gpa, hpa_t hpa, uint
 	err = prepare_area(as, gpa, size, attr);
 	if (err == ERR_OK)
 		err = npt_map(&as->npt, gpa, hpa, size, attr);
-	if (err == ERR_OK)
+	if (err == ERR_OK) {
+		ready_area(as, &area);
 		area_insert(&as->areas, &area);
+	}
 	spin_unlock(&as->lock);
 	return err;
 }
@@ -224,7 +237,7 @@ enum err addr_space_map_linear(struct addr_space *as, gpa_t gpa, hpa_t hpa, uint
 /* Populate a new area, or leave nothing of it. */
 static enum err populate_new(struct addr_space *as, const struct area *area)
 {
-	uint64_t peak = as->stats.resident_peak;
+	uint64_t peak = (count_gone(as, 0), as->stats.resident_peak);
 	enum err err = populate(as, area, area->start, area->end);
 	struct removal undo;
 
@@ -241,7 +254,7 @@ enum err addr_space_map_alloc(struct addr_space *as, gpa_t gpa, uint64_t size, u
 			      enum alloc_policy policy)
 {
 	const struct npt_attr attr = { .prot = (uint8_t)prot, .memtype = NPT_WB };
-	const struct area area = {
+	struct area area = {
 		.start = gpa.raw, .end = gpa.raw + size, .attr = attr, .backend = AREA_ALLOC, .policy = (uint8_t)policy,
 	};
 	enum err err;
@@ -252,8 +265,10 @@ enum err addr_space_map_alloc(struct addr_space *as, gpa_t gpa, uint64_t size, u
 	err = prepare_area(as, gpa, size, attr);
 	if (err == ERR_OK && policy == ALLOC_POPULATE)
 		err = populate_new(as, &area);
-	if (err == ERR_OK)
+	if (err == ERR_OK) {
+		ready_area(as, &area);
 		area_insert(&as->areas, &area);
+	}
 	spin_unlock(&as->lock);
 	return err;
 }
@@ -381,8 +396,10 @@ static enum err protect_range(struct addr_space *as, uint64_t start, uint64_t en
 	npt_gather_finish(&gather);
 	if (err != ERR_OK)
 		return err;
-	for (area = border_areas(as, start, end); area && area->start < end; area = area_next(area))
+	for (area = border_areas(as, start, end); area && area->start < end; area = area_next(area)) {
 		area->attr.prot = (uint8_t)prot;
+		ready_area(as, area);
+	}
 	join_areas(as, start, end);
 	merge_leaves(as, start, end);
 	return ERR_OK;
@@ -415,8 +432,10 @@ static enum err change_policy(struct addr_space *as, uint64_t start, uint64_t en
 		for (area = first; err == ERR_OK && area && area->start < end; area = area_next(area))
 			err = populate(as, area, area->start, area->end);
 	if (err == ERR_OK)
-		for (area = first; area && area->start < end; area = area_next(area))
+		for (area = first; area && area->start < end; area = area_next(area)) {
 			area->policy = (uint8_t)policy;
+			ready_area(as, area);
+		}
 	join_areas(as, start, end);
 	merge_leaves(as, start, end);
 	return err;
@@ -495,7 +514,11 @@ struct addr_space_stats addr_space_get_stats(struct addr_space *as)
 	struct addr_space_stats stats;
 
 	spin_lock(&as->lock);
+	count_gone(as, 0);
 	stats = as->stats;
+	/* What was handled is counted by what it came to. */
+	stats.faults[FAULT_HANDLED] = stats.handled_zero + stats.handled_fresh + stats.handled_unzero + stats.handled_copy +
+				      stats.handled_reuse + stats.handled_tracked;
 	spin_unlock(&as->lock);
 	return stats;
 }

@@ -95,12 +95,13 @@ struct addr_space {
 	addr_space_flush flush;
 	addr_space_sync sync; /* to be set before anything is mapped; NULL: a guest cannot go past the caches */
 	uint16_t id;          /* as owner of frames; never 0 */
+	uint64_t record;      /* frame_record(id) */
 	hpa_t reserve;        /* a frame kept for the table that taking memory back may need; raw 0: in use */
 	bool reclaiming;      /* the reserve may be used */
 	bool zero_synced[2];  /* sync has seen the zero blocks of 4 KiB and 2 MiB */
 	uint64_t hand;        /* gpa where taking memory back goes on */
-	uint64_t recent[ADDR_SPACE_RECENT]; /* pages that the last faults gave: not to be taken back before they are used */
-	unsigned recent_next;
+	/* Pages that the last faults gave, a ring by their number: not to be taken back before they are used. */
+	uint64_t recent[ADDR_SPACE_RECENT];
 	struct addr_space_stats stats;
 };
 

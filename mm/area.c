@@ -44,9 +44,16 @@ static enum err add_chunk(struct area_set *set)
 	return ERR_OK;
 }
 
-enum err area_set_init(struct area_set *set)
+static void reset(struct area_set *set)
 {
 	*set = (struct area_set){ .tree = RB_INITIALIZER(&set->tree) };
+	for (size_t i = 0; i < AREA_HINTS; i++)
+		set->hint[i] = &set->none;
+}
+
+enum err area_set_init(struct area_set *set)
+{
+	reset(set);
 	return add_chunk(set);
 }
 
@@ -58,7 +65,7 @@ void area_set_free(struct area_set *set)
 		set->chunks = ((struct chunk *)frame_ptr(frame))->next;
 		frame_free(frame, 0);
 	}
-	*set = (struct area_set){ .tree = RB_INITIALIZER(&set->tree) };
+	reset(set);
 }
 
 enum err area_reserve(struct area_set *set, size_t count)
@@ -87,8 +94,7 @@ void area_insert(struct area_set *set, const struct area *area)
 void area_remove(struct area_set *set, struct area *area)
 {
 	RB_REMOVE(area_tree, &set->tree, area);
-	if (set->last == area)
-		set->last = NULL;
+	area->start = area->end = 0;
 	spare_push(set, area);
 }
 
@@ -109,17 +115,13 @@ struct area *area_find_from(struct area_set *set, uint64_t gpa)
 	return above;
 }
 
-struct area *area_find(struct area_set *set, uint64_t gpa)
+struct area *area_search(struct area_set *set, uint64_t gpa)
 {
-	struct area *area = set->last;
+	struct area *area = area_find_from(set, gpa);
 
-	/* Faults come in runs: most often it is the area of the last one. */
-	if (area && gpa >= area->start && gpa < area->end)
-		return area;
-	area = area_find_from(set, gpa);
 	if (!area || gpa < area->start)
 		return NULL;
-	set->last = area;
+	set->hint[(gpa >> AREA_HINT_SHIFT) % AREA_HINTS] = area;
 	return area;
 }
 

@@ -17,7 +17,13 @@ struct area {
 	struct npt_attr attr;
 	uint8_t backend;         /* enum area_backend */
 	uint8_t policy;          /* enum alloc_policy, for AREA_ALLOC */
+	uint8_t one_page;        /* bit n: the access n (enum npt_prot) to what is not there yet gets a page of memory */
+	uint64_t page;           /* what npt_page_entry gives for `attr` */
 };
+
+/* Areas that were found are remembered by blocks of this size, modulo their number. */
+#define AREA_HINT_SHIFT 21
+#define AREA_HINTS      256
 
 /*
  * Area structures come from frames that the set takes one at a time and keeps until it is freed; the first is taken by
@@ -25,7 +31,8 @@ struct area {
  */
 struct area_set {
 	RB_HEAD(area_tree, area) tree;
-	struct area *last;   /* last one found, tried first; NULL: none */
+	struct area *hint[AREA_HINTS]; /* tried first; what is no area any more is empty, so that it need not be forgotten */
+	struct area none;    /* empty, too: what a hint is at first */
 	struct area *spare;  /* free structures */
 	size_t spares;
 	hpa_t chunks;        /* frames that hold the structures; raw 0: none */
@@ -42,8 +49,19 @@ MUST_CHECK enum err area_reserve(struct area_set *set, size_t count);
 void area_insert(struct area_set *set, const struct area *area);
 void area_remove(struct area_set *set, struct area *area);
 
+static inline bool area_holds(const struct area *area, uint64_t gpa)
+{
+	return gpa >= area->start && gpa < area->end;
+}
+
 /* The area that holds `gpa`; NULL when none does. */
-struct area *area_find(struct area_set *set, uint64_t gpa);
+struct area *area_search(struct area_set *set, uint64_t gpa);
+static inline struct area *area_find(struct area_set *set, uint64_t gpa)
+{
+	struct area *area = set->hint[(gpa >> AREA_HINT_SHIFT) % AREA_HINTS];
+
+	return area_holds(area, gpa) ? area : area_search(set, gpa);
+}
 /* The area that holds `gpa`, else the first one above it; NULL when there is none. */
 struct area *area_find_from(struct area_set *set, uint64_t gpa);
 /* The next one above; NULL at the end. */

@@ -1,39 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A guest's faults: the promise of memory becomes memory, of the size that the area's policy wants. */
+#include "mm/fault.h"
+
 #include <string.h>
 
-#include "include/arch/machine.h"
 #include "include/panic.h"
-#include "mm/space.h"
-
-/* What a fault-around maps at once, at most. */
-#define WINDOW_SIZE  KIB(64)
-
-/* A fault on its way. */
-struct fault {
-	struct addr_space *as;
-	const struct area *area;
-	uint64_t gpa;
-	unsigned access;
-	struct npt_cursor cursor; /* the entry that decided */
-	struct npt_leaf leaf;     /* what it maps, if it does */
-};
 
 /* --- Memory ------------------------------------------------------------------------------------------------------- */
 
-/* What the path of a first touch calls with constants is best compiled into it. */
-#define INLINE static inline __attribute__((always_inline))
-
-/* A block of frames of the space's own, zeroed, as a guest may see it. */
-INLINE enum err guest_frame_alloc(struct addr_space *as, unsigned order, hpa_t *frame)
+enum err guest_frame_alloc(struct addr_space *as, unsigned order, hpa_t *frame)
 {
-	enum err err = frame_alloc_for(order, as->id, frame);
+	bool zeroed = false;
+	enum err err = ERR_OK;
 
-	if (err == ERR_OK) {
+	if (order > 0 || !frame_take(as->record, frame, &zeroed))
+		err = frame_alloc_for(order, as->id, frame);
+	if (err != ERR_OK)
+		return err;
+	if (!zeroed)
 		arch_zero_pages(frame_ptr(*frame), PAGE_SIZE << order);
-		sync_memory(as, *frame, PAGE_SIZE << order);
-	}
-	return err;
+	sync_memory(as, *frame, PAGE_SIZE << order);
+	return ERR_OK;
 }
 
 /* The block of zeros that a leaf of `level` maps. */
@@ -48,9 +35,8 @@ static enum err zero_block(struct addr_space *as, unsigned level, hpa_t *block)
 	return err;
 }
 
-/* Give the empty entry at the cursor a leaf with memory of its own. */
-INLINE enum err map_fresh(struct addr_space *as, const struct area *area, const struct npt_cursor *cursor, uint64_t gpa,
-			  unsigned level)
+enum err map_fresh(struct addr_space *as, const struct area *area, const struct npt_cursor *cursor, uint64_t gpa,
+		   unsigned level)
 {
 	hpa_t frame;
 	enum err err = guest_frame_alloc(as, level_order(level), &frame);
@@ -66,9 +52,9 @@ INLINE enum err map_fresh(struct addr_space *as, const struct area *area, const 
 }
 
 /* The page is in use from now on, though it still holds zeros only: reclaim must leave it to the guest for a while. */
-INLINE void remember(struct addr_space *as, uint64_t gpa)
+static inline void remember(struct addr_space *as, uint64_t gpa)
 {
-	as->recent[as->recent_next++ % ADDR_SPACE_RECENT] = align_down(gpa, PAGE_SIZE);
+	as->recent[(as->stats.handled_fresh + as->stats.handled_unzero) % ADDR_SPACE_RECENT] = align_down(gpa, PAGE_SIZE);
 }
 
 /* Let the empty entry at the cursor show zeros. */
@@ -87,137 +73,6 @@ static enum err map_zero(struct addr_space *as, const struct area *area, const s
 	if (err == ERR_OK)
 		as->stats.zero_leaves[level]++;
 	return err;
-}
-
-/* --- Windows of 4 KiB leaves -------------------------------------------------------------------------------------- */
-
-/* What is at `gpa`: nothing, zeros, or memory. */
-enum backing { BACKING_NONE, BACKING_ZERO, BACKING_MEMORY };
-
-static enum backing backing_at(const struct addr_space *as, uint64_t gpa)
-{
-	struct npt_leaf leaf;
-
-	if (npt_query(&as->npt, GPA(gpa), &leaf) != ERR_OK)
-		return BACKING_NONE;
-	return frame_is_zero(leaf.hpa) ? BACKING_ZERO : BACKING_MEMORY;
-}
-
-struct window {
-	uint64_t start, end;
-	/* A bit a page, from `start` on: what has memory, and what shows zeros. */
-	uint32_t memory, zeros;
-};
-
-static struct window clip(const struct area *area, uint64_t gpa, uint64_t size)
-{
-	uint64_t start = align_down(gpa, size);
-
-	return (struct window){ .start = max_u64(start, area->start), .end = min_u64(start + size, area->end) };
-}
-
-static bool is_alone(const struct window *window)
-{
-	return window->end - window->start == PAGE_SIZE;
-}
-
-static bool look_at(const struct npt_leaf *leaf, void *context)
-{
-	struct window *window = context;
-	uint32_t bit = 1u << ((leaf->gpa.raw - window->start) >> PAGE_SHIFT);
-
-	*(frame_is_zero(leaf->hpa) ? &window->zeros : &window->memory) |= bit;
-	return true;
-}
-
-/* Fill in what is in the window: 4 KiB leaves, if any, since it is part of one table. */
-static void look_into(const struct addr_space *as, struct window *window)
-{
-	window->memory = window->zeros = 0;
-	/* A malformed entry is none of ours. */
-	(void)!npt_walk(&as->npt, GPA(window->start), window->end - window->start, look_at, window);
-}
-
-/*
- * `auto`: as much as the neighbours suggest. A window begins at the page, if the page before has memory, or ends with it, if
- * the page after has; and it doubles as long as it stays aligned, has as much memory beside it, and has none inside. So a
- * sequence, up or down, gets ever larger windows, and a page by itself stays alone.
- */
-static struct window auto_window(const struct fault *fault)
-{
-	uint64_t page = align_down(fault->gpa, PAGE_SIZE), size = PAGE_SIZE;
-	bool up = page > fault->area->start && backing_at(fault->as, page - PAGE_SIZE) == BACKING_MEMORY;
-	/* What must be aligned: the border between the window and what is beside it. */
-	uint64_t border = up ? page : page + PAGE_SIZE;
-
-	if (!up && (border >= fault->area->end || backing_at(fault->as, border) != BACKING_MEMORY))
-		return clip(fault->area, page, PAGE_SIZE);
-	while (size < WINDOW_SIZE && is_aligned(border, 2 * size)) {
-		uint64_t beside = up ? border - 2 * size : border + 2 * size - PAGE_SIZE;
-		uint64_t inside = up ? border + 2 * size - PAGE_SIZE : border - 2 * size;
-
-		if (beside < fault->area->start || beside >= fault->area->end ||
-		    backing_at(fault->as, beside) != BACKING_MEMORY || backing_at(fault->as, inside) == BACKING_MEMORY)
-			break;
-		size *= 2;
-	}
-	return clip(fault->area, up ? border : border - size, size);
-}
-
-static struct window window_of(const struct fault *fault)
-{
-	switch (fault->area->policy) {
-	case ALLOC_LAZY_64K:
-		return clip(fault->area, fault->gpa, WINDOW_SIZE);
-	case ALLOC_LAZY_AUTO:
-		return auto_window(fault);
-	default:
-		return clip(fault->area, fault->gpa, PAGE_SIZE);
-	}
-}
-
-/* Take the zeros out of the window, with one flush for all. */
-static void remove_zeros(struct addr_space *as, const struct window *window)
-{
-	struct removal removal;
-
-	removal_init(&removal, as);
-	for (uint32_t zeros = window->zeros; zeros != 0; zeros &= zeros - 1) {
-		uint64_t at = window->start + PAGE_SIZE * (unsigned)__builtin_ctz(zeros);
-
-		remove_leaves(&removal, at, at + PAGE_SIZE, true);
-	}
-	removal_finish(&removal);
-}
-
-/* A whole window by one block of frames, if nothing in it has memory and there is such a block. */
-static bool fill_at_once(struct addr_space *as, const struct area *area, const struct window *window)
-{
-	uint64_t size = window->end - window->start;
-	unsigned order = (unsigned)__builtin_ctzll(size >> PAGE_SHIFT);
-	hpa_t frames;
-
-	if (window->memory != 0 || size != PAGE_SIZE << order || guest_frame_alloc(as, order, &frames) != ERR_OK)
-		return false;
-	remove_zeros(as, window);
-	if (npt_map(&as->npt, GPA(window->start), frames, size, area->attr) != ERR_OK) {
-		frame_free(frames, order);
-		return false;
-	}
-	count_resident(as, size);
-	return true;
-}
-
-/* Back what has no memory in the window, but for the page that has been served. It does no harm if memory runs out. */
-static void fill_rest(struct addr_space *as, const struct area *area, struct window *window)
-{
-	struct npt_cursor cursor;
-
-	look_into(as, window);
-	remove_zeros(as, window);
-	for (uint64_t at = window->start; at < window->end; at += PAGE_SIZE)
-		if (npt_find(&as->npt, GPA(at), &cursor) == NPT_EMPTY && map_fresh(as, area, &cursor, at, 0) != ERR_OK)
-			break;
 }
 
 /* --- First touch -------------------------------------------------------------------------------------------------- */
@@ -262,25 +117,10 @@ static enum err write_untouched_page(struct fault *fault)
 	return map_fresh(fault->as, fault->area, &fault->cursor, fault->gpa, 0);
 }
 
-static enum err fill_window(struct fault *fault, struct window *window)
-{
-	enum err err;
-
-	look_into(fault->as, window);
-	if (fill_at_once(fault->as, fault->area, window))
-		return ERR_OK;
-	/* Taking zeros out may have emptied the table that the walk ended in. */
-	npt_find(&fault->as->npt, GPA(fault->gpa), &fault->cursor);
-	err = write_untouched_page(fault);
-	if (err == ERR_OK)
-		fill_rest(fault->as, fault->area, window);
-	return err;
-}
-
 static enum err write_untouched_window(struct fault *fault)
 {
 	struct window window = window_of(fault);
-	enum err err = is_alone(&window) ? write_untouched_page(fault) : fill_window(fault, &window);
+	enum err err = window_is_alone(&window) ? write_untouched_page(fault) : window_fill(fault, &window);
 
 	if (err == ERR_OK)
 		promote_if_dense(fault->as, fault->area, window.end - PAGE_SIZE, true);
@@ -298,8 +138,8 @@ static enum err write_untouched(struct fault *fault)
 		err = ERR_OK;
 	else
 		err = write_untouched_window(fault);
-	fault->as->stats.handled_fresh += err == ERR_OK;
 	remember(fault->as, fault->gpa);
+	fault->as->stats.handled_fresh += err == ERR_OK;
 	return err;
 }
 
@@ -314,8 +154,7 @@ static void replace_leaf(struct fault *fault, hpa_t hpa, unsigned marks)
 	count_resident(fault->as, npt_level_size(fault->leaf.level));
 }
 
-/* Walk to the 4 KiB leaf at the fault's address, splitting what is there. */
-static enum err reach_page(struct fault *fault)
+enum err reach_page(struct fault *fault)
 {
 	enum err err = split_to_pages(fault->as, fault->gpa);
 
@@ -333,7 +172,7 @@ static void put_in_place_of_zeros(struct fault *fault, hpa_t frame, unsigned mar
 	replace_leaf(fault, frame, marks);
 }
 
-static enum err unzero_leaf(struct fault *fault, unsigned marks)
+enum err unzero_leaf(struct fault *fault, unsigned marks)
 {
 	hpa_t frame;
 	enum err err = guest_frame_alloc(fault->as, level_order(fault->leaf.level), &frame);
@@ -361,8 +200,8 @@ static enum err unzero_page(struct fault *fault)
 	}
 	window = window_of(fault);
 	put_in_place_of_zeros(fault, frame, WRITTEN);
-	if (!is_alone(&window))
-		fill_rest(fault->as, fault->area, &window);
+	if (!window_is_alone(&window))
+		window_fill_rest(fault->as, fault->area, &window);
 	promote_if_dense(fault->as, fault->area, window.end - PAGE_SIZE, false);
 	return ERR_OK;
 }
@@ -375,8 +214,8 @@ static enum err write_zeros(struct fault *fault)
 		err = unzero_leaf(fault, WRITTEN);
 	if (err != ERR_OK)
 		err = unzero_page(fault);
-	fault->as->stats.handled_unzero += err == ERR_OK;
 	remember(fault->as, fault->gpa);
+	fault->as->stats.handled_unzero += err == ERR_OK;
 	return err;
 }
 
@@ -403,7 +242,7 @@ static void copy_page(struct fault *fault, hpa_t frame)
 	sync_memory(as, frame, PAGE_SIZE);
 	removal_init(&removal, as);
 	replace_leaf(fault, frame, WRITTEN); /* flushes: from here on nobody reads the old page through this space */
-	release_leaf(&removal, old, 0);
+	release_leaves(&removal, old, 0, 1);
 	removal_finish(&removal);
 	as->stats.handled_copy++;
 }
@@ -483,17 +322,54 @@ static enum fault_outcome serve_fault(struct addr_space *as, const struct npt_fa
 	}
 }
 
-enum fault_outcome addr_space_handle_fault(struct addr_space *as, const struct npt_fault *fault)
+/*
+ * The common case by the short way: a page of memory where there is nothing yet, in an area that gives them one by one. False:
+ * it is another case, and nothing was changed.
+ */
+static inline bool give_page(struct addr_space *as, const struct npt_fault *fault)
+{
+	const gpa_t gpa = fault->gpa;
+	const struct area *area = area_find(&as->areas, gpa.raw);
+	uint64_t *slot;
+	hpa_t frame;
+	bool zeroed;
+
+	if (!area || !(area->one_page >> fault->access & 1))
+		return false;
+	slot = npt_known_slot(&as->npt, gpa);
+	if (!slot || *slot != 0 || !frame_take(as->record, &frame, &zeroed))
+		return false;
+	if (!zeroed)
+		arch_zero_pages(frame_ptr(frame), PAGE_SIZE);
+	sync_memory(as, frame, PAGE_SIZE);
+	npt_fill_page(&as->npt, gpa, slot, frame, area->page);
+	count_resident(as, PAGE_SIZE);
+	remember(as, gpa.raw);
+	as->stats.handled_fresh++;
+	return true;
+}
+
+/* All others. Called with the lock held, which it lets go. */
+static __attribute__((noinline)) enum fault_outcome handle_other(struct addr_space *as, const struct npt_fault *fault)
 {
 	enum fault_outcome outcome;
 
-	spin_lock(&as->lock);
 	do {
 		outcome = serve_fault(as, fault);
 	} while (outcome == FAULT_NO_MEMORY && reclaim(as));
-	as->stats.faults[outcome]++;
+	if (outcome != FAULT_HANDLED)
+		as->stats.faults[outcome]++;
 	spin_unlock(&as->lock);
 	return outcome;
+}
+
+enum fault_outcome addr_space_handle_fault(struct addr_space *as, const struct npt_fault *fault)
+{
+	spin_lock(&as->lock);
+	if (!give_page(as, fault))
+		return handle_other(as, fault);
+	spin_unlock(&as->lock);
+	return FAULT_HANDLED;
 }
 
 const char *fault_outcome_name(enum fault_outcome outcome)
@@ -507,60 +383,4 @@ const char *fault_outcome_name(enum fault_outcome outcome)
 	};
 
 	return names[outcome];
-}
-
-/* --- Everything at once ------------------------------------------------------------------------------------------- */
-
-/* The level of the largest leaf that fits between the empty entry's bounds and the range's. */
-static unsigned largest_level(const struct addr_space *as, const struct npt_cursor *cursor, uint64_t at, uint64_t end)
-{
-	unsigned level = (unsigned)min_u64(as->npt.config.max_leaf, cursor->level);
-
-	while (level > 0 && (!is_aligned(at, npt_level_size(level)) || end - at < npt_level_size(level)))
-		level--;
-	return level;
-}
-
-/* Memory in place of zeros that nobody has written to. */
-static enum err populate_zeros(struct fault *fault)
-{
-	unsigned marks = fault->as->npt.config.hw_ad ? 0 : NPT_ACCESSED;
-	enum err err = unzero_leaf(fault, marks);
-
-	if (err != ERR_OK && fault->leaf.level > 0) {
-		err = reach_page(fault);
-		if (err == ERR_OK)
-			err = unzero_leaf(fault, marks);
-	}
-	return err;
-}
-
-/* Back the page or block at `*at` if it has no memory; moves past it. */
-static enum err populate_at(struct addr_space *as, const struct area *area, uint64_t *at, uint64_t end)
-{
-	struct fault fault = { .as = as, .area = area, .gpa = *at, .access = NPT_RW };
-	unsigned level = 0;
-	enum err err = ERR_OK;
-
-	if (npt_find(&as->npt, GPA(*at), &fault.cursor) == NPT_EMPTY) {
-		level = largest_level(as, &fault.cursor, *at, end);
-		while ((err = map_fresh(as, area, &fault.cursor, *at, level)) == ERR_NO_MEMORY && level > 0)
-			level--;
-	} else {
-		npt_decode(&as->npt, &fault.cursor, GPA(*at), &fault.leaf);
-		if (frame_is_zero(fault.leaf.hpa))
-			err = populate_zeros(&fault);
-		level = fault.leaf.level;
-	}
-	*at += npt_level_size(level);
-	return err;
-}
-
-enum err populate(struct addr_space *as, const struct area *area, uint64_t start, uint64_t end)
-{
-	enum err err = ERR_OK;
-
-	while (err == ERR_OK && start < end)
-		err = populate_at(as, area, &start, end);
-	return err;
 }

@@ -8,13 +8,6 @@
 #include "include/lock.h"
 #include "include/panic.h"
 
-enum frame_state {
-	FRAME_NONE = 0, /* not ours, or not the first frame of a block */
-	FRAME_FREE,
-	FRAME_ALLOCATED,
-	FRAME_CHAINED, /* allocated, waiting in a chain */
-};
-
 struct frame {
 	union {
 		uint32_t more; /* references beyond the first, of an allocated block */
@@ -28,6 +21,10 @@ struct frame {
 	uint8_t state; /* enum frame_state */
 };
 _Static_assert(sizeof(struct frame) == 8, "the cost per frame that is documented");
+/* What frame_record in mm/frame.h counts on. */
+_Static_assert(offsetof(struct frame, owner) == 4 && offsetof(struct frame, state) == 7 &&
+		       __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+	       "a record in one word");
 
 /* Frame numbers fit `next`. */
 #define FRAME_LIMIT (UINT64_C(1) << 32)
@@ -42,35 +39,27 @@ struct zone {
 	struct frame *records;
 };
 
-/* Single frames on hand: most of what is ever asked for, without taking blocks apart and together again. */
-#define STOCK_SIZE  128
-#define STOCK_ORDER 6 /* of the blocks that it is filled up with */
+/* Of the blocks that the stock is filled up with. */
+#define STOCK_ORDER 6
+
+struct frame_stocks frame_stocks;
 
 static struct {
-	struct spinlock lock;
 	struct zone zones[FRAME_MAX_ZONES];
 	size_t zone_count;
 	struct zone *zone; /* the last one asked for */
-	uint32_t stock[STOCK_SIZE]; /* frame numbers; free, though on no list */
-	unsigned stocked;
-	uint64_t phys_to_virt;
 	struct free_block lists[FRAME_MAX_ORDER + 1]; /* circular, these are the heads */
 	uint32_t nonempty;                            /* bit n: list n has a block */
 	struct {
 		hpa_t block; /* raw 0: not taken yet */
 		unsigned order;
 	} zero[2];
-	struct frame_stats stats;
+	struct frame_stats stats; /* `free` is what the lists have */
 } frames;
 
 static uint64_t frame_number(hpa_t frame)
 {
 	return frame.raw >> PAGE_SHIFT;
-}
-
-void *frame_ptr(hpa_t frame)
-{
-	return (void *)(uintptr_t)(frame.raw + frames.phys_to_virt);
 }
 
 static struct free_block *block_of(uint64_t number)
@@ -80,7 +69,7 @@ static struct free_block *block_of(uint64_t number)
 
 static uint64_t number_of(const struct free_block *block)
 {
-	return ((uintptr_t)block - frames.phys_to_virt) >> PAGE_SHIFT;
+	return ((uintptr_t)block - frame_stocks.phys_to_virt) >> PAGE_SHIFT;
 }
 
 static bool in_zone(const struct zone *zone, uint64_t number)
@@ -117,6 +106,7 @@ static void list_add(uint64_t number, unsigned order)
 	head->next->prev = block;
 	head->next = block;
 	frames.nonempty |= 1u << order;
+	frames.stats.free += PAGE_SIZE << order;
 }
 
 static void list_remove(uint64_t number, unsigned order)
@@ -128,6 +118,7 @@ static void list_remove(uint64_t number, unsigned order)
 	if (head->next == head)
 		frames.nonempty &= ~(1u << order);
 	record_of(number)->state = FRAME_NONE;
+	frames.stats.free -= PAGE_SIZE << order;
 }
 
 static bool is_block(const struct frame *record, enum frame_state state, unsigned order)
@@ -149,14 +140,37 @@ static void join(uint64_t number, unsigned order)
 	list_add(number, order);
 }
 
-/* A block is free again. */
-static void release(uint64_t number, unsigned order)
+/* The frames of [number, end) are free: put them on the lists, as the largest blocks that they make. */
+static void join_all(uint64_t number, uint64_t end)
 {
-	frames.stats.free += PAGE_SIZE << order;
-	if (order == 0 && frames.stocked < STOCK_SIZE)
-		frames.stock[frames.stocked++] = (uint32_t)number;
-	else
+	while (number < end) {
+		unsigned order = (unsigned)min_u64((unsigned)__builtin_ctzll(number), FRAME_MAX_ORDER);
+
+		while (number + (UINT64_C(1) << order) > end)
+			order--;
 		join(number, order);
+		number += UINT64_C(1) << order;
+	}
+}
+
+static void stock_push(struct frame_stock *stock, uint64_t number, struct frame *record)
+{
+	stock->frame[stock->count] = HPA(number << PAGE_SHIFT);
+	stock->record[stock->count++] = (uint64_t *)(void *)record;
+}
+
+static uint64_t stock_pop(struct frame_stock *stock)
+{
+	return frame_number(stock->frame[--stock->count]);
+}
+
+/* The frames of [number, end) are free again. */
+static void release(uint64_t number, uint64_t end)
+{
+	if (end - number == 1 && frame_stocks.used.count < FRAME_STOCK)
+		stock_push(&frame_stocks.used, number, record_of(number));
+	else
+		join_all(number, end);
 }
 
 /* Take a block of this order off the lists, a larger one apart if need be. 0: there is none. */
@@ -183,36 +197,51 @@ static void stock_up(void)
 {
 	unsigned order = STOCK_ORDER;
 	uint64_t number = take(order);
+	struct frame *record;
 
 	while (number == 0 && order > 0)
 		number = take(--order);
 	if (number == 0)
 		return;
-	for (unsigned i = 1u << order; i > 0; i--)
-		frames.stock[frames.stocked++] = (uint32_t)(number + i - 1);
+	record = record_of(number);
+	for (unsigned i = 1u << order; i-- > 0;)
+		stock_push(&frame_stocks.used, number + i, record + i);
 }
 
-/* Let what is on hand join into larger blocks. */
-static void unstock(void)
+/* Let what is on hand join into larger blocks. False: there was nothing. */
+static bool unstock(void)
 {
-	while (frames.stocked > 0)
-		join(frames.stock[--frames.stocked], 0);
+	struct frame_stock *const stocks[] = { &frame_stocks.used, &frame_stocks.zeroed };
+	bool any = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(stocks); i++) {
+		any |= stocks[i]->count > 0;
+		while (stocks[i]->count > 0)
+			join(stock_pop(stocks[i]), 0);
+	}
+	return any;
 }
 
-/* A block that is not on hand. For a large one, what is on hand may have to join first. */
+/* One frame: what is all zero comes last, others want it more. */
+static uint64_t find_frame(void)
+{
+	if (frame_stocks.used.count == 0)
+		stock_up();
+	if (frame_stocks.used.count > 0)
+		return stock_pop(&frame_stocks.used);
+	return frame_stocks.zeroed.count > 0 ? stock_pop(&frame_stocks.zeroed) : 0;
+}
+
+/* A block. For a large one, what is on hand may have to join first. */
 static uint64_t find_block(unsigned order)
 {
 	uint64_t number;
 
-	if (order == 0) {
-		stock_up();
-		return frames.stocked > 0 ? frames.stock[--frames.stocked] : 0;
-	}
+	if (order == 0)
+		return find_frame();
 	number = take(order);
-	if (number == 0 && frames.stocked > 0) {
-		unstock();
+	if (number == 0 && unstock())
 		number = take(order);
-	}
 	return number;
 }
 
@@ -232,7 +261,9 @@ enum err frame_init(const struct ram_range *span, size_t count, hpa_t records, u
 	if (count > FRAME_MAX_ZONES)
 		return ERR_RANGE;
 	memset(&frames, 0, sizeof(frames));
-	frames.phys_to_virt = phys_to_virt;
+	frame_stocks.lock.held = 0;
+	frame_stocks.zeroed.count = frame_stocks.used.count = 0;
+	frame_stocks.phys_to_virt = phys_to_virt;
 	for (unsigned order = 0; order <= FRAME_MAX_ORDER; order++)
 		frames.lists[order].next = frames.lists[order].prev = &frames.lists[order];
 	record = memset(frame_ptr(records), 0, frame_records_size(span, count));
@@ -263,20 +294,10 @@ enum err frame_add(struct ram_range range)
 	zone = zone_of(number);
 	if (!zone || end > zone->end)
 		return ERR_RANGE;
-	spin_lock(&frames.lock);
+	spin_lock(&frame_stocks.lock);
 	frames.stats.total += (end - number) << PAGE_SHIFT;
-	while (number < end) {
-		unsigned order = (unsigned)__builtin_ctzll(number);
-
-		if (order > FRAME_MAX_ORDER)
-			order = FRAME_MAX_ORDER;
-		while (number + (UINT64_C(1) << order) > end)
-			order--;
-		frames.stats.free += PAGE_SIZE << order;
-		join(number, order);
-		number += UINT64_C(1) << order;
-	}
-	spin_unlock(&frames.lock);
+	join_all(number, end);
+	spin_unlock(&frame_stocks.lock);
 	return ERR_OK;
 }
 
@@ -285,51 +306,61 @@ enum err frame_alloc(unsigned order, hpa_t *out)
 	return frame_alloc_for(order, 0, out);
 }
 
-/* The block is the caller's. Called with the lock held, which it lets go. */
-static inline void hand_out(uint64_t number, unsigned order, uint16_t owner, hpa_t *out)
-{
-	*record_of(number) = (struct frame){ .owner = owner, .order = (uint8_t)order, .state = FRAME_ALLOCATED };
-	frames.stats.free -= PAGE_SIZE << order;
-	spin_unlock(&frames.lock);
-	*out = HPA(number << PAGE_SHIFT);
-}
-
-static enum err alloc_block(unsigned order, uint16_t owner, hpa_t *out)
+enum err frame_alloc_for(unsigned order, uint16_t owner, hpa_t *out)
 {
 	uint64_t number;
 
 	if (order > FRAME_MAX_ORDER)
 		return ERR_RANGE;
-	spin_lock(&frames.lock);
+	spin_lock(&frame_stocks.lock);
 	number = find_block(order);
-	if (number == 0) {
-		spin_unlock(&frames.lock);
-		return ERR_NO_MEMORY;
-	}
-	hand_out(number, order, owner, out);
-	return ERR_OK;
-}
-
-enum err frame_alloc_for(unsigned order, uint16_t owner, hpa_t *out)
-{
-	if (order > 0)
-		return alloc_block(order, owner, out);
-	spin_lock(&frames.lock);
-	if (frames.stocked == 0) {
-		spin_unlock(&frames.lock);
-		return alloc_block(0, owner, out);
-	}
-	hand_out(frames.stock[--frames.stocked], 0, owner, out);
-	return ERR_OK;
+	if (number != 0)
+		*record_of(number) =
+			(struct frame){ .owner = owner, .order = (uint8_t)order, .state = FRAME_ALLOCATED };
+	spin_unlock(&frame_stocks.lock);
+	*out = HPA(number << PAGE_SHIFT);
+	return number != 0 ? ERR_OK : ERR_NO_MEMORY;
 }
 
 enum err frame_alloc_zeroed(unsigned order, hpa_t *out)
 {
-	enum err err = frame_alloc(order, out);
+	bool zeroed = false;
+	enum err err = ERR_OK;
 
-	if (err == ERR_OK)
+	if (order > 0 || !frame_take(frame_record(0), out, &zeroed))
+		err = frame_alloc(order, out);
+	if (err == ERR_OK && !zeroed)
 		arch_zero_pages(frame_ptr(*out), PAGE_SIZE << order);
 	return err;
+}
+
+/* So many at a time are cleared. */
+#define ZERO_AHEAD 16
+
+bool frame_zero_ahead(void)
+{
+	struct frame_stock *zeroed = &frame_stocks.zeroed, *used = &frame_stocks.used;
+
+	for (unsigned i = 0; i < ZERO_AHEAD; i++) {
+		uint64_t number = 0;
+
+		spin_lock(&frame_stocks.lock);
+		if (used->count == 0)
+			stock_up();
+		if (used->count > 0 && zeroed->count < FRAME_STOCK)
+			number = stock_pop(used);
+		spin_unlock(&frame_stocks.lock);
+		if (number == 0)
+			return false;
+		arch_zero_pages(frame_ptr(HPA(number << PAGE_SHIFT)), PAGE_SIZE);
+		spin_lock(&frame_stocks.lock);
+		if (zeroed->count < FRAME_STOCK)
+			stock_push(zeroed, number, record_of(number));
+		else
+			release(number, number + 1);
+		spin_unlock(&frame_stocks.lock);
+	}
+	return true;
 }
 
 enum err frame_zero_block(unsigned order, hpa_t *out)
@@ -342,14 +373,14 @@ enum err frame_zero_block(unsigned order, hpa_t *out)
 		err = frame_alloc_zeroed(order, &block);
 		if (err != ERR_OK)
 			return err;
-		spin_lock(&frames.lock);
+		spin_lock(&frame_stocks.lock);
 		if (frames.zero[i].block.raw == 0) {
 			frames.zero[i].order = order;
 			__atomic_store_n(&frames.zero[i].block.raw, block.raw, __ATOMIC_RELEASE);
 			frames.stats.zero += PAGE_SIZE << order;
 			block.raw = 0;
 		}
-		spin_unlock(&frames.lock);
+		spin_unlock(&frame_stocks.lock);
 		if (block.raw != 0) /* somebody else was faster */
 			frame_free(block, order);
 	}
@@ -366,18 +397,33 @@ bool frame_is_zero(hpa_t frame)
 	return false;
 }
 
+uint64_t frame_zero_border(hpa_t frame, uint64_t size)
+{
+	for (size_t i = 0; i < ARRAY_LEN(frames.zero); i++) {
+		uint64_t start = frames.zero[i].block.raw, end = start + (PAGE_SIZE << frames.zero[i].order);
+
+		if (start == 0)
+			continue;
+		if (frame.raw < start)
+			size = min_u64(size, start - frame.raw);
+		else if (frame.raw < end)
+			size = min_u64(size, end - frame.raw);
+	}
+	return size;
+}
+
 void frame_free(hpa_t frame, unsigned order)
 {
 	uint64_t number = frame_number(frame);
 	struct frame *record = record_of(number);
 
-	spin_lock(&frames.lock);
+	spin_lock(&frame_stocks.lock);
 	if (!is_aligned(frame.raw, PAGE_SIZE) || !is_block(record, FRAME_ALLOCATED, order))
 		panic("frame: freeing %#lx, which is not an allocated block of order %u",
 		      frame.raw, order);
 	record->state = FRAME_NONE;
-	release(number, order);
-	spin_unlock(&frames.lock);
+	release(number, number + (UINT64_C(1) << order));
+	spin_unlock(&frame_stocks.lock);
 }
 
 /*
@@ -411,24 +457,37 @@ static struct frame *part_at(uint64_t number, unsigned order)
 	panic("frame: %#lx is not in an allocated block", number << PAGE_SHIFT);
 }
 
-/* Run the statement for each part of a block: `record`, from frame `at` on. */
-#define FOR_EACH_PART(record, at, frame, order)                                                             \
-	for (uint64_t at = frame_number(frame), at##_end = at + (UINT64_C(1) << (order)); at < at##_end;    \
-	     at += UINT64_C(1) << (record)->order)                                                          \
-		if (((record) = part_at(at, order)))
+/* The part that begins at frame `at`, and ends at `end` at the latest. */
+static struct frame *part_up_to(uint64_t at, uint64_t end)
+{
+	struct frame *record = record_of(at);
+	unsigned order;
+
+	if (record && record->state == FRAME_ALLOCATED && at + (UINT64_C(1) << record->order) <= end)
+		return record;
+	order = (unsigned)min_u64((unsigned)__builtin_ctzll(at), FRAME_MAX_ORDER);
+	while (at + (UINT64_C(1) << order) > end)
+		order--;
+	return part_at(at, order);
+}
+
+/* Run the statement for each part of `count` frames: `record`, from frame `at` on. */
+#define FOR_EACH_PART(record, at, frame, count)                                                                       \
+	for (uint64_t at = frame_number(frame), at##_end = at + (count), at##_next; at < at##_end; at = at##_next)    \
+		if (((record) = part_up_to(at, at##_end)), at##_next = at + (UINT64_C(1) << (record)->order), true)
 
 uint64_t frame_take_over(hpa_t frame, unsigned order, uint16_t owner)
 {
 	struct frame *record;
 	uint64_t bytes = 0;
 
-	spin_lock(&frames.lock);
-	FOR_EACH_PART(record, at, frame, order) {
+	spin_lock(&frame_stocks.lock);
+	FOR_EACH_PART(record, at, frame, UINT64_C(1) << order) {
 		if (record->owner != owner)
 			bytes += PAGE_SIZE << record->order;
 		record->owner = owner;
 	}
-	spin_unlock(&frames.lock);
+	spin_unlock(&frame_stocks.lock);
 	return bytes;
 }
 
@@ -436,10 +495,10 @@ void frame_share(hpa_t frame, unsigned order)
 {
 	struct frame *record;
 
-	spin_lock(&frames.lock);
-	FOR_EACH_PART(record, at, frame, order)
+	spin_lock(&frame_stocks.lock);
+	FOR_EACH_PART(record, at, frame, UINT64_C(1) << order)
 		record->more++;
-	spin_unlock(&frames.lock);
+	spin_unlock(&frame_stocks.lock);
 }
 
 bool frame_is_shared(hpa_t frame, unsigned order)
@@ -447,22 +506,22 @@ bool frame_is_shared(hpa_t frame, unsigned order)
 	struct frame *record;
 	bool shared = false;
 
-	spin_lock(&frames.lock);
-	FOR_EACH_PART(record, at, frame, order)
+	spin_lock(&frame_stocks.lock);
+	FOR_EACH_PART(record, at, frame, UINT64_C(1) << order)
 		shared |= record->more > 0;
-	spin_unlock(&frames.lock);
+	spin_unlock(&frame_stocks.lock);
 	return shared;
 }
 
-uint64_t frame_chain_add(struct frame_chain *chain, hpa_t frame, unsigned order, uint16_t owner)
+uint64_t frame_chain_add(struct frame_chain *chain, hpa_t frame, uint64_t count, uint16_t owner)
 {
 	struct frame *record;
-	uint64_t bytes = 0;
+	uint64_t owned = 0;
 
-	spin_lock(&frames.lock);
-	FOR_EACH_PART(record, at, frame, order) {
+	spin_lock(&frame_stocks.lock);
+	FOR_EACH_PART(record, at, frame, count) {
 		if (record->owner == owner) {
-			bytes += PAGE_SIZE << record->order;
+			owned += UINT64_C(1) << record->order;
 			record->owner = 0;
 		}
 		if (record->more > 0) {
@@ -473,22 +532,31 @@ uint64_t frame_chain_add(struct frame_chain *chain, hpa_t frame, unsigned order,
 		record->next = (uint32_t)chain->first;
 		chain->first = at;
 	}
-	spin_unlock(&frames.lock);
-	return bytes;
+	spin_unlock(&frame_stocks.lock);
+	return owned << PAGE_SHIFT;
 }
 
 void frame_chain_free(struct frame_chain *chain)
 {
-	spin_lock(&frames.lock);
+	uint64_t first = 0, end = 0; /* of frames in a row that are free */
+
+	if (chain->first == 0)
+		return;
+	spin_lock(&frame_stocks.lock);
 	while (chain->first != 0) {
 		uint64_t number = chain->first;
 		struct frame *record = record_of(number);
 
 		chain->first = record->next;
 		record->state = FRAME_NONE;
-		release(number, record->order);
+		if (number + (UINT64_C(1) << record->order) != first) { /* a chain goes downwards, most of the time */
+			release(first, end);
+			end = number + (UINT64_C(1) << record->order);
+		}
+		first = number;
 	}
-	spin_unlock(&frames.lock);
+	release(first, end);
+	spin_unlock(&frame_stocks.lock);
 }
 
 uint16_t *frame_table_live(hpa_t table)
@@ -498,5 +566,11 @@ uint16_t *frame_table_live(hpa_t table)
 
 struct frame_stats frame_get_stats(void)
 {
-	return frames.stats;
+	struct frame_stats stats;
+
+	spin_lock(&frame_stocks.lock);
+	stats = frames.stats;
+	stats.free += (uint64_t)(frame_stocks.used.count + frame_stocks.zeroed.count) << PAGE_SHIFT;
+	spin_unlock(&frame_stocks.lock);
+	return stats;
 }

@@ -12,7 +12,16 @@
 #define NESTLING_MM_FRAME_H
 
 #include "include/err.h"
+#include "include/lock.h"
 #include "include/types.h"
+
+/* In a frame's record. */
+enum frame_state {
+	FRAME_NONE = 0, /* not ours, or not the first frame of a block */
+	FRAME_FREE,
+	FRAME_ALLOCATED,
+	FRAME_CHAINED, /* allocated, waiting in a chain */
+};
 
 #define FRAME_MAX_ORDER 18
 #define FRAME_MAX_ZONES 8
@@ -50,12 +59,20 @@ MUST_CHECK enum err frame_alloc_zeroed(unsigned order, hpa_t *out);
 MUST_CHECK enum err frame_alloc_for(unsigned order, uint16_t owner, hpa_t *out);
 
 /*
+ * Clear some frames that nobody has asked for yet, so that frame_take has them ready: for when the CPU has nothing better to do.
+ * Bounded; returns false when enough of them are there.
+ */
+bool frame_zero_ahead(void);
+
+/*
  * The one block of this order (0 or 9) that is zero for ever, and mapped read-only wherever zeros are wanted. Taken at the
  * first call, and kept; it is nobody's, and has no references. Errors: ERR_NO_MEMORY.
  */
 MUST_CHECK enum err frame_zero_block(unsigned order, hpa_t *out);
 /* Is this frame in such a block? */
 bool frame_is_zero(hpa_t frame);
+/* Of the `size` bytes at `frame`, how many from the start on are all in such a block, or all in none? */
+uint64_t frame_zero_border(hpa_t frame, uint64_t size);
 
 /* Give back a block that frame_alloc returned, whole. */
 void frame_free(hpa_t frame, unsigned order);
@@ -81,10 +98,10 @@ struct frame_chain {
 	uint64_t first; /* frame number; 0 when empty */
 };
 /*
- * Give up one reference to each part; those with none left join the chain. What belonged to `owner` belongs to nobody then.
- * Returns the bytes that did.
+ * Give up one reference to each of `count` frames; those with none left join the chain, as the blocks that they are. What
+ * belonged to `owner` belongs to nobody then. Returns the bytes that did.
  */
-uint64_t frame_chain_add(struct frame_chain *chain, hpa_t frame, unsigned order, uint16_t owner);
+uint64_t frame_chain_add(struct frame_chain *chain, hpa_t frame, uint64_t count, uint16_t owner);
 /* Free every block of the chain and empty it. */
 void frame_chain_free(struct frame_chain *chain);
 
@@ -93,7 +110,58 @@ uint16_t *frame_table_live(hpa_t table);
 
 struct frame_stats frame_get_stats(void);
 
+/*
+ * Single frames on hand: most of what is ever asked for, without taking blocks apart and together again. Private to
+ * frame.c but for frame_take, which is inline for the sake of the fault path.
+ */
+#define FRAME_STOCK 128
+struct frame_stock {
+	unsigned count;
+	hpa_t frame[FRAME_STOCK];
+	uint64_t *record[FRAME_STOCK]; /* a struct frame of frame.c */
+};
+extern struct frame_stocks {
+	struct spinlock lock; /* the allocator's */
+	uint64_t phys_to_virt;
+	struct frame_stock zeroed, used; /* all zero; with whatever was in them */
+} frame_stocks;
+
+/* The record of a single frame of this owner's. */
+static inline uint64_t frame_record(uint16_t owner)
+{
+	return (uint64_t)owner << 32 | (uint64_t)FRAME_ALLOCATED << 56;
+}
+
 /* A pointer to host memory, by the phys_to_virt of frame_init. */
-void *frame_ptr(hpa_t frame);
+static inline void *frame_ptr(hpa_t frame)
+{
+	return (void *)(uintptr_t)(frame.raw + frame_stocks.phys_to_virt);
+}
+
+/*
+ * One frame from what is on hand, by frame_record(owner): a shorter frame_alloc_for. `*zeroed`: it is all zero. Returns false
+ * when nothing is on hand.
+ */
+static inline bool frame_take(uint64_t record, hpa_t *frame, bool *zeroed)
+{
+	struct frame_stocks *stocks = &frame_stocks;
+	struct frame_stock *stock = &stocks->zeroed;
+	unsigned i;
+
+	spin_lock(&stocks->lock);
+	if (stock->count == 0)
+		stock = &stocks->used;
+	i = stock->count;
+	if (i == 0) {
+		spin_unlock(&stocks->lock);
+		return false;
+	}
+	stock->count = --i;
+	*stock->record[i] = record;
+	*frame = stock->frame[i];
+	spin_unlock(&stocks->lock);
+	*zeroed = stock == &stocks->zeroed;
+	return true;
+}
 
 #endif

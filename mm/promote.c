@@ -62,7 +62,7 @@ static bool move_page(const struct npt_leaf *leaf, void *context)
 		sync_memory(as, leaf->hpa, PAGE_SIZE);
 		memcpy(frame_ptr(HPA(promotion->to.raw + page * PAGE_SIZE)), frame_ptr(leaf->hpa), PAGE_SIZE);
 	}
-	release_leaf(&promotion->removal, leaf->hpa, 0);
+	release_leaves(&promotion->removal, leaf->hpa, 0, 1);
 	return true;
 }
 

@@ -5,6 +5,8 @@
  *
  *   addr_space.c  areas, and what is done to ranges
  *   fault.c       a guest's faults: which memory, by which policy
+ *   window.c      what else a fault brings along
+ *   populate.c    memory for a range at once
  *   promote.c     blocks that become one large leaf
  *   fork.c        a second space over the same memory
  *   track.c       which pages were accessed, which were written
@@ -33,11 +35,20 @@ static inline uint64_t space_size(const struct addr_space *as)
 	return BIT(as->npt.config.gpa_bits);
 }
 
+/* The peak is taken where it goes down again, and where it is asked for: the fault path only adds. */
 static inline void count_resident(struct addr_space *as, uint64_t bytes)
 {
 	as->stats.resident += bytes;
-	as->stats.resident_peak = max_u64(as->stats.resident_peak, as->stats.resident);
 }
+
+static inline void count_gone(struct addr_space *as, uint64_t bytes)
+{
+	as->stats.resident_peak = max_u64(as->stats.resident_peak, as->stats.resident);
+	as->stats.resident -= bytes;
+}
+
+/* What a fault wants to know of an area, ready made: to be called when its attributes or its policy have been set. */
+void ready_area(const struct addr_space *as, struct area *area);
 
 /* Does the aligned 2 MiB block around `gpa` lie in the area, and can it be one leaf? */
 static inline bool block_in_area(const struct addr_space *as, const struct area *area, uint64_t gpa)
@@ -57,8 +68,11 @@ struct removal {
 void removal_init(struct removal *removal, struct addr_space *as);
 /* Remove the leaves of [start, end), whose ends are borders between leaves; `owned`: their memory is of an Alloc area. */
 void remove_leaves(struct removal *removal, uint64_t start, uint64_t end, bool owned);
-/* The memory behind a leaf is not used by this space any more: account for it, and chain it if nobody else does. */
-void release_leaf(struct removal *removal, hpa_t hpa, unsigned level);
+/*
+ * The memory behind `count` leaves, in a row on the host, is not used by this space any more: account for it, and chain what
+ * nobody else uses.
+ */
+void release_leaves(struct removal *removal, hpa_t hpa, unsigned level, uint64_t count);
 /* Flush once; only then is the memory anybody else's. */
 void removal_finish(struct removal *removal);
 

@@ -178,8 +178,6 @@ static inline enum npt_kind engine_find(const struct npt *npt, uint64_t gpa, uns
 void engine_remember(const struct npt *npt, uint64_t gpa, hpa_t table);
 void engine_forget(struct npt *npt, uint64_t gpa);
 
-struct npt_leaf engine_decode(const struct npt_format *format, uint64_t pte, uint64_t gpa, unsigned level);
-
 /* --- Tables: npt/tables.c --- */
 
 /* Get `count` tables, or none. */

@@ -2,24 +2,9 @@
 /* Operations on the one entry that npt_find came to. */
 #include "npt/engine.h"
 
-struct npt_leaf engine_decode(const struct npt_format *format, uint64_t pte, uint64_t gpa, unsigned level)
-{
-	unsigned marks = engine_marks(format, pte);
-
-	return (struct npt_leaf){
-		.gpa = GPA(align_down(gpa, npt_level_size(level))),
-		.hpa = engine_leaf_addr(format, pte, level),
-		.level = level,
-		.attr = engine_attr(format, pte, level),
-		.accessed = marks & NPT_ACCESSED,
-		.dirty = marks & NPT_DIRTY,
-		.hidden = format->hidden(pte),
-	};
-}
-
 void npt_decode(const struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, struct npt_leaf *leaf)
 {
-	*leaf = engine_decode(npt->ops->format, cursor->pte, gpa.raw, cursor->level);
+	npt->ops->decode(cursor->pte, gpa.raw, cursor->level, leaf);
 }
 
 uint64_t npt_page_entry(const struct npt *npt, struct npt_attr attr)

@@ -196,12 +196,14 @@ typedef bool (*npt_visitor)(const struct npt_leaf *leaf, void *context);
 /* Called for each leaf that npt_clone is about to share. */
 typedef void (*npt_cloned)(hpa_t hpa, unsigned level, void *context);
 
-/* A format, and the walk compiled for it: see npt/walk.h. */
+/* A format, and what is compiled for it: see npt/walk.h. */
 struct npt_format;
 struct npt_ops {
 	const struct npt_format *format;
 	/* npt_find; at the entry of level `floor` it ends even if that is a table. */
 	enum npt_kind (*find)(const struct npt *npt, gpa_t gpa, unsigned floor, struct npt_cursor *cursor);
+	/* What the leaf `pte` of `level` around `gpa` maps. */
+	void (*decode)(uint64_t pte, uint64_t gpa, unsigned level, struct npt_leaf *leaf);
 };
 
 extern const struct npt_ops npt_ept;       /* Intel EPT */

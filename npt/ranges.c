@@ -414,8 +414,9 @@ static void visit_run(struct engine_run *run, void *arg)
 	uint64_t *slot = run->slot, pte;
 
 	for (; (slot = engine_next_leaf(run, slot, &pte)) < run->stop; slot++) {
-		struct npt_leaf leaf = engine_decode(run->format, pte, engine_run_gpa(run, slot), run->level);
+		struct npt_leaf leaf;
 
+		run->npt->ops->decode(pte, engine_run_gpa(run, slot), run->level, &leaf);
 		if (!visit->visit(&leaf, visit->context)) {
 			run->ended = true;
 			break;

@@ -136,8 +136,9 @@ static unsigned collapse_table(const struct npt_format *format, struct npt *npt,
 		marks |= engine_marks(format, pte);
 		npt->leaves[level]--;
 		if (move) {
-			struct npt_leaf leaf = engine_decode(format, pte, gpa, level);
+			struct npt_leaf leaf;
 
+			npt->ops->decode(pte, gpa, level, &leaf);
 			move(&leaf, context);
 		}
 	}

@@ -120,6 +120,8 @@ void engine_extend(struct npt *npt, struct npt_cursor *cursor, uint64_t gpa, uns
 		pte = npt->ops->format->table(tables[i]);
 	}
 	pte_store(top.slot, pte);
+	if (level == 0)
+		engine_remember(npt, gpa, tables[0]);
 	++*npt->env->live(npt->env, top.table);
 	npt->leaves[level]++;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The walk from the root to an entry, compiled once per format; all else in npt/ is compiled once for all of them. Private
- * to npt/.
+ * The walk from the root to an entry, and the reading of a leaf, compiled once per format; all else in npt/ is compiled once for
+ * all of them. Private to npt/.
  *
  * The format is a constant here, so that the compiler folds it in and no level costs an indirect call; and the loop over
  * the levels is unrolled, so that the level is one, too. It begins at the highest level that any format has; steps above
@@ -56,6 +56,21 @@ WALK enum npt_kind walk_to(const struct npt_format *format, const struct npt *np
 	__builtin_unreachable(); /* there are no tables below level 0 */
 }
 
+WALK void walk_decode(const struct npt_format *format, uint64_t pte, uint64_t gpa, unsigned level, struct npt_leaf *leaf)
+{
+	unsigned marks = engine_marks(format, pte);
+
+	*leaf = (struct npt_leaf){
+		.gpa = GPA(align_down(gpa, npt_level_size(level))),
+		.hpa = engine_leaf_addr(format, pte, level),
+		.level = level,
+		.attr = engine_attr(format, pte, level),
+		.accessed = marks & NPT_ACCESSED,
+		.dirty = marks & NPT_DIRTY,
+		.hidden = format->hidden(pte),
+	};
+}
+
 /* Define `ops_name` (declared in npt/npt.h) from `this_format`, a static const struct npt_format of this file. */
 #define NPT_INSTANTIATE(ops_name, this_format)                                                                         \
 	static enum npt_kind ops_name##_find(const struct npt *npt, gpa_t gpa, unsigned floor,                         \
@@ -63,6 +78,12 @@ WALK enum npt_kind walk_to(const struct npt_format *format, const struct npt *np
 	{                                                                                                              \
 		return walk_to(&(this_format), npt, gpa.raw, floor, cursor);                                           \
 	}                                                                                                              \
-	const struct npt_ops ops_name = { .format = &(this_format), .find = ops_name##_find }
+	static void ops_name##_decode(uint64_t pte, uint64_t gpa, unsigned level, struct npt_leaf *leaf)               \
+	{                                                                                                              \
+		walk_decode(&(this_format), pte, gpa, level, leaf);                                                    \
+	}                                                                                                              \
+	const struct npt_ops ops_name = {                                                                              \
+		.format = &(this_format), .find = ops_name##_find, .decode = ops_name##_decode                         \
+	}
 
 #endif

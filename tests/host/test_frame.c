@@ -282,26 +282,26 @@ static void misuse(unsigned which)
 		EXPECT_PANIC(frame_free(HPA(BASE), 0));
 		break;
 	case 9: /* waiting for a flush */
-		frame_chain_add(&chain, HPA(page), 0, 0);
+		frame_chain_add(&chain, HPA(page), 1, 0);
 		EXPECT_PANIC(frame_free(HPA(page), 0));
 		break;
 	case 10:
-		frame_chain_add(&chain, HPA(page), 0, 0);
-		EXPECT_PANIC(frame_chain_add(&chain, HPA(page), 0, 0));
+		frame_chain_add(&chain, HPA(page), 1, 0);
+		EXPECT_PANIC(frame_chain_add(&chain, HPA(page), 1, 0));
 		break;
 	case 11:
-		EXPECT_PANIC(frame_chain_add(&chain, HPA(BASE + MIB(64)), 0, 0));
+		EXPECT_PANIC(frame_chain_add(&chain, HPA(BASE + MIB(64)), 1, 0));
 		break;
 	case 12:
 		frame_free(HPA(page), 0);
-		EXPECT_PANIC(frame_chain_add(&chain, HPA(page), 0, 0));
+		EXPECT_PANIC(frame_chain_add(&chain, HPA(page), 1, 0));
 		break;
 	case 13:
-		EXPECT_PANIC(frame_chain_add(&chain, HPA(block), 5, 0));
+		EXPECT_PANIC(frame_chain_add(&chain, HPA(block), 32, 0));
 		break;
 	case 14: /* part of what waits already */
-		frame_chain_add(&chain, HPA(block), 4, 0);
-		EXPECT_PANIC(frame_chain_add(&chain, HPA(block + PAGE_SIZE), 0, 0));
+		frame_chain_add(&chain, HPA(block), 16, 0);
+		EXPECT_PANIC(frame_chain_add(&chain, HPA(block + PAGE_SIZE), 1, 0));
 		break;
 	case 15: /* joined with its buddy since */
 		frame_free(HPA(block), 4);
@@ -326,7 +326,7 @@ static void misuse(unsigned which)
 		EXPECT_PANIC(frame_free(HPA(block), 4));
 		break;
 	case 21: /* of what waits for a flush nobody may ask for more */
-		frame_chain_add(&chain, HPA(block), 4, 0);
+		frame_chain_add(&chain, HPA(block), 16, 0);
 		EXPECT_PANIC(frame_take_over(HPA(block), 4, 1));
 		break;
 	default:
@@ -375,7 +375,7 @@ static void a_chain_frees_only_when_told(void **state)
 	}
 	free = ram_free_bytes();
 	for (unsigned i = 0; i < ARRAY_LEN(blocks); i++) {
-		frame_chain_add(&chain, HPA(blocks[i].frame), blocks[i].order, 0);
+		frame_chain_add(&chain, HPA(blocks[i].frame), UINT64_C(1) << blocks[i].order, 0);
 		waiting += PAGE_SIZE << blocks[i].order;
 	}
 	CHECK_EQ(ram_free_bytes(), free);
@@ -416,13 +416,13 @@ static void a_chain_takes_pieces(void **state)
 	(void)state;
 	ram_open(&ram, BASE, MIB(16), false);
 	block = alloc(9);
-	frame_chain_add(&chain, HPA(block + KIB(4) * 300), 0, 0);
-	frame_chain_add(&chain, HPA(block), 0, 0);
+	frame_chain_add(&chain, HPA(block + KIB(4) * 300), 1, 0);
+	frame_chain_add(&chain, HPA(block), 1, 0);
 	frame_chain_free(&chain);
 	CHECK_EQ(ram_free_bytes(), ram.usable - MIB(2) + KIB(8));
 	for (uint64_t at = KIB(4); at < MIB(2); at += KIB(4))
 		if (at != KIB(4) * 300)
-			frame_chain_add(&chain, HPA(block + at), 0, 0);
+			frame_chain_add(&chain, HPA(block + at), 1, 0);
 	frame_chain_free(&chain);
 	check_whole(block, 9);
 	ram_close(&ram);
@@ -434,7 +434,7 @@ static void a_chain_takes_pieces(void **state)
 static uint64_t drop(uint64_t frame, unsigned order, uint16_t owner)
 {
 	struct frame_chain chain = { 0 };
-	uint64_t bytes = frame_chain_add(&chain, HPA(frame), order, owner);
+	uint64_t bytes = frame_chain_add(&chain, HPA(frame), UINT64_C(1) << order, owner);
 
 	frame_chain_free(&chain);
 	return bytes;
@@ -542,9 +542,9 @@ static void a_joint_block_has_its_parts(void **state)
 	CHECK(frame_is_shared(HPA(first), 6), "one page of it is");
 	CHECK(!frame_is_shared(HPA(first), 2), "none of these is");
 	frame_share(HPA(first), 6);
-	CHECK_EQ(frame_chain_add(&chain, HPA(first), 6, 9), KIB(256));
+	CHECK_EQ(frame_chain_add(&chain, HPA(first), 64, 9), KIB(256));
 	CHECK(chain.first == 0, "a page with a reference left is in the chain");
-	CHECK_EQ(frame_chain_add(&chain, HPA(first), 6, 9), 0); /* nobody's by now */
+	CHECK_EQ(frame_chain_add(&chain, HPA(first), 64, 9), 0); /* nobody's by now */
 	free = ram_free_bytes();
 	frame_chain_free(&chain);
 	CHECK_EQ(ram_free_bytes(), free + KIB(256) - PAGE_SIZE); /* all but the one that was shared once more */

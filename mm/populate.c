@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Memory for all of a range at once. */
+#include "mm/fault.h"
+
+/* The level of the largest leaf, or of as many pages, that fits between the empty entry's bounds and the range's. */
+static unsigned largest_level(const struct npt_cursor *cursor, uint64_t at, uint64_t end)
+{
+	unsigned level = (unsigned)min_u64(NPT_LEAF_LEVELS - 1, cursor->level);
+
+	while (level > 0 && (!is_aligned(at, npt_level_size(level)) || end - at < npt_level_size(level)))
+		level--;
+	return level;
+}
+
+/* Memory for what is empty at `at`, of the size of a leaf of `level`, in one block. */
+static enum err populate_block(struct addr_space *as, const struct area *area, uint64_t at, unsigned level)
+{
+	uint64_t size = npt_level_size(level);
+	hpa_t frames;
+	enum err err = guest_frame_alloc(as, level_order(level), &frames);
+
+	if (err != ERR_OK)
+		return err;
+	err = npt_map(&as->npt, GPA(at), frames, size, area->attr);
+	if (err == ERR_OK)
+		count_resident(as, size);
+	else
+		frame_free(frames, level_order(level));
+	return err;
+}
+
+/* Memory in place of zeros that nobody has written to. */
+static enum err populate_zeros(struct fault *fault)
+{
+	unsigned marks = fault->as->npt.config.hw_ad ? 0 : NPT_ACCESSED;
+	enum err err = unzero_leaf(fault, marks);
+
+	if (err != ERR_OK && fault->leaf.level > 0) {
+		err = reach_page(fault);
+		if (err == ERR_OK)
+			err = unzero_leaf(fault, marks);
+	}
+	return err;
+}
+
+/* Back the page or block at `*at` if it has no memory; moves past it. */
+static enum err populate_at(struct addr_space *as, const struct area *area, uint64_t *at, uint64_t end)
+{
+	struct fault fault = { .as = as, .area = area, .gpa = *at, .access = NPT_RW };
+	unsigned level = 0;
+	enum err err = ERR_OK;
+
+	if (npt_find(&as->npt, GPA(*at), &fault.cursor) == NPT_EMPTY) {
+		level = largest_level(&fault.cursor, *at, end);
+		while ((err = populate_block(as, area, *at, level)) == ERR_NO_MEMORY && level > 0)
+			level--;
+	} else {
+		npt_decode(&as->npt, &fault.cursor, GPA(*at), &fault.leaf);
+		if (frame_is_zero(fault.leaf.hpa))
+			err = populate_zeros(&fault);
+		level = fault.leaf.level;
+	}
+	*at += npt_level_size(level);
+	return err;
+}
+
+enum err populate(struct addr_space *as, const struct area *area, uint64_t start, uint64_t end)
+{
+	enum err err = ERR_OK;
+
+	while (err == ERR_OK && start < end)
+		err = populate_at(as, area, &start, end);
+	return err;
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Fault-around: how much memory the access to one page brings along, in 4 KiB leaves. */
+#include "mm/fault.h"
+
+/* What a fault-around maps at once, at most. */
+#define WINDOW_SIZE KIB(64)
+
+/* What is at `gpa`: nothing, zeros, or memory. */
+enum backing { BACKING_NONE, BACKING_ZERO, BACKING_MEMORY };
+
+static enum backing backing_at(const struct addr_space *as, uint64_t gpa)
+{
+	struct npt_leaf leaf;
+
+	if (npt_query(&as->npt, GPA(gpa), &leaf) != ERR_OK)
+		return BACKING_NONE;
+	return frame_is_zero(leaf.hpa) ? BACKING_ZERO : BACKING_MEMORY;
+}
+
+static struct window clip(const struct area *area, uint64_t gpa, uint64_t size)
+{
+	uint64_t start = align_down(gpa, size);
+
+	return (struct window){ .start = max_u64(start, area->start), .end = min_u64(start + size, area->end) };
+}
+
+static bool look_at(const struct npt_leaf *leaf, void *context)
+{
+	struct window *window = context;
+	uint32_t bit = 1u << ((leaf->gpa.raw - window->start) >> PAGE_SHIFT);
+
+	*(frame_is_zero(leaf->hpa) ? &window->zeros : &window->memory) |= bit;
+	return true;
+}
+
+/* Fill in what is in the window: 4 KiB leaves, if any, since it is part of one table. */
+static void look_into(const struct addr_space *as, struct window *window)
+{
+	window->memory = window->zeros = 0;
+	/* A malformed entry is none of ours. */
+	(void)!npt_walk(&as->npt, GPA(window->start), window->end - window->start, look_at, window);
+}
+
+/*
+ * `auto`: as much as the neighbours suggest. A window begins at the page, if the page before has memory, or ends with it, if
+ * the page after has; and it doubles as long as it stays aligned, has as much memory beside it, and has none inside. So a
+ * sequence, up or down, gets ever larger windows, and a page by itself stays alone.
+ */
+static struct window auto_window(const struct fault *fault)
+{
+	uint64_t page = align_down(fault->gpa, PAGE_SIZE), size = PAGE_SIZE;
+	bool up = page > fault->area->start && backing_at(fault->as, page - PAGE_SIZE) == BACKING_MEMORY;
+	/* What must be aligned: the border between the window and what is beside it. */
+	uint64_t border = up ? page : page + PAGE_SIZE;
+
+	if (!up && (border >= fault->area->end || backing_at(fault->as, border) != BACKING_MEMORY))
+		return clip(fault->area, page, PAGE_SIZE);
+	while (size < WINDOW_SIZE && is_aligned(border, 2 * size)) {
+		uint64_t beside = up ? border - 2 * size : border + 2 * size - PAGE_SIZE;
+		uint64_t inside = up ? border + 2 * size - PAGE_SIZE : border - 2 * size;
+
+		if (beside < fault->area->start || beside >= fault->area->end ||
+		    backing_at(fault->as, beside) != BACKING_MEMORY || backing_at(fault->as, inside) == BACKING_MEMORY)
+			break;
+		size *= 2;
+	}
+	return clip(fault->area, up ? border : border - size, size);
+}
+
+struct window window_of(const struct fault *fault)
+{
+	switch (fault->area->policy) {
+	case ALLOC_LAZY_64K:
+		return clip(fault->area, fault->gpa, WINDOW_SIZE);
+	case ALLOC_LAZY_AUTO:
+		return auto_window(fault);
+	default:
+		return clip(fault->area, fault->gpa, PAGE_SIZE);
+	}
+}
+
+/* Take the zeros out of the window, with one flush for all. */
+static void remove_zeros(struct addr_space *as, const struct window *window)
+{
+	struct removal removal;
+
+	removal_init(&removal, as);
+	for (uint32_t zeros = window->zeros; zeros != 0; zeros &= zeros - 1) {
+		uint64_t at = window->start + PAGE_SIZE * (unsigned)__builtin_ctz(zeros);
+
+		remove_leaves(&removal, at, at + PAGE_SIZE, true);
+	}
+	removal_finish(&removal);
+}
+
+/* A whole window by one block of frames, if nothing in it has memory and there is such a block. */
+static bool fill_at_once(struct addr_space *as, const struct area *area, const struct window *window)
+{
+	uint64_t size = window->end - window->start;
+	unsigned order = (unsigned)__builtin_ctzll(size >> PAGE_SHIFT);
+	hpa_t frames;
+
+	if (window->memory != 0 || size != PAGE_SIZE << order || guest_frame_alloc(as, order, &frames) != ERR_OK)
+		return false;
+	remove_zeros(as, window);
+	if (npt_map(&as->npt, GPA(window->start), frames, size, area->attr) != ERR_OK) {
+		frame_free(frames, order);
+		return false;
+	}
+	count_resident(as, size);
+	return true;
+}
+
+void window_fill_rest(struct addr_space *as, const struct area *area, struct window *window)
+{
+	struct npt_cursor cursor;
+
+	look_into(as, window);
+	remove_zeros(as, window);
+	for (uint64_t at = window->start; at < window->end; at += PAGE_SIZE)
+		if (npt_find(&as->npt, GPA(at), &cursor) == NPT_EMPTY && map_fresh(as, area, &cursor, at, 0) != ERR_OK)
+			break;
+}
+
+enum err window_fill(struct fault *fault, struct window *window)
+{
+	enum err err;
+
+	look_into(fault->as, window);
+	if (fill_at_once(fault->as, fault->area, window))
+		return ERR_OK;
+	/* Taking zeros out may have emptied the table that the walk ended in. */
+	npt_find(&fault->as->npt, GPA(fault->gpa), &fault->cursor);
+	err = map_fresh(fault->as, fault->area, &fault->cursor, fault->gpa, 0);
+	if (err == ERR_OK)
+		window_fill_rest(fault->as, fault->area, window);
+	return err;
+}
