@@ -116,10 +116,14 @@ static void count_splits(struct addr_space *as, uint64_t tables_before)
 
 enum err cut_leaves(struct addr_space *as, uint64_t start, uint64_t end)
 {
-	uint64_t low = zero_block_across(as, start), high = zero_block_across(as, end);
-	uint64_t tables = as->npt.table_bytes;
-	enum err err = npt_cut(&as->npt, GPA(start), end - start);
+	uint64_t low, high, tables = as->npt.table_bytes;
+	enum err err;
 
+	if (npt_known_range(&as->npt, GPA(start), end - start))
+		return ERR_OK; /* pages, and nothing to split */
+	low = zero_block_across(as, start);
+	high = zero_block_across(as, end);
+	err = npt_cut(&as->npt, GPA(start), end - start);
 	if (err != ERR_OK)
 		return err;
 	count_splits(as, tables);
@@ -191,12 +195,17 @@ void removal_finish(struct removal *removal)
 
 void ready_area(const struct addr_space *as, struct area *area)
 {
+	/* By permissions, the accesses that write and are within them, a bit each. */
+	static const uint8_t writes[] = {
+		[NPT_W] = BIT(NPT_W),
+		[NPT_RW] = BIT(NPT_W) | BIT(NPT_RW),
+		[NPT_W | NPT_X] = BIT(NPT_W) | BIT(NPT_W | NPT_X),
+		[NPT_RWX] = BIT(NPT_W) | BIT(NPT_RW) | BIT(NPT_W | NPT_X) | BIT(NPT_RWX),
+	};
+	bool one_page = area->backend == AREA_ALLOC && area->policy == ALLOC_LAZY_4K;
+
 	area->page = npt_page_entry(&as->npt, area->attr);
-	area->one_page = 0;
-	if (area->backend == AREA_ALLOC && area->policy == ALLOC_LAZY_4K)
-		for (unsigned access = NPT_W; access <= NPT_RWX; access++)
-			if ((access & NPT_W) && !(access & ~(unsigned)area->attr.prot))
-				area->one_page |= (uint8_t)(1u << access);
+	area->one_page = one_page ? writes[area->attr.prot] : 0;
 }
 
 /* May an area of these attributes be put here? Makes sure that it then can be. */
@@ -215,6 +224,20 @@ static enum err prepare_area(struct addr_space *as, gpa_t gpa, uint64_t size, st
 	return area_reserve(&as->areas, 1);
 }
 
+static enum err map_linear(struct addr_space *as, const struct area *area, hpa_t hpa)
+{
+	uint64_t size = area->end - area->start;
+	uint64_t *slot = npt_known_slot(&as->npt, GPA(area->start));
+
+	/* One page, where there is a table for it: its entry is ready. */
+	if (size == PAGE_SIZE && slot && *slot == 0 && is_aligned(hpa.raw, PAGE_SIZE) &&
+	    hpa.raw <= BIT(as->npt.config.hpa_bits) - PAGE_SIZE) {
+		npt_fill_pages(&as->npt, GPA(area->start), slot, 1, hpa, area->page);
+		return ERR_OK;
+	}
+	return npt_map(&as->npt, GPA(area->start), hpa, size, area->attr);
+}
+
 enum err addr_space_map_linear(struct addr_space *as, gpa_t gpa, hpa_t hpa, uint64_t size, struct npt_attr attr)
 {
 	struct area area = { .start = gpa.raw, .end = gpa.raw + size, .attr = attr, .backend = AREA_LINEAR };
@@ -224,12 +247,12 @@ enum err addr_space_map_linear(struct addr_space *as, gpa_t gpa, hpa_t hpa, uint
 		return ERR_INVALID;
 	spin_lock(&as->lock);
 	err = prepare_area(as, gpa, size, attr);
-	if (err == ERR_OK)
-		err = npt_map(&as->npt, gpa, hpa, size, attr);
 	if (err == ERR_OK) {
 		ready_area(as, &area);
-		area_insert(&as->areas, &area);
+		err = map_linear(as, &area, hpa);
 	}
+	if (err == ERR_OK)
+		area_insert(&as->areas, &area);
 	spin_unlock(&as->lock);
 	return err;
 }

@@ -342,7 +342,7 @@ static inline bool give_page(struct addr_space *as, const struct npt_fault *faul
 	if (!zeroed)
 		arch_zero_pages(frame_ptr(frame), PAGE_SIZE);
 	sync_memory(as, frame, PAGE_SIZE);
-	npt_fill_page(&as->npt, gpa, slot, frame, area->page);
+	npt_fill_pages(&as->npt, gpa, slot, 1, frame, area->page);
 	count_resident(as, PAGE_SIZE);
 	remember(as, gpa.raw);
 	as->stats.handled_fresh++;

@@ -105,47 +105,58 @@ static bool large_at(const struct addr_space *as, const struct area *area, uint6
 	       leaf.level >= BLOCK_LEVEL && !leaf.attr.shared;
 }
 
-/* Do the pages of [start, start + STREAK_SIZE) of the block have memory? */
-static bool streak_at(const struct block *block, unsigned first)
+/* Have all pages of [start, start + STREAK_SIZE) memory of the space's own, in 4 KiB leaves? */
+static bool streak_at(const struct addr_space *as, uint64_t start)
 {
-	for (unsigned page = first; page < first + STREAK_SIZE / PAGE_SIZE; page++)
-		if (!has_memory(block, page))
+	hpa_t hpa;
+
+	for (uint64_t at = start; at < start + STREAK_SIZE; at += PAGE_SIZE)
+		if (npt_translate(&as->npt, GPA(at), &hpa) != ERR_OK || frame_is_zero(hpa))
 			return false;
 	return true;
 }
 
-static bool goes_on(const struct addr_space *as, const struct area *area, const struct block *block, uint64_t gpa)
+/* Does a sequence come from the block before, or from the one behind? */
+static bool goes_on(const struct addr_space *as, const struct area *area, uint64_t gpa)
 {
-	uint64_t offset = gpa - block->start;
+	uint64_t start = align_down(gpa, BLOCK_SIZE), offset = gpa - start;
 
 	if (offset < STREAK_SIZE)
-		return streak_at(block, 0) && large_at(as, area, block->start - PAGE_SIZE);
+		return large_at(as, area, start - PAGE_SIZE) && streak_at(as, start);
 	if (offset >= BLOCK_SIZE - STREAK_SIZE)
-		return streak_at(block, BLOCK_PAGES - STREAK_SIZE / PAGE_SIZE) &&
-		       large_at(as, area, block->start + BLOCK_SIZE);
+		return large_at(as, area, start + BLOCK_SIZE) && streak_at(as, start + BLOCK_SIZE - STREAK_SIZE);
 	return false;
 }
 
-/*
- * Is it worth a closer look, which costs a visit of the table? It is when the last hole of a table has been filled, and
- * otherwise at the end of each 64 KiB.
- */
-static bool may_be_due(const struct addr_space *as, const struct area *area, uint64_t gpa, bool was_empty)
+/* Is the page in a block that a promotion could make one leaf? Then `live` is how many entries its table has. */
+static bool is_candidate(const struct addr_space *as, const struct area *area, uint64_t gpa, unsigned *live)
 {
-	uint64_t offset = gpa % BLOCK_SIZE;
 	struct npt_cursor cursor;
-	unsigned live;
 
 	if (area->policy == ALLOC_LAZY_4K || area->policy == ALLOC_LAZY_64K || !block_in_area(as, area, gpa) ||
 	    npt_find(&as->npt, GPA(gpa), &cursor) != NPT_LEAF || cursor.level > 0)
 		return false;
-	live = *as->npt.env->live(as->npt.env, cursor.table);
+	*live = *as->npt.env->live(as->npt.env, cursor.table);
+	return true;
+}
+
+/*
+ * Is it worth a closer look, which costs a visit of the table? It is when the last hole of a table has been filled, and
+ * otherwise at the end of each 64 KiB, if the block is dense or a sequence goes on in it.
+ */
+static bool may_be_due(const struct addr_space *as, const struct area *area, uint64_t gpa, bool was_empty, bool *going_on)
+{
+	unsigned live;
+
+	*going_on = false;
+	if (!is_candidate(as, area, gpa, &live))
+		return false;
 	if (live == BLOCK_PAGES && was_empty)
 		return true;
 	if (!is_aligned(align_down(gpa, PAGE_SIZE) + PAGE_SIZE, KIB(64)))
 		return false;
-	return live >= DENSE_PAGES ||
-	       (area->policy == ALLOC_LAZY_AUTO && (offset < STREAK_SIZE || offset >= BLOCK_SIZE - STREAK_SIZE));
+	*going_on = area->policy == ALLOC_LAZY_AUTO && goes_on(as, area, gpa);
+	return live >= DENSE_PAGES || *going_on;
 }
 
 static bool merge_block(struct addr_space *as, uint64_t at)
@@ -165,14 +176,15 @@ static bool merge_block(struct addr_space *as, uint64_t at)
 void promote_if_dense(struct addr_space *as, const struct area *area, uint64_t gpa, bool was_empty)
 {
 	struct block block = { .start = align_down(gpa, BLOCK_SIZE) };
+	bool going_on;
 
-	if (!may_be_due(as, area, gpa, was_empty))
+	if (!may_be_due(as, area, gpa, was_empty, &going_on))
 		return;
 	if (npt_walk(&as->npt, GPA(block.start), BLOCK_SIZE, look_at, &block) != ERR_OK || block.whole_leaf)
 		return;
 	if (block.own == BLOCK_PAGES && merge_block(as, block.start))
 		return;
-	if (block.own >= DENSE_PAGES || (block.own >= STREAK_SIZE / PAGE_SIZE && goes_on(as, area, &block, gpa)))
+	if (block.own >= DENSE_PAGES || (going_on && block.own >= STREAK_SIZE / PAGE_SIZE))
 		promote(as, area, &block);
 }
 

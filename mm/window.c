@@ -10,11 +10,11 @@ enum backing { BACKING_NONE, BACKING_ZERO, BACKING_MEMORY };
 
 static enum backing backing_at(const struct addr_space *as, uint64_t gpa)
 {
-	struct npt_leaf leaf;
+	hpa_t hpa;
 
-	if (npt_query(&as->npt, GPA(gpa), &leaf) != ERR_OK)
+	if (npt_translate(&as->npt, GPA(gpa), &hpa) != ERR_OK)
 		return BACKING_NONE;
-	return frame_is_zero(leaf.hpa) ? BACKING_ZERO : BACKING_MEMORY;
+	return frame_is_zero(hpa) ? BACKING_ZERO : BACKING_MEMORY;
 }
 
 static struct window clip(const struct area *area, uint64_t gpa, uint64_t size)
@@ -24,21 +24,29 @@ static struct window clip(const struct area *area, uint64_t gpa, uint64_t size)
 	return (struct window){ .start = max_u64(start, area->start), .end = min_u64(start + size, area->end) };
 }
 
-static bool look_at(const struct npt_leaf *leaf, void *context)
-{
-	struct window *window = context;
-	uint32_t bit = 1u << ((leaf->gpa.raw - window->start) >> PAGE_SHIFT);
-
-	*(frame_is_zero(leaf->hpa) ? &window->zeros : &window->memory) |= bit;
-	return true;
-}
-
-/* Fill in what is in the window: 4 KiB leaves, if any, since it is part of one table. */
+/* Fill in what is in the window, all of which is in one table. */
 static void look_into(const struct addr_space *as, struct window *window)
 {
+	const uint64_t *slot = npt_known_slot(&as->npt, GPA(window->start));
+	uint32_t bit = 1;
+
 	window->memory = window->zeros = 0;
-	/* A malformed entry is none of ours. */
-	(void)!npt_walk(&as->npt, GPA(window->start), window->end - window->start, look_at, window);
+	if (!slot)
+		return; /* npt_find has been here, and has come to no table of pages */
+	for (uint64_t at = window->start; at < window->end; at += PAGE_SIZE, bit <<= 1) {
+		if (*slot++ == 0)
+			continue;
+		switch (backing_at(as, at)) {
+		case BACKING_ZERO:
+			window->zeros |= bit;
+			break;
+		case BACKING_MEMORY:
+			window->memory |= bit;
+			break;
+		case BACKING_NONE:
+			break;
+		}
+	}
 }
 
 /*
@@ -93,6 +101,19 @@ static void remove_zeros(struct addr_space *as, const struct window *window)
 	removal_finish(&removal);
 }
 
+/* Map the frames of a block to all of the window, in which nothing is. */
+static enum err map_window(struct addr_space *as, const struct area *area, const struct window *window, hpa_t frames)
+{
+	const gpa_t start = GPA(window->start);
+	uint64_t size = window->end - window->start;
+	uint64_t *slot = npt_known_slot(&as->npt, start);
+
+	if (!slot)
+		return npt_map(&as->npt, start, frames, size, area->attr);
+	npt_fill_pages(&as->npt, start, slot, size >> PAGE_SHIFT, frames, area->page);
+	return ERR_OK;
+}
+
 /* A whole window by one block of frames, if nothing in it has memory and there is such a block. */
 static bool fill_at_once(struct addr_space *as, const struct area *area, const struct window *window)
 {
@@ -102,8 +123,9 @@ static bool fill_at_once(struct addr_space *as, const struct area *area, const s
 
 	if (window->memory != 0 || size != PAGE_SIZE << order || guest_frame_alloc(as, order, &frames) != ERR_OK)
 		return false;
-	remove_zeros(as, window);
-	if (npt_map(&as->npt, GPA(window->start), frames, size, area->attr) != ERR_OK) {
+	if (window->zeros != 0)
+		remove_zeros(as, window);
+	if (map_window(as, area, window, frames) != ERR_OK) {
 		frame_free(frames, order);
 		return false;
 	}

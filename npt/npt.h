@@ -360,15 +360,30 @@ static inline uint64_t *npt_known_slot(const struct npt *npt, gpa_t gpa)
 	return npt->known.entries[i] + ((gpa.raw >> PAGE_SHIFT) & (BIT(NPT_INDEX_BITS) - 1));
 }
 
+/* Is all of [gpa, gpa + size), which is not empty, in one table of pages that is known? */
+static inline bool npt_known_range(const struct npt *npt, gpa_t gpa, uint64_t size)
+{
+	return (gpa.raw ^ (gpa.raw + size - 1)) >> NPT_BLOCK_SHIFT == 0 && npt_known_slot(npt, gpa);
+}
+
 /* The entry of a fresh leaf of level 0 with `attr`, which npt_check accepts, but for the address of its page. */
 uint64_t npt_page_entry(const struct npt *npt, struct npt_attr attr);
 
-/* As npt_map_at for one page, by what npt_page_entry gave and npt_known_slot, where that is 0. `hpa` is within hpa_bits. */
-static inline void npt_fill_page(struct npt *npt, gpa_t gpa, uint64_t *slot, hpa_t hpa, uint64_t entry)
+/*
+ * As npt_map for `count` pages, by what npt_page_entry gave, from the entry on that npt_known_slot gave for `gpa`: all of them are
+ * 0, and in that table. `hpa` is within hpa_bits.
+ */
+static inline void npt_fill_pages(struct npt *npt, gpa_t gpa, uint64_t *slot, uint64_t count, hpa_t hpa, uint64_t entry)
 {
-	__atomic_store_n(slot, entry + (hpa.raw >> npt->page.shift), __ATOMIC_RELEASE);
-	++*npt->known.live[npt_known_index(gpa.raw)];
-	npt->leaves[0]++;
+	uint64_t *const stop = slot + count;
+
+	entry += hpa.raw >> npt->page.shift;
+	do {
+		__atomic_store_n(slot, entry, __ATOMIC_RELEASE);
+		entry += PAGE_SIZE >> npt->page.shift;
+	} while (++slot < stop);
+	*npt->known.live[npt_known_index(gpa.raw)] += (uint16_t)count;
+	npt->leaves[0] += count;
 }
 
 /* The host address of the byte at `gpa`. Errors as npt_query. */

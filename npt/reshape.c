@@ -79,9 +79,8 @@ enum err npt_cut(struct npt *npt, gpa_t gpa, uint64_t size)
 
 	if (err != ERR_OK)
 		return err;
-	engine_find(npt, edges[0], 0, &cursor);
-	if (cursor.level == 0 && edges[1] <= engine_table_end(npt, edges[0], 0))
-		return ERR_OK; /* all in one table of pages */
+	if (npt_known_range(npt, gpa, size))
+		return ERR_OK;
 	count = cut_cost(npt, edges[0], &cursor) + cut_cost(npt, edges[1], &cursor);
 	if (count == 0)
 		return ERR_OK;
@@ -113,8 +112,12 @@ static bool has_leaves_only(const struct npt_format *format, const struct npt *n
 	const uint64_t *entries = engine_entries(npt, table);
 
 	for (unsigned i = 0; i < NPT_ENTRIES; i++) {
-		enum npt_kind kind = format->kind(pte_load(entries + i), level);
+		uint64_t pte = pte_load(entries + i);
+		enum npt_kind kind;
 
+		if (pte == 0)
+			continue;
+		kind = format->kind(pte, level);
 		if (kind != NPT_LEAF && kind != NPT_EMPTY)
 			return false;
 	}
@@ -131,7 +134,7 @@ static unsigned collapse_table(const struct npt_format *format, struct npt *npt,
 	for (unsigned i = 0; i < NPT_ENTRIES; i++, gpa += npt_level_size(level)) {
 		uint64_t pte = pte_load(entries + i);
 
-		if (format->kind(pte, level) != NPT_LEAF)
+		if (pte == 0 || format->kind(pte, level) != NPT_LEAF)
 			continue;
 		marks |= engine_marks(format, pte);
 		npt->leaves[level]--;

@@ -91,9 +91,14 @@ static gpa_t shuffled(uint64_t i)
 
 static const struct npt_attr rwx = { .prot = NPT_R | NPT_W | NPT_X, .memtype = NPT_WB };
 
+static void linear_at(uint64_t gpa, uint64_t hpa, uint64_t size)
+{
+	must(addr_space_map_linear(&space, GPA(gpa), HPA(hpa), size, rwx));
+}
+
 static void linear(uint64_t size, uint64_t hpa)
 {
-	must(addr_space_map_linear(&space, GPA(BASE), HPA(hpa), size, rwx));
+	linear_at(BASE, hpa, size);
 }
 
 static void lazy(uint64_t gpa, uint64_t size)
@@ -157,6 +162,36 @@ static void set_lazy_4096(void)
 	lazy_areas(4096);
 }
 
+/* A sequence of pages under a policy that brings more along: which of them fault is found out by doing it once. */
+static uint32_t faulting[PAGES];
+static uint64_t faulting_count;
+
+static void set_sequence(enum alloc_policy policy)
+{
+	must(addr_space_map_alloc(&space, GPA(BASE), FAULTED, NPT_R | NPT_W | NPT_X, policy));
+	faulting_count = 0;
+	for (uint64_t i = 0; i < PAGES; i++) {
+		hpa_t hpa;
+
+		if (addr_space_translate(&space, sequential(i), &hpa) == ERR_OK)
+			continue;
+		fault(sequential(i), NPT_W, FAULT_HANDLED);
+		faulting[faulting_count++] = (uint32_t)i;
+	}
+	addr_space_clear(&space);
+	must(addr_space_map_alloc(&space, GPA(BASE), FAULTED, NPT_R | NPT_W | NPT_X, policy));
+}
+
+static void set_sequence_64k(void)
+{
+	set_sequence(ALLOC_LAZY_64K);
+}
+
+static void set_sequence_auto(void)
+{
+	set_sequence(ALLOC_LAZY_AUTO);
+}
+
 static void set_small_leaves(void)
 {
 	space.npt.config.max_leaf = 0;
@@ -200,11 +235,13 @@ static void set_others(uint64_t count)
 static void set_other(void)
 {
 	set_others(1);
+	linear_at(BASE + MIB(5), 0x90001000, PAGE_SIZE);
 }
 
 static void set_others_64(void)
 {
 	set_others(64);
+	linear_at(BASE + MIB(5), 0x90001000, PAGE_SIZE);
 }
 
 /* --- What is timed ---------------------------------------------------------------------------------------------------- */
@@ -264,6 +301,12 @@ static void fault_random(void)
 {
 	for (uint64_t i = 0; i < PAGES; i++)
 		fault(shuffled(i), NPT_W, FAULT_HANDLED);
+}
+
+static void fault_sequence(void)
+{
+	for (uint64_t i = 0; i < faulting_count; i++)
+		fault(sequential(faulting[i]), NPT_W, FAULT_HANDLED);
 }
 
 static void fault_zero(void)
@@ -330,9 +373,21 @@ static void discard(void)
 	must(addr_space_discard(&space, GPA(BASE), FORKED_PAGES * PAGE_SIZE));
 }
 
-static void map_unmap_page(void)
+/* A page where no table is yet, so that three are made and freed. */
+static void map_unmap_far_page(void)
 {
 	const gpa_t page = GPA(BASE + GIB(2));
+
+	for (uint64_t i = 0; i < PAIRS; i++) {
+		must(addr_space_map_linear(&space, page, HPA(0x80001000), PAGE_SIZE, rwx));
+		must(addr_space_unmap(&space, page, PAGE_SIZE));
+	}
+}
+
+/* A page beside another, in the same tables. */
+static void map_unmap_page(void)
+{
+	const gpa_t page = GPA(BASE + MIB(4));
 
 	for (uint64_t i = 0; i < PAIRS; i++) {
 		must(addr_space_map_linear(&space, page, HPA(0x80001000), PAGE_SIZE, rwx));
@@ -363,6 +418,8 @@ static const struct bench {
 	{ "fault, random", PAGES, set_lazy, fault_random },
 	{ "fault, random, 64 areas", PAGES, set_lazy_64, fault_random },
 	{ "fault, random, 4096 areas", PAGES, set_lazy_4096, fault_random },
+	{ "a page in a row, by 64 KiB", PAGES, set_sequence_64k, fault_sequence },
+	{ "a page in a row, auto", PAGES, set_sequence_auto, fault_sequence },
 	{ "fault, read", PAGES, set_lazy, fault_zero },
 	{ "fault, write after read", PAGES, set_read, fault_sequential },
 	{ "fault, spurious", PAGES, set_linear_4k, fault_spurious },
@@ -374,6 +431,7 @@ static const struct bench {
 	{ "protect 256 MiB, 4 KiB leaves", PAGES, set_linear_4k, protect },
 	{ "map and unmap a page, 1 other area", PAIRS, set_other, map_unmap_page },
 	{ "map and unmap a page, 64 others", PAIRS, set_others_64, map_unmap_page },
+	{ "map and unmap a page, with its tables", PAIRS, set_other, map_unmap_far_page },
 	{ "fork 64 MiB, 4 KiB leaves", FORKED_PAGES, set_written, fork_space },
 	{ "fault, copy after fork", FORKED_PAGES, set_forked, fault_forked },
 	{ "discard 64 MiB, 4 KiB leaves", FORKED_PAGES, set_written, discard },
