@@ -18,7 +18,7 @@ unsigned npt_explain(const struct npt *npt, gpa_t gpa, struct npt_step steps[NPT
 		step->kind = format->kind(step->pte, level);
 		step->index = (unsigned)(slot - engine_entries(npt, table));
 		if (step->kind == NPT_LEAF)
-			step->leaf = engine_decode(format, step->pte, gpa.raw, level);
+			npt->ops->decode(step->pte, gpa.raw, level, &step->leaf);
 		if (step->kind != NPT_TABLE || level == 0)
 			return count;
 		table = engine_table_addr(format, step->pte);
