@@ -121,7 +121,7 @@ remember = @mkdir -p $(@D); echo '$(1)' | cmp -s - $@ || echo '$(1)' >$@
 $(out)/flags: FORCE
 	$(call remember,$(hypervisor-flags) $(flags-boot) $(guest-flags) $(flags-guest) $(flags-tests))
 $(out)/sources: FORCE
-	$(call remember,$(src-y) $(guest-rt-y))
+	$(call remember,$(src-y) $(guest-rt-y) $(guests-y))
 
 # --- Compiling ----------------------------------------------------------------------
 
@@ -141,19 +141,23 @@ $(out)/%.o: %.S $(needs)
 
 guest-lds := guest/rt/$(ARCH)/guest.lds
 guest-rt  := $(call objects,$(guest-rt-y))
+# What the compiler calls. RISC-V's own library is of another ABI: boot/riscv64/libgcc.c.
+guest-libgcc          = $(shell $(CC) -print-libgcc-file-name)
+guest-libgcc-riscv64 := build/riscv64/boot/riscv64/libgcc.o
 
-$(guests): $(out)/%.elf: $(out)/%.o $(guest-rt) $(guest-lds) $(out)/sources
+# Of an archive only what is called is linked: the runtime in C first, then newlib for those who want that.
+$(guests): $(out)/%.elf: $(out)/%.o $(guest-rt) $(guest-libgcc-$(ARCH)) $(guest-lds) $(out)/sources
 	$(call log,LD,$@)
-	$(Q)rm -f $(@D)/$(*F).rt.a && $(CROSS)ar qcs $(@D)/$(*F).rt.a $(guest-rt)
-	$(Q)$(LD) -static -nostdlib --nmagic -z noexecstack -u _start --gc-sections \
-		-T $(guest-lds) $< $(@D)/$(*F).rt.a -o $@
+	$(Q)rm -f $(@D)/$(*F).rt.a && $(CROSS)ar qcs $(@D)/$(*F).rt.a $(guest-rt) $(guest-libgcc-$(ARCH))
+	$(Q)$(LD) -static -nostdlib --nmagic -z noexecstack -u _start --gc-sections -T $(guest-lds) $< \
+		--start-group $(@D)/$(*F).rt.a $(third)/lib/libc.a $(if $(guest-libgcc-$(ARCH)),,$(guest-libgcc)) --end-group -o $@
 
 # The image carries its guests without their symbols.
 $(out)/guest/embed/%.elf: $(out)/guest/%.elf
 	@mkdir -p $(@D)
 	$(Q)$(OBJCOPY) --strip-all $< $@
 
-$(out)/guest/embed.o: $(patsubst guest/%.c,$(out)/guest/embed/%.elf,$(guests-y))
+$(out)/guest/embed.o: $(out)/sources $(patsubst guest/%.c,$(out)/guest/embed/%.elf,$(guests-y))
 
 # --- The image ----------------------------------------------------------------------
 

@@ -2,3 +2,6 @@
 src-y      += $(wildcard guest/embed.S)
 guest-rt-y += $(wildcard guest/rt/*.c guest/rt/$(ARCH)/*.[cS])
 guests-y   += $(wildcard guest/*.c)
+
+space := $(subst ,, )
+flags-guest/embed.S = -DGUESTS=$(subst $(space),$(comma),$(patsubst guest/%.c,%,$(guests-y)))

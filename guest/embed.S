@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Puts the guest programs into the hypervisor's image: guest/embed.h. The build passes the folder of the stripped ELF
- * files as -I. The table holds addresses, which the image's start code relocates: hence .data.rel.ro.
+ * Puts the guest programs into the hypervisor's image: guest/embed.h. The build passes their names as GUESTS,
+ * and the folder of the stripped ELF files as -I. The table holds addresses, which the image's start code relocates: hence .data.rel.ro.
  */
 
 	.macro blob name
@@ -24,15 +24,9 @@ name_\name\():
 	.globl	guest_blobs
 	.type	guest_blobs, %object
 guest_blobs:
-	blob	hello
-	blob	lazy
-	blob	density
-	blob	zeros
-	blob	fork
-	blob	balloon
-	blob	workingset
-	blob	pressure
-	blob	protect
+	.irp	name, GUESTS
+	blob	\name
+	.endr
 guest_blobs_end:
 	.size	guest_blobs, . - guest_blobs
 

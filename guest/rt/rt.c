@@ -32,8 +32,14 @@ void rt_start(uintptr_t boot_data)
 	rt_exit((uint64_t)guest_main());
 }
 
+/* The C library's buffers, where a guest has it: guest/rt/libc_io.c. */
+__attribute__((weak)) void rt_flush_stdio(void)
+{
+}
+
 void rt_exit(uint64_t status)
 {
+	rt_flush_stdio();
 	line_flush();
 	rt_hypercall(RT_CALL_EXIT, status, 0, 0, 0);
 	for (;;)

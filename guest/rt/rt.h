@@ -3,7 +3,8 @@
  * The runtime that a guest program stands on: the console, the hypercalls and the RAM it was promised, the same on
  * every ISA. A guest is one C file with a guest_main(); docs/guest-abi.md says what the runtime itself relies on.
  *
- * There is one CPU, no interrupt and no heap. Memory is mapped so that a pointer is the guest-physical address.
+ * There is one CPU and no interrupt. Memory is mapped so that a pointer is the guest-physical address. A guest that calls
+ * malloc, printf or the like is linked with newlib's; one that does not is smaller by all of that.
  */
 #ifndef NESTLING_GUEST_RT_H
 #define NESTLING_GUEST_RT_H
@@ -86,6 +87,8 @@ const char *rt_hypervisor(void);
  */
 void rt_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void rt_vprintf(const char *fmt, va_list args);
+/* What stdio holds back, of a guest that uses it. */
+void rt_flush_stdio(void);
 /* The same as bytes. */
 void rt_write(const char *bytes, size_t size);
 /* Print one byte through the emulated UART. Not in order with an unfinished rt_printf line. */

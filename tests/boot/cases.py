@@ -140,6 +140,9 @@ GUESTS = {
     "oom_sparse": (3, NO_MEMORY, (), ("--host-ram", "256M", "--ram", "256G")),
     "exec": (0, EXITED, (), ()),
     "page_walk": (0, EXITED, (), ()),
+    "libc": (0, EXITED, (r"^libc: formats   abc\|-42   \|00beef\|18446744073709551615 64 -5 !\n"
+                         r"libc: the runtime's own, in between\nlibc: puts\nlibc: all as it should be\n"
+                         r"libc: an unfinished line, and then the end$",), ()),
 } | memory.GUESTS
 OWN_GUESTS = {
     "x86_64": {
