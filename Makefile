@@ -96,17 +96,22 @@ distclean: clean
 	rm -rf build
 
 help:
-	@echo 'make             the EFI image and the guests, in build/<isa>/'
-	@echo 'make image       a bootable disk image for all ISAs, build/nestling.img;'
-	@echo '                 with ARCH=<isa>, for one: build/<isa>/nestling.img'
-	@echo 'make test        host tests, then boot tests in QEMU and Bochs'
-	@echo 'make test-all    the same with every boot test, which takes long'
-	@echo 'make fuzz        look for inputs that break something: FUZZ="elf acpi" (all), SECONDS=60 each'
-	@echo 'make coverage    how much of mm/ and npt/ the host tests execute; GAPS=1 lists what not'
-	@echo 'make bench       instruction counts of everything, on all backends; a quarter of an hour'
-	@echo 'make bench-check the same, compared with bench/baseline.json'
-	@echo 'make compdb      compile_commands.json, for editors and clang-tidy'
-	@echo 'make clean       remove what was built; distclean removes GNU-EFI and newlib too'
+	@echo 'make              the EFI image and the guests, in build/<isa>/'
+	@echo 'make image        a bootable disk image for all ISAs, build/nestling.img;'
+	@echo '                  with ARCH=<isa>, for one: build/<isa>/nestling.img'
+	@echo 'make test         host tests, then boot tests in QEMU and Bochs'
+	@echo 'make test-all     the same with every boot test, which takes long'
+	@echo 'make readme-check are what the README shows and its figures what comes out?'
+	@echo 'make fuzz         look for inputs that break something: FUZZ="elf acpi" (all),'
+	@echo '                  SECONDS=60 each'
+	@echo 'make coverage     how much of mm/ and npt/ the host tests execute; GAPS=1'
+	@echo '                  lists what not'
+	@echo 'make bench        instruction counts of everything, on all backends;'
+	@echo '                  a quarter of an hour'
+	@echo 'make bench-check  the same, compared with bench/baseline.json'
+	@echo 'make compdb       compile_commands.json, for editors and clang-tidy'
+	@echo 'make clean        remove what was built; distclean: what was fetched too'
+	@echo 'make help         this list'
 	@echo 'Variables: ARCH=x86_64 (or aarch64, riscv64), V=1 shows the commands'
 
 # Installs tools and builds the libraries where they are missing, else does nothing.

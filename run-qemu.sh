@@ -14,49 +14,31 @@ demos() {
     done | paste -sd' '
 }
 
+# It fits a screen of 80 columns and 24 lines; docs/run-qemu.md has the rest.
 usage() {
     cat <<EOF
 Usage: ./run-qemu.sh [x86_64|aarch64|riscv64] [OPTION...]
-
-Boots Nestling in an emulated machine (default x86_64) and runs one guest in it; the console
-is shown as it comes.
-
-  --virt svm|vmx         of x86_64: AMD's or Intel's virtualization (default svm). KVM where
-                         this host lends it nested, else QEMU's emulation or, for vmx, Bochs
-  --firmware edk2|uboot  of aarch64 (default edk2); riscv64 has uboot only
-  --board virt|raspi3b   of aarch64: QEMU's own machine (default) or a Raspberry Pi 3
-  --demo NAME            a guest of the image's own (default lazy): $(demos)
-  --guest FILE           a guest from a file instead: a static ELF64 executable, or on aarch64
-                         and riscv64 a Linux "Image"
-  --image FILE           boot this disk image as it is; what its nestling.cfg says holds, and
-                         --demo, --guest, --ram, --policy, --tracking, --trace have no place
+Boots Nestling in an emulated machine (default x86_64) and runs a guest.
+  --demo NAME            a guest in the image (default lazy):
+$(demos | fold -s -w 72 | sed 's/^/      /')
+  --guest FILE           a guest of your own: static ELF64, or a Linux "Image"
+  --image FILE           boot this disk image, as its own nestling.cfg says
   --ram SIZE             memory promised to the guest (default 1G)
-  --host-ram SIZE        memory of the machine (default 512M; Bochs: 48M to 2048M)
-  --policy 4k|64k|2m|auto|populate
-                         give the guest its memory as it touches it, by so much at a time, by
-                         what pays (auto), or all of it at once (default 4k)
-  --tracking hardware|software
-                         who notes which pages are accessed and written (default hardware,
-                         where the CPU can)
-  --display              show the machine's screen, where guest memory is drawn as it fills: in a
-                         window, else to VNC viewers of this host
+  --host-ram SIZE        memory of the machine (default 512M)
+  --policy POLICY        how it is given: 4k (default), 64k, 2m, auto, populate
+  --tracking WHO         who notes pages in use: hardware (default) or software
+  --virt svm|vmx         x86_64: AMD's or Intel's virtualization (default svm)
+  --firmware edk2|uboot  aarch64: what boots it (default edk2)
+  --board virt|raspi3b   aarch64: QEMU's machine (default) or a Raspberry Pi 3
+  --display              show guest memory on a screen as it fills
   --screenshot FILE.png  save that screen at the end
-  --trace                have every exit of the guest printed
-  --report FILE          write the run's report there, one JSON object; where the guest has
-                         forked, one for each VM, a line each, the first VM's last
-  --timeout SECONDS      give up after so long (default 120, Bochs 300, with --gdb never)
-  --gdb                  wait for a debugger before the first instruction, and say how to
-                         start one (not in Bochs)
-  --help                 this text
-
-SIZE is a number of bytes, or one with K, M, G or T after it.
-
-The exit status is the guest's (255 for all above that; of a guest that forked, the first
-VM's), or 2 when this command was wrong, 3 when the run of any VM failed and 4 when it was
-given up.
-
-NESTLING_QEMU_ARGS in the environment holds more arguments for QEMU, NESTLING_BOCHS_ARGS for
-Bochs; where they contradict ours, like -cpu or -M, theirs hold.
+  --trace                print every exit of the guest
+  --report FILE          write the run's figures there, as JSON
+  --gdb                  wait for a debugger, and say how to start one
+  --timeout SECONDS      give up after so long (default 120, Bochs 300)
+  --help                 this screen; docs/run-qemu.md has the rest
+SIZE: bytes, or with K, M, G, T. Exit status: the guest's, or 2 for a wrong
+command, 3 for a failed run, 4 for a time-out.
 EOF
 }
 

@@ -9,6 +9,7 @@ import elf
 import flashing
 import machines
 import memory
+import newcomer
 import report
 import static
 from backends import BACKENDS, KINDS, ROOT
@@ -369,13 +370,8 @@ BAD_USAGE = [
     "aarch64 --board raspi3b --host-ram 512M", "aarch64 --board raspi3b --firmware edk2", "--image {dir}/nosuch",
     "--image {dir}/empty --demo hello", "aarch64 --guest {build}/guest/hello.elf", "riscv64 --guest {build}/guest/hello.elf",
 ]
-OPTIONS = ("--virt", "--demo", "--guest", "--ram", "--host-ram", "--policy", "--tracking", "--trace", "--report", "--timeout",
-           "--gdb", "--help", "--firmware", "--board", "--image")
-
-
 def usage() -> list[Case]:
-    out = [case("usage/help", "--help", bare=True, report=None,
-                text=tuple(rf"^\s+{option}\b" for option in OPTIONS) + (r"\bhello\b", r"\blazy\b"))]
+    out = []
     for args in BAD_USAGE:
         out.append(case(f"usage/{args}".replace("{dir}", "DIR").replace("{build}", "BUILD"),
                         *args.replace("{build}", str(BACKENDS["svm"].build)).split(), bare=True, status=2,
@@ -397,6 +393,6 @@ def all_cases() -> list[Case]:
         Case("static/hypercalls-agree", [], function=static.hypercalls_agree),
     ]
     cases = checks + usage() + demos() + sizes() + guests() + documented() + files() + linux_images() + configs()
-    cases += machines.machines() + memory.memory() + report.report() + flashing.flashing()
+    cases += machines.machines() + memory.memory() + report.report() + flashing.flashing() + newcomer.newcomer()
     # The slow emulators first, so that the quick cases fill the end.
     return sorted(cases, key=lambda c: not c.name.startswith(("vmx/", "pi3/")))

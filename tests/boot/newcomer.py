@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What somebody meets who is new here: help, what is to be installed, a guest of one's own."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from backends import ROOT
+from harness import Case
+
+# As few programs as a fresh machine has; what must not be found is left out.
+TOOLS = ("bash", "sh", "env", "basename", "dirname", "paste", "grep", "sed", "mkdir", "flock", "cat", "tail", "setpriv", "id",
+         "mktemp", "rm", "uname", "true", "fold")
+
+
+def lines_of(*command: str) -> list[str]:
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def help_fits() -> list[str]:
+    """--help: a screen, with every option that is parsed; docs/run-qemu.md has each of them too."""
+    script, page = (ROOT / "run-qemu.sh").read_text(), (ROOT / "docs/run-qemu.md").read_text()
+    shown = lines_of("./run-qemu.sh", "--help")
+    parsed = sorted(set(re.findall(r"(--[a-z-]+)(?=[|)])", script.split("\nparse() {")[1].split("\n}\n")[0])))
+    errors = [] if len(parsed) >= 15 else [f"only {parsed} are parsed"]
+    errors += [f"--help lacks {option}" for option in parsed if not any(re.match(rf"  {option}\b", line) for line in shown)]
+    errors += [f"docs/run-qemu.md lacks {option}" for option in parsed if f"`{option}" not in page and f"--help" != option]
+    demos = " ".join(shown)
+    errors += [f"--help lacks the demo {path.stem}" for path in ROOT.glob("guest/*.c") if path.stem not in demos]
+    if len(shown) > 24 or max(map(len, shown)) > 80:
+        errors.append(f"--help has {len(shown)} lines of up to {max(map(len, shown))} columns")
+    return errors
+
+
+def make_help_is_whole() -> list[str]:
+    """Each target that is for people: those that make's own rules call besides are in the second list."""
+    inner = {"FORCE", "setup", "bench-build", "guests-$(ARCH)"}
+    makefile = (ROOT / "Makefile").read_text()
+    phony = {name for line in re.findall(r"^\.PHONY:(.*)$", makefile, re.M) for name in line.split()}
+    targets = {name for name in phony if not name.startswith("setup")} - inner
+    shown = "\n".join(lines_of("make", "-s", "help"))
+    missing = [name for name in sorted(targets) if name != "all" and not re.search(rf"\b(make )?{name}\b", shown)]
+    return [f"`make help` lacks {name}" for name in missing] + ([] if len(targets) >= 12 else [f"only {targets} found"])
+
+
+# --- Setting up a machine -----------------------------------------------------------------------------------------------
+
+
+def bare_machine(directory: Path, sudo: str | None) -> dict[str, str]:
+    """A tree and a PATH on which nothing of ours is installed; what apt-get and sudo are told goes to `calls`."""
+    bin_dir = directory / "bin"
+    bin_dir.mkdir()
+    (directory / "tools").mkdir()
+    for name in ("run-qemu.sh", "tools/setup", "tools/machines.sh"):
+        shutil.copy(ROOT / name, directory / name)
+    (directory / "guest").mkdir()
+    (directory / "guest/lazy.c").touch()
+    for tool in TOOLS:
+        (bin_dir / tool).symlink_to(shutil.which(tool))
+    fakes = {"dpkg-query": "exit 1", "apt-get": f'echo "apt-get $*" >>{directory}/calls'}
+    if sudo:
+        fakes["sudo"] = sudo
+    for name, script in fakes.items():
+        (bin_dir / name).write_text(f"#!/bin/sh\n{script}\n")
+        (bin_dir / name).chmod(0o755)
+    directory.chmod(0o777)
+    return {"PATH": str(bin_dir), "HOME": str(directory)}
+
+
+def run_bare(directory: Path, env: dict[str, str], *command: str, root: bool = False) -> subprocess.CompletedProcess:
+    """Run it as nobody, if we are root; else as who we are."""
+    prefix = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 and not root else []
+    return subprocess.run([*prefix, *command], cwd=directory, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=60)
+
+
+def packages_asked_for(text: str) -> set[str]:
+    found = re.findall(r"apt-get install -y --no-install-recommends (.*)$", text, re.M)
+    return set(found[0].split()) if len(found) == 1 else set()
+
+
+X86_64 = {"gcc", "make", "python3", "qemu-system-x86", "ovmf", "bochs", "mtools", "dosfstools", "fdisk"}
+
+
+def no_root_no_sudo(directory: Path) -> list[str]:
+    """One line with the one command that root is to run; nothing is installed."""
+    errors = []
+    # No sudo at all, and one that asks for a password that nobody is there to give.
+    for number, sudo in enumerate((None, "exit 1")):
+        place = directory / str(number)
+        place.mkdir()
+        env = bare_machine(place, sudo)
+        done = run_bare(place, env, "./run-qemu.sh")
+        if done.returncode != 3 or not X86_64 <= packages_asked_for(done.stderr):
+            errors.append(f"status {done.returncode}: {done.stderr}")
+        if len(done.stderr.splitlines()) != 2 or done.stdout or (place / "calls").exists():
+            errors.append(f"more than the command and what it is for: {done.stderr}{done.stdout}")
+    done = run_bare(place, env, "tools/setup", "tests")
+    if done.returncode != 2 or not {"libcmocka-dev", "clang-14"} <= packages_asked_for(done.stderr):
+        errors.append(f"tools/setup tests: {done.returncode}: {done.stderr}")
+    return errors
+
+
+def installs(directory: Path) -> list[str]:
+    """By sudo, and as root: it says what it installs, and does."""
+    errors = []
+    for root in (False, True) if os.geteuid() == 0 else (False,):
+        place = directory / str(root)
+        place.mkdir()
+        env = bare_machine(place, None if root else '[ "$1" != -n ] || shift; exec "$@"')
+        done = run_bare(place, env, "tools/setup", "tests", root=root)
+        calls = (place / "calls").read_text() if (place / "calls").exists() else ""
+        said = re.findall(r"^setup: installing (.*)$", done.stderr, re.M)
+        if done.returncode != 0 or len(said) != 1 or packages_asked_for(calls) != set(said[0].split()) or \
+                not {"libcmocka-dev", "gcc"} <= packages_asked_for(calls):
+            errors.append(f"root {root}: {done.returncode}: {done.stderr}{calls}")
+    return errors
+
+
+# --- A guest of one's own -----------------------------------------------------------------------------------------------
+
+
+def copy_tree(to: Path) -> None:
+    """The sources and what is built of them: a guest that is only tried must not get into the images of this tree."""
+    names = [path.name for path in ROOT.iterdir() if path.name not in ("build", ".git")]
+    names += [f"build/{name}" for name in ("x86_64", "aarch64", "riscv64", "third-party")]
+    (to / "build").mkdir()
+    for name in names:
+        subprocess.run(["cp", "-a", "--reflink=auto", ROOT / name, to / name], check=True)
+
+
+def new_guest(directory: Path) -> list[str]:
+    copy_tree(directory)
+
+    def new(name: str) -> subprocess.CompletedProcess:
+        return subprocess.run([directory / "tools/new-guest", name], capture_output=True, text=True)
+
+    errors = []
+    for name in ("", "Mine", "my-guest", "hello", "embed", "../mine", "9lives", "a" * 32, "--force", "a b"):
+        done = new(name)
+        if done.returncode != 2 or len(done.stderr.splitlines()) != 1 or done.stdout:
+            errors.append(f"new-guest '{name}': {done.returncode}: {done.stdout}{done.stderr}")
+    if (done := new("mine_2")).returncode != 0:
+        return [*errors, done.stderr]
+    for isa in ("x86_64", "aarch64", "riscv64"):
+        done = subprocess.run([directory / "run-qemu.sh", isa, "--demo", "mine_2"], capture_output=True, text=True, timeout=400)
+        if done.returncode != 0 or not re.search(r"^mine_2: got 256 MiB, and have cost \d\d KiB so far\n"
+                                                 r"mine_2: wrote 1 MiB of them, and have cost 10\d\d KiB$", done.stdout, re.M):
+            errors.append(f"{isa}: {done.returncode}: {done.stdout}{done.stderr}")
+    # Away with it, and nothing of it is left.
+    (directory / "guest/mine_2.c").unlink()
+    done = subprocess.run(["make", "-s", "ARCH=x86_64"], cwd=directory, capture_output=True, text=True, timeout=120)
+    if done.returncode != 0 or b"mine_2" in (directory / "build/x86_64/nestling.efi").read_bytes():
+        errors.append(f"it is in the image after its removal: {done.stderr}")
+    return errors
+
+
+def in_directory(function):
+    def call() -> list[str]:
+        with tempfile.TemporaryDirectory(prefix="nestling-test-") as name:
+            Path(name).chmod(0o755)
+            return function(Path(name))
+
+    return call
+
+
+def newcomer() -> list[Case]:
+    return [Case(f"newcomer/{name}", [], function=function) for name, function in (
+        ("help", help_fits), ("make-help", make_help_is_whole), ("no-root-no-sudo", in_directory(no_root_no_sudo)),
+        ("installs", in_directory(installs)), ("new-guest", in_directory(new_guest)))]
