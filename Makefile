@@ -77,7 +77,7 @@ other-isas := $(filter-out $(ARCH),$(all-isas))
 
 # --- Targets ------------------------------------------------------------------------
 
-.PHONY: all image test test-all fuzz coverage compdb clean distclean help setup FORCE
+.PHONY: all image test test-all readme-check fuzz coverage compdb clean distclean help setup FORCE
 
 all: $(out)/nestling.efi $(guests)
 
@@ -87,7 +87,11 @@ image: $(if $(filter 1,$(words $(isas))),$(out)/nestling.img,build/nestling.img)
 # test-all: the slow boot tests too, some two hundred.
 test-all: export TESTS := all
 test test-all: build/nestling.img $(guests) $(other-isas:%=guests-%) $(host-tests) $(fuzz-ready) | setup-tests
-	$(Q)tools/run-tests $(host-tests) $(wildcard tests/checks/*) tests/fuzz/run tests/boot/run
+	$(Q)tools/run-tests $(host-tests) tools/readme-check tests/fuzz/run tests/boot/run
+
+# The README's runs, pictures and figures, made again; with UPDATE=1, it is changed to what comes out.
+readme-check: all
+	$(Q)tools/readme-check $(if $(UPDATE),--update)
 
 clean:
 	rm -rf $(all-isas:%=build/%) build/host build/fuzz build/coverage build/run build/nestling.* compile_commands.json
