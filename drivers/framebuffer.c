@@ -2,6 +2,8 @@
 /* Pixels, glyphs, and the console on the lower half. */
 #include "drivers/framebuffer.h"
 
+#include <string.h>
+
 #include "drivers/console.h"
 #include "drivers/font.h"
 #include "include/mmio.h"
@@ -11,15 +13,21 @@ enum {
 	MIN_HEIGHT = 200,
 	MAX_SIDE = 32768,
 	WIDE = 1024,     /* from here on a pixel is small */
+	MAX_LINES = 64,  /* of the console */
+	MAX_COLUMNS = WIDE / FONT_ADVANCE + 1,
 };
 
 static struct {
 	struct framebuffer mode;
 	bool there;
 	uint32_t canvas_height;
-	uint32_t column, line; /* of the console: where the next character goes */
-	bool wrap;             /* the line is full: the next character begins another */
 } screen;
+
+static struct {
+	uint32_t lines, columns; /* there is room for */
+	uint32_t line, column;   /* where the next character goes; a column beyond the last: to the next line */
+	char text[MAX_LINES][MAX_COLUMNS]; /* what is shown, for the screen is not read */
+} console;
 
 enum err framebuffer_check(const struct framebuffer *framebuffer)
 {
@@ -94,46 +102,63 @@ static uint32_t line_height(void)
 	return FONT_LINE * framebuffer_text_scale();
 }
 
-static void clear_line(uint32_t line)
+static uint32_t char_width(void)
 {
-	const struct framebuffer_part part = { 0, screen.canvas_height + line * line_height(), screen.mode.width,
-					       line_height() };
-
-	framebuffer_fill(part, FRAMEBUFFER_BLACK);
+	return FONT_ADVANCE * framebuffer_text_scale();
 }
 
-/* Past the last line the first one is next. The one after the new line is cleared too, so that one sees where the end is. */
+static void set_char(uint32_t line, uint32_t column, char c)
+{
+	if (console.text[line][column] == c)
+		return;
+	console.text[line][column] = c;
+	framebuffer_put(column * char_width(), screen.canvas_height + line * line_height(), framebuffer_text_scale(),
+			FRAMEBUFFER_WHITE, c);
+}
+
+/* By half of what there is room for: each time all of it is drawn anew, which takes its time. */
+static void scroll(void)
+{
+	uint32_t by = (console.lines + 1) / 2;
+
+	for (uint32_t line = 0; line < console.lines; line++)
+		for (uint32_t column = 0; column < console.columns; column++)
+			set_char(line, column, line + by < console.lines ? console.text[line + by][column] : ' ');
+	console.line -= by;
+}
+
 static void next_line(void)
 {
-	uint32_t lines = (screen.mode.height - screen.canvas_height) / line_height();
-
-	screen.column = 0;
-	screen.wrap = false;
-	screen.line = (screen.line + 1) % lines;
-	clear_line(screen.line);
-	clear_line((screen.line + 1) % lines);
+	console.column = 0;
+	if (++console.line == console.lines)
+		scroll();
 }
 
+/* A line that is full goes on in the next, once there is more of it. */
 static void put_char(char c)
 {
-	uint32_t advance = FONT_ADVANCE * framebuffer_text_scale();
-
 	if (c == '\r')
 		return;
-	if (c == '\n' || screen.wrap)
+	if (c == '\n' || console.column == console.columns)
 		next_line();
-	if (c == '\n')
-		return;
-	framebuffer_put(screen.column * advance, screen.canvas_height + screen.line * line_height(),
-			framebuffer_text_scale(), FRAMEBUFFER_WHITE, c);
-	screen.column++;
-	screen.wrap = (screen.column + 1) * advance > screen.mode.width;
+	if (c != '\n')
+		set_char(console.line, console.column++, c);
 }
 
 static void sink(const char *bytes, size_t size)
 {
 	for (size_t i = 0; i < size; i++)
 		put_char(bytes[i]);
+}
+
+static void console_start(void)
+{
+	console.lines = (uint32_t)min_u64((screen.mode.height - screen.canvas_height) / line_height(), MAX_LINES);
+	console.columns = (uint32_t)min_u64(screen.mode.width / char_width(), MAX_COLUMNS);
+	console.line = 0;
+	console.column = 0;
+	memset(console.text, ' ', sizeof(console.text));
+	console_set_sink(sink);
 }
 
 void framebuffer_start(const struct framebuffer *framebuffer, bool text)
@@ -143,12 +168,9 @@ void framebuffer_start(const struct framebuffer *framebuffer, bool text)
 	screen.mode = *framebuffer;
 	screen.there = true;
 	screen.canvas_height = text ? framebuffer->height / 2 : framebuffer->height;
-	screen.column = 0;
-	screen.line = 0;
-	screen.wrap = false;
 	framebuffer_fill(all, FRAMEBUFFER_BLACK);
 	if (text)
-		console_set_sink(sink);
+		console_start();
 }
 
 void framebuffer_stop(void)

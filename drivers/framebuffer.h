@@ -32,7 +32,7 @@ MUST_CHECK enum err framebuffer_check(const struct framebuffer *framebuffer);
 
 /*
  * Draw on this one from now on, which framebuffer_check has passed; its memory must be mapped one to one, now and after each
- * switch of maps. With `text` the console is shown on its lower half, wrapping to that half's top. Both are cleared.
+ * switch of maps. With `text` its lower half is the console's. All is cleared.
  */
 void framebuffer_start(const struct framebuffer *framebuffer, bool text);
 

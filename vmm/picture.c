@@ -118,7 +118,7 @@ static void draw_counters(void)
 	char text[64], size[TEXT_SIZE_ROOM];
 	unsigned line = 0;
 
-	snprintf(text, sizeof(text), "VM %u of %u%s", vm->number + 1, vm->family->count,
+	snprintf(text, sizeof(text), "VM %u%s%s", vm->number, vm->number ? ", a fork" : "",
 		 vm->outcome == VM_RUNNING ? "" : ", ended");
 	draw_counter(line++, text);
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
