@@ -11,6 +11,7 @@ import machines
 import memory
 import newcomer
 import report
+import screen
 import static
 from backends import BACKENDS, KINDS, ROOT
 from harness import EXITED, FATAL, PAGE, G, K, M, T, Boot, Case, at_least, below, case, write_file
@@ -393,6 +394,6 @@ def all_cases() -> list[Case]:
         Case("static/hypercalls-agree", [], function=static.hypercalls_agree),
     ]
     cases = checks + usage() + demos() + sizes() + guests() + documented() + files() + linux_images() + configs()
-    cases += machines.machines() + memory.memory() + report.report() + flashing.flashing() + newcomer.newcomer()
+    cases += machines.machines() + memory.memory() + report.report() + flashing.flashing() + newcomer.newcomer() + screen.screen()
     # The slow emulators first, so that the quick cases fill the end.
     return sorted(cases, key=lambda c: not c.name.startswith(("vmx/", "pi3/")))

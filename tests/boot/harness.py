@@ -48,6 +48,7 @@ class Boot:
     seconds: int | None = None
     report_path: str = "{dir}/report.json"
     bare: bool = False  # pass `args` alone: no machine, --report, --timeout
+    after: Callable[[Path, "Result"], list[str]] | None = None  # judges what else it left in the case's directory
     during: Callable[[Path], None] | None = None  # done while it runs, with the case's directory
     forks: int | None = 0  # how many VMs are forked; None: some. Each must end well
     fork: dict = field(default_factory=dict)  # what holds for each of their reports, as `report` does for the first VM's
@@ -286,6 +287,8 @@ def run_case(case: Case) -> tuple[list[str], float]:
         for spec in case.boots:
             result = boot(spec, directory)
             found = judge(spec, result)
+            if spec.after and not found:
+                found = spec.after(directory, result)
             if found:
                 errors += found + [f"on {spec.backend}: ./run-qemu.sh " + " ".join(spec.args)] + tail(result.console)
             reports.append(result.report)
