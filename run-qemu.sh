@@ -32,7 +32,7 @@ $(demos | fold -s -w 72 | sed 's/^/      /')
   --board virt|raspi3b   aarch64: QEMU's machine (default) or a Raspberry Pi 3
   --display              show guest memory on a screen as it fills
   --screenshot FILE.png  save that screen at the end
-  --trace                print every exit of the guest
+  --trace [FILE]         print every exit; or write those about memory there
   --report FILE          write the run's figures there, as JSON
   --gdb                  wait for a debugger, and say how to start one
   --timeout SECONDS      give up after so long (default 120, Bochs 300)
@@ -52,7 +52,7 @@ source "$root/tools/machines.sh"
 # --- The command line ----------------------------------------------------------------
 
 isa=x86_64 virt='' firmware='' board='' demo='' guest='' image='' ram='' host_ram='' policy='' tracking='' trace=''
-report='' timeout='' gdb=off display='' screenshot='' screen=''
+trace_file='' report='' timeout='' gdb=off display='' screenshot='' screen=''
 
 parse() {
     local option
@@ -68,7 +68,12 @@ parse() {
             option=${option#--}
             printf -v "${option//-/_}" %s "$2"
             shift 2 ;;
-        --trace) trace=on; shift ;;
+        --trace)
+            trace=on
+            shift
+            # With a file's name behind it, or without.
+            [[ $# -eq 0 || $1 == -* || $1 == x86_64 || $1 == aarch64 || $1 == riscv64 ]] ||
+                { [[ -n $1 ]] || wrong "--trace needs a file's name, or none"; trace=json trace_file=$1; shift; } ;;
         --gdb) gdb=on; shift ;;
         --display) display=on; shift ;;
         --help|-h) usage; exit 0 ;;
@@ -158,6 +163,7 @@ check() {
     host_ram=$bytes
     check_screen
     [[ -z $report ]] || check_output --report "$report"
+    [[ -z $trace_file ]] || check_output --trace "$trace_file"
 }
 
 check_output() { # OPTION FILE
@@ -260,6 +266,15 @@ colour_map() { # LINE
         }' <<<"$1"
 }
 
+# The console's text, without what is recorded beside it.
+take_records() {
+    if [[ -n $trace_file ]]; then
+        exec "$root/tools/take-records" "$trace_file" "$run/trace.summary"
+    else
+        exec cat
+    fi
+}
+
 # Show the console from the image's first line on, and keep all of it in console.log. Set
 # END to why it stopped: `fatal`, `timeout`, or `off` when the emulator ended. An image that
 # cannot start returns to the firmware, which waits for ever; later on it switches off, and
@@ -268,7 +283,8 @@ watch() {
     local line deadline=$((SECONDS + timeout)) ours=no taken=no
     end='' last_line=''
     # The firmware's console carries escape sequences, and a guest may print anything.
-    exec 3< <(sed -u -E 's/\x1b\[[0-9;=?]*[A-Za-z]//g; s/[\x01-\x08\x0b-\x1f\x7f]//g' "$run/console")
+    exec 3< <(take_records <"$run/console" | sed -u -E 's/\x1b\[[0-9;=?]*[A-Za-z]//g; s/[\x01-\x08\x0b-\x1f\x7f]//g')
+    reader=$!
     exec 4>"$run/console.log"
     while [[ -z $end ]]; do
         line=''
@@ -292,6 +308,7 @@ watch() {
     stop_screen
     stop_emulator
     exec 3<&- 4>&-
+    wait "$reader" || true
 }
 
 # All that may tell why: the firmware's lines too, and what the emulator has to say.
@@ -336,6 +353,7 @@ save_screenshot() {
 
 finish() {
     local json outcome status vms vms_failed pictured=yes
+    [[ -z $trace_file ]] || say "$(<"$run/trace.summary")"
     save_screenshot || { pictured=no; say "there is no picture to write to $screenshot"; }
     [[ -z $report || $last_line == 'report: '* ]] || say "there is no report to write to $report"
     if [[ $end == timeout ]]; then
@@ -393,7 +411,9 @@ build
 make_disk
 mkfifo "$run/console"
 # What an earlier run has left must not be taken for this one's.
-rm -f ${report:+"$report"} ${screenshot:+"$screenshot"}
+for file in "$report" "$screenshot" "$trace_file"; do
+    [[ ! -f $file ]] || rm -f "$file"
+done
 say "$isa, $machine, $(human "$host_ram") host, ${ram:+guest promised $(human "$ram")}${image:+image $image}"
 case $emulator in
 qemu)  start_qemu ;;

@@ -86,7 +86,16 @@ static enum err set_tracking(struct vm_options *options, const char *value)
 
 static enum err set_trace(struct vm_options *options, const char *value)
 {
-	return set_choice(&options->trace, value, "on", "off");
+	bool on;
+	enum err err = ERR_OK;
+
+	if (strcmp(value, "json") == 0) {
+		options->trace = TRACE_JSON;
+	} else {
+		err = set_choice(&on, value, "on", "off");
+		options->trace = on ? TRACE_ON : TRACE_OFF;
+	}
+	return err;
 }
 
 static enum err set_serial(struct vm_options *options, const char *value)
@@ -114,7 +123,7 @@ static const struct {
 	{ "ram", "a size like 64M, a multiple of 4K", set_ram },
 	{ "policy", "4k, 64k, 2m, auto or populate", set_policy },
 	{ "tracking", "hardware or software", set_tracking },
-	{ "trace", "on or off", set_trace },
+	{ "trace", "on, off or json", set_trace },
 	{ "serial", "auto or none", set_serial },
 	{ "progress", "on or off", set_progress },
 	{ "gdb", "on or off", set_gdb },

@@ -285,6 +285,10 @@ static void choose_console(void)
 		log_info("boot: %s: the console goes on on the screen", why);
 	else if (!boot.has_serial)
 		log_warn("boot: %s, nor a screen to draw on: the console ends where the firmware does", why);
+	if (!boot.has_serial && boot.options.trace == TRACE_JSON) {
+		log_warn("boot: %s: there is nowhere to write the records of trace = json to", why);
+		boot.options.trace = TRACE_OFF;
+	}
 }
 
 static void start_console(void)

@@ -15,6 +15,12 @@ void console_set_sink(console_sink sink);
 /* Write bytes. No allocation, no formatting: allowed on the exit path. */
 void console_write(const char *bytes, size_t size);
 
+/*
+ * Write a record for programs beside the text, on a console that leads to one: between the bytes 0x1e and '\n', wherever the
+ * text's line stands, which goes on behind it. From the first record on, that byte becomes a '?' in text.
+ */
+void console_record(const char *bytes, size_t size);
+
 /* Is the console at the start of a line? A log line starts a fresh one if the guest left one unfinished. */
 bool console_at_line_start(void);
 

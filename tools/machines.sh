@@ -109,6 +109,8 @@ start_qemu() {
             say "gdb-multiarch is not here: it is in the package of that name, and tools/setup gdb installs it"
         say "waiting for: $root/tools/gdb $isa :$port"
     fi
+    # What a fault costs is told in instructions then, the same in every run.
+    [[ -z $trace_file || "${qemu[*]} ${more[*]}" == *@(-accel kvm|-icount)* ]] || more+=(-icount shift=4,sleep=off)
     [[ $isa != riscv64 ]] || copy_uboot_riscv64
     choose_display
     launch "${qemu[@]}" -m $((host_ram >> 20))M -nodefaults -no-reboot "${shown[@]}" "${more[@]}"

@@ -21,7 +21,7 @@ enum vm_exit_kind {
 
 struct hypercall {
 	uint64_t number;
-	uint64_t arg[HYPERCALL_ARGS];
+	uint64_t arg[HYPERCALL_ARGS]; /* the last one is the result, when the call has been served */
 };
 
 /* 64 bytes, for VM_EXIT_RING of them are kept. */

@@ -112,7 +112,7 @@ static void add_what(const struct vm_exit *exit, char *text, size_t size)
 		text_add(text, size, exit->io.space == IO_PORT ? "port I/O" : "MMIO");
 		break;
 	case VM_EXIT_HYPERCALL:
-		text_add(text, size, "hypercall %s(%#lx, %#lx, %#lx, %#lx)", hypercall_name(exit->hypercall.number),
+		text_add(text, size, "hypercall %s(%#lx, %#lx, %#lx) = %#lx", hypercall_name(exit->hypercall.number),
 			 exit->hypercall.arg[0], exit->hypercall.arg[1], exit->hypercall.arg[2], exit->hypercall.arg[3]);
 		break;
 	default:
@@ -140,7 +140,7 @@ static void print_last_exits(const struct vcpu *vcpu)
 
 	if (total == 0)
 		return;
-	for (unsigned lines = 0; shown > oldest && (lines < EXIT_LINES || vcpu->vm->options.trace); lines++)
+	for (unsigned lines = 0; shown > oldest && (lines < EXIT_LINES || vcpu->vm->options.trace != TRACE_OFF); lines++)
 		shown = first_alike(vcpu, oldest, shown - 1);
 	log_err("vm: the last %lu of %lu exits, alike ones in a row as one%s", total - shown + 1, total,
 		shown > oldest ? "; --trace shows more" : "");

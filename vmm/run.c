@@ -138,10 +138,15 @@ static RARE void handle_io(struct vcpu *vcpu, struct vm_exit *exit)
 	arch_vcpu_finish_io(vcpu, exit);
 }
 
-static void handle_hypercall(struct vcpu *vcpu, const struct vm_exit *exit)
+/* The result takes the place of the last argument, for whoever looks at the exit later. */
+static void handle_hypercall(struct vcpu *vcpu, struct vm_exit *exit)
 {
+	uint64_t result;
+
 	vcpu->vm->exits.hypercall++;
-	arch_vcpu_finish_hypercall(vcpu, hypercall_dispatch(vcpu, &exit->hypercall));
+	result = hypercall_dispatch(vcpu, &exit->hypercall);
+	exit->hypercall.arg[HYPERCALL_ARGS - 1] = result;
+	arch_vcpu_finish_hypercall(vcpu, result);
 }
 
 /* An exit that ends the run: the guest cannot go on, or we will not. */
@@ -178,6 +183,8 @@ bool vm_handle_exit(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	struct vm *vm = vcpu->vm;
 
+	if (__builtin_expect(vm->watched, false))
+		return vm_watch(vcpu, exit);
 	switch (exit->kind) {
 	case VM_EXIT_FAULT:
 		handle_fault(vcpu, exit);
@@ -192,8 +199,6 @@ bool vm_handle_exit(struct vcpu *vcpu, struct vm_exit *exit)
 		handle_other(vcpu, exit);
 		break;
 	}
-	if (vm->watched)
-		vm_watch(vcpu, exit);
 	return vm->outcome == VM_RUNNING;
 }
 

@@ -13,6 +13,7 @@
 #include "vmm/linux_image.h"
 #include "vmm/picture.h"
 #include "vmm/report.h"
+#include "vmm/trace.h"
 #include "vmm/watch.h"
 
 static const char *const policy_names[ALLOC_POLICIES] = {
@@ -154,7 +155,7 @@ enum err vm_fork(struct vm *parent, unsigned *number)
 	if (err != ERR_OK)
 		return err;
 	child->options = parent->options;
-	child->watched = parent->watched;
+	child->watched = vm_is_watched(&parent->options);
 	memcpy(child->ram, parent->ram, sizeof(child->ram));
 	child->ram_ranges = parent->ram_ranges;
 	child->inject_denied = parent->inject_denied;
@@ -249,6 +250,8 @@ static void run_family(struct vm_family *family)
 {
 	struct vm *first = family->member[0];
 
+	if (first->options.trace == TRACE_JSON)
+		trace_open();
 	run_to_end(first);
 	for (unsigned i = 1; i < family->count; i++) {
 		arch_vcpu_load(&family->member[i]->vcpu);
@@ -256,6 +259,8 @@ static void run_family(struct vm_family *family)
 		report_print(family->member[i]);
 		vm_free(family->member[i]);
 	}
+	if (first->options.trace == TRACE_JSON)
+		trace_close();
 	report_print(first);
 }
 

@@ -20,7 +20,11 @@ struct vm_options {
 	uint64_t ram;             /* bytes promised to the guest */
 	enum alloc_policy policy;
 	bool software_tracking;   /* keep accessed and dirty marks in software, whatever the CPU can do */
-	bool trace;               /* print every exit */
+	enum trace {
+		TRACE_OFF,
+		TRACE_ON,         /* print every exit */
+		TRACE_JSON,       /* record those that concern memory: vmm/trace.h */
+	} trace;
 	bool no_serial;           /* the console goes on on the screen, though there is a serial port */
 	bool progress;            /* print now and then how far the guest has come */
 	bool gdb;                 /* wait for a debugger before the machine is taken over */
@@ -82,7 +86,7 @@ struct vm {
 	unsigned number;          /* in its family: 0 is the first one */
 	hpa_t memory;             /* the block of frames that this structure is in */
 	struct vm_exit_counts exits;
-	bool watched;             /* vm_watch is called after each exit: somebody traces, or draws */
+	bool watched;             /* vm_watch serves each exit: somebody traces, or draws */
 	bool inject_denied;       /* an access that an area denies does not end the run: the guest gets a fault */
 	unsigned stray_io;        /* accesses that no device claimed; the first few are told */
 	unsigned stray_faults;    /* accesses that were denied, and injected; the same */

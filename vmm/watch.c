@@ -7,6 +7,7 @@
 #include "include/log.h"
 #include "vmm/picture.h"
 #include "vmm/text.h"
+#include "vmm/trace.h"
 
 static void trace(struct vcpu *vcpu, const struct vm_exit *exit)
 {
@@ -43,12 +44,27 @@ bool vm_is_watched(const struct vm_options *options)
 	return options->trace || options->progress || picture_wanted();
 }
 
-void vm_watch(struct vcpu *vcpu, const struct vm_exit *exit)
+bool vm_watch(struct vcpu *vcpu, struct vm_exit *exit)
 {
-	if (vcpu->vm->options.trace)
+	struct vm *vm = vcpu->vm;
+	struct addr_space_stats before = vm->as.stats;
+	uint64_t start, end;
+	bool goes_on;
+
+	/* Served by the same code as when nobody looks. */
+	vm->watched = false;
+	start = arch_clock();
+	goes_on = vm_handle_exit(vcpu, exit);
+	end = arch_clock();
+	vm->watched = true;
+
+	if (vm->options.trace == TRACE_ON)
 		trace(vcpu, exit);
+	else if (vm->options.trace == TRACE_JSON)
+		trace_exit(vcpu, exit, start, end, &before);
 	if (picture_wanted())
 		picture_exit(exit);
-	if (vcpu->vm->options.progress)
-		progress(vcpu->vm);
+	if (vm->options.progress)
+		progress(vm);
+	return goes_on;
 }

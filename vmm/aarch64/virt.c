@@ -47,6 +47,17 @@ const char *arch_isa_name(void)
 	return "aarch64";
 }
 
+uint64_t arch_clock(void)
+{
+	isb();
+	return read_sysreg(cntpct_el0);
+}
+
+const char *arch_clock_name(void)
+{
+	return "cntpct";
+}
+
 const char *arch_virt_name(void)
 {
 	return "el2";

@@ -78,6 +78,7 @@ static void find_environment(struct riscv_features *features)
 bool riscv_find_features(void)
 {
 	struct riscv_features *features = &riscv_features;
+	uint64_t instret;
 
 	*features = (struct riscv_features){
 		.sv39x4 = has_hgatp_mode(ATP_SV39),
@@ -91,6 +92,7 @@ bool riscv_find_features(void)
 	else if (features->sv57x4)
 		features->vmid_bits = find_vmid_bits(ATP_SV57);
 	csr_write(CSR_HGATP, 0);
+	features->instret = csr_try_read(CSR_INSTRET, &instret);
 	find_environment(features);
 	return features->sv39x4 || features->sv48x4 || features->sv57x4;
 }

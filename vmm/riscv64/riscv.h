@@ -36,6 +36,7 @@
 /* What this hart offers beyond what we need; found out by writing and reading back. */
 struct riscv_features {
 	bool sv39x4, sv48x4, sv57x4;
+	bool instret;   /* we may count instructions */
 	uint8_t vmid_bits;
 	uint64_t henvcfg; /* what the guest is given: bits that stick */
 	bool senvcfg;     /* the register is there */

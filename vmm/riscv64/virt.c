@@ -52,6 +52,17 @@ const char *arch_isa_name(void)
 	return "riscv64";
 }
 
+/* The time is coarse, and the other counter is there only if the firmware lets us have it. */
+uint64_t arch_clock(void)
+{
+	return riscv_features.instret ? csr_read(CSR_INSTRET) : csr_read(CSR_TIME);
+}
+
+const char *arch_clock_name(void)
+{
+	return riscv_features.instret ? "instret" : "time";
+}
+
 const char *arch_virt_name(void)
 {
 	return "h";

@@ -152,6 +152,16 @@ bool arch_handle_exit(struct vcpu *vcpu, struct vm_exit *exit)
 	return virt->handle_exit(vcpu, exit);
 }
 
+uint64_t arch_clock(void)
+{
+	return rdtsc();
+}
+
+const char *arch_clock_name(void)
+{
+	return "tsc";
+}
+
 void arch_vcpu_finish_io(struct vcpu *vcpu, const struct vm_exit *exit)
 {
 	virt->finish_io(vcpu, exit);
