@@ -41,7 +41,7 @@ bare := -std=gnu11 -ffreestanding -O2 -g $(warnings) -fno-stack-protector -U_FOR
 	-nostdinc -isystem $(third)/include -isystem $(third)/include-gcc -I.
 
 bare-x86_64  := -mno-red-zone -mgeneral-regs-only -fcf-protection=none
-bare-aarch64 := -mgeneral-regs-only -mstrict-align -mno-outline-atomics
+bare-aarch64 := -mgeneral-regs-only -fomit-frame-pointer -mstrict-align -mno-outline-atomics
 bare-riscv64 := -march=rv64imac_zicsr_zifencei -mabi=lp64 -mcmodel=medany -mno-relax -msmall-data-limit=0
 
 hypervisor-flags = $(bare) $(bare-$(ARCH)) -Iinclude -Ivmm/$(ARCH) -fPIE -fvisibility=hidden

@@ -15,7 +15,7 @@ PARTS = (
     ("cache maintenance", r"sync_to_memory"),
     ("copying", r"\bmemcpy\b|arch_copy_page"),
     ("decoding", r"vmm/\w+/"),
-    ("run loop, calls", r"vmm/\w+\.c"),
+    ("run loop, calls", r"vmm/\w+\.[ch]"),
     ("area look-up", r"mm/area\."),
     ("frames", r"mm/(frame|table_frames|pool)"),
     ("address space", r"mm/"),

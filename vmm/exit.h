@@ -15,19 +15,23 @@ enum vm_exit_kind {
 	VM_EXIT_ARCH,      /* for arch_handle_exit: CPUID, MSRs, system registers, ... */
 	VM_EXIT_CRASH,     /* the guest cannot go on: triple fault and the like */
 	VM_EXIT_REFUSED,   /* the CPU would not enter the guest: our mistake, or state the guest set up */
+	VM_EXIT_UNDECODED, /* by the first of two steps: see vmm/vm.h */
 };
 
 #define HYPERCALL_ARGS 4
 
 struct hypercall {
 	uint64_t number;
-	uint64_t arg[HYPERCALL_ARGS]; /* the last one is the result, when the call has been served */
+	uint64_t arg[HYPERCALL_ARGS];
 };
+
+/* vm_exit.outcome: the first step has left it to the second. */
+#define FAULT_NOT_SERVED UINT8_MAX
 
 /* 64 bytes, for VM_EXIT_RING of them are kept. */
 struct vm_exit {
 	uint8_t kind;    /* enum vm_exit_kind */
-	uint8_t outcome; /* enum fault_outcome, when a VM_EXIT_FAULT has been served */
+	uint8_t outcome; /* of a VM_EXIT_FAULT: enum fault_outcome; of a VM_EXIT_HYPERCALL, when somebody watches: it failed */
 	uint64_t reason; /* the hardware's own code, for diagnosis */
 	uint64_t pc;     /* of the guest */
 	union {

@@ -104,15 +104,6 @@ static uint64_t set_policy(struct vm *vm, const struct hypercall *call)
 					       (enum alloc_policy)call->arg[2]));
 }
 
-static uint64_t fork_vm(struct vm *vm, const struct hypercall *call)
-{
-	unsigned number;
-	enum err err = vm_fork(vm, &number);
-
-	(void)call;
-	return err == ERR_OK ? number : result_of(err);
-}
-
 static uint64_t fault_mode(struct vm *vm, const struct hypercall *call)
 {
 	enum fault_mode before = vm->inject_denied ? FAULT_MODE_INJECT : FAULT_MODE_END;
@@ -176,31 +167,36 @@ static uint64_t version(struct vm *vm, const struct hypercall *call)
 	return HYPERCALL_ABI_VERSION;
 }
 
-static uint64_t exit_call(struct vm *vm, const struct hypercall *call)
-{
-	vm_end(vm, VM_EXITED, call->arg[0]);
-	return 0;
-}
-
-/* A table, for a switch would have every call pay for what the longest one needs. */
-static uint64_t (*const calls[])(struct vm *vm, const struct hypercall *call) = {
+uint64_t (*const hypercalls[HYPERCALL_COUNT])(struct vm *vm, const struct hypercall *call) = {
 	[HYPERCALL_VERSION] = version,
-	[HYPERCALL_EXIT] = exit_call,
 	[HYPERCALL_CONSOLE_WRITE] = console_call,
 	[HYPERCALL_MEMORY_INFO] = memory_info,
 	[HYPERCALL_DISCARD] = discard,
 	[HYPERCALL_PROTECT] = protect,
 	[HYPERCALL_SET_POLICY] = set_policy,
-	[HYPERCALL_FORK] = fork_vm,
 	[HYPERCALL_FAULT_MODE] = fault_mode,
 	[HYPERCALL_TRACK] = track,
 };
 
-uint64_t hypercall_dispatch(struct vcpu *vcpu, const struct hypercall *call)
+static uint64_t fork_vm(struct vm *vm)
 {
-	if (call->number >= ARRAY_LEN(calls))
+	unsigned number;
+	enum err err = vm_fork(vm, &number);
+
+	return err == ERR_OK ? number : result_of(err);
+}
+
+uint64_t hypercall_rest(struct vm *vm, const struct hypercall *call)
+{
+	switch (call->number) {
+	case HYPERCALL_EXIT:
+		vm_end(vm, VM_EXITED, call->arg[0]);
+		return 0;
+	case HYPERCALL_FORK:
+		return fork_vm(vm);
+	default:
 		return HYPERCALL_NOT_SUPPORTED;
-	return calls[call->number](vcpu->vm, call);
+	}
 }
 
 const char *hypercall_name(uint64_t number)

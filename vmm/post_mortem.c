@@ -112,7 +112,7 @@ static void add_what(const struct vm_exit *exit, char *text, size_t size)
 		text_add(text, size, exit->io.space == IO_PORT ? "port I/O" : "MMIO");
 		break;
 	case VM_EXIT_HYPERCALL:
-		text_add(text, size, "hypercall %s(%#lx, %#lx, %#lx) = %#lx", hypercall_name(exit->hypercall.number),
+		text_add(text, size, "hypercall %s(%#lx, %#lx, %#lx, %#lx)", hypercall_name(exit->hypercall.number),
 			 exit->hypercall.arg[0], exit->hypercall.arg[1], exit->hypercall.arg[2], exit->hypercall.arg[3]);
 		break;
 	default:

@@ -133,7 +133,7 @@ static void bill_events(const struct vm *vm, const struct addr_space_stats *stat
 {
 	const struct vm_exit_counts *exits = &vm->exits;
 	const struct counted kinds[] = {
-		{ exits->fault, "faults" }, { exits->hypercall, "hypercalls" }, { exits->pio, "port I/O" },
+		{ exits->fault, "faults" }, { vm_hypercalls(exits), "hypercalls" }, { exits->pio, "port I/O" },
 		{ exits->mmio, "MMIO" },    { exits->other, "other" },
 	};
 	const struct counted handled[] = {
@@ -212,7 +212,7 @@ static void add_faults(const struct vm *vm, const struct addr_space_stats *stats
 		 "\"exits\":{\"total\":%lu,\"fault\":%lu,\"mmio\":%lu,\"pio\":%lu,\"hypercall\":%lu,\"other\":%lu},"
 		 "\"faults\":{\"handled\":%lu,\"spurious\":%lu,\"denied\":%lu,\"unmapped\":%lu,\"no_memory\":%lu},"
 		 "\"handled\":{\"zero\":%lu,\"fresh\":%lu,\"unzero\":%lu,\"copy\":%lu,\"reuse\":%lu,\"tracked\":%lu},",
-		 exits->total, exits->fault, exits->mmio, exits->pio, exits->hypercall, exits->other,
+		 exits->total, exits->fault, exits->mmio, exits->pio, vm_hypercalls(exits), exits->other,
 		 faults[FAULT_HANDLED], faults[FAULT_SPURIOUS], faults[FAULT_DENIED], faults[FAULT_UNMAPPED],
 		 faults[FAULT_NO_MEMORY], stats->handled_zero, stats->handled_fresh, stats->handled_unzero,
 		 stats->handled_copy, stats->handled_reuse, stats->handled_tracked);

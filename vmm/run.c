@@ -5,8 +5,8 @@
 #include "include/arch/virt.h"
 #include "include/log.h"
 #include "mm/frame.h"
-#include "vmm/hypercall.h"
 #include "vmm/post_mortem.h"
+#include "vmm/serve.h"
 #include "vmm/text.h"
 #include "vmm/watch.h"
 
@@ -105,10 +105,7 @@ static bool inject_denied(struct vcpu *vcpu, const struct vm_exit *exit)
 	return true;
 }
 
-/* Out of line, like all that is rare: what a function may need to save registers for, it pays at each call. */
-#define RARE __attribute__((cold, noinline))
-
-static RARE void fault_not_handled(struct vcpu *vcpu, const struct vm_exit *exit, enum fault_outcome outcome)
+static void fault_not_handled(struct vcpu *vcpu, const struct vm_exit *exit, enum fault_outcome outcome)
 {
 	if (outcome == FAULT_SPURIOUS)
 		arch_npt_flush_local(vcpu, exit->fault.gpa);
@@ -116,19 +113,7 @@ static RARE void fault_not_handled(struct vcpu *vcpu, const struct vm_exit *exit
 		fault_ends(vcpu, exit, outcome);
 }
 
-static void handle_fault(struct vcpu *vcpu, struct vm_exit *exit)
-{
-	struct vm *vm = vcpu->vm;
-	enum fault_outcome outcome;
-
-	vm->exits.fault++;
-	outcome = addr_space_handle_fault(&vm->as, &exit->fault);
-	exit->outcome = (uint8_t)outcome;
-	if (outcome != FAULT_HANDLED)
-		fault_not_handled(vcpu, exit, outcome);
-}
-
-static RARE void handle_io(struct vcpu *vcpu, struct vm_exit *exit)
+static void handle_io(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	if (exit->io.space == IO_PORT)
 		vcpu->vm->exits.pio++;
@@ -138,14 +123,13 @@ static RARE void handle_io(struct vcpu *vcpu, struct vm_exit *exit)
 	arch_vcpu_finish_io(vcpu, exit);
 }
 
-/* The result takes the place of the last argument, for whoever looks at the exit later. */
 static void handle_hypercall(struct vcpu *vcpu, struct vm_exit *exit)
 {
-	uint64_t result;
+	const struct hypercall *call = &exit->hypercall;
+	uint64_t result = hypercall_is_in_table(call->number) ? hypercalls[call->number](vcpu->vm, call) :
+								 hypercall_rest(vcpu->vm, call);
 
-	vcpu->vm->exits.hypercall++;
-	result = hypercall_dispatch(vcpu, &exit->hypercall);
-	exit->hypercall.arg[HYPERCALL_ARGS - 1] = result;
+	exit->outcome = (int64_t)result < 0;
 	arch_vcpu_finish_hypercall(vcpu, result);
 }
 
@@ -161,7 +145,7 @@ static void crash(struct vcpu *vcpu, const struct vm_exit *exit)
 }
 
 /* The kinds of exit that are rare enough to be counted together. */
-static RARE void handle_other(struct vcpu *vcpu, struct vm_exit *exit)
+static void handle_other(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	vcpu->vm->exits.other++;
 	switch (exit->kind) {
@@ -179,15 +163,16 @@ static RARE void handle_other(struct vcpu *vcpu, struct vm_exit *exit)
 	}
 }
 
-bool vm_handle_exit(struct vcpu *vcpu, struct vm_exit *exit)
+void vm_serve_exit(struct vcpu *vcpu, struct vm_exit *exit)
 {
-	struct vm *vm = vcpu->vm;
-
-	if (__builtin_expect(vm->watched, false))
-		return vm_watch(vcpu, exit);
 	switch (exit->kind) {
 	case VM_EXIT_FAULT:
-		handle_fault(vcpu, exit);
+		if (exit->outcome == FAULT_NOT_SERVED) {
+			vcpu->vm->exits.fault++;
+			exit->outcome = (uint8_t)addr_space_handle_fault(&vcpu->vm->as, &exit->fault);
+		}
+		if (exit->outcome != FAULT_HANDLED)
+			fault_not_handled(vcpu, exit, (enum fault_outcome)exit->outcome);
 		break;
 	case VM_EXIT_IO:
 		handle_io(vcpu, exit);
@@ -199,6 +184,21 @@ bool vm_handle_exit(struct vcpu *vcpu, struct vm_exit *exit)
 		handle_other(vcpu, exit);
 		break;
 	}
+}
+
+bool vm_handle_exit(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+	struct vm_exit *exit = vm_last_exit(vcpu);
+
+	if (exit->kind == VM_EXIT_UNDECODED) {
+		exit->outcome = FAULT_NOT_SERVED;
+		arch_vcpu_decode(vcpu, exit);
+	}
+	if (vm->watched)
+		vm_watch(vcpu, exit);
+	else
+		vm_serve_exit(vcpu, exit);
 	return vm->outcome == VM_RUNNING;
 }
 

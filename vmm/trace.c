@@ -86,16 +86,17 @@ static void add_mmio(const struct io_access *io, char *text)
 		 io->addr, io->size, io->write ? "-w-" : "r--");
 }
 
-/* A call about a range of memory. What it came to is where its last argument was: see handle_hypercall. */
-static void add_call(struct vm *vm, const struct hypercall *call, char *text)
+/* A call about a range of memory. */
+static void add_call(struct vm *vm, const struct vm_exit *exit, char *text)
 {
+	const struct hypercall *call = &exit->hypercall;
 	gpa_t gpa = GPA(call->arg[0]);
 
 	text_add(text, RECORD_MAX, "\"kind\":\"%s\",\"gpa\":\"%#lx\",\"size\":%lu,\"access\":\"---\",\"on_walk\":false,",
 		 hypercall_name(call->number), gpa.raw, call->arg[1]);
 	add_area(&vm->as, gpa, text);
 	text_add(text, RECORD_MAX, "\"outcome\":\"%s\",\"how\":\"\",",
-		 (int64_t)call->arg[HYPERCALL_ARGS - 1] < 0 ? "refused" : "done");
+		 exit->outcome ? "refused" : "done");
 	add_leaf(&vm->as.npt, gpa, text);
 }
 
@@ -131,7 +132,7 @@ void trace_exit(struct vcpu *vcpu, const struct vm_exit *exit, uint64_t start, u
 	else if (exit->kind == VM_EXIT_IO)
 		add_mmio(&exit->io, text);
 	else
-		add_call(vm, &exit->hypercall, text);
+		add_call(vm, exit, text);
 	text_add(text, RECORD_MAX, "}");
 	console_record(text, strlen(text));
 }

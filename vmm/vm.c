@@ -122,7 +122,7 @@ enum err vm_new(struct vm_family *family, const struct vm_options *options)
 		return err;
 	}
 	vm->options = *options;
-	vm->watched = vm_is_watched(options);
+	vm_set_watched(vm, vm_is_watched(options));
 	err = new_space(vm);
 	if (err != ERR_OK)
 		goto free_vm;
@@ -155,7 +155,7 @@ enum err vm_fork(struct vm *parent, unsigned *number)
 	if (err != ERR_OK)
 		return err;
 	child->options = parent->options;
-	child->watched = vm_is_watched(&parent->options);
+	vm_set_watched(child, parent->watched);
 	memcpy(child->ram, parent->ram, sizeof(child->ram));
 	child->ram_ranges = parent->ram_ranges;
 	child->inject_denied = parent->inject_denied;

@@ -46,10 +46,15 @@ enum vm_outcome {
 	VM_CRASHED,   /* it cannot go on */
 };
 
-/* Exits by kind. They add up to `total`. */
+/* Exits by kind. What is missing to `total` are hypercalls, so that those need not be counted. */
 struct vm_exit_counts {
-	uint64_t total, fault, mmio, pio, hypercall, other;
+	uint64_t total, fault, mmio, pio, other;
 };
+
+static inline uint64_t vm_hypercalls(const struct vm_exit_counts *exits)
+{
+	return exits->total - exits->fault - exits->mmio - exits->pio - exits->other;
+}
 
 /* As many exits as are kept, for whoever asks what came before the last one. A power of two. */
 #define VM_EXIT_RING 256
@@ -73,7 +78,6 @@ struct vm_family {
 struct vm {
 	struct addr_space as;
 	struct vm_arch arch;
-	struct vcpu vcpu;
 	struct vm_options options;
 	struct ram_range_gpa {
 		gpa_t start;
@@ -86,12 +90,14 @@ struct vm {
 	unsigned number;          /* in its family: 0 is the first one */
 	hpa_t memory;             /* the block of frames that this structure is in */
 	struct vm_exit_counts exits;
-	bool watched;             /* vm_watch serves each exit: somebody traces, or draws */
+	bool watched;             /* vm_watch serves each exit: somebody traces, or draws; set by vm_set_watched */
+	bool quick;               /* exits may be served by their first step: nobody watches */
 	bool inject_denied;       /* an access that an area denies does not end the run: the guest gets a fault */
 	unsigned stray_io;        /* accesses that no device claimed; the first few are told */
 	unsigned stray_faults;    /* accesses that were denied, and injected; the same */
 	enum vm_outcome outcome;
 	uint64_t guest_status;
+	struct vcpu vcpu; /* last, for its size: what an exit counts is not far off, in instructions' terms */
 };
 
 /*
@@ -126,14 +132,29 @@ static inline bool vm_is_ram(const struct vm *vm, gpa_t start, uint64_t size)
 /* Run until the guest ends; vm->outcome says how. */
 void vm_run(struct vm *vm);
 
-/* The other half of arch_vcpu_run: count an exit, and get the place to tell of it in; all in there is to be set. */
-static inline struct vm_exit *vm_new_exit(struct vcpu *vcpu)
+/* The last exit. */
+static inline struct vm_exit *vm_last_exit(struct vcpu *vcpu)
 {
-	return &vcpu->ring[vcpu->vm->exits.total++ % VM_EXIT_RING];
+	return &vcpu->ring[(vcpu->vm->exits.total - 1) % VM_EXIT_RING];
 }
 
-/* And serve it. False: the run has ended. */
-bool vm_handle_exit(struct vcpu *vcpu, struct vm_exit *exit);
+/*
+ * The other half of arch_vcpu_run. An exit is served in one step or in two. The first one is the ISA's (vmm/<isa>/exit.c,
+ * by means of vmm/serve.h): the general registers that a function preserves are still in the CPU, and so it serves faults on
+ * memory, and hypercalls, which need none of them. What it is not done with takes the second step, this one, with all
+ * registers in struct vcpu: it knows of every exit, and all that prints, copies or changes the guest's registers, or ends the
+ * run, is called from here. False: the run has ended.
+ */
+bool vm_handle_exit(struct vcpu *vcpu);
+
+/* Of that, what is done about an exit that has been decoded. For vm_watch. */
+void vm_serve_exit(struct vcpu *vcpu, struct vm_exit *exit);
+
+static inline void vm_set_watched(struct vm *vm, bool watched)
+{
+	vm->watched = watched;
+	vm->quick = !watched;
+}
 
 /* End the run. The first end stands. */
 void vm_end(struct vm *vm, enum vm_outcome outcome, uint64_t status);

@@ -44,19 +44,15 @@ bool vm_is_watched(const struct vm_options *options)
 	return options->trace || options->progress || picture_wanted();
 }
 
-bool vm_watch(struct vcpu *vcpu, struct vm_exit *exit)
+void vm_watch(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	struct vm *vm = vcpu->vm;
 	struct addr_space_stats before = vm->as.stats;
 	uint64_t start, end;
-	bool goes_on;
 
-	/* Served by the same code as when nobody looks. */
-	vm->watched = false;
 	start = arch_clock();
-	goes_on = vm_handle_exit(vcpu, exit);
+	vm_serve_exit(vcpu, exit);
 	end = arch_clock();
-	vm->watched = true;
 
 	if (vm->options.trace == TRACE_ON)
 		trace(vcpu, exit);
@@ -66,5 +62,4 @@ bool vm_watch(struct vcpu *vcpu, struct vm_exit *exit)
 		picture_exit(exit);
 	if (vm->options.progress)
 		progress(vm);
-	return goes_on;
 }

@@ -8,7 +8,7 @@
 /* Does somebody watch a VM with these options? For vm->watched. */
 bool vm_is_watched(const struct vm_options *options);
 
-/* vm_handle_exit of a watched VM. */
-bool vm_watch(struct vcpu *vcpu, struct vm_exit *exit);
+/* vm_serve_exit of a watched VM. */
+void vm_watch(struct vcpu *vcpu, struct vm_exit *exit);
 
 #endif

@@ -75,10 +75,13 @@ uint32_t arch_linux_magic(void);
 MUST_CHECK enum err arch_vcpu_reset(struct vcpu *vcpu, gpa_t entry);
 
 /*
- * Enter the guest, decode the reason it stopped and give it to vm_handle_exit; again until that returns false. Uses no
- * FP/SIMD register, malloc or printf.
+ * Enter the guest and serve the exit, in one step or by vm_handle_exit; again until that returns false. Uses no FP/SIMD
+ * register, malloc or printf.
  */
 void arch_vcpu_run(struct vcpu *vcpu);
+
+/* Decode what the first step has left to vm_handle_exit; of `exit`, `reason` and `pc` are there. */
+void arch_vcpu_decode(struct vcpu *vcpu, struct vm_exit *exit);
 
 /* Serve a VM_EXIT_ARCH. False: it is refused; arch_exit_describe says what it was. */
 bool arch_handle_exit(struct vcpu *vcpu, struct vm_exit *exit);
@@ -86,7 +89,7 @@ bool arch_handle_exit(struct vcpu *vcpu, struct vm_exit *exit);
 /* After a VM_EXIT_IO: give the guest exit->io.value if it was a read, and step over the instruction. */
 void arch_vcpu_finish_io(struct vcpu *vcpu, const struct vm_exit *exit);
 
-/* After a VM_EXIT_HYPERCALL: give the guest the result and step over the instruction if the CPU has not. */
+/* After a VM_EXIT_HYPERCALL: give the guest the result. The instruction has been stepped over. */
 void arch_vcpu_finish_hypercall(struct vcpu *vcpu, uint64_t result);
 
 /*

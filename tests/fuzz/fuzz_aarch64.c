@@ -104,9 +104,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const char *const told[] = { "far_el2", "hpfar_el2", "par_el1", "vbar_el1", "sctlr_el1" };
 	struct host_rng rng = host_rng_of_bytes(data, size);
 	unsigned flags = (unsigned)host_below(&rng, 256);
-	struct vm_exit exit = { 0 };
 	static struct vm vm;
-	struct vcpu vcpu = { .vm = &vm };
+	struct vcpu *vcpu = &vm.vcpu;
+	struct vm_exit *exit;
 	uint64_t esr = host_random(&rng);
 
 	if (flags & 1) /* where a device is */
@@ -119,15 +119,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	vm.ram[0].start = GPA(GUEST_RAM_BASE);
 	vm.ram[0].size = RAM_SIZE;
 	vm.ram_ranges = 1;
-	vcpu.arch.pc = flags & 2 ? *fake_sysreg("vbar_el1") + (host_random(&rng) & 0x780) : host_random(&rng);
-	vcpu.arch.pstate = host_random(&rng);
+	vcpu->vm = &vm;
+	vcpu->arch = (struct vcpu_arch){ 0 };
+	vcpu->arch.pc = flags & 2 ? *fake_sysreg("vbar_el1") + (host_random(&rng) & 0x780) : host_random(&rng);
+	vcpu->arch.pstate = host_random(&rng);
 	for (size_t i = 0; i < 32; i++) /* 31 is where loads into no register go */
-		vcpu.arch.x[i] = ~i * 0x0181018101810181;
+		vcpu->arch.x[i] = ~i * 0x0181018101810181;
 	check_names(esr);
-	decode_exit(&vcpu, &exit, flags & 4 ? GUEST_EXIT_IRQ : GUEST_EXIT_SYNC);
-	CHECK_EQ(exit.reason, flags & 4 ? GUEST_EXIT_IRQ : esr);
-	check_exit(&vcpu, &exit);
+	exit = fuzz_decode(vcpu, vcpu_exit(vcpu, flags & 4 ? GUEST_EXIT_IRQ : GUEST_EXIT_SYNC), arch_vcpu_decode);
+	CHECK_EQ(exit->reason, flags & 4 ? GUEST_EXIT_IRQ : esr);
+	check_exit(vcpu, exit);
 	if (!(flags & 4) && ESR_EC(esr) == EC_SYSREG)
-		emulate_sysreg(&vcpu);
+		emulate_sysreg(vcpu);
 	return 0;
 }

@@ -191,16 +191,15 @@ static void check_io(struct vcpu *vcpu, struct vm_exit *exit)
 
 static void check_trap(struct vcpu *vcpu)
 {
-	struct vm_exit exit = { 0 };
+	struct vm_exit *exit = fuzz_decode(vcpu, vcpu_exit(vcpu), arch_vcpu_decode);
 
-	vcpu_decode(vcpu, &exit);
-	switch (exit.kind) {
+	switch (exit->kind) {
 	case VM_EXIT_FAULT:
-		CHECK(exit.fault.access > 0 && exit.fault.access <= NPT_RWX, "access %u", exit.fault.access);
-		CHECK(!exit.fault.on_guest_walk || exit.fault.access != NPT_X, "a walk that executes");
+		CHECK(exit->fault.access > 0 && exit->fault.access <= NPT_RWX, "access %u", exit->fault.access);
+		CHECK(!exit->fault.on_guest_walk || exit->fault.access != NPT_X, "a walk that executes");
 		break;
 	case VM_EXIT_IO:
-		check_io(vcpu, &exit);
+		check_io(vcpu, exit);
 		break;
 	case VM_EXIT_HALT:
 	case VM_EXIT_HYPERCALL:
@@ -208,7 +207,7 @@ static void check_trap(struct vcpu *vcpu)
 	case VM_EXIT_CRASH:
 		break;
 	default:
-		CHECK(false, "kind %d", (int)exit.kind);
+		CHECK(false, "kind %d", (int)exit->kind);
 	}
 }
 
@@ -229,8 +228,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	unsigned flags = (unsigned)host_below(&rng, 256);
 	uint32_t insn = (uint32_t)host_below(&rng, BIT(32));
 	static struct vm vm;
-	struct vcpu vcpu = { .vm = &vm, .arch.pc = GUEST_RAM_BASE + MIB(2) };
+	struct vcpu *vcpu = &vm.vcpu;
 
+	vcpu->vm = &vm;
+	vcpu->arch = (struct vcpu_arch){ .pc = GUEST_RAM_BASE + MIB(2) };
 	check_access(insn);
 	vm.ram[0].start = GPA(GUEST_RAM_BASE);
 	vm.ram[0].size = RAM_SIZE;
@@ -245,16 +246,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (flags & 2)
 		csr_write(CSR_HTINST, 0);
 	if (flags & 4)
-		vcpu.arch.pc = csr_read(CSR_VSTVEC);
+		vcpu->arch.pc = csr_read(CSR_VSTVEC);
 	fetch_fails = flags & 8;
 	can_wake = flags & 16;
 	tables_backed = flags & 32;
 	for (size_t i = 1; i < GPR_COUNT; i++)
-		vcpu.arch.gpr[i] = i * 0x0101010101010101;
+		vcpu->arch.gpr[i] = i * 0x0101010101010101;
 	if (flags & 64)
-		vcpu.arch.gpr[GPR_A7] = SBI_NESTLING;
+		vcpu->arch.gpr[GPR_A7] = SBI_NESTLING;
 	for (size_t i = 0; i < ARRAY_LEN(tables); i++)
 		tables[i] = host_random(&rng);
-	check_trap(&vcpu);
+	check_trap(vcpu);
 	return 0;
 }

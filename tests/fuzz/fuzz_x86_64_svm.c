@@ -98,18 +98,17 @@ static void check_cr_write(struct vcpu *vcpu)
 static void check_exit(struct vcpu *vcpu)
 {
 	struct vmcb *vmcb = vcpu->arch.svm.vmcb;
-	struct vm_exit exit = { 0 };
+	struct vm_exit *exit = fuzz_decode(vcpu, svm_exit(vcpu), svm_decode);
 
-	svm_decode(vcpu, &exit);
-	CHECK_EQ(exit.reason, vmcb->exitcode);
-	switch (exit.kind) {
+	CHECK_EQ(exit->reason, vmcb->exitcode);
+	switch (exit->kind) {
 	case VM_EXIT_FAULT:
-		CHECK(exit.fault.access > 0 && exit.fault.access <= NPT_RWX, "access %u", exit.fault.access);
+		CHECK(exit->fault.access > 0 && exit->fault.access <= NPT_RWX, "access %u", exit->fault.access);
 		break;
 	case VM_EXIT_IO:
-		CHECK(exit.io.addr <= UINT16_MAX && exit.io.value >> (8 * exit.io.size) == 0, "port %#jx, value %#jx",
-		      (uintmax_t)exit.io.addr, (uintmax_t)exit.io.value);
-		svm_finish_io(vcpu, &exit);
+		CHECK(exit->io.addr <= UINT16_MAX && exit->io.value >> (8 * exit->io.size) == 0, "port %#jx, value %#jx",
+		      (uintmax_t)exit->io.addr, (uintmax_t)exit->io.value);
+		svm_finish_io(vcpu, exit);
 		CHECK_EQ(vmcb->rip, vmcb->exitinfo2);
 		break;
 	case VM_EXIT_HYPERCALL:
@@ -121,7 +120,7 @@ static void check_exit(struct vcpu *vcpu)
 	case VM_EXIT_REFUSED:
 		break;
 	default:
-		CHECK(false, "kind %d", (int)exit.kind);
+		CHECK(false, "kind %d", (int)exit->kind);
 	}
 }
 
@@ -135,8 +134,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	unsigned flags = (unsigned)host_below(&rng, 256);
 	static struct vm vm;
 	struct vmcb vmcb = { 0 };
-	struct vcpu vcpu = { .vm = &vm, .arch.svm.vmcb = &vmcb };
+	struct vcpu *vcpu = &vm.vcpu;
 
+	vcpu->arch = (struct vcpu_arch){ .svm.vmcb = &vmcb };
+	vcpu->vm = &vm;
 	svm_features.nrips = flags & 16;
 	make_legal(&vmcb, flags);
 	vmcb.exitcode = codes[host_below(&rng, ARRAY_LEN(codes))];
@@ -148,15 +149,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	vmcb.rip = host_random(&rng) >> 1;
 	vmcb.next_rip = vmcb.rip + 3;
 	for (size_t i = 0; i < GPR_COUNT; i++)
-		vcpu.arch.gpr[i] = i % 4 ? host_random(&rng) & GUEST_CR4 : host_random(&rng);
+		vcpu->arch.gpr[i] = i % 4 ? host_random(&rng) & GUEST_CR4 : host_random(&rng);
 	if (vmcb.exitcode == VMEXIT_NPF) /* one of our own mistakes, to die of */
 		vmcb.exitinfo1 &= ~(uint64_t)PF_RESERVED;
 	if (vmcb.exitcode == VMEXIT_IOIO) /* one bit of three */
 		vmcb.exitinfo1 = (vmcb.exitinfo1 & ~(uint64_t)0x70) | UINT64_C(0x10) << vmcb.exitinfo1 % 3;
-	check_exit(&vcpu);
+	check_exit(vcpu);
 	for (code_bytes = 0; code_bytes < sizeof(code) && !host_rng_spent(&rng); code_bytes++)
 		code[code_bytes] = (uint8_t)host_below(&rng, 256);
 	vmcb.event_inj = 0;
-	check_cr_write(&vcpu);
+	check_cr_write(vcpu);
 	return 0;
 }

@@ -38,27 +38,28 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	};
 	static const uint8_t sizes[] = { 0, 1, 3 }; /* of 1, 2 and 4 bytes, as the hardware has them */
 	static struct vm vm;
-	struct vcpu vcpu = { .vm = &vm };
-	struct vm_exit exit = { 0 };
+	struct vcpu *vcpu = &vm.vcpu;
+	struct vm_exit *exit;
 
 	rng = host_rng_of_bytes(data, size);
 	reason = reasons[host_below(&rng, ARRAY_LEN(reasons))];
 	qualification = host_random(&rng);
 	rip = host_random(&rng);
-	vcpu.arch.gpr[RAX] = host_random(&rng);
+	vcpu->vm = &vm;
+	vcpu->arch.gpr[RAX] = host_random(&rng);
 	if (reason == EXIT_IO)
 		qualification = (qualification & ~UINT64_C(7)) | sizes[qualification % ARRAY_LEN(sizes)];
 	if (reason == EXIT_EPT_VIOLATION && (qualification & 7) == 0)
 		qualification |= EPTV_READ;
-	vmx_decode(&vcpu, &exit);
-	switch (exit.kind) {
+	exit = fuzz_decode(vcpu, vmx_exit(vcpu), vmx_decode);
+	switch (exit->kind) {
 	case VM_EXIT_FAULT:
-		CHECK(exit.fault.access > 0 && exit.fault.access <= NPT_RWX, "access %u", exit.fault.access);
+		CHECK(exit->fault.access > 0 && exit->fault.access <= NPT_RWX, "access %u", exit->fault.access);
 		break;
 	case VM_EXIT_IO:
-		CHECK(exit.io.addr <= UINT16_MAX && exit.io.value >> (8 * exit.io.size) == 0, "port %#jx, value %#jx",
-		      (uintmax_t)exit.io.addr, (uintmax_t)exit.io.value);
-		vmx_finish_io(&vcpu, &exit);
+		CHECK(exit->io.addr <= UINT16_MAX && exit->io.value >> (8 * exit->io.size) == 0, "port %#jx, value %#jx",
+		      (uintmax_t)exit->io.addr, (uintmax_t)exit->io.value);
+		vmx_finish_io(vcpu, exit);
 		break;
 	case VM_EXIT_HYPERCALL:
 	case VM_EXIT_HALT:
@@ -67,7 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	case VM_EXIT_REFUSED:
 		break;
 	default:
-		CHECK(false, "kind %d", (int)exit.kind);
+		CHECK(false, "kind %d", (int)exit->kind);
 	}
 	return 0;
 }

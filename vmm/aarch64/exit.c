@@ -10,11 +10,12 @@
 #include "vmm/aarch64/aarch64.h"
 #include "vmm/aarch64/offsets.h"
 #include "vmm/aarch64/smccc.h"
+#include "vmm/serve.h"
 
 /* Interrupts in a row, without an instruction of the guest's between them, that are put up with. */
 #define INTERRUPTS_IN_A_ROW 64
 
-/* Where arch_vcpu_run (entry.S) goes on. False: the run has ended. */
+/* Where arch_vcpu_run (entry.S) goes on: the first step of vmm/vm.h. */
 bool vcpu_exit(struct vcpu *vcpu, uint64_t vector);
 
 void skip_instruction(struct vcpu_arch *arch)
@@ -97,87 +98,82 @@ static uint8_t access_of(const struct vcpu_arch *arch, bool fetch, bool permissi
 	return (arch->esr & (ABORT_WNR | ABORT_CM)) == ABORT_WNR ? NPT_W : NPT_R;
 }
 
-static void decode_abort(struct vcpu *vcpu, bool fetch, struct vm_exit *exit)
+/* A fault of stage 2, if that is what the abort is. */
+static bool decode_abort(struct vcpu_arch *arch, bool fetch, struct npt_fault *fault)
 {
-	struct vcpu_arch *arch = &vcpu->arch;
 	unsigned kind = FSC_KIND(ABORT_FSC(arch->esr));
 	bool permission = kind == FSC_PERMISSION, walk = arch->esr & ABORT_S1PTW;
-	uint64_t gpa;
 
 	arch->far = read_sysreg(far_el2);
 	arch->hpfar = read_sysreg(hpfar_el2);
-	exit->kind = VM_EXIT_ARCH;
-	if (kind != FSC_TRANSLATION && !permission)
-		return;
-	if (permission && !walk && !translate_far(arch))
-		return;
-	/* Bits 43:4 are those from 12 up of the address. On a walk the address in FAR is another one. */
-	gpa = (arch->hpfar & BITS(43, 4)) << 8 | (walk ? 0 : arch->far & (PAGE_SIZE - 1));
-	if (gpa < GUEST_RAM_BASE && !walk) {
-		if (fetch && lacks_vectors(vcpu->vm, arch, gpa)) {
-			exit->kind = VM_EXIT_CRASH;
-			return;
-		}
-		if (!fetch && vm_has_device(vcpu->vm, IO_MEMORY, gpa)) {
-			decode_mmio(arch, gpa, exit);
-			return;
-		}
-	}
-	exit->kind = VM_EXIT_FAULT;
-	exit->fault = (struct npt_fault){
-		.gpa = GPA(gpa),
+	if (kind != FSC_TRANSLATION && (!permission || (!walk && !translate_far(arch))))
+		return false;
+	*fault = (struct npt_fault){
+		/* Bits 43:4 are those from 12 up of the address. On a walk the address in FAR is another one. */
+		.gpa = GPA((arch->hpfar & BITS(43, 4)) << 8 | (walk ? 0 : arch->far & (PAGE_SIZE - 1))),
 		.access = access_of(arch, fetch, permission),
 		.present = permission,
 		.on_guest_walk = walk,
 	};
+	return true;
 }
 
-static void decode_sync(struct vcpu *vcpu, struct vm_exit *exit)
+static void finish_hypercall(struct vcpu *vcpu, uint64_t result)
 {
-	struct vcpu_arch *arch = &vcpu->arch;
-
-	arch->esr = read_sysreg(esr_el2);
-	exit->reason = arch->esr;
-	switch (ESR_EC(arch->esr)) {
-	case EC_DABT_LOW:
-		decode_abort(vcpu, false, exit);
-		break;
-	case EC_IABT_LOW:
-		decode_abort(vcpu, true, exit);
-		break;
-	case EC_HVC64:
-		exit->kind = smccc_decode(arch, &exit->hypercall) ? VM_EXIT_HYPERCALL : VM_EXIT_ARCH;
-		break;
-	case EC_WFX:
-		exit->kind = VM_EXIT_ARCH;
-		if (WFX_TI(arch->esr) == WFX_WFI) {
-			skip_instruction(arch);
-			exit->kind = VM_EXIT_HALT;
-		}
-		break;
-	default:
-		exit->kind = VM_EXIT_ARCH;
-	}
-}
-
-static void decode_exit(struct vcpu *vcpu, struct vm_exit *exit, uint64_t vector)
-{
-	vcpu->arch.vector = vector;
-	exit->pc = vcpu->arch.pc;
-	if (vector == GUEST_EXIT_SYNC) {
-		decode_sync(vcpu, exit);
-	} else {
-		exit->kind = VM_EXIT_ARCH;
-		exit->reason = vector;
-	}
+	vcpu->arch.x[0] = result; /* the CPU has stepped over HVC */
 }
 
 bool vcpu_exit(struct vcpu *vcpu, uint64_t vector)
 {
 	struct vm_exit *exit = vm_new_exit(vcpu);
+	struct vcpu_arch *arch = &vcpu->arch;
+	uint64_t esr = vector == GUEST_EXIT_SYNC ? read_sysreg(esr_el2) : vector;
+	unsigned class = ESR_EC(esr);
 
-	decode_exit(vcpu, exit, vector);
-	return vm_handle_exit(vcpu, exit);
+	arch->vector = vector;
+	arch->esr = esr;
+	exit->reason = esr;
+	exit->pc = read_sysreg(elr_el2);
+	if (class == EC_DABT_LOW || class == EC_IABT_LOW) {
+		if (decode_abort(arch, class == EC_IABT_LOW, &exit->fault) &&
+		    (exit->fault.gpa.raw >= GUEST_RAM_BASE || exit->fault.on_guest_walk))
+			return vm_serve_fault(vcpu, exit);
+	} else if (class == EC_HVC64 && smccc_decode(arch, &exit->hypercall)) {
+		return vm_serve_hypercall(vcpu, exit, finish_hypercall);
+	}
+	return vm_leave_exit(exit);
+}
+
+/* Below RAM, or none of stage 2's. */
+static void decode_other_abort(struct vcpu *vcpu, bool fetch, struct vm_exit *exit)
+{
+	struct npt_fault fault;
+
+	exit->kind = VM_EXIT_ARCH;
+	if (!decode_abort(&vcpu->arch, fetch, &fault))
+		return;
+	if (fetch && lacks_vectors(vcpu->vm, &vcpu->arch, fault.gpa.raw)) {
+		exit->kind = VM_EXIT_CRASH;
+	} else if (!fetch && vm_has_device(vcpu->vm, IO_MEMORY, fault.gpa.raw)) {
+		decode_mmio(&vcpu->arch, fault.gpa.raw, exit);
+	} else {
+		exit->kind = VM_EXIT_FAULT;
+		exit->fault = fault;
+	}
+}
+
+void arch_vcpu_decode(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	struct vcpu_arch *arch = &vcpu->arch;
+	unsigned class = arch->vector == GUEST_EXIT_SYNC ? ESR_EC(arch->esr) : EC_UNKNOWN;
+
+	exit->kind = VM_EXIT_ARCH;
+	if (class == EC_DABT_LOW || class == EC_IABT_LOW) {
+		decode_other_abort(vcpu, class == EC_IABT_LOW, exit);
+	} else if (class == EC_WFX && WFX_TI(arch->esr) == WFX_WFI) {
+		skip_instruction(arch);
+		exit->kind = VM_EXIT_HALT;
+	}
 }
 
 /* --- Serving -------------------------------------------------------------------------------------------------------- */
@@ -286,5 +282,5 @@ void arch_vcpu_finish_io(struct vcpu *vcpu, const struct vm_exit *exit)
 
 void arch_vcpu_finish_hypercall(struct vcpu *vcpu, uint64_t result)
 {
-	vcpu->arch.x[0] = result; /* the CPU has stepped over HVC */
+	finish_hypercall(vcpu, result);
 }

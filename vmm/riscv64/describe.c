@@ -14,11 +14,6 @@ static void add_code(const struct vcpu *vcpu, char *text, size_t size)
 		text_add(text, size, "; code there: %0*x", (insn & 3) == 3 ? 8 : 4, insn);
 }
 
-static bool is_guest_page_fault(uint64_t cause)
-{
-	return cause == CAUSE_FETCH_GUEST_PAGE || cause == CAUSE_LOAD_GUEST_PAGE || cause == CAUSE_STORE_GUEST_PAGE;
-}
-
 /* Why a fault is a crash: it was the fetch of a trap handler that is not there, or a device was reached in a way that is not emulated. */
 static void add_crash(const struct vcpu *vcpu, uint64_t cause, char *text, size_t size)
 {

@@ -27,17 +27,13 @@
 	\op	s11, 96(sp)
 	.endm
 
-	/* All but x0 and a0, which points to the vCPU. */
+	/* What a function may change, and sp; but for a0, which points to the vCPU. */
 	.macro for_guest op
 	\op	x1, VCPU_GPR(1)(a0)
 	\op	x2, VCPU_GPR(2)(a0)
-	\op	x3, VCPU_GPR(3)(a0)
-	\op	x4, VCPU_GPR(4)(a0)
 	\op	x5, VCPU_GPR(5)(a0)
 	\op	x6, VCPU_GPR(6)(a0)
 	\op	x7, VCPU_GPR(7)(a0)
-	\op	x8, VCPU_GPR(8)(a0)
-	\op	x9, VCPU_GPR(9)(a0)
 	\op	x11, VCPU_GPR(11)(a0)
 	\op	x12, VCPU_GPR(12)(a0)
 	\op	x13, VCPU_GPR(13)(a0)
@@ -45,6 +41,18 @@
 	\op	x15, VCPU_GPR(15)(a0)
 	\op	x16, VCPU_GPR(16)(a0)
 	\op	x17, VCPU_GPR(17)(a0)
+	\op	x28, VCPU_GPR(28)(a0)
+	\op	x29, VCPU_GPR(29)(a0)
+	\op	x30, VCPU_GPR(30)(a0)
+	\op	x31, VCPU_GPR(31)(a0)
+	.endm
+
+	/* The others. Nobody here uses gp and tp: the image is linked without relaxation, and there are no threads. */
+	.macro for_guest_preserved op
+	\op	x3, VCPU_GPR(3)(a0)
+	\op	x4, VCPU_GPR(4)(a0)
+	\op	x8, VCPU_GPR(8)(a0)
+	\op	x9, VCPU_GPR(9)(a0)
 	\op	x18, VCPU_GPR(18)(a0)
 	\op	x19, VCPU_GPR(19)(a0)
 	\op	x20, VCPU_GPR(20)(a0)
@@ -55,18 +63,16 @@
 	\op	x25, VCPU_GPR(25)(a0)
 	\op	x26, VCPU_GPR(26)(a0)
 	\op	x27, VCPU_GPR(27)(a0)
-	\op	x28, VCPU_GPR(28)(a0)
-	\op	x29, VCPU_GPR(29)(a0)
-	\op	x30, VCPU_GPR(30)(a0)
-	\op	x31, VCPU_GPR(31)(a0)
 	.endm
 
 /*
- * void arch_vcpu_run(struct vcpu *vcpu): run the guest; vcpu_exit says of each exit whether to go on. The guest's registers
- * are in the vCPU by then, so what it does with ours needs no saving.
+ * void arch_vcpu_run(struct vcpu *vcpu): run the guest. What a function may change of the general registers is put in the
+ * vCPU at each exit; the others and the program counter stay where they are, until vcpu_exit returns false and
+ * vm_handle_exit is to see all.
  *
- * The frame holds what a function may not change.
+ * The frame: what a function may not change; the vCPU.
  */
+#define FRAME_VCPU 104
 #define FRAME_SIZE 112
 
 	.globl	arch_vcpu_run
@@ -75,15 +81,9 @@
 arch_vcpu_run:
 	addi	sp, sp, -FRAME_SIZE
 	for_callee_saved sd
+	sd	a0, FRAME_VCPU(sp)
 	sd	sp, VCPU_HOST_SP(a0)
-enter:	/* a0 is the vCPU */
-	ld	t0, VCPU_PC(a0)
-	csrw	CSR_SEPC, t0
-	csrw	CSR_SSCRATCH, a0
-	/* From here to sret nothing may trap: the trap would be taken for the guest's. */
-	for_guest ld
-	ld	a0, VCPU_GPR(10)(a0)
-	sret
+	j	enter_all
 	.size	arch_vcpu_run, . - arch_vcpu_run
 
 /* The trap vector. */
@@ -96,17 +96,35 @@ guest_exit:
 	beqz	a0, host_trap
 	for_guest sd
 	csrrw	t0, CSR_SSCRATCH, zero
-	csrr	t1, CSR_SEPC
 	sd	t0, VCPU_GPR(10)(a0)
-	sd	t1, VCPU_PC(a0)
 	ld	sp, VCPU_HOST_SP(a0)
+	jal	vcpu_exit
+	beqz	a0, second_step
+	ld	a0, FRAME_VCPU(sp)
 
-	mv	s0, a0
-	call	vcpu_exit
+enter:	/* a0 is the vCPU */
+	csrw	CSR_SSCRATCH, a0
+	/* From here to sret nothing may trap: the trap would be taken for the guest's. */
+	for_guest ld
+	ld	a0, VCPU_GPR(10)(a0)
+	sret
+
+second_step:
+	ld	a0, FRAME_VCPU(sp)
+	csrr	t0, CSR_SEPC
+	sd	t0, VCPU_PC(a0)
+	for_guest_preserved sd
+	call	vm_handle_exit
 	mv	t0, a0
-	mv	a0, s0
-	bnez	t0, enter
+	ld	a0, FRAME_VCPU(sp)
+	beqz	t0, leave
+enter_all:
+	ld	t0, VCPU_PC(a0)
+	csrw	CSR_SEPC, t0
+	for_guest_preserved ld
+	j	enter
 
+leave:
 	for_callee_saved ld
 	addi	sp, sp, FRAME_SIZE
 	ret

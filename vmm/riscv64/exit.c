@@ -4,7 +4,7 @@
 
 #include "include/arch/riscv64/sbi.h"
 #include "include/panic.h"
-#include "vmm/hypercall.h"
+#include "vmm/serve.h"
 #include "vmm/riscv64/riscv.h"
 
 #define INSN_WFI 0x10500073
@@ -27,12 +27,18 @@ static bool lacks_handler(const struct vcpu *vcpu)
 	       csr_read(CSR_VSEPC) != 0;
 }
 
-/* Outside RAM: a device, or the end. */
-static __attribute__((cold, noinline)) void decode_outside(struct vcpu *vcpu, struct vm_exit *exit)
+/* Outside RAM as far as exit->fault says: a device, or the end; or RAM all the same, when the hart does not tell. */
+static void decode_outside(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	struct access_insn *access = &vcpu->arch.access;
-	gpa_t gpa = exit->fault.gpa;
+	gpa_t gpa;
 
+	exit->kind = VM_EXIT_FAULT;
+	if (vcpu->arch.htval == 0)
+		walk_find_fault(vcpu, &exit->fault);
+	gpa = exit->fault.gpa;
+	if (in_ram(vcpu->vm, gpa))
+		return;
 	if (lacks_handler(vcpu)) {
 		exit->kind = VM_EXIT_CRASH;
 		return;
@@ -57,38 +63,28 @@ static __attribute__((cold, noinline)) void decode_outside(struct vcpu *vcpu, st
  * "Hypervisor Trap Value (htval) Register": the faulting guest-physical address shifted right by 2, or 0. Of an explicit
  * access the two bits below are those of stval; a walk's are 0.
  */
-static void decode_fault(struct vcpu *vcpu, struct vm_exit *exit, unsigned access)
+static void decode_fault(struct vcpu_arch *arch, struct vm_exit *exit, unsigned access)
 {
-	struct vcpu_arch *arch = &vcpu->arch;
-	bool walk;
+	uint64_t stval = csr_read(CSR_STVAL), htval = csr_read(CSR_HTVAL), htinst = csr_read(CSR_HTINST);
+	bool walk = is_walk(htinst);
 
-	arch->stval = csr_read(CSR_STVAL);
-	arch->htval = csr_read(CSR_HTVAL);
-	arch->htinst = csr_read(CSR_HTINST);
-	walk = is_walk(arch->htinst);
+	arch->stval = stval;
+	arch->htval = htval;
+	arch->htinst = htinst;
 	if (walk)
-		access = arch->htinst & (HTINST_WALK_READ ^ HTINST_WALK_WRITE) ? NPT_W : NPT_R;
-	exit->kind = VM_EXIT_FAULT;
+		access = htinst & (HTINST_WALK_READ ^ HTINST_WALK_WRITE) ? NPT_W : NPT_R;
 	exit->fault = (struct npt_fault){
-		.gpa = GPA(arch->htval << 2 | (walk ? 0 : arch->stval & 3)),
+		.gpa = GPA(htval << 2 | (walk ? 0 : stval & 3)),
 		.access = (uint8_t)access,
 		.on_guest_walk = walk,
 	};
-	if (arch->htval == 0)
-		walk_find_fault(vcpu, &exit->fault);
-	if (!in_ram(vcpu->vm, exit->fault.gpa))
-		decode_outside(vcpu, exit);
 }
 
 static void decode_call(const struct vcpu *vcpu, struct vm_exit *exit)
 {
 	const uint64_t *gpr = vcpu->arch.gpr;
 
-	if (gpr[GPR_A7] != SBI_NESTLING) {
-		exit->kind = VM_EXIT_ARCH;
-		return;
-	}
-	exit->kind = VM_EXIT_HYPERCALL;
+	csr_write(CSR_SEPC, exit->pc + 4);
 	exit->hypercall.number = gpr[GPR_A6];
 	exit->hypercall.arg[0] = gpr[GPR_A0];
 	exit->hypercall.arg[1] = gpr[GPR_A1];
@@ -123,7 +119,7 @@ static bool is_wfi(const struct vcpu *vcpu, uint64_t cause)
 	return cause == CAUSE_VIRTUAL_INSN && faulting_insn(&vcpu->arch) == INSN_WFI && from_vs();
 }
 
-static __attribute__((cold, noinline)) void decode_other(struct vcpu *vcpu, struct vm_exit *exit)
+static void decode_other(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	check_origin(vcpu);
 	vcpu->arch.stval = csr_read(CSR_STVAL);
@@ -134,36 +130,61 @@ static __attribute__((cold, noinline)) void decode_other(struct vcpu *vcpu, stru
 	}
 }
 
-static void vcpu_decode(struct vcpu *vcpu, struct vm_exit *exit)
+static __attribute__((cold, noinline)) enum sbi_error error_of(uint64_t result)
 {
-	uint64_t cause = csr_read(CSR_SCAUSE);
-
-	exit->reason = cause;
-	exit->pc = vcpu->arch.pc;
-	switch (cause) {
-	case CAUSE_FETCH_GUEST_PAGE:
-		decode_fault(vcpu, exit, NPT_X);
-		break;
-	case CAUSE_LOAD_GUEST_PAGE:
-		decode_fault(vcpu, exit, NPT_R);
-		break;
-	case CAUSE_STORE_GUEST_PAGE:
-		decode_fault(vcpu, exit, NPT_W);
-		break;
-	case CAUSE_ECALL_VS:
-		decode_call(vcpu, exit);
-		break;
-	default:
-		decode_other(vcpu, exit);
+	switch (result) {
+	case HYPERCALL_DENIED:
+		return SBI_ERR_DENIED;
+	case HYPERCALL_INVALID:
+		return SBI_ERR_INVALID_PARAM;
+	case HYPERCALL_NO_MEMORY:
+		return SBI_ERR_FAILED;
+	default: /* HYPERCALL_NOT_SUPPORTED */
+		return SBI_ERR_NOT_SUPPORTED;
 	}
+}
+
+/* As an SBI call returns: an error in a0, a value in a1. Our errors are those that SBI has a number for. */
+static void finish_hypercall(struct vcpu *vcpu, uint64_t result)
+{
+	uint64_t *gpr = vcpu->arch.gpr;
+
+	gpr[GPR_A0] = SBI_SUCCESS;
+	gpr[GPR_A1] = result;
+	if ((int64_t)result < 0)
+		gpr[GPR_A0] = (uint64_t)error_of(result);
+}
+
+static unsigned access_of(uint64_t cause)
+{
+	return cause == CAUSE_STORE_GUEST_PAGE ? NPT_W : cause == CAUSE_LOAD_GUEST_PAGE ? NPT_R : NPT_X;
 }
 
 bool vcpu_exit(struct vcpu *vcpu)
 {
 	struct vm_exit *exit = vm_new_exit(vcpu);
+	uint64_t cause = csr_read(CSR_SCAUSE);
 
-	vcpu_decode(vcpu, exit);
-	return vm_handle_exit(vcpu, exit);
+	exit->reason = cause;
+	exit->pc = csr_read(CSR_SEPC);
+	if (cause == CAUSE_ECALL_VS && vcpu->arch.gpr[GPR_A7] == SBI_NESTLING) {
+		decode_call(vcpu, exit);
+		return vm_serve_hypercall(vcpu, exit, finish_hypercall);
+	}
+	if (is_guest_page_fault(cause)) {
+		decode_fault(&vcpu->arch, exit, access_of(cause));
+		if (in_ram(vm_of(vcpu), exit->fault.gpa))
+			return vm_serve_fault(vcpu, exit);
+	}
+	return vm_leave_exit(exit);
+}
+
+void arch_vcpu_decode(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	if (is_guest_page_fault(exit->reason))
+		decode_outside(vcpu, exit);
+	else
+		decode_other(vcpu, exit);
 }
 
 /*
@@ -215,26 +236,7 @@ void arch_vcpu_finish_io(struct vcpu *vcpu, const struct vm_exit *exit)
 	vcpu->arch.pc += access->length;
 }
 
-/* As an SBI call returns: an error in a0, a value in a1. Our errors are those that SBI has a number for. */
 void arch_vcpu_finish_hypercall(struct vcpu *vcpu, uint64_t result)
 {
-	uint64_t *gpr = vcpu->arch.gpr;
-
-	vcpu->arch.pc += 4;
-	gpr[GPR_A0] = SBI_SUCCESS;
-	gpr[GPR_A1] = result;
-	switch (result) {
-	case HYPERCALL_NOT_SUPPORTED:
-		gpr[GPR_A0] = (uint64_t)SBI_ERR_NOT_SUPPORTED;
-		break;
-	case HYPERCALL_DENIED:
-		gpr[GPR_A0] = (uint64_t)SBI_ERR_DENIED;
-		break;
-	case HYPERCALL_INVALID:
-		gpr[GPR_A0] = (uint64_t)SBI_ERR_INVALID_PARAM;
-		break;
-	case HYPERCALL_NO_MEMORY:
-		gpr[GPR_A0] = (uint64_t)SBI_ERR_FAILED;
-		break;
-	}
+	finish_hypercall(vcpu, result);
 }

@@ -50,7 +50,12 @@ extern struct riscv_features riscv_features;
 /* features.c: fill in riscv_features. False: not one mode of hgatp that we know. */
 bool riscv_find_features(void);
 
-/* entry.S: the vector that a trap takes to HS-mode; exit.c: what becomes of the guest's. False: the run has ended. */
+static inline bool is_guest_page_fault(uint64_t cause)
+{
+	return cause == CAUSE_STORE_GUEST_PAGE || cause == CAUSE_LOAD_GUEST_PAGE || cause == CAUSE_FETCH_GUEST_PAGE;
+}
+
+/* entry.S: the vector that a trap takes to HS-mode; exit.c: the first step of vmm/vm.h with a guest's. */
 extern const char guest_exit[];
 bool vcpu_exit(struct vcpu *vcpu);
 

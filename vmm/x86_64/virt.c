@@ -145,6 +145,11 @@ void arch_vcpu_run(struct vcpu *vcpu)
 	virt->run(vcpu);
 }
 
+void arch_vcpu_decode(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	virt->decode(vcpu, exit);
+}
+
 bool arch_handle_exit(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	exit->detail[0] = virt->get_gpr(vcpu, RAX);

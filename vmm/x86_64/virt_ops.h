@@ -69,6 +69,7 @@ struct virt_ops {
 
 	/* As the arch_* of the same names. */
 	void (*run)(struct vcpu *vcpu);
+	void (*decode)(struct vcpu *vcpu, struct vm_exit *exit);
 	bool (*handle_exit)(struct vcpu *vcpu, struct vm_exit *exit);
 	void (*finish_io)(struct vcpu *vcpu, const struct vm_exit *exit);
 	void (*finish_hypercall)(struct vcpu *vcpu, uint64_t result);

@@ -12,12 +12,11 @@
 	.text
 
 /*
- * void svm_run(struct vcpu *vcpu): run the guest; svm_exit says of each exit whether to go on. The guest's registers are
- * in the vCPU by then, so what it does with ours needs no saving.
+ * void svm_run(struct vcpu *vcpu): run the guest. What a function may change of the general registers is put in the vCPU at
+ * each exit; the others stay where they are, until svm_exit returns false and vm_handle_exit is to see all.
  *
  * The stack from RSP up: the vCPU; what the caller's are.
  */
-
 	.globl	svm_run
 	.hidden	svm_run
 	.type	svm_run, @function
@@ -30,21 +29,22 @@ svm_run:
 	pushq	%r15
 	pushq	%rdi
 
-enter:	/* RDI is the vCPU */
+enter_all: /* RDI is the vCPU */
+	movq	VCPU_RBX(%rdi), %rbx
+	movq	VCPU_RBP(%rdi), %rbp
+	movq	VCPU_R12(%rdi), %r12
+	movq	VCPU_R13(%rdi), %r13
+	movq	VCPU_R14(%rdi), %r14
+	movq	VCPU_R15(%rdi), %r15
+enter:
 	movq	VCPU_SVM_VMCB_PA(%rdi), %rax
 	movq	VCPU_RCX(%rdi), %rcx
 	movq	VCPU_RDX(%rdi), %rdx
-	movq	VCPU_RBX(%rdi), %rbx
-	movq	VCPU_RBP(%rdi), %rbp
 	movq	VCPU_RSI(%rdi), %rsi
 	movq	VCPU_R8(%rdi), %r8
 	movq	VCPU_R9(%rdi), %r9
 	movq	VCPU_R10(%rdi), %r10
 	movq	VCPU_R11(%rdi), %r11
-	movq	VCPU_R12(%rdi), %r12
-	movq	VCPU_R13(%rdi), %r13
-	movq	VCPU_R14(%rdi), %r14
-	movq	VCPU_R15(%rdi), %r15
 	movq	VCPU_RDI(%rdi), %rdi
 
 	clgi
@@ -56,18 +56,12 @@ enter:	/* RDI is the vCPU */
 	movq	(%rsp), %rax
 	movq	%rcx, VCPU_RCX(%rax)
 	movq	%rdx, VCPU_RDX(%rax)
-	movq	%rbx, VCPU_RBX(%rax)
-	movq	%rbp, VCPU_RBP(%rax)
 	movq	%rsi, VCPU_RSI(%rax)
 	movq	%rdi, VCPU_RDI(%rax)
 	movq	%r8, VCPU_R8(%rax)
 	movq	%r9, VCPU_R9(%rax)
 	movq	%r10, VCPU_R10(%rax)
 	movq	%r11, VCPU_R11(%rax)
-	movq	%r12, VCPU_R12(%rax)
-	movq	%r13, VCPU_R13(%rax)
-	movq	%r14, VCPU_R14(%rax)
-	movq	%r15, VCPU_R15(%rax)
 	movq	%rax, %rdi
 	movq	VCPU_SVM_HOST_VMCB_PA(%rdi), %rax
 	vmload	%rax
@@ -77,6 +71,17 @@ enter:	/* RDI is the vCPU */
 	movq	(%rsp), %rdi
 	testb	%al, %al
 	jne	enter
+
+	movq	%rbx, VCPU_RBX(%rdi)
+	movq	%rbp, VCPU_RBP(%rdi)
+	movq	%r12, VCPU_R12(%rdi)
+	movq	%r13, VCPU_R13(%rdi)
+	movq	%r14, VCPU_R14(%rdi)
+	movq	%r15, VCPU_R15(%rdi)
+	call	vm_handle_exit
+	movq	(%rsp), %rdi
+	testb	%al, %al
+	jne	enter_all
 
 	popq	%rdi
 	popq	%r15

@@ -4,6 +4,7 @@
 
 #include "include/panic.h"
 #include "vmm/post_mortem.h"
+#include "vmm/serve.h"
 #include "vmm/x86_64/emulate.h"
 
 /* What was being delivered: AMD APM vol. 2 "EXITINTINFO". INT3 and INTO have the type of an exception. */
@@ -42,7 +43,6 @@ static void decode_fault(struct vcpu *vcpu, struct vmcb *vmcb, struct vm_exit *e
 
 	if (info & PF_RESERVED)
 		nested_entry_malformed(vcpu, GPA(vmcb->exitinfo2));
-	exit->kind = VM_EXIT_FAULT;
 	exit->fault = (struct npt_fault){
 		.gpa = GPA(vmcb->exitinfo2),
 		.access = info & PF_WRITE ? NPT_W : info & PF_FETCH ? NPT_X : NPT_R,
@@ -53,11 +53,11 @@ static void decode_fault(struct vcpu *vcpu, struct vmcb *vmcb, struct vm_exit *e
 		reinject(vmcb);
 }
 
-static void decode_hypercall(const struct vcpu *vcpu, const struct vmcb *vmcb, struct vm_exit *exit)
+static void decode_hypercall(const struct vcpu *vcpu, struct vmcb *vmcb, struct vm_exit *exit)
 {
 	const uint64_t *gpr = vcpu->arch.gpr;
 
-	exit->kind = VM_EXIT_HYPERCALL;
+	svm_advance(vmcb, 3);
 	exit->hypercall.number = vmcb->rax;
 	exit->hypercall.arg[0] = gpr[RDI];
 	exit->hypercall.arg[1] = gpr[RSI];
@@ -84,26 +84,37 @@ static void decode_io(const struct vmcb *vmcb, struct vm_exit *exit)
 	};
 }
 
-void svm_decode(struct vcpu *vcpu, struct vm_exit *exit)
+static void finish_hypercall(struct vcpu *vcpu, uint64_t result)
 {
+	vcpu->arch.svm.vmcb->rax = result;
+}
+
+bool svm_exit(struct vcpu *vcpu)
+{
+	struct vm_exit *exit = vm_new_exit(vcpu);
 	struct vmcb *vmcb = vcpu->arch.svm.vmcb;
 
 	vmcb->tlb_control = TLB_CONTROL_NONE;
 	vmcb->event_inj = 0;
 	exit->reason = vmcb->exitcode;
 	exit->pc = vmcb->rip;
+	if (vmcb->exitcode == VMEXIT_NPF) {
+		decode_fault(vcpu, vmcb, exit);
+		return vm_serve_fault(vcpu, exit);
+	}
+	/* The guest's user programs must not speak for its kernel: those get #UD. */
+	if (vmcb->exitcode == VMEXIT_VMMCALL && vmcb->cpl == 0) {
+		decode_hypercall(vcpu, vmcb, exit);
+		return vm_serve_hypercall(vcpu, exit, finish_hypercall);
+	}
+	return vm_leave_exit(exit);
+}
+
+void svm_decode(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	struct vmcb *vmcb = vcpu->arch.svm.vmcb;
 
 	switch (vmcb->exitcode) {
-	case VMEXIT_NPF:
-		decode_fault(vcpu, vmcb, exit);
-		break;
-	case VMEXIT_VMMCALL:
-		/* The guest's user programs must not speak for its kernel: those get #UD. */
-		if (vmcb->cpl == 0)
-			decode_hypercall(vcpu, vmcb, exit);
-		else
-			exit->kind = VM_EXIT_ARCH;
-		break;
 	case VMEXIT_IOIO:
 		decode_io(vmcb, exit);
 		break;
@@ -121,14 +132,6 @@ void svm_decode(struct vcpu *vcpu, struct vm_exit *exit)
 	default:
 		exit->kind = VM_EXIT_ARCH;
 	}
-}
-
-bool svm_exit(struct vcpu *vcpu)
-{
-	struct vm_exit *exit = vm_new_exit(vcpu);
-
-	svm_decode(vcpu, exit);
-	return vm_handle_exit(vcpu, exit);
 }
 
 void svm_inject(struct vmcb *vmcb, enum vector vector)
@@ -239,8 +242,5 @@ void svm_finish_io(struct vcpu *vcpu, const struct vm_exit *exit)
 
 void svm_finish_hypercall(struct vcpu *vcpu, uint64_t result)
 {
-	struct vmcb *vmcb = vcpu->arch.svm.vmcb;
-
-	vmcb->rax = result;
-	svm_advance(vmcb, 3);
+	finish_hypercall(vcpu, result);
 }

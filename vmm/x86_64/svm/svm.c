@@ -278,6 +278,7 @@ const struct virt_ops svm_ops = {
 	.load = svm_load,
 	.reset = svm_reset,
 	.run = svm_run,
+	.decode = svm_decode,
 	.handle_exit = svm_handle_exit,
 	.finish_io = svm_finish_io,
 	.finish_hypercall = svm_finish_hypercall,

@@ -12,12 +12,11 @@
 	.text
 
 /*
- * void vmx_run(struct vcpu *vcpu): run the guest; vmx_exit says of each exit whether to go on. The guest's registers are
- * in the vCPU by then, so what it does with ours needs no saving.
+ * void vmx_run(struct vcpu *vcpu): run the guest. What a function may change of the general registers is put in the vCPU at
+ * each exit; the others stay where they are, until vmx_exit returns false and vm_handle_exit is to see all.
  *
  * The stack from RSP up: the vCPU; what the caller's are.
  */
-
 	.globl	vmx_run
 	.hidden	vmx_run
 	.type	vmx_run, @function
@@ -36,31 +35,33 @@ vmx_run:
 	movl	$VMCS_HOST_RSP, %eax
 	vmwrite	%rsp, %rax
 
-enter:	/* RDI is the vCPU */
-	cmpb	$0, VCPU_VMX_LAUNCHED(%rdi)	/* for the jump below: MOV leaves the flags alone */
+enter_all: /* RDI is the vCPU */
+	movq	VCPU_RBX(%rdi), %rbx
+	movq	VCPU_RBP(%rdi), %rbp
+	movq	VCPU_R12(%rdi), %r12
+	movq	VCPU_R13(%rdi), %r13
+	movq	VCPU_R14(%rdi), %r14
+	movq	VCPU_R15(%rdi), %r15
+	cmpb	$0, VCPU_VMX_LAUNCHED(%rdi)
+	je	launch
+enter:
 	movq	VCPU_RAX(%rdi), %rax
 	movq	VCPU_RCX(%rdi), %rcx
 	movq	VCPU_RDX(%rdi), %rdx
-	movq	VCPU_RBX(%rdi), %rbx
-	movq	VCPU_RBP(%rdi), %rbp
 	movq	VCPU_RSI(%rdi), %rsi
 	movq	VCPU_R8(%rdi), %r8
 	movq	VCPU_R9(%rdi), %r9
 	movq	VCPU_R10(%rdi), %r10
 	movq	VCPU_R11(%rdi), %r11
-	movq	VCPU_R12(%rdi), %r12
-	movq	VCPU_R13(%rdi), %r13
-	movq	VCPU_R14(%rdi), %r14
-	movq	VCPU_R15(%rdi), %r15
 	movq	VCPU_RDI(%rdi), %rdi
-	je	launch
 	vmresume
 
 	/* VMfail: the host's state is as before, the general registers are the guest's. */
 not_entered:
 	movq	(%rsp), %rdi
 	call	vmx_refused
-	jmp	handled
+	movq	(%rsp), %rdi
+	jmp	handle
 
 	/* HOST_RIP: the stack is as at the entry, all general registers but RSP are the guest's. */
 	.globl	vmx_exit_point
@@ -71,24 +72,29 @@ vmx_exit_point:
 	movq	%rax, VCPU_RAX(%rdi)
 	movq	%rcx, VCPU_RCX(%rdi)
 	movq	%rdx, VCPU_RDX(%rdi)
-	movq	%rbx, VCPU_RBX(%rdi)
-	movq	%rbp, VCPU_RBP(%rdi)
 	movq	%rsi, VCPU_RSI(%rdi)
 	movq	%r8, VCPU_R8(%rdi)
 	movq	%r9, VCPU_R9(%rdi)
 	movq	%r10, VCPU_R10(%rdi)
 	movq	%r11, VCPU_R11(%rdi)
+	popq	VCPU_RDI(%rdi)
+
+	call	vmx_exit
+	movq	(%rsp), %rdi
+	testb	%al, %al
+	jne	enter
+
+handle:
+	movq	%rbx, VCPU_RBX(%rdi)
+	movq	%rbp, VCPU_RBP(%rdi)
 	movq	%r12, VCPU_R12(%rdi)
 	movq	%r13, VCPU_R13(%rdi)
 	movq	%r14, VCPU_R14(%rdi)
 	movq	%r15, VCPU_R15(%rdi)
-	popq	VCPU_RDI(%rdi)
-
-	call	vmx_exit
-handled:
+	call	vm_handle_exit
 	movq	(%rsp), %rdi
 	testb	%al, %al
-	jne	enter
+	jne	enter_all
 
 	popq	%rdi
 	popq	%r15
@@ -101,10 +107,16 @@ handled:
 
 	/* A first entry. */
 launch:
-	pushq	%rax
-	movq	8(%rsp), %rax
-	movb	$1, VCPU_VMX_LAUNCHED(%rax)
-	popq	%rax
+	movb	$1, VCPU_VMX_LAUNCHED(%rdi)
+	movq	VCPU_RAX(%rdi), %rax
+	movq	VCPU_RCX(%rdi), %rcx
+	movq	VCPU_RDX(%rdi), %rdx
+	movq	VCPU_RSI(%rdi), %rsi
+	movq	VCPU_R8(%rdi), %r8
+	movq	VCPU_R9(%rdi), %r9
+	movq	VCPU_R10(%rdi), %r10
+	movq	VCPU_R11(%rdi), %r11
+	movq	VCPU_RDI(%rdi), %rdi
 	vmlaunch
 	jmp	not_entered
 	.size	vmx_run, . - vmx_run

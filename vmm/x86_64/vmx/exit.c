@@ -2,6 +2,7 @@
 /* VMX: an exit decoded. Intel SDM vol. 3 "VM Exits". */
 #include "include/panic.h"
 #include "vmm/post_mortem.h"
+#include "vmm/serve.h"
 #include "vmm/x86_64/emulate.h"
 #include "vmm/x86_64/vmx/vmx.h"
 
@@ -23,7 +24,6 @@ static void decode_fault(struct vm_exit *exit)
 	uint64_t info = vmread(EXIT_QUALIFICATION);
 	uint64_t vectoring = vmread(IDT_VECTORING_INFO);
 
-	exit->kind = VM_EXIT_FAULT;
 	/* The low bits of `info` are those of enum npt_prot, and of the entry's permissions three bits up. */
 	exit->fault = (struct npt_fault){
 		.gpa = GPA(vmread(GUEST_PHYSICAL_ADDRESS)),
@@ -38,12 +38,7 @@ _Static_assert(EPTV_READ == NPT_R && EPTV_WRITE == NPT_W && EPTV_FETCH == NPT_X,
 
 static void decode_hypercall(const uint64_t *gpr, struct vm_exit *exit)
 {
-	/* The guest's user programs must not speak for its kernel: those get #UD. CPL is SS's DPL, always. */
-	if (AR_DPL(vmread(GUEST_SS_ACCESS_RIGHTS)) != 0) {
-		exit->kind = VM_EXIT_ARCH;
-		return;
-	}
-	exit->kind = VM_EXIT_HYPERCALL;
+	vmwrite(GUEST_RIP, exit->pc + vmread(EXIT_INSTRUCTION_LENGTH));
 	exit->hypercall.number = gpr[RAX];
 	exit->hypercall.arg[0] = gpr[RDI];
 	exit->hypercall.arg[1] = gpr[RSI];
@@ -78,28 +73,41 @@ static _Noreturn __attribute__((cold, noinline)) void nested_entry_malformed(str
 	panic("vmx: EPT misconfiguration at gpa %#lx", gpa.raw);
 }
 
-bool vmx_refused(struct vcpu *vcpu)
+void vmx_refused(struct vcpu *vcpu)
 {
 	struct vm_exit *exit = vm_new_exit(vcpu);
 
 	exit->kind = VM_EXIT_REFUSED;
 	exit->reason = VMX_NOT_ENTERED;
 	exit->pc = vmread(GUEST_RIP);
-	return vm_handle_exit(vcpu, exit);
+}
+
+static void finish_hypercall(struct vcpu *vcpu, uint64_t result)
+{
+	vcpu->arch.gpr[RAX] = result;
+}
+
+bool vmx_exit(struct vcpu *vcpu)
+{
+	struct vm_exit *exit = vm_new_exit(vcpu);
+
+	exit->reason = vmread(EXIT_REASON);
+	exit->pc = vmread(GUEST_RIP);
+	if (exit->reason == EXIT_EPT_VIOLATION) {
+		decode_fault(exit);
+		return vm_serve_fault(vcpu, exit);
+	}
+	/* The guest's user programs must not speak for its kernel: those get #UD. CPL is SS's DPL, always. */
+	if (exit->reason == EXIT_VMCALL && AR_DPL(vmread(GUEST_SS_ACCESS_RIGHTS)) == 0) {
+		decode_hypercall(vcpu->arch.gpr, exit);
+		return vm_serve_hypercall(vcpu, exit, finish_hypercall);
+	}
+	return vm_leave_exit(exit);
 }
 
 void vmx_decode(struct vcpu *vcpu, struct vm_exit *exit)
 {
-	exit->reason = vmread(EXIT_REASON);
-	exit->pc = vmread(GUEST_RIP);
-
 	switch (exit->reason) {
-	case EXIT_EPT_VIOLATION:
-		decode_fault(exit);
-		break;
-	case EXIT_VMCALL:
-		decode_hypercall(vcpu->arch.gpr, exit);
-		break;
 	case EXIT_IO:
 		decode_io(vcpu->arch.gpr, exit);
 		break;
@@ -117,14 +125,6 @@ void vmx_decode(struct vcpu *vcpu, struct vm_exit *exit)
 	}
 }
 
-bool vmx_exit(struct vcpu *vcpu)
-{
-	struct vm_exit *exit = vm_new_exit(vcpu);
-
-	vmx_decode(vcpu, exit);
-	return vm_handle_exit(vcpu, exit);
-}
-
 void vmx_finish_io(struct vcpu *vcpu, const struct vm_exit *exit)
 {
 	if (!exit->io.write)
@@ -134,6 +134,5 @@ void vmx_finish_io(struct vcpu *vcpu, const struct vm_exit *exit)
 
 void vmx_finish_hypercall(struct vcpu *vcpu, uint64_t result)
 {
-	vcpu->arch.gpr[RAX] = result;
-	vmx_advance();
+	finish_hypercall(vcpu, result);
 }

@@ -57,7 +57,6 @@ enum err vmx_vm_fork(struct vm *child, const struct vm *parent)
 {
 	hpa_t parents = vmx_current;
 	struct guest_values values;
-	uint64_t length = vmread(EXIT_INSTRUCTION_LENGTH);
 	enum err err = vmx_vm_init(child);
 
 	if (err != ERR_OK)
@@ -72,7 +71,6 @@ enum err vmx_vm_fork(struct vm *child, const struct vm *parent)
 	vmx_write_controls(child, vmx_eptp(&child->as.npt));
 	vmx_write_host_state();
 	write_guest(&values);
-	vmwrite(GUEST_RIP, vmread(GUEST_RIP) + length);
 	vmx_load_vmcs(parents);
 	return ERR_OK;
 }

@@ -260,6 +260,7 @@ const struct virt_ops vmx_ops = {
 	.load = vmx_load_kept,
 	.reset = vmx_reset,
 	.run = vmx_run,
+	.decode = vmx_decode,
 	.handle_exit = vmx_handle_exit,
 	.finish_io = vmx_finish_io,
 	.finish_hypercall = vmx_finish_hypercall,
