@@ -102,9 +102,11 @@ static void discarded_blocks_are_remembered_until_the_next_vm(void **state)
 	for (unsigned block = 0; block < blocks_get()->count; block++)
 		CHECK(!block_was_discarded(block), "block %u", block);
 	blocks_discarded(GPA(MIB(4) + KIB(4)), MIB(2));
+	blocks_discarded(GPA(MIB(20)), MIB(2));
 	blocks_discarded(GPA(GIB(5) - KIB(4)), KIB(4));
 	for (unsigned block = 0; block < blocks_get()->count; block++)
-		CHECK_EQ(block_was_discarded(block), block == 2 || block == 3 || block + 1 == blocks_get()->count);
+		CHECK_EQ(block_was_discarded(block),
+			 block == 2 || block == 3 || block == 10 || block + 1 == blocks_get()->count);
 	blocks_start(vm);
 	CHECK(!block_was_discarded(2), "still");
 }

@@ -113,6 +113,7 @@ static void defaults_hold_where_nothing_is_said(void **state)
 		CHECK_EQ(options.policy, ALLOC_LAZY_4K);
 		CHECK(!options.software_tracking, "tracking");
 		CHECK(!options.trace, "trace");
+		CHECK(!options.no_serial && !options.progress, "serial, progress");
 	}
 }
 
@@ -125,6 +126,8 @@ static void all_keys_are_read(void **state)
 			   "  ram   = 64M\n"
 			   "policy= populate#at once\n"
 			   "tracking\t= software\n"
+			   "serial = none\n"
+			   "progress = on\n"
 			   "trace =on"; /* and no end of line */
 	struct vm_options options;
 	char why[128];
@@ -137,6 +140,9 @@ static void all_keys_are_read(void **state)
 	CHECK_EQ(options.policy, ALLOC_POPULATE);
 	CHECK(options.software_tracking, "tracking");
 	CHECK(options.trace, "trace");
+	CHECK(options.no_serial && options.progress, "serial, progress");
+	CHECK_ERR(parse(&options, "serial = auto\nprogress = off", 28, why, sizeof(why)), ERR_OK);
+	CHECK(!options.no_serial && !options.progress, "the other values of serial, progress");
 	CHECK_ERR(parse(&options, "trace = off\npolicy = 4k", 23, why, sizeof(why)), ERR_OK);
 	CHECK(!options.trace && options.policy == ALLOC_LAZY_4K, "the other values");
 	CHECK_ERR(parse(&options, "tracking = hardware", 19, why, sizeof(why)), ERR_OK);
@@ -190,6 +196,8 @@ static const struct refused refused[] = {
 	{ "policy = 4K", "policy" },
 	{ "trace = yes", "trace" },
 	{ "trace = ONN", "trace" },
+	{ "serial = com2", "serial" },
+	{ "progress = maybe", "progress" },
 	{ "Ram = 64M", "Ram" },
 	{ "ram\xff = 64M", ":1:" },
 	{ "demo = he\x1bllo", ":1:" },

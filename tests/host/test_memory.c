@@ -239,6 +239,36 @@ static void test_no_room_for_records(void **state)
 	assert_int_equal(memory_init(&map), ERR_NO_MEMORY);
 }
 
+/* Memory that the firmware's map has is shown through the caches, a device's is not; and nobody else is given it. */
+static void test_a_screen_is_mapped_as_what_it_lies_in(void **state)
+{
+	const hpa_t bar = HPA(UINT64_C(0x8000000000)), pixels = HPA(RAM_START + MIB(40));
+	struct firmware_map map = the_map();
+	struct host_map own, firmware_map;
+	struct npt_leaf leaf;
+	uint64_t before;
+
+	(void)state;
+	assert_int_equal(memory_init(&map), ERR_OK);
+	before = frame_get_stats().total;
+	assert_int_equal(memory_exclude(pixels, MIB(1)), ERR_OK);
+	assert_int_equal(memory_init(&map), ERR_OK);
+	assert_int_equal(frame_get_stats().total, before - MIB(1));
+	assert_int_equal(memory_make_map(&own, &map, &image), ERR_OK);
+	assert_int_equal(memory_make_firmware_map(&firmware_map, &map), ERR_OK);
+	assert_int_equal(npt_query(&own.npt, GPA(pixels.raw), &leaf), ERR_NOT_FOUND);
+	assert_int_equal(npt_query(&firmware_map.npt, GPA(pixels.raw), &leaf), ERR_NOT_FOUND);
+	assert_int_equal(memory_add_screen(&own, &map, pixels, MIB(1)), ERR_OK);
+	assert_int_equal(memory_add_screen(&firmware_map, &map, pixels, MIB(1)), ERR_OK);
+	assert_int_equal(npt_query(&own.npt, GPA(pixels.raw + MIB(1) - 1), &leaf), ERR_OK);
+	assert_int_equal(leaf.attr.prot, NPT_RW);
+	assert_int_equal(leaf.attr.memtype, NPT_WB);
+	assert_int_equal(memory_add_screen(&own, &map, bar, MIB(4)), ERR_OK);
+	check_device(&own, bar.raw);
+	check_device(&own, bar.raw + MIB(4) - PAGE_SIZE);
+	assert_int_equal(memory_add_screen(&own, &map, HPA(BIT(60)), MIB(4)), ERR_RANGE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -248,6 +278,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_firmware_map_lets_the_firmware_run, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_device_registers_are_uncached, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_no_room_for_records, set_up, tear_down),
+		/* The last one: what is excluded stays so. */
+		cmocka_unit_test_setup_teardown(test_a_screen_is_mapped_as_what_it_lies_in, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests_name("memory", tests, NULL, NULL);

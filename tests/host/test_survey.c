@@ -55,6 +55,26 @@ static void each_kind_is_told_apart(void **state)
 	expect(s, 0, MIB(2), (struct told){ 0 });
 }
 
+static void no_more_leaves_are_looked_at_than_asked_for(void **state)
+{
+	struct space *s = *state;
+	struct addr_space_survey survey = { 0 };
+	unsigned leaves = 5;
+
+	CHECK_ERR(space_alloc(s, 0, MIB(2), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	for (unsigned page = 0; page < 20; page++)
+		CHECK_EQ(space_fault(s, page * 2 * PAGE_SIZE, NPT_W), FAULT_HANDLED);
+	CHECK_ERR(addr_space_survey(&s->as, GPA(0), MIB(2), &leaves, &survey), ERR_OK);
+	CHECK_EQ(leaves, 0);
+	CHECK_EQ(survey.pages, 5 * PAGE_SIZE);
+	CHECK_EQ(survey.next.raw, 9 * PAGE_SIZE);
+	leaves = 100;
+	CHECK_ERR(addr_space_survey(&s->as, survey.next, MIB(2) - survey.next.raw, &leaves, &survey), ERR_OK);
+	CHECK_EQ(leaves, 85);
+	CHECK_EQ(survey.pages, 20 * PAGE_SIZE);
+	CHECK_EQ(survey.next.raw, MIB(2));
+}
+
 static void what_a_fork_left_is_shared(void **state)
 {
 	struct space *s = *state, *child;
@@ -90,6 +110,7 @@ int main(void)
 {
 	static const struct format_test tests[] = {
 		{ "each_kind_is_told_apart", each_kind_is_told_apart },
+		{ "no_more_leaves_are_looked_at_than_asked_for", no_more_leaves_are_looked_at_than_asked_for },
 		{ "what_a_fork_left_is_shared", what_a_fork_left_is_shared },
 		{ "refused_surveys_count_nothing", refused_surveys_count_nothing },
 	};
