@@ -23,7 +23,6 @@ POLL_SECONDS = 0.3
 NEAR_POLLS = 100
 # Where the machines' CPUs begin: a PC; a RISC-V machine of QEMU's, and its AArch64 ones.
 RESET = (0xfff0, 0x1000, 0)
-EXIT_KINDS = ("fault", "io", "hypercall", "halt", "arch", "crash", "refused")
 
 
 # --- Memory ------------------------------------------------------------------------------------------------------------
@@ -222,6 +221,54 @@ def area_lines(vm: gdb.Value) -> list[str]:
     return lines or ["no areas"]
 
 
+def enumerator(type_name: str, prefix: str, number: int) -> str:
+    """The name that an enum has for a number, as reports have it."""
+    return str(gdb.Value(number).cast(gdb.lookup_type(f"enum {type_name}"))).removeprefix(prefix).lower()
+
+
+def reason_name(reason: int) -> str:
+    """By the ISA's own tables of names: vmm/<isa>/."""
+    if gdb.lookup_global_symbol("esr_class_name"):
+        table, index = "esr_class_name::names", reason >> 26 & 63
+    elif gdb.lookup_global_symbol("cause_name"):
+        table, index = "cause_name::names", reason
+    elif value("virt->name").string() == "svm":
+        table, index = "exit_names", reason
+    else:
+        table, index = "reason_names", reason & 0xffff
+    try:
+        return gdb.parse_and_eval(table)[index].string()
+    except (gdb.error, gdb.MemoryError):
+        return "of the machine"
+
+
+def exit_text(entry: gdb.Value) -> str:
+    kind = enumerator("vm_exit_kind", "VM_EXIT_", int(entry["kind"]))
+    if kind == "fault":
+        fault = entry["fault"]
+        return (f"{pte.prot_text(int(fault['access']))} fault at {int(fault['gpa']['raw']):#x}"
+                f"{' by a page walk' if fault['on_guest_walk'] else ''}, "
+                + enumerator("fault_outcome", "FAULT_", int(entry["outcome"])))
+    if kind == "io":
+        io = entry["io"]
+        return (f"{'port I/O' if int(io['space']) == 0 else 'MMIO'}, {'write' if io['write'] else 'read'} of "
+                f"{int(io['size'])} at {int(io['addr']):#x}, value {int(io['value']):#x}")
+    if kind == "hypercall":
+        call = entry["hypercall"]
+        arguments = [f"{int(call['arg'][i]):#x}" for i in range(4)]
+        return (f"hypercall {enumerator('hypercall_number', 'HYPERCALL_', int(call['number']))}"
+                f"({', '.join(arguments[:3])}) = {arguments[3]}")
+    return f"{kind}: {reason_name(int(entry['reason']))} ({int(entry['reason']):#x})"
+
+
+def exit_lines(vm: gdb.Value, wanted: int) -> list[str]:
+    total, ring = int(vm["exits"]["total"]), vm["vcpu"]["ring"]
+    size = ring.type.range()[1] + 1
+    first = max(total - min(wanted, size) + 1, 1)
+    return [f"{number:8} pc {int(entry['pc']):#x} {exit_text(entry)}"
+            for number in range(first, total + 1) for entry in [ring[(number - 1) % size]]] or ["no exits yet"]
+
+
 # --- Commands ----------------------------------------------------------------------------------------------------------
 
 
@@ -335,5 +382,19 @@ The areas of the VM that runs: what its guest-physical memory is promised to be.
             print("\n".join(area_lines(the_vm())))
 
 
-for command in (Nestling, Attach, Pte, Walk, Areas):
+class Exits(gdb.Command):
+    """nestling exits [N]
+
+The last N exits of the VM that runs, the newest at the end; without N, all that are kept."""
+
+    def __init__(self) -> None:
+        super().__init__("nestling exits", gdb.COMMAND_DATA)
+
+    def invoke(self, argument: str, _: bool) -> None:
+        wanted = number(argument) if argument else 1 << 63
+        with Physical():
+            print("\n".join(exit_lines(the_vm(), wanted)))
+
+
+for command in (Nestling, Attach, Pte, Walk, Areas, Exits):
     command()
