@@ -103,7 +103,8 @@ start_qemu() {
     read -ra more <<<"${NESTLING_QEMU_ARGS:-}"
     if [[ $gdb == on ]]; then
         local -i port=1234
-        while (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do port+=1; done
+        # Another one's QEMU may not have come as far as to listen: what it will is locked until it ends.
+        while exec 7>"$root/build/.gdb.$port.lock"; ! flock -n 7 || (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do port+=1; done
         more+=(-S -gdb "tcp:127.0.0.1:$port")
         command -v gdb-multiarch >/dev/null ||
             say "gdb-multiarch is not here: it is in the package of that name, and tools/setup gdb installs it"

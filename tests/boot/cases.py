@@ -5,6 +5,7 @@ import re
 import subprocess
 from pathlib import Path
 
+import debug
 import elf
 import flashing
 import machines
@@ -395,5 +396,6 @@ def all_cases() -> list[Case]:
     ]
     cases = checks + usage() + demos() + sizes() + guests() + documented() + files() + linux_images() + configs()
     cases += machines.machines() + memory.memory() + report.report() + flashing.flashing() + newcomer.newcomer() + screen.screen()
+    cases += debug.debug()
     # The slow emulators first, so that the quick cases fill the end.
     return sorted(cases, key=lambda c: not c.name.startswith(("vmx/", "pi3/")))
