@@ -258,6 +258,18 @@ static void note_hypercall(const struct hypercall *call)
 		mark_range(call->arg[0], call->arg[1]);
 }
 
+static void draw_frame(const struct framebuffer_part *canvas)
+{
+	memset(&picture, 0, sizeof(picture));
+	memset(picture.drawn, NO_LOOK, sizeof(picture.drawn));
+	framebuffer_fill(*canvas, FRAMEBUFFER_BLACK);
+	lay_out(canvas, blocks_get()->count);
+	draw_title();
+	draw_legend();
+	for (unsigned block = 0; block < blocks_get()->count; block++)
+		draw_cell(block, LOOK_NOTHING);
+}
+
 void picture_start(struct vm *vm)
 {
 	struct framebuffer_part canvas;
@@ -265,14 +277,10 @@ void picture_start(struct vm *vm)
 	blocks_start(vm);
 	if (!framebuffer_canvas(&canvas))
 		return;
-	memset(&picture, 0, sizeof(picture));
-	memset(picture.drawn, NO_LOOK, sizeof(picture.drawn));
-	framebuffer_fill(canvas, FRAMEBUFFER_BLACK);
-	lay_out(&canvas, blocks_get()->count);
-	draw_title();
-	draw_legend();
-	for (unsigned block = 0; block < blocks_get()->count; block++)
-		draw_cell(block, LOOK_NOTHING);
+	/* A fork has as much memory as the first VM: only cells that differ are drawn. */
+	if (vm->number == 0)
+		draw_frame(&canvas);
+	picture.surveying = false;
 	mark_all_stale();
 	redraw(REDRAW_LEAVES);
 	draw_counters();
