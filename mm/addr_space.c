@@ -318,6 +318,7 @@ static void remove_areas(struct addr_space *as, uint64_t start, uint64_t end)
 		area_remove(&as->areas, area);
 	}
 	removal_finish(&removal);
+	reservation_drop(as);
 }
 
 enum err addr_space_unmap(struct addr_space *as, gpa_t gpa, uint64_t size)
@@ -489,6 +490,7 @@ static void discard_range(struct addr_space *as, uint64_t start, uint64_t end)
 	removal_init(&removal, as);
 	remove_leaves(&removal, start, end, true);
 	removal_finish(&removal);
+	reservation_drop(as);
 	as->stats.discarded += before - as->stats.resident - as->stats.shared;
 }
 

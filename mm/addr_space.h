@@ -84,6 +84,13 @@ typedef unsigned (*addr_space_flush)(struct addr_space *as, gpa_t gpa, uint64_t 
  */
 typedef void (*addr_space_sync)(void *bytes, uint64_t size);
 
+/* A block of frames of which 64 KiB pieces are handed out: see mm/reservation.c. */
+struct reservation {
+	uint64_t block; /* gpa */
+	hpa_t memory;   /* raw 0: there is none */
+	uint32_t given; /* a bit a piece */
+};
+
 /* More fresh pages than any one instruction can need before it completes. */
 #define ADDR_SPACE_RECENT 16
 
@@ -98,6 +105,7 @@ struct addr_space {
 	uint64_t record;      /* frame_record(id) */
 	hpa_t reserve;        /* a frame kept for the table that taking memory back may need; raw 0: in use */
 	bool reclaiming;      /* the reserve may be used */
+	struct reservation reservation;
 	bool zero_synced[2];  /* sync has seen the zero blocks of 4 KiB and 2 MiB */
 	uint64_t hand;        /* gpa where taking memory back goes on */
 	/* Pages that the last faults gave, a ring by their number: not to be taken back before they are used. */

@@ -58,6 +58,7 @@ enum err addr_space_fork(struct addr_space *parent, struct addr_space *child)
 		return err;
 	child->sync = parent->sync;
 	spin_lock(&parent->lock);
+	reservation_drop(parent);
 	err = fork_areas(parent, child);
 	spin_unlock(&parent->lock);
 	if (err != ERR_OK) {

@@ -15,6 +15,7 @@ struct block {
 	uint64_t start;
 	uint64_t memory[BLOCK_PAGES / 64]; /* a bit a page */
 	unsigned own;                      /* how many of them do not share it */
+	uint64_t placed[BLOCK_PAGES / 64]; /* whose memory is where the reservation has it for them */
 	bool whole_leaf;                   /* it is one leaf already */
 };
 
@@ -28,9 +29,21 @@ static bool has_memory(const struct block *block, unsigned page)
 	return block->memory[page / 64] >> (page % 64) & 1;
 }
 
+static bool is_placed(const struct block *block, unsigned page)
+{
+	return block->placed[page / 64] >> (page % 64) & 1;
+}
+
+/* In walking over a block. */
+struct look {
+	struct block *block;
+	hpa_t reserved; /* for the block; raw 0: nothing is */
+};
+
 static bool look_at(const struct npt_leaf *leaf, void *context)
 {
-	struct block *block = context;
+	const struct look *look = context;
+	struct block *block = look->block;
 	unsigned page = page_in(block, leaf->gpa.raw);
 
 	if (leaf->level > 0) {
@@ -41,6 +54,8 @@ static bool look_at(const struct npt_leaf *leaf, void *context)
 		block->memory[page / 64] |= BIT(page % 64);
 		block->own += !leaf->attr.shared;
 	}
+	if (look->reserved.raw != 0 && leaf->hpa.raw == look->reserved.raw + page * PAGE_SIZE && !leaf->attr.shared)
+		block->placed[page / 64] |= BIT(page % 64);
 	return true;
 }
 
@@ -50,7 +65,23 @@ struct promotion {
 	struct removal removal;
 	struct block *block;
 	hpa_t to;
+	bool in_place;   /* at `to` is what was reserved, and the pages that are placed */
+	uint64_t stayed; /* bytes */
 };
+
+/* Can the block be where its memory is reserved? What was handed out of that must still be here. */
+static bool fits_reservation(const struct addr_space *as, const struct block *block)
+{
+	const unsigned pages = RESERVATION_PIECE / PAGE_SIZE, pieces = BLOCK_PAGES / pages;
+	const uint64_t all = BITS(pages - 1, 0);
+
+	if (as->reservation.memory.raw == 0 || as->reservation.block != block->start)
+		return false;
+	for (unsigned i = 0; i < pieces; i++)
+		if ((as->reservation.given >> i & 1) && (block->placed[i * pages / 64] >> (i * pages % 64) & all) != all)
+			return false;
+	return true;
+}
 
 static bool move_page(const struct npt_leaf *leaf, void *context)
 {
@@ -58,6 +89,10 @@ static bool move_page(const struct npt_leaf *leaf, void *context)
 	unsigned page = page_in(promotion->block, leaf->gpa.raw);
 	struct addr_space *as = promotion->removal.as;
 
+	if (promotion->in_place && is_placed(promotion->block, page)) {
+		promotion->stayed += PAGE_SIZE;
+		return true;
+	}
 	if (has_memory(promotion->block, page)) {
 		sync_memory(as, leaf->hpa, PAGE_SIZE);
 		memcpy(frame_ptr(HPA(promotion->to.raw + page * PAGE_SIZE)), frame_ptr(leaf->hpa), PAGE_SIZE);
@@ -68,29 +103,38 @@ static bool move_page(const struct npt_leaf *leaf, void *context)
 
 static void zero_holes(const struct block *block, hpa_t to)
 {
-	for (unsigned page = 0; page < BLOCK_PAGES; page++)
-		if (!has_memory(block, page))
-			arch_zero_pages(frame_ptr(HPA(to.raw + page * PAGE_SIZE)), PAGE_SIZE);
+	for (unsigned page = 0, pages; page < BLOCK_PAGES; page += pages) {
+		bool none = page % 64 == 0 && block->memory[page / 64] == 0;
+
+		pages = none ? 64 : 1;
+		if (none || !has_memory(block, page))
+			arch_zero_pages(frame_ptr(HPA(to.raw + page * PAGE_SIZE)), pages * PAGE_SIZE);
+	}
 }
 
 /* If there is no contiguous memory, or anything is odd, all stays as it is. */
 static void promote(struct addr_space *as, const struct area *area, struct block *block)
 {
-	struct promotion promotion = { .block = block };
+	struct promotion promotion = { .block = block, .in_place = fits_reservation(as, block) };
 
-	if (frame_alloc_for(level_order(BLOCK_LEVEL), as->id, &promotion.to) != ERR_OK)
+	if (promotion.in_place)
+		promotion.to = as->reservation.memory;
+	else if (frame_alloc_for(level_order(BLOCK_LEVEL), as->id, &promotion.to) != ERR_OK)
 		return;
 	zero_holes(block, promotion.to);
 	removal_init(&promotion.removal, as);
 	/* The old leaves' memory is not in use any more when move_page sees them. */
 	if (npt_collapse(&as->npt, GPA(block->start), BLOCK_LEVEL, promotion.to, area->attr, move_page, &promotion) !=
 	    ERR_OK) {
-		frame_free(promotion.to, level_order(BLOCK_LEVEL));
+		if (!promotion.in_place)
+			frame_free(promotion.to, level_order(BLOCK_LEVEL));
 		return;
 	}
 	sync_memory(as, promotion.to, BLOCK_SIZE);
 	removal_finish(&promotion.removal);
-	count_resident(as, BLOCK_SIZE);
+	count_resident(as, BLOCK_SIZE - promotion.stayed);
+	if (promotion.in_place)
+		as->reservation = (struct reservation){ 0 }; /* all of it is in use */
 	as->stats.promoted++;
 }
 
@@ -176,11 +220,14 @@ static bool merge_block(struct addr_space *as, uint64_t at)
 void promote_if_dense(struct addr_space *as, const struct area *area, uint64_t gpa, bool was_empty)
 {
 	struct block block = { .start = align_down(gpa, BLOCK_SIZE) };
+	struct look look = { .block = &block };
 	bool going_on;
 
+	if (as->reservation.block == block.start)
+		look.reserved = as->reservation.memory;
 	if (!may_be_due(as, area, gpa, was_empty, &going_on))
 		return;
-	if (npt_walk(&as->npt, GPA(block.start), BLOCK_SIZE, look_at, &block) != ERR_OK || block.whole_leaf)
+	if (npt_walk(&as->npt, GPA(block.start), BLOCK_SIZE, look_at, &look) != ERR_OK || block.whole_leaf)
 		return;
 	if (block.own == BLOCK_PAGES && merge_block(as, block.start))
 		return;

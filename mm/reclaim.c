@@ -188,6 +188,8 @@ bool reclaim(struct addr_space *as)
 {
 	uint64_t before = in_use(as), goal = before > ENOUGH ? before - ENOUGH : 0;
 
+	if (reservation_drop(as))
+		return true;
 	as->reclaiming = true;
 	for (enum pass pass = PASS_COLD; pass <= PASS_ANY && in_use(as) == before; pass++) {
 		reclaim_round(as, pass, goal);

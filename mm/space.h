@@ -7,6 +7,7 @@
  *   fault.c       a guest's faults: which memory, by which policy
  *   window.c      what else a fault brings along
  *   populate.c    memory for a range at once
+ *   reservation.c memory held back for a block in the making
  *   promote.c     blocks that become one large leaf
  *   fork.c        a second space over the same memory
  *   track.c       which pages were accessed, which were written
@@ -102,7 +103,15 @@ void promote_if_dense(struct addr_space *as, const struct area *area, uint64_t g
 /* Put large leaves back where changes of [start, end) have left whole blocks of small ones. */
 void merge_leaves(struct addr_space *as, uint64_t start, uint64_t end);
 
-/* Take back memory that holds nothing but zeros. True if some was. */
+#define RESERVATION_PIECE KIB(64)
+/* The memory held back for the 64 KiB at `start`, whose block is reserved if it is not. Errors: ERR_NO_MEMORY, ERR_EXISTS. */
+MUST_CHECK enum err reservation_take(struct addr_space *as, uint64_t start, hpa_t *memory);
+/* Give back what has not been handed out. True if anything was. */
+bool reservation_drop(struct addr_space *as);
+/* Bytes that are held back. */
+uint64_t reservation_held(const struct addr_space *as);
+
+/* Take back memory that is held back, or that holds nothing but zeros. True if some was. */
 bool reclaim(struct addr_space *as);
 
 #endif

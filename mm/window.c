@@ -28,24 +28,19 @@ static struct window clip(const struct area *area, uint64_t gpa, uint64_t size)
 static void look_into(const struct addr_space *as, struct window *window)
 {
 	const uint64_t *slot = npt_known_slot(&as->npt, GPA(window->start));
-	uint32_t bit = 1;
+	unsigned pages = (unsigned)((window->end - window->start) >> PAGE_SHIFT);
 
 	window->memory = window->zeros = 0;
 	if (!slot)
 		return; /* npt_find has been here, and has come to no table of pages */
-	for (uint64_t at = window->start; at < window->end; at += PAGE_SIZE, bit <<= 1) {
-		if (*slot++ == 0)
+	for (unsigned i = 0; i < pages; i++) {
+		enum backing backing;
+
+		if (slot[i] == 0)
 			continue;
-		switch (backing_at(as, at)) {
-		case BACKING_ZERO:
-			window->zeros |= bit;
-			break;
-		case BACKING_MEMORY:
-			window->memory |= bit;
-			break;
-		case BACKING_NONE:
-			break;
-		}
+		backing = backing_at(as, window->start + i * PAGE_SIZE);
+		window->zeros |= (uint32_t)(backing == BACKING_ZERO) << i;
+		window->memory |= (uint32_t)(backing == BACKING_MEMORY) << i;
 	}
 }
 
@@ -114,6 +109,20 @@ static enum err map_window(struct addr_space *as, const struct area *area, const
 	return ERR_OK;
 }
 
+/* Zeroed memory for a whole window: under `auto` a large one is part of a sequence, which may fill the block. */
+static enum err window_memory(struct addr_space *as, const struct area *area, const struct window *window, unsigned order,
+			      hpa_t *frames)
+{
+	uint64_t size = PAGE_SIZE << order;
+
+	if (area->policy != ALLOC_LAZY_AUTO || size != RESERVATION_PIECE || !block_in_area(as, area, window->start) ||
+	    reservation_take(as, window->start, frames) != ERR_OK)
+		return guest_frame_alloc(as, order, frames);
+	arch_zero_pages(frame_ptr(*frames), size);
+	sync_memory(as, *frames, size);
+	return ERR_OK;
+}
+
 /* A whole window by one block of frames, if nothing in it has memory and there is such a block. */
 static bool fill_at_once(struct addr_space *as, const struct area *area, const struct window *window)
 {
@@ -121,12 +130,16 @@ static bool fill_at_once(struct addr_space *as, const struct area *area, const s
 	unsigned order = (unsigned)__builtin_ctzll(size >> PAGE_SHIFT);
 	hpa_t frames;
 
-	if (window->memory != 0 || size != PAGE_SIZE << order || guest_frame_alloc(as, order, &frames) != ERR_OK)
+	if (window->memory != 0 || size != PAGE_SIZE << order ||
+	    window_memory(as, area, window, order, &frames) != ERR_OK)
 		return false;
 	if (window->zeros != 0)
 		remove_zeros(as, window);
 	if (map_window(as, area, window, frames) != ERR_OK) {
-		frame_free(frames, order);
+		struct frame_chain chain = { 0 };
+
+		(void)frame_chain_add(&chain, frames, size >> PAGE_SHIFT, as->id);
+		frame_chain_free(&chain);
 		return false;
 	}
 	count_resident(as, size);

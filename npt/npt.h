@@ -375,12 +375,13 @@ uint64_t npt_page_entry(const struct npt *npt, struct npt_attr attr);
  */
 static inline void npt_fill_pages(struct npt *npt, gpa_t gpa, uint64_t *slot, uint64_t count, hpa_t hpa, uint64_t entry)
 {
+	const uint64_t step = PAGE_SIZE >> npt->page.shift;
 	uint64_t *const stop = slot + count;
 
 	entry += hpa.raw >> npt->page.shift;
 	do {
 		__atomic_store_n(slot, entry, __ATOMIC_RELEASE);
-		entry += PAGE_SIZE >> npt->page.shift;
+		entry += step;
 	} while (++slot < stop);
 	*npt->known.live[npt_known_index(gpa.raw)] += (uint16_t)count;
 	npt->leaves[0] += count;

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mm/space.h"
+
 static uint64_t ram_load(void *memory, uint64_t hpa)
 {
 	struct space *space = memory;
@@ -289,7 +291,8 @@ void space_check(struct space *space)
 		if (kin->gone)
 			continue;
 		check_one(kin, &census);
-		others += kin->as.npt.table_bytes + area_bytes(kin) + kin->overhead + (kin->as.reserve.raw ? PAGE_SIZE : 0);
+		others += kin->as.npt.table_bytes + area_bytes(kin) + kin->overhead + (kin->as.reserve.raw ? PAGE_SIZE : 0) +
+			  reservation_held(&kin->as);
 		owned += addr_space_get_stats(&kin->as).resident;
 	}
 	free(census.frames);

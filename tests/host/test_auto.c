@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "mm/space.h"
+
 static uint64_t stamp_of(uint64_t gpa)
 {
 	return gpa * 0x9e3779b97f4a7c15 + 1;
@@ -85,6 +87,85 @@ static void a_sequence_over_zeros(void **state)
 		faults += put_stamp(s, MIB(2) + at);
 	expect_sequence(s, faults);
 	CHECK_EQ(space_stats(s).zero_leaves[0] + space_stats(s).zero_leaves[1], 0);
+}
+
+static uint64_t memory_of(struct space *s, uint64_t gpa)
+{
+	hpa_t hpa;
+
+	CHECK_ERR(addr_space_translate(&s->as, GPA(gpa), &hpa), ERR_OK);
+	return hpa.raw;
+}
+
+/* The second block of a sequence is where it stays: its memory was held back for it. What is left over comes back. */
+static void a_sequence_fills_what_is_held_for_it(void **state)
+{
+	struct space *s = *state;
+	uint64_t at, first;
+
+	auto_area(s, MIB(16));
+	for (at = MIB(2); at < MIB(4) + KIB(64); at += PAGE_SIZE)
+		put_stamp(s, at);
+	first = memory_of(s, MIB(4));
+	CHECK_EQ(space_level(s, MIB(4)), 0);
+	CHECK_EQ(reservation_held(&s->as), MIB(2) - KIB(64));
+	for (; at < MIB(4) + KIB(128); at += PAGE_SIZE)
+		put_stamp(s, at);
+	CHECK_EQ(space_level(s, MIB(4)), 1);
+	CHECK_EQ(memory_of(s, MIB(4)), first);
+	CHECK_EQ(reservation_held(&s->as), 0);
+	CHECK_EQ(space_stats(s).resident, MIB(4));
+	space_check(s);
+	for (at = MIB(2); at < MIB(4) + KIB(128); at += PAGE_SIZE)
+		expect_stamp(s, at);
+	/* The next block is begun, and the sequence goes on elsewhere. */
+	put_stamp(s, MIB(6));
+	CHECK(reservation_held(&s->as) > 0, "nothing is held");
+	CHECK_ERR(addr_space_discard(&s->as, GPA(MIB(2)), PAGE_SIZE), ERR_OK);
+	CHECK_EQ(reservation_held(&s->as), 0);
+	space_check(s);
+}
+
+/* Memory that is handed out can be gone, and somebody else's, before the block is dense: then it is copied elsewhere. */
+static void what_was_handed_out_is_not_had_twice(void **state)
+{
+	struct space *s = *state;
+	uint64_t hole = MIB(2) + KIB(256), at, piece;
+	hpa_t taken[256];
+	unsigned count = 0;
+
+	auto_area(s, MIB(16));
+	for (at = MIB(2); at < MIB(3); at += PAGE_SIZE)
+		put_stamp(s, at);
+	CHECK(reservation_held(&s->as) > 0, "nothing is held");
+	piece = memory_of(s, hole);
+	/* Behind the reservation's back, as taking memory back for want of it does. */
+	{
+		struct removal removal;
+
+		spin_lock(&s->as.lock);
+		removal_init(&removal, &s->as);
+		remove_leaves(&removal, hole, hole + KIB(64), true);
+		removal_finish(&removal);
+		spin_unlock(&s->as.lock);
+	}
+	for (; at < MIB(4); at += PAGE_SIZE)
+		put_stamp(s, at);
+	do { /* what is free again gets another owner */
+		assert_true(count < ARRAY_LEN(taken));
+		CHECK_ERR(frame_alloc(4, &taken[count]), ERR_OK);
+	} while (taken[count++].raw != piece);
+	s->overhead += count * KIB(64);
+	for (at = hole; at < hole + KIB(64); at += PAGE_SIZE)
+		put_stamp(s, at);
+	CHECK_EQ(space_level(s, MIB(2)), 1);
+	space_check(s);
+	for (at = MIB(2); at < MIB(4); at += PAGE_SIZE)
+		expect_stamp(s, at);
+	CHECK(memory_of(s, hole) != piece, "%#jx is had twice", (uintmax_t)piece);
+	while (count > 0)
+		frame_free(taken[--count], 4);
+	s->overhead = 0;
 }
 
 /* Pages with no neighbour stay alone, in whatever order they come. */
@@ -445,6 +526,8 @@ int main(void)
 		{ "a_sequence_takes_few_faults", a_sequence_takes_few_faults },
 		{ "a_sequence_downwards_too", a_sequence_downwards_too },
 		{ "a_sequence_over_zeros", a_sequence_over_zeros },
+		{ "a_sequence_fills_what_is_held_for_it", a_sequence_fills_what_is_held_for_it },
+		{ "what_was_handed_out_is_not_had_twice", what_was_handed_out_is_not_had_twice },
 		{ "lone_pages_stay_alone", lone_pages_stay_alone },
 		{ "a_window_is_as_large_as_what_it_follows", a_window_is_as_large_as_what_it_follows },
 		{ "windows_end_with_the_area", windows_end_with_the_area },
