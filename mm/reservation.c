@@ -17,10 +17,11 @@ static unsigned piece_of(const struct reservation *reservation, uint64_t gpa)
 uint64_t reservation_held(const struct addr_space *as)
 {
 	const struct reservation *reservation = &as->reservation;
+	uint64_t held = 0;
 
-	return reservation->memory.raw == 0 ?
-		       0 :
-		       (PIECES - (unsigned)__builtin_popcount(reservation->given)) * RESERVATION_PIECE;
+	for (uint32_t left = ~reservation->given; reservation->memory.raw != 0 && left != 0; left &= left - 1)
+		held += RESERVATION_PIECE;
+	return held;
 }
 
 bool reservation_drop(struct addr_space *as)

@@ -145,7 +145,7 @@ static void what_was_handed_out_is_not_had_twice(void **state)
 
 		spin_lock(&s->as.lock);
 		removal_init(&removal, &s->as);
-		remove_leaves(&removal, hole, hole + KIB(64), true);
+		remove_leaves(&removal, hole, hole + KIB(128), true);
 		removal_finish(&removal);
 		spin_unlock(&s->as.lock);
 	}
@@ -156,7 +156,7 @@ static void what_was_handed_out_is_not_had_twice(void **state)
 		CHECK_ERR(frame_alloc(4, &taken[count]), ERR_OK);
 	} while (taken[count++].raw != piece);
 	s->overhead += count * KIB(64);
-	for (at = hole; at < hole + KIB(64); at += PAGE_SIZE)
+	for (at = hole; at < hole + KIB(128); at += PAGE_SIZE)
 		put_stamp(s, at);
 	CHECK_EQ(space_level(s, MIB(2)), 1);
 	space_check(s);
