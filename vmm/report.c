@@ -139,10 +139,10 @@ static void bill_events(const struct vm *vm, const struct addr_space_stats *stat
 	const struct counted handled[] = {
 		{ stats->handled_fresh, "got fresh memory" },
 		{ stats->handled_zero, "read zeros" },
-		{ stats->handled_unzero, "wrote where zeros were" },
-		{ stats->handled_copy, "copied what is shared" },
-		{ stats->handled_reuse, "were left alone with what was shared" },
-		{ stats->handled_tracked, "were noted by software" },
+		{ stats->handled_unzero, "wrote over zeros" },
+		{ stats->handled_copy, "copied a shared page" },
+		{ stats->handled_reuse, "kept a shared page" },
+		{ stats->handled_tracked, "noted by software" },
 	};
 	const struct counted changes[] = {
 		{ stats->promoted, "blocks copied into one leaf" },
@@ -153,7 +153,11 @@ static void bill_events(const struct vm *vm, const struct addr_space_stats *stat
 	};
 	char line[256];
 
-	item_number("exits", exits->total, counts_text(line, kinds, ARRAY_LEN(kinds)));
+	counts_text(line, kinds, ARRAY_LEN(kinds));
+	if (vm->timed_faults)
+		text_add(line, sizeof(line), "; a fault took %lu ticks of the %s", vm->fault_ticks / vm->timed_faults,
+			 arch_clock_name());
+	item_number("exits", exits->total, line);
 	item_number("faults", stats->faults[FAULT_HANDLED], counts_text(line, handled, ARRAY_LEN(handled)));
 	item_number("flushes", stats->flush_instructions, counts_text(line, changes, ARRAY_LEN(changes)));
 }
@@ -217,9 +221,10 @@ static void add_faults(const struct vm *vm, const struct addr_space_stats *stats
 		 faults[FAULT_NO_MEMORY], stats->handled_zero, stats->handled_fresh, stats->handled_unzero,
 		 stats->handled_copy, stats->handled_reuse, stats->handled_tracked);
 	text_add(json, size,
+		 "\"fault_clock\":{\"name\":\"%s\",\"faults\":%lu,\"ticks\":%lu},"
 		 "\"host_faults\":%lu,\"promoted\":%lu,\"merged\":%lu,\"split\":%lu,\"discarded\":%lu,"
 		 "\"reclaimed\":%lu,\"flushes\":%lu,\"flush_instructions\":%lu,",
-		 stats->faults_by_host, stats->promoted, stats->merged, stats->split, stats->discarded,
+		 arch_clock_name(), vm->timed_faults, vm->fault_ticks, stats->faults_by_host, stats->promoted, stats->merged, stats->split, stats->discarded,
 		 stats->reclaimed, stats->flushes, stats->flush_instructions);
 }
 

@@ -90,6 +90,8 @@ struct vm {
 	unsigned number;          /* in its family: 0 is the first one */
 	hpa_t memory;             /* the block of frames that this structure is in */
 	struct vm_exit_counts exits;
+	uint64_t timed_faults;    /* exits by faults that were traced, */
+	uint64_t fault_ticks;     /* and what serving them took of arch_clock */
 	bool watched;             /* vm_watch serves each exit: somebody traces, or draws; set by vm_set_watched */
 	bool quick;               /* exits may be served by their first step: nobody watches */
 	bool inject_denied;       /* an access that an area denies does not end the run: the guest gets a fault */

@@ -54,6 +54,10 @@ void vm_watch(struct vcpu *vcpu, struct vm_exit *exit)
 	vm_serve_exit(vcpu, exit);
 	end = arch_clock();
 
+	if (vm->options.trace != TRACE_OFF && exit->kind == VM_EXIT_FAULT) {
+		vm->timed_faults++;
+		vm->fault_ticks += end - start;
+	}
 	if (vm->options.trace == TRACE_ON)
 		trace(vcpu, exit);
 	else if (vm->options.trace == TRACE_JSON)

@@ -73,8 +73,25 @@ def check(backend: str, *args: str, forks: int | None = 0) -> list[str]:
     return errors + (harness.tail(result.console) if errors else [])
 
 
+def fault_cost(name: str) -> Case:
+    """What a fault takes is told when the run was traced, and is plausible where the counter counts instructions."""
+    env = {} if name == "vmx" else {"NESTLING_QEMU_ARGS": "-icount shift=0,sleep=off"}
+    per_tick = {"vmx": 1, "el2": 16, "h": 1}[name]
+
+    def together(reports: list[dict]) -> list[str]:
+        clock = reports[0]["fault_clock"]
+        cost = clock["ticks"] * per_tick / max(clock["faults"], 1)
+        if clock["faults"] != reports[0]["exits"]["fault"] or not 100 < cost < 20000:
+            return [f"a fault took {cost} instructions, {clock['faults']} of {reports[0]['exits']['fault']} were timed"]
+        return [] if reports[1]["fault_clock"]["faults"] == reports[1]["fault_clock"]["ticks"] == 0 else ["timed without a trace"]
+
+    text = (r"^nestling:   exits +\d+  .*\d+ faults.*; a fault took \d+ ticks of the \w+$",)
+    return Case(f"{name}/report/fault-cost", [Boot(["--demo", "lazy", "--trace", "{dir}/trace"], name, text=text, env=env),
+                Boot(["--demo", "hello"], name, forbid=("a fault took",))], together=together, slow=name == "vmx")
+
+
 def report() -> list[Case]:
-    out = []
+    out = [fault_cost(name) for name in ("vmx", "el2", "h")]
     for name in KINDS:
         for demo, args, forks in (("fork", ("--ram", "256M"), 8), ("zeros", ("--ram", "64M"), 0),
                                   ("lazy", ("--ram", "64G", "--policy", "64k"), 0)):
