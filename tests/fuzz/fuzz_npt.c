@@ -98,7 +98,7 @@ static void plant(struct run *run)
 		table = make_table(run, level - 1);
 		if (table == 0)
 			return;
-		pte = (pte & ~format->address) | (table >> format->address_shift & format->address);
+		pte = (pte & ~format->page.address) | (table >> format->page.shift & format->page.address);
 		if (format->kind(pte, level) != NPT_TABLE) {
 			drop_table(run, table, level - 1);
 			return;

@@ -6,6 +6,7 @@
  * Loads and stores are compared with a second decoder, written from the manual's encoding tables, and so are the two ways to
  * one: from the instruction, and from what the hart makes of it in htinst.
  */
+#include "mm/frame.h"
 #include "vmm/riscv64/exit.c"
 #include "vmm/riscv64/mmio.c"
 #include "vmm/riscv64/walk.c"
@@ -44,14 +45,11 @@ bool vm_has_device(const struct vm *vm, enum io_space space, uint64_t addr)
 enum err addr_space_translate(struct addr_space *as, gpa_t gpa, hpa_t *hpa)
 {
 	(void)as;
-	*hpa = HPA(gpa.raw);
+	*hpa = HPA((uintptr_t)&tables[gpa.raw / 8 % ARRAY_LEN(tables)]); /* phys_to_virt is 0 */
 	return tables_backed ? ERR_OK : ERR_NOT_FOUND;
 }
 
-void *frame_ptr(hpa_t frame)
-{
-	return &tables[frame.raw / 8 % ARRAY_LEN(tables)];
-}
+struct frame_stocks frame_stocks;
 
 /* --- A second decoder ---------------------------------------------------------------------------------------------- */
 
