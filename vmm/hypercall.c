@@ -56,7 +56,7 @@ static uint64_t memory_info(struct vm *vm, const struct hypercall *call)
 	case MEMORY_INFO_ZERO:
 		return stats.zero_leaves[0] * npt_level_size(0) + stats.zero_leaves[1] * npt_level_size(1);
 	case MEMORY_INFO_EXITS:
-		return vm->exits.fault;
+		return vm->vcpu.exits.fault;
 	case MEMORY_INFO_FLUSHES:
 		return stats.flush_instructions;
 	case MEMORY_INFO_HOST_FREE:
@@ -167,7 +167,7 @@ static uint64_t version(struct vm *vm, const struct hypercall *call)
 	return HYPERCALL_ABI_VERSION;
 }
 
-uint64_t (*const hypercalls[HYPERCALL_COUNT])(struct vm *vm, const struct hypercall *call) = {
+const hypercall_fn hypercalls[HYPERCALL_COUNT] = {
 	[HYPERCALL_VERSION] = version,
 	[HYPERCALL_CONSOLE_WRITE] = console_call,
 	[HYPERCALL_MEMORY_INFO] = memory_info,

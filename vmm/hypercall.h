@@ -70,16 +70,11 @@ enum track {
 const char *hypercall_name(uint64_t number);
 
 /*
- * What carries out a call; the result goes back to the guest unless the VM was ended by it. NULL: hypercall_rest does. A
- * table, for a switch would have every call pay for what the longest one needs.
+ * The calls that need not all of the guest's registers, and do not end the run; NULL: hypercall_rest does it. A table, for a
+ * switch would have every call pay for what the longest one needs.
  */
 #define HYPERCALL_COUNT 10
-extern uint64_t (*const hypercalls[HYPERCALL_COUNT])(struct vm *vm, const struct hypercall *call);
-
-static inline bool hypercall_is_in_table(uint64_t number)
-{
-	return number < HYPERCALL_COUNT && hypercalls[number];
-}
+extern const hypercall_fn hypercalls[HYPERCALL_COUNT];
 
 /* The calls that are not in the table, but for the second step: a fork, the end of the run, and those that do not exist. */
 uint64_t hypercall_rest(struct vm *vm, const struct hypercall *call);

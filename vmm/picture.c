@@ -125,9 +125,9 @@ static void draw_counters(void)
 		snprintf(text, sizeof(text), "%-11s %s", sizes[i].what, text_size(size, sizes[i].bytes));
 		draw_counter(line++, text);
 	}
-	snprintf(text, sizeof(text), "%-11s %lu", "exits", vm->exits.total);
+	snprintf(text, sizeof(text), "%-11s %lu", "exits", vm->vcpu.exits.total);
 	draw_counter(line++, text);
-	snprintf(text, sizeof(text), "%-11s %lu", "faults", vm->exits.fault);
+	snprintf(text, sizeof(text), "%-11s %lu", "faults", vm->vcpu.exits.fault);
 	draw_counter(line, text);
 }
 

@@ -135,7 +135,7 @@ static void print_exits(const struct vcpu *vcpu, uint64_t first, uint64_t last)
 
 static void print_last_exits(const struct vcpu *vcpu)
 {
-	uint64_t total = vcpu->vm->exits.total, oldest = total > VM_EXIT_RING ? total - VM_EXIT_RING + 1 : 1;
+	uint64_t total = vcpu->exits.total, oldest = total > VM_EXIT_RING ? total - VM_EXIT_RING + 1 : 1;
 	uint64_t shown = total + 1, last;
 
 	if (total == 0)

@@ -131,7 +131,7 @@ static const char *counts_text(char line[256], const struct counted *counts, siz
 
 static void bill_events(const struct vm *vm, const struct addr_space_stats *stats)
 {
-	const struct vm_exit_counts *exits = &vm->exits;
+	const struct vm_exit_counts *exits = &vm->vcpu.exits;
 	const struct counted kinds[] = {
 		{ exits->fault, "faults" }, { vm_hypercalls(exits), "hypercalls" }, { exits->pio, "port I/O" },
 		{ exits->mmio, "MMIO" },    { exits->other, "other" },
@@ -171,7 +171,7 @@ static void print_fork(const struct vm *vm, const struct account *account)
 	log_info("nestling: forked VM %u %s, status %lu: %s its own (peak %s), %s shared, %s of tables, %lu exits",
 		 vm->number, outcome_name(vm->outcome), vm->guest_status, text_size(own, stats->resident),
 		 text_size(peak, stats->resident_peak), text_size(shared, stats->shared), text_size(tables, vm->as.npt.table_bytes),
-		 vm->exits.total);
+		 vm->vcpu.exits.total);
 }
 
 static void print_bill(const struct vm *vm, const struct account *account)
@@ -209,7 +209,7 @@ static void add_memory(const struct vm *vm, const struct account *account, char 
 
 static void add_faults(const struct vm *vm, const struct addr_space_stats *stats, char *json, size_t size)
 {
-	const struct vm_exit_counts *exits = &vm->exits;
+	const struct vm_exit_counts *exits = &vm->vcpu.exits;
 	const uint64_t *faults = stats->faults;
 
 	text_add(json, size,

@@ -116,9 +116,9 @@ static void fault_not_handled(struct vcpu *vcpu, const struct vm_exit *exit, enu
 static void handle_io(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	if (exit->io.space == IO_PORT)
-		vcpu->vm->exits.pio++;
+		vcpu->exits.pio++;
 	else
-		vcpu->vm->exits.mmio++;
+		vcpu->exits.mmio++;
 	vm_io(vcpu->vm, &exit->io);
 	arch_vcpu_finish_io(vcpu, exit);
 }
@@ -126,8 +126,8 @@ static void handle_io(struct vcpu *vcpu, struct vm_exit *exit)
 static void handle_hypercall(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	const struct hypercall *call = &exit->hypercall;
-	uint64_t result = hypercall_is_in_table(call->number) ? hypercalls[call->number](vcpu->vm, call) :
-								 hypercall_rest(vcpu->vm, call);
+	hypercall_fn serve = call->number < HYPERCALL_COUNT ? hypercalls[call->number] : NULL;
+	uint64_t result = serve ? serve(vcpu->vm, call) : hypercall_rest(vcpu->vm, call);
 
 	exit->outcome = (int64_t)result < 0;
 	arch_vcpu_finish_hypercall(vcpu, result);
@@ -147,7 +147,7 @@ static void crash(struct vcpu *vcpu, const struct vm_exit *exit)
 /* The kinds of exit that are rare enough to be counted together. */
 static void handle_other(struct vcpu *vcpu, struct vm_exit *exit)
 {
-	vcpu->vm->exits.other++;
+	vcpu->exits.other++;
 	switch (exit->kind) {
 	case VM_EXIT_HALT:
 		log_info("vm: guest halted, and there is no interrupt to wake it");
@@ -168,7 +168,7 @@ void vm_serve_exit(struct vcpu *vcpu, struct vm_exit *exit)
 	switch (exit->kind) {
 	case VM_EXIT_FAULT:
 		if (exit->outcome == FAULT_NOT_SERVED) {
-			vcpu->vm->exits.fault++;
+			vcpu->exits.fault++;
 			exit->outcome = (uint8_t)addr_space_handle_fault(&vcpu->vm->as, &exit->fault);
 		}
 		if (exit->outcome != FAULT_HANDLED)
@@ -186,15 +186,14 @@ void vm_serve_exit(struct vcpu *vcpu, struct vm_exit *exit)
 	}
 }
 
-bool vm_handle_exit(struct vcpu *vcpu)
+bool vm_handle_exit(struct vcpu *vcpu, unsigned left)
 {
 	struct vm *vm = vcpu->vm;
 	struct vm_exit *exit = vm_last_exit(vcpu);
 
-	if (exit->kind == VM_EXIT_UNDECODED) {
-		exit->outcome = FAULT_NOT_SERVED;
+	exit->outcome = (uint8_t)left;
+	if (exit->kind == VM_EXIT_UNDECODED)
 		arch_vcpu_decode(vcpu, exit);
-	}
 	if (vm->watched)
 		vm_watch(vcpu, exit);
 	else

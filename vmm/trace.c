@@ -126,7 +126,7 @@ void trace_exit(struct vcpu *vcpu, const struct vm_exit *exit, uint64_t start, u
 		return;
 	text_add(text, RECORD_MAX,
 		 "{\"seq\":%lu,\"exit\":%lu,\"clock\":\"%s\",\"stamp\":%lu,\"cost\":%lu,\"vm\":%u,\"vcpu\":0,\"pc\":\"%#lx\",",
-		 ++records, vm->exits.total, arch_clock_name(), start, end - start, vm->number, exit->pc);
+		 ++records, vcpu->exits.total, arch_clock_name(), start, end - start, vm->number, exit->pc);
 	if (exit->kind == VM_EXIT_FAULT)
 		add_fault(vm, exit, before, text);
 	else if (exit->kind == VM_EXIT_IO)

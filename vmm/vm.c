@@ -10,6 +10,7 @@
 #include "include/panic.h"
 #include "mm/frame.h"
 #include "vmm/elf.h"
+#include "vmm/hypercall.h"
 #include "vmm/linux_image.h"
 #include "vmm/picture.h"
 #include "vmm/report.h"
@@ -112,6 +113,15 @@ static void join_family(struct vm *vm)
 	vm->family->member[vm->family->count++] = vm;
 }
 
+static void set_watched(struct vm *vm, bool watched)
+{
+	static const hypercall_fn none[HYPERCALL_COUNT];
+
+	vm->watched = watched;
+	vm->vcpu.quick = !watched;
+	vm->vcpu.calls = watched ? none : hypercalls;
+}
+
 enum err vm_new(struct vm_family *family, const struct vm_options *options)
 {
 	struct vm *vm;
@@ -122,7 +132,7 @@ enum err vm_new(struct vm_family *family, const struct vm_options *options)
 		return err;
 	}
 	vm->options = *options;
-	vm_set_watched(vm, vm_is_watched(options));
+	set_watched(vm, vm_is_watched(options));
 	err = new_space(vm);
 	if (err != ERR_OK)
 		goto free_vm;
@@ -155,7 +165,7 @@ enum err vm_fork(struct vm *parent, unsigned *number)
 	if (err != ERR_OK)
 		return err;
 	child->options = parent->options;
-	vm_set_watched(child, parent->watched);
+	set_watched(child, parent->watched);
 	memcpy(child->ram, parent->ram, sizeof(child->ram));
 	child->ram_ranges = parent->ram_ranges;
 	child->inject_denied = parent->inject_denied;

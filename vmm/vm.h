@@ -59,9 +59,18 @@ static inline uint64_t vm_hypercalls(const struct vm_exit_counts *exits)
 /* As many exits as are kept, for whoever asks what came before the last one. A power of two. */
 #define VM_EXIT_RING 256
 
+struct vm;
+
+/* What carries out a hypercall; the result goes back to the guest. */
+typedef uint64_t (*hypercall_fn)(struct vm *vm, const struct hypercall *call);
+
 struct vcpu {
 	struct vcpu_arch arch; /* first: the world switches count on it */
 	struct vm *vm;
+	struct vm_exit_counts exits;
+	/* What the first step of an exit may serve: faults, and the calls of such a table. Neither while somebody watches. */
+	bool quick;
+	const hypercall_fn *calls;
 	struct vm_exit ring[VM_EXIT_RING]; /* number n of exits.total, from 1 on, is in slot (n - 1) % VM_EXIT_RING */
 };
 
@@ -89,17 +98,15 @@ struct vm {
 	struct vm_family *family;
 	unsigned number;          /* in its family: 0 is the first one */
 	hpa_t memory;             /* the block of frames that this structure is in */
-	struct vm_exit_counts exits;
 	uint64_t timed_faults;    /* exits by faults that were traced, */
 	uint64_t fault_ticks;     /* and what serving them took of arch_clock */
-	bool watched;             /* vm_watch serves each exit: somebody traces, or draws; set by vm_set_watched */
-	bool quick;               /* exits may be served by their first step: nobody watches */
+	bool watched;             /* vm_watch serves each exit: somebody traces, or draws; see vcpu.quick */
 	bool inject_denied;       /* an access that an area denies does not end the run: the guest gets a fault */
 	unsigned stray_io;        /* accesses that no device claimed; the first few are told */
 	unsigned stray_faults;    /* accesses that were denied, and injected; the same */
 	enum vm_outcome outcome;
 	uint64_t guest_status;
-	struct vcpu vcpu; /* last, for its size: what an exit counts is not far off, in instructions' terms */
+	struct vcpu vcpu;
 };
 
 /*
@@ -137,26 +144,20 @@ void vm_run(struct vm *vm);
 /* The last exit. */
 static inline struct vm_exit *vm_last_exit(struct vcpu *vcpu)
 {
-	return &vcpu->ring[(vcpu->vm->exits.total - 1) % VM_EXIT_RING];
+	return &vcpu->ring[(vcpu->exits.total - 1) % VM_EXIT_RING];
 }
 
 /*
  * The other half of arch_vcpu_run. An exit is served in one step or in two. The first one is the ISA's (vmm/<isa>/exit.c,
  * by means of vmm/serve.h): the general registers that a function preserves are still in the CPU, and so it serves faults on
- * memory, and hypercalls, which need none of them. What it is not done with takes the second step, this one, with all
- * registers in struct vcpu: it knows of every exit, and all that prints, copies or changes the guest's registers, or ends the
+ * memory, and hypercalls, which need none of them. It returns 0, or what is left to do about the exit (enum fault_outcome, or
+ * FAULT_NOT_SERVED): then it takes the second step, this one, with all registers in struct vcpu: it knows of every exit, and all that prints, copies or changes the guest's registers, or ends the
  * run, is called from here. False: the run has ended.
  */
-bool vm_handle_exit(struct vcpu *vcpu);
+bool vm_handle_exit(struct vcpu *vcpu, unsigned left);
 
 /* Of that, what is done about an exit that has been decoded. For vm_watch. */
 void vm_serve_exit(struct vcpu *vcpu, struct vm_exit *exit);
-
-static inline void vm_set_watched(struct vm *vm, bool watched)
-{
-	vm->watched = watched;
-	vm->quick = !watched;
-}
 
 /* End the run. The first end stands. */
 void vm_end(struct vm *vm, enum vm_outcome outcome, uint64_t status);

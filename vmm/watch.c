@@ -14,13 +14,13 @@ static void trace(struct vcpu *vcpu, const struct vm_exit *exit)
 	char what[192];
 
 	if (exit->kind == VM_EXIT_FAULT) {
-		log_info("trace: %lu pc %#lx %s fault at %#lx%s", vcpu->vm->exits.total, exit->pc,
+		log_info("trace: %lu pc %#lx %s fault at %#lx%s", vcpu->exits.total, exit->pc,
 			 access_text(exit->fault.access), exit->fault.gpa.raw,
 			 exit->fault.on_guest_walk ? " by a page walk" : "");
 		return;
 	}
 	arch_exit_describe(vcpu, exit, what, sizeof(what));
-	log_info("trace: %lu pc %#lx %s", vcpu->vm->exits.total, exit->pc, what);
+	log_info("trace: %lu pc %#lx %s", vcpu->exits.total, exit->pc, what);
 }
 
 /* So many exits from one line to the next. */
@@ -32,11 +32,11 @@ static void progress(struct vm *vm)
 	struct addr_space_stats stats;
 	char resident[TEXT_SIZE_ROOM], promised[TEXT_SIZE_ROOM], tables[TEXT_SIZE_ROOM];
 
-	if (vm->exits.total % PROGRESS_EXITS != 0 || !console_at_line_start())
+	if (vm->vcpu.exits.total % PROGRESS_EXITS != 0 || !console_at_line_start())
 		return;
 	stats = addr_space_get_stats(&vm->as);
 	log_info("progress: %s of %s resident, %s of tables, %lu exits", text_size(resident, stats.resident),
-		 text_size(promised, vm->options.ram), text_size(tables, vm->as.npt.table_bytes), vm->exits.total);
+		 text_size(promised, vm->options.ram), text_size(tables, vm->as.npt.table_bytes), vm->vcpu.exits.total);
 }
 
 bool vm_is_watched(const struct vm_options *options)

@@ -105,8 +105,9 @@ void arch_zero_pages(void *pages, uint64_t size)
 		memset(pages, 0, size);
 		return;
 	}
-	while (block <= PAGE_SIZE / 8 && at < end)
-		__asm__ volatile(ZVA ZVA ZVA ZVA ZVA ZVA ZVA ZVA : "+r"(at) : "r"(block) : "memory");
+	while (block <= PAGE_SIZE / 16 && at < end)
+		__asm__ volatile(ZVA ZVA ZVA ZVA ZVA ZVA ZVA ZVA ZVA ZVA ZVA ZVA ZVA ZVA ZVA ZVA
+				 : "+r"(at) : "r"(block) : "memory");
 	while (at < end)
 		__asm__ volatile(ZVA : "+r"(at) : "r"(block) : "memory");
 }

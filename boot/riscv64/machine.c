@@ -84,14 +84,14 @@ void arch_host_map_activate(hpa_t root)
 		panic("boot: satp does not keep %#lx", satp);
 }
 
-/* 16 words a round. With Zicboz an instruction could clear a cache block; no machine we have tried has it. */
+/* 64 words a round. With Zicboz an instruction could clear a cache block; no machine we have tried has it. */
 void arch_zero_pages(void *pages, uint64_t size)
 {
 	uint64_t *word = pages, *end = word + size / sizeof(*word);
 
-	for (; word < end; word += 16) {
-#pragma GCC unroll 16
-		for (unsigned i = 0; i < 16; i++)
+	for (; word < end; word += 64) {
+#pragma GCC unroll 64
+		for (unsigned i = 0; i < 64; i++)
 			word[i] = 0;
 	}
 }

@@ -16,7 +16,7 @@ enum fault_outcome addr_space_handle_fault(struct addr_space *as, const struct n
 	return FAULT_HANDLED;
 }
 
-uint64_t (*const hypercalls[HYPERCALL_COUNT])(struct vm *vm, const struct hypercall *call) = { NULL };
+const hypercall_fn hypercalls[HYPERCALL_COUNT];
 
 void post_mortem_walk(const struct npt *npt, gpa_t gpa)
 {
@@ -27,11 +27,11 @@ void post_mortem_walk(const struct npt *npt, gpa_t gpa)
 /* Both steps: `first` is what entry.S calls. */
 #define fuzz_decode(vcpu, first, second)                               \
 	({                                                             \
-		bool over_ = (first);                                  \
+		unsigned left_ = ((vcpu)->calls = hypercalls, (vcpu)->quick = true, (first)); \
 		struct vm_exit *exit_ = vm_last_exit(vcpu);            \
 								       \
 		if (exit_->kind == VM_EXIT_UNDECODED) {                \
-			CHECK(!over_, "over, but not decoded");        \
+			CHECK(left_, "over, but not decoded");         \
 			second(vcpu, exit_);                           \
 		}                                                      \
 		exit_;                                                 \

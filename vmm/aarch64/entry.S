@@ -10,8 +10,8 @@
 
 /*
  * void arch_vcpu_run(struct vcpu *vcpu): run the guest. What a function may change of the general registers is put in the
- * vCPU at each exit; the others, the program counter and PSTATE stay where they are, until vcpu_exit returns false and
- * vm_handle_exit is to see all.
+ * vCPU at each exit; the others, the program counter and PSTATE stay where they are, until vcpu_exit leaves something to
+ * do and vm_handle_exit is to see all.
  *
  * The frame holds what a function may not change; below it two registers are put on the way out.
  */
@@ -68,7 +68,7 @@ guest_exit:
 	ldp	x4, x5, [sp], #16
 	stp	x4, x5, [x0, #VCPU_X(0)]
 	bl	vcpu_exit
-	tbz	w0, #0, second_step
+	cbnz	w0, second_step
 	mrs	x0, tpidr_el2
 
 enter:	/* x0 is the vCPU */
@@ -88,6 +88,7 @@ enter:	/* x0 is the vCPU */
 	eret
 
 second_step:
+	mov	w1, w0
 	mrs	x0, tpidr_el2
 	stp	x19, x20, [x0, #VCPU_X(19)]
 	stp	x21, x22, [x0, #VCPU_X(21)]

@@ -16,7 +16,7 @@
 #define INTERRUPTS_IN_A_ROW 64
 
 /* Where arch_vcpu_run (entry.S) goes on: the first step of vmm/vm.h. */
-bool vcpu_exit(struct vcpu *vcpu, uint64_t vector);
+unsigned vcpu_exit(struct vcpu *vcpu, uint64_t vector);
 
 void skip_instruction(struct vcpu_arch *arch)
 {
@@ -89,33 +89,66 @@ static bool lacks_vectors(const struct vm *vm, const struct vcpu_arch *arch, uin
 }
 
 /* Of cache maintenance the syndrome says that it writes; of what is not there it wants only to be told where it is. */
-static uint8_t access_of(const struct vcpu_arch *arch, bool fetch, bool permission)
+static uint8_t access_of(uint64_t esr, bool fetch, bool permission)
 {
-	if (arch->esr & ABORT_S1PTW)
+	if (esr & ABORT_S1PTW)
 		return permission ? NPT_RW : NPT_R; /* the walker, which writes its access and dirty flags */
 	if (fetch)
 		return NPT_X;
-	return (arch->esr & (ABORT_WNR | ABORT_CM)) == ABORT_WNR ? NPT_W : NPT_R;
+	return (esr & (ABORT_WNR | ABORT_CM)) == ABORT_WNR ? NPT_W : NPT_R;
+}
+
+static inline void describe_fault(struct npt_fault *fault, uint64_t esr, uint64_t far, uint64_t hpfar, bool permission)
+{
+	bool walk = esr & ABORT_S1PTW;
+
+	/* Bits 43:4 are those from 12 up of the address. On a walk the address in FAR is another one. */
+	fault->gpa = GPA((hpfar & BITS(43, 4)) << 8 | (walk ? 0 : far & (PAGE_SIZE - 1)));
+	fault->access = access_of(esr, ESR_EC(esr) == EC_IABT_LOW, permission);
+	fault->present = permission;
+	fault->on_guest_walk = walk;
 }
 
 /* A fault of stage 2, if that is what the abort is. */
-static bool decode_abort(struct vcpu_arch *arch, bool fetch, struct npt_fault *fault)
+static bool decode_abort(struct vcpu_arch *arch, struct npt_fault *fault)
 {
 	unsigned kind = FSC_KIND(ABORT_FSC(arch->esr));
-	bool permission = kind == FSC_PERMISSION, walk = arch->esr & ABORT_S1PTW;
+	bool permission = kind == FSC_PERMISSION;
 
 	arch->far = read_sysreg(far_el2);
 	arch->hpfar = read_sysreg(hpfar_el2);
-	if (kind != FSC_TRANSLATION && (!permission || (!walk && !translate_far(arch))))
+	if (kind != FSC_TRANSLATION && (!permission || (!(arch->esr & ABORT_S1PTW) && !translate_far(arch))))
 		return false;
-	*fault = (struct npt_fault){
-		/* Bits 43:4 are those from 12 up of the address. On a walk the address in FAR is another one. */
-		.gpa = GPA((arch->hpfar & BITS(43, 4)) << 8 | (walk ? 0 : arch->far & (PAGE_SIZE - 1))),
-		.access = access_of(arch, fetch, permission),
-		.present = permission,
-		.on_guest_walk = walk,
-	};
+	describe_fault(fault, arch->esr, arch->far, arch->hpfar, permission);
 	return true;
+}
+
+static bool is_in_or_above_ram(const struct npt_fault *fault)
+{
+	return fault->gpa.raw >= GUEST_RAM_BASE || fault->on_guest_walk;
+}
+
+static __attribute__((noinline)) unsigned serve_permission_fault(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	if (!decode_abort(&vcpu->arch, &exit->fault) || !is_in_or_above_ram(&exit->fault))
+		return vm_leave_exit(exit);
+	return vm_serve_fault(vcpu, exit);
+}
+
+/* Without a call, so that no register has to be saved for one. */
+static inline unsigned serve_abort(struct vcpu *vcpu, struct vm_exit *exit, uint64_t esr)
+{
+	uint64_t far = read_sysreg(far_el2), hpfar = read_sysreg(hpfar_el2);
+	unsigned kind = FSC_KIND(ABORT_FSC(esr));
+
+	if (kind == FSC_PERMISSION)
+		return serve_permission_fault(vcpu, exit);
+	vcpu->arch.far = far;
+	vcpu->arch.hpfar = hpfar;
+	describe_fault(&exit->fault, esr, far, hpfar, false);
+	if (kind != FSC_TRANSLATION || !is_in_or_above_ram(&exit->fault))
+		return vm_leave_exit(exit);
+	return vm_serve_fault(vcpu, exit);
 }
 
 static void finish_hypercall(struct vcpu *vcpu, uint64_t result)
@@ -123,7 +156,7 @@ static void finish_hypercall(struct vcpu *vcpu, uint64_t result)
 	vcpu->arch.x[0] = result; /* the CPU has stepped over HVC */
 }
 
-bool vcpu_exit(struct vcpu *vcpu, uint64_t vector)
+unsigned vcpu_exit(struct vcpu *vcpu, uint64_t vector)
 {
 	struct vm_exit *exit = vm_new_exit(vcpu);
 	struct vcpu_arch *arch = &vcpu->arch;
@@ -134,13 +167,10 @@ bool vcpu_exit(struct vcpu *vcpu, uint64_t vector)
 	arch->esr = esr;
 	exit->reason = esr;
 	exit->pc = read_sysreg(elr_el2);
-	if (class == EC_DABT_LOW || class == EC_IABT_LOW) {
-		if (decode_abort(arch, class == EC_IABT_LOW, &exit->fault) &&
-		    (exit->fault.gpa.raw >= GUEST_RAM_BASE || exit->fault.on_guest_walk))
-			return vm_serve_fault(vcpu, exit);
-	} else if (class == EC_HVC64 && smccc_decode(arch, &exit->hypercall)) {
+	if (class == EC_DABT_LOW || class == EC_IABT_LOW)
+		return serve_abort(vcpu, exit, esr);
+	if (class == EC_HVC64 && smccc_decode(arch, &exit->hypercall))
 		return vm_serve_hypercall(vcpu, exit, finish_hypercall);
-	}
 	return vm_leave_exit(exit);
 }
 
@@ -150,7 +180,7 @@ static void decode_other_abort(struct vcpu *vcpu, bool fetch, struct vm_exit *ex
 	struct npt_fault fault;
 
 	exit->kind = VM_EXIT_ARCH;
-	if (!decode_abort(&vcpu->arch, fetch, &fault))
+	if (!decode_abort(&vcpu->arch, &fault))
 		return;
 	if (fetch && lacks_vectors(vcpu->vm, &vcpu->arch, fault.gpa.raw)) {
 		exit->kind = VM_EXIT_CRASH;

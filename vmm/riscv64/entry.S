@@ -67,8 +67,8 @@
 
 /*
  * void arch_vcpu_run(struct vcpu *vcpu): run the guest. What a function may change of the general registers is put in the
- * vCPU at each exit; the others and the program counter stay where they are, until vcpu_exit returns false and
- * vm_handle_exit is to see all.
+ * vCPU at each exit; the others and the program counter stay where they are, until vcpu_exit leaves something to
+ * do and vm_handle_exit is to see all.
  *
  * The frame: what a function may not change; the vCPU.
  */
@@ -99,7 +99,7 @@ guest_exit:
 	sd	t0, VCPU_GPR(10)(a0)
 	ld	sp, VCPU_HOST_SP(a0)
 	jal	vcpu_exit
-	beqz	a0, second_step
+	bnez	a0, second_step
 	ld	a0, FRAME_VCPU(sp)
 
 enter:	/* a0 is the vCPU */
@@ -110,6 +110,7 @@ enter:	/* a0 is the vCPU */
 	sret
 
 second_step:
+	mv	a1, a0
 	ld	a0, FRAME_VCPU(sp)
 	csrr	t0, CSR_SEPC
 	sd	t0, VCPU_PC(a0)

@@ -160,7 +160,7 @@ static unsigned access_of(uint64_t cause)
 	return cause == CAUSE_STORE_GUEST_PAGE ? NPT_W : cause == CAUSE_LOAD_GUEST_PAGE ? NPT_R : NPT_X;
 }
 
-bool vcpu_exit(struct vcpu *vcpu)
+unsigned vcpu_exit(struct vcpu *vcpu)
 {
 	struct vm_exit *exit = vm_new_exit(vcpu);
 	uint64_t cause = csr_read(CSR_SCAUSE);
@@ -173,7 +173,7 @@ bool vcpu_exit(struct vcpu *vcpu)
 	}
 	if (is_guest_page_fault(cause)) {
 		decode_fault(&vcpu->arch, exit, access_of(cause));
-		if (in_ram(vm_of(vcpu), exit->fault.gpa))
+		if (in_ram(vcpu->vm, exit->fault.gpa))
 			return vm_serve_fault(vcpu, exit);
 	}
 	return vm_leave_exit(exit);

@@ -57,7 +57,7 @@ static inline bool is_guest_page_fault(uint64_t cause)
 
 /* entry.S: the vector that a trap takes to HS-mode; exit.c: the first step of vmm/vm.h with a guest's. */
 extern const char guest_exit[];
-bool vcpu_exit(struct vcpu *vcpu);
+unsigned vcpu_exit(struct vcpu *vcpu);
 
 /*
  * fetch.c: read the instruction at a virtual address of the guest's, as the hart would fetch it; 16 bits of it if it is a

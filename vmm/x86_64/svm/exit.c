@@ -89,7 +89,7 @@ static void finish_hypercall(struct vcpu *vcpu, uint64_t result)
 	vcpu->arch.svm.vmcb->rax = result;
 }
 
-bool svm_exit(struct vcpu *vcpu)
+unsigned svm_exit(struct vcpu *vcpu)
 {
 	struct vm_exit *exit = vm_new_exit(vcpu);
 	struct vmcb *vmcb = vcpu->arch.svm.vmcb;

@@ -13,7 +13,7 @@
 
 /*
  * void vmx_run(struct vcpu *vcpu): run the guest. What a function may change of the general registers is put in the vCPU at
- * each exit; the others stay where they are, until vmx_exit returns false and vm_handle_exit is to see all.
+ * each exit; the others stay where they are, until vmx_exit leaves something to do and vm_handle_exit is to see all.
  *
  * The stack from RSP up: the vCPU; what the caller's are.
  */
@@ -81,10 +81,11 @@ vmx_exit_point:
 
 	call	vmx_exit
 	movq	(%rsp), %rdi
-	testb	%al, %al
-	jne	enter
+	testl	%eax, %eax
+	je	enter
 
 handle:
+	movl	%eax, %esi
 	movq	%rbx, VCPU_RBX(%rdi)
 	movq	%rbp, VCPU_RBP(%rdi)
 	movq	%r12, VCPU_R12(%rdi)

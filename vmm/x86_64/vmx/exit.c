@@ -73,13 +73,14 @@ static _Noreturn __attribute__((cold, noinline)) void nested_entry_malformed(str
 	panic("vmx: EPT misconfiguration at gpa %#lx", gpa.raw);
 }
 
-void vmx_refused(struct vcpu *vcpu)
+unsigned vmx_refused(struct vcpu *vcpu)
 {
 	struct vm_exit *exit = vm_new_exit(vcpu);
 
 	exit->kind = VM_EXIT_REFUSED;
 	exit->reason = VMX_NOT_ENTERED;
 	exit->pc = vmread(GUEST_RIP);
+	return FAULT_NOT_SERVED;
 }
 
 static void finish_hypercall(struct vcpu *vcpu, uint64_t result)
@@ -87,7 +88,7 @@ static void finish_hypercall(struct vcpu *vcpu, uint64_t result)
 	vcpu->arch.gpr[RAX] = result;
 }
 
-bool vmx_exit(struct vcpu *vcpu)
+unsigned vmx_exit(struct vcpu *vcpu)
 {
 	struct vm_exit *exit = vm_new_exit(vcpu);
 

@@ -38,8 +38,8 @@ void vmx_write_host_state(void);
 void vmx_write_guest_state(const struct entry_state *entry);
 
 /* exit.c; the first two are for entry.S: the first step of vmm/vm.h, and the same when the guest was not entered. */
-bool vmx_exit(struct vcpu *vcpu);
-void vmx_refused(struct vcpu *vcpu);
+unsigned vmx_exit(struct vcpu *vcpu);
+unsigned vmx_refused(struct vcpu *vcpu);
 void vmx_decode(struct vcpu *vcpu, struct vm_exit *exit);
 #define VMX_NOT_ENTERED UINT64_MAX /* exit->reason when VMLAUNCH or VMRESUME itself failed */
 void vmx_finish_io(struct vcpu *vcpu, const struct vm_exit *exit);
