@@ -95,7 +95,7 @@ one_of() { # OPTION VALUE CHOICE...
 declare -i bytes
 size_of() { # OPTION SIZE MIN MAX UNIT
     local -i shift=0
-    [[ $2 =~ ^([0-9]{1,18})([KMGTkmgt]?)$ ]] || wrong "$1 '$2' is not a size"
+    [[ $2 =~ ^([0-9]{1,18})([KMGTkmgt]?)$ ]] || wrong "$1 '$2' is not a size like 512M or 4G"
     case ${BASH_REMATCH[2]^} in K) shift=10 ;; M) shift=20 ;; G) shift=30 ;; T) shift=40 ;; esac
     bytes=10#${BASH_REMATCH[1]}
     # Compared before it is shifted, for that may overflow.
@@ -183,7 +183,7 @@ check_screen() {
 
 build() {
     local stale pid
-    "$root/tools/setup" "${components[@]}" || failed "the machine could not be set up"
+    "$root/tools/setup" "${components[@]}" || failed "tools or libraries are missing"
     # We may be run by make, whose flags are not for us; and we may be run twice at once.
     unset MAKEFLAGS MFLAGS MAKELEVEL
     mkdir -p "$root/build/run"

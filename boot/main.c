@@ -253,7 +253,7 @@ static void run(void)
 	enum err err = own_memory();
 
 	if (err != ERR_OK) {
-		log_fatal("taking over the machine's memory: %s", err_name(err));
+		log_fatal("cannot take over the machine's memory: %s", err_name(err));
 		return;
 	}
 	log_info("nestling: the machine is ours: %lu MiB of its memory are free", frame_get_stats().free >> 20);

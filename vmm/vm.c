@@ -14,6 +14,7 @@
 #include "vmm/linux_image.h"
 #include "vmm/picture.h"
 #include "vmm/report.h"
+#include "vmm/text.h"
 #include "vmm/trace.h"
 #include "vmm/watch.h"
 
@@ -49,6 +50,7 @@ void vm_end(struct vm *vm, enum vm_outcome outcome, uint64_t status)
 static enum err new_space(struct vm *vm)
 {
 	const struct ram_range_gpa *top;
+	char ram[TEXT_SIZE_ROOM];
 	struct npt_config config;
 	const struct npt_ops *ops;
 	enum err err;
@@ -62,19 +64,21 @@ static enum err new_space(struct vm *vm)
 		err = addr_space_new(&vm->as, ops, &config, arch_npt_flush);
 	vm->as.sync = arch_guest_sync();
 	if (err != ERR_OK)
-		log_fatal("cannot make a guest with %lu bytes of RAM: %s", vm->options.ram, err_name(err));
+		log_fatal("no guest can be promised %s of RAM here: %s", text_size(ram, vm->options.ram), err_name(err));
 	return err;
 }
 
 static enum err promise_ram(struct vm *vm)
 {
+	char ram[TEXT_SIZE_ROOM], free[TEXT_SIZE_ROOM];
+
 	for (size_t i = 0; i < vm->ram_ranges; i++) {
 		enum err err = addr_space_map_alloc(&vm->as, vm->ram[i].start, vm->ram[i].size, NPT_RWX,
 						    vm->options.policy);
 
 		if (err == ERR_NO_MEMORY) {
-			log_err("vm: the host's %lu free bytes cannot back the guest's RAM now",
-				frame_get_stats().free);
+			log_err("vm: of the guest's RAM, %s are to be there from the start, and the host has %s free",
+				text_size(ram, vm->options.ram), text_size(free, frame_get_stats().free));
 			vm_end(vm, VM_NO_MEMORY, 0);
 			return ERR_OK;
 		}
@@ -226,6 +230,8 @@ enum err vm_load(struct vm *vm, const struct guest_image *image)
 
 static enum err find_demo(const char *name, struct guest_image *image)
 {
+	char names[256] = "";
+
 	for (size_t i = 0; i < guest_blob_count; i++) {
 		const struct guest_blob *blob = &guest_blobs[i];
 
@@ -238,7 +244,9 @@ static enum err find_demo(const char *name, struct guest_image *image)
 		};
 		return ERR_OK;
 	}
-	log_fatal("there is no demo called \"%s\"", name);
+	for (size_t i = 0; i < guest_blob_count; i++)
+		text_add(names, sizeof(names), "%s%s", i > 0 ? ", " : "", guest_blobs[i].name);
+	log_fatal("there is no demo called \"%s\": there are %s", name, names);
 	return ERR_NOT_FOUND;
 }
 
