@@ -257,7 +257,7 @@ def exit_text(entry: gdb.Value) -> str:
         call = entry["hypercall"]
         arguments = [f"{int(call['arg'][i]):#x}" for i in range(4)]
         return (f"hypercall {enumerator('hypercall_number', 'HYPERCALL_', int(call['number']))}"
-                f"({', '.join(arguments[:3])}) = {arguments[3]}")
+                f"({', '.join(arguments)})")
     return f"{kind}: {reason_name(int(entry['reason']))} ({int(entry['reason']):#x})"
 
 
