@@ -128,6 +128,7 @@ static void all_keys_are_read(void **state)
 			   "tracking\t= software\n"
 			   "serial = none\n"
 			   "progress = on\n"
+			   "gdb = on\n"
 			   "trace =on"; /* and no end of line */
 	struct vm_options options;
 	char why[128];
@@ -139,8 +140,12 @@ static void all_keys_are_read(void **state)
 	CHECK_EQ(options.ram, MIB(64));
 	CHECK_EQ(options.policy, ALLOC_POPULATE);
 	CHECK(options.software_tracking, "tracking");
-	CHECK(options.trace, "trace");
+	CHECK_EQ(options.trace, TRACE_ON);
+	CHECK(options.gdb, "gdb");
 	CHECK(options.no_serial && options.progress, "serial, progress");
+	CHECK_ERR(parse(&options, "trace = json\ngdb = off", 22, why, sizeof(why)), ERR_OK);
+	CHECK_EQ(options.trace, TRACE_JSON);
+	CHECK(!options.gdb, "gdb = off");
 	CHECK_ERR(parse(&options, "serial = auto\nprogress = off", 28, why, sizeof(why)), ERR_OK);
 	CHECK(!options.no_serial && !options.progress, "the other values of serial, progress");
 	CHECK_ERR(parse(&options, "trace = off\npolicy = 4k", 23, why, sizeof(why)), ERR_OK);
@@ -196,6 +201,9 @@ static const struct refused refused[] = {
 	{ "policy = 4K", "policy" },
 	{ "trace = yes", "trace" },
 	{ "trace = ONN", "trace" },
+	{ "trace = jsonl", "trace" },
+	{ "trace = on\ntrace = json", "twice" },
+	{ "gdb = yes", "gdb" },
 	{ "serial = com2", "serial" },
 	{ "progress = maybe", "progress" },
 	{ "Ram = 64M", "Ram" },
