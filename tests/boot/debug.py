@@ -132,7 +132,7 @@ def run_gdb(directory: Path) -> None:
 
 
 def judge_gdb(text: str) -> list[str]:
-    want = [r"^nestling: image at 0x[0-9a-f]+000$", r"^#0  .*addr_space_handle_fault \(", r"^#1  .* (handle_fault|vm_handle_exit) ",
+    want = [r"^nestling: image at 0x[0-9a-f]+000$", r"^#0  .*addr_space_handle_fault \(", r"^#1  0x[0-9a-f]+ in [a-z]\w+ \(",
             r"^gpa 0x[0-9a-f]+: (npt|stage2|sv39x4), root at 0x[0-9a-f]+000$", r"^  level \d \[ *\d+\] 0x[0-9a-f]{16} table at 0x",
             r"^0x[0-9a-f]+-0x[0-9a-f]+ rwx wb alloc 4k$", r"^ +\d+ pc 0x[0-9a-f]+ (r--|-w-|rw-|--x) fault at ",
             r"^leaf of 4 KiB rwx hpa 0x87f53000 wb accessed dirty$", r"^gpa 0xf{16}: beyond the address space", r"^wanted: nestling pte"]

@@ -262,7 +262,7 @@ def exit_text(entry: gdb.Value) -> str:
 
 
 def exit_lines(vm: gdb.Value, wanted: int) -> list[str]:
-    total, ring = int(vm["exits"]["total"]), vm["vcpu"]["ring"]
+    total, ring = int(vm["vcpu"]["exits"]["total"]), vm["vcpu"]["ring"]
     size = ring.type.range()[1] + 1
     first = max(total - min(wanted, size) + 1, 1)
     return [f"{number:8} pc {int(entry['pc']):#x} {exit_text(entry)}"
@@ -385,7 +385,8 @@ The areas of the VM that runs: what its guest-physical memory is promised to be.
 class Exits(gdb.Command):
     """nestling exits [N]
 
-The last N exits of the VM that runs, the newest at the end; without N, all that are kept."""
+The last N exits of the VM that runs, the newest at the end; without N, all that are kept. What the newest came to
+is an older one's while it is being served."""
 
     def __init__(self) -> None:
         super().__init__("nestling exits", gdb.COMMAND_DATA)
