@@ -367,7 +367,7 @@ BAD_USAGE = [
     "--virt vmx --host-ram 4G", "--demo nosuch", "--demo ../hello", "--policy 3m", "--tracking no",
     "--virt kvm", "--timeout 0",
     "--timeout soon", "--guest {dir}/nosuch.elf", "--guest {dir}", "--guest {dir}/empty", "--report {dir}/no/r.json",
-    "--report {dir}", "--virt vmx --gdb", "--firmware uboot", "--board virt", "aarch64 --virt svm", "riscv64 --virt h",
+    "--report {dir}", "--virt vmx --gdb", "--trace {dir}", "--trace={dir}/no/t.json", "--trace=", "--image {dir}/empty --trace t.json", "--firmware uboot", "--board virt", "aarch64 --virt svm", "riscv64 --virt h",
     "aarch64 --firmware seabios", "riscv64 --firmware edk2", "aarch64 --board pi", "riscv64 --board raspi3b",
     "aarch64 --board raspi3b --host-ram 512M", "aarch64 --board raspi3b --firmware edk2", "--image {dir}/nosuch",
     "--image {dir}/empty --demo hello", "aarch64 --guest {build}/guest/hello.elf", "riscv64 --guest {build}/guest/hello.elf",
@@ -381,7 +381,7 @@ def usage() -> list[Case]:
     out.append(case("usage/report-to-a-full-disk", "--demo", "hello", "--report", "/dev/full", bare=True,
                     status=3, report=None, text=(r"^run-qemu: .*report",)))
     out.append(case("usage/gdb", "--gdb", seconds=5, status=4, report=None,
-                    text=(r"target remote :\d+",)))
+                    text=(r"^run-qemu: waiting for: /\S+/tools/gdb x86_64 :\d+$",)))
     return out
 
 

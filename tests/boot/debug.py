@@ -342,6 +342,10 @@ def debug() -> list[Case]:
     for name in BACKENDS:
         out.append(Case(f"{name}/debug/trace", [], function=lambda name=name: traced(name, "--demo", "lazy"),
                         slow=name in ("el2-uboot", "pi3")))
+    # Each byte of the line that goes through the serial port has a record before and behind it.
+    for name in ("el2", "h"):
+        out.append(Case(f"{name}/debug/trace-in-lines", [], function=lambda name=name: traced(
+            name, "--demo", "hello", text=(r"^hello: this line went through a serial port, one byte at a time$",))))
     for name in KINDS:
         out.append(Case(f"{name}/debug/trace-fork", [], slow=name != "svm",
                         function=lambda name=name: traced(name, "--demo", "fork", "--policy", "2m", forks=8)))
