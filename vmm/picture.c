@@ -13,7 +13,7 @@
 #include "vmm/text.h"
 
 enum {
-	REDRAW_EXITS = 64,    /* from one time to the next */
+	REDRAW_EXITS = 256,   /* from one time to the next */
 	REDRAW_LEAVES = 4096, /* looked at each time, at most; */
 	BLOCK_LEAVES = 8,     /* a block counts as so many at least */
 	SWEEP_BLOCKS = 16,    /* looked at each time though nobody has touched them: what changes without a fault of its own */
