@@ -267,7 +267,7 @@ def pictures() -> list[Case]:
         case("svm/screen/status", *SHOT, "--guest", BACKENDS["svm"].guest("exit_status"), status=42,
              report={"guest_status": 42}, after=of_blocks(0, large=lambda r: 0)),
         # Given up: the screen is saved as it is then.
-        case("svm/screen/given-up", *SHOT, "--guest", BACKENDS["svm"].guest("spin"), status=4, report=None, seconds=15,
+        case("svm/screen/given-up", *SHOT, "--guest", BACKENDS["svm"].guest("spin"), status=4, report=None, seconds=30,
              after=lambda directory, result: [] if Screen(directory / "screen.png").counters()[0] == "VM 0"
              else ["the picture is not that of a running VM"]),
         # A screen without memory to draw in is left alone, and told of.
@@ -275,7 +275,7 @@ def pictures() -> list[Case]:
              env={"NESTLING_QEMU_ARGS": "-device virtio-gpu-pci"}, one_line=r"^warning: boot: the firmware's screen is left alone: "),
         case("pi3/screen/pages", *SHOT, "--demo", "hello", report=EXITED, slow=True,
              after=lambda directory, result: counters(Screen(directory / "screen.png"), result.report, "VM 0, ended")),
-        case("svm/screen/display", "--display", *SHOT, "--demo", "hello", report=EXITED, seconds=20,
+        case("svm/screen/display", "--display", *SHOT, "--demo", "hello", report=EXITED, seconds=30,
              after=of_blocks(0, large=lambda r: 0), env={"DISPLAY": "", "WAYLAND_DISPLAY": ""},
              text=(r"^run-qemu: .*VNC viewer.* 127\.0\.0\.1:59\d\d", r"^run-qemu: the guest is done; its picture stays until")),
     ]
