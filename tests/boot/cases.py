@@ -206,6 +206,7 @@ def guest_case(backend: str, name: str, slow: bool) -> Case:
     source = Path(BACKENDS[backend].guest(name)).relative_to(BACKENDS[backend].build).with_suffix(".c")
     if "return check_status" in (ROOT / source).read_text():
         text += (rf"^{name}: all as it should be$",)
+    text += debug.POST_MORTEM.get(name, ())
     return case(f"{backend}/guest/{name}", "--guest", BACKENDS[backend].guest(name), *args, status=status, report=report,
                 text=text, forbid=(r"FAILED",), slow=slow)
 

@@ -30,7 +30,11 @@ RESET = (0xfff0, 0x1000, 0)
 
 def packet(text: str) -> str:
     """Send a packet of gdb's remote protocol; the answer as gdb shows it."""
-    return gdb.execute(f"maintenance packet {text}", to_string=True).split("received: ")[-1].strip().strip('"')
+    try:
+        answer = gdb.execute(f"maintenance packet {text}", to_string=True)
+    except gdb.error:
+        raise gdb.GdbError("nestling: there is no machine to ask: see tools/gdb --help") from None
+    return answer.split("received: ")[-1].strip().strip('"')
 
 
 class Physical:
@@ -301,8 +305,11 @@ where it is."""
         target, elf = gdb.string_to_argv(argument)
         gdb.execute(f"file {elf}", to_string=True)
         offset = marker_offset(elf)
-        with silence():
-            gdb.execute(f"target remote {target}")
+        try:
+            with silence():
+                gdb.execute(f"target remote {target}")
+        except gdb.error as error:
+            raise gdb.GdbError(f"nestling: no machine waits at {target}: {error}") from None
         load_symbols(elf, self.find(offset))
         with Physical():
             gdb.execute("set var debugger_is_here = 1")
