@@ -120,6 +120,18 @@ def tree_without_console(directory: Path) -> None:
     (directory / "own.dtb").write_bytes(without_property(whole.read_bytes(), "stdout-path"))
 
 
+def no_console_at_all() -> list[str]:
+    """A PC without a serial port and without a screen: it boots, runs unseen, and switches itself off."""
+    command = ["qemu-system-x86_64", "-M", "q35", "-accel", "tcg", "-cpu", "max", "-bios", "/usr/share/ovmf/OVMF.fd", "-m", "512M",
+               "-drive", f"if=none,id=disk,format=raw,readonly=on,file={ROOT}/build/nestling.img",
+               "-device", "virtio-blk-pci,drive=disk,bootindex=0", "-nodefaults", "-display", "none", "-no-reboot"]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+    except subprocess.TimeoutExpired:
+        return ["the machine has not switched itself off"]
+    return [] if done.returncode == 0 else [f"QEMU ended with {done.returncode}: {done.stderr}"]
+
+
 def lacking() -> list[Case]:
     no_console = {"status": 3, "report": None, "files": tree_without_console, "forbid": ("the machine is ours",),
                   "text": (r"^warning: boot: no serial port is known here, nor a screen .*: the console ends where the firmware does$",
@@ -129,6 +141,7 @@ def lacking() -> list[Case]:
         case("svm/machine/no-tables", report=EXITED, env=qemu("-M q35,acpi=off")),
         case("svm/machine/ram-with-a-hole", "--host-ram", "2G", env=qemu("-M q35,max-ram-below-4g=128M"),
              report=EXITED | {"host_free": lambda free: 19 << 26 < free < 2 << 30}),
+        Case("svm/machine/no-console-at-all", [], function=no_console_at_all),
         case("el2/machine/no-console", **no_console, env=qemu(f"{EL2},acpi=off -dtb {{dir}}/own.dtb")),
         case("el2-uboot/machine/no-console", **no_console, env=qemu("-dtb {dir}/own.dtb"), slow=True),
     ]
