@@ -9,6 +9,8 @@
 #define WORD_SHIFT 2
 #define WORD_BYTES 4
 
+#define PATH_MAX_DEPTH 16
+
 static const struct {
 	const char *compatible;
 	enum serial_kind kind;
@@ -64,9 +66,26 @@ static enum err translate(const void *fdt, int bus, int parent, uint64_t *addres
 	return ERR_RANGE;
 }
 
+/*
+ * The nodes from the root, path[0], to `node`; returns how many are above it, negative if there is no such node or it lies
+ * deeper than any tree of sense. One walk: libfdt looks for each parent from the tree's beginning.
+ */
+static int find_path(const void *fdt, int node, int path[PATH_MAX_DEPTH])
+{
+	int depth = 0;
+
+	for (int at = 0; at >= 0 && depth >= 0 && depth < PATH_MAX_DEPTH; at = fdt_next_node(fdt, at, &depth)) {
+		path[depth] = at;
+		if (at == node)
+			return depth;
+	}
+	return -1;
+}
+
 enum err devicetree_reg(const void *fdt, int node, unsigned n, uint64_t *address, uint64_t *size)
 {
-	int length, bus = fdt_parent_offset(fdt, node);
+	int path[PATH_MAX_DEPTH], depth = find_path(fdt, node, path);
+	int length, bus = depth > 0 ? path[depth - 1] : -1;
 	const fdt32_t *reg = fdt_getprop(fdt, node, "reg", &length);
 	int address_cells, size_cells;
 
@@ -82,8 +101,8 @@ enum err devicetree_reg(const void *fdt, int node, unsigned n, uint64_t *address
 	reg += (int)n * (address_cells + size_cells);
 	*address = read_cells(reg, address_cells);
 	*size = read_cells(reg + address_cells, size_cells);
-	for (node = bus; (bus = fdt_parent_offset(fdt, node)) >= 0; node = bus) {
-		enum err err = translate(fdt, node, bus, address, *size);
+	while (--depth > 0) {
+		enum err err = translate(fdt, path[depth], path[depth - 1], address, *size);
 
 		if (err != ERR_OK)
 			return err;

@@ -39,12 +39,19 @@ static int find_node(const void *fdt)
 	return -FDT_ERR_NOTFOUND;
 }
 
-/* A property of that node; NULL when there is none. */
+/* A property of that node; NULL when there is none. libfdt walks a tree from its beginning, so the node is looked for once. */
 static const void *find_property(const char *name, int *length)
 {
+	static const void *tree;
+	static int node;
 	const void *fdt = platform_get()->fdt;
-	int node = fdt ? find_node(fdt) : -FDT_ERR_NOTFOUND;
 
+	if (!fdt)
+		return NULL;
+	if (fdt != tree) {
+		tree = fdt;
+		node = find_node(fdt);
+	}
 	return node >= 0 ? fdt_getprop(fdt, node, name, length) : NULL;
 }
 

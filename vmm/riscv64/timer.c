@@ -5,6 +5,7 @@
  */
 #include "include/arch/riscv64/insn.h"
 #include "include/arch/riscv64/sbi.h"
+#include "mm/frame.h"
 #include "vmm/riscv64/riscv.h"
 
 #define NEVER UINT64_MAX
@@ -80,6 +81,8 @@ void timer_wait(struct vcpu *vcpu)
 {
 	while (!is_pending() && timer_can_wake(vcpu)) {
 		arm_host(timer_deadline(vcpu));
+		while (!(csr_read(CSR_SIP) & BIT(IRQ_STI)) && frame_zero_ahead())
+			;
 		while (!(csr_read(CSR_SIP) & BIT(IRQ_STI)))
 			wfi();
 		timer_fired(vcpu);
