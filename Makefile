@@ -112,7 +112,7 @@ help:
 	@echo '                  lists what not'
 	@echo 'make bench        instruction counts of everything, on all backends;'
 	@echo '                  a quarter of an hour'
-	@echo 'make bench-check  the same, compared with bench/baseline.json'
+	@echo 'make bench-check  some of that, against bench/baseline.json: two minutes'
 	@echo 'make compdb       compile_commands.json, for editors and clang-tidy'
 	@echo 'make clean        remove what was built; distclean: what was fetched too'
 	@echo 'make help         this list'

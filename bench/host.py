@@ -17,16 +17,19 @@ def rows(output: str) -> list[tuple[str, str, int, int]]:
             for kind, case, operations, time in (line.split("\t") for line in output.splitlines())]
 
 
-def instructions(profile: str) -> tuple[int, int]:
-    """Of one dump: all, and those of memset and memcpy. Callgrind format: the line after calls= is what the callee took."""
+def instructions(profile: str, names: dict[str, str]) -> tuple[int, int]:
+    """
+    Of one dump: all, and those of memset and memcpy. `names` has the functions of the dumps before. Callgrind format: the line
+    after calls= is what the callee took.
+    """
     total, apart, in_apart, skip = 0, 0, False, False
     for line in profile.splitlines():
         if line.startswith("fn="):
             name = re.match(r"fn=\((\d+)\)(?: (.*))?$", line)
-            in_apart = instructions.names.setdefault(name[1], name[2] or "").startswith(("__memset", "memset", "__memcpy",
-                                                                                         "__memmove", "memcpy"))
+            in_apart = names.setdefault(name[1], name[2] or "").startswith(("__memset", "memset", "__memcpy", "__memmove",
+                                                                            "memcpy"))
         elif match := re.match(r"c?fn=\((\d+)\) (.*)$", line):
-            instructions.names.setdefault(match[1], match[2])
+            names.setdefault(match[1], match[2])
         elif line.startswith("calls="):
             skip = True
         elif match := re.match(r"(?:[+-]?\d+|\*) (\d+)$", line):
@@ -37,18 +40,18 @@ def instructions(profile: str) -> tuple[int, int]:
     return total, apart
 
 
-def callgrind() -> dict[str, tuple[int, int]]:
-    """By "format/case"."""
+def callgrind(*formats: str) -> dict[str, tuple[int, int]]:
+    """By "format/case", of all formats or of one."""
     found = {}
     with tempfile.TemporaryDirectory() as directory:
         subprocess.run(["valgrind", "--quiet", "--tool=callgrind", "--instr-atstart=no",
-                        f"--callgrind-out-file={directory}/out", str(PROGRAM)], check=True, capture_output=True)
+                        f"--callgrind-out-file={directory}/out", str(PROGRAM), "1", *formats], check=True, capture_output=True)
         parts = sorted(Path(directory).glob("out.*"), key=lambda path: int(path.suffix[1:]))
-        instructions.names = {}
+        names: dict[str, str] = {}
         for path in parts:  # names are told once, in the first part that has them
             text = path.read_text()
             if trigger := re.search(r"^desc: Trigger: Client Request: (.*)$", text, re.M):
-                found[trigger[1]] = instructions(text)
+                found[trigger[1]] = instructions(text, names)
     return found
 
 
@@ -68,6 +71,14 @@ def measure() -> dict:
             })
             row["ns"] = min(row["ns"], time / operations)
     return results
+
+
+def instructions_of(kind: str) -> dict[str, float]:
+    """Of one format, instructions an operation by case; without a look at the clock."""
+    counted = callgrind(kind)
+    output = subprocess.run([str(PROGRAM), "1", kind], check=True, capture_output=True, text=True).stdout
+    return {case: (counted[f"{kind}/{case}"][0] - counted[f"{kind}/{case}"][1]) / counted_operations(case, operations)
+            for kind, case, operations, _ in rows(output)}
 
 
 def counted_operations(case: str, operations: int) -> int:
