@@ -135,6 +135,7 @@ check_guest() { # FILE
 
 # What goes into nestling.cfg.
 check_config() {
+    [[ -z $guest || -z $demo ]] || wrong "--demo and --guest: one guest runs"
     demo=${demo:-lazy} policy=${policy:-4k} tracking=${tracking:-hardware} trace=${trace:-off} ram=${ram:-1G}
     # shellcheck disable=SC2046 # the names are words
     one_of --demo "$demo" $(demos)
@@ -152,7 +153,7 @@ check() {
     else
         check_config
     fi
-    [[ -z $timeout || $timeout =~ ^[1-9][0-9]{0,5}$ ]] || wrong "--timeout '$timeout' is not a number of seconds"
+    [[ -z $timeout || $timeout =~ ^[1-9][0-9]{0,5}$ ]] || wrong "--timeout '$timeout' is not a number of seconds from 1 to 999999"
     host_ram=${host_ram:-512M}
     if [[ $emulator == bochs ]]; then
         size_of "--host-ram (of Bochs)" "$host_ram" $((48 << 20)) $((2048 << 20)) $((1 << 20))
@@ -166,9 +167,16 @@ check() {
     [[ -z $trace_file ]] || check_output --trace "$trace_file"
 }
 
+declare -A outputs=() # by what writes them
+
 check_output() { # OPTION FILE
+    local other
     [[ ! -d $2 ]] || wrong "$1 '$2' is a directory"
-    { [[ -e $2 && -w $2 ]] || [[ ! -e $2 && -w $(dirname "$2") ]]; } || wrong "$1 '$2' cannot be written"
+    { [[ -e $2 && -w $2 ]] || [[ ! -e $2 && -d $(dirname "$2") && -w $(dirname "$2") ]]; } || wrong "$1 '$2' cannot be written"
+    for other in "${!outputs[@]}"; do
+        [[ -c $2 || $(realpath -m "${outputs[$other]}") != "$(realpath -m "$2")" ]] || wrong "$1 and $other write to the same file"
+    done
+    outputs[$1]=$2
 }
 
 check_screen() {
@@ -281,7 +289,7 @@ take_records() {
 # what looks like a fatal line may be the guest's.
 watch() {
     local line deadline=$((SECONDS + timeout)) ours=no taken=no
-    end='' last_line=''
+    end='' last_line='' lacking=no
     # The firmware's console carries escape sequences, and a guest may print anything.
     exec 3< <(take_records <"$run/console" | sed -u -E 's/\x1b\[[0-9;=?]*[A-Za-z]//g; s/[\x01-\x08\x0b-\x1f\x7f]//g')
     reader=$!
@@ -308,7 +316,8 @@ watch() {
     stop_screen
     stop_emulator
     exec 3<&- 4>&-
-    wait "$reader" || true
+    # What the run was to leave behind, and has not.
+    wait "$reader" || [[ -z $trace_file ]] || lacking=yes
 }
 
 # All that may tell why: the firmware's lines too, and what the emulator has to say.
@@ -352,9 +361,9 @@ save_screenshot() {
 }
 
 finish() {
-    local json outcome status vms vms_failed pictured=yes
+    local json outcome status vms vms_failed
     [[ -z $trace_file ]] || say "$(<"$run/trace.summary")"
-    save_screenshot || { pictured=no; say "there is no picture to write to $screenshot"; }
+    save_screenshot || { lacking=yes; say "there is no picture to write to $screenshot"; }
     [[ -z $report || $last_line == 'report: '* ]] || say "there is no report to write to $report"
     if [[ $end == timeout ]]; then
         say "given up after $timeout s"
@@ -375,7 +384,7 @@ finish() {
     [[ -z $report ]] || write_reports "$vms"
     [[ $outcome == exited ]] || { explain_bochs; failed "the guest did not end by itself: $outcome"; }
     ((vms_failed == 0)) || failed "$vms_failed of $vms VMs did not end by themselves"
-    [[ $pictured == yes || $status -ne 0 ]] || exit 3
+    [[ $lacking == no || $status -ne 0 ]] || exit 3
     exit "$status"
 }
 
@@ -412,7 +421,12 @@ make_disk
 mkfifo "$run/console"
 # What an earlier run has left must not be taken for this one's.
 for file in "$report" "$screenshot" "$trace_file"; do
-    [[ ! -f $file ]] || rm -f "$file"
+    # Of a link what it leads to: it may be /dev/stdout.
+    if [[ -L $file ]]; then
+        : >"$file"
+    elif [[ -f $file ]]; then
+        rm -f "$file"
+    fi
 done
 say "$isa, $machine, $(human "$host_ram") host, ${ram:+guest promised $(human "$ram")}${image:+image $image}"
 case $emulator in

@@ -371,8 +371,15 @@ BAD_USAGE = [
     "--report {dir}", "--virt vmx --gdb", "--trace {dir}", "--trace={dir}/no/t.json", "--trace=", "--image {dir}/empty --trace t.json", "--firmware uboot", "--board virt", "aarch64 --virt svm", "riscv64 --virt h",
     "aarch64 --firmware seabios", "riscv64 --firmware edk2", "aarch64 --board pi", "riscv64 --board raspi3b",
     "aarch64 --board raspi3b --host-ram 512M", "aarch64 --board raspi3b --firmware edk2", "--image {dir}/nosuch",
-    "--image {dir}/empty --demo hello", "aarch64 --guest {build}/guest/hello.elf", "riscv64 --guest {build}/guest/hello.elf",
+    "--image {dir}/empty --demo hello", "--demo hello --guest {build}/guest/hello.elf", "--report {dir}/one --trace {dir}/./one",
+    "aarch64 --guest {build}/guest/hello.elf", "riscv64 --guest {build}/guest/hello.elf",
 ]
+
+
+def link(directory: Path) -> None:
+    (directory / "link").symlink_to(directory / "trace")
+
+
 def usage() -> list[Case]:
     out = []
     for args in BAD_USAGE:
@@ -381,6 +388,12 @@ def usage() -> list[Case]:
                         report=None, one_line="", files=write_file("empty", b"")))
     out.append(case("usage/report-to-a-full-disk", "--demo", "hello", "--report", "/dev/full", bare=True,
                     status=3, report=None, text=(r"^run-qemu: .*report",)))
+    out.append(case("usage/trace-to-a-full-disk", "--demo", "hello", "--trace", "/dev/full", status=3,
+                    text=(r"^run-qemu: trace: /dev/full is not whole: No space left on device$",)))
+    # What a link leads to is written, be it /dev/stdout.
+    out.append(case("usage/trace-to-a-link", "--demo", "hello", "--trace", "{dir}/link", report=EXITED, files=link,
+                    after=lambda directory, _: [] if (directory / "link").is_symlink() and (directory / "trace").stat().st_size
+                    else ["the link was replaced"]))
     out.append(case("usage/gdb", "--gdb", seconds=5, status=4, report=None,
                     text=(r"^run-qemu: waiting for: /\S+/tools/gdb x86_64 :\d+$",)))
     return out

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import harness
 from backends import BACKENDS, KINDS, ROOT
-from harness import EXITED, Boot, Case
+from harness import EXITED, PAGE, Boot, Case
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(ROOT / "tools/debugger"))
@@ -247,6 +247,8 @@ BAD_TRACES = {
     "cut off": (RECORD % 1) + (RECORD % 2)[:60], "twice": (RECORD % 1) * 2,
     "unknown outcome": (RECORD % 1).replace("handled", "lost"),
     "negative": (RECORD % 1).replace('"stamp":5', '"stamp":-5'), "no lines": "x" * 100000, "nested": "[" * 4000 + "\n",
+    "no number": (RECORD % 1).replace('"seq":1', '"seq":NaN'), "half a number": (RECORD % 1).replace('"seq":1', '"seq":1.5'),
+    "no clock": (RECORD % 1).replace('"tsc"', "[1]"),
     "no address": (RECORD % 1).replace("0x1000", "here"), "binary": "\x00\x01\x02\udcff\n",
 }
 
@@ -268,6 +270,13 @@ def heatmap_refuses() -> list[str]:
         good = draw(trace, "-o", out)
         if good.returncode != 0 or any("2 exits are missing" not in text for text in (good.stdout, out.read_text())):
             errors.append(f"a gap is not told of: {good.stdout}{good.stderr}")
+        # More places than there is room for boxes: all are drawn. And a title that XML cannot have.
+        trace.write_text("".join((RECORD % i).replace("0x1000", hex(i << 34)).replace('0","end":"0x40000000', '0","end":"0x0')
+                                 for i in range(1, 41)))
+        far = draw(trace, "-o", out, "--title", "a\x01\udcff<b>")
+        texts = [element.text for element in xml.etree.ElementTree.fromstring(out.read_text()).iter()]
+        if far.returncode != 0 or hex(1 << 34) not in texts or hex((40 << 34) + PAGE) not in texts or "a??<b>" not in texts:
+            errors.append(f"not all of forty places: {far.stderr}{texts}")
         for wrong in ((trace, "-o", f"{path}/out.gif"), (trace, "-o", f"{path}/no/out.svg"), (f"{path}/none", "-o", out)):
             done = draw(*wrong)
             if done.returncode != 2 or len(done.stderr.splitlines()) != 1:
@@ -285,6 +294,7 @@ WIRES = {
     "lost at the end": (f"{OPEN}{ONE}\x1e{{\"end\":2}}\r\n", "", 1, r"; 1 more were lost on the way"),
     "no end": (f"{OPEN}{ONE}{TWO}", "", 2, r"the run did not come to its end$"),
     "cut off": (f"{OPEN}{ONE}x\x1e{{\"seq\":2", "x", 1, r"1 more were lost.*did not come to its end$"),
+    "no numbers": (f"{OPEN}{ONE}\x1e{{\"seq\":1e999}}\r\n\x1e{{\"end\":1e999}}\r\n\x1e{'[' * 9000}\r\nx", "x", 1, r"3 more were lost"),
     "forged": (f"{OPEN}{ONE}{ONE}\x1e{{\"end\":1}}\r\n", "", 1, r"; 1 more were lost"),
 }
 
@@ -303,9 +313,16 @@ def records_are_taken() -> list[str]:
                     process.stdin.write(wire[at:at + size].encode())
                     process.stdin.flush()
                 got = process.communicate()[0].decode()
+                if process.returncode != int(count is None):
+                    errors.append(f"{name}: status {process.returncode}")
                 records = len(out.read_text().splitlines()) if out.exists() else None
                 if got != text or records != count or not re.search(told, summary.read_text()):
                     errors.append(f"{name}, by {size}: text {got!r}, {records} records, {summary.read_text()!r}")
+        # A disk that is full.
+        done = subprocess.run([ROOT / "tools/take-records", "/dev/full", summary], input=WIRES["whole"][0].encode(),
+                              capture_output=True)
+        if done.returncode != 1 or done.stdout != b"abc\nd" or "No space left" not in summary.read_text():
+            errors.append(f"a full disk: {done.returncode}, {done.stdout}, {summary.read_text()}")
     return errors
 
 

@@ -150,7 +150,8 @@ def refuses(directory: Path) -> list[str]:
     locked.chmod(0o400)
     os.chmod(directory, 0o755)
     nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups") if os.geteuid() == 0 else ()
-    image = make_file(directory / "image", 4 * M)
+    image, damaged = make_file(directory / "image", 4 * M), directory / "damaged"
+    make_file(damaged, 4 * M, IMAGE.read_bytes()[:512 + 80] + b"\xff\xff\xff\xff")
     return judge(run(directory / "none", "--yes"), 1, r"^flash: there is no /.*/none$") + \
         judge(run(small, "--yes"), 1, r"too small: it has .* the image 128 MiB$") + \
         judge(run(locked, "--yes", prefix=nobody), 1, r"no permission for /.*/locked") + \
@@ -158,6 +159,7 @@ def refuses(directory: Path) -> list[str]:
         judge(run("/dev/null", "--yes"), 1, r"neither a disk nor a file") + \
         judge(run(locked, "--yes", "--image", directory / "none"), 1, r"there is no image") + \
         judge(run(locked, "--yes", "--image", image), 1, r"not a disk image") + \
+        judge(run(locked, "--yes", "--image", damaged), 1, r"not a disk image") + \
         judge(run(IMAGE, "--yes"), 1, r"the image itself")
 
 
