@@ -4,4 +4,5 @@ guest-rt-y += $(wildcard guest/rt/*.c guest/rt/$(ARCH)/*.[cS])
 guests-y   += $(wildcard guest/*.c)
 
 space := $(subst ,, )
-flags-guest/embed.S = -DGUESTS=$(subst $(space),$(comma),$(patsubst guest/%.c,%,$(guests-y)))
+# Or "linux" and "unix" are macros and no names.
+flags-guest/embed.S = -undef -DGUESTS=$(subst $(space),$(comma),$(patsubst guest/%.c,%,$(guests-y)))

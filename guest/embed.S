@@ -7,15 +7,12 @@
 	.macro blob name
 	.section .rodata.guest_blobs, "a", %progbits
 	.balign	16
-blob_\name\():
-	.incbin	"\name\().elf"
-blob_\name\()_end:
-	.byte	0 /* so that the end's address is still inside this section */
-name_\name\():
-	.asciz	"\name"
+1:	.incbin	"\name\().elf"
+2:	.byte	0 /* so that the end's address is still inside this section */
+3:	.asciz	"\name"
 
 	.section .data.rel.ro.guest_blobs, "aw", %progbits
-	.quad	name_\name, blob_\name, blob_\name\()_end
+	.quad	3b, 1b, 2b
 	.endm
 
 	.section .data.rel.ro.guest_blobs, "aw", %progbits
