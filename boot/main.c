@@ -16,6 +16,7 @@
 #include "include/panic.h"
 #include "mm/frame.h"
 #include "mm/heap.h"
+#include "vmm/post_mortem.h"
 
 enum {
 	STACK_PAGES = 8,      /* of the hypervisor proper */
@@ -106,6 +107,7 @@ void panic(const char *fmt, ...)
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
 	log_info("nestling: panic: %s", what);
+	post_mortem_of_panic();
 	power_off();
 }
 

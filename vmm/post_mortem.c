@@ -160,3 +160,25 @@ void post_mortem(struct vcpu *vcpu, const gpa_t *gpa)
 		post_mortem_walk(&vcpu->vm->as.npt, *gpa);
 	print_last_exits(vcpu);
 }
+
+static const struct vcpu *running;
+
+void post_mortem_watch(const struct vcpu *vcpu)
+{
+	running = vcpu;
+}
+
+void post_mortem_of_panic(void)
+{
+	const struct vcpu *vcpu = running;
+	const struct vm_exit *last;
+
+	/* What is read here may be broken, and the end of another panic: that one has nothing to tell of. */
+	running = NULL;
+	if (!vcpu || vcpu->exits.total == 0)
+		return;
+	print_last_exits(vcpu);
+	last = exit_number(vcpu, vcpu->exits.total);
+	if (last->kind == VM_EXIT_FAULT)
+		post_mortem_walk(&vcpu->vm->as.npt, last->fault.gpa);
+}

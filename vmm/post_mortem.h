@@ -11,6 +11,13 @@
  */
 void post_mortem(struct vcpu *vcpu, const gpa_t *gpa);
 
+/*
+ * While `vcpu` runs, a panic of the hypervisor has post_mortem_of_panic tell of it: its last exits, and the walk of the address
+ * at fault if the last one was a fault. Its registers may be in the CPU still. NULL: none runs.
+ */
+void post_mortem_watch(const struct vcpu *vcpu);
+void post_mortem_of_panic(void);
+
 /* The entries of the nested tables on the way to `gpa`, the root's first. */
 void post_mortem_walk(const struct npt *npt, gpa_t gpa);
 

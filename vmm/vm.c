@@ -13,6 +13,7 @@
 #include "vmm/hypercall.h"
 #include "vmm/linux_image.h"
 #include "vmm/picture.h"
+#include "vmm/post_mortem.h"
 #include "vmm/report.h"
 #include "vmm/text.h"
 #include "vmm/trace.h"
@@ -253,7 +254,9 @@ static enum err find_demo(const char *name, struct guest_image *image)
 static void run_to_end(struct vm *vm)
 {
 	picture_start(vm);
+	post_mortem_watch(&vm->vcpu);
 	vm_run(vm);
+	post_mortem_watch(NULL);
 	picture_end();
 	map_print();
 	if (vm->outcome != VM_EXITED)
