@@ -218,12 +218,7 @@ $(other-isas:%=guests-%): guests-%: build/%/nestling.efi
 build/host/flags: FORCE
 	$(call remember,$(host-flags) $(host-y))
 
-# newlib's <sys/tree.h>, which glibc lacks, and the one macro that it takes from newlib's other headers.
-build/host/include/sys/tree.h: $(third)/recipe
-	@mkdir -p $(@D)
-	@{ echo '#define __unused __attribute__((unused))'; cat $(third)/include/sys/tree.h; } >$@
-
-build/host/%.o: %.c Makefile build/host/flags build/host/include/sys/tree.h | setup-tests
+build/host/%.o: %.c Makefile build/host/flags | setup-tests
 	$(call log,HOSTCC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) $(host-flags) -MMD -MP -c $< -o $@
@@ -253,7 +248,7 @@ fuzz-objects := $(fuzz-shared) $(fuzz-targets:%=build/fuzz/tests/fuzz/fuzz_%.o)
 build/fuzz/flags: FORCE
 	$(call remember,$(host-flags) $(host-y) $(fuzz-y))
 
-build/fuzz/%.o: %.c Makefile build/fuzz/flags build/host/include/sys/tree.h | setup-tests
+build/fuzz/%.o: %.c Makefile build/fuzz/flags | setup-tests
 	$(call log,FUZZCC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(FUZZCC) $(fuzz-flags) -MMD -MP -c $< -o $@
@@ -288,7 +283,7 @@ coverage-tests   := $(patsubst %.c,build/coverage/%,$(host-tests-y))
 build/coverage/flags: FORCE
 	$(call remember,$(coverage-flags) $(coverage-counted) $(host-y))
 
-build/coverage/%.o: %.c Makefile build/coverage/flags build/host/include/sys/tree.h | setup-tests
+build/coverage/%.o: %.c Makefile build/coverage/flags | setup-tests
 	$(call log,HOSTCC,$@)
 	@mkdir -p $(@D)
 	@rm -f $(@:.o=.gcda)
@@ -326,7 +321,7 @@ guests-$(ARCH): all
 setup-bench: setup
 	@tools/setup $(all-isas) bench
 
-build/bench/%.o: %.c Makefile build/host/include/sys/tree.h | setup-bench
+build/bench/%.o: %.c Makefile | setup-bench
 	$(call log,HOSTCC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) $(bench-host-flags) -MMD -MP -c $< -o $@

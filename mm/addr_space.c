@@ -208,18 +208,17 @@ void ready_area(const struct addr_space *as, struct area *area)
 	area->one_page = one_page ? writes[area->attr.prot] : 0;
 }
 
-/* May an area of these attributes be put here? Makes sure that it then can be. */
-static enum err prepare_area(struct addr_space *as, gpa_t gpa, uint64_t size, struct npt_attr attr)
+/* May an area of these attributes be put here, behind `before`? Makes sure that it then can be. */
+static enum err prepare_area(struct addr_space *as, gpa_t gpa, uint64_t size, struct npt_attr attr, struct area **before)
 {
-	const struct area *above;
 	enum err err = check_range(as, gpa, size);
 
 	if (err == ERR_OK)
 		err = npt_check(&as->npt, attr);
 	if (err != ERR_OK)
 		return err;
-	above = area_find_from(&as->areas, gpa.raw);
-	if (above && above->start < gpa.raw + size)
+	*before = area_before(&as->areas, gpa.raw);
+	if ((*before)->end > gpa.raw || (*before)->next->start < gpa.raw + size)
 		return ERR_EXISTS;
 	return area_reserve(&as->areas, 1);
 }
@@ -241,18 +240,19 @@ static enum err map_linear(struct addr_space *as, const struct area *area, hpa_t
 enum err addr_space_map_linear(struct addr_space *as, gpa_t gpa, hpa_t hpa, uint64_t size, struct npt_attr attr)
 {
 	struct area area = { .start = gpa.raw, .end = gpa.raw + size, .attr = attr, .backend = AREA_LINEAR };
+	struct area *before;
 	enum err err;
 
 	if (attr.shared)
 		return ERR_INVALID;
 	spin_lock(&as->lock);
-	err = prepare_area(as, gpa, size, attr);
+	err = prepare_area(as, gpa, size, attr, &before);
 	if (err == ERR_OK) {
 		ready_area(as, &area);
 		err = map_linear(as, &area, hpa);
 	}
 	if (err == ERR_OK)
-		area_insert(&as->areas, &area);
+		area_insert(&as->areas, before, &area);
 	spin_unlock(&as->lock);
 	return err;
 }
@@ -280,17 +280,18 @@ enum err addr_space_map_alloc(struct addr_space *as, gpa_t gpa, uint64_t size, u
 	struct area area = {
 		.start = gpa.raw, .end = gpa.raw + size, .attr = attr, .backend = AREA_ALLOC, .policy = (uint8_t)policy,
 	};
+	struct area *before;
 	enum err err;
 
 	if (prot > NPT_RWX || policy >= ALLOC_POLICIES)
 		return ERR_INVALID;
 	spin_lock(&as->lock);
-	err = prepare_area(as, gpa, size, attr);
+	err = prepare_area(as, gpa, size, attr, &before);
 	if (err == ERR_OK && policy == ALLOC_POPULATE)
 		err = populate_new(as, &area);
 	if (err == ERR_OK) {
 		ready_area(as, &area);
-		area_insert(&as->areas, &area);
+		area_insert(&as->areas, before, &area);
 	}
 	spin_unlock(&as->lock);
 	return err;

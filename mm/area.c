@@ -1,35 +1,40 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The ordered set of areas: a red-black tree over structures that are carved from frames. */
+/* The ordered set of areas: a skip list over structures that are carved from frames. */
 #include "mm/area.h"
 
 #include "include/panic.h"
 #include "mm/frame.h"
 
-static int area_compare(const struct area *a, const struct area *b)
-{
-	return a->start < b->start ? -1 : a->start > b->start;
-}
-
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wunused-function"
-RB_GENERATE_STATIC(area_tree, area, link, area_compare)
-#pragma GCC diagnostic pop
+/* --- Structures --------------------------------------------------------------------------------------------------- */
 
 /* The first structure of a chunk's frame links the chunks; the others are spare. */
 struct chunk {
 	hpa_t next;
-	struct area areas[];
+	struct area areas[] __attribute__((aligned(sizeof(struct area))));
 };
 
+/* Nothing begins between a spare structure and the next one, so that a hint to it says nothing. */
 static void spare_push(struct area_set *set, struct area *area)
 {
-	RB_LEFT(area, link) = set->spare;
+	area->start = area->end = 0;
+	area->next = area;
+	area->up = set->spare;
 	set->spare = area;
 	set->spares++;
 }
 
+static struct area *spare_pop(struct area_set *set)
+{
+	struct area *area = set->spare;
+
+	set->spare = area->up;
+	set->spares--;
+	return area;
+}
+
 static enum err add_chunk(struct area_set *set)
 {
+	const size_t count = (PAGE_SIZE - sizeof(struct chunk)) / sizeof(struct area);
 	struct chunk *chunk;
 	hpa_t frame;
 	enum err err = frame_alloc(0, &frame);
@@ -39,16 +44,72 @@ static enum err add_chunk(struct area_set *set)
 	chunk = frame_ptr(frame);
 	chunk->next = set->chunks;
 	set->chunks = frame;
-	for (size_t i = 0; i < (PAGE_SIZE - sizeof(*chunk)) / sizeof(chunk->areas[0]); i++)
+	set->structures += count;
+	for (size_t i = 0; i < count; i++)
 		spare_push(set, &chunk->areas[i]);
 	return ERR_OK;
 }
 
+/* --- Hints -------------------------------------------------------------------------------------------------------- */
+
+/* Of the block that so many hints fill. */
+static unsigned hint_order(uint64_t count)
+{
+	return (unsigned)__builtin_ctzll(count * sizeof(struct area *) / PAGE_SIZE);
+}
+
+static void use_hints(struct area_set *set, struct area **hint, uint64_t count)
+{
+	set->hint = hint;
+	set->hint_mask = count - 1;
+	set->hint_shift = PAGE_SHIFT;
+	for (uint64_t i = 0; i < count; i++)
+		hint[i] = &set->lane[0];
+}
+
+static void free_hints(struct area_set *set)
+{
+	if (set->hint_frames.raw != 0)
+		frame_free(set->hint_frames, hint_order(set->hint_mask + 1));
+	set->hint_frames = HPA(0);
+}
+
+/* Four times as many; or, without memory for that, as many as there are. */
+static void more_hints(struct area_set *set)
+{
+	uint64_t count = 4 * (set->hint_mask + 1);
+	hpa_t frames;
+
+	if (frame_alloc(hint_order(count), &frames) != ERR_OK)
+		return;
+	free_hints(set);
+	set->hint_frames = frames;
+	use_hints(set, frame_ptr(frames), count);
+}
+
+/* Let all hints together reach from the first area to the last, as far as that is possible. */
+static void spread_hints(struct area_set *set)
+{
+	uint64_t last = set->lane[0].prev->end - 1 - set->lane[0].next->start;
+
+	while (set->hint_shift < AREA_HINT_MAX_SHIFT && last >> set->hint_shift > set->hint_mask)
+		set->hint_shift++;
+}
+
+/* --- The set ------------------------------------------------------------------------------------------------------ */
+
 static void reset(struct area_set *set)
 {
-	*set = (struct area_set){ .tree = RB_INITIALIZER(&set->tree) };
-	for (size_t i = 0; i < AREA_HINTS; i++)
-		set->hint[i] = &set->none;
+	*set = (struct area_set){ .top = &set->lane[0], .dice = 1 };
+	for (unsigned i = 0; i < AREA_LANES; i++) {
+		struct area *head = &set->lane[i];
+
+		head->next = head->prev = head;
+		head->start = UINT64_MAX;
+		head->up = i + 1 < AREA_LANES ? head + 1 : NULL;
+		head->down = i > 0 ? head - 1 : NULL;
+	}
+	use_hints(set, set->few, AREA_FEW_HINTS);
 }
 
 enum err area_set_init(struct area_set *set)
@@ -59,6 +120,7 @@ enum err area_set_init(struct area_set *set)
 
 void area_set_free(struct area_set *set)
 {
+	free_hints(set);
 	while (set->chunks.raw != 0) {
 		hpa_t frame = set->chunks;
 
@@ -68,7 +130,7 @@ void area_set_free(struct area_set *set)
 	reset(set);
 }
 
-enum err area_reserve(struct area_set *set, size_t count)
+enum err area_take_structures(struct area_set *set, size_t count)
 {
 	while (set->spares < count) {
 		enum err err = add_chunk(set);
@@ -76,58 +138,107 @@ enum err area_reserve(struct area_set *set, size_t count)
 		if (err != ERR_OK)
 			return err;
 	}
+	if (set->structures > 2 * (set->hint_mask + 1))
+		more_hints(set);
 	return ERR_OK;
-}
-
-void area_insert(struct area_set *set, const struct area *area)
-{
-	struct area *new = set->spare;
-
-	if (!new)
-		panic("area: inserting without a reservation");
-	set->spare = RB_LEFT(new, link);
-	set->spares--;
-	*new = *area;
-	RB_INSERT(area_tree, &set->tree, new);
-}
-
-void area_remove(struct area_set *set, struct area *area)
-{
-	RB_REMOVE(area_tree, &set->tree, area);
-	area->start = area->end = 0;
-	spare_push(set, area);
-}
-
-struct area *area_find_from(struct area_set *set, uint64_t gpa)
-{
-	struct area *area = RB_ROOT(&set->tree), *above = NULL;
-
-	while (area) {
-		if (gpa < area->start) {
-			above = area;
-			area = RB_LEFT(area, link);
-		} else if (gpa < area->end) {
-			return area;
-		} else {
-			area = RB_RIGHT(area, link);
-		}
-	}
-	return above;
 }
 
 struct area *area_search(struct area_set *set, uint64_t gpa)
 {
-	struct area *area = area_find_from(set, gpa);
+	struct area *at = set->top;
 
-	if (!area || gpa < area->start)
-		return NULL;
-	set->hint[(gpa >> AREA_HINT_SHIFT) % AREA_HINTS] = area;
-	return area;
+	for (;;) {
+		while (at->next->start <= gpa)
+			at = at->next;
+		if (!at->down)
+			break;
+		at = at->down;
+	}
+	spread_hints(set);
+	*area_hint(set, gpa) = at;
+	return at;
 }
 
-struct area *area_next(struct area *area)
+struct area *area_find_slowly(struct area_set *set, uint64_t gpa)
 {
-	return RB_NEXT(area_tree, NULL, area);
+	struct area *area = area_before(set, gpa);
+
+	return area_holds(area, gpa) ? area : NULL;
+}
+
+struct area *area_find_from(struct area_set *set, uint64_t gpa)
+{
+	struct area *area = area_before(set, gpa);
+
+	return area_holds(area, gpa) ? area : area_next(area);
+}
+
+static void link_behind(struct area *before, struct area *area)
+{
+	area->next = before->next;
+	area->prev = before;
+	before->next->prev = area;
+	before->next = area;
+}
+
+/* A chance of one in four, each time: see MMIX's generator in Knuth, TAOCP vol. 2, section 3.3.4, for the constants. */
+static inline uint64_t roll(struct area_set *set)
+{
+	set->dice = set->dice * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return set->dice >> 40;
+}
+
+/* Give the area nodes in as many lanes as the dice say; in none that there is no structure for. */
+static void raise_area(struct area_set *set, struct area *area, uint64_t dice)
+{
+	struct area *before = area->prev;
+
+	for (unsigned lane = 1; lane < AREA_LANES && dice % 4 == 0 && set->spares > set->reserved; lane++, dice /= 4) {
+		struct area *node = spare_pop(set);
+
+		while (!before->up)
+			before = before->prev;
+		before = before->up;
+		node->start = area->start; /* and no end: it holds nothing */
+		node->down = area;
+		node->up = NULL;
+		area->up = node;
+		link_behind(before, node);
+		if (set->top < &set->lane[lane])
+			set->top = &set->lane[lane];
+		area = node;
+	}
+}
+
+struct area *area_insert(struct area_set *set, struct area *before, const struct area *area)
+{
+	uint64_t dice = roll(set);
+	struct area *new;
+
+	if (!set->spare)
+		panic("area: inserting without a reservation");
+	new = spare_pop(set);
+	set->reserved -= set->reserved > 0;
+	*new = *area;
+	new->up = new->down = NULL;
+	link_behind(before, new);
+	*area_hint(set, new->start) = new;
+	if (dice % 4 == 0)
+		raise_area(set, new, dice);
+	return new;
+}
+
+void area_remove(struct area_set *set, struct area *area)
+{
+	*area_hint(set, area->start) = area->prev;
+	while (area) { /* it, and its nodes */
+		struct area *up = area->up;
+
+		area->prev->next = area->next;
+		area->next->prev = area->prev;
+		spare_push(set, area);
+		area = up;
+	}
 }
 
 void area_split(struct area_set *set, struct area *area, uint64_t at)
@@ -136,7 +247,7 @@ void area_split(struct area_set *set, struct area *area, uint64_t at)
 
 	upper.start = at;
 	area->end = at;
-	area_insert(set, &upper);
+	area_insert(set, area, &upper);
 }
 
 bool area_join_next(struct area_set *set, struct area *area)

@@ -3,8 +3,6 @@
 #ifndef NESTLING_MM_AREA_H
 #define NESTLING_MM_AREA_H
 
-#include <sys/tree.h>
-
 #include "include/err.h"
 #include "include/types.h"
 #include "npt/npt.h"
@@ -12,60 +10,113 @@
 enum area_backend { AREA_LINEAR, AREA_ALLOC };
 
 struct area {
-	RB_ENTRY(area) link;     /* in the set; spare ones are linked through its left pointer */
-	uint64_t start, end;     /* gpa, [start, end), 4 KiB aligned */
+	struct area *next, *prev; /* by address, in a ring with the set's head */
+	struct area *up, *down;   /* its node in the lane above, and what a node stands for: see struct area_set */
+	uint64_t start, end;      /* gpa, [start, end), 4 KiB aligned */
 	struct npt_attr attr;
-	uint8_t backend;         /* enum area_backend */
-	uint8_t policy;          /* enum alloc_policy, for AREA_ALLOC */
-	uint8_t one_page;        /* bit n: the access n (enum npt_prot) to what is not there yet gets a page of memory */
-	uint64_t page;           /* what npt_page_entry gives for `attr` */
+	uint8_t backend;          /* enum area_backend */
+	uint8_t policy;           /* enum alloc_policy, for AREA_ALLOC */
+	uint8_t one_page;         /* bit n: the access n (enum npt_prot) to what is not there yet gets a page of memory */
+	uint64_t page;            /* what npt_page_entry gives for `attr` */
 };
+_Static_assert(sizeof(struct area) == 64, "a cache line");
 
-/* Areas that were found are remembered by blocks of this size, modulo their number. */
-#define AREA_HINT_SHIFT 21
-#define AREA_HINTS      256
+#define AREA_LANES     8
+#define AREA_FEW_HINTS 256
+/* A hint is for 2 MiB at most. */
+#define AREA_HINT_MAX_SHIFT 21
 
 /*
- * Area structures come from frames that the set takes one at a time and keeps until it is freed; the first is taken by
+ * A skip list: the areas are a ring, lane 0, in which each has its place by address. About every fourth has a node in lane 1, which
+ * is a ring, too, every fourth of those one in lane 2, and so on, by chance: a search goes along the highest lane as far as it
+ * can, then down one, and so on. To insert and to remove costs the same few instructions however many areas there are.
+ *
+ *     lane 1   head ──────────────► node ──────────────► head
+ *                │                    │ down
+ *     lane 0   head ──► area ──► area ──► area ──► area ──► head
+ *
+ * Most searches need no lane: what was found last is remembered in hints, by address modulo their number. The more areas, the
+ * more hints there are, and the less each of them is for.
+ *
+ * The structures come from frames that the set takes one at a time and keeps until it is freed; the first is taken by
  * area_set_init, so that making an area costs no frame until it is full.
  */
 struct area_set {
-	RB_HEAD(area_tree, area) tree;
-	struct area *hint[AREA_HINTS]; /* tried first; what is no area any more is empty, so that it need not be forgotten */
-	struct area none;    /* empty, too: what a hint is at first */
-	struct area *spare;  /* free structures */
-	size_t spares;
-	hpa_t chunks;        /* frames that hold the structures; raw 0: none */
+	struct area **hint;           /* tried first; what is no area any more is empty, so that it need not be forgotten */
+	uint64_t hint_mask;           /* their number less one */
+	unsigned hint_shift;          /* an address shifted so is the number of its hint */
+	struct area *top;             /* the highest lane there is */
+	struct area *spare;           /* free structures, linked by `up` */
+	size_t spares, reserved;      /* how many, and how many of them are promised */
+	size_t structures;            /* how many there are in all */
+	uint64_t dice;
+	hpa_t chunks;                 /* frames that hold the structures; raw 0: none */
+	hpa_t hint_frames;            /* frames that hold the hints; raw 0: `few` does */
+	struct area lane[AREA_LANES]; /* the heads; they start, as it were, before every address and behind it: at -1 */
+	struct area *few[AREA_FEW_HINTS];
 };
 
 MUST_CHECK enum err area_set_init(struct area_set *set);
 /* Give back all memory; areas in the set are forgotten. */
 void area_set_free(struct area_set *set);
 
-/* Make sure that `count` more areas can be inserted without failing. Errors: ERR_NO_MEMORY. */
-MUST_CHECK enum err area_reserve(struct area_set *set, size_t count);
+/*
+ * Make sure that `count` more areas can be inserted without failing; what was promised before and not used is taken back.
+ * Errors: ERR_NO_MEMORY.
+ */
+MUST_CHECK enum err area_take_structures(struct area_set *set, size_t count);
+MUST_CHECK static inline enum err area_reserve(struct area_set *set, size_t count)
+{
+	set->reserved = count;
+	return set->spares >= count ? ERR_OK : area_take_structures(set, count);
+}
 
-/* Insert a copy of `area`, which overlaps none in the set; a reservation must cover it. */
-void area_insert(struct area_set *set, const struct area *area);
+/*
+ * Insert a copy of `area`, which overlaps none in the set, behind `before`, which area_before gave for its start; a reservation
+ * must cover it. Returns where it is from now on.
+ */
+struct area *area_insert(struct area_set *set, struct area *before, const struct area *area);
 void area_remove(struct area_set *set, struct area *area);
+
+static inline struct area **area_hint(struct area_set *set, uint64_t gpa)
+{
+	return &set->hint[(gpa >> set->hint_shift) & set->hint_mask];
+}
 
 static inline bool area_holds(const struct area *area, uint64_t gpa)
 {
 	return gpa >= area->start && gpa < area->end;
 }
 
-/* The area that holds `gpa`; NULL when none does. */
+/* The last area that begins at `gpa` or below; the set's head, which is empty, when none does. */
 struct area *area_search(struct area_set *set, uint64_t gpa);
+static inline struct area *area_before(struct area_set *set, uint64_t gpa)
+{
+	struct area *area = *area_hint(set, gpa);
+
+	/* No area begins between two pages, and the last page is below the head's -1. */
+	gpa = align_down(gpa, PAGE_SIZE);
+	/* What a structure was that is spare now, or a node of a lane, may be remembered still. */
+	return !area->down && gpa - area->start < area->next->start - area->start ? area : area_search(set, gpa);
+}
+
+/* The area that holds `gpa`; NULL when none does. */
+struct area *area_find_slowly(struct area_set *set, uint64_t gpa);
 static inline struct area *area_find(struct area_set *set, uint64_t gpa)
 {
-	struct area *area = set->hint[(gpa >> AREA_HINT_SHIFT) % AREA_HINTS];
+	struct area *area = *area_hint(set, gpa);
 
-	return area_holds(area, gpa) ? area : area_search(set, gpa);
+	return area_holds(area, gpa) ? area : area_find_slowly(set, gpa);
 }
+
+/* The next one above; NULL at the end. */
+static inline struct area *area_next(const struct area *area)
+{
+	return area->next->end > 0 ? area->next : NULL;
+}
+
 /* The area that holds `gpa`, else the first one above it; NULL when there is none. */
 struct area *area_find_from(struct area_set *set, uint64_t gpa);
-/* The next one above; NULL at the end. */
-struct area *area_next(struct area *area);
 
 /* Make `at` (inside the area, 4 KiB aligned) a border: the area keeps what is below. Takes one reserved structure. */
 void area_split(struct area_set *set, struct area *area, uint64_t at);

@@ -32,7 +32,7 @@ static enum err fork_area(struct addr_space *parent, struct addr_space *child, c
 	if (err != ERR_OK)
 		return err;
 	/* With the area in place, undoing takes out what the child has of its leaves, however many these are. */
-	area_insert(&child->areas, area);
+	area_insert(&child->areas, area_before(&child->areas, area->start), area);
 	return npt_clone(&parent->npt, &child->npt, GPA(area->start), area->end - area->start, owned, gather,
 			 owned ? share_leaf : keep_leaf, child);
 }

@@ -8,7 +8,7 @@
 #include "tests/host/ram.h"
 
 #define BASE  0x40000000
-#define MOST  6000
+#define MOST  20000
 #define SPACE (KIB(4) * 100000)
 
 struct reference {
@@ -102,9 +102,35 @@ static void check_find(struct set_test *t, uint64_t gpa)
 		assert_null(found);
 }
 
+/* Each lane is a ring in the order of addresses, of nodes for what is in the lane below; and nothing is left of the highest. */
+static void check_lanes(struct set_test *t)
+{
+	size_t below = t->reference.count;
+
+	for (unsigned lane = 1; lane < AREA_LANES; lane++) {
+		struct area *head = &t->set.lane[lane], *node = head;
+		uint64_t start = 0;
+		size_t count = 0;
+
+		CHECK(head->down == &t->set.lane[lane - 1] && head->down->up == head, "the heads are in a row");
+		for (; node->next != head; node = node->next, count++) {
+			const struct area *next = node->next;
+
+			CHECK(next->prev == node && next->down->up == next && next->down->start == next->start, "a lost node");
+			CHECK(next->start >= start && next->end == 0, "node %zu of lane %u is out of order", count, lane);
+			start = next->start + 1;
+		}
+		CHECK(head->prev == node && count <= below, "%zu nodes over %zu", count, below);
+		CHECK(count == 0 || t->set.top >= head, "a lane above the highest");
+		below = count;
+	}
+}
+
 static void check_all(struct set_test *t)
 {
 	struct area *area = area_find_from(&t->set, 0);
+
+	check_lanes(t);
 
 	for (size_t i = 0; i < t->reference.count; i++, area = area_next(area))
 		expect_same(area, &t->reference.areas[i]);
@@ -127,7 +153,7 @@ static void insert(struct set_test *t, uint64_t start, uint64_t end)
 	struct area area = make_area(start, end);
 
 	CHECK_ERR(area_reserve(&t->set, 1), ERR_OK);
-	area_insert(&t->set, &area);
+	area_insert(&t->set, area_before(&t->set, area.start), &area);
 	reference_insert(&t->reference, &area);
 }
 
@@ -189,10 +215,10 @@ static void four_thousand_areas(void **state)
 			check_all(t);
 	}
 	check_find(t, 0);
-	/* The structures are used again. */
+	/* The structures are used again. By chance there may be some more nodes in the lanes, and so there are some areas less. */
 	uint64_t before = ram_free_bytes();
 
-	for (uint64_t i = 0; i < count; i++)
+	for (uint64_t i = 0; i < count - count / 16; i++)
 		insert(t, KIB(8) * i, KIB(8) * i + KIB(4));
 	CHECK_EQ(ram_free_bytes(), before);
 	check_all(t);
@@ -212,14 +238,15 @@ static void random_operations(void **state)
 {
 	struct set_test *t = *state;
 	struct host_rng rng = host_rng("areas", 4096);
-	unsigned steps = host_steps(6000);
+	unsigned steps = host_steps(20000);
 
 	for (unsigned i = 0; i < steps; i++) {
 		uint64_t gpa = align_down(host_below(&rng, SPACE), KIB(4));
 		size_t at = place_of(&t->reference, gpa);
 		const struct area *above = at < t->reference.count ? &t->reference.areas[at] : NULL;
 
-		if (above && above->start <= gpa && host_chance(&rng, 40)) {
+		/* At first there are ever more of them, later ever fewer. */
+		if (above && above->start <= gpa && host_chance(&rng, i < steps * 3 / 4 ? 10 : 90)) {
 			area_remove(&t->set, area_find(&t->set, gpa));
 			reference_remove(&t->reference, at);
 		} else if (above && above->start < gpa) {
@@ -227,7 +254,7 @@ static void random_operations(void **state)
 		} else if (!above || above->start > gpa) {
 			uint64_t room = (above ? above->start : SPACE) - gpa;
 
-			insert(t, gpa, gpa + align_down(host_below(&rng, min_u64(room, KIB(400))), KIB(4)) + KIB(4));
+			insert(t, gpa, gpa + align_down(host_below(&rng, min_u64(room, KIB(100))), KIB(4)) + KIB(4));
 		}
 		check_find(t, gpa);
 		check_find(t, host_below(&rng, SPACE));
@@ -246,7 +273,7 @@ static void reservations_fail_without_memory(void **state)
 	while (area_reserve(&t->set, 1) == ERR_OK) { /* use up the first frame */
 		struct area area = make_area(KIB(8) * spare, KIB(8) * spare + KIB(4));
 
-		area_insert(&t->set, &area);
+		area_insert(&t->set, area_before(&t->set, area.start), &area);
 		reference_insert(&t->reference, &area);
 		CHECK(++spare < PAGE_SIZE, "areas from nowhere");
 	}
@@ -256,8 +283,44 @@ static void reservations_fail_without_memory(void **state)
 	area_remove(&t->set, area_find(&t->set, 0));
 	CHECK_ERR(area_reserve(&t->set, 1), ERR_OK);
 	CHECK_ERR(area_reserve(&t->set, 2), ERR_NO_MEMORY);
+	/* What is promised to the second is not used for the first, however the dice fall. */
+	area_remove(&t->set, area_find(&t->set, KIB(8)));
+	for (unsigned i = 0; i < 200; i++) {
+		CHECK_ERR(area_reserve(&t->set, 2), ERR_OK);
+		for (uint64_t start = 0; start <= KIB(8); start += KIB(8)) {
+			struct area area = make_area(start, start + KIB(4));
+
+			area_insert(&t->set, area_before(&t->set, start), &area);
+		}
+		check_lanes(t);
+		area_remove(&t->set, area_find(&t->set, 0));
+		area_remove(&t->set, area_find(&t->set, KIB(8)));
+	}
 	ram_release(&t->ram);
-	CHECK_ERR(area_reserve(&t->set, 2), ERR_OK);
+	CHECK_ERR(area_reserve(&t->set, 20 * PAGE_SIZE / sizeof(struct area)), ERR_OK);
+}
+
+/* More structures than hints, and no memory but for the structures. */
+static void hints_do_without_memory(void **state)
+{
+	struct set_test *t = *state;
+	uint64_t areas = 0;
+
+	ram_leave(&t->ram, 2 * AREA_FEW_HINTS * sizeof(struct area) / PAGE_SIZE);
+	for (; area_reserve(&t->set, 1) == ERR_OK; areas++)
+		insert(t, KIB(8) * areas, KIB(8) * areas + KIB(4));
+	CHECK(t->set.structures > 2 * AREA_FEW_HINTS, "%zu structures are too few to want hints", t->set.structures);
+	CHECK_EQ(t->set.hint_mask, AREA_FEW_HINTS - 1);
+	check_all(t);
+	ram_release(&t->ram);
+	for (uint64_t i = 0; i < areas; i++)
+		insert(t, KIB(8) * (areas + i), KIB(8) * (areas + i) + KIB(4));
+	CHECK_EQ(t->set.hint_mask, 4 * AREA_FEW_HINTS - 1);
+	for (uint64_t i = 0; i < 2 * areas; i++)
+		check_find(t, KIB(8) * (i * 2741 % (2 * areas)) + i % KIB(8));
+	/* There is a hint for each by now. */
+	for (uint64_t i = 0; i < 2 * areas; i++)
+		CHECK(area_holds(*area_hint(&t->set, KIB(8) * i), KIB(8) * i), "area %ju is not remembered", (uintmax_t)i);
 }
 
 /* A set that was never begun, for lack of a frame. */
@@ -279,6 +342,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(four_thousand_areas, setup, teardown),
 		cmocka_unit_test_setup_teardown(random_operations, setup, teardown),
 		cmocka_unit_test_setup_teardown(reservations_fail_without_memory, setup, teardown),
+		cmocka_unit_test_setup_teardown(hints_do_without_memory, setup, teardown),
 		cmocka_unit_test_setup_teardown(init_fails_without_memory, setup, teardown),
 	};
 
