@@ -2,7 +2,9 @@
 /* Owning a RISC-V machine in HS-mode: interrupts off, our own map, our own stack. */
 #include "include/arch/machine.h"
 
+#include "drivers/riscv64/hart.h"
 #include "include/arch/riscv64/csr.h"
+#include "include/arch/riscv64/guarded.h"
 #include "include/arch/riscv64/insn.h"
 #include "include/arch/riscv64/sbi.h"
 #include "include/panic.h"
@@ -84,15 +86,45 @@ void arch_host_map_activate(hpa_t root)
 		panic("boot: satp does not keep %#lx", satp);
 }
 
-/* 64 words a round. With Zicboz an instruction could clear a cache block; no machine we have tried has it. */
+/* The bytes that one instruction of Zicboz clears. */
+enum { ZERO_BLOCK_NONE = 0, ZERO_BLOCK_UNKNOWN = 1, ZERO_BLOCK_MAX = 512 };
+static uint64_t zero_block = ZERO_BLOCK_UNKNOWN;
+
+/*
+ * menvcfg decides whether we may use it, and to try is the only way to know: "Cache-Block Zero" of the CMO extensions, "Extension
+ * State Control".
+ */
+static __attribute__((noinline)) void try_zero_block(void *pages, uint64_t size)
+{
+	uint64_t bytes = hart_has_extension("zicboz") ? hart_zero_block() : 0, at = (uintptr_t)pages;
+	uint64_t sstatus = interrupts_off();
+	/* cbo.zero (at) */
+	bool works = bytes > ZERO_BLOCK_UNKNOWN && GUARDED(".insn i 0x0f, 2, x0, %[at], 4", [at] "+r"(at));
+
+	csr_write(CSR_SSTATUS, sstatus);
+	zero_block = works && (bytes & (bytes - 1)) == 0 && bytes <= ZERO_BLOCK_MAX ? bytes : ZERO_BLOCK_NONE;
+	arch_zero_pages(pages, size);
+}
+
+/* 8 cache blocks a round where we may, and else 64 words. */
 void arch_zero_pages(void *pages, uint64_t size)
 {
-	uint64_t *word = pages, *end = word + size / sizeof(*word);
+	uint64_t *word = pages, *end = word + size / sizeof(*word), block = zero_block;
 
-	for (; word < end; word += 64) {
+	if (block == ZERO_BLOCK_NONE) {
+		for (; word < end; word += 64) {
 #pragma GCC unroll 64
-		for (unsigned i = 0; i < 64; i++)
-			word[i] = 0;
+			for (unsigned i = 0; i < 64; i++)
+				word[i] = 0;
+		}
+	} else if (block == ZERO_BLOCK_UNKNOWN) {
+		try_zero_block(pages, size);
+	} else {
+		while (word < end) {
+#pragma GCC unroll 8
+			for (unsigned i = 0; i < 8; i++, word += block / sizeof(*word))
+				cbo_zero(word);
+		}
 	}
 }
 

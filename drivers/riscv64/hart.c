@@ -83,12 +83,22 @@ bool hart_has_extension(const char *name)
 	return list && length > 4 && list[length - 1] == '\0' && isa_string_has(list, name);
 }
 
-uint32_t hart_cache_block(void)
+static uint32_t find_cell(const char *name)
 {
 	int length;
-	const fdt32_t *bytes = find_property("riscv,cbom-block-size", &length);
+	const fdt32_t *cell = find_property(name, &length);
 
-	return bytes && length == sizeof(*bytes) ? fdt32_to_cpu(*bytes) : 0;
+	return cell && length == sizeof(*cell) ? fdt32_to_cpu(*cell) : 0;
+}
+
+uint32_t hart_cache_block(void)
+{
+	return find_cell("riscv,cbom-block-size");
+}
+
+uint32_t hart_zero_block(void)
+{
+	return find_cell("riscv,cboz-block-size");
 }
 
 const char *hart_mmu_type(void)

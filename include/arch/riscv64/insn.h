@@ -47,6 +47,12 @@ static inline void cbo_flush(const volatile void *at)
 	__asm__ volatile(".insn i 0x0f, 2, x0, %0, 2" : : "r"(at) : "memory");
 }
 
+/* Clear a cache block: Zicboz, operation 4. */
+static inline void cbo_zero(void *at)
+{
+	__asm__ volatile(".insn i 0x0f, 2, x0, %0, 4" : : "r"(at) : "memory");
+}
+
 /* All that came before, before all that comes after; devices and memory. */
 static inline void fence(void)
 {
