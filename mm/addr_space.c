@@ -29,6 +29,8 @@ static enum err env_alloc_table(struct npt_env *env, unsigned order, hpa_t *tabl
 	struct addr_space *as = space_of(env);
 	enum err err = frame_alloc_zeroed(order, table);
 
+	if (err != ERR_OK && held_drop(as))
+		err = frame_alloc_zeroed(order, table);
 	if (err == ERR_OK || order > 0 || !as->reclaiming || as->reserve.raw == 0)
 		return err;
 	*table = as->reserve;
@@ -53,7 +55,6 @@ enum err addr_space_new(struct addr_space *as, const struct npt_ops *ops, const 
 	enum err err;
 
 	*as = (struct addr_space){ .env = table_frames_env(env_flush), .flush = flush, .id = next_id() };
-	as->record = frame_record(as->id);
 	as->env.alloc_table = env_alloc_table;
 	err = area_set_init(&as->areas);
 	if (err != ERR_OK)
@@ -76,6 +77,7 @@ free_areas:
 void addr_space_free(struct addr_space *as)
 {
 	addr_space_clear(as);
+	held_drop(as);
 	npt_free(&as->npt);
 	area_set_free(&as->areas);
 	if (as->reserve.raw != 0)
@@ -208,6 +210,14 @@ void ready_area(const struct addr_space *as, struct area *area)
 	area->one_page = one_page ? writes[area->attr.prot] : 0;
 }
 
+/* As area_reserve; what is held for faults may have to go for it. */
+static enum err reserve_areas(struct addr_space *as, size_t count)
+{
+	enum err err = area_reserve(&as->areas, count);
+
+	return err != ERR_OK && held_drop(as) ? area_reserve(&as->areas, count) : err;
+}
+
 /* May an area of these attributes be put here, behind `before`? Makes sure that it then can be. */
 static enum err prepare_area(struct addr_space *as, gpa_t gpa, uint64_t size, struct npt_attr attr, struct area **before)
 {
@@ -220,7 +230,7 @@ static enum err prepare_area(struct addr_space *as, gpa_t gpa, uint64_t size, st
 	*before = area_before(&as->areas, gpa.raw);
 	if ((*before)->end > gpa.raw || (*before)->next->start < gpa.raw + size)
 		return ERR_EXISTS;
-	return area_reserve(&as->areas, 1);
+	return reserve_areas(as, 1);
 }
 
 static enum err map_linear(struct addr_space *as, const struct area *area, hpa_t hpa)
@@ -329,7 +339,7 @@ enum err addr_space_unmap(struct addr_space *as, gpa_t gpa, uint64_t size)
 	spin_lock(&as->lock);
 	err = check_range(as, gpa, size);
 	if (err == ERR_OK)
-		err = area_reserve(&as->areas, 2);
+		err = reserve_areas(as, 2);
 	if (err == ERR_OK)
 		err = cut_leaves(as, gpa.raw, gpa.raw + size);
 	if (err == ERR_OK)
@@ -406,7 +416,7 @@ static enum err prepare_change(struct addr_space *as, gpa_t gpa, uint64_t size, 
 	if (err == ERR_OK)
 		err = check_cover(as, gpa.raw, gpa.raw + size, alloc);
 	if (err == ERR_OK)
-		err = area_reserve(&as->areas, 2);
+		err = reserve_areas(as, 2);
 	return err;
 }
 
@@ -542,6 +552,7 @@ struct addr_space_stats addr_space_get_stats(struct addr_space *as)
 	spin_lock(&as->lock);
 	count_gone(as, 0);
 	stats = as->stats;
+	stats.handled_fresh = as->given - stats.handled_unzero;
 	/* What was handled is counted by what it came to. */
 	stats.faults[FAULT_HANDLED] = stats.handled_zero + stats.handled_fresh + stats.handled_unzero + stats.handled_copy +
 				      stats.handled_reuse + stats.handled_tracked;

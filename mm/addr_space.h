@@ -17,6 +17,7 @@
 #include "include/lock.h"
 #include "include/types.h"
 #include "mm/area.h"
+#include "mm/frame.h"
 #include "npt/npt.h"
 
 /*
@@ -61,7 +62,7 @@ struct addr_space_stats {
 	uint64_t faults_by_host; /* of those, raised by guest accessors of the hypervisor */
 	/* What the handled ones came to; they add up. */
 	uint64_t handled_zero;    /* the zero frame was mapped */
-	uint64_t handled_fresh;   /* memory was given */
+	uint64_t handled_fresh;   /* memory was given where nothing was */
 	uint64_t handled_unzero;  /* memory was given in place of the zero frame */
 	uint64_t handled_copy;    /* a shared page was copied */
 	uint64_t handled_reuse;   /* a page that was shared once was the last user's own again */
@@ -96,21 +97,22 @@ struct reservation {
 
 struct addr_space {
 	struct spinlock lock;
+	uint16_t id;          /* as owner of frames; never 0 */
+	struct frame_run run; /* of frames for faults to come; what is `ready` is as a guest may see it */
+	/* Pages that the last faults gave, a ring by their number: not to be taken back before they are used. */
+	uint64_t given;
+	uint64_t recent[ADDR_SPACE_RECENT];
+	struct addr_space_stats stats;
 	struct npt npt;
 	struct npt_env env;
 	struct area_set areas;
 	addr_space_flush flush;
 	addr_space_sync sync; /* to be set before anything is mapped; NULL: a guest cannot go past the caches */
-	uint16_t id;          /* as owner of frames; never 0 */
-	uint64_t record;      /* frame_record(id) */
 	hpa_t reserve;        /* a frame kept for the table that taking memory back may need; raw 0: in use */
 	bool reclaiming;      /* the reserve may be used */
 	struct reservation reservation;
 	bool zero_synced[2];  /* sync has seen the zero blocks of 4 KiB and 2 MiB */
 	uint64_t hand;        /* gpa where taking memory back goes on */
-	/* Pages that the last faults gave, a ring by their number: not to be taken back before they are used. */
-	uint64_t recent[ADDR_SPACE_RECENT];
-	struct addr_space_stats stats;
 };
 
 /*
@@ -224,6 +226,14 @@ MUST_CHECK enum err addr_space_translate(struct addr_space *as, gpa_t gpa, hpa_t
  */
 MUST_CHECK enum err addr_space_translate_and_limit(struct addr_space *as, gpa_t gpa, uint64_t want, hpa_t *hpa,
 						   uint64_t *limit);
+
+/*
+ * Clear some frames that no fault has asked for yet: for when the CPU has nothing better to do. Bounded; returns false when enough
+ * of them are there.
+ */
+bool addr_space_zero_ahead(struct addr_space *as);
+/* Give back what is held for faults to come: the guest makes none for a while. */
+void addr_space_rest(struct addr_space *as);
 
 /* Serve a guest's fault. Takes a lock, a frame and table frames; never sleeps, prints or calls malloc. */
 enum fault_outcome addr_space_handle_fault(struct addr_space *as, const struct npt_fault *fault);

@@ -10,15 +10,14 @@
 
 enum err guest_frame_alloc(struct addr_space *as, unsigned order, hpa_t *frame)
 {
-	bool zeroed = false;
-	enum err err = ERR_OK;
+	enum err err;
 
-	if (order > 0 || !frame_take(as->record, frame, &zeroed))
-		err = frame_alloc_for(order, as->id, frame);
+	if (1u << order <= RUN_TAKE_MAX)
+		return run_take(as, 1u << order, frame);
+	err = frame_alloc_for(order, as->id, frame);
 	if (err != ERR_OK)
 		return err;
-	if (!zeroed)
-		arch_zero_pages(frame_ptr(*frame), PAGE_SIZE << order);
+	arch_zero_pages(frame_ptr(*frame), PAGE_SIZE << order);
 	sync_memory(as, *frame, PAGE_SIZE << order);
 	return ERR_OK;
 }
@@ -47,14 +46,14 @@ enum err map_fresh(struct addr_space *as, const struct area *area, const struct 
 	if (err == ERR_OK)
 		count_resident(as, npt_level_size(level));
 	else
-		frame_free(frame, level_order(level));
+		give_back(as, frame.raw, frame.raw + npt_level_size(level));
 	return err;
 }
 
 /* The page is in use from now on, though it still holds zeros only: reclaim must leave it to the guest for a while. */
 static inline void remember(struct addr_space *as, uint64_t gpa)
 {
-	as->recent[(as->stats.handled_fresh + as->stats.handled_unzero) % ADDR_SPACE_RECENT] = align_down(gpa, PAGE_SIZE);
+	as->recent[as->given++ % ADDR_SPACE_RECENT] = gpa;
 }
 
 /* Let the empty entry at the cursor show zeros. */
@@ -138,8 +137,8 @@ static enum err write_untouched(struct fault *fault)
 		err = ERR_OK;
 	else
 		err = write_untouched_window(fault);
-	remember(fault->as, fault->gpa);
-	fault->as->stats.handled_fresh += err == ERR_OK;
+	if (err == ERR_OK)
+		remember(fault->as, fault->gpa);
 	return err;
 }
 
@@ -194,7 +193,7 @@ static enum err unzero_page(struct fault *fault)
 	if (fault->leaf.level > 0) {
 		err = reach_page(fault);
 		if (err != ERR_OK) {
-			frame_free(frame, 0);
+			give_back(fault->as, frame.raw, frame.raw + PAGE_SIZE);
 			return err;
 		}
 	}
@@ -214,8 +213,10 @@ static enum err write_zeros(struct fault *fault)
 		err = unzero_leaf(fault, WRITTEN);
 	if (err != ERR_OK)
 		err = unzero_page(fault);
-	remember(fault->as, fault->gpa);
-	fault->as->stats.handled_unzero += err == ERR_OK;
+	if (err == ERR_OK) {
+		remember(fault->as, fault->gpa);
+		fault->as->stats.handled_unzero++;
+	}
 	return err;
 }
 
@@ -253,6 +254,8 @@ static enum err unshare_page(struct fault *fault)
 	hpa_t frame;
 	enum err err = frame_alloc_for(0, fault->as->id, &frame);
 
+	if (err != ERR_OK && held_drop(fault->as))
+		err = frame_alloc_for(0, fault->as->id, &frame);
 	if (err != ERR_OK)
 		return err;
 	if (fault->leaf.level > 0)
@@ -323,51 +326,64 @@ static enum fault_outcome serve_fault(struct addr_space *as, const struct npt_fa
 }
 
 /*
- * The common case by the short way: a page of memory where there is nothing yet, in an area that gives them one by one. False:
- * it is another case, and nothing was changed.
+ * The short way of the common case: a page of memory where there is nothing yet, in an area that gives them one by one. Where its
+ * entry is; NULL: it is another case.
  */
-static inline bool give_page(struct addr_space *as, const struct npt_fault *fault)
+static inline uint64_t *page_slot(const struct addr_space *as, const struct area *area, gpa_t gpa, unsigned access)
 {
-	const gpa_t gpa = fault->gpa;
-	const struct area *area = area_find(&as->areas, gpa.raw);
 	uint64_t *slot;
-	hpa_t frame;
-	bool zeroed;
 
-	if (!area || !(area->one_page >> fault->access & 1))
-		return false;
+	if (!(area->one_page >> access & 1))
+		return NULL;
 	slot = npt_known_slot(&as->npt, gpa);
-	if (!slot || *slot != 0 || !frame_take(as->record, &frame, &zeroed))
-		return false;
-	if (!zeroed)
-		arch_zero_pages(frame_ptr(frame), PAGE_SIZE);
-	sync_memory(as, frame, PAGE_SIZE);
-	npt_fill_pages(&as->npt, gpa, slot, 1, frame, area->page);
-	count_resident(as, PAGE_SIZE);
-	remember(as, gpa.raw);
-	as->stats.handled_fresh++;
-	return true;
+	return slot && *slot == 0 ? slot : NULL;
 }
 
-/* All others. Called with the lock held, which it lets go. */
+/* The next of the frames that are ready: there is one. */
+static inline void give_page(struct addr_space *as, const struct area *area, gpa_t gpa, uint64_t *slot)
+{
+	uint64_t frame = as->run.next;
+
+	as->run.next = frame + PAGE_SIZE;
+	npt_fill_pages(&as->npt, gpa, slot, 1, HPA(frame), area->page);
+	count_resident(as, PAGE_SIZE);
+	remember(as, gpa.raw);
+}
+
+/* All that takes longer. Called with the lock held, which it lets go. */
 static __attribute__((noinline)) enum fault_outcome handle_other(struct addr_space *as, const struct npt_fault *fault)
 {
-	enum fault_outcome outcome;
+	const struct area *area = area_find(&as->areas, fault->gpa.raw);
+	uint64_t *slot = area ? page_slot(as, area, fault->gpa, fault->access) : NULL;
+	enum fault_outcome outcome = FAULT_HANDLED;
 
-	do {
-		outcome = serve_fault(as, fault);
-	} while (outcome == FAULT_NO_MEMORY && reclaim(as));
+	if (slot && run_ready(as))
+		give_page(as, area, fault->gpa, slot);
+	else
+		do {
+			outcome = serve_fault(as, fault);
+		} while (outcome == FAULT_NO_MEMORY && reclaim(as));
 	if (outcome != FAULT_HANDLED)
 		as->stats.faults[outcome]++;
 	spin_unlock(&as->lock);
 	return outcome;
 }
 
+/* The short way calls nothing, so that no register has to be saved for it. */
 enum fault_outcome addr_space_handle_fault(struct addr_space *as, const struct npt_fault *fault)
 {
+	const gpa_t gpa = fault->gpa;
+	const unsigned access = fault->access;
+	const struct area *area;
+	uint64_t *slot = NULL;
+
 	spin_lock(&as->lock);
-	if (!give_page(as, fault))
+	area = *area_hint(&as->areas, gpa.raw);
+	if (area_holds(area, gpa.raw))
+		slot = page_slot(as, area, gpa, access);
+	if (!slot || as->run.next == as->run.ready)
 		return handle_other(as, fault);
+	give_page(as, area, gpa, slot);
 	spin_unlock(&as->lock);
 	return FAULT_HANDLED;
 }

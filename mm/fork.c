@@ -53,12 +53,11 @@ static enum err fork_areas(struct addr_space *parent, struct addr_space *child)
 enum err addr_space_fork(struct addr_space *parent, struct addr_space *child)
 {
 	enum err err = addr_space_new(child, parent->npt.ops, &parent->npt.config, parent->flush);
-
 	if (err != ERR_OK)
 		return err;
 	child->sync = parent->sync;
 	spin_lock(&parent->lock);
-	reservation_drop(parent);
+	held_drop(parent);
 	err = fork_areas(parent, child);
 	spin_unlock(&parent->lock);
 	if (err != ERR_OK) {

@@ -21,10 +21,6 @@ struct frame {
 	uint8_t state; /* enum frame_state */
 };
 _Static_assert(sizeof(struct frame) == 8, "the cost per frame that is documented");
-/* What frame_record in mm/frame.h counts on. */
-_Static_assert(offsetof(struct frame, owner) == 4 && offsetof(struct frame, state) == 7 &&
-		       __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
-	       "a record in one word");
 
 /* Frame numbers fit `next`. */
 #define FRAME_LIMIT (UINT64_C(1) << 32)
@@ -39,17 +35,22 @@ struct zone {
 	struct frame *records;
 };
 
-/* Of the blocks that the stock is filled up with. */
+/* Single frames on hand, without taking blocks apart and together again; as many as that, filled up by blocks of that order. */
+#define STOCK       128
 #define STOCK_ORDER 6
 
-struct frame_stocks frame_stocks;
+uint64_t frame_phys_to_virt;
 
 static struct {
+	struct spinlock lock;
 	struct zone zones[FRAME_MAX_ZONES];
 	size_t zone_count;
 	struct zone *zone; /* the last one asked for */
 	struct free_block lists[FRAME_MAX_ORDER + 1]; /* circular, these are the heads */
 	uint32_t nonempty;                            /* bit n: list n has a block */
+	unsigned stocked;
+	uint64_t stock[STOCK]; /* frame numbers */
+	struct frame_run *runs;
 	struct {
 		hpa_t block; /* raw 0: not taken yet */
 		unsigned order;
@@ -69,7 +70,7 @@ static struct free_block *block_of(uint64_t number)
 
 static uint64_t number_of(const struct free_block *block)
 {
-	return ((uintptr_t)block - frame_stocks.phys_to_virt) >> PAGE_SHIFT;
+	return ((uintptr_t)block - frame_phys_to_virt) >> PAGE_SHIFT;
 }
 
 static bool in_zone(const struct zone *zone, uint64_t number)
@@ -153,22 +154,11 @@ static void join_all(uint64_t number, uint64_t end)
 	}
 }
 
-static void stock_push(struct frame_stock *stock, uint64_t number, struct frame *record)
-{
-	stock->frame[stock->count] = HPA(number << PAGE_SHIFT);
-	stock->record[stock->count++] = (uint64_t *)(void *)record;
-}
-
-static uint64_t stock_pop(struct frame_stock *stock)
-{
-	return frame_number(stock->frame[--stock->count]);
-}
-
 /* The frames of [number, end) are free again. */
 static void release(uint64_t number, uint64_t end)
 {
-	if (end - number == 1 && frame_stocks.used.count < FRAME_STOCK)
-		stock_push(&frame_stocks.used, number, record_of(number));
+	if (end - number == 1 && frames.stocked < STOCK)
+		frames.stock[frames.stocked++] = number;
 	else
 		join_all(number, end);
 }
@@ -197,39 +187,28 @@ static void stock_up(void)
 {
 	unsigned order = STOCK_ORDER;
 	uint64_t number = take(order);
-	struct frame *record;
 
 	while (number == 0 && order > 0)
 		number = take(--order);
-	if (number == 0)
-		return;
-	record = record_of(number);
-	for (unsigned i = 1u << order; i-- > 0;)
-		stock_push(&frame_stocks.used, number + i, record + i);
+	for (unsigned i = number != 0 ? 1u << order : 0; i-- > 0;)
+		frames.stock[frames.stocked++] = number + i;
 }
 
 /* Let what is on hand join into larger blocks. False: there was nothing. */
 static bool unstock(void)
 {
-	struct frame_stock *const stocks[] = { &frame_stocks.used, &frame_stocks.zeroed };
-	bool any = false;
+	bool any = frames.stocked > 0;
 
-	for (size_t i = 0; i < ARRAY_LEN(stocks); i++) {
-		any |= stocks[i]->count > 0;
-		while (stocks[i]->count > 0)
-			join(stock_pop(stocks[i]), 0);
-	}
+	while (frames.stocked > 0)
+		join(frames.stock[--frames.stocked], 0);
 	return any;
 }
 
-/* One frame: what is all zero comes last, others want it more. */
 static uint64_t find_frame(void)
 {
-	if (frame_stocks.used.count == 0)
+	if (frames.stocked == 0)
 		stock_up();
-	if (frame_stocks.used.count > 0)
-		return stock_pop(&frame_stocks.used);
-	return frame_stocks.zeroed.count > 0 ? stock_pop(&frame_stocks.zeroed) : 0;
+	return frames.stocked > 0 ? frames.stock[--frames.stocked] : 0;
 }
 
 /* A block. For a large one, what is on hand may have to join first. */
@@ -261,9 +240,7 @@ enum err frame_init(const struct ram_range *span, size_t count, hpa_t records, u
 	if (count > FRAME_MAX_ZONES)
 		return ERR_RANGE;
 	memset(&frames, 0, sizeof(frames));
-	frame_stocks.lock.held = 0;
-	frame_stocks.zeroed.count = frame_stocks.used.count = 0;
-	frame_stocks.phys_to_virt = phys_to_virt;
+	frame_phys_to_virt = phys_to_virt;
 	for (unsigned order = 0; order <= FRAME_MAX_ORDER; order++)
 		frames.lists[order].next = frames.lists[order].prev = &frames.lists[order];
 	record = memset(frame_ptr(records), 0, frame_records_size(span, count));
@@ -294,10 +271,10 @@ enum err frame_add(struct ram_range range)
 	zone = zone_of(number);
 	if (!zone || end > zone->end)
 		return ERR_RANGE;
-	spin_lock(&frame_stocks.lock);
+	spin_lock(&frames.lock);
 	frames.stats.total += (end - number) << PAGE_SHIFT;
 	join_all(number, end);
-	spin_unlock(&frame_stocks.lock);
+	spin_unlock(&frames.lock);
 	return ERR_OK;
 }
 
@@ -312,55 +289,23 @@ enum err frame_alloc_for(unsigned order, uint16_t owner, hpa_t *out)
 
 	if (order > FRAME_MAX_ORDER)
 		return ERR_RANGE;
-	spin_lock(&frame_stocks.lock);
+	spin_lock(&frames.lock);
 	number = find_block(order);
 	if (number != 0)
 		*record_of(number) =
 			(struct frame){ .owner = owner, .order = (uint8_t)order, .state = FRAME_ALLOCATED };
-	spin_unlock(&frame_stocks.lock);
+	spin_unlock(&frames.lock);
 	*out = HPA(number << PAGE_SHIFT);
 	return number != 0 ? ERR_OK : ERR_NO_MEMORY;
 }
 
 enum err frame_alloc_zeroed(unsigned order, hpa_t *out)
 {
-	bool zeroed = false;
-	enum err err = ERR_OK;
+	enum err err = frame_alloc(order, out);
 
-	if (order > 0 || !frame_take(frame_record(0), out, &zeroed))
-		err = frame_alloc(order, out);
-	if (err == ERR_OK && !zeroed)
+	if (err == ERR_OK)
 		arch_zero_pages(frame_ptr(*out), PAGE_SIZE << order);
 	return err;
-}
-
-/* So many at a time are cleared. */
-#define ZERO_AHEAD 16
-
-bool frame_zero_ahead(void)
-{
-	struct frame_stock *zeroed = &frame_stocks.zeroed, *used = &frame_stocks.used;
-
-	for (unsigned i = 0; i < ZERO_AHEAD; i++) {
-		uint64_t number = 0;
-
-		spin_lock(&frame_stocks.lock);
-		if (used->count == 0)
-			stock_up();
-		if (used->count > 0 && zeroed->count < FRAME_STOCK)
-			number = stock_pop(used);
-		spin_unlock(&frame_stocks.lock);
-		if (number == 0)
-			return false;
-		arch_zero_pages(frame_ptr(HPA(number << PAGE_SHIFT)), PAGE_SIZE);
-		spin_lock(&frame_stocks.lock);
-		if (zeroed->count < FRAME_STOCK)
-			stock_push(zeroed, number, record_of(number));
-		else
-			release(number, number + 1);
-		spin_unlock(&frame_stocks.lock);
-	}
-	return true;
 }
 
 enum err frame_zero_block(unsigned order, hpa_t *out)
@@ -373,14 +318,14 @@ enum err frame_zero_block(unsigned order, hpa_t *out)
 		err = frame_alloc_zeroed(order, &block);
 		if (err != ERR_OK)
 			return err;
-		spin_lock(&frame_stocks.lock);
+		spin_lock(&frames.lock);
 		if (frames.zero[i].block.raw == 0) {
 			frames.zero[i].order = order;
 			__atomic_store_n(&frames.zero[i].block.raw, block.raw, __ATOMIC_RELEASE);
 			frames.stats.zero += PAGE_SIZE << order;
 			block.raw = 0;
 		}
-		spin_unlock(&frame_stocks.lock);
+		spin_unlock(&frames.lock);
 		if (block.raw != 0) /* somebody else was faster */
 			frame_free(block, order);
 	}
@@ -417,13 +362,13 @@ void frame_free(hpa_t frame, unsigned order)
 	uint64_t number = frame_number(frame);
 	struct frame *record = record_of(number);
 
-	spin_lock(&frame_stocks.lock);
+	spin_lock(&frames.lock);
 	if (!is_aligned(frame.raw, PAGE_SIZE) || !is_block(record, FRAME_ALLOCATED, order))
 		panic("frame: freeing %#lx, which is not an allocated block of order %u",
 		      frame.raw, order);
 	record->state = FRAME_NONE;
 	release(number, number + (UINT64_C(1) << order));
-	spin_unlock(&frame_stocks.lock);
+	spin_unlock(&frames.lock);
 }
 
 /*
@@ -481,13 +426,13 @@ uint64_t frame_take_over(hpa_t frame, unsigned order, uint16_t owner)
 	struct frame *record;
 	uint64_t bytes = 0;
 
-	spin_lock(&frame_stocks.lock);
+	spin_lock(&frames.lock);
 	FOR_EACH_PART(record, at, frame, UINT64_C(1) << order) {
 		if (record->owner != owner)
 			bytes += PAGE_SIZE << record->order;
 		record->owner = owner;
 	}
-	spin_unlock(&frame_stocks.lock);
+	spin_unlock(&frames.lock);
 	return bytes;
 }
 
@@ -495,10 +440,10 @@ void frame_share(hpa_t frame, unsigned order)
 {
 	struct frame *record;
 
-	spin_lock(&frame_stocks.lock);
+	spin_lock(&frames.lock);
 	FOR_EACH_PART(record, at, frame, UINT64_C(1) << order)
 		record->more++;
-	spin_unlock(&frame_stocks.lock);
+	spin_unlock(&frames.lock);
 }
 
 bool frame_is_shared(hpa_t frame, unsigned order)
@@ -506,10 +451,10 @@ bool frame_is_shared(hpa_t frame, unsigned order)
 	struct frame *record;
 	bool shared = false;
 
-	spin_lock(&frame_stocks.lock);
+	spin_lock(&frames.lock);
 	FOR_EACH_PART(record, at, frame, UINT64_C(1) << order)
 		shared |= record->more > 0;
-	spin_unlock(&frame_stocks.lock);
+	spin_unlock(&frames.lock);
 	return shared;
 }
 
@@ -518,7 +463,7 @@ uint64_t frame_chain_add(struct frame_chain *chain, hpa_t frame, uint64_t count,
 	struct frame *record;
 	uint64_t owned = 0;
 
-	spin_lock(&frame_stocks.lock);
+	spin_lock(&frames.lock);
 	FOR_EACH_PART(record, at, frame, count) {
 		if (record->owner == owner) {
 			owned += UINT64_C(1) << record->order;
@@ -532,7 +477,7 @@ uint64_t frame_chain_add(struct frame_chain *chain, hpa_t frame, uint64_t count,
 		record->next = (uint32_t)chain->first;
 		chain->first = at;
 	}
-	spin_unlock(&frame_stocks.lock);
+	spin_unlock(&frames.lock);
 	return owned << PAGE_SHIFT;
 }
 
@@ -542,7 +487,7 @@ void frame_chain_free(struct frame_chain *chain)
 
 	if (chain->first == 0)
 		return;
-	spin_lock(&frame_stocks.lock);
+	spin_lock(&frames.lock);
 	while (chain->first != 0) {
 		uint64_t number = chain->first;
 		struct frame *record = record_of(number);
@@ -556,7 +501,46 @@ void frame_chain_free(struct frame_chain *chain)
 		first = number;
 	}
 	release(first, end);
-	spin_unlock(&frame_stocks.lock);
+	spin_unlock(&frames.lock);
+}
+
+bool frame_run_drop(struct frame_run *run, uint16_t owner)
+{
+	uint64_t left = run->end - run->next;
+	struct frame_chain chain = { 0 };
+
+	if (run->end == 0)
+		return false;
+	spin_lock(&frames.lock);
+	for (struct frame_run **link = &frames.runs; *link; link = &(*link)->others)
+		if (*link == run) {
+			*link = run->others;
+			break;
+		}
+	spin_unlock(&frames.lock);
+	(void)frame_chain_add(&chain, HPA(run->next), left >> PAGE_SHIFT, owner);
+	frame_chain_free(&chain);
+	*run = (struct frame_run){ 0 };
+	return left > 0;
+}
+
+enum err frame_run_renew(struct frame_run *run, uint16_t owner, unsigned count)
+{
+	unsigned order = FRAME_RUN_ORDER;
+	hpa_t block;
+	enum err err;
+
+	frame_run_drop(run, owner);
+	/* A block as any other: it is parted where its frames go different ways. */
+	while ((err = frame_alloc_for(order, owner, &block)) != ERR_OK && 1u << order > count)
+		order--;
+	if (err != ERR_OK)
+		return err;
+	spin_lock(&frames.lock);
+	*run = (struct frame_run){ block.raw, block.raw, block.raw + (PAGE_SIZE << order), frames.runs };
+	frames.runs = run;
+	spin_unlock(&frames.lock);
+	return ERR_OK;
 }
 
 uint16_t *frame_table_live(hpa_t table)
@@ -568,9 +552,11 @@ struct frame_stats frame_get_stats(void)
 {
 	struct frame_stats stats;
 
-	spin_lock(&frame_stocks.lock);
+	spin_lock(&frames.lock);
 	stats = frames.stats;
-	stats.free += (uint64_t)(frame_stocks.used.count + frame_stocks.zeroed.count) << PAGE_SHIFT;
-	spin_unlock(&frame_stocks.lock);
+	stats.free += (uint64_t)frames.stocked << PAGE_SHIFT;
+	for (const struct frame_run *run = frames.runs; run; run = run->others)
+		stats.free += run->end - run->next;
+	spin_unlock(&frames.lock);
 	return stats;
 }

@@ -59,12 +59,6 @@ MUST_CHECK enum err frame_alloc_zeroed(unsigned order, hpa_t *out);
 MUST_CHECK enum err frame_alloc_for(unsigned order, uint16_t owner, hpa_t *out);
 
 /*
- * Clear some frames that nobody has asked for yet, so that frame_take has them ready: for when the CPU has nothing better to do.
- * Bounded; returns false when enough of them are there.
- */
-bool frame_zero_ahead(void);
-
-/*
  * The one block of this order (0 or 9) that is zero for ever, and mapped read-only wherever zeros are wanted. Taken at the
  * first call, and kept; it is nobody's, and has no references. Errors: ERR_NO_MEMORY.
  */
@@ -105,63 +99,30 @@ uint64_t frame_chain_add(struct frame_chain *chain, hpa_t frame, uint64_t count,
 /* Free every block of the chain and empty it. */
 void frame_chain_free(struct frame_chain *chain);
 
+/*
+ * Frames in a row that an owner takes one after the other, by moving `next`, under a lock of its own: [next, end) are left, and count as
+ * free. Those before `ready` are zeroed: that is for the owner to do, and to say.
+ */
+struct frame_run {
+	uint64_t next, ready, end; /* hpa */
+	struct frame_run *others;
+};
+#define FRAME_RUN_ORDER 7
+/* Give back what is left. False: nothing was. */
+bool frame_run_drop(struct frame_run *run, uint16_t owner);
+/* Another run, of `count` frames at least, in place of what is left. Errors: ERR_NO_MEMORY: nothing is left. */
+MUST_CHECK enum err frame_run_renew(struct frame_run *run, uint16_t owner, unsigned count);
+
 /* The count of live entries kept in the record of an allocated frame that holds a page table. 0 when allocated. */
 uint16_t *frame_table_live(hpa_t table);
 
 struct frame_stats frame_get_stats(void);
 
-/*
- * Single frames on hand: most of what is ever asked for, without taking blocks apart and together again. Private to
- * frame.c but for frame_take, which is inline for the sake of the fault path.
- */
-#define FRAME_STOCK 128
-struct frame_stock {
-	unsigned count;
-	hpa_t frame[FRAME_STOCK];
-	uint64_t *record[FRAME_STOCK]; /* a struct frame of frame.c */
-};
-extern struct frame_stocks {
-	struct spinlock lock; /* the allocator's */
-	uint64_t phys_to_virt;
-	struct frame_stock zeroed, used; /* all zero; with whatever was in them */
-} frame_stocks;
-
-/* The record of a single frame of this owner's. */
-static inline uint64_t frame_record(uint16_t owner)
-{
-	return (uint64_t)owner << 32 | (uint64_t)FRAME_ALLOCATED << 56;
-}
-
 /* A pointer to host memory, by the phys_to_virt of frame_init. */
+extern uint64_t frame_phys_to_virt;
 static inline void *frame_ptr(hpa_t frame)
 {
-	return (void *)(uintptr_t)(frame.raw + frame_stocks.phys_to_virt);
-}
-
-/*
- * One frame from what is on hand, by frame_record(owner): a shorter frame_alloc_for. `*zeroed`: it is all zero. Returns false
- * when nothing is on hand.
- */
-static inline bool frame_take(uint64_t record, hpa_t *frame, bool *zeroed)
-{
-	struct frame_stocks *stocks = &frame_stocks;
-	struct frame_stock *stock = &stocks->zeroed;
-	unsigned i;
-
-	spin_lock(&stocks->lock);
-	if (stock->count == 0)
-		stock = &stocks->used;
-	i = stock->count;
-	if (i == 0) {
-		spin_unlock(&stocks->lock);
-		return false;
-	}
-	stock->count = --i;
-	*stock->record[i] = record;
-	*frame = stock->frame[i];
-	spin_unlock(&stocks->lock);
-	*zeroed = stock == &stocks->zeroed;
-	return true;
+	return (void *)(uintptr_t)(frame.raw + frame_phys_to_virt);
 }
 
 #endif

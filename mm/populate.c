@@ -25,7 +25,7 @@ static enum err populate_block(struct addr_space *as, const struct area *area, u
 	if (err == ERR_OK)
 		count_resident(as, size);
 	else
-		frame_free(frames, level_order(level));
+		give_back(as, frames.raw, frames.raw + size);
 	return err;
 }
 

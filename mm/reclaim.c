@@ -40,10 +40,8 @@ static bool is_zero_page(const struct addr_space *as, hpa_t page)
 
 static bool is_recent(const struct addr_space *as, uint64_t gpa)
 {
-	uint64_t given = as->stats.handled_fresh + as->stats.handled_unzero;
-
-	for (size_t i = 0; i < ARRAY_LEN(as->recent) && i <= given; i++)
-		if (as->recent[i] == gpa)
+	for (size_t i = 0; i < ARRAY_LEN(as->recent) && i < as->given; i++)
+		if (align_down(as->recent[i], PAGE_SIZE) == gpa)
 			return true;
 	return false;
 }

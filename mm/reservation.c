@@ -1,10 +1,75 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory held back for a block that a sequence of accesses is filling: its windows get their memory from where it will be when the
- * block becomes one leaf, so that it needs no copying then. A space has one such block at a time; what was not handed out
- * of it is given back when the sequence goes on elsewhere, and when anybody takes memory away or needs it.
+ * Memory that a space holds back. What is left of it is given back when anybody needs it, or the guest stops for good.
+ *
+ * A run of frames, for pages and windows as they come: mm/frame.h. It counts as free.
+ *
+ * A block that a sequence of accesses is filling: its windows get their memory from where it will be when the block becomes one
+ * leaf, so that it needs no copying then. A space has one such block at a time; what was not handed out of it is given back when
+ * the sequence goes on elsewhere, and when memory is taken away from the space.
  */
+#include "include/arch/machine.h"
 #include "mm/fault.h"
+
+void give_back(struct addr_space *as, uint64_t start, uint64_t end)
+{
+	struct frame_chain chain = { 0 };
+
+	(void)frame_chain_add(&chain, HPA(start), (end - start) >> PAGE_SHIFT, as->id);
+	frame_chain_free(&chain);
+}
+
+/* --- A run of frames ---------------------------------------------------------------------------------------------- */
+
+/* So much at a time is cleared. */
+#define READY_SIZE (RUN_TAKE_MAX * PAGE_SIZE)
+
+static void run_clear(struct addr_space *as)
+{
+	struct frame_run *run = &as->run;
+	uint64_t size = min_u64(READY_SIZE, run->end - run->ready);
+
+	arch_zero_pages(frame_ptr(HPA(run->ready)), size);
+	sync_memory(as, HPA(run->ready), size);
+	run->ready += size;
+}
+
+static bool run_prepare(struct addr_space *as, unsigned count)
+{
+	if (as->run.end - as->run.next < count * PAGE_SIZE && frame_run_renew(&as->run, as->id, count) != ERR_OK)
+		return false;
+	if (as->run.ready - as->run.next < count * PAGE_SIZE)
+		run_clear(as);
+	return true;
+}
+
+bool run_ready(struct addr_space *as)
+{
+	return run_prepare(as, 1);
+}
+
+enum err run_take(struct addr_space *as, unsigned count, hpa_t *frames)
+{
+	if (!run_prepare(as, count))
+		return ERR_NO_MEMORY;
+	*frames = HPA(as->run.next);
+	as->run.next += count * PAGE_SIZE;
+	return ERR_OK;
+}
+
+bool addr_space_zero_ahead(struct addr_space *as)
+{
+	bool more;
+
+	spin_lock(&as->lock);
+	if (as->run.ready < as->run.end || (as->run.next == as->run.end && frame_run_renew(&as->run, as->id, 1) == ERR_OK))
+		run_clear(as);
+	more = as->run.ready < as->run.end;
+	spin_unlock(&as->lock);
+	return more;
+}
+
+/* --- A block in the making ---------------------------------------------------------------------------------------- */
 
 #define PIECES (BLOCK_SIZE / RESERVATION_PIECE)
 _Static_assert(PIECES == 32, "a bit each in `given`");
@@ -26,17 +91,14 @@ uint64_t reservation_held(const struct addr_space *as)
 
 bool reservation_drop(struct addr_space *as)
 {
-	struct reservation *reservation = &as->reservation;
-	bool any = reservation_held(as) > 0;
-	struct frame_chain chain = { 0 }; /* no CPU has come to know what is in it */
+	struct reservation reservation = as->reservation;
 
-	for (unsigned i = 0; any && i < PIECES; i++)
-		if (!(reservation->given >> i & 1))
-			(void)frame_chain_add(&chain, HPA(reservation->memory.raw + i * RESERVATION_PIECE),
-					      RESERVATION_PIECE >> PAGE_SHIFT, as->id);
-	frame_chain_free(&chain);
-	*reservation = (struct reservation){ 0 };
-	return any;
+	as->reservation = (struct reservation){ 0 };
+	for (unsigned i = 0; reservation.memory.raw != 0 && i < PIECES; i++)
+		if (!(reservation.given >> i & 1))
+			give_back(as, reservation.memory.raw + i * RESERVATION_PIECE,
+				  reservation.memory.raw + (i + 1) * RESERVATION_PIECE);
+	return reservation.memory.raw != 0 && reservation.given != UINT32_MAX;
 }
 
 enum err reservation_take(struct addr_space *as, uint64_t start, hpa_t *memory)
@@ -61,4 +123,20 @@ enum err reservation_take(struct addr_space *as, uint64_t start, hpa_t *memory)
 	reservation->given |= 1u << piece;
 	*memory = HPA(reservation->memory.raw + piece * RESERVATION_PIECE);
 	return ERR_OK;
+}
+
+/* --- Both --------------------------------------------------------------------------------------------------------- */
+
+bool held_drop(struct addr_space *as)
+{
+	bool run = frame_run_drop(&as->run, as->id);
+
+	return reservation_drop(as) || run;
+}
+
+void addr_space_rest(struct addr_space *as)
+{
+	spin_lock(&as->lock);
+	held_drop(as);
+	spin_unlock(&as->lock);
 }

@@ -7,7 +7,7 @@
  *   fault.c       a guest's faults: which memory, by which policy
  *   window.c      what else a fault brings along
  *   populate.c    memory for a range at once
- *   reservation.c memory held back for a block in the making
+ *   reservation.c memory held back for faults to come
  *   promote.c     blocks that become one large leaf
  *   fork.c        a second space over the same memory
  *   track.c       which pages were accessed, which were written
@@ -103,13 +103,24 @@ void promote_if_dense(struct addr_space *as, const struct area *area, uint64_t g
 /* Put large leaves back where changes of [start, end) have left whole blocks of small ones. */
 void merge_leaves(struct addr_space *as, uint64_t start, uint64_t end);
 
+/* Give back frames of the space's that no CPU has come to know. */
+void give_back(struct addr_space *as, uint64_t start, uint64_t end);
+
+/* Frames in a row, at most RUN_TAKE_MAX, zeroed and as a guest may see them. Errors: ERR_NO_MEMORY. */
+#define RUN_TAKE_MAX 16
+MUST_CHECK enum err run_take(struct addr_space *as, unsigned count, hpa_t *frames);
+/* Make sure that run_take would have one. False: there is none. */
+bool run_ready(struct addr_space *as);
+
 #define RESERVATION_PIECE KIB(64)
 /* The memory held back for the 64 KiB at `start`, whose block is reserved if it is not. Errors: ERR_NO_MEMORY, ERR_EXISTS. */
 MUST_CHECK enum err reservation_take(struct addr_space *as, uint64_t start, hpa_t *memory);
 /* Give back what has not been handed out. True if anything was. */
 bool reservation_drop(struct addr_space *as);
-/* Bytes that are held back. */
+/* Bytes of the block in the making that are held back. */
 uint64_t reservation_held(const struct addr_space *as);
+/* Give back all that is held. True if anything was. */
+bool held_drop(struct addr_space *as);
 
 /* Take back memory that is held back, or that holds nothing but zeros. True if some was. */
 bool reclaim(struct addr_space *as);

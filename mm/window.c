@@ -136,10 +136,7 @@ static bool fill_at_once(struct addr_space *as, const struct area *area, const s
 	if (window->zeros != 0)
 		remove_zeros(as, window);
 	if (map_window(as, area, window, frames) != ERR_OK) {
-		struct frame_chain chain = { 0 };
-
-		(void)frame_chain_add(&chain, frames, size >> PAGE_SHIFT, as->id);
-		frame_chain_free(&chain);
+		give_back(as, frames.raw, frames.raw + size);
 		return false;
 	}
 	count_resident(as, size);

@@ -121,7 +121,7 @@ static void handle_io(struct vcpu *vcpu, struct vm_exit *exit)
 		vcpu->exits.mmio++;
 	vm_io(vcpu->vm, &exit->io);
 	arch_vcpu_finish_io(vcpu, exit);
-	frame_zero_ahead(); /* a guest that talks waits for no memory now */
+	addr_space_zero_ahead(&vcpu->vm->as); /* a guest that talks waits for no memory now */
 }
 
 static void handle_hypercall(struct vcpu *vcpu, struct vm_exit *exit)

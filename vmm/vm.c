@@ -166,6 +166,7 @@ enum err vm_fork(struct vm *parent, unsigned *number)
 
 	if (parent->family->count == VM_MAX)
 		return ERR_NO_MEMORY;
+	addr_space_rest(&parent->as);
 	err = alloc_vm(parent->family, &child);
 	if (err != ERR_OK)
 		return err;
@@ -257,6 +258,7 @@ static void run_to_end(struct vm *vm)
 	post_mortem_watch(&vm->vcpu);
 	vm_run(vm);
 	post_mortem_watch(NULL);
+	addr_space_rest(&vm->as);
 	picture_end();
 	map_print();
 	if (vm->outcome != VM_EXITED)

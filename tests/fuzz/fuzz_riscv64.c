@@ -49,7 +49,7 @@ enum err addr_space_translate(struct addr_space *as, gpa_t gpa, hpa_t *hpa)
 	return tables_backed ? ERR_OK : ERR_NOT_FOUND;
 }
 
-struct frame_stocks frame_stocks;
+uint64_t frame_phys_to_virt;
 
 /* --- A second decoder ---------------------------------------------------------------------------------------------- */
 

@@ -177,6 +177,14 @@ int space_suite_both_marks(const char *name, const struct format_test *tests, si
 	return run_suite(name, tests, count, true);
 }
 
+void space_leave(struct space *space, uint64_t frames)
+{
+	for (struct space *kin = space->machine; kin; kin = kin->next)
+		if (!kin->gone)
+			addr_space_rest(&kin->as);
+	ram_leave(&space->machine->ram, frames);
+}
+
 void space_begin(struct space *space)
 {
 	space->free_before = ram_free_bytes();

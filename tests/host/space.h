@@ -41,6 +41,8 @@ int space_suite(const char *name, const struct format_test *tests, size_t count)
 /* The same, and once more with the marks kept by software where hardware does, and the other way round. */
 int space_suite_both_marks(const char *name, const struct format_test *tests, size_t count);
 
+/* Take all memory but so many frames; what spaces hold for faults to come is part of that. */
+void space_leave(struct space *space, uint64_t frames);
 /* To be called before an operation that flushes. */
 void space_begin(struct space *space);
 /* Everything that must hold between operations on any space of the machine: tables, counters, TLB, where each frame is. */

@@ -650,7 +650,7 @@ void space_model_step(struct space_model *m)
 
 	m->now = m->all[host_below(&m->rng, m->count)];
 	if (host_chance(&m->rng, 15))
-		ram_leave(ram, min_u64(host_below(&m->rng, 4), ram_free_bytes() / PAGE_SIZE));
+		space_leave(m->all[0]->s, min_u64(host_below(&m->rng, 4), ram_free_bytes() / PAGE_SIZE));
 	m->free_frames = ram_free_bytes() / PAGE_SIZE;
 	space_begin(m->now->s);
 	operations[host_below(&m->rng, ARRAY_LEN(operations))](m);

@@ -138,7 +138,7 @@ static void populate_takes_what_there_is(void **state)
 
 	for (unsigned i = 0; i < ARRAY_LEN(holes); i++)
 		CHECK_ERR(frame_alloc(8, &holes[i]), ERR_OK);
-	ram_leave(&s->ram, 0);
+	space_leave(s, 0);
 	for (unsigned i = 0; i < ARRAY_LEN(holes); i += 2) /* 1 MiB each, apart */
 		frame_free(holes[i], 8);
 	CHECK_ERR(addr_space_map_alloc(&s->as, GPA(0), MIB(4), NPT_RW, ALLOC_POPULATE), ERR_OK);
@@ -371,7 +371,7 @@ static void stats_count_what_is_there(void **state)
 	CHECK_EQ(space_fault(s, KIB(4), NPT_X), FAULT_DENIED);
 	CHECK_EQ(space_fault(s, KIB(8), NPT_X), FAULT_DENIED);
 	CHECK_EQ(space_fault(s, MIB(1), NPT_R), FAULT_UNMAPPED);
-	ram_leave(&s->ram, 0);
+	space_leave(s, 0);
 	CHECK_EQ(space_fault(s, KIB(8), NPT_W), FAULT_NO_MEMORY);
 	ram_release(&s->ram);
 	stats = addr_space_get_stats(&s->as);
@@ -419,7 +419,7 @@ static void new_space_needs_memory_and_a_geometry(void **state)
 	uint64_t free;
 
 	for (uint64_t frames = 0; frames < 2; frames++) {
-		ram_leave(&s->ram, frames); /* one for the areas, more for the root */
+		space_leave(s, frames); /* one for the areas, more for the root */
 		CHECK_ERR(addr_space_new(&other, s->format->ops, &config, NULL), ERR_NO_MEMORY);
 		CHECK_EQ(ram_free_bytes(), frames * PAGE_SIZE);
 		ram_release(&s->ram);

@@ -224,7 +224,7 @@ static void copies_meet_the_end_of_memory(void **state)
 
 	CHECK_ERR(space_alloc(s, 0, MIB(1), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
 	fill(bytes, sizeof(bytes), 1);
-	ram_leave(&s->ram, s->format->config.levels + 1u); /* two pages and the tables for them */
+	space_leave(s, s->format->config.levels + 1u); /* two pages and the tables for them */
 	CHECK_ERR(addr_space_write(&s->as, GPA(0), bytes, KIB(12)), ERR_NO_MEMORY);
 	CHECK_EQ(addr_space_get_stats(&s->as).resident, KIB(8));
 	CHECK_EQ(*space_byte(s, KIB(8) - 1), bytes[KIB(8) - 1]);
@@ -306,13 +306,32 @@ static void watch_sync(struct space *s, uint64_t gpa)
 	s->as.sync = note_sync;
 }
 
+/* Has all that the page at `gpa` maps been synced? */
+static bool is_synced(struct space *s, uint64_t gpa)
+{
+	const uint8_t *page = space_byte(s, gpa);
+
+	for (unsigned i = 0; i < synced.count; i++) {
+		const uint8_t *start = synced.calls[i].bytes;
+
+		if (page >= start && page + PAGE_SIZE <= start + synced.calls[i].size)
+			return true;
+	}
+	return false;
+}
+
 /* Memory goes past the caches zeroed and before the guest has it. */
 static void new_memory_is_synced_before_it_is_mapped(void **state)
 {
 	struct space *s = *state;
-	uint64_t bytes = 0;
 
 	CHECK_ERR(space_alloc(s, 0, MIB(1), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	watch_sync(s, KIB(64));
+	for (uint64_t at = KIB(64); at < KIB(256); at += PAGE_SIZE) {
+		CHECK_EQ(space_fault(s, at, NPT_W), FAULT_HANDLED);
+		CHECK(is_synced(s, at), "%#jx is not", (uintmax_t)at);
+	}
+	CHECK(!synced.calls[0].mapped, "the guest has it already");
 	watch_sync(s, KIB(4));
 	CHECK_EQ(space_fault(s, KIB(4), NPT_R), FAULT_HANDLED);
 	CHECK_EQ(synced.count, 1);
@@ -324,9 +343,8 @@ static void new_memory_is_synced_before_it_is_mapped(void **state)
 	CHECK_EQ(synced.count, 1);
 	watch_sync(s, MIB(2));
 	CHECK_ERR(space_alloc(s, MIB(2), MIB(2) + KIB(12), NPT_RW, ALLOC_POPULATE), ERR_OK);
-	for (unsigned i = 0; i < synced.count; i++)
-		bytes += synced.calls[i].size;
-	CHECK_EQ(bytes, MIB(2) + KIB(12));
+	for (uint64_t at = MIB(2); at < MIB(4) + KIB(12); at += PAGE_SIZE)
+		CHECK(is_synced(s, at), "%#jx is not", (uintmax_t)at);
 	CHECK(!synced.calls[0].mapped, "the guest has it already");
 	/* A device's memory is nobody's to clean. */
 	watch_sync(s, GIB(1));

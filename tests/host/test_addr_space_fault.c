@@ -149,7 +149,7 @@ static void no_memory_is_an_outcome(void **state)
 		struct before before;
 
 		CHECK(frames < 16, "16 frames for one page");
-		ram_leave(&s->ram, frames);
+		space_leave(s, frames);
 		take(s, &before);
 		if (space_fault(s, GIB(300), NPT_W) == FAULT_HANDLED) {
 			image_drop(&before.image);

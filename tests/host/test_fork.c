@@ -344,14 +344,14 @@ static void without_a_frame_a_shared_page_stays_shared(void **state)
 
 	furnish(s);
 	child = forked(s);
-	ram_leave(&s->ram, 0);
+	space_leave(s, 0);
 	image_take(&image, &child->view);
 	CHECK_EQ(space_fault(child, 0, NPT_W), FAULT_NO_MEMORY);
 	CHECK_EQ(space_fault(child, MIB(2), NPT_W), FAULT_NO_MEMORY);
 	image_expect(&image, &child->view, "no memory");
 	ram_release(&s->ram);
 	/* One frame is enough for the table or for the page, and for both it is not. */
-	ram_leave(&s->ram, 1);
+	space_leave(s, 1);
 	image_take(&image, &child->view);
 	CHECK_EQ(space_fault(child, MIB(2), NPT_W), FAULT_NO_MEMORY);
 	image_expect(&image, &child->view, "no memory for both");
@@ -377,7 +377,7 @@ static void no_fork_by_half(void **state)
 		enum err err;
 
 		CHECK(frames < 64, "64 frames for a fork");
-		ram_leave(&s->ram, frames);
+		space_leave(s, frames);
 		err = space_fork(s, &child);
 		CHECK(err == ERR_OK || (err == ERR_NO_MEMORY && !child), "%s", host_err(err));
 		if (!child)

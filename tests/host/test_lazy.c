@@ -250,7 +250,7 @@ static void memory_may_end_within_a_window(void **state)
 	for (uint64_t frames = 0; frames <= tables + 16; frames++) {
 		enum fault_outcome outcome;
 
-		ram_leave(&s->ram, frames);
+		space_leave(s, frames);
 		outcome = space_fault(s, KIB(40), NPT_W);
 		if (frames <= tables) {
 			CHECK_EQ(outcome, FAULT_NO_MEMORY);
@@ -408,6 +408,115 @@ static void policies_are_for_ranges(void **state)
 	CHECK_EQ(area_find_from(&s->as.areas, 0)->policy, ALLOC_LAZY_4K);
 }
 
+/* --- Frames on hand ------------------------------------------------------------------------------------------------ */
+
+/* What faults are served from counts as free, and is zero, whatever was in it. */
+static void frames_on_hand_are_free_and_zero(void **state)
+{
+	struct space *s = *state;
+	uint64_t free = ram_free_bytes();
+
+	CHECK_ERR(space_alloc(s, 0, MIB(4), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	for (uint64_t at = 0; at < MIB(2); at += PAGE_SIZE) {
+		CHECK_EQ(space_fault(s, at, NPT_W), FAULT_HANDLED);
+		CHECK_EQ(free - ram_free_bytes(), at + PAGE_SIZE + s->as.npt.table_bytes - (PAGE_SIZE << s->as.npt.root_order));
+		for (unsigned i = 0; i < PAGE_SIZE; i += 8)
+			CHECK_EQ(*space_byte(s, at + i), 0);
+		memset(space_byte(s, at), 0x5a, PAGE_SIZE);
+	}
+	CHECK_ERR(space_discard(s, 0, MIB(2)), ERR_OK);
+	CHECK_EQ(space_fault(s, 0, NPT_W), FAULT_HANDLED);
+	CHECK_EQ(*space_byte(s, 8), 0);
+	addr_space_rest(&s->as);
+	space_check(s);
+	CHECK_EQ(s->as.run.end, 0);
+	addr_space_rest(&s->as); /* nothing is left */
+}
+
+static unsigned syncs;
+
+static void count_sync(void *bytes, uint64_t size)
+{
+	(void)bytes;
+	(void)size;
+	syncs++;
+}
+
+/* What is cleared ahead of time needs no clearing at the fault; and there is an end to it. */
+static void zeroed_ahead_of_time(void **state)
+{
+	struct space *s = *state;
+	unsigned pages = 0;
+
+	s->as.sync = count_sync;
+	CHECK_ERR(space_alloc(s, 0, MIB(2), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	CHECK_EQ(space_fault(s, MIB(1), NPT_W), FAULT_HANDLED);
+	while (addr_space_zero_ahead(&s->as))
+		CHECK(++pages < 512, "no end to it");
+	CHECK(!addr_space_zero_ahead(&s->as), "more");
+	pages = (unsigned)((s->as.run.end - s->as.run.next) / PAGE_SIZE);
+	CHECK(pages >= 64, "only %u pages", pages);
+	syncs = 0;
+	for (uint64_t at = 0; at < pages * PAGE_SIZE; at += PAGE_SIZE) {
+		CHECK_EQ(space_fault(s, at, NPT_W), FAULT_HANDLED);
+		for (unsigned i = 0; i < PAGE_SIZE; i += 8)
+			CHECK_EQ(*space_byte(s, at + i), 0);
+	}
+	CHECK_EQ(syncs, 0);
+	CHECK_EQ(space_fault(s, MIB(2) - 1, NPT_W), FAULT_HANDLED);
+	CHECK_EQ(syncs, 1);
+	/* Without a frame there is none to be cleared. */
+	space_leave(s, 0);
+	CHECK(!addr_space_zero_ahead(&s->as), "of nothing");
+	s->as.sync = NULL;
+}
+
+/* All memory is on hand for faults, and something else is wanted: it goes for that. */
+static void what_is_on_hand_serves_other_wants(void **state)
+{
+	struct space *s = *state, *child;
+
+	for (unsigned want = 0; want < 4; want++) {
+		enum err err = ERR_OK;
+		hpa_t block;
+
+		CHECK_ERR(space_alloc(s, 0, MIB(4), NPT_RW, ALLOC_LAZY_2M), ERR_OK);
+		CHECK_ERR(space_alloc(s, MIB(4), MIB(2), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+		CHECK_EQ(space_fault(s, 0, NPT_W), FAULT_HANDLED);
+		*space_byte(s, 0) = 1;
+		space_store(s, MIB(4), 2);
+		if (want == 3)
+			CHECK_ERR(space_fork(s, &child), ERR_OK);
+		CHECK_ERR(frame_alloc(5, &block), ERR_OK);
+		space_leave(s, 0);
+		frame_free(block, 5); /* that, in one piece */
+		CHECK(addr_space_zero_ahead(&s->as), "nothing is on hand");
+		CHECK_EQ(s->as.run.end - s->as.run.next, KIB(128));
+		switch (want) {
+		case 0: /* a table */
+			err = space_protect(s, KIB(4), KIB(4), NPT_R);
+			break;
+		case 1: /* a structure for an area */
+			for (uint64_t i = 0; err == ERR_OK && i < 64; i++)
+				err = space_alloc(s, MIB(16) + i * KIB(8), KIB(4), NPT_RW, ALLOC_LAZY_4K);
+			break;
+		case 2: /* pages and a table, one after the other */
+			for (uint64_t at = MIB(2); err == ERR_OK && at < MIB(2) + 29 * PAGE_SIZE; at += PAGE_SIZE)
+				err = space_fault(s, at, NPT_W) == FAULT_HANDLED ? ERR_OK : ERR_NO_MEMORY;
+			break;
+		default: /* a copy */
+			err = space_fault(s, MIB(4), NPT_W) == FAULT_HANDLED ? ERR_OK : ERR_NO_MEMORY;
+			CHECK_EQ(*space_byte(s, MIB(4)), 2);
+			break;
+		}
+		CHECK(err == ERR_OK, "want %u: %s", want, host_err(err));
+		CHECK_EQ(*space_byte(s, 0), 1);
+		space_check(s);
+		ram_release(&s->ram);
+		space_clear(s);
+	}
+}
+
 int main(void)
 {
 	static const struct format_test tests[] = {
@@ -426,6 +535,9 @@ int main(void)
 		{ "without_a_block_pages_until_they_are_one", without_a_block_pages_until_they_are_one },
 		{ "populate_by_policy_fills_what_is_missing", populate_by_policy_fills_what_is_missing },
 		{ "policies_are_for_ranges", policies_are_for_ranges },
+		{ "frames_on_hand_are_free_and_zero", frames_on_hand_are_free_and_zero },
+		{ "zeroed_ahead_of_time", zeroed_ahead_of_time },
+		{ "what_is_on_hand_serves_other_wants", what_is_on_hand_serves_other_wants },
 	};
 
 	static struct suite large; /* on one format, since all that memory is zeroed */

@@ -340,7 +340,7 @@ static bool starve_once(struct space *s, const struct space_case *c, uint64_t fr
 	struct image image;
 	enum err err;
 
-	ram_leave(&s->ram, frames);
+	space_leave(s, frames);
 	image_take(&image, &s->view);
 	list_areas(s, &areas);
 	space_begin(s);
@@ -396,7 +396,7 @@ static void area_structures_run_out(void **state)
 	for (uint64_t i = 0; s->as.areas.spares != 1; i++)
 		CHECK_ERR(space_alloc(s, GIB(1) + KIB(16) * i, KIB(12), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
 	for (unsigned round = 0; round < 2; round++) {
-		ram_leave(&s->ram, 0);
+		space_leave(s, 0);
 		list_areas(s, &areas);
 		CHECK_ERR(space_unmap(s, GIB(1) + KIB(4), KIB(4)), ERR_NO_MEMORY);
 		CHECK_ERR(space_protect(s, GIB(1) + KIB(4), KIB(4), NPT_R), ERR_NO_MEMORY);

@@ -49,7 +49,7 @@ static void what_nobody_has_used_goes_first(void **state)
 		space_store(s, window * KIB(64) + KIB(4), 0); /* used, though zero */
 	}
 	CHECK_EQ(resident(s), MIB(1) + KIB(4));
-	ram_leave(&s->ram, 0);
+	space_leave(s, 0);
 	CHECK_EQ(space_fault(s, MIB(8) + KIB(4), NPT_W), FAULT_HANDLED);
 	CHECK(space_stats(s).reclaimed >= KIB(256) && space_stats(s).reclaimed < MIB(1), "%#jx taken",
 	      (uintmax_t)space_stats(s).reclaimed);
@@ -76,7 +76,7 @@ static void zeros_go_next_and_data_never(void **state)
 	write_pages(s, 0, 100, true);
 	write_pages(s, 100 * PAGE_SIZE, 100, false);
 	write_pages(s, 200 * PAGE_SIZE, 56, true);
-	ram_leave(&s->ram, 0);
+	space_leave(s, 0);
 	/* The hundred pages of zeros serve a hundred faults, and not one more, since all else is written. */
 	for (unsigned page = 1; space_fault(s, MIB(8) + page * PAGE_SIZE, NPT_W) == FAULT_HANDLED; page++, handled++)
 		*space_byte(s, MIB(8) + page * PAGE_SIZE) = 1;
@@ -99,7 +99,7 @@ static void without_zeros_there_is_no_memory(void **state)
 	more_area(s);
 	write_pages(s, 0, 511, true);
 	CHECK_EQ(space_level(s, 0), 1);
-	ram_leave(&s->ram, 0);
+	space_leave(s, 0);
 	image_take(&image, &s->view);
 	CHECK_EQ(space_fault(s, MIB(8) + KIB(4), NPT_W), FAULT_NO_MEMORY);
 	/* One page of zeros would only pay for the table of the split. */
@@ -118,7 +118,7 @@ static void large_leaves_are_split(void **state)
 	more_area(s);
 	write_pages(s, 0, 500, true);
 	write_pages(s, MIB(2), 512, true);
-	ram_leave(&s->ram, 0);
+	space_leave(s, 0);
 	CHECK_EQ(space_fault(s, MIB(8) + KIB(4), NPT_W), FAULT_HANDLED);
 	CHECK_EQ(space_level(s, 0), 0);
 	CHECK_EQ(space_level(s, MIB(2)), 1);
@@ -139,7 +139,7 @@ static void populated_memory_is_spared(void **state)
 	CHECK_ERR(space_alloc(s, 0, MIB(4), NPT_RW, ALLOC_POPULATE), ERR_OK);
 	CHECK_ERR(space_linear(s, GIB(1), SPACE_RAM_AT, KIB(64), NPT_R), ERR_OK);
 	more_area(s);
-	ram_leave(&s->ram, 0);
+	space_leave(s, 0);
 	CHECK_EQ(space_fault(s, MIB(8) + KIB(4), NPT_W), FAULT_NO_MEMORY);
 	CHECK_EQ(resident(s), MIB(4) + KIB(4));
 	CHECK_EQ(space_level(s, 0), 1);
@@ -157,14 +157,14 @@ static void two_pages_at_once_or_no_memory(void **state)
 	unsigned rounds = 0;
 
 	more_area(s);
-	ram_leave(&s->ram, 1);
+	space_leave(s, 1);
 	while (outcome == FAULT_HANDLED && !(space_allows(s, MIB(9), NPT_W) && space_allows(s, MIB(9) - 1, NPT_W))) {
 		CHECK(rounds++ < 8, "the pages take turns");
 		outcome = space_fault(s, space_allows(s, MIB(9) - 1, NPT_W) ? MIB(9) : MIB(9) - 1, NPT_W);
 	}
 	CHECK_EQ(outcome, FAULT_NO_MEMORY);
 	ram_release(&s->ram);
-	ram_leave(&s->ram, 1);
+	space_leave(s, 1);
 	CHECK_EQ(space_fault(s, MIB(9), NPT_W), FAULT_HANDLED);
 	CHECK(space_allows(s, MIB(9) - 1, NPT_W) && space_allows(s, MIB(9), NPT_W), "both");
 }
@@ -186,7 +186,7 @@ static void a_write_at_the_last_moment_is_kept(void **state)
 	space_check(s); /* the TLB has seen it all: the first run begins at 0, and is 16 pages */
 	CHECK_EQ(s->tlb.now.all[0].start, 0);
 	CHECK(s->tlb.now.all[0].end >= KIB(64), "not contiguous");
-	ram_leave(&s->ram, 0);
+	space_leave(s, 0);
 	s->meanwhile = write_behind_the_back;
 	CHECK_EQ(space_fault(s, MIB(8) + KIB(4), NPT_W), FAULT_HANDLED);
 	CHECK(!s->meanwhile, "nothing was flushed");
@@ -204,14 +204,14 @@ static void what_is_shared_is_left_alone(void **state)
 	more_area(s);
 	write_pages(s, 0, 2, true);
 	CHECK_ERR(space_fork(s, &child), ERR_OK);
-	ram_leave(&s->ram, 0);
+	space_leave(s, 0);
 	CHECK_EQ(space_fault(child, MIB(8) + KIB(4), NPT_W), FAULT_NO_MEMORY);
 	CHECK_EQ(space_level(child, 0), 1);
 	CHECK(child->as.reserve.raw != 0, "the reserve was spent");
 	/* Once nobody else has it, it can be taken. */
 	ram_release(&s->ram);
 	space_end(s);
-	ram_leave(&s->ram, 0);
+	space_leave(s, 0);
 	CHECK_EQ(space_fault(child, MIB(8) + KIB(4), NPT_W), FAULT_HANDLED);
 	CHECK_EQ(space_stats(child).shared + space_stats(child).resident, MIB(2) + KIB(8) - space_stats(child).reclaimed);
 	expect_pages(child, 0, 2);
@@ -230,7 +230,7 @@ static void the_hand_goes_round(void **state)
 	}
 	CHECK_ERR(space_alloc(s, GIB(8), MIB(4), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
 	space_store(s, GIB(8), 1);
-	ram_leave(&s->ram, 0);
+	space_leave(s, 0);
 	for (unsigned page = 1; page <= 320; page++) {
 		space_begin(s);
 		CHECK_ERR(addr_space_write(&s->as, GPA(GIB(8) + page * PAGE_SIZE), &byte, 1), ERR_OK);

@@ -361,7 +361,7 @@ static void refused_questions_change_nothing(void **state)
 		CHECK(!s->as.lock.held, "the lock is still held");
 	}
 	/* For want of a table: not split, nothing forgotten. */
-	ram_leave(&s->ram, 0);
+	space_leave(s, 0);
 	CHECK_ERR(addr_space_dirty_log(&s->as, GPA(0), MIB(2), true, bits, &pages), ERR_NO_MEMORY);
 	ram_release(&s->ram);
 	CHECK_EQ(space_level(s, 0), 1);
