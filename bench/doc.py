@@ -82,6 +82,18 @@ def policies(results: dict) -> str:
     return markdown(["policy", *BACKENDS, "memory/touched"], body)
 
 
+def sequences(results: dict) -> str:
+    """The same without what clears, copies or writes back memory; the profile is of the same pages, where there is one."""
+    body = []
+    for name in ("fault-4k", "fault-64k", "fault-2m", "fault-auto"):
+        row = [name.removeprefix("fault-")]
+        for backend in BACKENDS:
+            profile = results["target"][backend].get(name, {}).get("profile")
+            row.append(number(profile["all"] - sum(profile["parts"].get(part, 0) for part in APART)) if profile else "–")
+        body.append(row)
+    return markdown(["policy", *BACKENDS], body)
+
+
 def once(results: dict) -> str:
     body = []
     for name in ("fork", "scan-accessed-16m", "discard-16m"):
@@ -135,8 +147,8 @@ def lines(results: dict) -> str:
     return markdown(list(counted), [[number(count) for count in counted.values()]])
 
 
-TABLES = {"events": events, "counter": counter, "policies": policies, "once": once, "parts": parts, "host": host, "boot": boot,
-          "size": size, "lines": lines}
+TABLES = {"events": events, "counter": counter, "policies": policies, "sequences": sequences, "once": once, "parts": parts,
+          "host": host, "boot": boot, "size": size, "lines": lines}
 
 
 def update(path: Path, results: dict) -> None:
