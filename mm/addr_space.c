@@ -204,10 +204,11 @@ void ready_area(const struct addr_space *as, struct area *area)
 		[NPT_W | NPT_X] = BIT(NPT_W) | BIT(NPT_W | NPT_X),
 		[NPT_RWX] = BIT(NPT_W) | BIT(NPT_RW) | BIT(NPT_W | NPT_X) | BIT(NPT_RWX),
 	};
-	bool one_page = area->backend == AREA_ALLOC && area->policy == ALLOC_LAZY_4K;
+	uint8_t writing = area->backend == AREA_ALLOC ? writes[area->attr.prot] : 0;
 
 	area->page = npt_page_entry(&as->npt, area->attr);
-	area->one_page = one_page ? writes[area->attr.prot] : 0;
+	area->one_page = area->policy == ALLOC_LAZY_4K ? writing : 0;
+	area->one_window = area->policy == ALLOC_LAZY_64K ? writing : 0;
 }
 
 /* As area_reserve; what is held for faults may have to go for it. */

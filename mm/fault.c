@@ -359,6 +359,8 @@ static __attribute__((noinline)) enum fault_outcome handle_other(struct addr_spa
 
 	if (slot && run_ready(as))
 		give_page(as, area, fault->gpa, slot);
+	else if (area && area->one_window >> fault->access & 1 && window_give(as, area, fault->gpa.raw))
+		remember(as, fault->gpa.raw);
 	else
 		do {
 			outcome = serve_fault(as, fault);

@@ -44,6 +44,11 @@ static inline bool window_is_alone(const struct window *window)
 }
 /* Back all of the window, the page of the fault above all, at which nothing is. Errors: ERR_NO_MEMORY, for that page. */
 MUST_CHECK enum err window_fill(struct fault *fault, struct window *window);
+/*
+ * Give an area whose policy is 64 KiB that much around `gpa`, by the short way: where nothing is, in a table that is known. False: it is
+ * another case, and nothing was changed.
+ */
+bool window_give(struct addr_space *as, const struct area *area, uint64_t gpa);
 /* Back what has no memory in the window, but for the page that has been served. It does no harm if memory runs out. */
 void window_fill_rest(struct addr_space *as, const struct area *area, struct window *window);
 

@@ -15,8 +15,7 @@ struct block {
 	uint64_t start;
 	uint64_t memory[BLOCK_PAGES / 64]; /* a bit a page */
 	unsigned own;                      /* how many of them do not share it */
-	uint64_t placed[BLOCK_PAGES / 64]; /* whose memory is where the reservation has it for them */
-	bool whole_leaf;                   /* it is one leaf already */
+	unsigned placed;                   /* how many have it where the reservation has it for them */
 };
 
 static unsigned page_in(const struct block *block, uint64_t gpa)
@@ -29,34 +28,39 @@ static bool has_memory(const struct block *block, unsigned page)
 	return block->memory[page / 64] >> (page % 64) & 1;
 }
 
-static bool is_placed(const struct block *block, unsigned page)
+/* Has this page memory of its own, or of others? */
+static void look_at(const struct addr_space *as, struct block *block, unsigned page)
 {
-	return block->placed[page / 64] >> (page % 64) & 1;
+	struct npt_leaf leaf;
+
+	if (npt_query(&as->npt, GPA(block->start + page * PAGE_SIZE), &leaf) != ERR_OK || frame_is_zero(leaf.hpa))
+		return;
+	block->memory[page / 64] |= BIT(page % 64);
+	block->own += !leaf.attr.shared;
 }
 
-/* In walking over a block. */
-struct look {
-	struct block *block;
-	hpa_t reserved; /* for the block; raw 0: nothing is */
-};
-
-static bool look_at(const struct npt_leaf *leaf, void *context)
+/* Look at the `live` entries of the block's table. What is where it was reserved is told at a glance: nobody shares that. */
+static void look_into(const struct addr_space *as, struct block *block, unsigned live)
 {
-	const struct look *look = context;
-	struct block *block = look->block;
-	unsigned page = page_in(block, leaf->gpa.raw);
+	const uint64_t *slot = npt_known_slot(&as->npt, GPA(block->start));
+	uint64_t place = as->reservation.memory.raw;
+	hpa_t hpa;
 
-	if (leaf->level > 0) {
-		block->whole_leaf = true;
-		return false;
+	if (as->reservation.block != block->start)
+		place = 0;
+	for (unsigned page = 0; live > 0 && page < BLOCK_PAGES; page++) {
+		if (slot[page] == 0)
+			continue;
+		live--;
+		if (place != 0 && npt_translate(&as->npt, GPA(block->start + page * PAGE_SIZE), &hpa) == ERR_OK &&
+		    hpa.raw == place + page * PAGE_SIZE) {
+			block->memory[page / 64] |= BIT(page % 64);
+			block->placed++;
+		} else {
+			look_at(as, block, page);
+		}
 	}
-	if (!frame_is_zero(leaf->hpa)) {
-		block->memory[page / 64] |= BIT(page % 64);
-		block->own += !leaf->attr.shared;
-	}
-	if (look->reserved.raw != 0 && leaf->hpa.raw == look->reserved.raw + page * PAGE_SIZE && !leaf->attr.shared)
-		block->placed[page / 64] |= BIT(page % 64);
-	return true;
+	block->own += block->placed;
 }
 
 /* --- Promotion by copy -------------------------------------------------------------------------------------------- */
@@ -65,75 +69,72 @@ struct promotion {
 	struct removal removal;
 	struct block *block;
 	hpa_t to;
-	bool in_place;   /* at `to` is what was reserved, and the pages that are placed */
-	uint64_t stayed; /* bytes */
 };
 
-/* Can the block be where its memory is reserved? What was handed out of that must still be here. */
-static bool fits_reservation(const struct addr_space *as, const struct block *block)
-{
-	const unsigned pages = RESERVATION_PIECE / PAGE_SIZE, pieces = BLOCK_PAGES / pages;
-	const uint64_t all = BITS(pages - 1, 0);
-
-	if (as->reservation.memory.raw == 0 || as->reservation.block != block->start)
-		return false;
-	for (unsigned i = 0; i < pieces; i++)
-		if ((as->reservation.given >> i & 1) && (block->placed[i * pages / 64] >> (i * pages % 64) & all) != all)
-			return false;
-	return true;
-}
-
+/* Of a page that has to move. */
 static bool move_page(const struct npt_leaf *leaf, void *context)
 {
 	struct promotion *promotion = context;
 	unsigned page = page_in(promotion->block, leaf->gpa.raw);
 	struct addr_space *as = promotion->removal.as;
 
-	if (promotion->in_place && is_placed(promotion->block, page)) {
-		promotion->stayed += PAGE_SIZE;
-		return true;
-	}
 	if (has_memory(promotion->block, page)) {
+		hpa_t to = HPA(promotion->to.raw + page * PAGE_SIZE);
+
 		sync_memory(as, leaf->hpa, PAGE_SIZE);
-		memcpy(frame_ptr(HPA(promotion->to.raw + page * PAGE_SIZE)), frame_ptr(leaf->hpa), PAGE_SIZE);
+		memcpy(frame_ptr(to), frame_ptr(leaf->hpa), PAGE_SIZE);
+		sync_memory(as, to, PAGE_SIZE);
 	}
 	release_leaves(&promotion->removal, leaf->hpa, 0, 1);
 	return true;
 }
 
-static void zero_holes(const struct block *block, hpa_t to)
+/* Clear what the block has no memory for, at `to`. */
+static void zero_holes(const struct addr_space *as, const struct block *block, hpa_t to)
 {
-	for (unsigned page = 0, pages; page < BLOCK_PAGES; page += pages) {
-		bool none = page % 64 == 0 && block->memory[page / 64] == 0;
+	for (unsigned word = 0; word < ARRAY_LEN(block->memory); word++)
+		for (uint64_t holes = ~block->memory[word], run; holes != 0; holes ^= run) {
+			unsigned first = (unsigned)__builtin_ctzll(holes), end;
+			hpa_t at = HPA(to.raw + (word * 64 + first) * PAGE_SIZE);
 
-		pages = none ? 64 : 1;
-		if (none || !has_memory(block, page))
-			arch_zero_pages(frame_ptr(HPA(to.raw + page * PAGE_SIZE)), pages * PAGE_SIZE);
-	}
+			run = holes & ~(holes + BIT(first)); /* of bits, the lowest one */
+			end = 64 - (unsigned)__builtin_clzll(run);
+			arch_zero_pages(frame_ptr(at), (end - first) * PAGE_SIZE);
+			sync_memory(as, at, (end - first) * PAGE_SIZE);
+		}
+}
+
+/*
+ * Can the block be where its memory is reserved? All that was handed out of that must still be here: what is gone may be somebody
+ * else's by now.
+ */
+static bool fits_reservation(const struct addr_space *as, const struct block *block)
+{
+	return block->placed > 0 && block->placed * PAGE_SIZE == BLOCK_SIZE - reservation_held(as);
 }
 
 /* If there is no contiguous memory, or anything is odd, all stays as it is. */
 static void promote(struct addr_space *as, const struct area *area, struct block *block)
 {
-	struct promotion promotion = { .block = block, .in_place = fits_reservation(as, block) };
+	const bool in_place = fits_reservation(as, block);
+	struct promotion promotion = { .block = block };
 
-	if (promotion.in_place)
+	if (in_place)
 		promotion.to = as->reservation.memory;
 	else if (frame_alloc_for(level_order(BLOCK_LEVEL), as->id, &promotion.to) != ERR_OK)
 		return;
-	zero_holes(block, promotion.to);
+	zero_holes(as, block, promotion.to);
 	removal_init(&promotion.removal, as);
 	/* The old leaves' memory is not in use any more when move_page sees them. */
 	if (npt_collapse(&as->npt, GPA(block->start), BLOCK_LEVEL, promotion.to, area->attr, move_page, &promotion) !=
 	    ERR_OK) {
-		if (!promotion.in_place)
+		if (!in_place)
 			frame_free(promotion.to, level_order(BLOCK_LEVEL));
 		return;
 	}
-	sync_memory(as, promotion.to, BLOCK_SIZE);
 	removal_finish(&promotion.removal);
-	count_resident(as, BLOCK_SIZE - promotion.stayed);
-	if (promotion.in_place)
+	count_resident(as, BLOCK_SIZE - (in_place ? block->placed * PAGE_SIZE : 0));
+	if (in_place)
 		as->reservation = (struct reservation){ 0 }; /* all of it is in use */
 	as->stats.promoted++;
 }
@@ -188,19 +189,18 @@ static bool is_candidate(const struct addr_space *as, const struct area *area, u
  * Is it worth a closer look, which costs a visit of the table? It is when the last hole of a table has been filled, and
  * otherwise at the end of each 64 KiB, if the block is dense or a sequence goes on in it.
  */
-static bool may_be_due(const struct addr_space *as, const struct area *area, uint64_t gpa, bool was_empty, bool *going_on)
+static bool may_be_due(const struct addr_space *as, const struct area *area, uint64_t gpa, bool was_empty, unsigned *live,
+		       bool *going_on)
 {
-	unsigned live;
-
 	*going_on = false;
-	if (!is_candidate(as, area, gpa, &live))
+	if (!is_candidate(as, area, gpa, live))
 		return false;
-	if (live == BLOCK_PAGES && was_empty)
+	if (*live == BLOCK_PAGES && was_empty)
 		return true;
 	if (!is_aligned(align_down(gpa, PAGE_SIZE) + PAGE_SIZE, KIB(64)))
 		return false;
 	*going_on = area->policy == ALLOC_LAZY_AUTO && goes_on(as, area, gpa);
-	return live >= DENSE_PAGES || *going_on;
+	return *live >= DENSE_PAGES || *going_on;
 }
 
 static bool merge_block(struct addr_space *as, uint64_t at)
@@ -220,15 +220,12 @@ static bool merge_block(struct addr_space *as, uint64_t at)
 void promote_if_dense(struct addr_space *as, const struct area *area, uint64_t gpa, bool was_empty)
 {
 	struct block block = { .start = align_down(gpa, BLOCK_SIZE) };
-	struct look look = { .block = &block };
+	unsigned live;
 	bool going_on;
 
-	if (as->reservation.block == block.start)
-		look.reserved = as->reservation.memory;
-	if (!may_be_due(as, area, gpa, was_empty, &going_on))
+	if (!may_be_due(as, area, gpa, was_empty, &live, &going_on))
 		return;
-	if (npt_walk(&as->npt, GPA(block.start), BLOCK_SIZE, look_at, &look) != ERR_OK || block.whole_leaf)
-		return;
+	look_into(as, &block, live);
 	if (block.own == BLOCK_PAGES && merge_block(as, block.start))
 		return;
 	if (block.own >= DENSE_PAGES || (going_on && block.own >= STREAK_SIZE / PAGE_SIZE))

@@ -24,6 +24,15 @@ static struct window clip(const struct area *area, uint64_t gpa, uint64_t size)
 	return (struct window){ .start = max_u64(start, area->start), .end = min_u64(start + size, area->end) };
 }
 
+static bool is_empty(const uint64_t *slot, unsigned pages)
+{
+	uint64_t any = 0;
+
+	for (unsigned i = 0; i < pages; i++)
+		any |= slot[i];
+	return any == 0;
+}
+
 /* Fill in what is in the window, all of which is in one table. */
 static void look_into(const struct addr_space *as, struct window *window)
 {
@@ -31,8 +40,9 @@ static void look_into(const struct addr_space *as, struct window *window)
 	unsigned pages = (unsigned)((window->end - window->start) >> PAGE_SHIFT);
 
 	window->memory = window->zeros = 0;
-	if (!slot)
-		return; /* npt_find has been here, and has come to no table of pages */
+	/* Where no table is known, npt_find has been here, and has come to none of pages. */
+	if (!slot || is_empty(slot, pages))
+		return;
 	for (unsigned i = 0; i < pages; i++) {
 		enum backing backing;
 
@@ -152,6 +162,20 @@ void window_fill_rest(struct addr_space *as, const struct area *area, struct win
 	for (uint64_t at = window->start; at < window->end; at += PAGE_SIZE)
 		if (npt_find(&as->npt, GPA(at), &cursor) == NPT_EMPTY && map_fresh(as, area, &cursor, at, 0) != ERR_OK)
 			break;
+}
+
+bool window_give(struct addr_space *as, const struct area *area, uint64_t gpa)
+{
+	const gpa_t start = GPA(align_down(gpa, WINDOW_SIZE));
+	uint64_t *slot = npt_known_slot(&as->npt, start);
+	hpa_t frames;
+
+	if (!slot || start.raw < area->start || area->end - start.raw < WINDOW_SIZE ||
+	    !is_empty(slot, WINDOW_SIZE / PAGE_SIZE) || run_take(as, WINDOW_SIZE / PAGE_SIZE, &frames) != ERR_OK)
+		return false;
+	npt_fill_pages(&as->npt, start, slot, WINDOW_SIZE / PAGE_SIZE, frames, area->page);
+	count_resident(as, WINDOW_SIZE);
+	return true;
 }
 
 enum err window_fill(struct fault *fault, struct window *window)

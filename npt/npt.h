@@ -304,7 +304,7 @@ void npt_replace(struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, hp
 /*
  * Replace all that the entry of `level` around `gpa` leads to, a table of leaves one level below, by one leaf that maps `hpa`
  * with `attr`. In between nothing is mapped there, and no CPU uses what was: that is when `move` (may be NULL) is called for
- * each old leaf, to copy what it holds; what it returns is ignored. The new leaf has the marks that any old one had. The old
+ * each old leaf that is not in its place there already, to copy what it holds; what it returns is ignored. The new leaf has the marks that any old one had. The old
  * leaves' memory stays the caller's; the table is freed.
  * Errors: ERR_NOT_FOUND (no such table, or it leads to further tables or anything malformed), ERR_INVALID (alignment, level
  * above config.max_leaf), ERR_UNSUPPORTED, ERR_RANGE: nothing was changed. Never takes memory.

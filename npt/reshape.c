@@ -110,13 +110,15 @@ static bool table_at(const struct npt *npt, uint64_t gpa, unsigned level, struct
 static bool has_leaves_only(const struct npt_format *format, const struct npt *npt, hpa_t table, unsigned level)
 {
 	const uint64_t *entries = engine_entries(npt, table);
+	unsigned left = *npt->env->live(npt->env, table);
 
-	for (unsigned i = 0; i < NPT_ENTRIES; i++) {
+	for (unsigned i = 0; left > 0 && i < NPT_ENTRIES; i++) {
 		uint64_t pte = pte_load(entries + i);
 		enum npt_kind kind;
 
 		if (pte == 0)
 			continue;
+		left--;
 		kind = format->kind(pte, level);
 		if (kind != NPT_LEAF && kind != NPT_EMPTY)
 			return false;
@@ -124,24 +126,29 @@ static bool has_leaves_only(const struct npt_format *format, const struct npt *n
 	return true;
 }
 
-/* Call `move` for the leaves of a table that no CPU can reach any more; returns the marks that any of them had. */
+/*
+ * Call `move` for the leaves of a table that no CPU can reach any more, but for those that map what they will in one leaf of `hpa`, too;
+ * returns the marks that any of them had.
+ */
 static unsigned collapse_table(const struct npt_format *format, struct npt *npt, hpa_t table, uint64_t gpa, unsigned level,
-			       npt_visitor move, void *context)
+			       hpa_t hpa, npt_visitor move, void *context)
 {
 	const uint64_t *entries = engine_entries(npt, table);
-	unsigned marks = 0;
+	const uint64_t size = npt_level_size(level);
+	unsigned left = *npt->env->live(npt->env, table), marks = 0;
 
-	for (unsigned i = 0; i < NPT_ENTRIES; i++, gpa += npt_level_size(level)) {
+	for (unsigned i = 0; left > 0 && i < NPT_ENTRIES; i++) {
 		uint64_t pte = pte_load(entries + i);
 
 		if (pte == 0 || format->kind(pte, level) != NPT_LEAF)
 			continue;
+		left--;
 		marks |= engine_marks(format, pte);
 		npt->leaves[level]--;
-		if (move) {
+		if (move && engine_leaf_addr(format, pte, level).raw != hpa.raw + i * size) {
 			struct npt_leaf leaf;
 
-			npt->ops->decode(pte, gpa, level, &leaf);
+			npt->ops->decode(pte, gpa + i * size, level, &leaf);
 			move(&leaf, context);
 		}
 	}
@@ -170,7 +177,7 @@ enum err npt_collapse(struct npt *npt, gpa_t gpa, unsigned level, hpa_t hpa, str
 	pte_store(cursor.slot, 0);
 	engine_forget(npt, start);
 	npt->env->flush(npt->env, GPA(start), size);
-	marks = collapse_table(format, npt, table, start, level - 1, move, context);
+	marks = collapse_table(format, npt, table, start, level - 1, hpa, move, context);
 	pte_store(cursor.slot, engine_marked_leaf(format, hpa, attr, marks, level, npt->config.hw_ad));
 	npt->leaves[level]++;
 	engine_free_table(npt, table);

@@ -72,6 +72,23 @@ static void collapse_moves_into_one_leaf(void **state)
 	}
 }
 
+/* A leaf that maps what it will as part of the large one, too, has not to be moved; its neighbour in its place has. */
+static void what_is_in_place_is_not_moved(void **state)
+{
+	struct fixture *f = *state;
+	struct moved moved = { .f = f };
+
+	for (uint64_t page = 0; page < MIB(2); page += KIB(4))
+		if (page % KIB(8) == 0 || page == KIB(36) || page == KIB(2044)) /* note_move expects those at three times their address */
+			CHECK_ERR(fixture_map(f, MIB(4) + page, MIB(12) + page * (page % KIB(8) == 0 ? 1 : 3), KIB(4), NPT_RW), ERR_OK);
+	fixture_forget_events(f);
+	CHECK_ERR(npt_collapse(&f->npt, GPA(MIB(4)), 1, HPA(MIB(12)), rwx, note_move, &moved), ERR_OK);
+	fixture_check(f);
+	CHECK_EQ(moved.count, 2);
+	CHECK_EQ(f->npt.leaves[0], 0);
+	expect_leaf(f, MIB(4), MIB(12), 1, NPT_RWX);
+}
+
 static void harvest(struct fixture *f, uint64_t gpa, uint64_t size, enum npt_mark mark)
 {
 	struct npt_gather gather;
@@ -299,6 +316,7 @@ int main(void)
 {
 	static const struct format_test tests[] = {
 		{ "collapse_moves_into_one_leaf", collapse_moves_into_one_leaf },
+		{ "what_is_in_place_is_not_moved", what_is_in_place_is_not_moved },
 		{ "the_marks_are_kept", the_marks_are_kept },
 		{ "late_marks_are_kept", late_marks_are_kept },
 		{ "what_cannot_collapse_is_left", what_cannot_collapse_is_left },
