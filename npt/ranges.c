@@ -339,12 +339,12 @@ struct harvest_arg {
 };
 
 /* Set the bits of the pages from `gpa` to before `end` that are in the range. */
-static inline void harvest_tell(const struct harvest_arg *harvest, uint64_t gpa, uint64_t end)
+static void harvest_tell(const struct harvest_arg *harvest, uint64_t gpa, uint64_t end)
 {
 	uint64_t bit = (max_u64(gpa, harvest->gpa) - harvest->gpa) >> PAGE_SHIFT;
-	uint64_t stop = (min_u64(end, harvest->end) - harvest->gpa) >> PAGE_SHIFT;
+	uint64_t stop = (max_u64(min_u64(end, harvest->end), harvest->gpa) - harvest->gpa) >> PAGE_SHIFT;
 
-	while (bit < stop) { /* word by word */
+	while (harvest->bitmap && bit < stop) { /* word by word */
 		uint64_t count = min_u64(stop - bit, 64 - bit % 64);
 
 		harvest->bitmap[bit / 64] |= (~UINT64_C(0) >> (64 - count)) << (bit % 64);
@@ -367,26 +367,37 @@ static void harvest_run(struct engine_run *run, void *arg)
 {
 	const struct npt_format *format = run->format;
 	const unsigned level = run->level;
+	const uint64_t unlike = ~engine_varying(format, level);
 	const struct harvest_arg *harvest = arg;
 	struct engine_change change = { 0 };
-	uint64_t *slot = run->slot, pte, taken = UINT64_MAX, taken_end = 0;
+	uint64_t *slot = run->slot, pte, like = 0, taken = UINT64_MAX, taken_end = 0, told = 0, told_end = 0;
+	bool marked = false, hidden = false; /* is what is like `like` */
 
 	for (; (slot = engine_next_leaf(run, slot, &pte)) < run->stop; slot++) {
 		uint64_t gpa = engine_run_gpa(run, slot), end = gpa + npt_level_size(level);
 
-		if (!(engine_marks(format, pte) & harvest->mark))
+		if ((pte ^ like) & unlike) {
+			like = pte;
+			marked = engine_marks(format, pte) & harvest->mark;
+			hidden = format->hidden(pte);
+		}
+		if (!marked)
 			continue;
-		if (harvest->bitmap)
-			harvest_tell(harvest, gpa, end);
+		if (gpa != told_end) {
+			harvest_tell(harvest, told, told_end);
+			told = gpa;
+		}
+		told_end = end;
 		if (level > 0 && (gpa < harvest->gpa || end > harvest->end))
 			continue;
 		engine_change(format, slot, pte, level, &change, harvest_leaf, harvest->mark,
 			      run->npt->config.hw_ad);
-		if (!format->hidden(pte)) {
+		if (!hidden) {
 			taken = min_u64(taken, gpa);
 			taken_end = end;
 		}
 	}
+	harvest_tell(harvest, told, told_end);
 	npt_gather_range(harvest->gather, taken, taken_end);
 }
 
