@@ -58,6 +58,15 @@ void block_range(unsigned block, gpa_t *gpa, uint64_t *size)
 	*size = min_u64(BIT(blocks.shift), ram->size - offset);
 }
 
+unsigned blocks_piece_end(unsigned block)
+{
+	unsigned end = 0;
+
+	for (const struct ram_range_gpa *ram = blocks.vm->ram; end <= block; ram++)
+		end += blocks_of(ram->size, blocks.shift);
+	return end;
+}
+
 unsigned block_at(gpa_t gpa)
 {
 	unsigned before = 0;

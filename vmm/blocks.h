@@ -39,6 +39,9 @@ const struct blocks *blocks_get(void);
 /* The memory of a block; the last one of a range of RAM may be smaller than the others. */
 void block_range(unsigned block, gpa_t *gpa, uint64_t *size);
 
+/* The block after the last one of the range of RAM that `block` is in. */
+unsigned blocks_piece_end(unsigned block);
+
 /* The block that an address is in; blocks_get()->count: none. */
 unsigned block_at(gpa_t gpa);
 

@@ -19,7 +19,7 @@ static char mark_of(unsigned block, unsigned count)
 	bool discarded = false;
 	uint64_t all = 0;
 
-	for (unsigned i = block; i < block + count && i < blocks_get()->count; i++) {
+	for (unsigned i = block; i < block + count; i++) {
 		unsigned leaves = UINT32_MAX;
 		uint64_t size;
 
@@ -29,6 +29,25 @@ static char mark_of(unsigned block, unsigned count)
 		all += size;
 	}
 	return marks[block_look(&survey, all, discarded)];
+}
+
+/* The block after the row that begins with `block`: a row goes on as long as addresses do. */
+static unsigned row_end(unsigned block, unsigned together)
+{
+	return (unsigned)min_u64(block + MAP_WIDTH * together, blocks_piece_end(block));
+}
+
+/* The least number of blocks a character with which there are few enough rows. */
+static unsigned blocks_together(void)
+{
+	for (unsigned together = 1;; together++) {
+		unsigned block = 0;
+
+		for (unsigned row = 0; row < MAP_HEIGHT && block < blocks_get()->count; row++)
+			block = row_end(block, together);
+		if (block == blocks_get()->count)
+			return together;
+	}
 }
 
 static void print_legend(unsigned together)
@@ -47,18 +66,19 @@ static void print_legend(unsigned together)
 
 void map_print(void)
 {
-	unsigned count = blocks_get()->count;
-	unsigned together = (count + MAP_WIDTH * MAP_HEIGHT - 1) / (MAP_WIDTH * MAP_HEIGHT);
+	unsigned together = blocks_together();
 
 	print_legend(together);
-	for (unsigned block = 0; block < count;) {
+	for (unsigned block = 0; block < blocks_get()->count;) {
+		unsigned end = row_end(block, together);
 		char row[MAP_WIDTH + 1] = "";
 		uint64_t size;
 		gpa_t gpa;
 
 		block_range(block, &gpa, &size);
-		for (unsigned i = 0; i < MAP_WIDTH && block < count; i++, block += together)
-			row[i] = mark_of(block, together);
+		for (unsigned i = 0; block < end; i++, block += together)
+			row[i] = mark_of(block, (unsigned)min_u64(together, end - block));
+		block = end;
 		/* Of rows with nothing in them there can be many. */
 		if (row[strspn(row, ".")] != '\0')
 			log_info("map: 0x%011lx |%s|", gpa.raw, row);

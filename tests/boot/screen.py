@@ -325,6 +325,9 @@ def terminals() -> list[Case]:
     return [
         Case("svm/terminal/colour", [], function=lambda: terminal({}, True)),
         Case("svm/terminal/no-colour", [], function=lambda: terminal({"NO_COLOR": "1"}, False)),
+        # RAM in two ranges: no row goes from one into the other.
+        case("svm/map/two-ranges", "--ram", "4900M", report=EXITED,
+             text=(r"^map: 10 MiB a character", r"^map: 0x000a0000000 \|[.1]{52}\|$", r"^map: 0x00100000000 \|[.1]{64}\|$")),
         # Piped: plain lines, and none of progress.
         case("svm/terminal/piped", "--demo", "density", report=EXITED, forbid=(r"\x1b", r"progress: "),
              text=(r"^map: 2 MiB a character: \. nothing,.* 1-9# 4 KiB pages$", r"^map: 0x00000000000 \|[1-9]\.{63}\|$")),
