@@ -156,10 +156,10 @@ check() {
     [[ -z $timeout || $timeout =~ ^[1-9][0-9]{0,5}$ ]] || wrong "--timeout '$timeout' is not a number of seconds from 1 to 999999"
     host_ram=${host_ram:-512M}
     if [[ $emulator == bochs ]]; then
-        size_of "--host-ram (of Bochs)" "$host_ram" $((48 << 20)) $((2048 << 20)) $((1 << 20))
+        size_of "--host-ram (of $machine)" "$host_ram" $((48 << 20)) $((2048 << 20)) $((1 << 20))
         [[ $gdb == off ]] || wrong "--gdb needs QEMU: Bochs, which runs --virt vmx here, takes no debugger"
     else
-        size_of --host-ram "$host_ram" $((64 << 20)) $((512 << 30)) $((1 << 20))
+        size_of "--host-ram (of $machine)" "$host_ram" $((least << 20)) $((512 << 30)) $((1 << 20))
     fi
     host_ram=$bytes
     check_screen
@@ -401,7 +401,7 @@ trap 'exit 143' TERM HUP
 
 parse "$@"
 out=$root/build/$isa
-emulator=qemu components=("$isa") qemu=()
+emulator=qemu components=("$isa") qemu=() least=64
 "machine_$isa"
 check
 if [[ -z $timeout ]]; then

@@ -10,6 +10,7 @@
 #   components   what tools/setup must have ready
 #   qemu         QEMU and the arguments that make this machine, in an array
 #   host_ram     the default, where nobody has said it
+#   least        MiB of memory, with less of which its firmware does not start a program; 64 where it does
 #   screen       what gives the machine a screen that its firmware can use, as arguments of
 #                QEMU; empty where there is no such thing
 
@@ -61,7 +62,7 @@ machine_aarch64() {
     qemu=(qemu-system-aarch64 -M virt,virtualization=on -cpu cortex-a72)
     case $firmware in
     edk2)  machine="EL2 by QEMU's emulation, EDK2"
-           qemu+=(-bios "$edk2_aarch64")
+           qemu+=(-bios "$edk2_aarch64") least=128
            screen='-device ramfb' ;;
     uboot) machine="EL2 by QEMU's emulation, U-Boot"
            qemu+=(-bios "$uboot_aarch64") ;;
@@ -90,12 +91,13 @@ machine_riscv64() {
           "${virtio_disk[@]}" -serial file:console)
 }
 
-# This U-Boot looks for a device tree at 192 MiB of RAM first, and dies where there is less:
-# on small machines, have its built-in environment name another place.
+# This U-Boot loads a program to 64 MiB of RAM, and looks for a device tree at 192 MiB first, and does neither where there is
+# less: on small machines, have its built-in environment name other places.
 copy_uboot_riscv64() {
-    local where=0x8c000000
-    ((host_ram >= 256 << 20)) || where=0x83000000
-    sed "s/fdt_addr_r=0x8c000000/fdt_addr_r=$where/" "$uboot_riscv64" >"$run/u-boot.bin"
+    local program=0x84000000 tree=0x8c000000
+    ((host_ram >= 256 << 20)) || program=0x81000000 tree=0x83000000
+    sed "s/kernel_addr_r=0x84000000/kernel_addr_r=$program/; s/fdt_addr_r=0x8c000000/fdt_addr_r=$tree/" \
+        "$uboot_riscv64" >"$run/u-boot.bin"
 }
 
 start_qemu() {

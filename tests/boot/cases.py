@@ -364,7 +364,7 @@ def configs() -> list[Case]:
 
 BAD_USAGE = [
     "--nope", "arm", "--ram", "--ram 0", "--ram 1M", "--ram lots", "--ram -1", "--ram 1.5G", "--ram 2G2",
-    "--ram 2097153", "--ram 99999999999999999999", "--ram 9999999T", "--ram=", "--host-ram 1M", "--host-ram 9999T",
+    "--ram 2097153", "--ram 99999999999999999999", "--ram 9999999T", "--ram=", "--host-ram 1M", "--host-ram 9999T", "aarch64 --host-ram 127M",
     "--virt vmx --host-ram 4G", "--demo nosuch", "--demo ../hello", "--policy 3m", "--tracking no",
     "--virt kvm", "--timeout 0",
     "--timeout soon", "--guest {dir}/nosuch.elf", "--guest {dir}", "--guest {dir}/empty", "--report {dir}/no/r.json",

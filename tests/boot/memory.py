@@ -25,7 +25,7 @@ def sized(backend: str) -> tuple[str, int]:
 
 
 # The least that the firmware starts with.
-SMALL_HOST = {"svm": "64M", "vmx": "48M", "el2": "128M", "el2-uboot": "128M", "h": "128M"}
+SMALL_HOST = {"svm": "64M", "vmx": "48M", "el2": "128M", "el2-uboot": "64M", "h": "64M"}
 
 
 def density(backend: str, *args: str, **more) -> Case:
