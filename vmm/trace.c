@@ -29,16 +29,15 @@ void trace_close(void)
 	console_record(text, strlen(text));
 }
 
-/* What a fault that was handled came to: what was counted for it. */
+/* What a fault that was handled came to: what was counted for it, but for fresh memory, which nobody counts by itself. */
 static const char *how(const struct addr_space_stats *before, const struct addr_space_stats *now)
 {
-	return now->handled_fresh != before->handled_fresh	? "fresh" :
-	       now->handled_zero != before->handled_zero	? "zero" :
+	return now->handled_zero != before->handled_zero	? "zero" :
 	       now->handled_unzero != before->handled_unzero	? "unzero" :
 	       now->handled_copy != before->handled_copy	? "copy" :
 	       now->handled_reuse != before->handled_reuse	? "reuse" :
 	       now->handled_tracked != before->handled_tracked	? "tracked" :
-								  "";
+								  "fresh";
 }
 
 static void add_area(struct addr_space *as, gpa_t gpa, char *text)
@@ -74,7 +73,8 @@ static void add_fault(struct vm *vm, const struct vm_exit *exit, const struct ad
 		 fault->gpa.raw, text_prot(prot, fault->access), fault->on_guest_walk ? "true" : "false");
 	add_area(&vm->as, fault->gpa, text);
 	text_add(text, RECORD_MAX, "\"outcome\":\"%s\",\"how\":\"%s\",",
-		 fault_outcome_name((enum fault_outcome)exit->outcome), how(before, &vm->as.stats));
+		 fault_outcome_name((enum fault_outcome)exit->outcome),
+		 exit->outcome == FAULT_HANDLED ? how(before, &vm->as.stats) : "");
 	add_leaf(&vm->as.npt, fault->gpa, text);
 }
 

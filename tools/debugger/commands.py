@@ -209,19 +209,14 @@ def walk_lines(vm: gdb.Value, gpa: int) -> list[str]:
 
 def area_lines(vm: gdb.Value) -> list[str]:
     lines = []
-
-    def visit(area: gdb.Value) -> None:
-        if not int(area):
-            return
-        visit(area["link"]["rbe_left"])
+    area = vm["as"]["areas"]["lane"][0]["next"]
+    while int(area["end"]):  # the head of the ring is empty
         policy = ("4k", "64k", "2m", "auto", "populate")[int(area["policy"])]
         memtype = ("wb", "wt", "wp", "wc", "uc")[int(area["attr"]["memtype"])]
         backend = f"alloc {policy}" if int(area["backend"]) else "linear"
         lines.append(f"{int(area['start']):#x}-{int(area['end']):#x} {pte.prot_text(int(area['attr']['prot']))} "
                      f"{memtype} {backend}")
-        visit(area["link"]["rbe_right"])
-
-    visit(vm["as"]["areas"]["tree"]["rbh_root"])
+        area = area["next"]
     return lines or ["no areas"]
 
 
