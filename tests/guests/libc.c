@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* newlib in a guest: its printf and the runtime's in order, a heap that costs what is touched, and the end by exit(). */
 #include <errno.h>
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +48,17 @@ static void heap(void)
 	CHECK(_sbrk(-((ptrdiff_t)1 << 40)) == (void *)-1);
 }
 
+static void jump(void)
+{
+	static jmp_buf back;
+	volatile int times = 0;
+	int value = setjmp(back);
+
+	CHECK(value == times);
+	if (++times < 3)
+		longjmp(back, times);
+}
+
 static void at_end(void)
 {
 	printf("libc: an unfinished line, and then the end");
@@ -56,6 +68,7 @@ int guest_main(void)
 {
 	output();
 	heap();
+	jump();
 	atexit(at_end);
 	exit(check_status("libc"));
 }

@@ -9,6 +9,10 @@ _start:
 	add	x1, x1, #:lo12:stack_top
 	mov	sp, x1
 	mov	x29, xzr
+	/* CPACR_EL1.FPEN: newlib's setjmp saves registers of FP, though nothing here is kept in them. */
+	mov	x1, #3 << 20
+	msr	cpacr_el1, x1
+	isb
 	bl	rt_start
 	udf	#0
 	.size	_start, . - _start
