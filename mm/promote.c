@@ -48,17 +48,17 @@ static void look_into(const struct addr_space *as, struct block *block, unsigned
 
 	if (as->reservation.block != block->start)
 		place = 0;
-	for (unsigned page = 0; live > 0 && page < BLOCK_PAGES; page++) {
+	for (unsigned page = 0; page < BLOCK_PAGES; page++) {
 		if (slot[page] == 0)
 			continue;
-		live--;
-		if (place != 0 && npt_translate(&as->npt, GPA(block->start + page * PAGE_SIZE), &hpa) == ERR_OK &&
-		    hpa.raw == place + page * PAGE_SIZE) {
+		if (place != 0 && npt_page_at(&as->npt, slot + page, &hpa) && hpa.raw == place + page * PAGE_SIZE) {
 			block->memory[page / 64] |= BIT(page % 64);
 			block->placed++;
 		} else {
 			look_at(as, block, page);
 		}
+		if (--live == 0)
+			break;
 	}
 	block->own += block->placed;
 }
@@ -150,57 +150,42 @@ static bool large_at(const struct addr_space *as, const struct area *area, uint6
 	       leaf.level >= BLOCK_LEVEL && !leaf.attr.shared;
 }
 
-/* Have all pages of [start, start + STREAK_SIZE) memory of the space's own, in 4 KiB leaves? */
-static bool streak_at(const struct addr_space *as, uint64_t start)
-{
-	hpa_t hpa;
+#define STREAK_PAGES (STREAK_SIZE / PAGE_SIZE)
+#define STREAK_BITS  BITS(STREAK_PAGES - 1, 0)
 
-	for (uint64_t at = start; at < start + STREAK_SIZE; at += PAGE_SIZE)
-		if (npt_translate(&as->npt, GPA(at), &hpa) != ERR_OK || frame_is_zero(hpa))
-			return false;
-	return true;
-}
-
-/* Does a sequence come from the block before, or from the one behind? */
-static bool goes_on(const struct addr_space *as, const struct area *area, uint64_t gpa)
+/* Does the sequence come from the block before, or from the one behind, that the page, if it is near enough, may be part of? */
+static bool may_go_on(const struct addr_space *as, const struct area *area, uint64_t gpa)
 {
 	uint64_t start = align_down(gpa, BLOCK_SIZE), offset = gpa - start;
 
 	if (offset < STREAK_SIZE)
-		return large_at(as, area, start - PAGE_SIZE) && streak_at(as, start);
-	if (offset >= BLOCK_SIZE - STREAK_SIZE)
-		return large_at(as, area, start + BLOCK_SIZE) && streak_at(as, start + BLOCK_SIZE - STREAK_SIZE);
-	return false;
+		return large_at(as, area, start - PAGE_SIZE);
+	return offset >= BLOCK_SIZE - STREAK_SIZE && large_at(as, area, start + BLOCK_SIZE);
 }
 
-/* Is the page in a block that a promotion could make one leaf? Then `live` is how many entries its table has. */
-static bool is_candidate(const struct addr_space *as, const struct area *area, uint64_t gpa, unsigned *live)
+/* Has it come so far? All pages at that end of the block have memory. */
+static bool goes_on(const struct block *block, uint64_t gpa)
 {
-	struct npt_cursor cursor;
+	uint64_t streak = gpa - block->start < STREAK_SIZE ? block->memory[0] :
+							     block->memory[BLOCK_PAGES / 64 - 1] >> (64 - STREAK_PAGES);
 
-	if (area->policy == ALLOC_LAZY_4K || area->policy == ALLOC_LAZY_64K || !block_in_area(as, area, gpa) ||
-	    npt_find(&as->npt, GPA(gpa), &cursor) != NPT_LEAF || cursor.level > 0)
-		return false;
-	*live = *as->npt.env->live(as->npt.env, cursor.table);
-	return true;
+	return (streak & STREAK_BITS) == STREAK_BITS && block->own >= STREAK_PAGES;
 }
 
 /*
- * Is it worth a closer look, which costs a visit of the table? It is when the last hole of a table has been filled, and
- * otherwise at the end of each 64 KiB, if the block is dense or a sequence goes on in it.
+ * Is it worth a closer look, which costs a visit of the table, of `live` entries? It is when the last hole of a table has been
+ * filled, and otherwise at the end of each 64 KiB, if the block is dense or a sequence may go on in it.
  */
-static bool may_be_due(const struct addr_space *as, const struct area *area, uint64_t gpa, bool was_empty, unsigned *live,
+static bool may_be_due(const struct addr_space *as, const struct area *area, uint64_t gpa, bool was_empty, unsigned live,
 		       bool *going_on)
 {
 	*going_on = false;
-	if (!is_candidate(as, area, gpa, live))
-		return false;
-	if (*live == BLOCK_PAGES && was_empty)
+	if (live == BLOCK_PAGES && was_empty)
 		return true;
 	if (!is_aligned(align_down(gpa, PAGE_SIZE) + PAGE_SIZE, KIB(64)))
 		return false;
-	*going_on = area->policy == ALLOC_LAZY_AUTO && goes_on(as, area, gpa);
-	return *live >= DENSE_PAGES || *going_on;
+	*going_on = area->policy == ALLOC_LAZY_AUTO && live >= STREAK_PAGES && may_go_on(as, area, gpa);
+	return live >= DENSE_PAGES || *going_on;
 }
 
 static bool merge_block(struct addr_space *as, uint64_t at)
@@ -223,12 +208,15 @@ void promote_if_dense(struct addr_space *as, const struct area *area, uint64_t g
 	unsigned live;
 	bool going_on;
 
-	if (!may_be_due(as, area, gpa, was_empty, &live, &going_on))
+	if (area->policy == ALLOC_LAZY_4K || area->policy == ALLOC_LAZY_64K || !block_in_area(as, area, gpa))
+		return;
+	live = npt_known_live(&as->npt, GPA(gpa)); /* it has just been changed; 0: the block is one leaf */
+	if (live == 0 || !may_be_due(as, area, gpa, was_empty, live, &going_on))
 		return;
 	look_into(as, &block, live);
 	if (block.own == BLOCK_PAGES && merge_block(as, block.start))
 		return;
-	if (block.own >= DENSE_PAGES || (going_on && block.own >= STREAK_SIZE / PAGE_SIZE))
+	if (block.own >= DENSE_PAGES || (going_on && goes_on(&block, gpa)))
 		promote(as, area, &block);
 }
 

@@ -10,9 +10,10 @@ enum backing { BACKING_NONE, BACKING_ZERO, BACKING_MEMORY };
 
 static enum backing backing_at(const struct addr_space *as, uint64_t gpa)
 {
+	const uint64_t *slot = npt_known_slot(&as->npt, GPA(gpa));
 	hpa_t hpa;
 
-	if (npt_translate(&as->npt, GPA(gpa), &hpa) != ERR_OK)
+	if ((slot && *slot == 0) || npt_translate(&as->npt, GPA(gpa), &hpa) != ERR_OK)
 		return BACKING_NONE;
 	return frame_is_zero(hpa) ? BACKING_ZERO : BACKING_MEMORY;
 }

@@ -360,6 +360,21 @@ static inline uint64_t *npt_known_slot(const struct npt *npt, gpa_t gpa)
 	return npt->known.entries[i] + ((gpa.raw >> PAGE_SHIFT) & (BIT(NPT_INDEX_BITS) - 1));
 }
 
+/* How many entries there are in the table of pages around `gpa`, if it is known; else 0. */
+static inline unsigned npt_known_live(const struct npt *npt, gpa_t gpa)
+{
+	return npt_known_slot(npt, gpa) ? *npt->known.live[npt_known_index(gpa.raw)] : 0;
+}
+
+/* What the entry of level 0 maps, told at a glance. False: nothing, or that takes longer. */
+static inline bool npt_page_at(const struct npt *npt, const uint64_t *slot, hpa_t *page)
+{
+	uint64_t pte = __atomic_load_n(slot, __ATOMIC_RELAXED);
+
+	*page = HPA((pte & npt->page.address) << npt->page.shift);
+	return (pte & npt->page.unlike) == npt->page.like;
+}
+
 /* Is all of [gpa, gpa + size), which is not empty, in one table of pages that is known? */
 static inline bool npt_known_range(const struct npt *npt, gpa_t gpa, uint64_t size)
 {
@@ -393,15 +408,10 @@ MUST_CHECK static inline enum err npt_translate(const struct npt *npt, gpa_t gpa
 {
 	const uint64_t *slot = npt_known_slot(npt, gpa);
 
-	if (slot) {
-		uint64_t pte = __atomic_load_n(slot, __ATOMIC_RELAXED);
-
-		if ((pte & npt->page.unlike) == npt->page.like) {
-			*hpa = HPA((pte & npt->page.address) << npt->page.shift | (gpa.raw & (PAGE_SIZE - 1)));
-			return ERR_OK;
-		}
-	}
-	return npt_translate_slowly(npt, gpa, hpa);
+	if (!slot || !npt_page_at(npt, slot, hpa))
+		return npt_translate_slowly(npt, gpa, hpa);
+	hpa->raw |= gpa.raw & (PAGE_SIZE - 1);
+	return ERR_OK;
 }
 
 /* Visit the leaves in the range in ascending order. Errors: ERR_INVALID, ERR_RANGE, ERR_CORRUPT. */

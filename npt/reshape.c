@@ -110,7 +110,9 @@ static bool table_at(const struct npt *npt, uint64_t gpa, unsigned level, struct
 static bool has_leaves_only(const struct npt_format *format, const struct npt *npt, hpa_t table, unsigned level)
 {
 	const uint64_t *entries = engine_entries(npt, table);
+	const uint64_t unlike = ~engine_varying(format, level);
 	unsigned left = *npt->env->live(npt->env, table);
+	uint64_t like = 0; /* a leaf; what differs from it by the address only is one, too */
 
 	for (unsigned i = 0; left > 0 && i < NPT_ENTRIES; i++) {
 		uint64_t pte = pte_load(entries + i);
@@ -119,9 +121,13 @@ static bool has_leaves_only(const struct npt_format *format, const struct npt *n
 		if (pte == 0)
 			continue;
 		left--;
+		if (((pte ^ like) & unlike) == 0)
+			continue;
 		kind = format->kind(pte, level);
 		if (kind != NPT_LEAF && kind != NPT_EMPTY)
 			return false;
+		if (kind == NPT_LEAF)
+			like = pte;
 	}
 	return true;
 }
@@ -134,24 +140,32 @@ static unsigned collapse_table(const struct npt_format *format, struct npt *npt,
 			       hpa_t hpa, npt_visitor move, void *context)
 {
 	const uint64_t *entries = engine_entries(npt, table);
-	const uint64_t size = npt_level_size(level);
-	unsigned left = *npt->env->live(npt->env, table), marks = 0;
+	const uint64_t varying = engine_varying(format, level), step = engine_step(format, level);
+	const unsigned live = *npt->env->live(npt->env, table);
+	unsigned left = live, marks = 0;
+	uint64_t like = 0; /* a leaf whose marks have been looked at */
+	uint64_t place = hpa.raw >> format->page.shift;
 
 	for (unsigned i = 0; left > 0 && i < NPT_ENTRIES; i++) {
 		uint64_t pte = pte_load(entries + i);
 
-		if (pte == 0 || format->kind(pte, level) != NPT_LEAF)
+		if (pte == 0)
 			continue;
+		if ((pte ^ like) & ~varying) {
+			if (format->kind(pte, level) != NPT_LEAF)
+				continue;
+			marks |= engine_marks(format, pte);
+			like = pte;
+		}
 		left--;
-		marks |= engine_marks(format, pte);
-		npt->leaves[level]--;
-		if (move && engine_leaf_addr(format, pte, level).raw != hpa.raw + i * size) {
+		if (move && (pte & varying) != place + i * step) {
 			struct npt_leaf leaf;
 
-			npt->ops->decode(pte, gpa + i * size, level, &leaf);
+			npt->ops->decode(pte, gpa + i * npt_level_size(level), level, &leaf);
 			move(&leaf, context);
 		}
 	}
+	npt->leaves[level] -= live - left;
 	return marks;
 }
 
