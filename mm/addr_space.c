@@ -204,10 +204,15 @@ void ready_area(const struct addr_space *as, struct area *area)
 		[NPT_W | NPT_X] = BIT(NPT_W) | BIT(NPT_W | NPT_X),
 		[NPT_RWX] = BIT(NPT_W) | BIT(NPT_RW) | BIT(NPT_W | NPT_X) | BIT(NPT_RWX),
 	};
+	/* And those that do not write. */
+	static const uint8_t reads[] = {
+		[NPT_R] = BIT(NPT_R), [NPT_X] = BIT(NPT_X), [NPT_RX] = BIT(NPT_R) | BIT(NPT_X) | BIT(NPT_RX),
+	};
 	uint8_t writing = area->backend == AREA_ALLOC ? writes[area->attr.prot] : 0;
 
 	area->page = npt_page_entry(&as->npt, area->attr);
 	area->one_page = area->policy == ALLOC_LAZY_4K ? writing : 0;
+	area->one_zero = area->backend == AREA_ALLOC && area->policy == ALLOC_LAZY_4K ? reads[area->attr.prot & NPT_RX] : 0;
 	area->one_window = area->policy == ALLOC_LAZY_64K ? writing : 0;
 }
 

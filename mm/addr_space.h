@@ -112,6 +112,8 @@ struct addr_space {
 	bool reclaiming;      /* the reserve may be used */
 	struct reservation reservation;
 	bool zero_synced[2];  /* sync has seen the zero blocks of 4 KiB and 2 MiB */
+	hpa_t zero_page;      /* the first of them, from then on; raw 0: it has not been used yet */
+	uint64_t zero_entry[NPT_RX + 1]; /* by permissions, what npt_page_entry gives for it */
 	uint64_t hand;        /* gpa where taking memory back goes on */
 };
 

@@ -16,8 +16,8 @@ struct area {
 	struct npt_attr attr;
 	uint8_t backend;          /* enum area_backend */
 	uint8_t policy;           /* enum alloc_policy, for AREA_ALLOC */
-	/* Bit n: the access n (enum npt_prot) to what is not there yet gets a page of memory; or a window of 64 KiB. */
-	uint8_t one_page, one_window;
+	/* Bit n: the access n (enum npt_prot) to what is not there yet gets a page of memory; a window of 64 KiB; a page of zeros. */
+	uint8_t one_page, one_window, one_zero;
 	uint64_t page;            /* what npt_page_entry gives for `attr` */
 };
 _Static_assert(sizeof(struct area) == 64, "a cache line");

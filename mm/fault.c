@@ -69,9 +69,14 @@ static enum err map_zero(struct addr_space *as, const struct area *area, const s
 	attr.prot &= (uint8_t)~NPT_W;
 	attr.shared = true;
 	err = npt_map_at(&as->npt, cursor, GPA(align_down(gpa, npt_level_size(level))), level, block, attr);
-	if (err == ERR_OK)
-		as->stats.zero_leaves[level]++;
-	return err;
+	if (err != ERR_OK)
+		return err;
+	as->stats.zero_leaves[level]++;
+	if (level == 0) {
+		as->zero_page = block;
+		as->zero_entry[attr.prot] = npt_page_entry(&as->npt, attr);
+	}
+	return ERR_OK;
 }
 
 /* --- First touch -------------------------------------------------------------------------------------------------- */
@@ -350,15 +355,60 @@ static inline void give_page(struct addr_space *as, const struct area *area, gpa
 	remember(as, gpa.raw);
 }
 
+/* Zeros where there is nothing yet. False: it is another case. */
+static inline bool show_zeros(struct addr_space *as, const struct area *area, gpa_t gpa, unsigned access, uint64_t *slot)
+{
+	const uint64_t entry = as->zero_entry[area->attr.prot & NPT_RX];
+
+	if (!(area->one_zero >> access & 1) || entry == 0)
+		return false;
+	npt_fill_pages(&as->npt, gpa, slot, 1, as->zero_page, entry);
+	as->stats.zero_leaves[0]++;
+	as->stats.handled_zero++;
+	return true;
+}
+
+/* Memory where there were zeros. False: it is another case. */
+static inline bool fill_zeros(struct addr_space *as, const struct area *area, gpa_t gpa, unsigned access, uint64_t *slot)
+{
+	hpa_t page, frame;
+
+	if (!(area->one_page >> access & 1) || !npt_page_at(&as->npt, slot, &page) || page.raw != as->zero_page.raw ||
+	    run_take(as, 1, &frame) != ERR_OK)
+		return false;
+	npt_replace_page(&as->npt, slot, gpa, frame, area->page);
+	as->stats.zero_leaves[0]--;
+	as->stats.handled_unzero++;
+	count_resident(as, PAGE_SIZE);
+	remember(as, gpa.raw);
+	return true;
+}
+
+/* All faults about one page in a table that is known, where pages are given one by one. False: it is another case. */
+static bool serve_page(struct addr_space *as, const struct area *area, gpa_t gpa, unsigned access)
+{
+	uint64_t *slot = npt_known_slot(&as->npt, gpa);
+
+	if (!slot)
+		return false;
+	if (*slot != 0)
+		return fill_zeros(as, area, gpa, access, slot);
+	if (!(area->one_page >> access & 1))
+		return show_zeros(as, area, gpa, access, slot);
+	if (!run_ready(as))
+		return false;
+	give_page(as, area, gpa, slot);
+	return true;
+}
+
 /* All that takes longer. Called with the lock held, which it lets go. */
 static __attribute__((noinline)) enum fault_outcome handle_other(struct addr_space *as, const struct npt_fault *fault)
 {
 	const struct area *area = area_find(&as->areas, fault->gpa.raw);
-	uint64_t *slot = area ? page_slot(as, area, fault->gpa, fault->access) : NULL;
 	enum fault_outcome outcome = FAULT_HANDLED;
 
-	if (slot && run_ready(as))
-		give_page(as, area, fault->gpa, slot);
+	if (area && serve_page(as, area, fault->gpa, fault->access))
+		;
 	else if (area && area->one_window >> fault->access & 1 && window_give(as, area, fault->gpa.raw))
 		remember(as, fault->gpa.raw);
 	else

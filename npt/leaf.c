@@ -48,15 +48,25 @@ void npt_touch(struct npt *npt, const struct npt_cursor *cursor, unsigned prot, 
 	} while (!pte_replace(cursor->slot, &pte, wanted));
 }
 
-void npt_replace(struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, hpa_t hpa, struct npt_attr attr, unsigned marks)
+/* Let the leaf in `slot` be `pte`. */
+static inline void replace(struct npt *npt, uint64_t *slot, gpa_t gpa, uint64_t size, uint64_t pte)
 {
 	const struct npt_format *format = npt->ops->format;
-	uint64_t size = npt_level_size(cursor->level);
-	uint64_t pte = engine_marked_leaf(format, hpa, attr, marks, cursor->level, npt->config.hw_ad);
-	uint64_t old = __atomic_exchange_n(cursor->slot, format->break_before_make ? 0 : pte, __ATOMIC_ACQ_REL);
+	uint64_t old = __atomic_exchange_n(slot, format->break_before_make ? 0 : pte, __ATOMIC_ACQ_REL);
 
 	if (!format->hidden(old))
 		npt->env->flush(npt->env, GPA(align_down(gpa.raw, size)), size);
 	if (format->break_before_make)
-		pte_store(cursor->slot, pte);
+		pte_store(slot, pte);
+}
+
+void npt_replace(struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, hpa_t hpa, struct npt_attr attr, unsigned marks)
+{
+	replace(npt, cursor->slot, gpa, npt_level_size(cursor->level),
+		engine_marked_leaf(npt->ops->format, hpa, attr, marks, cursor->level, npt->config.hw_ad));
+}
+
+void npt_replace_page(struct npt *npt, uint64_t *slot, gpa_t gpa, hpa_t hpa, uint64_t entry)
+{
+	replace(npt, slot, gpa, PAGE_SIZE, entry + (hpa.raw >> npt->page.shift));
 }

@@ -402,6 +402,9 @@ static inline void npt_fill_pages(struct npt *npt, gpa_t gpa, uint64_t *slot, ui
 	npt->leaves[0] += count;
 }
 
+/* As npt_replace of the page in `slot`, which npt_known_slot gave for `gpa`, by what npt_page_entry gave. */
+void npt_replace_page(struct npt *npt, uint64_t *slot, gpa_t gpa, hpa_t hpa, uint64_t entry);
+
 /* The host address of the byte at `gpa`. Errors as npt_query. */
 MUST_CHECK enum err npt_translate_slowly(const struct npt *npt, gpa_t gpa, hpa_t *hpa);
 MUST_CHECK static inline enum err npt_translate(const struct npt *npt, gpa_t gpa, hpa_t *hpa)
