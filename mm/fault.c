@@ -42,7 +42,10 @@ enum err map_fresh(struct addr_space *as, const struct area *area, const struct 
 
 	if (err != ERR_OK)
 		return err;
-	err = npt_map_at(&as->npt, cursor, GPA(align_down(gpa, npt_level_size(level))), level, frame, area->attr);
+	if (cursor->level == level)
+		npt_fill_at(&as->npt, cursor, frame, area->page);
+	else
+		err = npt_map_at(&as->npt, cursor, GPA(align_down(gpa, npt_level_size(level))), level, frame, area->attr);
 	if (err == ERR_OK)
 		count_resident(as, npt_level_size(level));
 	else
@@ -303,7 +306,7 @@ static enum fault_outcome serve_leaf(struct fault *fault)
 	return FAULT_HANDLED;
 }
 
-static enum fault_outcome serve_fault(struct addr_space *as, const struct npt_fault *npt_fault)
+static enum fault_outcome serve_fault(struct addr_space *as, const struct npt_fault *npt_fault, const struct area *area)
 {
 	struct fault fault; /* not cleared: cursor and leaf are filled in when there is something to say */
 	enum err err;
@@ -311,8 +314,8 @@ static enum fault_outcome serve_fault(struct addr_space *as, const struct npt_fa
 	fault.as = as;
 	fault.gpa = npt_fault->gpa.raw;
 	fault.access = npt_fault->access;
-	fault.area = area_find(&as->areas, fault.gpa);
-	if (!fault.area)
+	fault.area = area;
+	if (!area)
 		return FAULT_UNMAPPED;
 	if (fault.access & ~(unsigned)fault.area->attr.prot)
 		return FAULT_DENIED;
@@ -413,7 +416,7 @@ static __attribute__((noinline)) enum fault_outcome handle_other(struct addr_spa
 		remember(as, fault->gpa.raw);
 	else
 		do {
-			outcome = serve_fault(as, fault);
+			outcome = serve_fault(as, fault, area);
 		} while (outcome == FAULT_NO_MEMORY && reclaim(as));
 	if (outcome != FAULT_HANDLED)
 		as->stats.faults[outcome]++;

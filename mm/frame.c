@@ -78,14 +78,17 @@ static bool in_zone(const struct zone *zone, uint64_t number)
 	return number >= zone->first && number < zone->end;
 }
 
-static struct zone *zone_of(uint64_t number)
+static __attribute__((noinline)) struct zone *other_zone_of(uint64_t number)
 {
-	if (in_zone(frames.zone, number))
-		return frames.zone;
 	for (size_t i = 0; i < frames.zone_count; i++)
 		if (in_zone(&frames.zones[i], number))
 			return frames.zone = &frames.zones[i];
 	return NULL;
+}
+
+static inline struct zone *zone_of(uint64_t number)
+{
+	return in_zone(frames.zone, number) ? frames.zone : other_zone_of(number);
 }
 
 /* NULL when the frame is in no zone. */

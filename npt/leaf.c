@@ -32,6 +32,14 @@ enum err npt_map_at(struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa,
 	return ERR_OK;
 }
 
+void npt_fill_at(struct npt *npt, const struct npt_cursor *cursor, hpa_t hpa, uint64_t entry)
+{
+	entry += hpa.raw >> npt->page.shift;
+	pte_store(cursor->slot, cursor->level > 0 ? entry ^ npt->block_bits : entry);
+	npt->leaves[cursor->level]++;
+	++*npt->env->live(npt->env, cursor->table);
+}
+
 void npt_touch(struct npt *npt, const struct npt_cursor *cursor, unsigned prot, unsigned marks)
 {
 	const struct npt_format *format = npt->ops->format;

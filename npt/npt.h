@@ -153,6 +153,7 @@ struct npt {
 	uint64_t table_bytes; /* in tables now, the root included */
 	uint64_t leaves[NPT_LEAF_LEVELS]; /* leaves now, by level */
 	struct npt_page_format page;
+	uint64_t block_bits;  /* the bits in which the entry of 2 MiB of write-back memory differs from that of a page */
 	struct npt_known known;
 };
 
@@ -282,6 +283,12 @@ static inline enum npt_kind npt_find(const struct npt *npt, gpa_t gpa, struct np
  */
 MUST_CHECK enum err npt_map_at(struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, unsigned level, hpa_t hpa,
 			       struct npt_attr attr);
+
+/*
+ * The same for 4 KiB or 2 MiB of write-back memory where the walk ended at that level, by what npt_page_entry gave for its attributes.
+ * `hpa` is within hpa_bits, and 2 MiB are permitted.
+ */
+void npt_fill_at(struct npt *npt, const struct npt_cursor *cursor, hpa_t hpa, uint64_t entry);
 
 /* Decode the leaf at which npt_find ended for `gpa`. */
 void npt_decode(const struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, struct npt_leaf *leaf);

@@ -29,6 +29,7 @@ enum err npt_new(struct npt *npt, const struct npt_ops *ops, const struct npt_co
 	npt->end = BIT(config->gpa_bits);
 	npt->table_bytes = PAGE_SIZE << order;
 	npt->page = format->page;
+	npt->block_bits = format->leaf(HPA(0), NPT_WB, 0) ^ format->leaf(HPA(0), NPT_WB, 1);
 	npt->known.block[0] = UINT64_MAX; /* not block 0; the others are not what the 0 in them says */
 	return ERR_OK;
 }

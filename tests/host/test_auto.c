@@ -442,6 +442,32 @@ static void a_large_neighbour_is_reason_enough(void **state)
 	expect_stamp(s, MIB(4) - PAGE_SIZE);
 }
 
+/* As much memory elsewhere in the block is none: the pages beside the large leaf must have it. */
+static void pages_elsewhere_are_no_sequence(void **state)
+{
+	struct space *s = *state;
+
+	CHECK_ERR(space_alloc(s, MIB(2), MIB(8), NPT_RW, ALLOC_LAZY_2M), ERR_OK);
+	put_stamp(s, MIB(4));
+	CHECK_ERR(space_set_policy(s, MIB(2), MIB(8), ALLOC_LAZY_AUTO), ERR_OK);
+	for (unsigned i = 0; i < 40; i++) {
+		put_stamp(s, MIB(6) + KIB(512) + i * KIB(12));
+		put_stamp(s, MIB(3) + i * KIB(12));
+	}
+	put_stamp(s, MIB(6));
+	put_stamp(s, MIB(4) - PAGE_SIZE);
+	CHECK_EQ(space_stats(s).resident, MIB(2) + 2 * KIB(64 + 160));
+	CHECK_EQ(space_stats(s).promoted, 0);
+	put_stamp(s, MIB(6) + KIB(64));
+	put_stamp(s, MIB(4) - KIB(64) - PAGE_SIZE);
+	CHECK_EQ(space_stats(s).promoted, 2);
+	space_check(s);
+	for (unsigned i = 0; i < 40; i++) {
+		expect_stamp(s, MIB(6) + KIB(512) + i * KIB(12));
+		expect_stamp(s, MIB(3) + i * KIB(12));
+	}
+}
+
 /* A large leaf of somebody else's area, or one of zeros, says nothing. */
 static void only_memory_of_the_area_is_a_neighbour(void **state)
 {
@@ -570,6 +596,7 @@ int main(void)
 		{ "small_policies_promote_nothing", small_policies_promote_nothing },
 		{ "without_a_block_nothing_is_promoted", without_a_block_nothing_is_promoted },
 		{ "a_large_neighbour_is_reason_enough", a_large_neighbour_is_reason_enough },
+		{ "pages_elsewhere_are_no_sequence", pages_elsewhere_are_no_sequence },
 		{ "only_memory_of_the_area_is_a_neighbour", only_memory_of_the_area_is_a_neighbour },
 		{ "protect_splits_and_merges_back", protect_splits_and_merges_back },
 		{ "a_gibibyte_splits_and_merges_back", a_gibibyte_splits_and_merges_back },

@@ -344,6 +344,34 @@ static void walk_visits_the_range_in_order(void **state)
 	CHECK_ERR(npt_walk(&f->npt, GPA(0), top(f) + PAGE_SIZE, note_visit, &visits), ERR_RANGE);
 }
 
+/* What npt_fill_at puts there is the leaf that npt_map_at makes, with all that is counted. */
+static void fill_at_does_as_map_at(void **state)
+{
+	struct fixture *f = *state;
+	const struct npt_attr attrs[] = { rwx, { .prot = NPT_RW, .memtype = NPT_WB }, { .prot = NPT_R, .memtype = NPT_WB } };
+
+	for (unsigned level = 0; level <= 1; level++)
+		for (size_t i = 0; i < ARRAY_LEN(attrs); i++) {
+			uint64_t size = npt_level_size(level), gpa = 5 * size, wanted;
+			struct npt_cursor cursor;
+
+			if (npt_check(&f->npt, attrs[i]) != ERR_OK)
+				continue;
+			CHECK_ERR(fixture_map(f, gpa + size, 64 * size, size, NPT_R), ERR_OK); /* for the tables */
+			assert_int_equal(npt_find(&f->npt, GPA(gpa), &cursor), NPT_EMPTY);
+			CHECK_EQ(cursor.level, level);
+			CHECK_ERR(npt_map_at(&f->npt, &cursor, GPA(gpa), level, HPA(9 * size), attrs[i]), ERR_OK);
+			wanted = *cursor.slot;
+			CHECK_ERR(fixture_unmap(f, gpa, size), ERR_OK);
+			assert_int_equal(npt_find(&f->npt, GPA(gpa), &cursor), NPT_EMPTY);
+			npt_fill_at(&f->npt, &cursor, HPA(9 * size), npt_page_entry(&f->npt, attrs[i]));
+			CHECK_EQ(*cursor.slot, wanted);
+			CHECK_EQ(f->npt.leaves[level], 2);
+			fixture_check(f);
+			CHECK_ERR(fixture_unmap(f, gpa, 2 * size), ERR_OK);
+		}
+}
+
 int main(void)
 {
 	static const struct format_test tests[] = {
@@ -357,6 +385,7 @@ int main(void)
 		{ "memory_types_are_exact_or_refused", memory_types_are_exact_or_refused },
 		{ "map_at_goes_on_where_find_ended", map_at_goes_on_where_find_ended },
 		{ "map_at_refuses_what_map_refuses", map_at_refuses_what_map_refuses },
+		{ "fill_at_does_as_map_at", fill_at_does_as_map_at },
 		{ "walk_visits_the_range_in_order", walk_visits_the_range_in_order },
 	};
 
