@@ -327,6 +327,8 @@ explain() {
     if [[ -s $run/emulator.out && $emulator == qemu ]]; then
         say "QEMU's own words:"
         tail -n 5 "$run/emulator.out" >&2
+        ! grep -qi '\(gtk\|sdl\).*fail\|initialize.*sdl' "$run/emulator.out" ||
+            say "no window can be opened on '${WAYLAND_DISPLAY:-}${DISPLAY:-}': unset DISPLAY and WAYLAND_DISPLAY to use a VNC viewer"
     fi
     explain_bochs
 }

@@ -230,6 +230,15 @@ def silent_image(name: str):
     return make
 
 
+def no_desktop() -> list[str]:
+    """There is said to be a desktop, and none answers: a QEMU that has windows says so; one that has none does not mind."""
+    done = subprocess.run([ROOT / "run-qemu.sh", "--display", "--demo", "hello", "--timeout", "20"], stdin=subprocess.DEVNULL,
+                          env=os.environ | {"DISPLAY": ":4711", "WAYLAND_DISPLAY": ""}, capture_output=True, text=True, timeout=200)
+    told = re.findall(r"^run-qemu: (no window can be opened on ':4711'|there is no window to be had here)", done.stderr, re.M)
+    want = {3: ["no window can be opened on ':4711'"], 0: ["there is no window to be had here"]}
+    return [] if told == want.get(done.returncode) else [f"status {done.returncode}: {done.stderr}"]
+
+
 def pictures() -> list[Case]:
     out = []
     for name in ("svm", "el2"):
@@ -264,6 +273,7 @@ def pictures() -> list[Case]:
                  report={"outcome": "unmapped"}, after=of_blocks(start, large=lambda r: 0)),
         ]
     out += [
+        Case("svm/screen/no-desktop", [], function=no_desktop),
         case("svm/screen/status", *SHOT, "--guest", BACKENDS["svm"].guest("exit_status"), status=42,
              report={"guest_status": 42}, after=of_blocks(0, large=lambda r: 0)),
         # Given up: the screen is saved as it is then.
