@@ -17,7 +17,7 @@ PARTS = (
     ("decoding", r"vmm/\w+/"),
     ("run loop, calls", r"vmm/\w+\.[ch]"),
     ("area look-up", r"mm/area\."),
-    ("frames", r"mm/(frame|table_frames|pool)"),
+    ("frames", r"mm/(frame|table_frames|reservation)"),
     ("address space", r"mm/"),
     ("walk and map", r"npt/"),
 )
