@@ -148,12 +148,11 @@ static unsigned collapse_table(const struct npt_format *format, struct npt *npt,
 
 	for (unsigned i = 0; left > 0 && i < NPT_ENTRIES; i++) {
 		uint64_t pte = pte_load(entries + i);
+		bool alike = ((pte ^ like) & ~varying) == 0;
 
-		if (pte == 0)
+		if (pte == 0 || (!alike && format->kind(pte, level) != NPT_LEAF))
 			continue;
-		if ((pte ^ like) & ~varying) {
-			if (format->kind(pte, level) != NPT_LEAF)
-				continue;
+		if (!alike) {
 			marks |= engine_marks(format, pte);
 			like = pte;
 		}
