@@ -27,6 +27,23 @@ enum err engine_run_all(struct npt *npt, uint64_t gpa, uint64_t end, engine_runn
 	return run.err;
 }
 
+/* --- Groups: where entries that are alike follow each other, so many at a time, since a loop over single ones is half overhead --- */
+
+#define GROUP 8
+#define FOR_EACH_OF_GROUP(i) _Pragma("GCC unroll 8") for (unsigned i = 0; i < GROUP; i++)
+
+/* Does a group begin at `slot` of entries that are `pte`, each by `step` more than the one before, in the bits of `unlike`? */
+static inline bool is_group(const uint64_t *slot, const uint64_t *stop, uint64_t pte, uint64_t unlike, uint64_t step)
+{
+	uint64_t differ = 0;
+
+	if (stop - slot < GROUP)
+		return false;
+	FOR_EACH_OF_GROUP(i)
+		differ |= pte_load(slot + i) ^ (pte + i * step);
+	return (differ & unlike) == 0;
+}
+
 /* --- Map --- */
 
 /* The highest level at which a leaf can start here. */
@@ -44,6 +61,11 @@ static uint64_t *map_fill(const struct npt_format *format, uint64_t *slot, const
 {
 	uint64_t step = engine_step(format, level);
 
+	for (; is_group(slot, stop, 0, ~UINT64_C(0), 0); slot += GROUP)
+		FOR_EACH_OF_GROUP(i) {
+			pte_store(slot + i, pte);
+			pte += step;
+		}
 	for (; slot < stop; slot++, pte += step) {
 		if (pte_load(slot) != 0 && format->kind(pte_load(slot), level) != NPT_EMPTY)
 			break;
@@ -114,10 +136,11 @@ enum err npt_map(struct npt *npt, gpa_t gpa, hpa_t hpa, uint64_t size, struct np
 /* Clear the leaves from `slot` on that are like `pte` and, with `step`, map what follows; returns where another entry is. */
 static uint64_t *clear_alike(uint64_t *slot, const uint64_t *stop, uint64_t pte, uint64_t unlike, uint64_t step)
 {
-	do {
+	for (; is_group(slot, stop, pte, unlike, step); slot += GROUP, pte += GROUP * step)
+		FOR_EACH_OF_GROUP(i)
+			pte_store(slot + i, 0);
+	for (; slot < stop && ((pte_load(slot) ^ pte) & unlike) == 0; slot++, pte += step)
 		pte_store(slot, 0);
-		pte += step;
-	} while (++slot < stop && ((pte_load(slot) ^ pte) & unlike) == 0);
 	return slot;
 }
 
@@ -179,9 +202,11 @@ static uint64_t protect_leaf(const struct npt_format *format, uint64_t pte, unsi
  */
 static uint64_t *protect_alike(uint64_t *slot, const uint64_t *stop, uint64_t like, uint64_t unlike, uint64_t delta)
 {
-	do {
+	for (; is_group(slot, stop, like, unlike, 0); slot += GROUP)
+		FOR_EACH_OF_GROUP(i)
+			__atomic_fetch_xor(slot + i, delta, __ATOMIC_ACQ_REL);
+	for (; slot < stop && ((pte_load(slot) ^ like) & unlike) == 0; slot++)
 		__atomic_fetch_xor(slot, delta, __ATOMIC_ACQ_REL);
-	} while (++slot < stop && ((pte_load(slot) ^ like) & unlike) == 0);
 	return slot;
 }
 
