@@ -7,6 +7,9 @@
 #include "mm/space.h"
 #include "mm/table_frames.h"
 
+/* What is on the short ways: a call for each of them would take as long as it does. */
+#define SHORT static inline __attribute__((always_inline))
+
 /* --- Tables and flushes ------------------------------------------------------------------------------------------- */
 
 static struct addr_space *space_of(struct npt_env *env)
@@ -90,7 +93,7 @@ enum err check_range(const struct addr_space *as, gpa_t gpa, uint64_t size)
 {
 	if (size == 0 || !is_aligned(gpa.raw | size, PAGE_SIZE))
 		return ERR_INVALID;
-	return size <= space_size(as) && gpa.raw <= space_size(as) - size ? ERR_OK : ERR_RANGE;
+	return size <= as->npt.end && gpa.raw <= as->npt.end - size ? ERR_OK : ERR_RANGE;
 }
 
 /* The zero leaf of 2 MiB that a cut at `edge` would split; UINT64_MAX: there is none. */
@@ -217,14 +220,17 @@ void ready_area(const struct addr_space *as, struct area *area)
 }
 
 /* As area_reserve; what is held for faults may have to go for it. */
-static enum err reserve_areas(struct addr_space *as, size_t count)
+static __attribute__((noinline)) enum err reserve_again(struct addr_space *as, size_t count)
 {
-	enum err err = area_reserve(&as->areas, count);
-
-	return err != ERR_OK && held_drop(as) ? area_reserve(&as->areas, count) : err;
+	return held_drop(as) ? area_reserve(&as->areas, count) : ERR_NO_MEMORY;
 }
 
-/* May an area of these attributes be put here, behind `before`? Makes sure that it then can be. */
+SHORT enum err reserve_areas(struct addr_space *as, size_t count)
+{
+	return area_reserve(&as->areas, count) == ERR_OK ? ERR_OK : reserve_again(as, count);
+}
+
+/* May an area of these attributes be put here, behind `*before`? Makes sure that it then can be. */
 static enum err prepare_area(struct addr_space *as, gpa_t gpa, uint64_t size, struct npt_attr attr, struct area **before)
 {
 	enum err err = check_range(as, gpa, size);
@@ -239,50 +245,84 @@ static enum err prepare_area(struct addr_space *as, gpa_t gpa, uint64_t size, st
 	return reserve_areas(as, 1);
 }
 
-static enum err map_linear(struct addr_space *as, const struct area *area, hpa_t hpa)
+/* What is common to all areas, in a structure that is new. */
+static inline void fill_area(struct area *area, gpa_t gpa, uint64_t size, struct npt_attr attr, uint64_t page)
 {
-	uint64_t size = area->end - area->start;
-	uint64_t *slot = npt_known_slot(&as->npt, GPA(area->start));
-
-	/* One page, where there is a table for it: its entry is ready. */
-	if (size == PAGE_SIZE && slot && *slot == 0 && is_aligned(hpa.raw, PAGE_SIZE) &&
-	    hpa.raw <= BIT(as->npt.config.hpa_bits) - PAGE_SIZE) {
-		npt_fill_pages(&as->npt, GPA(area->start), slot, 1, hpa, area->page);
-		return ERR_OK;
-	}
-	return npt_map(&as->npt, GPA(area->start), hpa, size, area->attr);
+	area->start = gpa.raw;
+	area->end = gpa.raw + size;
+	area->attr = attr;
+	area->backend = AREA_LINEAR;
+	area->policy = area->one_page = area->one_zero = area->one_window = 0;
+	area->page = page;
 }
 
-enum err addr_space_map_linear(struct addr_space *as, gpa_t gpa, hpa_t hpa, uint64_t size, struct npt_attr attr)
+/* All that takes longer than one page. Called with the lock held, which it lets go. */
+static __attribute__((noinline)) enum err map_linear(struct addr_space *as, gpa_t gpa, hpa_t hpa, uint64_t size,
+						     struct npt_attr attr)
 {
-	struct area area = { .start = gpa.raw, .end = gpa.raw + size, .attr = attr, .backend = AREA_LINEAR };
 	struct area *before;
-	enum err err;
+	enum err err = prepare_area(as, gpa, size, attr, &before);
 
-	if (attr.shared)
-		return ERR_INVALID;
-	spin_lock(&as->lock);
-	err = prepare_area(as, gpa, size, attr, &before);
-	if (err == ERR_OK) {
-		ready_area(as, &area);
-		err = map_linear(as, &area, hpa);
-	}
 	if (err == ERR_OK)
-		area_insert(&as->areas, before, &area);
+		err = npt_map(&as->npt, gpa, hpa, size, attr);
+	if (err == ERR_OK) {
+		struct area *area = area_new(&as->areas);
+
+		fill_area(area, gpa, size, attr, npt_page_entry(&as->npt, attr));
+		area_insert(&as->areas, before, area);
+	}
 	spin_unlock(&as->lock);
 	return err;
 }
 
-/* Populate a new area, or leave nothing of it. */
-static enum err populate_new(struct addr_space *as, const struct area *area)
+/* One page where nothing is, by the short way: all that it needs is on hand. False: it is another case, and nothing was changed. */
+static inline bool map_page(struct addr_space *as, gpa_t gpa, hpa_t hpa, struct npt_attr attr)
 {
+	uint64_t *slot, page;
+	struct area *before, *area;
+
+	if (!is_aligned(gpa.raw | hpa.raw, PAGE_SIZE) || gpa.raw >= as->npt.end || hpa.raw >= as->npt.host_end)
+		return false;
+	slot = npt_known_slot(&as->npt, gpa);
+	if (!slot || *slot != 0)
+		return false;
+	page = npt_page_entry(&as->npt, attr);
+	if (page == 0 || !as->areas.spare)
+		return false;
+	before = *area_hint(&as->areas, gpa.raw);
+	if (!area_is_before(before, gpa.raw) || before->end > gpa.raw)
+		return false;
+	npt_fill_pages(&as->npt, gpa, slot, 1, hpa, page);
+	area = area_new(&as->areas);
+	fill_area(area, gpa, PAGE_SIZE, attr, page);
+	area_insert(&as->areas, before, area);
+	return true;
+}
+
+enum err addr_space_map_linear(struct addr_space *as, gpa_t gpa, hpa_t hpa, uint64_t size, struct npt_attr attr)
+{
+	if (attr.shared)
+		return ERR_INVALID;
+	spin_lock(&as->lock);
+	if (size != PAGE_SIZE || !map_page(as, gpa, hpa, attr))
+		return map_linear(as, gpa, hpa, size, attr);
+	spin_unlock(&as->lock);
+	return ERR_OK;
+}
+
+/* Populate what is to be an area, or leave nothing of it. */
+static enum err populate_new(struct addr_space *as, gpa_t gpa, uint64_t size, struct npt_attr attr)
+{
+	const struct area area = {
+		.start = gpa.raw, .end = gpa.raw + size, .attr = attr, .backend = AREA_ALLOC, .policy = ALLOC_POPULATE,
+	};
 	uint64_t peak = (count_gone(as, 0), as->stats.resident_peak);
-	enum err err = populate(as, area, area->start, area->end);
+	enum err err = populate(as, &area, area.start, area.end);
 	struct removal undo;
 
 	if (err != ERR_OK) {
 		removal_init(&undo, as);
-		remove_leaves(&undo, area->start, area->end, true);
+		remove_leaves(&undo, area.start, area.end, true);
 		removal_finish(&undo);
 		as->stats.resident_peak = peak; /* no guest saw it */
 	}
@@ -293,9 +333,6 @@ enum err addr_space_map_alloc(struct addr_space *as, gpa_t gpa, uint64_t size, u
 			      enum alloc_policy policy)
 {
 	const struct npt_attr attr = { .prot = (uint8_t)prot, .memtype = NPT_WB };
-	struct area area = {
-		.start = gpa.raw, .end = gpa.raw + size, .attr = attr, .backend = AREA_ALLOC, .policy = (uint8_t)policy,
-	};
 	struct area *before;
 	enum err err;
 
@@ -304,16 +341,44 @@ enum err addr_space_map_alloc(struct addr_space *as, gpa_t gpa, uint64_t size, u
 	spin_lock(&as->lock);
 	err = prepare_area(as, gpa, size, attr, &before);
 	if (err == ERR_OK && policy == ALLOC_POPULATE)
-		err = populate_new(as, &area);
+		err = populate_new(as, gpa, size, attr);
 	if (err == ERR_OK) {
-		ready_area(as, &area);
-		area_insert(&as->areas, before, &area);
+		struct area *area = area_new(&as->areas);
+
+		fill_area(area, gpa, size, attr, 0);
+		area->backend = AREA_ALLOC;
+		area->policy = (uint8_t)policy;
+		ready_area(as, area);
+		area_insert(&as->areas, before, area);
 	}
 	spin_unlock(&as->lock);
 	return err;
 }
 
 /* --- Areas go ----------------------------------------------------------------------------------------------------- */
+
+/*
+ * The common case by the short way: what one page maps, in a table that is known and has others, too. False: it is another case,
+ * and nothing was changed.
+ */
+SHORT bool remove_page(struct addr_space *as, uint64_t gpa, bool owned)
+{
+	uint64_t *slot = npt_known_slot(&as->npt, GPA(gpa));
+	hpa_t hpa;
+
+	if (!slot || (owned && as->reservation.memory.raw != 0) ||
+	    !npt_remove_page(&as->npt, GPA(gpa), slot, &hpa))
+		return false;
+	env_flush(&as->env, GPA(gpa), PAGE_SIZE);
+	if (owned) {
+		struct removal removal;
+
+		removal_init(&removal, as);
+		release_leaves(&removal, hpa, 0, 1);
+		removal_finish(&removal);
+	}
+	return true;
+}
 
 /* Remove what lies in [start, end): leaves cut at both ends, structures for two area splits reserved. */
 static void remove_areas(struct addr_space *as, uint64_t start, uint64_t end)
@@ -338,12 +403,11 @@ static void remove_areas(struct addr_space *as, uint64_t start, uint64_t end)
 	reservation_drop(as);
 }
 
-enum err addr_space_unmap(struct addr_space *as, gpa_t gpa, uint64_t size)
+/* All that takes longer than one page. Called with the lock held, which it lets go. */
+static __attribute__((noinline)) enum err unmap_range(struct addr_space *as, gpa_t gpa, uint64_t size)
 {
-	enum err err;
+	enum err err = check_range(as, gpa, size);
 
-	spin_lock(&as->lock);
-	err = check_range(as, gpa, size);
 	if (err == ERR_OK)
 		err = reserve_areas(as, 2);
 	if (err == ERR_OK)
@@ -352,6 +416,21 @@ enum err addr_space_unmap(struct addr_space *as, gpa_t gpa, uint64_t size)
 		remove_areas(as, gpa.raw, gpa.raw + size);
 	spin_unlock(&as->lock);
 	return err;
+}
+
+enum err addr_space_unmap(struct addr_space *as, gpa_t gpa, uint64_t size)
+{
+	struct area *area;
+
+	spin_lock(&as->lock);
+	area = *area_hint(&as->areas, gpa.raw);
+	/* A Linear area of one page. */
+	if (size != PAGE_SIZE || area->start != gpa.raw || area->end != gpa.raw + size || area->backend != AREA_LINEAR ||
+	    !remove_page(as, gpa.raw, false))
+		return unmap_range(as, gpa, size);
+	area_remove(&as->areas, area);
+	spin_unlock(&as->lock);
+	return ERR_OK;
 }
 
 void addr_space_clear(struct addr_space *as)
@@ -504,10 +583,12 @@ static void discard_range(struct addr_space *as, uint64_t start, uint64_t end)
 	uint64_t before = as->stats.resident + as->stats.shared;
 	struct removal removal;
 
-	removal_init(&removal, as);
-	remove_leaves(&removal, start, end, true);
-	removal_finish(&removal);
-	reservation_drop(as);
+	if (end - start != PAGE_SIZE || !remove_page(as, start, true)) {
+		removal_init(&removal, as);
+		remove_leaves(&removal, start, end, true);
+		removal_finish(&removal);
+		reservation_drop(as);
+	}
 	as->stats.discarded += before - as->stats.resident - as->stats.shared;
 }
 

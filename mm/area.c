@@ -2,7 +2,6 @@
 /* The ordered set of areas: a skip list over structures that are carved from frames. */
 #include "mm/area.h"
 
-#include "include/panic.h"
 #include "mm/frame.h"
 
 /* --- Structures --------------------------------------------------------------------------------------------------- */
@@ -14,22 +13,13 @@ struct chunk {
 };
 
 /* Nothing begins between a spare structure and the next one, so that a hint to it says nothing. */
-static void spare_push(struct area_set *set, struct area *area)
+static void drop(struct area_set *set, struct area *area)
 {
 	area->start = area->end = 0;
 	area->next = area;
 	area->up = set->spare;
 	set->spare = area;
 	set->spares++;
-}
-
-static struct area *spare_pop(struct area_set *set)
-{
-	struct area *area = set->spare;
-
-	set->spare = area->up;
-	set->spares--;
-	return area;
 }
 
 static enum err add_chunk(struct area_set *set)
@@ -46,7 +36,7 @@ static enum err add_chunk(struct area_set *set)
 	set->chunks = frame;
 	set->structures += count;
 	for (size_t i = 0; i < count; i++)
-		spare_push(set, &chunk->areas[i]);
+		drop(set, &chunk->areas[i]);
 	return ERR_OK;
 }
 
@@ -130,7 +120,7 @@ void area_set_free(struct area_set *set)
 	reset(set);
 }
 
-enum err area_take_structures(struct area_set *set, size_t count)
+enum err area_add_structures(struct area_set *set, size_t count)
 {
 	while (set->spares < count) {
 		enum err err = add_chunk(set);
@@ -143,19 +133,20 @@ enum err area_take_structures(struct area_set *set, size_t count)
 	return ERR_OK;
 }
 
-struct area *area_search(struct area_set *set, uint64_t gpa)
+struct area *area_search(struct area_set *set, uint64_t page)
 {
 	struct area *at = set->top;
 
+
 	for (;;) {
-		while (at->next->start <= gpa)
+		while (at->next->start <= page)
 			at = at->next;
 		if (!at->down)
 			break;
 		at = at->down;
 	}
 	spread_hints(set);
-	*area_hint(set, gpa) = at;
+	*area_hint(set, page) = at;
 	return at;
 }
 
@@ -181,20 +172,14 @@ static void link_behind(struct area *before, struct area *area)
 	before->next = area;
 }
 
-/* A chance of one in four, each time: see MMIX's generator in Knuth, TAOCP vol. 2, section 3.3.4, for the constants. */
-static inline uint64_t roll(struct area_set *set)
-{
-	set->dice = set->dice * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return set->dice >> 40;
-}
-
 /* Give the area nodes in as many lanes as the dice say; in none that there is no structure for. */
-static void raise_area(struct area_set *set, struct area *area, uint64_t dice)
+static __attribute__((noinline)) void raise_area(struct area_set *set, struct area *area)
 {
 	struct area *before = area->prev;
+	uint64_t dice = set->dice;
 
-	for (unsigned lane = 1; lane < AREA_LANES && dice % 4 == 0 && set->spares > set->reserved; lane++, dice /= 4) {
-		struct area *node = spare_pop(set);
+	for (unsigned lane = 1; lane < AREA_LANES && dice >> 61 == 0 && set->spares > set->reserved; lane++, dice <<= 3) {
+		struct area *node = area_new(set);
 
 		while (!before->up)
 			before = before->prev;
@@ -210,44 +195,44 @@ static void raise_area(struct area_set *set, struct area *area, uint64_t dice)
 	}
 }
 
-struct area *area_insert(struct area_set *set, struct area *before, const struct area *area)
+void area_insert(struct area_set *set, struct area *before, struct area *area)
 {
-	uint64_t dice = roll(set);
-	struct area *new;
+	area->up = area->down = NULL;
+	link_behind(before, area);
+	*area_hint(set, area->start) = area;
+	/* The multiples of the golden ratio: an eighth of whatever comes at regular intervals is in each eighth of all numbers. */
+	set->dice += UINT64_C(0x9e3779b97f4a7c15);
+	if (set->dice >> 61 == 0)
+		raise_area(set, area);
+}
 
-	if (!set->spare)
-		panic("area: inserting without a reservation");
-	new = spare_pop(set);
-	set->reserved -= set->reserved > 0;
-	*new = *area;
-	new->up = new->down = NULL;
-	link_behind(before, new);
-	*area_hint(set, new->start) = new;
-	if (dice % 4 == 0)
-		raise_area(set, new, dice);
-	return new;
+static void unlink_area(struct area_set *set, struct area *area)
+{
+	area->prev->next = area->next;
+	area->next->prev = area->prev;
+	drop(set, area);
 }
 
 void area_remove(struct area_set *set, struct area *area)
 {
-	*area_hint(set, area->start) = area->prev;
-	while (area) { /* it, and its nodes */
-		struct area *up = area->up;
+	struct area *node = area->up, *up;
 
-		area->prev->next = area->next;
-		area->next->prev = area->prev;
-		spare_push(set, area);
-		area = up;
+	*area_hint(set, area->start) = area->prev;
+	unlink_area(set, area);
+	for (; node; node = up) {
+		up = node->up;
+		unlink_area(set, node);
 	}
 }
 
 void area_split(struct area_set *set, struct area *area, uint64_t at)
 {
-	struct area upper = *area;
+	struct area *upper = area_new(set);
 
-	upper.start = at;
+	*upper = *area;
+	upper->start = at;
 	area->end = at;
-	area_insert(set, area, &upper);
+	area_insert(set, area, upper);
 }
 
 bool area_join_next(struct area_set *set, struct area *area)

@@ -22,14 +22,14 @@ struct area {
 };
 _Static_assert(sizeof(struct area) == 64, "a cache line");
 
-#define AREA_LANES     8
+#define AREA_LANES     7
 #define AREA_FEW_HINTS 256
 /* A hint is for 2 MiB at most. */
 #define AREA_HINT_MAX_SHIFT 21
 
 /*
- * A skip list: the areas are a ring, lane 0, in which each has its place by address. About every fourth has a node in lane 1, which
- * is a ring, too, every fourth of those one in lane 2, and so on, by chance: a search goes along the highest lane as far as it
+ * A skip list: the areas are a ring, lane 0, in which each has its place by address. About every eighth has a node in lane 1, which
+ * is a ring, too, every eighth of those one in lane 2, and so on, by chance: a search goes along the highest lane as far as it
  * can, then down one, and so on. To insert and to remove costs the same few instructions however many areas there are.
  *
  *     lane 1   head ──────────────► node ──────────────► head
@@ -48,7 +48,7 @@ struct area_set {
 	unsigned hint_shift;          /* an address shifted so is the number of its hint */
 	struct area *top;             /* the highest lane there is */
 	struct area *spare;           /* free structures, linked by `up` */
-	size_t spares, reserved;      /* how many, and how many of them are promised */
+	size_t spares, reserved;      /* how many, and how many of them are kept for areas */
 	size_t structures;            /* how many there are in all */
 	uint64_t dice;
 	hpa_t chunks;                 /* frames that hold the structures; raw 0: none */
@@ -61,22 +61,25 @@ MUST_CHECK enum err area_set_init(struct area_set *set);
 /* Give back all memory; areas in the set are forgotten. */
 void area_set_free(struct area_set *set);
 
-/*
- * Make sure that `count` more areas can be inserted without failing; what was promised before and not used is taken back.
- * Errors: ERR_NO_MEMORY.
- */
-MUST_CHECK enum err area_take_structures(struct area_set *set, size_t count);
+/* Make sure that area_new does not fail the next `count` times. Errors: ERR_NO_MEMORY. */
+MUST_CHECK enum err area_add_structures(struct area_set *set, size_t count);
 MUST_CHECK static inline enum err area_reserve(struct area_set *set, size_t count)
 {
 	set->reserved = count;
-	return set->spares >= count ? ERR_OK : area_take_structures(set, count);
+	return set->spares >= count ? ERR_OK : area_add_structures(set, count);
 }
 
-/*
- * Insert a copy of `area`, which overlaps none in the set, behind `before`, which area_before gave for its start; a reservation
- * must cover it. Returns where it is from now on.
- */
-struct area *area_insert(struct area_set *set, struct area *before, const struct area *area);
+/* A structure to be filled in, and put into the set before anything is looked for in it. There must be a reservation. */
+static inline struct area *area_new(struct area_set *set)
+{
+	struct area *area = set->spare;
+
+	set->spare = area->up;
+	set->spares--;
+	return area;
+}
+/* Put in what area_new gave: it overlaps none in the set, and is to be behind `before`, which area_before gave for its start. */
+void area_insert(struct area_set *set, struct area *before, struct area *area);
 void area_remove(struct area_set *set, struct area *area);
 
 static inline struct area **area_hint(struct area_set *set, uint64_t gpa)
@@ -89,16 +92,23 @@ static inline bool area_holds(const struct area *area, uint64_t gpa)
 	return gpa >= area->start && gpa < area->end;
 }
 
+/*
+ * Is this the last area that begins at `page` or below, or the set's head? Asked about what a hint remembers: that may be spare by
+ * now, or a node of a lane. `page` is 4 KiB aligned, and so below the head's -1.
+ */
+static inline bool area_is_before(const struct area *area, uint64_t page)
+{
+	return !area->down && page - area->start < area->next->start - area->start;
+}
+
 /* The last area that begins at `gpa` or below; the set's head, which is empty, when none does. */
-struct area *area_search(struct area_set *set, uint64_t gpa);
+struct area *area_search(struct area_set *set, uint64_t page);
 static inline struct area *area_before(struct area_set *set, uint64_t gpa)
 {
 	struct area *area = *area_hint(set, gpa);
+	uint64_t page = align_down(gpa, PAGE_SIZE); /* where areas begin */
 
-	/* No area begins between two pages, and the last page is below the head's -1. */
-	gpa = align_down(gpa, PAGE_SIZE);
-	/* What a structure was that is spare now, or a node of a lane, may be remembered still. */
-	return !area->down && gpa - area->start < area->next->start - area->start ? area : area_search(set, gpa);
+	return area_is_before(area, page) ? area : area_search(set, page);
 }
 
 /* The area that holds `gpa`; NULL when none does. */

@@ -28,11 +28,14 @@ static enum err fork_area(struct addr_space *parent, struct addr_space *child, c
 {
 	bool owned = area->backend == AREA_ALLOC;
 	enum err err = area_reserve(&child->areas, 1);
+	struct area *before = area_before(&child->areas, area->start), *copy;
 
 	if (err != ERR_OK)
 		return err;
 	/* With the area in place, undoing takes out what the child has of its leaves, however many these are. */
-	area_insert(&child->areas, area_before(&child->areas, area->start), area);
+	copy = area_new(&child->areas);
+	*copy = *area;
+	area_insert(&child->areas, before, copy);
 	return npt_clone(&parent->npt, &child->npt, GPA(area->start), area->end - area->start, owned, gather,
 			 owned ? share_leaf : keep_leaf, child);
 }

@@ -7,11 +7,6 @@ void npt_decode(const struct npt *npt, const struct npt_cursor *cursor, gpa_t gp
 	npt->ops->decode(cursor->pte, gpa.raw, cursor->level, leaf);
 }
 
-uint64_t npt_page_entry(const struct npt *npt, struct npt_attr attr)
-{
-	return engine_leaf(npt->ops->format, HPA(0), attr, 0, npt->config.hw_ad);
-}
-
 enum err npt_map_at(struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, unsigned level, hpa_t hpa,
 		    struct npt_attr attr)
 {

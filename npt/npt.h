@@ -54,6 +54,9 @@ enum npt_memtype {
 	NPT_UC, /* uncached, Arm Device-nGnRnE, RISC-V I/O */
 };
 
+/* Permissions and memory types are at most this. */
+#define NPT_ATTR_MAX 7
+
 struct npt_attr {
 	uint8_t prot;    /* enum npt_prot, never 0; without NPT_W when `shared` */
 	uint8_t memtype; /* enum npt_memtype */
@@ -150,10 +153,13 @@ struct npt {
 	uint8_t root_order;   /* 0; more for a concatenated Arm root or a RISC-V x4 root */
 	uint8_t root_shift;   /* from an address to the index of its entry in the root */
 	uint64_t end;         /* first address beyond the space */
+	uint64_t host_end;    /* first one beyond hpa_bits */
 	uint64_t table_bytes; /* in tables now, the root included */
 	uint64_t leaves[NPT_LEAF_LEVELS]; /* leaves now, by level */
 	struct npt_page_format page;
 	uint64_t block_bits;  /* the bits in which the entry of 2 MiB of write-back memory differs from that of a page */
+	/* Fresh leaves of level 0 but for their addresses, by `shared`, memory type and permissions; 0: npt_check refuses it. */
+	uint64_t fresh[2][NPT_ATTR_MAX + 1][NPT_ATTR_MAX + 1];
 	struct npt_known known;
 };
 
@@ -388,8 +394,11 @@ static inline bool npt_known_range(const struct npt *npt, gpa_t gpa, uint64_t si
 	return (gpa.raw ^ (gpa.raw + size - 1)) >> NPT_BLOCK_SHIFT == 0 && npt_known_slot(npt, gpa);
 }
 
-/* The entry of a fresh leaf of level 0 with `attr`, which npt_check accepts, but for the address of its page. */
-uint64_t npt_page_entry(const struct npt *npt, struct npt_attr attr);
+/* The entry of a fresh leaf of level 0 with `attr`, but for the address of its page; 0: npt_check knows why there is none. */
+static inline uint64_t npt_page_entry(const struct npt *npt, struct npt_attr attr)
+{
+	return (attr.prot | attr.memtype) <= NPT_ATTR_MAX ? npt->fresh[attr.shared][attr.memtype][attr.prot] : 0;
+}
 
 /*
  * As npt_map for `count` pages, by what npt_page_entry gave, from the entry on that npt_known_slot gave for `gpa`: all of them are
@@ -411,6 +420,24 @@ static inline void npt_fill_pages(struct npt *npt, gpa_t gpa, uint64_t *slot, ui
 
 /* As npt_replace of the page in `slot`, which npt_known_slot gave for `gpa`, by what npt_page_entry gave. */
 void npt_replace_page(struct npt *npt, uint64_t *slot, gpa_t gpa, hpa_t hpa, uint64_t entry);
+
+/*
+ * Remove the leaf at the entry that npt_known_slot gave for `gpa`, if it is a page that hardware can use, and not the last one in
+ * its table. The old translation may be in use until the caller has flushed it. False: it is another case, for npt_unmap.
+ */
+static inline bool npt_remove_page(struct npt *npt, gpa_t gpa, uint64_t *slot, hpa_t *hpa)
+{
+	uint16_t *live = npt->known.live[npt_known_index(gpa.raw)];
+	uint64_t pte = __atomic_load_n(slot, __ATOMIC_RELAXED);
+
+	if ((pte & npt->page.unlike) != npt->page.like || *live == 1)
+		return false;
+	*hpa = HPA((pte & npt->page.address) << npt->page.shift);
+	__atomic_store_n(slot, 0, __ATOMIC_RELEASE);
+	--*live;
+	npt->leaves[0]--;
+	return true;
+}
 
 /* The host address of the byte at `gpa`. Errors as npt_query. */
 MUST_CHECK enum err npt_translate_slowly(const struct npt *npt, gpa_t gpa, hpa_t *hpa);

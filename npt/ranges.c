@@ -106,13 +106,12 @@ static enum err map_run(struct npt *npt, uint64_t *gpa, uint64_t end, uint64_t h
 
 enum err npt_map(struct npt *npt, gpa_t gpa, hpa_t hpa, uint64_t size, struct npt_attr attr)
 {
-	uint64_t host_end = BIT(npt->config.hpa_bits);
 	uint64_t at = gpa.raw, end = gpa.raw + size;
 	enum err err = engine_check_range(npt, gpa.raw, size);
 
 	if (err == ERR_OK && !is_aligned(hpa.raw, PAGE_SIZE))
 		err = ERR_INVALID;
-	if (err == ERR_OK && (size > host_end || hpa.raw > host_end - size))
+	if (err == ERR_OK && (size > npt->host_end || hpa.raw > npt->host_end - size))
 		err = ERR_RANGE;
 	if (err == ERR_OK)
 		err = npt_check(npt, attr);

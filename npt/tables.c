@@ -2,6 +2,21 @@
 /* Making and freeing tables, and remembering those that walks come to. */
 #include "npt/engine.h"
 
+static void make_fresh(struct npt *npt)
+{
+	const unsigned values = NPT_ATTR_MAX + 1, kinds = values * values;
+	uint64_t *entries = npt->fresh[0][0];
+
+	for (unsigned i = 0; i < 2 * kinds; i++) {
+		struct npt_attr attr = {
+			.prot = (uint8_t)(i % values), .memtype = (uint8_t)(i / values % values), .shared = i >= kinds,
+		};
+
+		if (npt_check(npt, attr) == ERR_OK)
+			entries[i] = engine_leaf(npt->ops->format, HPA(0), attr, 0, npt->config.hw_ad);
+	}
+}
+
 enum err npt_new(struct npt *npt, const struct npt_ops *ops, const struct npt_config *config, struct npt_env *env)
 {
 	const struct npt_format *format = ops->format;
@@ -27,9 +42,11 @@ enum err npt_new(struct npt *npt, const struct npt_ops *ops, const struct npt_co
 	npt->root_order = (uint8_t)order;
 	npt->root_shift = (uint8_t)(base - NPT_INDEX_BITS);
 	npt->end = BIT(config->gpa_bits);
+	npt->host_end = BIT(config->hpa_bits);
 	npt->table_bytes = PAGE_SIZE << order;
 	npt->page = format->page;
 	npt->block_bits = format->leaf(HPA(0), NPT_WB, 0) ^ format->leaf(HPA(0), NPT_WB, 1);
+	make_fresh(npt);
 	npt->known.block[0] = UINT64_MAX; /* not block 0; the others are not what the 0 in them says */
 	return ERR_OK;
 }

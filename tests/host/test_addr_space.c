@@ -436,9 +436,47 @@ static void new_space_needs_memory_and_a_geometry(void **state)
 	CHECK_EQ(ram_free_bytes(), free);
 }
 
+/* In a table that is known, with another page there: by the short way, with one flush each time, and nothing else changes. */
+static void a_page_comes_and_goes(void **state)
+{
+	struct space *s = *state;
+	const uint64_t page = MIB(4) + KIB(20), host_end = BIT(s->format->config.hpa_bits);
+	uint64_t tables;
+
+	CHECK_ERR(space_linear(s, MIB(4), GIB(1) + KIB(4), KIB(4), NPT_RW), ERR_OK);
+	CHECK_ERR(space_alloc(s, MIB(5), MIB(8), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	tables = s->as.npt.table_bytes;
+	for (unsigned i = 0; i < 40; i++) {
+		CHECK_ERR(space_linear(s, page, GIB(1), KIB(4), i % 2 ? NPT_R : NPT_RWX), ERR_OK);
+		CHECK_EQ(view_walk(&s->view, page + 7, 0).hpa, GIB(1) + 7);
+		CHECK(space_allows(s, page, ORACLE_W) == (i % 2 == 0), "the permissions of another page");
+		CHECK_ERR(space_linear(s, page, GIB(1), KIB(4), NPT_RW), ERR_EXISTS);
+		CHECK_EQ(s->flushes, i);
+		CHECK_ERR(space_unmap(s, page, KIB(4)), ERR_OK);
+		CHECK_EQ(s->flushes, i + 1);
+		CHECK_EQ(s->as.npt.table_bytes, tables);
+		CHECK_EQ(space_fault(s, page, NPT_R), FAULT_UNMAPPED);
+	}
+	/* What the short way does not take is refused as ever. */
+	CHECK_ERR(space_linear(s, page + 1, GIB(1), KIB(4), NPT_RW), ERR_INVALID);
+	CHECK_ERR(space_linear(s, page, GIB(1) + 1, KIB(4), NPT_RW), ERR_INVALID);
+	CHECK_ERR(space_linear(s, page, host_end, KIB(4), NPT_RW), ERR_RANGE);
+	CHECK_ERR(space_linear(s, page, host_end - KIB(4), KIB(4), 0), ERR_INVALID);
+	CHECK_ERR(space_linear(s, page, GIB(1), KIB(4), NPT_W), ERR_UNSUPPORTED);
+	CHECK_ERR(space_linear(s, MIB(5), GIB(1), KIB(4), NPT_RW), ERR_EXISTS); /* nothing is there, but an area */
+	CHECK_ERR(space_linear(s, page, host_end - KIB(4), KIB(4), NPT_RW), ERR_OK);
+	CHECK_EQ(view_walk(&s->view, page, 0).hpa, host_end - KIB(4));
+	/* The last page of a table takes the table with it. */
+	CHECK_ERR(space_unmap(s, MIB(4), KIB(4)), ERR_OK);
+	CHECK_EQ(s->as.npt.table_bytes, tables);
+	CHECK_ERR(space_unmap(s, page, KIB(4)), ERR_OK);
+	CHECK(s->as.npt.table_bytes < tables, "an empty table");
+}
+
 int main(void)
 {
 	static const struct format_test tests[] = {
+		{ "a_page_comes_and_goes", a_page_comes_and_goes },
 		{ "a_new_space_is_empty", a_new_space_is_empty },
 		{ "an_area_is_found_by_any_address_in_it", an_area_is_found_by_any_address_in_it },
 		{ "linear_maps_at_once_with_large_leaves", linear_maps_at_once_with_large_leaves },
