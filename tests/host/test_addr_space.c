@@ -441,6 +441,7 @@ static void a_page_comes_and_goes(void **state)
 {
 	struct space *s = *state;
 	const uint64_t page = MIB(4) + KIB(20), host_end = BIT(s->format->config.hpa_bits);
+	struct addr_space_area area;
 	uint64_t tables;
 
 	CHECK_ERR(space_linear(s, MIB(4), GIB(1) + KIB(4), KIB(4), NPT_RW), ERR_OK);
@@ -463,6 +464,7 @@ static void a_page_comes_and_goes(void **state)
 	CHECK_ERR(space_linear(s, page, host_end, KIB(4), NPT_RW), ERR_RANGE);
 	CHECK_ERR(space_linear(s, page, host_end - KIB(4), KIB(4), 0), ERR_INVALID);
 	CHECK_ERR(space_linear(s, page, GIB(1), KIB(4), NPT_W), ERR_UNSUPPORTED);
+	CHECK(addr_space_area_at(&s->as, GPA(MIB(5)), &area), "no area");
 	CHECK_ERR(space_linear(s, MIB(5), GIB(1), KIB(4), NPT_RW), ERR_EXISTS); /* nothing is there, but an area */
 	CHECK_ERR(space_linear(s, page, host_end - KIB(4), KIB(4), NPT_RW), ERR_OK);
 	CHECK_EQ(view_walk(&s->view, page, 0).hpa, host_end - KIB(4));
