@@ -84,10 +84,10 @@ all: $(out)/nestling.efi $(guests)
 # One image for all ISAs; with ARCH=..., one for that.
 image: $(if $(filter 1,$(words $(isas))),$(out)/nestling.img,build/nestling.img)
 
-# test-all: the slow boot tests too, some two hundred.
+# test-all: the slow boot tests too, some two hundred. With BENCH=1, what has become slower counts as failed.
 test-all: export TESTS := all
-test test-all: build/nestling.img $(guests) $(other-isas:%=guests-%) $(host-tests) $(fuzz-ready) | setup-tests
-	$(Q)tools/run-tests $(host-tests) tools/readme-check tests/fuzz/run tests/boot/run
+test test-all: build/nestling.img $(guests) $(other-isas:%=guests-%) $(host-tests) $(fuzz-ready) $(if $(BENCH),bench-build) | setup-tests
+	$(Q)tools/run-tests $(host-tests) $(if $(BENCH),'bench/run --check') tools/readme-check tests/fuzz/run tests/boot/run
 
 # The README's runs, pictures and figures, made again; with UPDATE=1, it is changed to what comes out.
 readme-check: all
