@@ -137,7 +137,6 @@ struct area *area_search(struct area_set *set, uint64_t page)
 {
 	struct area *at = set->top;
 
-
 	for (;;) {
 		while (at->next->start <= page)
 			at = at->next;
