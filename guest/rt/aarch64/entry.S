@@ -10,7 +10,8 @@ _start:
 	mov	sp, x1
 	mov	x29, xzr
 	/* CPACR_EL1.FPEN: newlib's setjmp saves registers of FP, though nothing here is kept in them. */
-	mov	x1, #3 << 20
+	mrs	x1, cpacr_el1
+	orr	x1, x1, #3 << 20
 	msr	cpacr_el1, x1
 	isb
 	bl	rt_start

@@ -35,7 +35,7 @@ static void at_reset(void)
 	CHECK((MRS("sctlr_el1") & (SCTLR_M | SCTLR_C | SCTLR_I)) == 0);
 	CHECK(MRS("ttbr0_el1") == 0 && MRS("tcr_el1") == 0 && MRS("mair_el1") == 0);
 	CHECK(MRS("tpidr_el0") == 0 && MRS("tpidr_el1") == 0 && MRS("sp_el0") == 0);
-	CHECK(MRS("cpacr_el1") == 0);
+	CHECK(MRS("cpacr_el1") == 3ul << 20); /* 0, and what guest/rt adds to it */
 	CHECK((MRS("daif") & 0x3c0) == 0x3c0);
 	CHECK((MRS("cntv_ctl_el0") & 1) == 0 && (MRS("cntp_ctl_el0") & 1) == 0);
 	MSR("cpacr_el1", 3ul << 20 | 3ul << 16 | 3ul << 24); /* FP, SVE and SME do not trap to EL1 */
