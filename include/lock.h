@@ -3,6 +3,7 @@
 #ifndef NESTLING_LOCK_H
 #define NESTLING_LOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* A whole word: RISC-V has atomic instructions for no less, and the compiler would call a library for it. */
@@ -10,11 +11,19 @@ struct spinlock {
 	uint32_t held;
 };
 
+static inline bool spin_trylock(struct spinlock *lock)
+{
+	return __atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE) == 0;
+}
+
 static inline void spin_lock(struct spinlock *lock)
 {
-	while (__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE))
+	if (__builtin_expect(spin_trylock(lock), true))
+		return;
+	do {
 		while (__atomic_load_n(&lock->held, __ATOMIC_RELAXED))
 			;
+	} while (!spin_trylock(lock));
 }
 
 static inline void spin_unlock(struct spinlock *lock)

@@ -622,14 +622,27 @@ bool addr_space_area_at(struct addr_space *as, gpa_t gpa, struct addr_space_area
 	return found != NULL;
 }
 
-enum err addr_space_translate(struct addr_space *as, gpa_t gpa, hpa_t *hpa)
+/* What is not told at a glance. Called with the lock held, which it lets go. */
+static __attribute__((noinline)) enum err translate_slowly(struct addr_space *as, gpa_t gpa, hpa_t *hpa)
 {
-	enum err err;
+	enum err err = npt_translate_slowly(&as->npt, gpa, hpa);
 
-	spin_lock(&as->lock);
-	err = npt_translate(&as->npt, gpa, hpa);
 	spin_unlock(&as->lock);
 	return err;
+}
+
+enum err addr_space_translate(struct addr_space *as, gpa_t gpa, hpa_t *hpa)
+{
+	const uint64_t *slot;
+	hpa_t page;
+
+	spin_lock(&as->lock);
+	slot = npt_known_slot(&as->npt, gpa);
+	if (!slot || !npt_page_at(&as->npt, slot, &page))
+		return translate_slowly(as, gpa, hpa);
+	*hpa = HPA(page.raw | (gpa.raw & (PAGE_SIZE - 1)));
+	spin_unlock(&as->lock);
+	return ERR_OK;
 }
 
 struct addr_space_stats addr_space_get_stats(struct addr_space *as)

@@ -367,10 +367,13 @@ static inline unsigned npt_known_index(uint64_t gpa)
 static inline uint64_t *npt_known_slot(const struct npt *npt, gpa_t gpa)
 {
 	unsigned i = npt_known_index(gpa.raw);
+	uint64_t *slot = npt->known.entries[i] + ((gpa.raw >> PAGE_SHIFT) & (BIT(NPT_INDEX_BITS) - 1));
 
 	if (npt->known.block[i] != gpa.raw >> NPT_BLOCK_SHIFT)
 		return NULL;
-	return npt->known.entries[i] + ((gpa.raw >> PAGE_SHIFT) & (BIT(NPT_INDEX_BITS) - 1));
+	if (!slot) /* then callers need not ask a second time */
+		__builtin_unreachable();
+	return slot;
 }
 
 /* How many entries there are in the table of pages around `gpa`, if it is known; else 0. */
