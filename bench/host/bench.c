@@ -244,6 +244,12 @@ static void set_others_64(void)
 	linear_at(BASE + MIB(5), 0x90001000, PAGE_SIZE);
 }
 
+static void set_others_4096(void)
+{
+	set_others(4096);
+	linear_at(BASE + MIB(5), 0x90001000, PAGE_SIZE);
+}
+
 /* --- What is timed ---------------------------------------------------------------------------------------------------- */
 
 static void map_4k(void)
@@ -431,6 +437,7 @@ static const struct bench {
 	{ "protect 256 MiB, 4 KiB leaves", PAGES, set_linear_4k, protect },
 	{ "map and unmap a page, 1 other area", PAIRS, set_other, map_unmap_page },
 	{ "map and unmap a page, 64 others", PAIRS, set_others_64, map_unmap_page },
+	{ "map and unmap a page, 4096 others", PAIRS, set_others_4096, map_unmap_page },
 	{ "map and unmap a page, with its tables", PAIRS, set_other, map_unmap_far_page },
 	{ "fork 64 MiB, 4 KiB leaves", FORKED_PAGES, set_written, fork_space },
 	{ "fault, copy after fork", FORKED_PAGES, set_forked, fault_forked },
