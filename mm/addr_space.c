@@ -386,6 +386,7 @@ static void remove_areas(struct addr_space *as, uint64_t start, uint64_t end)
 	struct area *area = area_find_from(&as->areas, start), *next;
 	struct removal removal;
 
+	npt_known_untell(&as->npt, start, end);
 	removal_init(&removal, as);
 	for (; area && area->start < end; area = next) {
 		if (area->start < start) {
@@ -516,6 +517,7 @@ static enum err protect_range(struct addr_space *as, uint64_t start, uint64_t en
 	npt_gather_finish(&gather);
 	if (err != ERR_OK)
 		return err;
+	npt_known_untell(&as->npt, start, end);
 	for (area = border_areas(as, start, end); area && area->start < end; area = area_next(area)) {
 		area->attr.prot = (uint8_t)prot;
 		ready_area(as, area);
@@ -551,6 +553,7 @@ static enum err change_policy(struct addr_space *as, uint64_t start, uint64_t en
 	if (policy == ALLOC_POPULATE)
 		for (area = first; err == ERR_OK && area && area->start < end; area = area_next(area))
 			err = populate(as, area, area->start, area->end);
+	npt_known_untell(&as->npt, start, end);
 	if (err == ERR_OK)
 		for (area = first; area && area->start < end; area = area_next(area)) {
 			area->policy = (uint8_t)policy;

@@ -335,25 +335,34 @@ static enum fault_outcome serve_fault(struct addr_space *as, const struct npt_fa
 
 /*
  * The short way of the common case: a page of memory where there is nothing yet, in an area that gives them one by one. Where its
- * entry is; NULL: it is another case.
+ * entry is, and what goes there; NULL: it is another case. In most blocks, which one area holds, the area need not be asked.
  */
-static inline uint64_t *page_slot(const struct addr_space *as, const struct area *area, gpa_t gpa, unsigned access)
+static inline uint64_t *page_slot(struct addr_space *as, const struct npt_fault *fault, uint64_t *entry)
 {
-	uint64_t *slot;
+	const gpa_t gpa = fault->gpa;
+	uint64_t *slot = npt_known_slot(&as->npt, gpa);
+	const struct area *area;
+	unsigned accesses;
 
-	if (!(area->one_page >> access & 1))
+	if (!slot || *slot != 0)
 		return NULL;
-	slot = npt_known_slot(&as->npt, gpa);
-	return slot && *slot == 0 ? slot : NULL;
+	accesses = npt_known_told(&as->npt, gpa, entry);
+	if (accesses >> fault->access & 1)
+		return slot;
+	if (accesses != 0)
+		return NULL;
+	area = *area_hint(&as->areas, gpa.raw);
+	*entry = area->page;
+	return area_holds(area, gpa.raw) && (area->one_page >> fault->access & 1) ? slot : NULL;
 }
 
 /* The next of the frames that are ready: there is one. */
-static inline void give_page(struct addr_space *as, const struct area *area, gpa_t gpa, uint64_t *slot)
+static inline void give_page(struct addr_space *as, gpa_t gpa, uint64_t *slot, uint64_t entry)
 {
 	uint64_t frame = as->run.next;
 
 	as->run.next = frame + PAGE_SIZE;
-	npt_fill_pages(&as->npt, gpa, slot, 1, HPA(frame), area->page);
+	npt_fill_pages(&as->npt, gpa, slot, 1, HPA(frame), entry);
 	count_resident(as, PAGE_SIZE);
 	remember(as, gpa.raw);
 }
@@ -400,8 +409,23 @@ static bool serve_page(struct addr_space *as, const struct area *area, gpa_t gpa
 		return show_zeros(as, area, gpa, access, slot);
 	if (!run_ready(as))
 		return false;
-	give_page(as, area, gpa, slot);
+	give_page(as, gpa, slot, area->page);
 	return true;
+}
+
+/* By a walk, and however much else it takes. */
+static enum fault_outcome serve_slowly(struct addr_space *as, const struct area *area, const struct npt_fault *fault)
+{
+	enum fault_outcome outcome;
+
+	do {
+		outcome = serve_fault(as, fault, area);
+	} while (outcome == FAULT_NO_MEMORY && reclaim(as));
+	if (outcome != FAULT_HANDLED)
+		as->stats.faults[outcome]++;
+	else if (holds_block(area, fault->gpa.raw))
+		npt_known_tell(&as->npt, fault->gpa, area->one_page, area->page);
+	return outcome;
 }
 
 /* All that takes longer. Called with the lock held, which it lets go. */
@@ -415,30 +439,34 @@ static __attribute__((noinline)) enum fault_outcome handle_other(struct addr_spa
 	else if (area && area->one_window >> fault->access & 1 && window_give(as, area, fault->gpa.raw))
 		remember(as, fault->gpa.raw);
 	else
-		do {
-			outcome = serve_fault(as, fault, area);
-		} while (outcome == FAULT_NO_MEMORY && reclaim(as));
-	if (outcome != FAULT_HANDLED)
-		as->stats.faults[outcome]++;
+		outcome = serve_slowly(as, area, fault);
 	spin_unlock(&as->lock);
 	return outcome;
+}
+
+/* The short way when no frame is ready. Called with the lock held, which it lets go. */
+static __attribute__((noinline)) enum fault_outcome give_cleared(struct addr_space *as, const struct npt_fault *fault,
+								 uint64_t *slot, uint64_t entry)
+{
+	if (!run_ready(as))
+		return handle_other(as, fault);
+	give_page(as, fault->gpa, slot, entry);
+	spin_unlock(&as->lock);
+	return FAULT_HANDLED;
 }
 
 /* The short way calls nothing, so that no register has to be saved for it. */
 enum fault_outcome addr_space_handle_fault(struct addr_space *as, const struct npt_fault *fault)
 {
-	const gpa_t gpa = fault->gpa;
-	const unsigned access = fault->access;
-	const struct area *area;
-	uint64_t *slot = NULL;
+	uint64_t *slot, entry;
 
 	spin_lock(&as->lock);
-	area = *area_hint(&as->areas, gpa.raw);
-	if (area_holds(area, gpa.raw))
-		slot = page_slot(as, area, gpa, access);
-	if (!slot || as->run.next == as->run.ready)
+	slot = page_slot(as, fault, &entry);
+	if (!slot)
 		return handle_other(as, fault);
-	give_page(as, area, gpa, slot);
+	if (as->run.next == as->run.ready)
+		return give_cleared(as, fault, slot, entry);
+	give_page(as, fault->gpa, slot, entry);
 	spin_unlock(&as->lock);
 	return FAULT_HANDLED;
 }

@@ -51,12 +51,18 @@ static inline void count_gone(struct addr_space *as, uint64_t bytes)
 /* What a fault wants to know of an area, ready made: to be called when its attributes or its policy have been set. */
 void ready_area(const struct addr_space *as, struct area *area);
 
-/* Does the aligned 2 MiB block around `gpa` lie in the area, and can it be one leaf? */
-static inline bool block_in_area(const struct addr_space *as, const struct area *area, uint64_t gpa)
+/* Does the aligned 2 MiB block around `gpa` lie in the area? */
+static inline bool holds_block(const struct area *area, uint64_t gpa)
 {
 	uint64_t block = align_down(gpa, BLOCK_SIZE);
 
-	return as->npt.config.max_leaf >= BLOCK_LEVEL && block >= area->start && block + BLOCK_SIZE <= area->end;
+	return block >= area->start && block + BLOCK_SIZE <= area->end;
+}
+
+/* And can it be one leaf? */
+static inline bool block_in_area(const struct addr_space *as, const struct area *area, uint64_t gpa)
+{
+	return as->npt.config.max_leaf >= BLOCK_LEVEL && holds_block(area, gpa);
 }
 
 /* What a removal gathers: translations to flush, and frames that may be freed only after that. */

@@ -103,6 +103,9 @@ struct npt_known {
 	uint64_t block[NPT_KNOWN]; /* gpa >> NPT_BLOCK_SHIFT */
 	uint64_t *entries[NPT_KNOWN];
 	uint16_t *live[NPT_KNOWN]; /* what env->live says */
+	/* What the owner has told of all 512 pages: at which accesses (a bit each) a page that is not there gets which entry. */
+	uint64_t entry[NPT_KNOWN];
+	uint8_t accesses[NPT_KNOWN];
 };
 
 /*
@@ -375,6 +378,23 @@ static inline uint64_t *npt_known_slot(const struct npt *npt, gpa_t gpa)
 		__builtin_unreachable();
 	return slot;
 }
+
+/* Tell of the block around `gpa`, if its table is known. It holds until it is taken back, or the table is unlinked. */
+static inline void npt_known_tell(struct npt *npt, gpa_t gpa, unsigned accesses, uint64_t entry)
+{
+	if (!npt_known_slot(npt, gpa))
+		return;
+	npt->known.entry[npt_known_index(gpa.raw)] = entry;
+	npt->known.accesses[npt_known_index(gpa.raw)] = (uint8_t)accesses;
+}
+/* What was told of it: the accesses, of which there are none if nothing was. Its table is known. */
+static inline unsigned npt_known_told(const struct npt *npt, gpa_t gpa, uint64_t *entry)
+{
+	*entry = npt->known.entry[npt_known_index(gpa.raw)];
+	return npt->known.accesses[npt_known_index(gpa.raw)];
+}
+/* Take back what was told of any block in [start, end), which is not empty. */
+void npt_known_untell(struct npt *npt, uint64_t start, uint64_t end);
 
 /* How many entries there are in the table of pages around `gpa`, if it is known; else 0. */
 static inline unsigned npt_known_live(const struct npt *npt, gpa_t gpa)

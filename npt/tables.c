@@ -60,6 +60,7 @@ void engine_remember(const struct npt *npt, uint64_t gpa, hpa_t table)
 	known->block[i] = gpa >> NPT_BLOCK_SHIFT;
 	known->entries[i] = engine_entries(npt, table);
 	known->live[i] = npt->env->live(npt->env, table);
+	known->accesses[i] = 0;
 }
 
 void engine_forget(struct npt *npt, uint64_t gpa)
@@ -69,6 +70,14 @@ void engine_forget(struct npt *npt, uint64_t gpa)
 
 	if (known->block[i] == gpa >> NPT_BLOCK_SHIFT)
 		known->block[i] = UINT64_MAX;
+}
+
+void npt_known_untell(struct npt *npt, uint64_t start, uint64_t end)
+{
+	uint64_t first = start >> NPT_BLOCK_SHIFT, last = (end - 1) >> NPT_BLOCK_SHIFT;
+
+	for (uint64_t i = 0; i < NPT_KNOWN && i <= last - first; i++)
+		npt->known.accesses[(first + i) % NPT_KNOWN] = 0;
 }
 
 /* Free the tables below `table`, and itself unless it is the root. Recursion is as deep as there are levels. */

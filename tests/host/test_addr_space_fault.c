@@ -189,6 +189,63 @@ static void hints_do_not_decide(void **state)
 	space_check(s);
 }
 
+/* Blocks that the tables are known of by the same number. */
+#define FAR (NPT_KNOWN * MIB(2))
+
+/* Of blocks in one area it is remembered what a page there gets: it must not outlive the area, its attributes, or its table. */
+static void blocks_change_between_faults(void **state)
+{
+	struct space *s = *state;
+	uint64_t resident;
+
+	CHECK_ERR(space_alloc(s, 0, MIB(6), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	for (uint64_t at = 0; at < MIB(6); at += MIB(1))
+		CHECK_EQ(space_fault(s, at, NPT_W), FAULT_HANDLED);
+	CHECK_ERR(space_unmap(s, KIB(128), PAGE_SIZE), ERR_OK);
+	CHECK_EQ(space_fault(s, KIB(128), NPT_W), FAULT_UNMAPPED);
+	CHECK_EQ(space_fault(s, KIB(132), NPT_W), FAULT_HANDLED);
+	CHECK_ERR(space_protect(s, MIB(2) + KIB(64), KIB(64), NPT_R), ERR_OK);
+	CHECK_EQ(space_fault(s, MIB(2) + KIB(64), NPT_W), FAULT_DENIED);
+	CHECK_EQ(space_fault(s, MIB(2) + KIB(60), NPT_W), FAULT_HANDLED);
+	CHECK_ERR(space_set_policy(s, MIB(4), MIB(2), ALLOC_LAZY_64K), ERR_OK);
+	resident = space_stats(s).resident;
+	CHECK_EQ(space_fault(s, MIB(4) + KIB(64), NPT_W), FAULT_HANDLED);
+	CHECK_EQ(space_stats(s).resident, resident + KIB(64));
+	/* A block of two areas from the beginning. */
+	CHECK_ERR(space_alloc(s, MIB(6), MIB(1), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	CHECK_ERR(space_alloc(s, MIB(7), MIB(1), NPT_R, ALLOC_LAZY_4K), ERR_OK);
+	CHECK_EQ(space_fault(s, MIB(6), NPT_W), FAULT_HANDLED);
+	CHECK_EQ(space_fault(s, MIB(7), NPT_W), FAULT_DENIED);
+}
+
+static void blocks_take_turns(void **state)
+{
+	struct space *s = *state;
+	struct space *child;
+
+	CHECK_ERR(space_alloc(s, 0, MIB(2), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	CHECK_ERR(space_alloc(s, FAR, MIB(2), NPT_RWX, ALLOC_LAZY_4K), ERR_OK);
+	CHECK_ERR(space_linear(s, 2 * FAR, 0x90000000, PAGE_SIZE, NPT_R), ERR_OK);
+	for (uint64_t at = 0; at < KIB(16); at += PAGE_SIZE) {
+		CHECK_EQ(space_fault(s, at, NPT_W), FAULT_HANDLED);
+		CHECK(!space_allows(s, at, NPT_X), "as in the other block");
+		CHECK_EQ(space_fault(s, 2 * FAR + PAGE_SIZE + at, NPT_W), FAULT_UNMAPPED);
+		CHECK_EQ(space_fault(s, FAR + at, NPT_W), FAULT_HANDLED);
+		CHECK(space_allows(s, FAR + at, NPT_RWX), "as in the other block");
+	}
+	/* A block that is one leaf has no table of pages to be known; it becomes the parent's own again. */
+	CHECK_ERR(space_alloc(s, 3 * FAR, MIB(2), NPT_RWX, ALLOC_POPULATE), ERR_OK);
+	CHECK_ERR(space_set_policy(s, 3 * FAR, MIB(2), ALLOC_LAZY_4K), ERR_OK);
+	CHECK_ERR(space_fork(s, &child), ERR_OK);
+	space_end(child);
+	for (uint64_t at = 0; at < KIB(12); at += PAGE_SIZE) {
+		CHECK_EQ(space_touch(s, at + KIB(64), NPT_W), 1);
+		CHECK_EQ(space_touch(s, 3 * FAR, NPT_W), at == 0);
+		CHECK(!space_allows(s, at + KIB(64), NPT_X), "as in the block that is one leaf");
+	}
+	space_check(s);
+}
+
 #define CPUS         3
 #define SHARED_PAGES 512
 
@@ -284,6 +341,8 @@ int main(void)
 		{ "outside_all_areas_is_unmapped", outside_all_areas_is_unmapped },
 		{ "no_memory_is_an_outcome", no_memory_is_an_outcome },
 		{ "hints_do_not_decide", hints_do_not_decide },
+		{ "blocks_change_between_faults", blocks_change_between_faults },
+		{ "blocks_take_turns", blocks_take_turns },
 		{ "cpus_may_fault_at_once", cpus_may_fault_at_once },
 		{ "cpus_may_fault_at_once_by_any_policy", cpus_may_fault_at_once_by_any_policy },
 		{ "outcomes_have_the_reports_names", outcomes_have_the_reports_names },
