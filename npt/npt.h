@@ -370,10 +370,11 @@ static inline unsigned npt_known_index(uint64_t gpa)
 static inline uint64_t *npt_known_slot(const struct npt *npt, gpa_t gpa)
 {
 	unsigned i = npt_known_index(gpa.raw);
-	uint64_t *slot = npt->known.entries[i] + ((gpa.raw >> PAGE_SHIFT) & (BIT(NPT_INDEX_BITS) - 1));
+	uint64_t *slot;
 
 	if (npt->known.block[i] != gpa.raw >> NPT_BLOCK_SHIFT)
 		return NULL;
+	slot = npt->known.entries[i] + ((gpa.raw >> PAGE_SHIFT) & (BIT(NPT_INDEX_BITS) - 1));
 	if (!slot) /* then callers need not ask a second time */
 		__builtin_unreachable();
 	return slot;
