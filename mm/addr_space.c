@@ -628,7 +628,7 @@ bool addr_space_area_at(struct addr_space *as, gpa_t gpa, struct addr_space_area
 /* What is not told at a glance. Called with the lock held, which it lets go. */
 static __attribute__((noinline)) enum err translate_slowly(struct addr_space *as, gpa_t gpa, hpa_t *hpa)
 {
-	enum err err = npt_translate_slowly(&as->npt, gpa, hpa);
+	enum err err = as->npt.ops->translate(&as->npt, gpa, hpa);
 
 	spin_unlock(&as->lock);
 	return err;

@@ -31,24 +31,6 @@ enum err npt_query(const struct npt *npt, gpa_t gpa, struct npt_leaf *leaf)
 	}
 }
 
-enum err npt_translate_slowly(const struct npt *npt, gpa_t gpa, hpa_t *hpa)
-{
-	struct npt_cursor cursor;
-
-	if (gpa.raw >= npt->end)
-		return ERR_RANGE;
-	switch (npt_find(npt, gpa, &cursor)) {
-	case NPT_LEAF:
-		*hpa = HPA(engine_leaf_addr(npt->ops->format, cursor.pte, cursor.level).raw |
-			   (gpa.raw & (npt_level_size(cursor.level) - 1)));
-		return ERR_OK;
-	case NPT_EMPTY:
-		return ERR_NOT_FOUND;
-	default:
-		return ERR_CORRUPT;
-	}
-}
-
 void npt_gather_init(struct npt_gather *gather, struct npt *npt)
 {
 	*gather = (struct npt_gather){ .npt = npt, .start = UINT64_MAX };

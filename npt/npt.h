@@ -212,6 +212,8 @@ struct npt_ops {
 	const struct npt_format *format;
 	/* npt_find; at the entry of level `floor` it ends even if that is a table. */
 	enum npt_kind (*find)(const struct npt *npt, gpa_t gpa, unsigned floor, struct npt_cursor *cursor);
+	/* npt_translate of an address whose table of pages is not known. */
+	enum err (*translate)(const struct npt *npt, gpa_t gpa, hpa_t *hpa);
 	/* What the leaf `pte` of `level` around `gpa` maps. */
 	void (*decode)(uint64_t pte, uint64_t gpa, unsigned level, struct npt_leaf *leaf);
 };
@@ -464,13 +466,12 @@ static inline bool npt_remove_page(struct npt *npt, gpa_t gpa, uint64_t *slot, h
 }
 
 /* The host address of the byte at `gpa`. Errors as npt_query. */
-MUST_CHECK enum err npt_translate_slowly(const struct npt *npt, gpa_t gpa, hpa_t *hpa);
 MUST_CHECK static inline enum err npt_translate(const struct npt *npt, gpa_t gpa, hpa_t *hpa)
 {
 	const uint64_t *slot = npt_known_slot(npt, gpa);
 
 	if (!slot || !npt_page_at(npt, slot, hpa))
-		return npt_translate_slowly(npt, gpa, hpa);
+		return npt->ops->translate(npt, gpa, hpa);
 	hpa->raw |= gpa.raw & (PAGE_SIZE - 1);
 	return ERR_OK;
 }

@@ -56,6 +56,36 @@ WALK enum npt_kind walk_to(const struct npt_format *format, const struct npt *np
 	__builtin_unreachable(); /* there are no tables below level 0 */
 }
 
+/* The host address of `gpa`, whose table of pages is not known. */
+WALK enum err walk_translate(const struct npt_format *format, const struct npt *npt, uint64_t gpa, hpa_t *hpa)
+{
+	const uint64_t virt = npt->env->phys_to_virt;
+	const unsigned levels = npt->config.levels;
+	uint64_t *slot = (uint64_t *)(uintptr_t)(npt->root.raw + virt) + (gpa >> npt->root_shift);
+	hpa_t table = npt->root;
+
+	if (gpa >= npt->end)
+		return ERR_RANGE;
+	WALK_FOR_EACH_LEVEL(level) {
+		if (walk_above_root(format, levels, level))
+			continue;
+		uint64_t pte = pte_load(slot);
+		enum npt_kind kind = format->kind(pte, level);
+
+		if (kind == NPT_LEAF && level < NPT_LEAF_LEVELS) {
+			if (level == 0)
+				engine_remember(npt, gpa, table);
+			*hpa = HPA(engine_leaf_addr(format, pte, level).raw | (gpa & (npt_level_size(level) - 1)));
+			return ERR_OK;
+		}
+		if (level == 0 || kind != NPT_TABLE)
+			return kind == NPT_EMPTY ? ERR_NOT_FOUND : ERR_CORRUPT;
+		table = engine_table_addr(format, pte);
+		slot = engine_slot(table, virt, gpa, level - 1);
+	}
+	__builtin_unreachable(); /* there are no tables below level 0 */
+}
+
 WALK void walk_decode(const struct npt_format *format, uint64_t pte, uint64_t gpa, unsigned level, struct npt_leaf *leaf)
 {
 	unsigned marks = engine_marks(format, pte);
@@ -78,12 +108,17 @@ WALK void walk_decode(const struct npt_format *format, uint64_t pte, uint64_t gp
 	{                                                                                                              \
 		return walk_to(&(this_format), npt, gpa.raw, floor, cursor);                                           \
 	}                                                                                                              \
+	static enum err ops_name##_translate(const struct npt *npt, gpa_t gpa, hpa_t *hpa)                              \
+	{                                                                                                              \
+		return walk_translate(&(this_format), npt, gpa.raw, hpa);                                              \
+	}                                                                                                              \
 	static void ops_name##_decode(uint64_t pte, uint64_t gpa, unsigned level, struct npt_leaf *leaf)               \
 	{                                                                                                              \
 		walk_decode(&(this_format), pte, gpa, level, leaf);                                                    \
 	}                                                                                                              \
 	const struct npt_ops ops_name = {                                                                              \
-		.format = &(this_format), .find = ops_name##_find, .decode = ops_name##_decode                         \
+		.format = &(this_format), .find = ops_name##_find, .translate = ops_name##_translate,                  \
+		.decode = ops_name##_decode                                                                            \
 	}
 
 #endif
