@@ -267,6 +267,33 @@ static uint64_t hogged(const struct space *space)
 	return bytes;
 }
 
+/* The tables that are known are those that a walk comes to, and what was told of their blocks is what the area there says. */
+static void check_known(struct space *space)
+{
+	const struct npt *npt = &space->as.npt;
+	const struct npt_known *known = &npt->known;
+
+	for (unsigned i = 0; i < NPT_KNOWN; i++) {
+		uint64_t block = known->block[i] << NPT_BLOCK_SHIFT;
+		struct npt_step steps[NPT_MAX_LEVELS];
+		const struct npt_step *last;
+		const struct area *area;
+
+		if (known->block[i] == UINT64_MAX || known->block[i] % NPT_KNOWN != i)
+			continue;
+		last = &steps[npt_explain(npt, GPA(block), steps) - 1];
+		CHECK_EQ(last->level, 0);
+		CHECK_EQ((uintptr_t)known->entries[i], (uintptr_t)frame_ptr(last->table));
+		CHECK_EQ((uintptr_t)known->live[i], (uintptr_t)frame_table_live(last->table));
+		if (known->accesses[i] == 0)
+			continue;
+		area = area_find(&space->as.areas, block);
+		CHECK(area && holds_block(area, block), "no area has all of the block at %#jx", (uintmax_t)block);
+		CHECK_EQ(known->accesses[i], area->one_page);
+		CHECK_EQ(known->entry[i], area->page);
+	}
+}
+
 static void check_one(struct space *space, struct frame_census *census)
 {
 	CHECK(!space->as.lock.held, "the lock is still held");
@@ -276,6 +303,7 @@ static void check_one(struct space *space, struct frame_census *census)
 	census->memory = census->zeros[0] = census->zeros[1] = 0;
 	CHECK_ERR(npt_walk(&space->as.npt, GPA(0), BIT(space->format->config.gpa_bits), count_leaf, census), ERR_OK);
 	check_stats(space, census);
+	check_known(space);
 }
 
 /* Frames that hold the areas' structures: a chain through the first bytes of each. */
