@@ -327,7 +327,7 @@ build/bench/%.o: %.c Makefile | setup-bench
 	$(Q)$(HOSTCC) $(bench-host-flags) -MMD -MP -c $< -o $@
 
 # A guest's frames are not cleared where the host is measured: see bench/host/env.c.
-build/bench/mm/fault.o: bench-host-flags += -Darch_zero_pages=arch_zero_guest_memory
+$(patsubst %,build/bench/mm/%.o,fault promote reservation window): bench-host-flags += -Darch_zero_pages=arch_zero_guest_memory
 
 build/bench/host: $(bench-objects)
 	$(call log,HOSTLD,$@)

@@ -2,6 +2,8 @@
 /* Making and freeing tables, and remembering those that walks come to. */
 #include "npt/engine.h"
 
+#include <string.h>
+
 static void make_fresh(struct npt *npt)
 {
 	const unsigned values = NPT_ATTR_MAX + 1, kinds = values * values;
@@ -74,10 +76,14 @@ void engine_forget(struct npt *npt, uint64_t gpa)
 
 void npt_known_untell(struct npt *npt, uint64_t start, uint64_t end)
 {
+	uint8_t *accesses = npt->known.accesses;
 	uint64_t first = start >> NPT_BLOCK_SHIFT, last = (end - 1) >> NPT_BLOCK_SHIFT;
 
-	for (uint64_t i = 0; i < NPT_KNOWN && i <= last - first; i++)
-		npt->known.accesses[(first + i) % NPT_KNOWN] = 0;
+	if (last - first >= NPT_KNOWN)
+		memset(accesses, 0, NPT_KNOWN);
+	else
+		for (; first <= last; first++)
+			accesses[first % NPT_KNOWN] = 0;
 }
 
 /* Free the tables below `table`, and itself unless it is the root. Recursion is as deep as there are levels. */

@@ -34,8 +34,8 @@ void arch_zero_pages(void *pages, uint64_t size)
 }
 
 /*
- * What mm/fault.c calls instead (bench/build.mk): a guest's frames are not cleared in what is timed here, as they were not in what
- * these figures are compared with. They are zero: the arena is new.
+ * What the files that get memory for a guest call instead (Makefile): its frames are not cleared in what is timed here, as they
+ * were not in what these figures are compared with.
  */
 void arch_zero_guest_memory(void *pages, uint64_t size)
 {
