@@ -43,24 +43,28 @@ static void look_at(const struct addr_space *as, struct block *block, unsigned p
 static void look_into(const struct addr_space *as, struct block *block, unsigned live)
 {
 	const uint64_t *slot = npt_known_slot(&as->npt, GPA(block->start));
-	uint64_t place = as->reservation.memory.raw;
-	hpa_t hpa;
+	struct npt_row row = npt_row(&as->npt, as->reservation.memory);
+	unsigned placed = live;
 
-	if (as->reservation.block != block->start)
-		place = 0;
-	for (unsigned page = 0; page < BLOCK_PAGES; page++) {
-		if (slot[page] == 0)
-			continue;
-		if (place != 0 && npt_page_at(&as->npt, slot + page, &hpa) && hpa.raw == place + page * PAGE_SIZE) {
-			block->memory[page / 64] |= BIT(page % 64);
-			block->placed++;
-		} else {
-			look_at(as, block, page);
+	if (as->reservation.memory.raw == 0 || as->reservation.block != block->start)
+		row = npt_no_row();
+	for (unsigned word = 0; live > 0; word++) {
+		uint64_t in_place = 0;
+
+		for (unsigned bit = 0; bit < 64 && live > 0; bit++, slot++, row.entry += row.step) {
+			if ((*slot & row.mask) == row.entry) {
+				in_place |= BIT(bit);
+				live--;
+			} else if (*slot != 0) {
+				look_at(as, block, word * 64 + bit);
+				placed--;
+				live--;
+			}
 		}
-		if (--live == 0)
-			break;
+		block->memory[word] |= in_place;
 	}
-	block->own += block->placed;
+	block->placed = placed;
+	block->own += placed;
 }
 
 /* --- Promotion by copy -------------------------------------------------------------------------------------------- */

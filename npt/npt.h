@@ -414,6 +414,23 @@ static inline bool npt_page_at(const struct npt *npt, const uint64_t *slot, hpa_
 	return (pte & npt->page.unlike) == npt->page.like;
 }
 
+/* What entries of level 0 are, but for bits that do not matter, that map pages in a row; none is like npt_no_row's. */
+struct npt_row {
+	uint64_t entry, mask, step; /* the first one & mask, and by how much each differs from the one before */
+};
+static inline struct npt_row npt_row(const struct npt *npt, hpa_t hpa)
+{
+	return (struct npt_row){
+		.entry = npt->page.like | hpa.raw >> npt->page.shift,
+		.mask = npt->page.unlike | npt->page.address,
+		.step = PAGE_SIZE >> npt->page.shift,
+	};
+}
+static inline struct npt_row npt_no_row(void)
+{
+	return (struct npt_row){ .entry = 1 };
+}
+
 /* Is all of [gpa, gpa + size), which is not empty, in one table of pages that is known? */
 static inline bool npt_known_range(const struct npt *npt, gpa_t gpa, uint64_t size)
 {
