@@ -28,6 +28,15 @@ static bool has_memory(const struct block *block, unsigned page)
 	return block->memory[page / 64] >> (page % 64) & 1;
 }
 
+/* So many pages from `page` on have memory. */
+static void set_memory(struct block *block, unsigned page, unsigned count)
+{
+	for (unsigned end = page + count, stop; page < end; page = stop) {
+		stop = (unsigned)min_u64(end, (page / 64 + 1) * 64);
+		block->memory[page / 64] |= BITS(stop - page - 1, 0) << page % 64;
+	}
+}
+
 /* Has this page memory of its own, or of others? */
 static void look_at(const struct addr_space *as, struct block *block, unsigned page)
 {
@@ -42,29 +51,25 @@ static void look_at(const struct addr_space *as, struct block *block, unsigned p
 /* Look at the `live` entries of the block's table. What is where it was reserved is told at a glance: nobody shares that. */
 static void look_into(const struct addr_space *as, struct block *block, unsigned live)
 {
-	const uint64_t *slot = npt_known_slot(&as->npt, GPA(block->start));
-	struct npt_row row = npt_row(&as->npt, as->reservation.memory);
-	unsigned placed = live;
+	const uint64_t *slots = npt_known_slot(&as->npt, GPA(block->start));
+	struct npt_row row = { 0 };
 
-	if (as->reservation.memory.raw == 0 || as->reservation.block != block->start)
-		row = npt_no_row();
-	for (unsigned word = 0; live > 0; word++) {
-		uint64_t in_place = 0;
+	if (as->reservation.memory.raw != 0 && as->reservation.block == block->start)
+		row = npt_row(&as->npt, as->reservation.memory);
+	for (unsigned page = 0; live > 0; page++) {
+		unsigned placed = npt_row_length(slots + page, row, (unsigned)min_u64(live, BLOCK_PAGES - page));
 
-		for (unsigned bit = 0; bit < 64 && live > 0; bit++, slot++, row.entry += row.step) {
-			if ((*slot & row.mask) == row.entry) {
-				in_place |= BIT(bit);
-				live--;
-			} else if (*slot != 0) {
-				look_at(as, block, word * 64 + bit);
-				placed--;
-				live--;
-			}
+		set_memory(block, page, placed);
+		block->placed += placed;
+		live -= placed;
+		page += placed;
+		row.entry += (placed + 1) * row.step;
+		if (live > 0 && slots[page] != 0) {
+			look_at(as, block, page);
+			live--;
 		}
-		block->memory[word] |= in_place;
 	}
-	block->placed = placed;
-	block->own += placed;
+	block->own += block->placed;
 }
 
 /* --- Promotion by copy -------------------------------------------------------------------------------------------- */

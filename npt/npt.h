@@ -414,10 +414,13 @@ static inline bool npt_page_at(const struct npt *npt, const uint64_t *slot, hpa_
 	return (pte & npt->page.unlike) == npt->page.like;
 }
 
-/* What entries of level 0 are, but for bits that do not matter, that map pages in a row; none is like npt_no_row's. */
+/* Entries that differ by a step each, such as those of pages in a row; of no such row, all 0, is no entry. */
 struct npt_row {
-	uint64_t entry, mask, step; /* the first one & mask, and by how much each differs from the one before */
+	uint64_t entry, mask, step; /* the first one & mask, of the bits that matter, and what the next one is more */
 };
+/* From `slot` on, how many of `count` entries are of the row? */
+unsigned npt_row_length(const uint64_t *slot, struct npt_row row, unsigned count);
+/* Those of level 0 that map pages from `hpa` on. */
 static inline struct npt_row npt_row(const struct npt *npt, hpa_t hpa)
 {
 	return (struct npt_row){
@@ -425,10 +428,6 @@ static inline struct npt_row npt_row(const struct npt *npt, hpa_t hpa)
 		.mask = npt->page.unlike | npt->page.address,
 		.step = PAGE_SIZE >> npt->page.shift,
 	};
-}
-static inline struct npt_row npt_no_row(void)
-{
-	return (struct npt_row){ .entry = 1 };
 }
 
 /* Is all of [gpa, gpa + size), which is not empty, in one table of pages that is known? */

@@ -44,6 +44,19 @@ static inline bool is_group(const uint64_t *slot, const uint64_t *stop, uint64_t
 	return (differ & unlike) == 0;
 }
 
+unsigned npt_row_length(const uint64_t *slot, struct npt_row row, unsigned count)
+{
+	const uint64_t *const start = slot, *const stop = slot + count;
+
+	if (row.mask == 0)
+		return 0;
+	for (; is_group(slot, stop, row.entry, row.mask, row.step); slot += GROUP)
+		row.entry += GROUP * row.step;
+	for (; slot < stop && (pte_load(slot) & row.mask) == row.entry; slot++)
+		row.entry += row.step;
+	return (unsigned)(slot - start);
+}
+
 /* --- Map --- */
 
 /* The highest level at which a leaf can start here. */

@@ -110,30 +110,35 @@ static bool table_at(const struct npt *npt, uint64_t gpa, unsigned level, struct
 static bool has_leaves_only(const struct npt_format *format, const struct npt *npt, hpa_t table, unsigned level)
 {
 	const uint64_t *entries = engine_entries(npt, table);
-	const uint64_t unlike = ~engine_varying(format, level);
 	unsigned left = *npt->env->live(npt->env, table);
-	uint64_t like = 0; /* a leaf; what differs from it by the address only is one, too */
+	struct npt_row row = { 0 }; /* leaves; what differs from one by the address only is one, too */
 
 	for (unsigned i = 0; left > 0 && i < NPT_ENTRIES; i++) {
-		uint64_t pte = pte_load(entries + i);
+		unsigned alike = npt_row_length(entries + i, row, (unsigned)min_u64(left, NPT_ENTRIES - i));
 		enum npt_kind kind;
+		uint64_t pte;
 
+		left -= alike;
+		i += alike;
+		if (left == 0 || i == NPT_ENTRIES)
+			break;
+		pte = pte_load(entries + i);
 		if (pte == 0)
 			continue;
 		left--;
-		if (((pte ^ like) & unlike) == 0)
-			continue;
 		kind = format->kind(pte, level);
 		if (kind != NPT_LEAF && kind != NPT_EMPTY)
 			return false;
-		if (kind == NPT_LEAF)
-			like = pte;
+		if (kind == NPT_LEAF) {
+			row.mask = ~engine_varying(format, level);
+			row.entry = pte & row.mask;
+		}
 	}
 	return true;
 }
 
 /*
- * Call `move` for the leaves of a table that no CPU can reach any more, but for those that map what they will in one leaf of `hpa`, too;
+ * Call `move` for the leaves of a table that no CPU can reach any more, but for those that map what they will in one leaf of `hpa`;
  * returns the marks that any of them had.
  */
 static unsigned collapse_table(const struct npt_format *format, struct npt *npt, hpa_t table, uint64_t gpa, unsigned level,
@@ -147,9 +152,17 @@ static unsigned collapse_table(const struct npt_format *format, struct npt *npt,
 	uint64_t place = hpa.raw >> format->page.shift;
 
 	for (unsigned i = 0; left > 0 && i < NPT_ENTRIES; i++) {
-		uint64_t pte = pte_load(entries + i);
-		bool alike = ((pte ^ like) & ~varying) == 0;
+		struct npt_row row = { .entry = (like & ~varying) + place + i * step, .mask = like ? ~UINT64_C(0) : 0, .step = step };
+		unsigned stay = npt_row_length(entries + i, row, (unsigned)min_u64(left, NPT_ENTRIES - i));
+		uint64_t pte;
+		bool alike;
 
+		left -= stay;
+		i += stay;
+		if (left == 0 || i == NPT_ENTRIES)
+			break;
+		pte = pte_load(entries + i);
+		alike = ((pte ^ like) & ~varying) == 0;
 		if (pte == 0 || (!alike && format->kind(pte, level) != NPT_LEAF))
 			continue;
 		if (!alike) {
