@@ -126,6 +126,26 @@ static void a_sequence_fills_what_is_held_for_it(void **state)
 	space_check(s);
 }
 
+/* Downwards, the pages in place come behind those that are not there yet. */
+static void a_sequence_downwards_fills_it_too(void **state)
+{
+	struct space *s = *state;
+	uint64_t at, last;
+
+	auto_area(s, MIB(16));
+	for (at = MIB(6); at > MIB(4) - KIB(64); at -= PAGE_SIZE)
+		put_stamp(s, at - PAGE_SIZE);
+	last = memory_of(s, MIB(4) - PAGE_SIZE);
+	CHECK_EQ(space_level(s, MIB(4) - PAGE_SIZE), 0);
+	for (; at > MIB(4) - KIB(128); at -= PAGE_SIZE)
+		put_stamp(s, at - PAGE_SIZE);
+	CHECK_EQ(space_level(s, MIB(4) - PAGE_SIZE), 1);
+	CHECK_EQ(memory_of(s, MIB(4) - PAGE_SIZE), last);
+	space_check(s);
+	for (at = MIB(4) - KIB(128); at < MIB(6); at += PAGE_SIZE)
+		expect_stamp(s, at);
+}
+
 /* Memory that is handed out can be gone, and somebody else's, before the block is dense: then it is copied elsewhere. */
 static void what_was_handed_out_is_not_had_twice(void **state)
 {
@@ -584,6 +604,7 @@ int main(void)
 		{ "a_sequence_downwards_too", a_sequence_downwards_too },
 		{ "a_sequence_over_zeros", a_sequence_over_zeros },
 		{ "a_sequence_fills_what_is_held_for_it", a_sequence_fills_what_is_held_for_it },
+		{ "a_sequence_downwards_fills_it_too", a_sequence_downwards_fills_it_too },
 		{ "what_was_handed_out_is_not_had_twice", what_was_handed_out_is_not_had_twice },
 		{ "lone_pages_stay_alone", lone_pages_stay_alone },
 		{ "a_window_is_as_large_as_what_it_follows", a_window_is_as_large_as_what_it_follows },
