@@ -414,11 +414,11 @@ static inline bool npt_page_at(const struct npt *npt, const uint64_t *slot, hpa_
 	return (pte & npt->page.unlike) == npt->page.like;
 }
 
-/* Entries that differ by a step each, such as those of pages in a row; of no such row, all 0, is no entry. */
+/* Entries that differ by a step each, such as those of pages in a row. All 0: a row that no entry is part of. */
 struct npt_row {
 	uint64_t entry, mask, step; /* the first one & mask, of the bits that matter, and what the next one is more */
 };
-/* From `slot` on, how many of `count` entries are of the row? */
+/* How many of `count` entries from `slot` on are, one after the other, part of the row? */
 unsigned npt_row_length(const uint64_t *slot, struct npt_row row, unsigned count);
 /* Those of level 0 that map pages from `hpa` on. */
 static inline struct npt_row npt_row(const struct npt *npt, hpa_t hpa)
