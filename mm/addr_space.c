@@ -219,12 +219,12 @@ void ready_area(const struct addr_space *as, struct area *area)
 	area->one_window = area->policy == ALLOC_LAZY_64K ? writing : 0;
 }
 
-/* As area_reserve; what is held for faults may have to go for it. */
 static __attribute__((noinline)) enum err reserve_again(struct addr_space *as, size_t count)
 {
 	return held_drop(as) ? area_reserve(&as->areas, count) : ERR_NO_MEMORY;
 }
 
+/* As area_reserve; what is held for faults may have to go for it. */
 SHORT enum err reserve_areas(struct addr_space *as, size_t count)
 {
 	return area_reserve(&as->areas, count) == ERR_OK ? ERR_OK : reserve_again(as, count);
@@ -628,7 +628,7 @@ bool addr_space_area_at(struct addr_space *as, gpa_t gpa, struct addr_space_area
 /* What is not told at a glance. Called with the lock held, which it lets go. */
 static __attribute__((noinline)) enum err translate_slowly(struct addr_space *as, gpa_t gpa, hpa_t *hpa)
 {
-	enum err err = as->npt.ops->translate(&as->npt, gpa, hpa);
+	enum err err = npt_translate_by_walk(&as->npt, gpa, hpa);
 
 	spin_unlock(&as->lock);
 	return err;
@@ -636,14 +636,9 @@ static __attribute__((noinline)) enum err translate_slowly(struct addr_space *as
 
 enum err addr_space_translate(struct addr_space *as, gpa_t gpa, hpa_t *hpa)
 {
-	const uint64_t *slot;
-	hpa_t page;
-
 	spin_lock(&as->lock);
-	slot = npt_known_slot(&as->npt, gpa);
-	if (!slot || !npt_page_at(&as->npt, slot, &page))
+	if (!npt_translate_known(&as->npt, gpa, hpa))
 		return translate_slowly(as, gpa, hpa);
-	*hpa = HPA(page.raw | (gpa.raw & (PAGE_SIZE - 1)));
 	spin_unlock(&as->lock);
 	return ERR_OK;
 }

@@ -212,7 +212,7 @@ struct npt_ops {
 	const struct npt_format *format;
 	/* npt_find; at the entry of level `floor` it ends even if that is a table. */
 	enum npt_kind (*find)(const struct npt *npt, gpa_t gpa, unsigned floor, struct npt_cursor *cursor);
-	/* npt_translate of an address whose table of pages is not known. */
+	/* npt_translate_by_walk. */
 	enum err (*translate)(const struct npt *npt, gpa_t gpa, hpa_t *hpa);
 	/* What the leaf `pte` of `level` around `gpa` maps. */
 	void (*decode)(uint64_t pte, uint64_t gpa, unsigned level, struct npt_leaf *leaf);
@@ -481,15 +481,27 @@ static inline bool npt_remove_page(struct npt *npt, gpa_t gpa, uint64_t *slot, h
 	return true;
 }
 
-/* The host address of the byte at `gpa`. Errors as npt_query. */
-MUST_CHECK static inline enum err npt_translate(const struct npt *npt, gpa_t gpa, hpa_t *hpa)
+/* The host address of the byte at `gpa`, by a walk. Errors as npt_query. */
+MUST_CHECK static inline enum err npt_translate_by_walk(const struct npt *npt, gpa_t gpa, hpa_t *hpa)
+{
+	return npt->ops->translate(npt, gpa, hpa);
+}
+
+/* The same without one. False: that takes longer. */
+static inline bool npt_translate_known(const struct npt *npt, gpa_t gpa, hpa_t *hpa)
 {
 	const uint64_t *slot = npt_known_slot(npt, gpa);
+	hpa_t page;
 
-	if (!slot || !npt_page_at(npt, slot, hpa))
-		return npt->ops->translate(npt, gpa, hpa);
-	hpa->raw |= gpa.raw & (PAGE_SIZE - 1);
-	return ERR_OK;
+	if (!slot || !npt_page_at(npt, slot, &page))
+		return false;
+	*hpa = HPA(page.raw | (gpa.raw & (PAGE_SIZE - 1)));
+	return true;
+}
+
+MUST_CHECK static inline enum err npt_translate(const struct npt *npt, gpa_t gpa, hpa_t *hpa)
+{
+	return npt_translate_known(npt, gpa, hpa) ? ERR_OK : npt_translate_by_walk(npt, gpa, hpa);
 }
 
 /* Visit the leaves in the range in ascending order. Errors: ERR_INVALID, ERR_RANGE, ERR_CORRUPT. */

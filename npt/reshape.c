@@ -106,6 +106,18 @@ static bool table_at(const struct npt *npt, uint64_t gpa, unsigned level, struct
 	return true;
 }
 
+/* From entry `i` of a table on, pass over those of the row, whose first one would be entry 0; false: none of the `left` ones are left. */
+static bool pass_row(const uint64_t *entries, struct npt_row row, unsigned *i, unsigned *left)
+{
+	unsigned count;
+
+	row.entry += *i * row.step;
+	count = npt_row_length(entries + *i, row, (unsigned)min_u64(*left, NPT_ENTRIES - *i));
+	*i += count;
+	*left -= count;
+	return *left > 0 && *i < NPT_ENTRIES;
+}
+
 /* Does the table hold leaves only, besides empty entries? */
 static bool has_leaves_only(const struct npt_format *format, const struct npt *npt, hpa_t table, unsigned level)
 {
@@ -113,16 +125,10 @@ static bool has_leaves_only(const struct npt_format *format, const struct npt *n
 	unsigned left = *npt->env->live(npt->env, table);
 	struct npt_row row = { 0 }; /* leaves; what differs from one by the address only is one, too */
 
-	for (unsigned i = 0; left > 0 && i < NPT_ENTRIES; i++) {
-		unsigned alike = npt_row_length(entries + i, row, (unsigned)min_u64(left, NPT_ENTRIES - i));
+	for (unsigned i = 0; pass_row(entries, row, &i, &left); i++) {
+		uint64_t pte = pte_load(entries + i);
 		enum npt_kind kind;
-		uint64_t pte;
 
-		left -= alike;
-		i += alike;
-		if (left == 0 || i == NPT_ENTRIES)
-			break;
-		pte = pte_load(entries + i);
 		if (pte == 0)
 			continue;
 		left--;
@@ -148,26 +154,18 @@ static unsigned collapse_table(const struct npt_format *format, struct npt *npt,
 	const uint64_t varying = engine_varying(format, level), step = engine_step(format, level);
 	const unsigned live = *npt->env->live(npt->env, table);
 	unsigned left = live, marks = 0;
-	uint64_t like = 0; /* a leaf whose marks have been looked at */
 	uint64_t place = hpa.raw >> format->page.shift;
+	struct npt_row row = { 0 }; /* leaves in their place, whose marks have been looked at */
 
-	for (unsigned i = 0; left > 0 && i < NPT_ENTRIES; i++) {
-		struct npt_row row = { .entry = (like & ~varying) + place + i * step, .mask = like ? ~UINT64_C(0) : 0, .step = step };
-		unsigned stay = npt_row_length(entries + i, row, (unsigned)min_u64(left, NPT_ENTRIES - i));
-		uint64_t pte;
-		bool alike;
+	for (unsigned i = 0; pass_row(entries, row, &i, &left); i++) {
+		uint64_t pte = pte_load(entries + i);
+		bool alike = row.mask != 0 && ((pte ^ row.entry) & ~varying) == 0;
 
-		left -= stay;
-		i += stay;
-		if (left == 0 || i == NPT_ENTRIES)
-			break;
-		pte = pte_load(entries + i);
-		alike = ((pte ^ like) & ~varying) == 0;
 		if (pte == 0 || (!alike && format->kind(pte, level) != NPT_LEAF))
 			continue;
 		if (!alike) {
 			marks |= engine_marks(format, pte);
-			like = pte;
+			row = (struct npt_row){ .entry = (pte & ~varying) + place, .mask = ~UINT64_C(0), .step = step };
 		}
 		left--;
 		if (move && (pte & varying) != place + i * step) {

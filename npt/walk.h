@@ -56,7 +56,7 @@ WALK enum npt_kind walk_to(const struct npt_format *format, const struct npt *np
 	__builtin_unreachable(); /* there are no tables below level 0 */
 }
 
-/* The host address of `gpa`, whose table of pages is not known. */
+/* The host address of `gpa`, from the root down. */
 WALK enum err walk_translate(const struct npt_format *format, const struct npt *npt, uint64_t gpa, hpa_t *hpa)
 {
 	const uint64_t virt = npt->env->phys_to_virt;
