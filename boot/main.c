@@ -16,6 +16,7 @@
 #include "include/panic.h"
 #include "mm/frame.h"
 #include "mm/heap.h"
+#include "vmm/machine.h"
 #include "vmm/post_mortem.h"
 
 enum {
@@ -264,7 +265,7 @@ static void run(void)
 		log_fatal("%s", why);
 		return;
 	}
-	err = vm_main(&boot.options, boot.guest.bytes ? &boot.guest : NULL);
+	err = machine_run(&boot.options, boot.guest.bytes ? &boot.guest : NULL);
 	(void)err; /* it has said why, and there is nothing else to do */
 }
 

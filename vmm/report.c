@@ -23,14 +23,6 @@ static const char *outcome_name(enum vm_outcome outcome)
 	return names[outcome];
 }
 
-/* What a VM came to beside what its space has counted. All in bytes. */
-struct account {
-	struct addr_space_stats stats;
-	uint64_t zeros;            /* mapped, and only read */
-	uint64_t touched;          /* in leaves that have an accessed mark */
-	uint64_t populated[2];     /* of tables, had all RAM been mapped at the start: in 4 KiB pages, in 2 MiB leaves */
-};
-
 static bool add_touched(const struct npt_leaf *leaf, void *context)
 {
 	uint64_t *touched = context;
@@ -58,6 +50,7 @@ static uint64_t count_tables(const struct vm *vm, unsigned level, unsigned large
 	return count;
 }
 
+/* What all tables come to when RAM is mapped so. */
 static uint64_t populated_tables(const struct vm *vm, unsigned largest)
 {
 	const struct npt *npt = &vm->as.npt;
@@ -68,17 +61,30 @@ static uint64_t populated_tables(const struct vm *vm, unsigned largest)
 	return bytes;
 }
 
-static void settle(struct vm *vm, struct account *account)
+void report_settle(struct report *report, struct vm *vm)
 {
+	const struct npt *npt = &vm->as.npt;
 	enum err err;
 
-	account->stats = addr_space_get_stats(&vm->as);
-	account->zeros = account->stats.zero_leaves[0] * npt_level_size(0) + account->stats.zero_leaves[1] * npt_level_size(1);
-	account->touched = 0;
-	err = npt_walk(&vm->as.npt, GPA(0), vm->as.npt.end, add_touched, &account->touched);
+	*report = (struct report){
+		.options = vm->options,
+		.number = vm->number,
+		.outcome = vm->outcome,
+		.guest_status = vm->guest_status,
+		.exits = vm->vcpu.exits,
+		.timed_faults = vm->timed_faults,
+		.fault_ticks = vm->fault_ticks,
+		.format = npt_name(npt),
+		.hw_ad = npt->config.hw_ad,
+		.stats = addr_space_get_stats(&vm->as),
+		.tables = npt->table_bytes,
+		.leaves = { npt->leaves[0], npt->leaves[1], npt->leaves[2] },
+		.populated = { populated_tables(vm, 0), populated_tables(vm, 1) },
+	};
+	for (unsigned level = 0; level < ARRAY_LEN(report->stats.zero_leaves); level++)
+		report->zeros += report->stats.zero_leaves[level] * npt_level_size(level);
+	err = npt_walk(npt, GPA(0), npt->end, add_touched, &report->touched);
 	(void)err; /* a malformed entry has been told of by whoever met it first; what was counted before it stands */
-	for (unsigned i = 0; i < ARRAY_LEN(account->populated); i++)
-		account->populated[i] = populated_tables(vm, i);
 }
 
 /* A line of the bill: what, how much, and what there is to say about it. */
@@ -95,23 +101,23 @@ static void item_number(const char *what, uint64_t amount, const char *remark)
 	item(what, text, remark);
 }
 
-static void bill_memory(const struct vm *vm, const struct account *account)
+static void bill_memory(const struct report *report)
 {
-	const struct addr_space_stats *stats = &account->stats;
+	const struct addr_space_stats *stats = &report->stats;
 	char line[192] = "", amount[48], more[48];
 
-	item("promised", text_size(amount, vm->options.ram), "");
-	if (account->zeros)
-		text_add(line, sizeof(line), "%s is only read, and one block of zeros", text_size(more, account->zeros));
-	item("touched", text_size(amount, account->touched), line);
+	item("promised", text_size(amount, report->options.ram), "");
+	if (report->zeros)
+		text_add(line, sizeof(line), "%s is only read, and one block of zeros", text_size(more, report->zeros));
+	item("touched", text_size(amount, report->touched), line);
 	snprintf(line, sizeof(line), "%s at the peak", text_size(more, stats->resident_peak));
 	if (stats->shared)
 		text_add(line, sizeof(line), "; %s more is other VMs'", text_size(more, stats->shared));
 	item("resident", text_size(amount, stats->resident), line);
-	item("tables", text_size(amount, vm->as.npt.table_bytes), "");
-	snprintf(line, sizeof(line), "and %s of tables ", text_size(more, account->populated[1]));
-	text_add(line, sizeof(line), "(%s in 4 KiB pages), backed whole at the start", text_size(more, account->populated[0]));
-	item("populated", text_size(amount, vm->options.ram), line);
+	item("tables", text_size(amount, report->tables), "");
+	snprintf(line, sizeof(line), "and %s of tables ", text_size(more, report->populated[1]));
+	text_add(line, sizeof(line), "(%s in 4 KiB pages), backed whole at the start", text_size(more, report->populated[0]));
+	item("populated", text_size(amount, report->options.ram), line);
 }
 
 struct counted {
@@ -129,9 +135,10 @@ static const char *counts_text(char line[256], const struct counted *counts, siz
 	return line;
 }
 
-static void bill_events(const struct vm *vm, const struct addr_space_stats *stats)
+static void bill_events(const struct report *report)
 {
-	const struct vm_exit_counts *exits = &vm->vcpu.exits;
+	const struct addr_space_stats *stats = &report->stats;
+	const struct vm_exit_counts *exits = &report->exits;
 	const struct counted kinds[] = {
 		{ exits->fault, "faults" }, { vm_hypercalls(exits), "hypercalls" }, { exits->pio, "port I/O" },
 		{ exits->mmio, "MMIO" },    { exits->other, "other" },
@@ -154,8 +161,8 @@ static void bill_events(const struct vm *vm, const struct addr_space_stats *stat
 	char line[256];
 
 	counts_text(line, kinds, ARRAY_LEN(kinds));
-	if (vm->timed_faults)
-		text_add(line, sizeof(line), "; a fault took %lu ticks of the %s", vm->fault_ticks / vm->timed_faults,
+	if (report->timed_faults)
+		text_add(line, sizeof(line), "; a fault took %lu ticks of the %s", report->fault_ticks / report->timed_faults,
 			 arch_clock_name());
 	item_number("exits", exits->total, line);
 	item_number("faults", stats->faults[FAULT_HANDLED], counts_text(line, handled, ARRAY_LEN(handled)));
@@ -163,53 +170,54 @@ static void bill_events(const struct vm *vm, const struct addr_space_stats *stat
 }
 
 /* Of a forked VM, one line: there may be fifteen. */
-static void print_fork(const struct vm *vm, const struct account *account)
+static void print_fork(const struct report *report)
 {
-	const struct addr_space_stats *stats = &account->stats;
+	const struct addr_space_stats *stats = &report->stats;
 	char own[48], peak[48], shared[48], tables[48];
 
 	log_info("nestling: forked VM %u %s, status %lu: %s its own (peak %s), %s shared, %s of tables, %lu exits",
-		 vm->number, outcome_name(vm->outcome), vm->guest_status, text_size(own, stats->resident),
-		 text_size(peak, stats->resident_peak), text_size(shared, stats->shared), text_size(tables, vm->as.npt.table_bytes),
-		 vm->vcpu.exits.total);
+		 report->number, outcome_name(report->outcome), report->guest_status, text_size(own, stats->resident),
+		 text_size(peak, stats->resident_peak), text_size(shared, stats->shared), text_size(tables, report->tables),
+		 report->exits.total);
 }
 
-static void print_bill(const struct vm *vm, const struct account *account)
+static void print_bill(const struct report *report, const struct vm_family *family)
 {
 	char who[32] = "guest";
 
-	if (vm->family->count > 1)
-		snprintf(who, sizeof(who), "first of %u VMs", vm->family->count);
-	log_info("nestling: %s %s, status %lu", who, outcome_name(vm->outcome), vm->guest_status);
-	bill_memory(vm, account);
-	bill_events(vm, &account->stats);
+	if (family->count > 1)
+		snprintf(who, sizeof(who), "first of %u VMs", family->count);
+	log_info("nestling: %s %s, status %lu", who, outcome_name(report->outcome), report->guest_status);
+	bill_memory(report);
+	bill_events(report);
 }
 
-static void add_setup(const struct vm *vm, char *json, size_t size)
+static void add_setup(const struct report *report, char *json, size_t size)
 {
 	text_add(json, size, "\"isa\":\"%s\",\"virt\":\"%s\",\"format\":\"%s\",\"demo\":\"%s\",\"policy\":\"%s\","
 		 "\"tracking\":\"%s\",\"guest_ram\":%lu,",
-		 arch_isa_name(), arch_virt_name(), npt_name(&vm->as.npt),
-		 vm->options.guest[0] ? "file" : vm->options.demo, alloc_policy_name(vm->options.policy),
-		 vm->as.npt.config.hw_ad ? "hardware" : "software", vm->options.ram);
+		 arch_isa_name(), arch_virt_name(), report->format,
+		 report->options.guest[0] ? "file" : report->options.demo, alloc_policy_name(report->options.policy),
+		 report->hw_ad ? "hardware" : "software", report->options.ram);
 }
 
-static void add_memory(const struct vm *vm, const struct account *account, char *json, size_t size)
+static void add_memory(const struct report *report, char *json, size_t size)
 {
-	const struct addr_space_stats *stats = &account->stats;
-	const uint64_t *leaves = vm->as.npt.leaves;
+	const struct addr_space_stats *stats = &report->stats;
+	const uint64_t *leaves = report->leaves;
 
 	text_add(json, size, "\"touched\":%lu,\"resident\":%lu,\"resident_peak\":%lu,\"shared\":%lu,\"table_bytes\":%lu,"
 		 "\"leaves\":{\"4k\":%lu,\"2m\":%lu,\"1g\":%lu},\"zero_page_leaves\":%lu,\"zero_bytes\":%lu,"
 		 "\"populated\":{\"resident\":%lu,\"table_bytes\":%lu,\"table_bytes_4k\":%lu},",
-		 account->touched, stats->resident, stats->resident_peak, stats->shared, vm->as.npt.table_bytes,
-		 leaves[0], leaves[1], leaves[2], stats->zero_leaves[0] + stats->zero_leaves[1], account->zeros,
-		 vm->options.ram, account->populated[1], account->populated[0]);
+		 report->touched, stats->resident, stats->resident_peak, stats->shared, report->tables,
+		 leaves[0], leaves[1], leaves[2], stats->zero_leaves[0] + stats->zero_leaves[1], report->zeros,
+		 report->options.ram, report->populated[1], report->populated[0]);
 }
 
-static void add_faults(const struct vm *vm, const struct addr_space_stats *stats, char *json, size_t size)
+static void add_faults(const struct report *report, char *json, size_t size)
 {
-	const struct vm_exit_counts *exits = &vm->vcpu.exits;
+	const struct vm_exit_counts *exits = &report->exits;
+	const struct addr_space_stats *stats = &report->stats;
 	const uint64_t *faults = stats->faults;
 
 	text_add(json, size,
@@ -224,41 +232,38 @@ static void add_faults(const struct vm *vm, const struct addr_space_stats *stats
 		 "\"fault_clock\":{\"name\":\"%s\",\"faults\":%lu,\"ticks\":%lu},"
 		 "\"host_faults\":%lu,\"promoted\":%lu,\"merged\":%lu,\"split\":%lu,\"discarded\":%lu,"
 		 "\"reclaimed\":%lu,\"flushes\":%lu,\"flush_instructions\":%lu,",
-		 arch_clock_name(), vm->timed_faults, vm->fault_ticks, stats->faults_by_host, stats->promoted, stats->merged, stats->split, stats->discarded,
+		 arch_clock_name(), report->timed_faults, report->fault_ticks, stats->faults_by_host, stats->promoted, stats->merged, stats->split, stats->discarded,
 		 stats->reclaimed, stats->flushes, stats->flush_instructions);
 }
 
 /* A forked VM says which one it is; the first one's report, the last of all, says what became of the others. */
-static void add_end(const struct vm *vm, char *json, size_t size)
+static void add_end(const struct report *report, const struct vm_family *family, char *json, size_t size)
 {
-	if (vm->number > 0)
-		text_add(json, size, "\"vm\":%u,", vm->number);
+	if (report->number > 0)
+		text_add(json, size, "\"vm\":%u,", report->number);
 	else
-		text_add(json, size, "\"vms\":%u,\"vms_failed\":%u,", vm->family->count, vm->family->failed);
+		text_add(json, size, "\"vms\":%u,\"vms_failed\":%u,", family->count, family->failed);
 	text_add(json, size, "\"host_free\":%lu,\"guest_status\":%lu,\"outcome\":\"%s\"}\n", frame_get_stats().free,
-		 vm->guest_status, outcome_name(vm->outcome));
+		 report->guest_status, outcome_name(report->outcome));
 }
 
-static void print_json(const struct vm *vm, const struct account *account)
+static void print_json(const struct report *report, const struct vm_family *family)
 {
 	static char json[REPORT_MAX];
 
 	strcpy(json, "report: {");
-	add_setup(vm, json, sizeof(json));
-	add_memory(vm, account, json, sizeof(json));
-	add_faults(vm, &account->stats, json, sizeof(json));
-	add_end(vm, json, sizeof(json));
+	add_setup(report, json, sizeof(json));
+	add_memory(report, json, sizeof(json));
+	add_faults(report, json, sizeof(json));
+	add_end(report, family, json, sizeof(json));
 	console_write(json, strlen(json));
 }
 
-void report_print(struct vm *vm)
+void report_print(const struct report *report, const struct vm_family *family)
 {
-	struct account account;
-
-	settle(vm, &account);
-	if (vm->number > 0)
-		print_fork(vm, &account);
+	if (report->number > 0)
+		print_fork(report);
 	else
-		print_bill(vm, &account);
-	print_json(vm, &account);
+		print_bill(report, family);
+	print_json(report, family);
 }

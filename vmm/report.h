@@ -1,11 +1,32 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a run cost, for people and for programs. */
+/* What a VM cost, for people and for programs. */
 #ifndef NESTLING_VMM_REPORT_H
 #define NESTLING_VMM_REPORT_H
 
 #include "vmm/vm.h"
 
-/* Print the account of a run that has ended: a few lines, then "report: " and one JSON object on one line. */
-void report_print(struct vm *vm);
+/* What a VM that has ended came to: all that is left of it when it is freed. Sizes in bytes. */
+struct report {
+	struct vm_options options;
+	unsigned number;           /* in its family */
+	enum vm_outcome outcome;
+	uint64_t guest_status;
+	struct vm_exit_counts exits;
+	uint64_t timed_faults, fault_ticks;
+	const char *format;        /* of its tables */
+	bool hw_ad;
+	struct addr_space_stats stats;
+	uint64_t tables;
+	uint64_t leaves[NPT_LEAF_LEVELS];
+	uint64_t zeros;            /* mapped, and only read */
+	uint64_t touched;          /* in leaves that have an accessed mark */
+	uint64_t populated[2];     /* of tables, had all RAM been mapped at the start: in 4 KiB pages, in 2 MiB leaves */
+};
+
+/* Note down what a VM that has ended came to; it can be freed after that. */
+void report_settle(struct report *report, struct vm *vm);
+
+/* Print the account: a few lines, then "report: " and one JSON object on one line. The first VM's tells of the family, too. */
+void report_print(const struct report *report, const struct vm_family *family);
 
 #endif

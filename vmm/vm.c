@@ -1,22 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A virtual machine: made, loaded, and accounted for. */
+/* A virtual machine: made, loaded, forked, and gone. */
 #include "vmm/vm.h"
 
 #include <string.h>
 
-#include "guest/embed.h"
 #include "include/arch/virt.h"
 #include "include/log.h"
-#include "include/panic.h"
 #include "mm/frame.h"
 #include "vmm/elf.h"
 #include "vmm/hypercall.h"
 #include "vmm/linux_image.h"
-#include "vmm/picture.h"
-#include "vmm/post_mortem.h"
-#include "vmm/report.h"
 #include "vmm/text.h"
-#include "vmm/trace.h"
 #include "vmm/watch.h"
 
 static const char *const policy_names[ALLOC_POLICIES] = {
@@ -228,94 +222,4 @@ enum err vm_load(struct vm *vm, const struct guest_image *image)
 		strcpy(why, "its boot data does not fit its RAM");
 	}
 	return err == ERR_OK ? ERR_OK : load_failed(vm, image, err, why);
-}
-
-static enum err find_demo(const char *name, struct guest_image *image)
-{
-	char names[256] = "";
-
-	for (size_t i = 0; i < guest_blob_count; i++) {
-		const struct guest_blob *blob = &guest_blobs[i];
-
-		if (strcmp(name, blob->name) != 0)
-			continue;
-		*image = (struct guest_image){
-			.name = blob->name,
-			.bytes = blob->start,
-			.size = (size_t)((const char *)blob->end - (const char *)blob->start),
-		};
-		return ERR_OK;
-	}
-	for (size_t i = 0; i < guest_blob_count; i++)
-		text_add(names, sizeof(names), "%s%s", i > 0 ? ", " : "", guest_blobs[i].name);
-	log_fatal("there is no demo called \"%s\": there are %s", name, names);
-	return ERR_NOT_FOUND;
-}
-
-static void run_to_end(struct vm *vm)
-{
-	picture_start(vm);
-	post_mortem_watch(&vm->vcpu);
-	vm_run(vm);
-	post_mortem_watch(NULL);
-	addr_space_rest(&vm->as);
-	picture_end();
-	map_print();
-	if (vm->outcome != VM_EXITED)
-		vm->family->failed++;
-}
-
-/*
- * The first VM, then what was forked meanwhile. Each one's report is printed when it has ended; the first one's is the
- * last line.
- */
-static void run_family(struct vm_family *family)
-{
-	struct vm *first = family->member[0];
-
-	if (first->options.trace == TRACE_JSON)
-		trace_open();
-	run_to_end(first);
-	for (unsigned i = 1; i < family->count; i++) {
-		arch_vcpu_load(&family->member[i]->vcpu);
-		run_to_end(family->member[i]);
-		report_print(family->member[i]);
-		vm_free(family->member[i]);
-	}
-	if (first->options.trace == TRACE_JSON)
-		trace_close();
-	report_print(first);
-}
-
-/* Free, or taken from what was free only to be kept: the blocks of zeros. */
-static uint64_t free_bytes(void)
-{
-	struct frame_stats stats = frame_get_stats();
-
-	return stats.free + stats.zero;
-}
-
-enum err vm_main(const struct vm_options *options, const struct guest_image *file)
-{
-	static struct vm_family family;
-	uint64_t free_before = free_bytes();
-	struct guest_image image;
-	enum err err = ERR_OK;
-
-	if (file)
-		image = *file;
-	else
-		err = find_demo(options->demo, &image);
-	if (err == ERR_OK)
-		err = vm_new(&family, options);
-	if (err != ERR_OK)
-		return err;
-	if (family.member[0]->outcome == VM_RUNNING)
-		err = vm_load(family.member[0], &image);
-	if (err == ERR_OK)
-		run_family(&family);
-	vm_free(family.member[0]);
-	if (free_bytes() != free_before)
-		panic("vm: of %lu bytes that were free before the run, %lu are now", free_before, free_bytes());
-	return err;
 }

@@ -75,11 +75,10 @@ struct vcpu {
 };
 
 /*
- * The VMs of a run in the order in which they were made, in which they also run, each to its end. A forked one is freed
- * when it has ended.
+ * The VMs of a run in the order in which they were made, in which they also run, each to its end: vmm/machine.h.
  */
 struct vm_family {
-	struct vm *member[VM_MAX];
+	struct vm *member[VM_MAX]; /* NULL: it has ended, and was freed */
 	unsigned count;  /* ever made */
 	unsigned failed; /* ended otherwise than by the guest's own wish */
 };
@@ -170,12 +169,6 @@ bool vm_has_device(const struct vm *vm, enum io_space space, uint64_t addr);
 
 /* Attach a device; it must outlive the VM's run. */
 void vm_add_device(struct vm *vm, struct io_device *device);
-
-/*
- * All of a run: find the guest (`file` replaces the embedded demo when it is not NULL), make, load, run, report.
- * On failure to start, one line has been logged by log_fatal and there is no report.
- */
-MUST_CHECK enum err vm_main(const struct vm_options *options, const struct guest_image *file);
 
 /* A policy by its name on the command line ("4k", "populate"); ERR_NOT_FOUND when there is none of that name. */
 MUST_CHECK enum err alloc_policy_parse(const char *name, enum alloc_policy *policy);

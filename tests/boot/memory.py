@@ -173,6 +173,9 @@ def forks() -> list[Case]:
                  SMALL_HOST[name], forks=1, forbid=(r"FAILED",), report=EXITED | {"vms": 2},
                  slow=name == "vmx", text=(r"^fork_no_memory: all as it should be$",)),
         ]
+        out.append(case(f"{name}/guest/dead_parent", "--guest", guest("dead_parent"), "--ram", "1G", "--host-ram",
+                        SMALL_HOST[name], forks=1, forbid=(r"FAILED",), report=EXITED | {"vms": 2, "reclaimed": 0},
+                        fork={"reclaimed": 0}, slow=name == "vmx", text=(r"^dead_parent: all as it should be$",)))
         for tracking in TRACKING:
             out.append(case(f"{name}/guest/stale-{tracking}", "--guest", guest("stale"), "--ram", "64M", "--tracking",
                             tracking, forks=6, forbid=(r"FAILED",), env=marking(name, tracking),

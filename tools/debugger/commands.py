@@ -163,15 +163,13 @@ def value(expression: str) -> gdb.Value:
 
 
 def the_vm() -> gdb.Value:
-    """The VM that runs: members run one after the other, the first one first."""
-    family = value("vm_main::family")
+    """The VM that runs: members run one after the other, the first one first, and are gone when they have ended."""
+    family = value("machine_run::family")
     for number in range(int(family["count"])):
         vm = family["member"][number]
-        if int(vm) and int(vm["outcome"]) == 0:
+        if int(vm):
             return vm.dereference()
-    if int(family["count"]):
-        return family["member"][0].dereference()
-    raise gdb.GdbError("there is no VM yet")
+    raise gdb.GdbError("there is no VM now")
 
 
 def format_of(vm: gdb.Value) -> str:

@@ -211,9 +211,13 @@ enum err arch_vm_init(struct vm *vm)
 	return ERR_OK;
 }
 
+/* Its tables are about to go: nothing may be in VTTBR_EL2 that still names them. VMID 0 is nobody's. */
 void arch_vm_free(struct vm *vm)
 {
-	(void)vm;
+	if (read_sysreg(vttbr_el2) != vm->arch.vttbr)
+		return;
+	write_sysreg(vttbr_el2, 0);
+	isb();
 }
 
 uint16_t arch_elf_machine(void)
