@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "drivers/uart.h"
+
 /* More of either makes a table malformed. */
 #define MAX_TABLE_BYTES MIB(1)
 
@@ -45,20 +47,6 @@ struct acpi_spcr {
 
 _Static_assert(sizeof(struct acpi_rsdp) == 36 && sizeof(struct acpi_header) == 36 && sizeof(struct acpi_spcr) == 52,
 	       "the layout of the specification");
-
-/* Serial subtypes of DBG2, which SPCR shares from its revision 2 on. Before, 0 and 1 mean the same. */
-enum {
-	DBG2_16550 = 0x00,
-	DBG2_16550_SUBSET = 0x01,
-	DBG2_PL011 = 0x03,
-	DBG2_SBSA_32BIT = 0x0d,
-	DBG2_SBSA = 0x0e,
-	DBG2_BCM2835 = 0x10,
-	DBG2_16550_GAS = 0x12, /* 16550 with the parameters that the address structure gives */
-};
-
-/* BCM2835 ARM Peripherals, 2.1: the mini UART begins here in the block of auxiliary peripherals. */
-#define BCM2835_MINI_UART 0x40
 
 static bool adds_up(const void *bytes, size_t size)
 {
@@ -151,6 +139,16 @@ static uint8_t log2_bytes(uint8_t bytes)
 	return bytes == 2 ? 1 : 0;
 }
 
+/* NULL: no driver is for this subtype. */
+static const struct uart_subtype *find_driver(uint8_t subtype, const struct uart_driver **found)
+{
+	for (const struct uart_driver *const *driver = uart_drivers; (*found = *driver) != NULL; driver++)
+		for (size_t i = 0; i < (*driver)->subtype_count; i++)
+			if ((*driver)->subtypes[i].number == subtype)
+				return &(*driver)->subtypes[i];
+	return NULL;
+}
+
 /*
  * How far apart a 16550's registers are in memory no table says. They are taken to be as far apart as an access is wide, which
  * is what Linux takes them for (drivers/acpi/spcr.c) and firmware is tried with. The bit width, 5.2.3.2, is that of one
@@ -160,39 +158,23 @@ static enum err port_of_spcr(const struct acpi_spcr *spcr, struct serial_port *p
 {
 	const struct acpi_address *base = &spcr->base;
 	uint8_t width = access_bytes(base->access_size);
+	const struct uart_driver *driver;
+	const struct uart_subtype *is;
 
 	if (base->space > ACPI_SPACE_IO || base->address == 0 ||
 	    (base->space == ACPI_SPACE_IO && base->address > UINT16_MAX - 7))
 		return ERR_UNSUPPORTED;
-	*port = (struct serial_port){
-		.kind = SERIAL_16550,
-		.by_io_port = base->space == ACPI_SPACE_IO,
-		.base = base->address,
-		.width = width,
-		.shift = log2_bytes(width),
-	};
-	switch (spcr->interface) {
-	case DBG2_16550:
-	case DBG2_16550_SUBSET:
-	case DBG2_16550_GAS:
-		break;
-	case DBG2_BCM2835:
-		port->base += BCM2835_MINI_UART;
-		port->width = 4;
-		port->shift = 2;
-		break;
-	case DBG2_PL011:
-	case DBG2_SBSA_32BIT:
-	case DBG2_SBSA:
-		port->kind = SERIAL_PL011;
-		port->size = PAGE_SIZE;
-		return port->by_io_port ? ERR_UNSUPPORTED : ERR_OK;
-	default:
+	is = find_driver(spcr->interface, &driver);
+	if (!is || (base->space == ACPI_SPACE_IO && driver->registers == 0))
 		return ERR_UNSUPPORTED;
-	}
-	if (port->by_io_port)
-		port->shift = 0;
-	port->size = UINT64_C(8) << port->shift;
+	*port = (struct serial_port){
+		.driver = driver,
+		.by_io_port = base->space == ACPI_SPACE_IO,
+		.base = base->address + is->offset,
+		.width = is->width ? is->width : width,
+	};
+	port->shift = port->by_io_port ? 0 : log2_bytes(port->width);
+	port->size = driver->registers ? (uint64_t)driver->registers << port->shift : PAGE_SIZE;
 	return ERR_OK;
 }
 

@@ -5,26 +5,9 @@
 #include <libfdt.h>
 #include <string.h>
 
-/* What the mini UART of the BCM2835 and its children has for `reg-shift` and `reg-io-width`, which its binding leaves out. */
-#define WORD_SHIFT 2
-#define WORD_BYTES 4
+#include "drivers/uart.h"
 
 #define PATH_MAX_DEPTH 16
-
-static const struct {
-	const char *compatible;
-	enum serial_kind kind;
-	uint8_t shift, width; /* where the node does not say */
-} uarts[] = {
-	{ "arm,pl011", SERIAL_PL011, 0, 0 },
-	{ "arm,sbsa-uart", SERIAL_PL011, 0, 0 },
-	{ "brcm,bcm2835-aux-uart", SERIAL_16550, WORD_SHIFT, WORD_BYTES },
-	{ "snps,dw-apb-uart", SERIAL_16550, 0, 1 },
-	{ "ns16550a", SERIAL_16550, 0, 1 },
-	{ "ns16550", SERIAL_16550, 0, 1 },
-	{ "ns16450", SERIAL_16550, 0, 1 },
-	{ "ns8250", SERIAL_16550, 0, 1 },
-};
 
 /* A number of 0 to 2 cells. */
 static uint64_t read_cells(const fdt32_t *cells, int count)
@@ -141,7 +124,8 @@ static uint32_t number(const void *fdt, int node, const char *name, uint32_t oth
 	return value && length == sizeof(*value) ? fdt32_ld(value) : otherwise;
 }
 
-static enum err port_16550(const void *fdt, int node, struct serial_port *port)
+/* Registers that are apart: how far, and from where on? */
+static enum err space_registers(const void *fdt, int node, struct serial_port *port)
 {
 	uint32_t shift = number(fdt, node, "reg-shift", port->shift);
 	uint32_t width = number(fdt, node, "reg-io-width", port->width);
@@ -153,27 +137,37 @@ static enum err port_16550(const void *fdt, int node, struct serial_port *port)
 	port->shift = (uint8_t)shift;
 	port->width = (uint8_t)width;
 	port->base += offset;
-	port->size = max_u64(port->size, UINT64_C(8) << shift);
+	port->size = max_u64(port->size, (uint64_t)port->driver->registers << shift);
 	return ERR_OK;
+}
+
+/* The first driver that knows the node by one of its names. */
+static bool find_driver(const void *fdt, int node, struct serial_port *port)
+{
+	for (const struct uart_driver *const *driver = uart_drivers; *driver; driver++) {
+		for (const struct uart_compatible *is = (*driver)->compatibles; is->name; is++) {
+			if (fdt_node_check_compatible(fdt, node, is->name) != 0)
+				continue;
+			*port = (struct serial_port){ .driver = *driver, .shift = is->shift, .width = is->width };
+			return true;
+		}
+	}
+	return false;
 }
 
 enum err devicetree_find_serial(const void *fdt, struct serial_port *port)
 {
 	int node = console_node(fdt);
-	size_t i = 0;
 	enum err err;
 
 	if (node < 0)
 		return node == -FDT_ERR_NOTFOUND || node == -FDT_ERR_BADPATH ? ERR_NOT_FOUND : ERR_CORRUPT;
-	while (i < ARRAY_LEN(uarts) && fdt_node_check_compatible(fdt, node, uarts[i].compatible) != 0)
-		i++;
-	if (i == ARRAY_LEN(uarts))
+	if (!find_driver(fdt, node, port))
 		return ERR_UNSUPPORTED;
-	*port = (struct serial_port){ .kind = uarts[i].kind, .shift = uarts[i].shift, .width = uarts[i].width };
 	err = devicetree_reg(fdt, node, 0, &port->base, &port->size);
 	if (err != ERR_OK)
 		return err;
 	/* Some trees give a PL011 less room than its registers take, and a page is mapped at least. */
 	port->size = min_u64(max_u64(port->size, 1), MIB(1));
-	return port->kind == SERIAL_16550 ? port_16550(fdt, node, port) : ERR_OK;
+	return port->driver->registers ? space_registers(fdt, node, port) : ERR_OK;
 }

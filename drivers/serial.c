@@ -11,7 +11,6 @@
 #define MAX_SPINS 1000000
 
 static struct serial_port console_port;
-static const struct uart_driver *console_driver;
 static bool stuck; /* it did not get ready in time: it is not waited for again until it does */
 
 bool serial_find(const struct platform *platform, struct serial_port *port)
@@ -28,11 +27,11 @@ static void send(uint8_t byte)
 	unsigned spins = stuck ? 0 : MAX_SPINS;
 	bool ready;
 
-	while (!(ready = console_driver->ready(&console_port)) && spins > 0)
+	while (!(ready = console_port.driver->ready(&console_port)) && spins > 0)
 		spins--;
 	stuck = !ready;
 	if (ready)
-		console_driver->put(&console_port, byte);
+		console_port.driver->put(&console_port, byte);
 }
 
 static void sink(const char *bytes, size_t size)
@@ -46,14 +45,13 @@ static void sink(const char *bytes, size_t size)
 
 void serial_start(const struct serial_port *port)
 {
-	if (port->kind == SERIAL_SINK) {
+	if (!port->driver) {
 		console_set_sink(port->sink);
 		return;
 	}
 	console_port = *port;
-	console_driver = port->kind == SERIAL_PL011 ? &uart_pl011 : &uart_16550;
 	stuck = false;
-	console_driver->init(&console_port);
+	console_port.driver->init(&console_port);
 	console_set_sink(sink);
 }
 
@@ -61,6 +59,6 @@ void serial_region(const struct serial_port *port, hpa_t *start, uint64_t *size)
 {
 	*start = HPA(align_down(port->base, PAGE_SIZE));
 	*size = 0;
-	if (port->kind != SERIAL_SINK && !port->by_io_port)
+	if (port->driver && !port->by_io_port)
 		*size = align_up(port->base + port->size, PAGE_SIZE) - start->raw;
 }

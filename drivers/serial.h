@@ -7,21 +7,17 @@
 #include "drivers/platform.h"
 #include "include/types.h"
 
-enum serial_kind {
-	SERIAL_16550, /* and its relatives: 8250, DesignWare APB UART, BCM2835 mini UART */
-	SERIAL_PL011, /* and the SBSA generic UART */
-	SERIAL_SINK,  /* no device of ours: firmware is called for each piece of text */
-};
+struct uart_driver;
 
 struct serial_port {
-	enum serial_kind kind;
+	const struct uart_driver *driver; /* NULL: no device of ours, `sink` calls the firmware for each piece of text */
 	bool by_io_port;   /* else in memory */
 	uint64_t base;     /* of register 0: host-physical, or an I/O port */
 	uint64_t size;     /* bytes of registers */
 	uint8_t shift;     /* registers are 1 << shift bytes apart */
 	uint8_t width;     /* bytes of an access: 1, 2 or 4 */
 	uint16_t divisor;  /* 16550: to be set; 0: as the firmware has left it */
-	console_sink sink; /* SERIAL_SINK */
+	console_sink sink; /* where there is no driver */
 };
 
 /*

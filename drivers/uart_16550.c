@@ -73,4 +73,31 @@ static void put(const struct serial_port *port, uint8_t byte)
 	write_register(port, UART_DATA, byte);
 }
 
-const struct uart_driver uart_16550 = { .init = init, .ready = ready, .put = put };
+static const struct uart_compatible compatibles[] = {
+	/* The mini UART of the BCM2835 and its children: its binding leaves out `reg-shift` and `reg-io-width`. */
+	{ "brcm,bcm2835-aux-uart", 2, 4 },
+	{ "snps,dw-apb-uart", 0, 1 },
+	{ "ns16550a", 0, 1 },
+	{ "ns16550", 0, 1 },
+	{ "ns16450", 0, 1 },
+	{ "ns8250", 0, 1 },
+	{ NULL, 0, 0 },
+};
+
+/* Before revision 2 SPCR had numbers of its own, of which 0 and 1 meant the same. */
+static const struct uart_subtype subtypes[] = {
+	{ 0x00, 0, 0 },
+	{ 0x01, 0, 0 }, /* a subset that has all we use */
+	{ 0x10, 0x40, 4 }, /* BCM2835 ARM Peripherals, 2.1: the mini UART begins here in the block of auxiliary peripherals */
+	{ 0x12, 0, 0 }, /* with the parameters that the address structure gives */
+};
+
+const struct uart_driver uart_16550 = {
+	.compatibles = compatibles,
+	.subtypes = subtypes,
+	.subtype_count = ARRAY_LEN(subtypes),
+	.registers = 8,
+	.init = init,
+	.ready = ready,
+	.put = put,
+};

@@ -29,4 +29,16 @@ static void put(const struct serial_port *port, uint8_t byte)
 	mmio_write32(port->base + PL011_DR, byte);
 }
 
-const struct uart_driver uart_pl011 = { .init = init, .ready = ready, .put = put };
+static const struct uart_compatible compatibles[] = { { "arm,pl011", 0, 0 }, { "arm,sbsa-uart", 0, 0 }, { NULL, 0, 0 } };
+
+/* Those with 32-bit accesses only are told apart by the table, and that is how all are driven here. */
+static const struct uart_subtype subtypes[] = { { 0x03, 0, 0 }, { 0x0d, 0, 0 }, { 0x0e, 0, 0 } };
+
+const struct uart_driver uart_pl011 = {
+	.compatibles = compatibles,
+	.subtypes = subtypes,
+	.subtype_count = ARRAY_LEN(subtypes),
+	.init = init,
+	.ready = ready,
+	.put = put,
+};

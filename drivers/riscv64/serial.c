@@ -50,7 +50,6 @@ static void sink_legacy(const char *bytes, size_t size)
 bool arch_serial_default(struct serial_port *port)
 {
 	*port = (struct serial_port){
-		.kind = SERIAL_SINK,
 		.sink = sbi_has(SBI_DBCN) ? sink_debug_console : sink_legacy,
 	};
 	return sbi_has(SBI_DBCN) || sbi_has(SBI_LEGACY_PUTCHAR);

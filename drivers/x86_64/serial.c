@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The PC's I/O ports, and its first serial port at its usual place, which no table has to name. */
+#include "drivers/uart.h"
 #include "include/arch/io.h"
 #include "include/arch/x86_64/insn.h"
 
@@ -28,7 +29,7 @@ static bool keeps(uint8_t value)
 bool arch_serial_default(struct serial_port *port)
 {
 	*port = (struct serial_port){
-		.kind = SERIAL_16550,
+		.driver = &uart_16550,
 		.by_io_port = true,
 		.base = COM1,
 		.size = 8,

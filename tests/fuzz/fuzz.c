@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "drivers/uart.h"
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc;
@@ -43,9 +45,9 @@ void fuzz_check_reason(const char *why, size_t size)
 
 void fuzz_check_port(const struct serial_port *port)
 {
-	CHECK(port->kind == SERIAL_16550 || port->kind == SERIAL_PL011, "kind %d", (int)port->kind);
+	CHECK(port->driver == &uart_16550 || port->driver == &uart_pl011, "a driver that there is not");
 	CHECK(port->size > 0 && port->size <= MIB(1), "%#jx bytes of registers", (uintmax_t)port->size);
-	if (port->kind != SERIAL_16550)
+	if (port->driver != &uart_16550)
 		return;
 	CHECK(port->width == 1 || port->width == 2 || port->width == 4, "width %u", port->width);
 	CHECK(port->by_io_port || (port->shift <= 2 && port->width <= 1 << port->shift), "shift %u, width %u",

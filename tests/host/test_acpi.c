@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "drivers/uart.h"
 #include "tests/host/host.h"
 
 #define MEMORY_START 0x7f000000
@@ -212,26 +213,26 @@ static void ports_are_what_spcr_says(void **state)
 		struct serial_port port;
 	} cases[] = {
 		{ 3, 0, 32, 3, 0x09000000, ERR_OK,
-		  { .kind = SERIAL_PL011, .base = 0x09000000, .size = KIB(4), .width = 4, .shift = 2 } },
+		  { .driver = &uart_pl011, .base = 0x09000000, .size = KIB(4), .width = 4, .shift = 2 } },
 		{ 0x0e, 0, 32, 3, 0x60000000, ERR_OK,
-		  { .kind = SERIAL_PL011, .base = 0x60000000, .size = KIB(4), .width = 4, .shift = 2 } },
+		  { .driver = &uart_pl011, .base = 0x60000000, .size = KIB(4), .width = 4, .shift = 2 } },
 		{ 0, 1, 8, 1, 0x3f8, ERR_OK,
-		  { .kind = SERIAL_16550, .by_io_port = true, .base = 0x3f8, .size = 8, .width = 1 } },
+		  { .driver = &uart_16550, .by_io_port = true, .base = 0x3f8, .size = 8, .width = 1 } },
 		{ 1, 1, 8, 0, 0x2f8, ERR_OK, /* an old table, without an access size */
-		  { .kind = SERIAL_16550, .by_io_port = true, .base = 0x2f8, .size = 8, .width = 1 } },
+		  { .driver = &uart_16550, .by_io_port = true, .base = 0x2f8, .size = 8, .width = 1 } },
 		{ 0, 0, 8, 1, 0x10000000, ERR_OK,
-		  { .kind = SERIAL_16550, .base = 0x10000000, .size = 8, .width = 1 } },
+		  { .driver = &uart_16550, .base = 0x10000000, .size = 8, .width = 1 } },
 		{ 0, 0, 32, 3, 0x10000000, ERR_OK,
-		  { .kind = SERIAL_16550, .base = 0x10000000, .size = 32, .width = 4, .shift = 2 } },
+		  { .driver = &uart_16550, .base = 0x10000000, .size = 32, .width = 4, .shift = 2 } },
 		/* What QEMU's RISC-V machine says, whose registers are a byte apart. */
 		{ 0x12, 0, 32, 1, 0x10000000, ERR_OK,
-		  { .kind = SERIAL_16550, .base = 0x10000000, .size = 8, .width = 1 } },
+		  { .driver = &uart_16550, .base = 0x10000000, .size = 8, .width = 1 } },
 		{ 0x12, 0, 32, 3, 0x10000000, ERR_OK,
-		  { .kind = SERIAL_16550, .base = 0x10000000, .size = 32, .width = 4, .shift = 2 } },
+		  { .driver = &uart_16550, .base = 0x10000000, .size = 32, .width = 4, .shift = 2 } },
 		{ 0x12, 0, 8, 2, 0x10000000, ERR_OK,
-		  { .kind = SERIAL_16550, .base = 0x10000000, .size = 16, .width = 2, .shift = 1 } },
+		  { .driver = &uart_16550, .base = 0x10000000, .size = 16, .width = 2, .shift = 1 } },
 		{ 0x10, 0, 32, 3, 0x3f215000, ERR_OK,
-		  { .kind = SERIAL_16550, .base = 0x3f215040, .size = 32, .width = 4, .shift = 2 } },
+		  { .driver = &uart_16550, .base = 0x3f215040, .size = 32, .width = 4, .shift = 2 } },
 		{ 0x02, 0, 32, 3, 0x1000, ERR_UNSUPPORTED, { 0 } },  /* by SPI */
 		{ 0x15, 0, 32, 3, 0x1000, ERR_UNSUPPORTED, { 0 } },  /* the SBI's console */
 		{ 0x03, 1, 32, 3, 0x1000, ERR_UNSUPPORTED, { 0 } },  /* a PL011 at a port */
@@ -250,7 +251,7 @@ static void ports_are_what_spcr_says(void **state)
 		CHECK(err == cases[i].err, "case %zu: %s", i, host_err(err));
 		if (err != ERR_OK)
 			continue;
-		CHECK(port.kind == cases[i].port.kind && port.by_io_port == cases[i].port.by_io_port &&
+		CHECK(port.driver == cases[i].port.driver && port.by_io_port == cases[i].port.by_io_port &&
 			      port.base == cases[i].port.base && port.size == cases[i].port.size &&
 			      port.width == cases[i].port.width && port.shift == cases[i].port.shift,
 		      "case %zu", i);

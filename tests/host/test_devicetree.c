@@ -5,6 +5,7 @@
 #include <libfdt.h>
 #include <string.h>
 
+#include "drivers/uart.h"
 #include "tests/host/host.h"
 
 static uint64_t buffer[KIB(4) / sizeof(uint64_t)];
@@ -72,16 +73,16 @@ static int setup(void **state)
 	return 0;
 }
 
-static void check_port(enum serial_kind kind, uint64_t base, uint64_t size, uint8_t shift, uint8_t width)
+static void check_port(const struct uart_driver *driver, uint64_t base, uint64_t size, uint8_t shift, uint8_t width)
 {
 	struct serial_port port;
 
 	CHECK_ERR(devicetree_find_serial(buffer, &port), ERR_OK);
-	CHECK_EQ(port.kind, kind);
+	CHECK(port.driver == driver, "another driver");
 	CHECK_EQ(port.base, base);
 	CHECK_EQ(port.size, size);
 	CHECK_EQ(port.by_io_port, false);
-	if (kind == SERIAL_16550) {
+	if (driver == &uart_16550) {
 		CHECK_EQ(port.shift, shift);
 		CHECK_EQ(port.width, width);
 	}
@@ -102,7 +103,7 @@ static void qemu_arm(void **state)
 	check(fdt_setprop(buffer, uart, "compatible", "arm,pl011\0arm,primecell", 24));
 	SET_CELLS(uart, "reg", 0, 0x9000000, 0, 0x1000);
 	set_console("/pl011@9000000");
-	check_port(SERIAL_PL011, 0x9000000, 0x1000, 0, 0);
+	check_port(&uart_pl011, 0x9000000, 0x1000, 0, 0);
 }
 
 static void qemu_riscv(void **state)
@@ -114,7 +115,7 @@ static void qemu_riscv(void **state)
 	SET_CELLS(uart, "reg", 0, 0x10000000, 0, 0x100);
 	check(fdt_setprop(buffer, fdt_path_offset(buffer, "/soc"), "ranges", NULL, 0));
 	set_console("/soc/serial@10000000");
-	check_port(SERIAL_16550, 0x10000000, 0x100, 0, 1);
+	check_port(&uart_16550, 0x10000000, 0x100, 0, 1);
 }
 
 /* The mini UART, on a bus with addresses of its own, by alias and with options behind it. */
@@ -130,7 +131,7 @@ static void raspberry_pi_3(void **state)
 	SET_CELLS(uart, "reg", 0x7e215040, 0x40);
 	set_string(add_node(0, "aliases", NULL), "serial1", "/soc/serial@7e215040");
 	set_console("serial1:115200n8");
-	check_port(SERIAL_16550, 0x3f215040, 0x40, 2, 4);
+	check_port(&uart_16550, 0x3f215040, 0x40, 2, 4);
 }
 
 static void registers_lie_as_the_node_says(void **state)
@@ -143,10 +144,10 @@ static void registers_lie_as_the_node_says(void **state)
 	SET_CELLS(uart, "reg-io-width", 4);
 	set_console("/serial@feb50000:1500000n8");
 	uart = fdt_path_offset(buffer, "/serial@feb50000");
-	check_port(SERIAL_16550, 0xfeb50000, 0x100, 2, 4);
+	check_port(&uart_16550, 0xfeb50000, 0x100, 2, 4);
 	SET_CELLS(uart, "reg-io-width", 1);
 	SET_CELLS(uart, "reg-offset", 0x100);
-	check_port(SERIAL_16550, 0xfeb50100, 0x100, 2, 1);
+	check_port(&uart_16550, 0xfeb50100, 0x100, 2, 1);
 	SET_CELLS(uart, "reg-offset", 0);
 	SET_CELLS(uart, "reg-io-width", 8);
 	check_none(ERR_UNSUPPORTED);
@@ -174,10 +175,10 @@ static void buses_translate(void **state)
 	set_console("/outer/inner/serial");
 	uart = fdt_path_offset(buffer, "/outer/inner/serial");
 	SET_CELLS(uart, "reg", 0x1100, 0x10);
-	check_port(SERIAL_16550, 0x2040008100, 0x10, 0, 1);
+	check_port(&uart_16550, 0x2040008100, 0x10, 0, 1);
 	uart = fdt_path_offset(buffer, "/outer/inner/serial");
 	SET_CELLS(uart, "reg", 0x3ff0, 0x10);
-	check_port(SERIAL_16550, 0x204000fff0, 0x10, 0, 1);
+	check_port(&uart_16550, 0x204000fff0, 0x10, 0, 1);
 	SET_CELLS(uart, "reg", 0x3ff1, 0x10); /* the last byte is outside */
 	check_none(ERR_RANGE);
 	SET_CELLS(uart, "reg", 0x2000, 0x10);
@@ -227,9 +228,9 @@ static void the_first_port_is_better_than_none(void **state)
 	SET_CELLS(uart, "reg", 0, 0x1000, 0, 0x1000);
 	check_none(ERR_NOT_FOUND);
 	set_string(add_node(0, "aliases", NULL), "serial0", "/uart@1000");
-	check_port(SERIAL_PL011, 0x1000, 0x1000, 0, 0);
+	check_port(&uart_pl011, 0x1000, 0x1000, 0, 0);
 	add_node(0, "chosen", NULL);
-	check_port(SERIAL_PL011, 0x1000, 0x1000, 0, 0);
+	check_port(&uart_pl011, 0x1000, 0x1000, 0, 0);
 	set_console("/nowhere"); /* what the tree says holds */
 	check_none(ERR_NOT_FOUND);
 }

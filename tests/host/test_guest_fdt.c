@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "drivers/devicetree.h"
+#include "drivers/uart.h"
 #include "tests/host/host.h"
 
 static struct vm *vm;
@@ -109,16 +110,16 @@ static void check_common(const struct guest_fdt *guest)
 }
 
 /* The hypervisor's own reader of consoles takes a guest's. */
-static void check_console(enum serial_kind kind, gpa_t base, uint64_t bytes)
+static void check_console(const struct uart_driver *driver, gpa_t base, uint64_t bytes)
 {
 	struct serial_port port;
 
 	CHECK_ERR(devicetree_find_serial(fdt, &port), ERR_OK);
-	CHECK_EQ(port.kind, kind);
+	CHECK(port.driver == driver, "another driver");
 	CHECK_EQ(port.base, base.raw);
 	CHECK_EQ(port.size, bytes);
 	CHECK_EQ(fdt_path_offset(fdt, "serial0"),
-		 fdt_path_offset(fdt, kind == SERIAL_PL011 ? "/pl011@9000000" : "/serial@10000000"));
+		 fdt_path_offset(fdt, driver == &uart_pl011 ? "/pl011@9000000" : "/serial@10000000"));
 }
 
 static void a_guest_of_arm(void **state)
@@ -127,7 +128,7 @@ static void a_guest_of_arm(void **state)
 
 	(void)state;
 	check_common(&arm);
-	check_console(SERIAL_PL011, arm.uart_base, arm.uart_size);
+	check_console(&uart_pl011, arm.uart_base, arm.uart_size);
 	check_string("/chosen", "bootargs", "console=ttyAMA0 quiet");
 	check_string("/cpus/cpu@0", "compatible", "arm,armv8");
 	check_string("/cpus/cpu@0", "device_type", "cpu");
@@ -147,7 +148,7 @@ static void a_guest_of_riscv(void **state)
 {
 	(void)state;
 	check_common(&riscv);
-	check_console(SERIAL_16550, riscv.uart_base, riscv.uart_size);
+	check_console(&uart_16550, riscv.uart_base, riscv.uart_size);
 	check_absent("/chosen", "bootargs");
 	check_cell("/cpus", "timebase-frequency", 10000000);
 	check_cell("/cpus/cpu@3", "reg", 3);
