@@ -121,7 +121,7 @@ static const struct {
 	{ "demo", "the name of a demo", set_demo },
 	{ "guest", "a file name of less than 128 characters", set_guest },
 	{ "ram", "a size like 64M, a multiple of 4K", set_ram },
-	{ "policy", "4k, 64k, 2m, auto or populate", set_policy },
+	{ "policy", "one of" ALLOC_POLICY_NAMES, set_policy },
 	{ "tracking", "hardware or software", set_tracking },
 	{ "trace", "on, off or json", set_trace },
 	{ "serial", "auto or none", set_serial },

@@ -10,7 +10,7 @@
 #define BLOCK_PAGES (RT_BLOCK_SIZE / RT_PAGE_SIZE)
 #define GROUP_PAGES 16 /* of 64 KiB */
 
-static const char *const policy_names[RT_POLICIES] = { "4k", "64k", "2m", "auto", "populate" };
+static const char *const policy_names[RT_POLICIES] = RT_POLICY_NAMES;
 
 static struct rt_range room;
 static uint64_t pages; /* of it */

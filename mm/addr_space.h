@@ -18,20 +18,8 @@
 #include "include/types.h"
 #include "mm/area.h"
 #include "mm/frame.h"
+#include "mm/policy.h"
 #include "npt/npt.h"
-
-/*
- * How an Alloc area gets its frames. A lazy one maps the shared zero frame, read-only, where it is only read, and gives a page
- * memory of its own at the first write. No policy fails where a smaller leaf can be had.
- */
-enum alloc_policy {
-	ALLOC_LAZY_4K,   /* 4 KiB at each first touch */
-	ALLOC_LAZY_64K,  /* what is not there yet of the aligned 64 KiB around it, in 4 KiB leaves */
-	ALLOC_LAZY_2M,   /* the aligned 2 MiB around it by one leaf, if nothing of it is there yet */
-	ALLOC_LAZY_AUTO, /* 4 KiB at first, more where neighbours are there, and 2 MiB once a block is dense */
-	ALLOC_POPULATE,  /* all when the area is made; what is discarded later comes back as under ALLOC_LAZY_2M */
-	ALLOC_POLICIES
-};
 
 /* What a guest did, decoded by ISA code. */
 struct npt_fault {

@@ -234,13 +234,7 @@ static bool dump_leaf(const struct npt_leaf *leaf, void *context)
 
 static const char *backend_text(const struct area *area)
 {
-	static const char *const policies[] = {
-		[ALLOC_LAZY_4K] = "lazy, by 4 KiB",   [ALLOC_LAZY_64K] = "lazy, by 64 KiB",
-		[ALLOC_LAZY_2M] = "lazy, by 2 MiB",   [ALLOC_LAZY_AUTO] = "lazy, as dense as it is",
-		[ALLOC_POPULATE] = "populated",
-	};
-
-	return area->backend == AREA_LINEAR ? "linear" : policies[area->policy];
+	return area->backend == AREA_LINEAR ? "linear" : alloc_policies[area->policy].text;
 }
 
 void addr_space_dump(struct addr_space *as)

@@ -27,7 +27,7 @@ static uint64_t result_of(enum err err)
 	}
 }
 
-static uint64_t console_call(struct vm *vm, const struct hypercall *call)
+static uint64_t serve_console_write(struct vm *vm, const struct hypercall *call)
 {
 	uint64_t size = min_u64(call->arg[1], HYPERCALL_CONSOLE_MAX);
 	enum err err = addr_space_iter_bytes(&vm->as, GPA(call->arg[0]), size, NPT_R, write_chunk, NULL);
@@ -35,7 +35,7 @@ static uint64_t console_call(struct vm *vm, const struct hypercall *call)
 	return err == ERR_OK ? size : result_of(err);
 }
 
-static uint64_t memory_info(struct vm *vm, const struct hypercall *call)
+static uint64_t serve_memory_info(struct vm *vm, const struct hypercall *call)
 {
 	struct addr_space_stats stats = addr_space_get_stats(&vm->as);
 	const struct npt *npt = &vm->as.npt;
@@ -81,7 +81,7 @@ static bool is_ram_range(const struct vm *vm, const struct hypercall *call)
 	return size > 0 && is_aligned(start | size, PAGE_SIZE) && vm_is_ram(vm, GPA(start), size);
 }
 
-static uint64_t discard(struct vm *vm, const struct hypercall *call)
+static uint64_t serve_discard(struct vm *vm, const struct hypercall *call)
 {
 	if (!is_ram_range(vm, call))
 		return HYPERCALL_INVALID;
@@ -89,14 +89,14 @@ static uint64_t discard(struct vm *vm, const struct hypercall *call)
 	return result_of(addr_space_discard(&vm->as, GPA(call->arg[0]), call->arg[1]));
 }
 
-static uint64_t protect(struct vm *vm, const struct hypercall *call)
+static uint64_t serve_protect(struct vm *vm, const struct hypercall *call)
 {
 	if (!is_ram_range(vm, call) || call->arg[2] > NPT_RWX)
 		return HYPERCALL_INVALID;
 	return result_of(addr_space_protect(&vm->as, GPA(call->arg[0]), call->arg[1], (unsigned)call->arg[2]));
 }
 
-static uint64_t set_policy(struct vm *vm, const struct hypercall *call)
+static uint64_t serve_set_policy(struct vm *vm, const struct hypercall *call)
 {
 	if (!is_ram_range(vm, call) || call->arg[2] >= ALLOC_POLICIES)
 		return HYPERCALL_INVALID;
@@ -104,7 +104,7 @@ static uint64_t set_policy(struct vm *vm, const struct hypercall *call)
 					       (enum alloc_policy)call->arg[2]));
 }
 
-static uint64_t fault_mode(struct vm *vm, const struct hypercall *call)
+static uint64_t serve_fault_mode(struct vm *vm, const struct hypercall *call)
 {
 	enum fault_mode before = vm->inject_denied ? FAULT_MODE_INJECT : FAULT_MODE_END;
 	uint64_t mode = call->arg[0];
@@ -140,7 +140,7 @@ static bool go_on(void *bytes, uint64_t size, void *context)
 }
 
 /* What is harvested is gone: the guest's bitmap is made sure of first. */
-static uint64_t track(struct vm *vm, const struct hypercall *call)
+static uint64_t serve_track(struct vm *vm, const struct hypercall *call)
 {
 	static uint64_t bitmap[HYPERCALL_TRACK_MAX / PAGE_SIZE / 64];
 	uint64_t to = call->arg[3], words = align_up(call->arg[1] / PAGE_SIZE, 64) / 64, pages;
@@ -160,40 +160,41 @@ static uint64_t track(struct vm *vm, const struct hypercall *call)
 	return err == ERR_OK ? pages : result_of(err);
 }
 
-static uint64_t version(struct vm *vm, const struct hypercall *call)
+static uint64_t serve_version(struct vm *vm, const struct hypercall *call)
 {
 	(void)vm;
 	(void)call;
 	return HYPERCALL_ABI_VERSION;
 }
 
-const hypercall_fn hypercalls[HYPERCALL_COUNT] = {
-	[HYPERCALL_VERSION] = version,
-	[HYPERCALL_CONSOLE_WRITE] = console_call,
-	[HYPERCALL_MEMORY_INFO] = memory_info,
-	[HYPERCALL_DISCARD] = discard,
-	[HYPERCALL_PROTECT] = protect,
-	[HYPERCALL_SET_POLICY] = set_policy,
-	[HYPERCALL_FAULT_MODE] = fault_mode,
-	[HYPERCALL_TRACK] = track,
-};
+static uint64_t serve_exit(struct vm *vm, const struct hypercall *call)
+{
+	vm_end(vm, VM_EXITED, call->arg[0]);
+	return 0;
+}
 
-static uint64_t fork_vm(struct vm *vm)
+static uint64_t serve_fork(struct vm *vm, const struct hypercall *call)
 {
 	unsigned number;
 	enum err err = vm_fork(vm, &number);
 
+	(void)call;
 	return err == ERR_OK ? number : result_of(err);
 }
+
+#define ROW(number, NAME, name) [HYPERCALL_##NAME] = serve_##name,
+#define CASE(number, NAME, name)   \
+	case HYPERCALL_##NAME:     \
+		return serve_##name(vm, call);
+#define NAMED(number, NAME, name) [HYPERCALL_##NAME] = #name,
+#define NOTHING(number, NAME, name)
+
+const hypercall_fn hypercalls[HYPERCALL_COUNT] = { HYPERCALLS(ROW, NOTHING) };
 
 uint64_t hypercall_rest(struct vm *vm, const struct hypercall *call)
 {
 	switch (call->number) {
-	case HYPERCALL_EXIT:
-		vm_end(vm, VM_EXITED, call->arg[0]);
-		return 0;
-	case HYPERCALL_FORK:
-		return fork_vm(vm);
+		HYPERCALLS(NOTHING, CASE)
 	default:
 		return HYPERCALL_NOT_SUPPORTED;
 	}
@@ -201,18 +202,7 @@ uint64_t hypercall_rest(struct vm *vm, const struct hypercall *call)
 
 const char *hypercall_name(uint64_t number)
 {
-	static const char *const names[] = {
-		[HYPERCALL_VERSION] = "version",
-		[HYPERCALL_EXIT] = "exit",
-		[HYPERCALL_CONSOLE_WRITE] = "console_write",
-		[HYPERCALL_MEMORY_INFO] = "memory_info",
-		[HYPERCALL_DISCARD] = "discard",
-		[HYPERCALL_PROTECT] = "protect",
-		[HYPERCALL_SET_POLICY] = "set_policy",
-		[HYPERCALL_FORK] = "fork",
-		[HYPERCALL_FAULT_MODE] = "fault_mode",
-		[HYPERCALL_TRACK] = "track",
-	};
+	static const char *const names[HYPERCALL_COUNT] = { HYPERCALLS(NAMED, NAMED) };
 
-	return number < ARRAY_LEN(names) ? names[number] : "?";
+	return number < HYPERCALL_COUNT ? names[number] : "?";
 }

@@ -197,7 +197,7 @@ static void add_setup(const struct report *report, char *json, size_t size)
 	text_add(json, size, "\"isa\":\"%s\",\"virt\":\"%s\",\"format\":\"%s\",\"demo\":\"%s\",\"policy\":\"%s\","
 		 "\"tracking\":\"%s\",\"guest_ram\":%lu,",
 		 arch_isa_name(), arch_virt_name(), report->format,
-		 report->options.guest[0] ? "file" : report->options.demo, alloc_policy_name(report->options.policy),
+		 report->options.guest[0] ? "file" : report->options.demo, alloc_policies[report->options.policy].name,
 		 report->hw_ad ? "hardware" : "software", report->options.ram);
 }
 

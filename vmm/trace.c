@@ -110,7 +110,7 @@ static bool is_about_memory(const struct vm_exit *exit)
 	case VM_EXIT_IO:
 		return exit->io.space == IO_MEMORY;
 	case VM_EXIT_HYPERCALL:
-		return exit->hypercall.number <= HYPERCALL_TRACK && calls & BIT(exit->hypercall.number);
+		return exit->hypercall.number < HYPERCALL_COUNT && calls & BIT(exit->hypercall.number);
 	default:
 		return false;
 	}

@@ -13,27 +13,6 @@
 #include "vmm/text.h"
 #include "vmm/watch.h"
 
-static const char *const policy_names[ALLOC_POLICIES] = {
-	[ALLOC_LAZY_4K] = "4k",     [ALLOC_LAZY_64K] = "64k",        [ALLOC_LAZY_2M] = "2m",
-	[ALLOC_LAZY_AUTO] = "auto", [ALLOC_POPULATE] = "populate",
-};
-
-enum err alloc_policy_parse(const char *name, enum alloc_policy *policy)
-{
-	for (size_t i = 0; i < ARRAY_LEN(policy_names); i++) {
-		if (strcmp(name, policy_names[i]) == 0) {
-			*policy = (enum alloc_policy)i;
-			return ERR_OK;
-		}
-	}
-	return ERR_NOT_FOUND;
-}
-
-const char *alloc_policy_name(enum alloc_policy policy)
-{
-	return policy_names[policy];
-}
-
 void vm_end(struct vm *vm, enum vm_outcome outcome, uint64_t status)
 {
 	if (vm->outcome != VM_RUNNING)

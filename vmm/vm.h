@@ -170,8 +170,4 @@ bool vm_has_device(const struct vm *vm, enum io_space space, uint64_t addr);
 /* Attach a device; it must outlive the VM's run. */
 void vm_add_device(struct vm *vm, struct io_device *device);
 
-/* A policy by its name on the command line ("4k", "populate"); ERR_NOT_FOUND when there is none of that name. */
-MUST_CHECK enum err alloc_policy_parse(const char *name, enum alloc_policy *policy);
-const char *alloc_policy_name(enum alloc_policy policy);
-
 #endif

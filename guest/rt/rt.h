@@ -14,45 +14,33 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "include/abi.h"
+
 /* The program; what it returns is the run's exit status. */
 int guest_main(void);
 
 /* --- The hypervisor ----------------------------------------------------------------------------------------------- */
 
-enum rt_call {
-	RT_CALL_VERSION = 0,       /* () -> version of the hypercall interface */
-	RT_CALL_EXIT = 1,          /* (status) -> never returns */
-	RT_CALL_CONSOLE_WRITE = 2, /* (address, bytes) -> bytes written */
-	RT_CALL_MEMORY_INFO = 3,   /* (enum rt_memory) -> value */
-	RT_CALL_DISCARD = 4,       /* (address, bytes) -> 0; the range reads as zeros from then on */
-	RT_CALL_PROTECT = 5,       /* (address, bytes, RT_READ | RT_WRITE | RT_EXECUTE) -> 0 */
-	RT_CALL_SET_POLICY = 6,    /* (address, bytes, enum rt_policy) -> 0 */
-	RT_CALL_FORK = 7,          /* () -> 0 in the child, its number (1, 2, ...) in the parent */
-	RT_CALL_FAULT_MODE = 8,    /* (enum rt_fault_mode) -> the mode before */
-	RT_CALL_TRACK = 9,         /* (address, bytes, enum rt_track, address of a bitmap or ~0) -> pages */
-};
+/* RT_CALL_EXIT, RT_MEMORY_RESIDENT, ...: include/abi.h lists them, with arguments and results. */
+#define RT_CALL_ENUM(number, NAME, name) RT_CALL_##NAME = number,
+enum rt_call { HYPERCALLS(RT_CALL_ENUM, RT_CALL_ENUM) };
+#undef RT_CALL_ENUM
 
-enum rt_memory {
-	RT_MEMORY_PROMISED = 0, /* bytes of RAM promised to the guest */
-	RT_MEMORY_RESIDENT = 1, /* bytes of host memory behind them now */
-	RT_MEMORY_TABLES = 2,   /* bytes of nested page tables now */
-	RT_MEMORY_FAULTS = 3,   /* faults served so far */
-	RT_MEMORY_PEAK = 4,     /* the most that RESIDENT ever was */
-	RT_MEMORY_SHARED = 5,   /* bytes mapped that belong to another VM since a fork */
-	RT_MEMORY_ZERO = 6,     /* bytes that the shared zero frames stand for now */
-	RT_MEMORY_EXITS = 7,    /* exits by nested faults so far */
-	RT_MEMORY_FLUSHES = 8,  /* flush instructions so far */
-	RT_MEMORY_HOST_FREE = 9, /* bytes of host memory that are free */
-	RT_MEMORY_LARGE = 10,   /* bytes mapped by 2 MiB and 1 GiB leaves */
-	RT_MEMORY_RECLAIMED = 11, /* bytes taken back for want of host memory so far */
-};
+#define RT_MEMORY_ENUM(number, NAME) RT_MEMORY_##NAME = number,
+enum rt_memory { MEMORY_INFOS(RT_MEMORY_ENUM) };
+#undef RT_MEMORY_ENUM
 
 #define RT_READ    1u
 #define RT_WRITE   2u
 #define RT_EXECUTE 4u
 
-/* How memory comes when it is touched: README.md says when to use which. */
-enum rt_policy { RT_POLICY_4K, RT_POLICY_64K, RT_POLICY_2M, RT_POLICY_AUTO, RT_POLICY_POPULATE, RT_POLICIES };
+/* How memory comes when it is touched: README.md says when to use which. RT_POLICY_4K, ... */
+#define RT_POLICY_ENUM(KIND, NAME, name, text) RT_POLICY_##NAME,
+enum rt_policy { ALLOC_POLICY_LIST(RT_POLICY_ENUM) RT_POLICIES };
+#undef RT_POLICY_ENUM
+#define RT_POLICY_NAME(KIND, NAME, name, text) name,
+/* Their names, in braces. */
+#define RT_POLICY_NAMES { ALLOC_POLICY_LIST(RT_POLICY_NAME) }
 
 /* What becomes of an access that PROTECT has forbidden: it ends the run, or is the guest's own exception. */
 enum rt_fault_mode { RT_FAULT_END, RT_FAULT_INJECT };
@@ -65,10 +53,10 @@ enum rt_track {
 
 #define RT_TRACK_MAX (128ul << 20) /* bytes, of one RT_CALL_TRACK: its bitmap, a bit a page, fills a page */
 
-#define RT_NOT_SUPPORTED ((uint64_t)-1)
-#define RT_DENIED        ((uint64_t)-2)
-#define RT_INVALID       ((uint64_t)-3)
-#define RT_NO_MEMORY     ((uint64_t)-4)
+#define RT_NOT_SUPPORTED HYPERCALL_NOT_SUPPORTED
+#define RT_DENIED        HYPERCALL_DENIED
+#define RT_INVALID       HYPERCALL_INVALID
+#define RT_NO_MEMORY     HYPERCALL_NO_MEMORY
 
 #define RT_CONSOLE_MAX 4096 /* longest RT_CALL_CONSOLE_WRITE */
 

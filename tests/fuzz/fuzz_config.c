@@ -7,20 +7,6 @@
 
 #include "tests/fuzz/fuzz.h"
 
-/* Names as in vmm/vm.c, which needs a whole ISA to be linked. */
-enum err alloc_policy_parse(const char *name, enum alloc_policy *policy)
-{
-	static const char *const names[ALLOC_POLICIES] = { "4k", "64k", "2m", "auto", "populate" };
-
-	for (unsigned i = 0; i < ALLOC_POLICIES; i++) {
-		if (strcmp(name, names[i]) == 0) {
-			*policy = (enum alloc_policy)i;
-			return ERR_OK;
-		}
-	}
-	return ERR_NOT_FOUND;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = fuzz_copy(data, size);

@@ -8,20 +8,6 @@
 
 #include "tests/host/host.h"
 
-/* Names as in vmm/vm.c, which needs a whole ISA to be linked. */
-enum err alloc_policy_parse(const char *name, enum alloc_policy *policy)
-{
-	static const char *const names[ALLOC_POLICIES] = { "4k", "64k", "2m", "auto", "populate" };
-
-	for (unsigned i = 0; i < ALLOC_POLICIES; i++) {
-		if (strcmp(name, names[i]) != 0)
-			continue;
-		*policy = (enum alloc_policy)i;
-		return ERR_OK;
-	}
-	return ERR_NOT_FOUND;
-}
-
 struct size_case {
 	const char *text;
 	enum err err;
