@@ -48,7 +48,7 @@ hypervisor-flags = $(bare) $(bare-$(ARCH)) -Iinclude -Ivmm/$(ARCH) -fPIE -fvisib
 # The image carries guests, so they are to be small: see also their link, whose segments are not aligned in the file.
 guest-flags      = $(bare) $(bare-$(ARCH)) -Os -fno-pic $(guest-flags-$(ARCH)) -I$(out)/guest/embed
 host-flags       = -std=gnu11 -O1 -g $(warnings) -Iinclude -iquote vmm/$(ARCH) -I. -isystem build/host/include \
-	-isystem $(third)/efi -isystem $(third)/efi/protocol \
+	-isystem $(third)/efi -isystem $(third)/efi/protocol -DLOCK_CHECKS=1 \
 	-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 guest-flags-x86_64  := -mcmodel=small

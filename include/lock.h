@@ -6,6 +6,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "include/panic.h"
+
+/* The host tests are built so that a lock which is let go must have been held. */
+#ifndef LOCK_CHECKS
+#define LOCK_CHECKS 0
+#endif
+
 /* A whole word: RISC-V has atomic instructions for no less, and the compiler would call a library for it. */
 struct spinlock {
 	uint32_t held;
@@ -28,6 +35,8 @@ static inline void spin_lock(struct spinlock *lock)
 
 static inline void spin_unlock(struct spinlock *lock)
 {
+	if (LOCK_CHECKS && !__atomic_load_n(&lock->held, __ATOMIC_RELAXED))
+		panic("lock: let go without being held");
 	__atomic_store_n(&lock->held, 0, __ATOMIC_RELEASE);
 }
 
