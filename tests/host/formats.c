@@ -49,6 +49,8 @@ const struct format_case formats[] = {
 	  .config = { GEOMETRY(4, 48, 46, 2), .hw_ad = true, .exec_only = true, .page_memtypes = true } },
 	{ .name = "ept4-old", EPT, .tables_at = LOW,
 	  .config = { GEOMETRY(4, 39, 36, 1), .page_memtypes = true } },
+	{ .name = "ept4-software", EPT, .exec_only = true, .tables_at = LOW,
+	  .config = { GEOMETRY(4, 48, 40, 2), .exec_only = true, .page_memtypes = true } },
 	{ .name = "ept5", EPT, .tables_at = HIGH,
 	  .config = { GEOMETRY(5, 57, 52, 2), .hw_ad = true, .page_memtypes = true } },
 	{ .name = "amd4", AMD, .ops = &npt_amd, .report_name = "npt", .tables_at = LOW,

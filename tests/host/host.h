@@ -73,6 +73,9 @@ bool host_chance(struct host_rng *rng, unsigned percent);
 /* `usual`, or what NESTLING_TEST_STEPS says. */
 unsigned host_steps(unsigned usual);
 
+/* What another CPU does while pages are being cleared, once; NULL: nothing. */
+extern void (*host_zeroing)(void);
+
 /* Memory that plays the machine's RAM: bytes at `phys` are at phys + phys_to_virt. Costs what is touched. */
 struct arena {
 	uint64_t phys, size;

@@ -22,6 +22,16 @@ static void ram_set(void *memory, uint64_t hpa, uint64_t bits)
 	__atomic_fetch_or((uint64_t *)arena_at(&space->machine->ram.arena, hpa), bits, __ATOMIC_RELAXED);
 }
 
+/* What no CPU can reach: free frames, and those that spaces of the machine hold back for faults to come. */
+static uint64_t unreachable(const struct space *space)
+{
+	uint64_t bytes = ram_free_bytes();
+
+	for (const struct space *kin = space->machine; kin; kin = kin->next)
+		bytes += kin->gone ? 0 : reservation_held(&kin->as);
+	return bytes;
+}
+
 static unsigned on_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
 {
 	struct space *space = CONTAINER_OF(as, struct space, as);
@@ -33,12 +43,12 @@ static unsigned on_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
 	if (space->meanwhile)
 		space->meanwhile(space);
 	space->meanwhile = NULL;
-	CHECK(ram_free_bytes() <= space->free_before, "%ju bytes freed before the flush",
-	      (uintmax_t)(ram_free_bytes() - space->free_before));
+	CHECK(unreachable(space) <= space->free_before, "%ju bytes freed before the flush",
+	      (uintmax_t)(unreachable(space) - space->free_before));
 	space->flushes++;
 	space->instructions += instructions;
 	/* What this flush makes unreachable may be free at the next one, and what the operation has taken only to give it back. */
-	space->free_before = max_u64(space->free_before, ram_free_bytes() + tlb_flush(&space->tlb, gpa.raw, size));
+	space->free_before = max_u64(space->free_before, unreachable(space) + tlb_flush(&space->tlb, gpa.raw, size));
 	return instructions;
 }
 
@@ -187,7 +197,7 @@ void space_leave(struct space *space, uint64_t frames)
 
 void space_begin(struct space *space)
 {
-	space->free_before = ram_free_bytes();
+	space->free_before = unreachable(space);
 }
 
 /* --- What must hold ------------------------------------------------------------------------------------------------ */
@@ -306,12 +316,13 @@ static void check_one(struct space *space, struct frame_census *census)
 	check_known(space);
 }
 
-/* Frames that hold the areas' structures: a chain through the first bytes of each. */
+/* Frames that hold the areas' structures, a chain through the first bytes of each, and the hints to them. */
 static uint64_t area_bytes(const struct space *space)
 {
-	uint64_t bytes = 0;
+	const struct area_set *areas = &space->as.areas;
+	uint64_t bytes = areas->hint_frames.raw != 0 ? (areas->hint_mask + 1) * sizeof(*areas->hint) : 0;
 
-	for (hpa_t frame = space->as.areas.chunks; frame.raw != 0; frame = *(hpa_t *)frame_ptr(frame))
+	for (hpa_t frame = areas->chunks; frame.raw != 0; frame = *(hpa_t *)frame_ptr(frame))
 		bytes += PAGE_SIZE;
 	return bytes;
 }

@@ -23,7 +23,7 @@ struct space {
 	struct tlb tlb;
 	uint64_t flushes;      /* as counted by the CPUs, */
 	uint64_t instructions; /* and what these took */
-	uint64_t free_before;  /* no more bytes may be free at a flush: what was, and what earlier flushes allow */
+	uint64_t free_before;  /* no more bytes may be free or held back at a flush: what was, and what earlier flushes allow */
 	void (*meanwhile)(struct space *space); /* what a CPU does at the last moment before a flush reaches it; once */
 	uint64_t overhead;     /* bytes that the test itself has taken, hogs apart */
 };
