@@ -195,6 +195,37 @@ static void a_write_at_the_last_moment_is_kept(void **state)
 	CHECK(!space_allows(s, KIB(20), NPT_R), "its neighbour was not taken");
 }
 
+/* Where a guest past the caches has written, and what our caches do not show before they are made the same. */
+static uint8_t *late;
+
+static void reveal(void *bytes, uint64_t size)
+{
+	if (late >= (uint8_t *)bytes && late < (uint8_t *)bytes + size) {
+		*late = 77;
+		late = NULL;
+	}
+}
+
+/* What seems to be zeros is looked at as the guest sees it. */
+static void a_write_past_the_caches_is_kept(void **state)
+{
+	struct space *s = *state;
+
+	CHECK_ERR(space_alloc(s, 0, MIB(2), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	more_area(s);
+	write_pages(s, 0, 40, false);
+	write_pages(s, MIB(1), ADDR_SPACE_RECENT, true); /* so that the others are not the last ones */
+	space_leave(s, 0);
+	late = space_byte(s, KIB(16) + 4000);
+	s->as.sync = reveal;
+	CHECK_EQ(space_fault(s, MIB(8) + KIB(4), NPT_W), FAULT_HANDLED);
+	s->as.sync = NULL;
+	CHECK(!late, "the page was not made the same");
+	CHECK(space_allows(s, KIB(16), NPT_RW), "the page was taken");
+	CHECK_EQ(*space_byte(s, KIB(16) + 4000), 77);
+	CHECK_EQ(space_stats(s).reclaimed, 39 * PAGE_SIZE);
+}
+
 /* Memory that another space has too would not be free. */
 static void what_is_shared_is_left_alone(void **state)
 {
@@ -256,6 +287,7 @@ int main(void)
 		{ "populated_memory_is_spared", populated_memory_is_spared },
 		{ "two_pages_at_once_or_no_memory", two_pages_at_once_or_no_memory },
 		{ "a_write_at_the_last_moment_is_kept", a_write_at_the_last_moment_is_kept },
+		{ "a_write_past_the_caches_is_kept", a_write_past_the_caches_is_kept },
 		{ "what_is_shared_is_left_alone", what_is_shared_is_left_alone },
 		{ "the_hand_goes_round", the_hand_goes_round },
 	};
