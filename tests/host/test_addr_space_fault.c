@@ -218,6 +218,31 @@ static void blocks_change_between_faults(void **state)
 	CHECK_EQ(space_fault(s, MIB(7), NPT_W), FAULT_DENIED);
 }
 
+/* Whichever block it is: the first ones, and those whose number is no multiple of what the tables are known by. */
+static void no_block_is_remembered_too_long(void **state)
+{
+	struct space *s = *state;
+	const unsigned blocks[] = { 0, 1, 2, 7, 128, NPT_KNOWN - 1, NPT_KNOWN, NPT_KNOWN + 3, 5 * NPT_KNOWN + 77 };
+
+	CHECK_ERR(space_alloc(s, 0, 8 * FAR, NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	for (size_t i = 0; i < ARRAY_LEN(blocks); i++) {
+		const uint64_t block = blocks[i] * MIB(2);
+
+		CHECK_EQ(space_fault(s, block, NPT_W), FAULT_HANDLED);
+		CHECK_EQ(space_fault(s, block + KIB(4), NPT_W), FAULT_HANDLED);
+		CHECK_ERR(space_protect(s, block, MIB(2), NPT_R), ERR_OK);
+		CHECK_EQ(space_fault(s, block + KIB(8), NPT_W), FAULT_DENIED);
+		CHECK_ERR(space_protect(s, block, MIB(2), NPT_RWX), ERR_OK);
+		CHECK_EQ(space_fault(s, block + KIB(8), NPT_W), FAULT_HANDLED);
+		CHECK(space_allows(s, block + KIB(8), NPT_RWX), "as the area was, in block %u", blocks[i]);
+		CHECK_ERR(space_set_policy(s, block, MIB(2), ALLOC_LAZY_64K), ERR_OK);
+		CHECK_EQ(space_fault(s, block + KIB(64), NPT_W), FAULT_HANDLED);
+		CHECK(space_allows(s, block + KIB(68), NPT_W), "by the policy of before, in block %u", blocks[i]);
+		CHECK_ERR(space_unmap(s, block, MIB(2)), ERR_OK);
+		CHECK_EQ(space_fault(s, block + KIB(12), NPT_W), FAULT_UNMAPPED);
+	}
+}
+
 static void blocks_take_turns(void **state)
 {
 	struct space *s = *state;
@@ -342,6 +367,7 @@ int main(void)
 		{ "no_memory_is_an_outcome", no_memory_is_an_outcome },
 		{ "hints_do_not_decide", hints_do_not_decide },
 		{ "blocks_change_between_faults", blocks_change_between_faults },
+		{ "no_block_is_remembered_too_long", no_block_is_remembered_too_long },
 		{ "blocks_take_turns", blocks_take_turns },
 		{ "cpus_may_fault_at_once", cpus_may_fault_at_once },
 		{ "cpus_may_fault_at_once_by_any_policy", cpus_may_fault_at_once_by_any_policy },

@@ -224,6 +224,47 @@ static void touch_only_widens(void **state)
 	}
 }
 
+static uint64_t entry_of(struct fixture *f, uint64_t gpa)
+{
+	struct npt_cursor cursor;
+
+	CHECK_EQ(npt_find(&f->npt, GPA(gpa), &cursor), NPT_LEAF);
+	return cursor.pte;
+}
+
+/* A leaf that is hidden, shown, changed, and hidden again is what it was changed to, and no more. */
+static void what_was_hidden_before_says_nothing(void **state)
+{
+	struct fixture *f = *state;
+	const bool software = !f->npt.config.hw_ad;
+
+	for (unsigned before = NPT_R; before <= NPT_RWX; before++)
+		for (unsigned after = NPT_R; after <= NPT_RWX; after++) {
+			unsigned access = after & NPT_R ? NPT_R : NPT_X;
+			uint64_t fresh;
+
+			if (!format_has_prot(f->format, before) || !format_has_prot(f->format, after))
+				continue;
+			CHECK_ERR(fixture_map(f, GIB(1), 0, KIB(4), before), ERR_OK);
+			fresh = entry_of(f, GIB(1));
+			for (unsigned round = 0; round < 2; round++) {
+				CHECK_ERR(harvest(f, GIB(1), KIB(4), NPT_ACCESSED, NULL), ERR_OK);
+				CHECK_EQ(query(f, GIB(1)).hidden, software);
+				CHECK_EQ(query(f, GIB(1)).attr.prot, round ? after : before);
+				touch(f, GIB(1), 0, NPT_ACCESSED);
+				expect_leaf(f, GIB(1), 0, 0, round ? after : before);
+				if (round == 0 && software)
+					CHECK_EQ(entry_of(f, GIB(1)), fresh);
+				CHECK_ERR(fixture_protect(f, GIB(1), KIB(4), after), ERR_OK);
+				expect_leaf(f, GIB(1), 0, 0, after);
+			}
+			CHECK_ERR(harvest(f, GIB(1), KIB(4), NPT_ACCESSED, NULL), ERR_OK);
+			CHECK_EQ(use(f, GIB(1), access), software);
+			expect_leaf(f, GIB(1), 0, 0, after);
+			CHECK_ERR(fixture_unmap(f, GIB(1), KIB(4)), ERR_OK);
+		}
+}
+
 static void what_software_lets_write_is_dirty(void **state)
 {
 	struct fixture *f = *state;
@@ -249,6 +290,7 @@ int main(void)
 		{ "large_leaves_are_told_by_the_page", large_leaves_are_told_by_the_page },
 		{ "bad_harvests_are_refused", bad_harvests_are_refused },
 		{ "touch_only_widens", touch_only_widens },
+		{ "what_was_hidden_before_says_nothing", what_was_hidden_before_says_nothing },
 		{ "what_software_lets_write_is_dirty", what_software_lets_write_is_dirty },
 	};
 

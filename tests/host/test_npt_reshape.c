@@ -177,6 +177,29 @@ static void what_cannot_collapse_is_left(void **state)
 	image_expect(&image, &f->view, "refused collapse");
 }
 
+/* A table among leaves is found wherever it is, and whatever is empty before it. */
+static void tables_do_not_collapse(void **state)
+{
+	struct fixture *f = *state;
+	const unsigned tables[] = { 0, 3, 39, 511 };
+
+	for (unsigned i = 0; i < ARRAY_LEN(tables) && f->npt.config.max_leaf == 2; i++)
+		for (unsigned leaves = 0; leaves <= 9; leaves += 9) {
+			uint64_t at = tables[i] * MIB(2), first = tables[i] >= 40 ? MIB(40) : MIB(400);
+			struct image image;
+
+			CHECK_ERR(fixture_map(f, at, KIB(4), KIB(4), NPT_RW), ERR_OK);
+			if (leaves > 0)
+				CHECK_ERR(fixture_map(f, first, first, leaves * MIB(2), NPT_RW), ERR_OK);
+			fixture_forget_events(f);
+			image_take(&image, &f->view);
+			CHECK_ERR(npt_collapse(&f->npt, GPA(0), 2, HPA(0), rwx, NULL, NULL), ERR_NOT_FOUND);
+			CHECK_EQ(f->event_count, 0);
+			image_expect(&image, &f->view, "a table among leaves");
+			CHECK_ERR(fixture_unmap(f, 0, GIB(1)), ERR_OK);
+		}
+}
+
 /* --- Merge --- */
 
 /* A table full of leaves of level - 1 from `hpa` on. */
@@ -320,6 +343,7 @@ int main(void)
 		{ "the_marks_are_kept", the_marks_are_kept },
 		{ "late_marks_are_kept", late_marks_are_kept },
 		{ "what_cannot_collapse_is_left", what_cannot_collapse_is_left },
+		{ "tables_do_not_collapse", tables_do_not_collapse },
 		{ "merge_undoes_a_split", merge_undoes_a_split },
 		{ "merge_joins_marks", merge_joins_marks },
 		{ "what_differs_is_not_merged", what_differs_is_not_merged },

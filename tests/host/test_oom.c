@@ -416,6 +416,27 @@ static void area_structures_run_out(void **state)
 	space_clear(s);
 }
 
+/* More than any block holds, and than there is: no memory, as for less, and none of it stays. */
+static void populate_takes_more_than_there_is(void **state)
+{
+	struct space *s = *state;
+	const uint64_t sizes[] = { SPACE_RAM_SIZE, GIB(1), GIB(2), GIB(256), GIB(512) };
+	uint64_t free;
+
+	CHECK_ERR(space_alloc(s, GIB(512) - KIB(4), KIB(4), NPT_RW, ALLOC_POPULATE), ERR_OK);
+	CHECK_ERR(space_unmap(s, GIB(512) - KIB(4), KIB(4)), ERR_OK);
+	free = ram_free_bytes();
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		CHECK_ERR(space_alloc(s, 0, sizes[i], NPT_RW, ALLOC_POPULATE), ERR_NO_MEMORY);
+		CHECK_EQ(ram_free_bytes(), free);
+		CHECK_EQ(space_stats(s).resident, 0);
+		CHECK_ERR(space_alloc(s, 0, sizes[i], NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+		CHECK_ERR(space_set_policy(s, 0, sizes[i], ALLOC_POPULATE), ERR_NO_MEMORY);
+		CHECK_ERR(space_unmap(s, 0, sizes[i]), ERR_OK);
+		CHECK_EQ(ram_free_bytes(), free);
+	}
+}
+
 int main(void)
 {
 	static const struct format_test table_tests[] = {
@@ -424,6 +445,7 @@ int main(void)
 	static const struct format_test space_tests[] = {
 		{ "frames_run_out", frames_run_out },
 		{ "area_structures_run_out", area_structures_run_out },
+		{ "populate_takes_more_than_there_is", populate_takes_more_than_there_is },
 	};
 	int failed = format_suite("oom_tables", table_tests, ARRAY_LEN(table_tests));
 
