@@ -232,6 +232,14 @@ $(host-tests): %: %.o build/host/nestling.a
 	$(call log,HOSTLD,$@)
 	$(Q)$(HOSTCC) $(host-flags) $^ -lcmocka -lfdt -o $@
 
+# Programs as linkers make them, for a test to load.
+build/host/elf/done: $(wildcard tests/elf/*) | setup-tests
+	$(call log,GUESTS,$(@D))
+	$(Q)tests/elf/build $(@D)
+	@touch $@
+
+$(foreach build,host coverage,build/$(build)/tests/host/test_elf_built): | build/host/elf/done
+
 # --- Fuzzing: the host's code once more, by clang for libFuzzer ----------------------
 
 FUZZCC := clang-14

@@ -115,22 +115,25 @@ human() { # BYTES
     echo "$value $unit"
 }
 
-# What is wrong with a file's header is told here; the rest is for the image to find.
+# What the file's first bytes tell is told here; the rest is for the image to find.
 check_guest() { # FILE
-    local header
-    local -A elf=([x86_64]=3e00 [aarch64]=b700 [riscv64]=f300) # e_machine of ELF
-    local -A linux=([aarch64]=41524d64 [riscv64]=52534305)         # magic at 56 of a Linux Image
+    local what
     [[ -f $1 ]] || wrong "no such guest file: $1"
     [[ -r $1 ]] || wrong "guest file is not readable: $1"
-    [[ -s $1 ]] || wrong "guest file is empty: $1"
-    header=$(od -An -v -tx1 -N64 "$1" | tr -d ' \n')
-    [[ ${header:112:8} != "${linux[$isa]:-none}" ]] || return 0
-    [[ $header == 7f454c46* ]] || wrong "guest file is not an ELF file: $1"
-    [[ ${#header} -eq 128 ]] || wrong "guest file is cut off within its ELF header: $1"
-    # Class 64, little-endian; type ET_EXEC.
-    [[ ${header:8:4} == 0201 && ${header:36:4} == "${elf[$isa]}" ]] ||
-        wrong "guest file is not for $isa (little-endian ELF64): $1"
-    [[ ${header:32:4} == 0200 ]] || wrong "guest file is not a static executable at fixed addresses: $1"
+    what=$("$root/tools/check-guest" "$isa" "$1") || wrong "guest file $1: $what"
+}
+
+# By which name the guest's file goes to the disk, so that the image's messages name it: its own, as far as FAT and
+# nestling.cfg can have that.
+guest_name() {
+    local LC_ALL=C name=${guest##*/}
+    name=${name//[^A-Za-z0-9._+-]/_}
+    name=${name:0:100}
+    while [[ $name == *. ]]; do name=${name%.}; done
+    case ${name,,} in
+        '' | efi | nestling.cfg) echo "guest-$name" ;;
+        *) echo "$name" ;;
+    esac
 }
 
 # What goes into nestling.cfg.
@@ -224,12 +227,12 @@ make_disk() {
         [[ $terminal == no ]] || echo "progress = on"
         echo "gdb = $gdb"
         if [[ -n $guest ]]; then
-            echo 'guest = \guest'
+            echo "guest = \\$(guest_name)"
         else
             echo "demo = $demo"
         fi
     } >"$run/nestling.cfg"
-    [[ -z $guest ]] || guest_file=(--file "$guest:guest")
+    [[ -z $guest ]] || guest_file=(--file "$guest:$(guest_name)")
     "$root/tools/mkimage" -o "$run/disk.img" --isa "$isa=$run/nestling.efi" \
         --cfg "$run/nestling.cfg" "${guest_file[@]}" || failed "the disk image could not be made"
 }

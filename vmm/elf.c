@@ -2,53 +2,33 @@
 /* ELF64 loader. Source: System V ABI, "Object Files"; every field of the file is taken for hostile. */
 #include "vmm/elf.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "include/arch/virt.h"
+#include "vmm/elf_file.h"
+#include "vmm/file_kind.h"
 
-enum {
-	ELFCLASS64 = 2,
-	ELFDATA2LSB = 1,
-	ET_EXEC = 2,
-	PT_LOAD = 1,
-};
+/*
+ * A position-independent program lies at a multiple of this, so that it may have large pages. Those at fixed addresses are
+ * best linked at one, too: ld rounds what it is told down to its largest page.
+ */
+#define PROGRAM_ALIGN MIB(2)
 
-struct elf_header {
-	uint8_t ident[16]; /* magic, class, data, ... */
-	uint16_t type, machine;
-	uint32_t version;
-	uint64_t entry, phoff, shoff;
-	uint32_t flags;
-	uint16_t ehsize, phentsize, phnum, shentsize, shnum, shstrndx;
-};
+/* How a program comes to lie there. */
+#define HOW_TO_LINK "link it with -Ttext-segment=%#lx (ld) or --image-base=%#lx (ld.lld)"
 
-struct elf_segment {
-	uint32_t type, flags;
-	uint64_t offset, vaddr, paddr, filesz, memsz, align;
-};
-_Static_assert(sizeof(struct elf_header) == 64 && sizeof(struct elf_segment) == 56, "the layout of the ABI");
+/* A kernel's program headers that have no physical addresses. One that is moved would not find its own page tables. */
+#define HIGH_ADDRESS "segment %u is for %#lx, a virtual address, and lies outside guest RAM: of a kernel, give the raw Image"
 
-struct elf_file {
-	struct vm *vm;
-	const char *bytes;
-	size_t size;
-	struct elf_header header;
-	struct elf_segment load[ELF_MAX_SEGMENTS];
-	unsigned loads;
-	char *why;
-	size_t why_size;
-};
-
-static enum err fail(struct elf_file *file, enum err err, const char *what)
+enum err elf_fail(struct elf_file *file, enum err err, const char *fmt, ...)
 {
-	snprintf(file->why, file->why_size, "%s", what);
-	return err;
-}
+	va_list ap;
 
-static enum err fail_segment(struct elf_file *file, enum err err, const char *what)
-{
-	snprintf(file->why, file->why_size, "segment %u %s", file->loads, what);
+	va_start(ap, fmt);
+	vsnprintf(file->why, file->why_size, fmt, ap);
+	va_end(ap);
 	return err;
 }
 
@@ -56,20 +36,92 @@ static enum err check_header(struct elf_file *file)
 {
 	static const uint8_t magic[] = { 0x7f, 'E', 'L', 'F' };
 	const struct elf_header *header = &file->header;
+	const char *what;
 
-	if (file->size < sizeof(*header) || memcmp(file->bytes, magic, sizeof(magic)) != 0)
-		return fail(file, ERR_CORRUPT, "it is not an ELF file");
+	if (file->size < sizeof(magic) || memcmp(file->bytes, magic, sizeof(magic)) != 0)
+		return elf_fail(file, ERR_CORRUPT, "%s", file_kind_describe(file->bytes, file->size));
+	if (file->size < sizeof(*header))
+		return elf_fail(file, ERR_CORRUPT, "it is truncated: it ends within its ELF header");
 	memcpy(&file->header, file->bytes, sizeof(*header));
-	if (header->ident[4] != ELFCLASS64 || header->ident[5] != ELFDATA2LSB)
-		return fail(file, ERR_UNSUPPORTED, "it is not a 64-bit little-endian ELF file");
+	what = file_kind_describe_elf(file->bytes, file->size);
+	if (what)
+		return elf_fail(file, ERR_UNSUPPORTED, "%s", what);
 	if (header->machine != arch_elf_machine())
-		return fail(file, ERR_UNSUPPORTED, "it is for another machine");
-	if (header->type != ET_EXEC)
-		return fail(file, ERR_UNSUPPORTED, "it is not an executable at fixed addresses");
+		return elf_fail(file, ERR_UNSUPPORTED, "it is for %s, and here is %s", file_kind_machine(header->machine),
+				file_kind_machine(arch_elf_machine()));
+	if (header->type != ET_EXEC && header->type != ET_DYN)
+		return elf_fail(file, ERR_UNSUPPORTED, "it is no executable (e_type %u): give a static one", header->type);
 	if (header->phentsize != sizeof(struct elf_segment) || header->phnum == 0)
-		return fail(file, ERR_CORRUPT, "it has no program headers");
+		return elf_fail(file, ERR_CORRUPT, "it has no program headers");
 	if (header->phoff > file->size || (file->size - header->phoff) / sizeof(struct elf_segment) < header->phnum)
-		return fail(file, ERR_CORRUPT, "it is truncated: the program headers are not all there");
+		return elf_fail(file, ERR_CORRUPT, "it is truncated: the program headers are not all there");
+	return ERR_OK;
+}
+
+/* Of a segment without bytes in the file, the offset says nothing: linkers write what comes next, there or not. */
+static enum err check_bytes(struct elf_file *file, const struct elf_segment *segment)
+{
+	if (segment->filesz > segment->memsz)
+		return elf_fail(file, ERR_CORRUPT, "segment %u has more bytes in the file than in memory", file->loads);
+	if (segment->filesz && (segment->offset > file->size || file->size - segment->offset < segment->filesz))
+		return elf_fail(file, ERR_CORRUPT, "segment %u is truncated: its bytes are not all there", file->loads);
+	return ERR_OK;
+}
+
+static enum err read_segments(struct elf_file *file)
+{
+	for (unsigned i = 0; i < file->header.phnum; i++) {
+		struct elf_segment segment;
+		enum err err;
+
+		memcpy(&segment, file->bytes + file->header.phoff + i * sizeof(segment), sizeof(segment));
+		if (segment.type == PT_DYNAMIC)
+			file->dynamic = segment;
+		if (segment.type != PT_LOAD || (segment.memsz | segment.filesz) == 0)
+			continue;
+		if (file->loads == ELF_MAX_SEGMENTS)
+			return elf_fail(file, ERR_UNSUPPORTED, "it has more than %u segments to load", ELF_MAX_SEGMENTS);
+		err = check_bytes(file, &segment);
+		if (err != ERR_OK)
+			return err;
+		file->load[file->loads++] = segment;
+	}
+	return file->loads > 0 ? ERR_OK : elf_fail(file, ERR_CORRUPT, "it has nothing to load");
+}
+
+/* May it lie where it says? */
+static bool is_place(const struct elf_file *file, const struct elf_segment *segment)
+{
+	return segment->paddr >= arch_guest_load_floor(file->vm).raw &&
+	       vm_is_ram(file->vm, GPA(segment->paddr), segment->memsz);
+}
+
+/*
+ * A position-independent program stays where it was linked if it may lie there. Else it is moved as a whole to the lowest
+ * place above the boot data that it is aligned at.
+ */
+static enum err place_dyn(struct elf_file *file)
+{
+	uint64_t lowest = UINT64_MAX, align = PROGRAM_ALIGN, floor = arch_guest_load_floor(file->vm).raw;
+	bool stays = true;
+
+	for (unsigned i = 0; i < file->loads; i++) {
+		struct elf_segment *segment = &file->load[i];
+
+		if (segment->align & (segment->align - 1))
+			return elf_fail(file, ERR_CORRUPT, "segment %u is aligned at %#lx, which is no power of two", i, segment->align);
+		segment->paddr = segment->vaddr;
+		stays = stays && is_place(file, segment);
+		lowest = min_u64(lowest, segment->vaddr);
+		align = max_u64(align, segment->align);
+	}
+	if (stays)
+		return ERR_OK;
+	if ((int64_t)lowest < 0)
+		return elf_fail(file, ERR_RANGE, HIGH_ADDRESS, 0, lowest);
+	file->bias = align_up(floor, align) - align_down(lowest, align);
+	for (unsigned i = 0; i < file->loads; i++)
+		file->load[i].paddr += file->bias;
 	return ERR_OK;
 }
 
@@ -78,68 +130,89 @@ static bool overlaps(const struct elf_segment *a, const struct elf_segment *b)
 	return a->paddr < b->paddr + b->memsz && b->paddr < a->paddr + a->memsz;
 }
 
-static enum err check_segment(struct elf_file *file, const struct elf_segment *segment)
+/* Says what to link differently, which differs by what is in the way. */
+static enum err fail_place(struct elf_file *file, unsigned i)
 {
-	if (segment->filesz > segment->memsz)
-		return fail_segment(file, ERR_CORRUPT, "has more bytes in the file than in memory");
-	if (segment->offset > file->size || file->size - segment->offset < segment->filesz)
-		return fail_segment(file, ERR_CORRUPT, "is truncated: its bytes are not all there");
-	if (!vm_is_ram(file->vm, GPA(segment->paddr), segment->memsz))
-		return fail_segment(file, ERR_RANGE, "lies outside guest RAM");
-	if (segment->paddr < arch_guest_load_floor(file->vm).raw)
-		return fail_segment(file, ERR_RANGE, "lies where the boot data goes");
-	for (unsigned i = 0; i < file->loads; i++)
-		if (overlaps(segment, &file->load[i]))
-			return fail_segment(file, ERR_CORRUPT, "overlaps another one");
+	const struct elf_segment *segment = &file->load[i];
+	const struct ram_range_gpa *ram = &file->vm->ram[0];
+	uint64_t floor = arch_guest_load_floor(file->vm).raw, start = segment->paddr;
+	uint64_t best = align_up(floor, PROGRAM_ALIGN);
+	const char *headers = segment->offset ? "" : ", with the file's headers";
+
+	if (start >= ram->start.raw && start < floor)
+		return elf_fail(file, ERR_RANGE, "segment %u begins at %#lx%s, where the boot data goes: " HOW_TO_LINK ", without -Ttext",
+				i, start, headers, best, best);
+	if ((int64_t)start < 0 && start == segment->vaddr)
+		return elf_fail(file, ERR_RANGE, HIGH_ADDRESS, i, start);
+	if (file->bias || start - ram->start.raw < ram->size)
+		return elf_fail(file, ERR_RANGE, "segment %u, %#lx bytes at %#lx, lies outside guest RAM, which ends at %#lx: promise it more",
+				i, segment->memsz, start, ram->start.raw + ram->size);
+	return elf_fail(file, ERR_RANGE, "segment %u begins at %#lx%s and lies outside guest RAM, %#lx to %#lx: " HOW_TO_LINK, i, start,
+			headers, ram->start.raw, ram->start.raw + ram->size - 1, best, best);
+}
+
+static enum err check_places(struct elf_file *file)
+{
+	for (unsigned i = 0; i < file->loads; i++) {
+		if (!is_place(file, &file->load[i]))
+			return fail_place(file, i);
+		for (unsigned j = 0; j < i; j++)
+			if (overlaps(&file->load[i], &file->load[j]))
+				return elf_fail(file, ERR_CORRUPT, "segment %u overlaps segment %u", i, j);
+	}
 	return ERR_OK;
 }
 
-static enum err check_segments(struct elf_file *file)
-{
-	for (unsigned i = 0; i < file->header.phnum; i++) {
-		struct elf_segment segment;
-		enum err err;
-
-		memcpy(&segment, file->bytes + file->header.phoff + i * sizeof(segment), sizeof(segment));
-		if (segment.type != PT_LOAD || (segment.memsz | segment.filesz) == 0)
-			continue;
-		if (file->loads == ELF_MAX_SEGMENTS)
-			return fail(file, ERR_UNSUPPORTED, "it has too many segments");
-		err = check_segment(file, &segment);
-		if (err != ERR_OK)
-			return err;
-		file->load[file->loads++] = segment;
-	}
-	return file->loads > 0 ? ERR_OK : fail(file, ERR_CORRUPT, "it has nothing to load");
-}
-
-/* The entry is a virtual address; the guest starts with memory mapped one to one, so it is where its segment is put. */
-static enum err find_entry(struct elf_file *file, gpa_t *entry)
+/* The segment that the entry lies in, by addresses of one kind, with these flags; how far into it goes to `at`. */
+static const struct elf_segment *find_segment(const struct elf_file *file, bool physical, uint32_t flags, uint64_t *at)
 {
 	for (unsigned i = 0; i < file->loads; i++) {
 		const struct elf_segment *segment = &file->load[i];
+		uint64_t start = physical ? segment->paddr - file->bias : segment->vaddr;
 
-		if (file->header.entry - segment->vaddr < segment->memsz && file->header.entry >= segment->vaddr) {
-			*entry = GPA(segment->paddr + (file->header.entry - segment->vaddr));
-			return ERR_OK;
-		}
+		*at = file->header.entry - start;
+		if ((segment->flags & flags) == flags && file->header.entry >= start && *at < segment->memsz)
+			return segment;
 	}
-	return fail(file, ERR_CORRUPT, "its entry point lies in none of its segments");
+	return NULL;
+}
+
+/*
+ * The entry is a virtual address, says the ABI; the guest starts with memory mapped one to one, so it is entered where that
+ * address's segment is put. Kernels that are linked high and loaded low, Linux' vmlinux among them, have a physical one there.
+ * What can be executed goes first: a segment of data may begin at virtual address 0 (Linux' per-CPU data once did).
+ */
+static enum err find_entry(struct elf_file *file, gpa_t *entry)
+{
+	const struct elf_segment *segment = NULL;
+	uint64_t at = 0;
+
+	for (unsigned i = 0; i < 4 && !segment; i++)
+		segment = find_segment(file, i & 1, i < 2 ? PF_X : 0, &at);
+	if (!segment)
+		return elf_fail(file, ERR_CORRUPT, "its entry point %#lx lies in none of its segments", file->header.entry);
+	if (at >= segment->filesz)
+		return elf_fail(file, ERR_CORRUPT, "its entry point %#lx has no bytes in the file: was its code stripped?",
+				file->header.entry);
+	if (segment->offset + at == 0)
+		return elf_fail(file, ERR_UNSUPPORTED, "its entry point is its own header: it is a shared library, or _start is missing");
+	*entry = GPA(segment->paddr + at);
+	return ERR_OK;
 }
 
 static enum err copy_segments(struct elf_file *file)
 {
-	for (unsigned i = 0; i < file->loads; i++) {
-		const struct elf_segment *segment = &file->load[i];
-		enum err err = addr_space_write(&file->vm->as, GPA(segment->paddr), file->bytes + segment->offset,
-						segment->filesz);
+	enum err err = ERR_OK;
 
-		if (err != ERR_OK) {
-			snprintf(file->why, file->why_size, "loading it failed: %s", err_name(err));
-			return err;
-		}
+	for (unsigned i = 0; i < file->loads && err == ERR_OK; i++) {
+		const struct elf_segment *segment = &file->load[i];
+
+		if (segment->filesz)
+			err = addr_space_write(&file->vm->as, GPA(segment->paddr), file->bytes + segment->offset, segment->filesz);
 	}
-	return ERR_OK;
+	if (err == ERR_OK)
+		err = elf_relocate(file);
+	return err == ERR_OK ? ERR_OK : elf_fail(file, err, "loading it failed: %s", err_name(err));
 }
 
 enum err elf_load(struct vm *vm, const void *bytes, size_t size, gpa_t *entry, char *why, size_t why_size)
@@ -148,7 +221,13 @@ enum err elf_load(struct vm *vm, const void *bytes, size_t size, gpa_t *entry, c
 	enum err err = check_header(&file);
 
 	if (err == ERR_OK)
-		err = check_segments(&file);
+		err = read_segments(&file);
+	if (err == ERR_OK && file.header.type == ET_DYN)
+		err = place_dyn(&file);
+	if (err == ERR_OK)
+		err = check_places(&file);
+	if (err == ERR_OK)
+		err = elf_check_dynamic(&file);
 	if (err == ERR_OK)
 		err = find_entry(&file, entry);
 	return err == ERR_OK ? copy_segments(&file) : err;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Loads guest programs: ELF64 executables, by their program headers. */
+/* Loads guest programs: static ELF64 executables, by their program headers. */
 #ifndef NESTLING_VMM_ELF_H
 #define NESTLING_VMM_ELF_H
 
@@ -8,10 +8,15 @@
 /* More PT_LOAD segments than this are refused. */
 #define ELF_MAX_SEGMENTS 16
 
+#define ELF_WHY_MAX 256
+
 /*
  * Check the whole file before a byte of it is used, then copy its segments into the VM's memory at their physical
- * addresses (p_paddr); what lies beyond p_filesz is left as it is: zero, and untouched.
- * `why`, on failure, is a clause that says what is wrong ("segment 1 lies outside guest RAM"), cut to `why_size`.
+ * addresses (p_paddr); what lies beyond p_filesz is left as it is: zero, and untouched. One that is position-independent
+ * (ET_DYN) goes, as a whole, where it was linked or else to the lowest place that it may have, and those of its
+ * relocations that need nothing but the program itself are applied; one that has others is refused.
+ * `why`, on failure, is a clause that says what is wrong ("segment 1 overlaps segment 0"), cut to `why_size`; ELF_WHY_MAX
+ * is enough for any.
  * Errors: ERR_CORRUPT (malformed), ERR_UNSUPPORTED (not for this machine), ERR_RANGE (does not fit guest RAM),
  * ERR_NO_MEMORY.
  */

@@ -188,7 +188,7 @@ static enum err load_failed(struct vm *vm, const struct guest_image *image, enum
 
 enum err vm_load(struct vm *vm, const struct guest_image *image)
 {
-	char why[96] = "";
+	char why[ELF_WHY_MAX] = "";
 	gpa_t entry;
 	enum err err;
 

@@ -55,6 +55,15 @@ void arch_vm_free(struct vm *vm);
 uint16_t arch_elf_machine(void);
 gpa_t arch_guest_load_floor(const struct vm *vm);
 
+/* What a relocation of this type puts into a 64-bit word of a linked program, by the ISA's psABI. */
+enum elf_relocation {
+	ELF_RELOCATION_OTHER,    /* nothing that a loader could know */
+	ELF_RELOCATION_NONE,     /* nothing */
+	ELF_RELOCATION_RELATIVE, /* where the program is + addend */
+	ELF_RELOCATION_SYMBOL,   /* symbol's address + addend */
+};
+enum elf_relocation arch_elf_relocation(uint32_t type);
+
 /*
  * While a hypercall of `parent`, the VM that is in the CPU, is served: give `child`, whose address space is a fork of
  * the parent's, the same ISA state, devices and vCPU, with the call finished and its result 0. Nothing of the parent's

@@ -2,6 +2,7 @@
 """The table of boot tests: what is tried on every backend. A case's name begins with the one it runs on."""
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -235,11 +236,14 @@ def guests() -> list[Case]:
 # The loader has host tests of its own, which try each of these: here is what a person sees.
 QUICK_FILES = {
     "svm": ("empty", "half-a-header", "wrong-machine", "overlapping", "behind-ram", "entry-outside", "huge-memsz",
-            "minimal", "lazy-bss", "unaligned"),
+            "minimal", "lazy-bss", "unaligned", "bss-behind-the-file", "physical-entry"),
     "vmx": (),
-    "el2": ("overlapping", "minimal"),
+    "el2": ("overlapping", "minimal", "moved"),
     "h": ("below-the-floor", "minimal"),
 }
+# Of what tests/elf/build links, which a host test loads: some run, one of each way of relocating.
+BUILT = {"svm": ("ld-static-plain", "ld-pie-relr", "gcc-static-pie", "ld-pie-with-bss"), "vmx": ("ld-pie-plain",), "el2": ("lld-pie-with-full", "ld-pie-placed"),
+         "h": ("ld-pie-plain", "lld-pie-relr")}
 
 
 def files() -> list[Case]:
@@ -259,6 +263,21 @@ def files() -> list[Case]:
                 out.append(case(f"{name}/elf/{which}", "--guest", "{dir}/guest.elf", "--ram", "64M", report=EXITED,
                                 slow=which not in quick, files=write_file("guest.elf", content)))
     return out
+
+
+def built() -> list[Case]:
+    return [case(f"{name}/elf/{which}", "--guest", f"{ROOT}/build/host/elf/{BACKENDS[name].isa}-{which}.elf", "--ram", "64M", report=EXITED,
+                 slow=number > 0)
+            for name, all_of in BUILT.items() for number, which in enumerate(all_of)]
+
+
+def wrong_guests() -> list[Case]:
+    """What a person reads names the file, and says what to do; here is what the image finds, the rest is told before the boot."""
+    return [case("svm/elf/says-what-to-do", "--guest", "{dir}/my kernel.elf", "--ram", "64M", status=3, report=None,
+                 one_line=r"^nestling: fatal: guest \\my_kernel\.elf: segment 0 begins at 0xff000, with the file's headers, where the boot "
+                          r"data goes: link it with -Ttext-segment=0x200000 \(ld\) or ",
+                 files=lambda directory: shutil.copy(ROOT / "build/host/elf/refused/x86_64-ld-text-at-floor.elf",
+                                                     directory / "my kernel.elf"))]
 
 
 def linux_images() -> list[Case]:
@@ -396,6 +415,7 @@ def usage() -> list[Case]:
                     else ["the link was replaced"]))
     out.append(case("usage/gdb", "--gdb", seconds=5, status=4, report=None,
                     text=(r"^run-qemu: waiting for: /\S+/tools/gdb x86_64 :\d+$",)))
+    out.append(Case("usage/foreign-files", [], function=elf.foreign_files_are_named))
     return out
 
 
@@ -408,7 +428,7 @@ def all_cases() -> list[Case]:
         Case("static/no-isa-conditionals", [], function=static.no_isa_conditionals),
         Case("static/hypercalls-agree", [], function=static.hypercalls_agree),
     ]
-    cases = checks + usage() + demos() + sizes() + guests() + documented() + files() + linux_images() + configs()
+    cases = checks + usage() + demos() + sizes() + guests() + documented() + files() + built() + wrong_guests() + linux_images() + configs()
     cases += machines.machines() + memory.memory() + report.report() + flashing.flashing() + newcomer.newcomer() + screen.screen()
     cases += debug.debug()
     # The slow emulators first, so that the quick cases fill the end.

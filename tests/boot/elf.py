@@ -1,8 +1,20 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Makes program files for a loader to accept or to refuse: ELF, and Linux' raw images."""
 
+import bz2
+import gzip
+import io
+import lzma
+import re
 import struct
-from dataclasses import dataclass, field
+import subprocess
+import sys
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from backends import ROOT
 
 EHDR = struct.Struct("<16sHHIQQQIHHHHHH")
 PHDR = struct.Struct("<IIQQQQQQ")
@@ -60,6 +72,7 @@ class Segment:
     filesz: int | None = None
     offset: int | None = None  # where the data is
     kind: int = PT_LOAD
+    vaddr: int | None = None  # paddr
 
 
 @dataclass
@@ -89,7 +102,7 @@ class Elf:
         for segment in segments:
             at = EHDR.size + PHDR.size * len(segments) + len(body)
             size = len(segment.data)
-            out += PHDR.pack(segment.kind, 7, at if segment.offset is None else segment.offset, segment.paddr,
+            out += PHDR.pack(segment.kind, 7, at if segment.offset is None else segment.offset, segment.vaddr or segment.paddr,
                              segment.paddr, size if segment.filesz is None else segment.filesz,
                              size if segment.memsz is None else segment.memsz, 1)
             body += segment.data
@@ -145,6 +158,10 @@ def accepted(isa: Isa) -> dict[str, bytes]:
         "descending": Elf(isa, [Segment(base + 0x100000, b"x"), Segment(base, code)]).to_bytes(),
         "last-byte": Elf(isa, [Segment(base, code), Segment(end - 16, b"x" * 16)]).to_bytes(),
         "lazy-bss": Elf(isa, [Segment(base, code, memsz=60 << 20)]).to_bytes(),
+        # The offset of what has no bytes says nothing.
+        "bss-behind-the-file": Elf(isa, [Segment(base, code), Segment(base + 0x1000, memsz=0x1000, offset=TOP)]).to_bytes(),
+        "physical-entry": Elf(isa, [Segment(base, code, vaddr=0xFFFFFFFF81000000)], entry=base).to_bytes(),
+        "moved": Elf(isa, [Segment(0x3000, code)], entry=0x3000, kind=ET_DYN).to_bytes(),
     }
 
 
@@ -152,3 +169,47 @@ def linux_image(isa: Isa, text_offset: int = 0, image_size: int = 0x10000, flags
     """A raw kernel that exits with status 0. Linux, Documentation/arch/arm64/booting.rst and riscv/boot-image-header.rst."""
     header = struct.pack("<4sIQQQQQQ4sI", isa.linux_code, 0, text_offset, image_size, flags, 0, 0, 0, isa.linux_magic, 0)
     return header + isa.exit_0
+
+
+# --- Files of other kinds -----------------------------------------------------------------------------------------------
+
+def foreign_files() -> dict[str, tuple[bytes, str]]:
+    """Each with words of what is said of it: what it is, and what to do."""
+    x86 = ISAS["x86_64"]
+    program = Elf(x86).to_bytes()
+    tape = io.BytesIO()
+    with tarfile.open(fileobj=tape, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("kernel"))
+    kernel = bytearray(0x400)
+    kernel[:2], kernel[0x1FE:0x200], kernel[0x202:0x206] = b"MZ", b"\x55\xaa", b"HdrS"
+    return {
+        "empty": (b"", "empty"), "gzip": (gzip.compress(program), "gunzip"), "xz": (lzma.compress(program), "unxz"),
+        "lzma": (lzma.compress(program, lzma.FORMAT_ALONE), "unlzma"), "bzip2": (bz2.compress(program), "bunzip2"),
+        "zstd": (b"\x28\xb5\x2f\xfd" + bytes(9), "unzstd"), "lz4": (b"\x04\x22\x4d\x18" + bytes(9), "unlz4"),
+        "cpio": (b"070701" + b"0" * 104, "cpio"), "tar": (tape.getvalue(), "tar -xf"), "bzImage": (bytes(kernel), "bzImage.*vmlinux"),
+        "efi": (b"MZ" + bytes(200), "EFI"), "script": (b"#!/bin/sh\n", "script"), "text": (b"demo = lazy\n", "text"),
+        "arm64": (linux_image(ISAS["aarch64"]), "Linux Image for AArch64"), "noise": (bytes(range(1, 200)), "not an ELF file"),
+        "32-bit": (Elf(x86, elf_class=1).to_bytes(), "64 bits"), "big": (Elf(x86, data=2).to_bytes(), "big-endian"),
+        "object": (Elf(x86, kind=ET_REL).to_bytes(), "link it"), "core": (Elf(x86, kind=4).to_bytes(), "core dump"),
+        "riscv": (Elf(ISAS["riscv64"]).to_bytes(), "for RISC-V, and this run is on x86_64"),
+        "cut": (program[:40], "ends within its ELF header"),
+    }
+
+
+def foreign_files_are_named() -> list[str]:
+    """Before anything is built or booted, in one line with the file's name. The list of them is the hypervisor's own."""
+    errors = []
+    with tempfile.TemporaryDirectory() as path:
+        for name, (content, words) in foreign_files().items():
+            file = Path(path) / f"{name}.img"
+            file.write_bytes(content)
+            done = subprocess.run([ROOT / "run-qemu.sh", "--guest", file], capture_output=True, text=True, check=False)
+            line = f"run-qemu: guest file {re.escape(str(file))}: it is .*{words}"
+            if done.returncode != 2 or not re.match(line, done.stderr) or done.stdout:
+                errors.append(f"{name}: status {done.returncode}, {done.stderr}{done.stdout}")
+    tables = subprocess.run([sys.executable, "-c", "import runpy, sys; print(sum(map(len, runpy.run_path(sys.argv[1])['read_tables']().values())))",
+                             ROOT / "tools/check-guest"], capture_output=True, text=True, check=True).stdout
+    rows = len(re.findall(r"^\tKIND\(", (ROOT / "vmm/file_kind.c").read_text(), re.M))
+    if int(tables) != rows:
+        errors.append(f"of {rows} kinds of files, tools/check-guest reads {tables}")
+    return errors

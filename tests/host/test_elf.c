@@ -1,164 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Guest programs: what is loaded where, and that no file, however malformed, gets a byte beyond what it may. */
-#include "vmm/elf.h"
+#include "tests/host/elf_program.h"
 
-#include <elf.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "include/arch/virt.h"
-#include "tests/host/formats.h"
-#include "tests/host/ram.h"
-
-#define MACHINE  EM_RISCV
-#define FLOOR    MIB(1)
-#define RAM_LOW  MIB(8)  /* guest RAM at 0 */
-#define RAM_HIGH GIB(4)  /* and 2 MiB more here */
-#define HIGH_SIZE MIB(2)
-#define SEGMENTS 20
-
-uint16_t arch_elf_machine(void)
-{
-	return MACHINE;
-}
-
-gpa_t arch_guest_load_floor(const struct vm *vm)
-{
-	(void)vm;
-	return GPA(FLOOR);
-}
-
-/* A file as its parts, of which a test spoils one. */
-struct program {
-	Elf64_Ehdr header;
-	Elf64_Phdr segments[SEGMENTS];
-	uint8_t bytes[KIB(16)];
-	size_t size; /* of the whole file */
-};
-
-#define BYTES_AT (sizeof(Elf64_Ehdr) + SEGMENTS * sizeof(Elf64_Phdr))
-
-static struct ram ram;
-static struct vm *vm;
-static struct program program;
-
-static void set_segment(unsigned i, uint64_t paddr, uint64_t offset, uint64_t filesz, uint64_t memsz)
-{
-	program.segments[i] = (Elf64_Phdr){
-		.p_type = PT_LOAD,
-		.p_flags = PF_R | PF_W | PF_X,
-		.p_offset = BYTES_AT + offset,
-		.p_vaddr = paddr,
-		.p_paddr = paddr,
-		.p_filesz = filesz,
-		.p_memsz = memsz,
-		.p_align = KIB(4),
-	};
-}
-
-/* Text, data with bss, and bss alone; a note in between that is nobody's business. */
-static void make_program(void)
-{
-	memset(&program, 0, sizeof(program));
-	memcpy(program.header.e_ident, ELFMAG, SELFMAG);
-	program.header.e_ident[EI_CLASS] = ELFCLASS64;
-	program.header.e_ident[EI_DATA] = ELFDATA2LSB;
-	program.header.e_ident[EI_VERSION] = EV_CURRENT;
-	program.header.e_type = ET_EXEC;
-	program.header.e_machine = MACHINE;
-	program.header.e_version = EV_CURRENT;
-	program.header.e_entry = MIB(1) + 0x100;
-	program.header.e_phoff = sizeof(Elf64_Ehdr);
-	program.header.e_ehsize = sizeof(Elf64_Ehdr);
-	program.header.e_phentsize = sizeof(Elf64_Phdr);
-	program.header.e_phnum = 4;
-	set_segment(0, MIB(1), 0, KIB(10), KIB(10));
-	set_segment(1, 0, UINT64_MAX / 2, UINT64_MAX, 5);
-	program.segments[1].p_type = PT_NOTE;
-	set_segment(2, MIB(2) + 0x345, KIB(10), KIB(6), KIB(100));
-	set_segment(3, RAM_HIGH, 0, 0, KIB(64));
-	for (size_t i = 0; i < sizeof(program.bytes); i++)
-		program.bytes[i] = (uint8_t)(1 + i % 255);
-	program.size = BYTES_AT + sizeof(program.bytes);
-}
-
-static int setup(void **state)
-{
-	const struct format_case *format = &formats[0];
-
-	(void)state;
-	vm = calloc(1, sizeof(*vm));
-	assert_non_null(vm);
-	ram_open(&ram, GIB(16), MIB(4), true);
-	CHECK_ERR(addr_space_new(&vm->as, format->ops, &format->config, NULL), ERR_OK);
-	vm->ram[0].start = GPA(0);
-	vm->ram[0].size = RAM_LOW;
-	vm->ram[1].start = GPA(RAM_HIGH);
-	vm->ram[1].size = HIGH_SIZE;
-	vm->ram_ranges = 2;
-	for (size_t i = 0; i < vm->ram_ranges; i++)
-		CHECK_ERR(addr_space_map_alloc(&vm->as, vm->ram[i].start, vm->ram[i].size, NPT_RWX, ALLOC_LAZY_4K),
-			  ERR_OK);
-	make_program();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	addr_space_free(&vm->as);
-	free(vm);
-	ram_release(&ram);
-	ram_close(&ram);
-	return 0;
-}
-
-/* Load a copy of exactly this size, so that the sanitizer sees what is read beyond it. */
-static enum err load(size_t size, gpa_t *entry, char *why, size_t why_size)
-{
-	uint8_t *file = malloc(size ? size : 1);
-	enum err err;
-	static uint8_t whole[sizeof(program)];
-
-	assert_non_null(file);
-	memcpy(whole, &program.header, sizeof(program.header));
-	memcpy(whole + sizeof(program.header), program.segments, sizeof(program.segments));
-	memcpy(whole + BYTES_AT, program.bytes, sizeof(program.bytes));
-	memcpy(file, whole, size);
-	memset(why, '?', why_size);
-	err = elf_load(vm, file, size, entry, why, why_size);
-	free(file);
-	if (err != ERR_OK)
-		CHECK(memchr(why, '\0', why_size) && !strchr(why, '\n') && (why[0] || why_size == 1), "no reason");
-	return err;
-}
-
-static uint64_t resident(void)
-{
-	return addr_space_get_stats(&vm->as).resident;
-}
-
-/* Refused as a whole: not a page of the guest's has been touched. */
-static void expect_refused(const char *what, enum err wanted)
-{
-	uint64_t before = resident();
-	gpa_t entry;
-	char why[96];
-	enum err err = load(program.size, &entry, why, sizeof(why));
-
-	CHECK(err == wanted, "%s: %s (%s)", what, host_err(err), err == ERR_OK ? "" : why);
-	CHECK(resident() == before, "%s: something was loaded", what);
-	make_program();
-}
-
-static void expect_loaded(uint64_t entry_at)
-{
-	gpa_t entry;
-	char why[96];
-
-	CHECK_ERR(load(program.size, &entry, why, sizeof(why)), ERR_OK);
-	CHECK_EQ(entry.raw, entry_at);
-}
+#include "tests/host/host.h"
 
 static void segments_land_where_they_say(void **state)
 {
@@ -167,15 +13,15 @@ static void segments_land_where_they_say(void **state)
 	(void)state;
 	expect_loaded(MIB(1) + 0x100);
 	CHECK_EQ(resident(), KIB(4) * (3 + 2)); /* bss is not touched */
-	CHECK_ERR(addr_space_read(&vm->as, GPA(MIB(1)), back, KIB(10)), ERR_OK);
+	CHECK_ERR(addr_space_read(&program_vm->as, GPA(MIB(1)), back, KIB(10)), ERR_OK);
 	CHECK(memcmp(back, program.bytes, KIB(10)) == 0, "text");
-	CHECK_ERR(addr_space_read(&vm->as, GPA(MIB(2) + 0x345), back, KIB(6)), ERR_OK);
+	CHECK_ERR(addr_space_read(&program_vm->as, GPA(MIB(2) + 0x345), back, KIB(6)), ERR_OK);
 	CHECK(memcmp(back, program.bytes + KIB(10), KIB(6)) == 0, "data");
 	/* Zeros around it: bss after, and what was there before. */
-	CHECK_ERR(addr_space_read(&vm->as, GPA(MIB(2) + 0x345 + KIB(6)), back, KIB(12)), ERR_OK);
+	CHECK_ERR(addr_space_read(&program_vm->as, GPA(MIB(2) + 0x345 + KIB(6)), back, KIB(12)), ERR_OK);
 	for (size_t i = 0; i < KIB(12); i++)
 		CHECK_EQ(back[i], 0);
-	CHECK_ERR(addr_space_read(&vm->as, GPA(MIB(2)), back, 0x345), ERR_OK);
+	CHECK_ERR(addr_space_read(&program_vm->as, GPA(MIB(2)), back, 0x345), ERR_OK);
 	for (size_t i = 0; i < 0x345; i++)
 		CHECK_EQ(back[i], 0);
 }
@@ -199,10 +45,78 @@ static void the_entry_is_where_its_segment_is_put(void **state)
 	expect_refused("entry at the end of all addresses", ERR_CORRUPT);
 }
 
+/* As in Linux' vmlinux; but what is an address in a segment is one, and code goes before data. */
+static void the_entry_may_be_physical(void **state)
+{
+	(void)state;
+	program.segments[0].p_vaddr = 0xffffffff80000000;
+	program.header.e_entry = MIB(1) + 0x10;
+	expect_loaded(MIB(1) + 0x10);
+	/* Data at virtual addresses that the physical entry is among, too. */
+	make_program();
+	program.segments[0].p_vaddr = 0xffffffff80000000;
+	program.segments[2].p_vaddr = MIB(1);
+	program.segments[2].p_flags = PF_R | PF_W;
+	program.header.e_entry = MIB(1) + 0x10;
+	expect_loaded(MIB(1) + 0x10);
+	program.segments[2].p_flags = PF_R | PF_W | PF_X;
+	expect_loaded(MIB(2) + 0x345 + 0x10);
+	/* Files without flags were linked by somebody, too. */
+	make_program();
+	program.segments[0].p_flags = 0;
+	expect_loaded(MIB(1) + 0x100);
+	make_program();
+	program.header.e_entry = RAM_HIGH;
+	expect_refused("entry in bss", ERR_CORRUPT);
+	program.header.e_entry = MIB(2) + 0x345 + KIB(6);
+	expect_refused("entry behind the bytes of the file", ERR_CORRUPT);
+}
+
+/* Linkers write where the next byte would be, whether the file goes on or not. */
+static void bss_alone_has_no_offset(void **state)
+{
+	static const uint64_t offsets[] = { 0, KIB(16), KIB(16) + 1, GIB(1), INT64_MAX, UINT64_MAX };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(offsets); i++) {
+		program.segments[3].p_offset = offsets[i];
+		expect_loaded(MIB(1) + 0x100);
+	}
+}
+
+/* A person can act on it: where it is, where it could be, and what makes it so. */
+static void reasons_say_what_to_do(void **state)
+{
+	static const struct {
+		uint64_t paddr, memsz;
+		const char *words[3];
+	} reasons[] = {
+		{ 0x10000, 4, { "segment 0 begins at 0x10000, where the boot data goes", "-Ttext-segment=0x200000 (ld)", "--image-base=0x200000" } },
+		{ GIB(1), 4, { "begins at 0x40000000", "outside guest RAM, 0 to 0x7fffff", "-Ttext-segment=0x200000" } },
+		{ MIB(4), MIB(5), { "0x500000 bytes at 0x400000", "ends at 0x800000", "promise it more" } },
+		{ 0xffffffff80000000, 4, { "0xffffffff80000000", "virtual address", "raw Image" } },
+	};
+	gpa_t entry;
+	char why[ELF_WHY_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(reasons); i++) {
+		make_program();
+		set_segment(0, reasons[i].paddr, 0, 4, reasons[i].memsz);
+		CHECK_ERR(load(program.size, &entry, why, sizeof(why)), ERR_RANGE);
+		for (size_t word = 0; word < 3; word++)
+			CHECK(strstr(why, reasons[i].words[word]), "\"%s\" is not in: %s", reasons[i].words[word], why);
+	}
+	make_program();
+	program.header.e_machine = EM_AARCH64;
+	CHECK_ERR(load(program.size, &entry, why, sizeof(why)), ERR_UNSUPPORTED);
+	assert_string_equal(why, "it is for AArch64, and here is RISC-V");
+}
+
 static void every_truncation_is_refused(void **state)
 {
 	gpa_t entry;
-	char why[96];
+	char why[ELF_WHY_MAX];
 
 	(void)state;
 	for (size_t size = 0; size < program.size; size += size < BYTES_AT ? 1 : 97)
@@ -224,8 +138,8 @@ static void bad_headers_are_refused(void **state)
 	expect_refused("big-endian", ERR_UNSUPPORTED);
 	program.header.e_machine = EM_386;
 	expect_refused("another machine", ERR_UNSUPPORTED);
-	program.header.e_type = ET_DYN;
-	expect_refused("position-independent", ERR_UNSUPPORTED);
+	program.header.e_type = ET_CORE;
+	expect_refused("a core dump", ERR_UNSUPPORTED);
 	program.header.e_type = ET_REL;
 	expect_refused("an object file", ERR_UNSUPPORTED);
 	program.header.e_phentsize = 32;
@@ -332,12 +246,12 @@ static void too_many_segments_are_refused(void **state)
 static void memory_may_run_out(void **state)
 {
 	gpa_t entry;
-	char why[96];
+	char why[ELF_WHY_MAX];
 
 	(void)state;
-	ram_leave(&ram, 3);
+	ram_leave(&program_ram, 3);
 	CHECK_ERR(load(program.size, &entry, why, sizeof(why)), ERR_NO_MEMORY);
-	ram_release(&ram);
+	ram_release(&program_ram);
 	expect_loaded(MIB(1) + 0x100);
 }
 
@@ -362,7 +276,7 @@ static void random_damage_does_no_harm(void **state)
 	(void)state;
 	for (unsigned i = 0; i < steps; i++) {
 		gpa_t entry;
-		char why[96];
+		char why[ELF_WHY_MAX];
 		enum err err;
 
 		make_program();
@@ -384,13 +298,16 @@ static void random_damage_does_no_harm(void **state)
 	CHECK(steps < 4000 || (good > 0 && good < steps), "%u of %u were good", good, steps);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, program_setup, program_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(segments_land_where_they_say),
 		TEST(the_entry_is_where_its_segment_is_put),
+		TEST(the_entry_may_be_physical),
+		TEST(bss_alone_has_no_offset),
+		TEST(reasons_say_what_to_do),
 		TEST(every_truncation_is_refused),
 		TEST(bad_headers_are_refused),
 		TEST(bad_segments_are_refused),

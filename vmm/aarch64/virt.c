@@ -225,6 +225,25 @@ uint16_t arch_elf_machine(void)
 	return EM_AARCH64;
 }
 
+/* ELF for the Arm 64-bit Architecture (AArch64), "Dynamic relocations". */
+enum elf_relocation arch_elf_relocation(uint32_t type)
+{
+	enum { R_AARCH64_RELATIVE = 1027, R_AARCH64_ABS64 = 257, R_AARCH64_GLOB_DAT = 1025, R_AARCH64_JUMP_SLOT = 1026 };
+
+	switch (type) {
+	case 0:
+		return ELF_RELOCATION_NONE;
+	case R_AARCH64_RELATIVE:
+		return ELF_RELOCATION_RELATIVE;
+	case R_AARCH64_ABS64:
+	case R_AARCH64_GLOB_DAT:
+	case R_AARCH64_JUMP_SLOT:
+		return ELF_RELOCATION_SYMBOL;
+	default:
+		return ELF_RELOCATION_OTHER;
+	}
+}
+
 gpa_t arch_guest_load_floor(const struct vm *vm)
 {
 	(void)vm;

@@ -227,6 +227,24 @@ uint16_t arch_elf_machine(void)
 	return EM_RISCV;
 }
 
+/* RISC-V ELF psABI, "Relocations". */
+enum elf_relocation arch_elf_relocation(uint32_t type)
+{
+	enum { R_RISCV_RELATIVE = 3, R_RISCV_64 = 2, R_RISCV_JUMP_SLOT = 5 };
+
+	switch (type) {
+	case 0:
+		return ELF_RELOCATION_NONE;
+	case R_RISCV_RELATIVE:
+		return ELF_RELOCATION_RELATIVE;
+	case R_RISCV_64:
+	case R_RISCV_JUMP_SLOT:
+		return ELF_RELOCATION_SYMBOL;
+	default:
+		return ELF_RELOCATION_OTHER;
+	}
+}
+
 gpa_t arch_guest_load_floor(const struct vm *vm)
 {
 	(void)vm;

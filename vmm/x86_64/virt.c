@@ -128,6 +128,25 @@ uint16_t arch_elf_machine(void)
 	return EM_X86_64;
 }
 
+/* System V ABI, AMD64 Supplement, "Relocation Types". */
+enum elf_relocation arch_elf_relocation(uint32_t type)
+{
+	enum { R_X86_64_RELATIVE = 8, R_X86_64_64 = 1, R_X86_64_GLOB_DAT = 6, R_X86_64_JUMP_SLOT = 7 };
+
+	switch (type) {
+	case 0:
+		return ELF_RELOCATION_NONE;
+	case R_X86_64_RELATIVE:
+		return ELF_RELOCATION_RELATIVE;
+	case R_X86_64_64:
+	case R_X86_64_GLOB_DAT:
+	case R_X86_64_JUMP_SLOT:
+		return ELF_RELOCATION_SYMBOL;
+	default:
+		return ELF_RELOCATION_OTHER;
+	}
+}
+
 gpa_t arch_guest_load_floor(const struct vm *vm)
 {
 	(void)vm;
