@@ -26,6 +26,13 @@ endif
 
 comma := ,
 
+# What a target is built by, beside its prerequisites, is kept beside it, in <target>.how. Among prerequisites,
+# $$(call changed,$$@,HOW) is FORCE where that is not what it was; the recipe ends with $(call built-by,HOW).
+changed  = $(if $(call differ,$(strip $(file <$(1).how)),$(strip $(2))),FORCE)
+differ   = $(subst x$(1),,x$(2))$(subst x$(2),,x$(1))
+built-by = @printf '%s\n' '$(strip $(1))' >$@.how
+.SECONDEXPANSION:
+
 # V=1 shows the commands, and otherwise each step is one short line.
 Q   := $(if $(V),,@)
 log  = $(if $(V),,@printf '  %-7s %s\n' $(1) $(patsubst build/%,%,$(2)))
@@ -125,26 +132,19 @@ setup-tests: setup
 	@tools/setup $(all-isas) raspi3b tests
 $(third)/recipe: | setup ;
 
-# Files that change only when what they tell changes, for others to depend on.
-remember = @mkdir -p $(@D); echo '$(1)' | cmp -s - $@ || echo '$(1)' >$@
-$(out)/flags: FORCE
-	$(call remember,$(hypervisor-flags) $(flags-boot) $(guest-flags) $(flags-guest) $(flags-tests))
-$(out)/sources: FORCE
-	$(call remember,$(src-y) $(guest-rt-y) $(guests-y))
-
 # --- Compiling ----------------------------------------------------------------------
 
-needs := Makefile $(out)/flags $(third)/recipe
-
-$(out)/%.o: %.c $(needs)
+$(out)/%.o: %.c $(third)/recipe $$(call changed,$$@,$$(CC) $$(call flags-of,$$*.c))
 	$(call log,CC,$<)
-	@mkdir -p $(@D)
+	@mkdir -p $(@D) && rm -f $@
 	$(Q)$(CC) $(call flags-of,$<) -MMD -MP -c $< -o $@
+	$(call built-by,$(CC) $(call flags-of,$<))
 
-$(out)/%.o: %.S $(needs)
+$(out)/%.o: %.S $(third)/recipe $$(call changed,$$@,$$(CC) $$(call flags-of,$$*.S))
 	$(call log,AS,$<)
-	@mkdir -p $(@D)
+	@mkdir -p $(@D) && rm -f $@
 	$(Q)$(CC) $(call flags-of,$<) -MMD -MP -c $< -o $@
+	$(call built-by,$(CC) $(call flags-of,$<))
 
 # --- Guests: static programs at fixed addresses -------------------------------------
 
@@ -155,18 +155,21 @@ guest-libgcc          = $(shell $(CC) -print-libgcc-file-name)
 guest-libgcc-riscv64 := build/riscv64/boot/riscv64/libgcc.o
 
 # Of an archive only what is called is linked: the runtime in C first, then newlib for those who want that.
-$(guests): $(out)/%.elf: $(out)/%.o $(guest-rt) $(guest-libgcc-$(ARCH)) $(guest-lds) $(out)/sources
+guest-link := -static -nostdlib --nmagic -z noexecstack -u _start --gc-sections
+guest-how   = $(guest-link) $(guest-rt) $(guest-libgcc-$(ARCH))
+$(guests): $(out)/%.elf: $(out)/%.o $(guest-rt) $(guest-libgcc-$(ARCH)) $(guest-lds) $$(call changed,$$@,$$(guest-how))
 	$(call log,LD,$@)
-	$(Q)rm -f $(@D)/$(*F).rt.a && $(CROSS)ar qcs $(@D)/$(*F).rt.a $(guest-rt) $(guest-libgcc-$(ARCH))
-	$(Q)$(LD) -static -nostdlib --nmagic -z noexecstack -u _start --gc-sections -T $(guest-lds) $< \
+	$(Q)rm -f $@ $(@D)/$(*F).rt.a && $(CROSS)ar qcs $(@D)/$(*F).rt.a $(guest-rt) $(guest-libgcc-$(ARCH))
+	$(Q)$(LD) $(guest-link) -T $(guest-lds) $< \
 		--start-group $(@D)/$(*F).rt.a $(third)/lib/libc.a $(if $(guest-libgcc-$(ARCH)),,$(guest-libgcc)) --end-group -o $@
+	$(call built-by,$(guest-how))
 
 # The image carries its guests without their symbols.
 $(out)/guest/embed/%.elf: $(out)/guest/%.elf
 	@mkdir -p $(@D)
 	$(Q)$(OBJCOPY) --strip-all $< $@
 
-$(out)/guest/embed.o: $(out)/sources $(patsubst guest/%.c,$(out)/guest/embed/%.elf,$(guests-y))
+$(out)/guest/embed.o: $(patsubst guest/%.c,$(out)/guest/embed/%.elf,$(guests-y))
 
 # --- The image ----------------------------------------------------------------------
 
@@ -185,27 +188,33 @@ link-riscv64 := -z separate-code --no-relax
 
 # GNU-EFI's start code applies relative relocations and passes over all others in silence,
 # so a link that has others must fail here.
-$(out)/nestling.elf: $(image-objects) $(image-lds) $(out)/sources $(third)/recipe
+image-link := -pie --no-dynamic-linker $(link-$(ARCH)) -z text -z norelro -z noexecstack \
+	--build-id=none --gc-sections --orphan-handling=error --fatal-warnings
+$(out)/nestling.elf: $(image-objects) $(image-lds) $(third)/recipe $$(call changed,$$@,$$(image-link) $$(image-objects))
 	$(call log,LD,$@)
-	$(Q)$(LD) -pie --no-dynamic-linker $(link-$(ARCH)) -z text -z norelro -z noexecstack \
-		--build-id=none --gc-sections --orphan-handling=error --fatal-warnings \
-		-Map=$(out)/nestling.map -T $(image-lds) $(third)/lib/crt0-efi.o $(image-objects) $(libraries) -o $@
+	@rm -f $@
+	$(Q)$(LD) $(image-link) -Map=$(out)/nestling.map -T $(image-lds) $(third)/lib/crt0-efi.o $(image-objects) $(libraries) -o $@
 	@! $(READELF) -rW $@ | grep R_ | grep -v _RELATIVE
+	$(call built-by,$(image-link) $(image-objects))
 
-$(out)/nestling.efi: $(out)/nestling.elf
+efi-flags := $(efi-format-$(ARCH)) $(addprefix -j ,.text .rodata .relro .rela .data .bss)
+$(out)/nestling.efi: $(out)/nestling.elf $$(call changed,$$@,$$(efi-flags))
 	$(call log,EFI,$@)
-	$(Q)$(OBJCOPY) $(efi-format-$(ARCH)) $(addprefix -j ,.text .rodata .relro .rela .data .bss) $< $@
+	$(Q)$(OBJCOPY) $(efi-flags) $< $@
+	$(call built-by,$(efi-flags))
 
 # With room for guest files; boot/nestling.cfg says how much.
-make-image = tools/mkimage -o $@ --free 64 $(foreach i,$(1),--isa $(i)=build/$(i)/nestling.efi) --cfg boot/nestling.cfg
+make-image = tools/mkimage --free 64 $(foreach i,$(1),--isa $(i)=build/$(i)/nestling.efi) --cfg boot/nestling.cfg
 
-$(out)/nestling.img: $(out)/nestling.efi boot/nestling.cfg tools/mkimage
+$(out)/nestling.img: $(out)/nestling.efi boot/nestling.cfg tools/mkimage $$(call changed,$$@,$$(call make-image,$$(ARCH)))
 	$(call log,IMAGE,$@)
-	$(Q)$(call make-image,$(ARCH))
+	$(Q)$(call make-image,$(ARCH)) -o $@
+	$(call built-by,$(call make-image,$(ARCH)))
 
-build/nestling.img: $(all-isas:%=build/%/nestling.efi) boot/nestling.cfg tools/mkimage
+build/nestling.img: $(all-isas:%=build/%/nestling.efi) boot/nestling.cfg tools/mkimage $$(call changed,$$@,$$(call make-image,$$(all-isas)))
 	$(call log,IMAGE,$@)
-	$(Q)$(call make-image,$(all-isas))
+	$(Q)$(call make-image,$(all-isas)) -o $@
+	$(call built-by,$(call make-image,$(all-isas)))
 
 # Of the other ISAs a make of their own knows.
 $(other-isas:%=build/%/nestling.efi): build/%/nestling.efi: FORCE
@@ -215,22 +224,23 @@ $(other-isas:%=guests-%): guests-%: build/%/nestling.efi
 
 # --- Host tests ---------------------------------------------------------------------
 
-build/host/flags: FORCE
-	$(call remember,$(host-flags) $(host-y))
-
-build/host/%.o: %.c Makefile build/host/flags | setup-tests
+build/host/%.o: %.c $$(call changed,$$@,$$(HOSTCC) $$(host-flags)) | setup-tests
 	$(call log,HOSTCC,$<)
-	@mkdir -p $(@D)
+	@mkdir -p $(@D) && rm -f $@
 	$(Q)$(HOSTCC) $(host-flags) -MMD -MP -c $< -o $@
+	$(call built-by,$(HOSTCC) $(host-flags))
 
 # An archive, so that a test takes the parts it calls and brings fakes for the others.
-build/host/nestling.a: $(host-objects)
+build/host/nestling.a: $(host-objects) $$(call changed,$$@,$$(host-objects))
 	@rm -f $@
-	$(Q)ar qcs $@ $^
+	$(Q)ar qcs $@ $(host-objects)
+	$(call built-by,$(host-objects))
 
-$(host-tests): %: %.o build/host/nestling.a
+host-link = $(host-flags) -lcmocka -lfdt
+$(host-tests): %: %.o build/host/nestling.a $$(call changed,$$@,$$(host-link))
 	$(call log,HOSTLD,$@)
-	$(Q)$(HOSTCC) $(host-flags) $^ -lcmocka -lfdt -o $@
+	$(Q)$(HOSTCC) $(filter %.o %.a,$^) $(host-link) -o $@
+	$(call built-by,$(host-link))
 
 # Programs as linkers make them, for a test to load.
 build/host/elf/done: $(wildcard tests/elf/*) | setup-tests
@@ -245,30 +255,30 @@ $(foreach build,host coverage,build/$(build)/tests/host/test_elf_built): | build
 FUZZCC := clang-14
 # A target that is called after an ISA sees that ISA's headers, with those in tests/fuzz/<isa>/ before them. It has of
 # that ISA what it includes: what is not linked is not called.
-fuzz-isa   = $(foreach isa,$(all-isas),$(if $(filter fuzz_$(isa) fuzz_$(isa)_%,$(*F) $(@F)),$(isa)))
+fuzz-isa   = $(foreach isa,$(all-isas),$(if $(filter fuzz_$(isa) fuzz_$(isa)_%,$(basename $(notdir $(1)))),$(isa)))
 # What the code under test does guides the search, not what the tests' own code does.
-fuzz-flags = $(foreach isa,$(fuzz-isa),-Itests/fuzz/$(isa) -iquote vmm/$(isa)) $(host-flags) \
-	-Wno-sign-conversion $(if $(filter tests/host/%,$<),,-fsanitize=fuzzer-no-link)
+fuzz-flags = $(foreach isa,$(call fuzz-isa,$(1)),-Itests/fuzz/$(isa) -iquote vmm/$(isa)) $(host-flags) \
+	-Wno-sign-conversion $(if $(filter tests/host/%,$(1)),,-fsanitize=fuzzer-no-link)
+fuzz-link  = $(host-flags) $(if $(call fuzz-isa,$(1)),-no-pie -Wl$(comma)--unresolved-symbols=ignore-all) -fsanitize=fuzzer -lcmocka -lfdt
 
 fuzz-shared  := $(patsubst %.c,build/fuzz/%.o,$(host-y) $(fuzz-y))
 fuzz-objects := $(fuzz-shared) $(fuzz-targets:%=build/fuzz/tests/fuzz/fuzz_%.o)
 
-build/fuzz/flags: FORCE
-	$(call remember,$(host-flags) $(host-y) $(fuzz-y))
-
-build/fuzz/%.o: %.c Makefile build/fuzz/flags | setup-tests
+build/fuzz/%.o: %.c $$(call changed,$$@,$$(FUZZCC) $$(call fuzz-flags,$$*.c)) | setup-tests
 	$(call log,FUZZCC,$<)
-	@mkdir -p $(@D)
-	$(Q)$(FUZZCC) $(fuzz-flags) -MMD -MP -c $< -o $@
+	@mkdir -p $(@D) && rm -f $@
+	$(Q)$(FUZZCC) $(call fuzz-flags,$<) -MMD -MP -c $< -o $@
+	$(call built-by,$(FUZZCC) $(call fuzz-flags,$<))
 
-build/fuzz/nestling.a: $(fuzz-shared)
+build/fuzz/nestling.a: $(fuzz-shared) $$(call changed,$$@,$$(fuzz-shared))
 	@rm -f $@
-	$(Q)ar qcs $@ $^
+	$(Q)ar qcs $@ $(fuzz-shared)
+	$(call built-by,$(fuzz-shared))
 
-build/fuzz/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.o build/fuzz/nestling.a
+build/fuzz/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.o build/fuzz/nestling.a $$(call changed,$$@,$$(call fuzz-link,$$@))
 	$(call log,FUZZLD,$@)
-	$(Q)$(FUZZCC) $(host-flags) $(if $(fuzz-isa),-no-pie -Wl$(comma)--unresolved-symbols=ignore-all) \
-		-fsanitize=fuzzer $^ -lcmocka -lfdt -o $@
+	$(Q)$(FUZZCC) $(filter %.o %.a,$^) $(call fuzz-link,$@) -o $@
+	$(call built-by,$(call fuzz-link,$@))
 
 build/fuzz/seeds/done: tests/fuzz/seeds
 	$(Q)tests/fuzz/seeds $(@D)
@@ -288,22 +298,25 @@ coverage-counted := -O0 --coverage -fprofile-update=prefer-atomic -Dalways_inlin
 coverage-objects := $(patsubst %.c,build/coverage/%.o,$(host-y))
 coverage-tests   := $(patsubst %.c,build/coverage/%,$(host-tests-y))
 
-build/coverage/flags: FORCE
-	$(call remember,$(coverage-flags) $(coverage-counted) $(host-y))
+coverage-how  = $(HOSTCC) $(coverage-flags) $(if $(filter $(coverage-of:%=%/%),$(1)),$(coverage-counted))
+coverage-link = $(coverage-flags) --coverage -lcmocka -lfdt
 
-build/coverage/%.o: %.c Makefile build/coverage/flags | setup-tests
+build/coverage/%.o: %.c $$(call changed,$$@,$$(call coverage-how,$$*.c)) | setup-tests
 	$(call log,HOSTCC,$@)
 	@mkdir -p $(@D)
-	@rm -f $(@:.o=.gcda)
-	$(Q)$(HOSTCC) $(coverage-flags) $(if $(filter $(coverage-of:%=%/%),$<),$(coverage-counted)) -MMD -MP -c $< -o $@
+	@rm -f $@ $(@:.o=.gcda)
+	$(Q)$(call coverage-how,$<) -MMD -MP -c $< -o $@
+	$(call built-by,$(call coverage-how,$<))
 
-build/coverage/nestling.a: $(coverage-objects)
+build/coverage/nestling.a: $(coverage-objects) $$(call changed,$$@,$$(coverage-objects))
 	@rm -f $@
-	$(Q)ar qcs $@ $^
+	$(Q)ar qcs $@ $(coverage-objects)
+	$(call built-by,$(coverage-objects))
 
-$(coverage-tests): %: %.o build/coverage/nestling.a
+$(coverage-tests): %: %.o build/coverage/nestling.a $$(call changed,$$@,$$(coverage-link))
 	$(call log,HOSTLD,$@)
-	$(Q)$(HOSTCC) $(coverage-flags) --coverage $^ -lcmocka -lfdt -o $@
+	$(Q)$(HOSTCC) $(filter %.o %.a,$^) $(coverage-link) -o $@
+	$(call built-by,$(coverage-link))
 
 coverage: $(coverage-tests)
 	$(Q)find build/coverage -name '*.gcda' -delete
@@ -329,22 +342,27 @@ guests-$(ARCH): all
 setup-bench: setup
 	@tools/setup $(all-isas) bench
 
-build/bench/%.o: %.c Makefile | setup-bench
-	$(call log,HOSTCC,$<)
-	@mkdir -p $(@D)
-	$(Q)$(HOSTCC) $(bench-host-flags) -MMD -MP -c $< -o $@
-
 # A guest's frames are not cleared where the host is measured: see bench/host/env.c.
-$(patsubst %,build/bench/mm/%.o,fault promote reservation window): bench-host-flags += -Darch_zero_pages=arch_zero_guest_memory
+bench-uncleared := $(patsubst %,mm/%.c,fault promote reservation window)
+bench-how        = $(HOSTCC) $(bench-host-flags) $(if $(filter $(bench-uncleared),$(1)),-Darch_zero_pages=arch_zero_guest_memory)
 
-build/bench/host: $(bench-objects)
+build/bench/%.o: %.c $$(call changed,$$@,$$(call bench-how,$$*.c)) | setup-bench
+	$(call log,HOSTCC,$<)
+	@mkdir -p $(@D) && rm -f $@
+	$(Q)$(call bench-how,$<) -MMD -MP -c $< -o $@
+	$(call built-by,$(call bench-how,$<))
+
+build/bench/host: $(bench-objects) $$(call changed,$$@,$$(bench-objects))
 	$(call log,HOSTLD,$@)
-	$(Q)rm -f $@.a && ar qcs $@.a $^ && $(HOSTCC) build/bench/bench/host/bench.o $@.a -o $@
+	$(Q)rm -f $@.a && ar qcs $@.a $(bench-objects) && $(HOSTCC) build/bench/bench/host/bench.o $@.a -o $@
+	$(call built-by,$(bench-objects))
 
-build/bench/profile.so: bench/plugin/profile.c Makefile
+plugin-how := $(HOSTCC) -std=gnu11 -O2 $(warnings) -shared -fPIC -fvisibility=hidden
+build/bench/profile.so: bench/plugin/profile.c $$(call changed,$$@,$$(plugin-how))
 	$(call log,HOSTCC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(HOSTCC) -std=gnu11 -O2 $(warnings) -shared -fPIC -fvisibility=hidden $< -o $@
+	$(Q)$(plugin-how) $< -o $@
+	$(call built-by,$(plugin-how))
 
 # --- Tooling ------------------------------------------------------------------------
 

@@ -425,6 +425,7 @@ def all_cases() -> list[Case]:
     checks += [Case(f"static/pe-sections/{isa}", [], function=lambda isa=isa: static.pe_sections_w_xor_x(isa))
                for isa in elf.ISAS]
     checks += [
+        Case("static/flags-are-dependencies", [], function=static.flags_are_dependencies),
         Case("static/no-isa-conditionals", [], function=static.no_isa_conditionals),
         Case("static/hypercalls-agree", [], function=static.hypercalls_agree),
     ]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Checks of what was built and written, without a boot. Each returns its complaints, a line each."""
 
+import os
 import re
 import struct
 import subprocess
@@ -111,3 +112,46 @@ def pe_sections_w_xor_x(isa: str) -> list[str]:
         if not any(flags & flag for flags in sections.values()):
             found.append(f"no section is {what}")
     return found
+
+
+# --- The build ----------------------------------------------------------------------------------------------------------
+
+def would_make(target: str, *variables: str) -> set[str]:
+    """What make would do, in words like "CC mm/fault.c"."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE") and name != "V"}
+    done = subprocess.run(["make", "-n", "ARCH=x86_64", target, *variables], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+    return {f"{step} {what}" for step, what in re.findall(r"printf '  %-7s %s\\n' (\w+) (\S+)", done.stdout)}
+
+
+def flags_are_dependencies() -> list[str]:
+    """What a changed flag concerns is built again, and nothing else."""
+    def files(step: str, *patterns: str) -> set[str]:
+        return {f"{step} {path.relative_to(ROOT)}" for pattern in patterns for path in ROOT.glob(pattern)}
+
+    image, linked = "build/x86_64/nestling.efi", {"LD x86_64/nestling.elf", "EFI x86_64/nestling.efi"}
+    test = "build/host/tests/host/test_area"
+    host_linked = {"HOSTLD host/tests/host/test_area"}
+    cases = (
+        (image, ("flags-drivers=-Os -DCHANGED",), files("CC", "drivers/*.c", "drivers/x86_64/*.c") | files("AS", "drivers/x86_64/*.S") | linked),
+        (image, ("flags-mm/survey.c=-O1",), {"CC mm/survey.c"} | linked),
+        (image, ("flags-vmm/elf.c=",), {"CC vmm/elf.c"} | linked),
+        (image, ("flags-tests=-DCHANGED",), set()),
+        (image, ("host-flags=-O3",), set()),
+        (image, ("image-link=-pie",), linked),
+        (image, ("efi-flags=-O binary",), {"EFI x86_64/nestling.efi"}),
+        (test, ("flags-drivers=-Os -DCHANGED",), set()),
+        (test, ("host-link=-lcmocka",), host_linked),
+    )
+    errors = [f"make {target} is not at rest: {sorted(steps)[:5]}" for target in (image, test) if (steps := would_make(target))]
+    for target, variables, wanted in () if errors else cases:
+        steps = would_make(target, *variables)
+        if steps != wanted:
+            errors.append(f"{variables[0]}: {target}: unneeded {sorted(steps - wanted)[:5]}, missing {sorted(wanted - steps)[:5]}")
+    # Everything, where everything is concerned.
+    for target, variable, step, least in ((test, "host-flags=-O3", "HOSTCC", 40), (image, "warnings=-Wall", "CC", 60), (image, "guest-link=-static", "LD", 5),
+                                          ("build/bench/host", "bench-host-flags=-O3", "HOSTCC", 20), ("build/fuzz/fuzz_elf", "FUZZCC=clang", "FUZZCC", 40),
+                                          ("build/coverage/tests/host/test_area", "coverage-flags=-O3", "HOSTCC", 40)):
+        count = sum(what.startswith(f"{step} ") for what in would_make(target, variable))
+        if count < least:
+            errors.append(f"{variable}: only {count} times {step} for {target}")
+    return errors
