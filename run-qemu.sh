@@ -36,7 +36,7 @@ $(demos | fold -s -w 72 | sed 's/^/      /')
   --report FILE          write the run's figures there, as JSON
   --gdb                  wait for a debugger, and say how to start one
   --timeout SECONDS      give up after so long (default 120, Bochs 300)
-  --help                 this screen; docs/run-qemu.md has the rest
+  --help, --version      this screen, the version; docs/run-qemu.md has the rest
 SIZE: bytes, or with K, M, G, T. Exit status: the guest's, or 2 for a wrong
 command, 3 for a failed run, 4 for a time-out.
 EOF
@@ -77,6 +77,7 @@ parse() {
         --gdb) gdb=on; shift ;;
         --display) display=on; shift ;;
         --help|-h) usage; exit 0 ;;
+        --version) echo "nestling $("$root/tools/version")"; exit 0 ;;
         x86_64|aarch64|riscv64) isa=$option; shift ;;
         *) wrong "unknown argument '$option'" ;;
         esac

@@ -14,6 +14,7 @@
 #include "include/arch/virt.h"
 #include "include/log.h"
 #include "include/panic.h"
+#include "include/version.h"
 #include "mm/frame.h"
 #include "mm/heap.h"
 #include "vmm/machine.h"
@@ -311,7 +312,7 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 	enum err err;
 
 	firmware_init(image, system);
-	log_info("nestling: a hypervisor that backs a guest's memory as it is touched");
+	log_info("nestling %s: a hypervisor that backs a guest's memory as it is touched", nestling_version);
 	debugger_tell_place();
 	tables_find(&platform);
 	platform_set(&platform);

@@ -142,7 +142,7 @@ static void print_last_exits(const struct vcpu *vcpu)
 		return;
 	for (unsigned lines = 0; shown > oldest && (lines < EXIT_LINES || vcpu->vm->options.trace != TRACE_OFF); lines++)
 		shown = first_alike(vcpu, oldest, shown - 1);
-	log_err("vm: the last %lu of %lu exits, alike ones in a row as one%s", total - shown + 1, total,
+	log_err("vm: the last %lu of %lu exit%s, alike ones in a row as one%s", total - shown + 1, total, text_plural(total),
 		shown > oldest ? "; --trace shows more" : "");
 	for (; shown <= total; shown = last + 1) {
 		last = shown;

@@ -8,6 +8,7 @@
 #include "drivers/console.h"
 #include "include/arch/virt.h"
 #include "include/log.h"
+#include "include/version.h"
 #include "mm/frame.h"
 #include "vmm/text.h"
 
@@ -123,6 +124,7 @@ static void bill_memory(const struct report *report)
 struct counted {
 	uint64_t count;
 	const char *what;
+	bool is_noun; /* of which one has no s behind it */
 };
 
 /* "12 of zeros, 3 of fresh memory": those that happened. */
@@ -131,7 +133,8 @@ static const char *counts_text(char line[256], const struct counted *counts, siz
 	line[0] = '\0';
 	for (size_t i = 0; i < size; i++)
 		if (counts[i].count)
-			text_add(line, 256, "%s%lu %s", line[0] ? ", " : "", counts[i].count, counts[i].what);
+			text_add(line, 256, "%s%lu %s%s", line[0] ? ", " : "", counts[i].count, counts[i].what,
+				 counts[i].is_noun ? text_plural(counts[i].count) : "");
 	return line;
 }
 
@@ -140,32 +143,36 @@ static void bill_events(const struct report *report)
 	const struct addr_space_stats *stats = &report->stats;
 	const struct vm_exit_counts *exits = &report->exits;
 	const struct counted kinds[] = {
-		{ exits->fault, "faults" }, { vm_hypercalls(exits), "hypercalls" }, { exits->pio, "port I/O" },
-		{ exits->mmio, "MMIO" },    { exits->other, "other" },
+		{ exits->fault, "fault", true },   { vm_hypercalls(exits), "hypercall", true },
+		{ exits->pio, "port I/O", false }, { exits->mmio, "MMIO", false },
+		{ exits->other, "other", false },
 	};
 	const struct counted handled[] = {
-		{ stats->handled_fresh, "got fresh memory" },
-		{ stats->handled_zero, "read zeros" },
-		{ stats->handled_unzero, "wrote over zeros" },
-		{ stats->handled_copy, "copied a shared page" },
-		{ stats->handled_reuse, "kept a shared page" },
-		{ stats->handled_tracked, "noted by software" },
+		{ stats->handled_fresh, "got fresh memory", false },
+		{ stats->handled_zero, "read zeros", false },
+		{ stats->handled_unzero, "wrote over zeros", false },
+		{ stats->handled_copy, "copied a shared page", false },
+		{ stats->handled_reuse, "kept a shared page", false },
+		{ stats->handled_tracked, "noted by software", false },
 	};
 	const struct counted changes[] = {
-		{ stats->promoted, "blocks copied into one leaf" },
-		{ stats->merged, "made one leaf in place" },
-		{ stats->split, "leaves split" },
-		{ stats->discarded >> 10, "KiB given back" },
-		{ stats->reclaimed >> 10, "KiB taken back" },
+		{ stats->promoted, "copied into one leaf", false },
+		{ stats->merged, "made one leaf in place", false },
+		{ stats->split, "split", false },
+		{ stats->discarded >> 10, "KiB given back", false },
+		{ stats->reclaimed >> 10, "KiB taken back", false },
 	};
 	char line[256];
 
 	counts_text(line, kinds, ARRAY_LEN(kinds));
 	if (report->timed_faults)
-		text_add(line, sizeof(line), "; a fault took %lu ticks of the %s", report->fault_ticks / report->timed_faults,
-			 arch_clock_name());
+		text_add(line, sizeof(line), "; a fault took %lu tick%s of the %s", report->fault_ticks / report->timed_faults,
+			 text_plural(report->fault_ticks / report->timed_faults), arch_clock_name());
 	item_number("exits", exits->total, line);
-	item_number("faults", stats->faults[FAULT_HANDLED], counts_text(line, handled, ARRAY_LEN(handled)));
+	counts_text(line, handled, ARRAY_LEN(handled));
+	if (stats->faults_by_host)
+		text_add(line, sizeof(line), "; %lu without an exit, by the hypervisor's own accesses", stats->faults_by_host);
+	item_number("faults", stats->faults[FAULT_HANDLED], line);
 	item_number("flushes", stats->flush_instructions, counts_text(line, changes, ARRAY_LEN(changes)));
 }
 
@@ -175,10 +182,10 @@ static void print_fork(const struct report *report)
 	const struct addr_space_stats *stats = &report->stats;
 	char own[48], peak[48], shared[48], tables[48];
 
-	log_info("nestling: forked VM %u %s, status %lu: %s its own (peak %s), %s shared, %s of tables, %lu exits",
+	log_info("nestling: forked VM %u %s, status %lu: %s its own (peak %s), %s shared, %s of tables, %lu exit%s",
 		 report->number, outcome_name(report->outcome), report->guest_status, text_size(own, stats->resident),
 		 text_size(peak, stats->resident_peak), text_size(shared, stats->shared), text_size(tables, report->tables),
-		 report->exits.total);
+		 report->exits.total, text_plural(report->exits.total));
 }
 
 static void print_bill(const struct report *report, const struct vm_family *family)
@@ -194,9 +201,9 @@ static void print_bill(const struct report *report, const struct vm_family *fami
 
 static void add_setup(const struct report *report, char *json, size_t size)
 {
-	text_add(json, size, "\"isa\":\"%s\",\"virt\":\"%s\",\"format\":\"%s\",\"demo\":\"%s\",\"policy\":\"%s\","
+	text_add(json, size, "\"version\":\"%s\",\"isa\":\"%s\",\"virt\":\"%s\",\"format\":\"%s\",\"demo\":\"%s\",\"policy\":\"%s\","
 		 "\"tracking\":\"%s\",\"guest_ram\":%lu,",
-		 arch_isa_name(), arch_virt_name(), report->format,
+		 nestling_version, arch_isa_name(), arch_virt_name(), report->format,
 		 report->options.guest[0] ? "file" : report->options.demo, alloc_policies[report->options.policy].name,
 		 report->hw_ad ? "hardware" : "software", report->options.ram);
 }

@@ -11,6 +11,12 @@ const char *access_text(unsigned access);
 /* Append to the text in a buffer of `size` bytes; what does not fit is cut. */
 void text_add(char *text, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* What stands behind a noun of which there are so many. */
+static inline const char *text_plural(uint64_t count)
+{
+	return count == 1 ? "" : "s";
+}
+
 /* "1 GiB", "1.2 MiB", "12 KiB": one decimal, rounded down, where it is not whole. Returns `text`. */
 #define TEXT_SIZE_ROOM 48
 const char *text_size(char text[TEXT_SIZE_ROOM], uint64_t bytes);

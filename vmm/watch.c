@@ -35,8 +35,9 @@ static void progress(struct vm *vm)
 	if (vm->vcpu.exits.total % PROGRESS_EXITS != 0 || !console_at_line_start())
 		return;
 	stats = addr_space_get_stats(&vm->as);
-	log_info("progress: %s of %s resident, %s of tables, %lu exits", text_size(resident, stats.resident),
-		 text_size(promised, vm->options.ram), text_size(tables, vm->as.npt.table_bytes), vm->vcpu.exits.total);
+	log_info("progress: %s of %s resident, %s of tables, %lu exit%s", text_size(resident, stats.resident),
+		 text_size(promised, vm->options.ram), text_size(tables, vm->as.npt.table_bytes), vm->vcpu.exits.total,
+		 text_plural(vm->vcpu.exits.total));
 }
 
 bool vm_is_watched(const struct vm_options *options)

@@ -58,24 +58,24 @@ enum { CLAIMS_TOLD = 20 };
 
 static unsigned failures;
 
-bool rt_claim(bool holds, const char *fmt, ...)
+bool rt_claim_at(bool holds, const char *claim, const char *fmt, ...)
 {
 	va_list args;
 
 	if (holds || failures++ >= CLAIMS_TOLD)
 		return holds;
-	rt_printf("FAILED: ");
+	rt_printf("FAILED: %s: ", claim);
 	va_start(args, fmt);
 	rt_vprintf(fmt, args);
 	va_end(args);
 	return false;
 }
 
-void rt_must(enum rt_call call, uint64_t arg0, uint64_t arg1, uint64_t arg2)
+void rt_must_at(const char *what, enum rt_call call, uint64_t arg0, uint64_t arg1, uint64_t arg2)
 {
 	uint64_t result = rt_hypercall(call, arg0, arg1, arg2, 0);
 
-	rt_claim(result == 0, "call %u of 0x%lx, 0x%lx, %lu gave %ld\n", (unsigned)call, arg0, arg1, arg2, (long)result);
+	rt_claim_at(result == 0, what, "with 0x%lx, 0x%lx, %lu it gave %ld, not 0\n", arg0, arg1, arg2, (long)result);
 }
 
 int rt_claims_status(void)

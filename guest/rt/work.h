@@ -25,10 +25,15 @@ struct rt_range rt_take(uint64_t bytes);
 uint64_t rt_fresh_pages(void);
 uint64_t rt_fresh_page(uint64_t index);
 
-/* Tell of a claim that does not hold, but not of each of very many. Returns what it was given. */
-bool rt_claim(bool holds, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Tell of a claim that does not hold: where it stands, what was claimed, and what is; but not of each of very many. Returns `holds`. */
+#define rt_claim(holds, ...) rt_claim_at(holds, RT_HERE ": not so: " #holds, __VA_ARGS__)
+bool rt_claim_at(bool holds, const char *claim, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* A call that must succeed. */
-void rt_must(enum rt_call call, uint64_t arg0, uint64_t arg1, uint64_t arg2);
+#define rt_must(call, ...) rt_must_at(RT_HERE ": refused: " #call, call, __VA_ARGS__)
+void rt_must_at(const char *what, enum rt_call call, uint64_t arg0, uint64_t arg1, uint64_t arg2);
+#define RT_HERE          __FILE__ ":" RT_TEXT_OF(__LINE__)
+#define RT_TEXT_OF(what) RT_TEXT(what)
+#define RT_TEXT(what)    #what
 /* The program's exit status: 0 if all claims held. */
 int rt_claims_status(void);
 

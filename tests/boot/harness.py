@@ -214,7 +214,7 @@ def judge_consistency(report: dict, backend: Backend) -> list[str]:
             "outcome is a known one": report["outcome"] in ("exited", "denied", "unmapped", "no_memory", "crashed"),
             "tracking is a known one": report["tracking"] in ("hardware", "software"),
             "the rest is there": all(name in report for name in
-                                     ("demo", "guest_ram", "flushes", "flush_instructions", "host_free", "guest_status")),
+                                     ("version", "demo", "guest_ram", "flushes", "flush_instructions", "host_free", "guest_status")),
         }
     except (KeyError, TypeError) as error:
         return [f"report is incomplete: {error!r}"]

@@ -26,13 +26,37 @@ def help_fits() -> list[str]:
     shown = lines_of("./run-qemu.sh", "--help")
     parsed = sorted(set(re.findall(r"(--[a-z-]+)(?=[|)])", script.split("\nparse() {")[1].split("\n}\n")[0])))
     errors = [] if len(parsed) >= 15 else [f"only {parsed} are parsed"]
-    errors += [f"--help lacks {option}" for option in parsed if not any(re.match(rf"  {option}\b", line) for line in shown)]
+    errors += [f"--help lacks {option}" for option in parsed if not any(re.match(rf"  (--\w+, )?{option}\b", line) for line in shown)]
     errors += [f"docs/run-qemu.md lacks {option}" for option in parsed if f"`{option}" not in page and f"--help" != option]
     demos = " ".join(shown)
     errors += [f"--help lacks the demo {path.stem}" for path in ROOT.glob("guest/*.c") if path.stem not in demos]
     if len(shown) > 24 or max(map(len, shown)) > 80:
         errors.append(f"--help has {len(shown)} lines of up to {max(map(len, shown))} columns")
     return errors
+
+
+def version_is_told(directory: Path) -> list[str]:
+    """The same by the script, in the image, and in a tree that has no history: an archive, and a bare copy."""
+    [version] = lines_of("tools/version")
+    errors = [] if lines_of("./run-qemu.sh", "--version") == [f"nestling {version}"] else ["--version tells another one"]
+    for isa in ("x86_64", "aarch64", "riscv64"):
+        if version.encode() + b"\0" not in (ROOT / f"build/{isa}/nestling.elf").read_bytes():
+            errors.append(f"{isa}'s image is not of version {version}")
+    bare, archive = directory / "bare", directory / "archive"
+    for place in (bare, archive):
+        (place / "tools").mkdir(parents=True)
+        for name in ("VERSION", "tools/version"):
+            shutil.copy(ROOT / name, place / name)
+    told = [lines_of(str(bare / "tools/version"))]
+    if (ROOT / ".git").exists():
+        [commit] = lines_of("git", "rev-parse", "HEAD")
+        packed = subprocess.run(["git", "archive", "HEAD", "VERSION"], cwd=ROOT, capture_output=True, check=True).stdout
+        subprocess.run(["tar", "-x", "-C", archive], input=packed, check=True)
+        told.append(lines_of(str(archive / "tools/version")))
+        word = told[1][0].split("-g")[-1]
+        if not commit.startswith(word) and word not in lines_of("git", "tag", "--points-at", "HEAD"):
+            errors.append(f"an archive of {commit} is of version {told[1]}")
+    return errors + ([] if told[0] == ["unknown"] else [f"a tree without a history is of version {told[0]}"])
 
 
 def make_help_is_whole() -> list[str]:
@@ -175,5 +199,5 @@ def in_directory(function):
 
 def newcomer() -> list[Case]:
     return [Case(f"newcomer/{name}", [], function=function) for name, function in (
-        ("help", help_fits), ("make-help", make_help_is_whole), ("no-root-no-sudo", in_directory(no_root_no_sudo)),
+        ("help", help_fits), ("version", in_directory(version_is_told)), ("make-help", make_help_is_whole), ("no-root-no-sudo", in_directory(no_root_no_sudo)),
         ("installs", in_directory(installs)), ("new-guest", in_directory(new_guest)))]
