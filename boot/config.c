@@ -2,18 +2,21 @@
 /* The parser of nestling.cfg. */
 #include "boot/config.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#define LINE_MAX_BYTES 256
+#define LINE_MAX_BYTES 2048
 
-void config_defaults(struct vm_options *options)
+void config_defaults(struct config *config, struct machine_vm *vm)
 {
-	*options = (struct vm_options){
+	*config = (struct config){ .machine = { .vm = vm, .count = 1 } };
+	*vm = (struct machine_vm){ .options = {
+		.name = CONFIG_DEFAULT_NAME,
 		.demo = CONFIG_DEFAULT_DEMO,
 		.ram = CONFIG_DEFAULT_RAM,
 		.policy = ALLOC_LAZY_4K,
-	};
+	} };
 }
 
 enum err config_parse_size(const char *text, uint64_t *bytes)
@@ -48,28 +51,31 @@ static enum err set_text(char *to, size_t room, const char *value)
 	return ERR_OK;
 }
 
-static enum err set_demo(struct vm_options *options, const char *value)
+/* In a section it takes the place of a guest that stands before all sections. */
+static enum err set_demo(struct vm_options *vm, const char *value)
 {
-	return set_text(options->demo, sizeof(options->demo), value);
+	if (vm->name[0] != '\0')
+		vm->guest[0] = '\0';
+	return set_text(vm->demo, sizeof(vm->demo), value);
 }
 
-static enum err set_guest(struct vm_options *options, const char *value)
+static enum err set_guest(struct vm_options *vm, const char *value)
 {
-	return set_text(options->guest, sizeof(options->guest), value);
+	return set_text(vm->guest, sizeof(vm->guest), value);
 }
 
-static enum err set_ram(struct vm_options *options, const char *value)
+static enum err set_ram(struct vm_options *vm, const char *value)
 {
-	enum err err = config_parse_size(value, &options->ram);
+	enum err err = config_parse_size(value, &vm->ram);
 
-	if (err == ERR_OK && (options->ram == 0 || !is_aligned(options->ram, PAGE_SIZE)))
+	if (err == ERR_OK && (vm->ram == 0 || !is_aligned(vm->ram, PAGE_SIZE)))
 		err = ERR_INVALID;
 	return err;
 }
 
-static enum err set_policy(struct vm_options *options, const char *value)
+static enum err set_policy(struct vm_options *vm, const char *value)
 {
-	return alloc_policy_parse(value, &options->policy);
+	return alloc_policy_parse(value, &vm->policy);
 }
 
 /* One of two words: the first means true. */
@@ -79,59 +85,91 @@ static enum err set_choice(bool *choice, const char *value, const char *yes, con
 	return *choice || strcmp(value, no) == 0 ? ERR_OK : ERR_INVALID;
 }
 
-static enum err set_tracking(struct vm_options *options, const char *value)
+static enum err set_tracking(struct vm_options *vm, const char *value)
 {
-	return set_choice(&options->software_tracking, value, "software", "hardware");
+	return set_choice(&vm->software_tracking, value, "software", "hardware");
 }
 
-static enum err set_trace(struct vm_options *options, const char *value)
+static enum err set_trace(struct vm_options *vm, const char *value)
 {
 	bool on;
 	enum err err = ERR_OK;
 
 	if (strcmp(value, "json") == 0) {
-		options->trace = TRACE_JSON;
+		vm->trace = TRACE_JSON;
 	} else {
 		err = set_choice(&on, value, "on", "off");
-		options->trace = on ? TRACE_ON : TRACE_OFF;
+		vm->trace = on ? TRACE_ON : TRACE_OFF;
 	}
 	return err;
 }
 
-static enum err set_serial(struct vm_options *options, const char *value)
+static enum err set_progress(struct vm_options *vm, const char *value)
 {
-	return set_choice(&options->no_serial, value, "none", "auto");
+	return set_choice(&vm->progress, value, "on", "off");
 }
 
-static enum err set_progress(struct vm_options *options, const char *value)
+static enum err set_after(struct vm_options *vm, const char *value)
 {
-	return set_choice(&options->progress, value, "on", "off");
+	return set_text(vm->after, sizeof(vm->after), value);
 }
 
-static enum err set_gdb(struct vm_options *options, const char *value)
+static enum err set_serial(struct config *config, const char *value)
 {
-	return set_choice(&options->gdb, value, "on", "off");
+	return set_choice(&config->no_serial, value, "none", "auto");
 }
 
-static const struct {
+static enum err set_gdb(struct config *config, const char *value)
+{
+	return set_choice(&config->gdb, value, "on", "off");
+}
+
+/* One of the two functions says whose key it is: a VM's, or the machine's, which stands before any section. */
+static const struct key {
 	const char *name;
 	const char *wanted;
-	enum err (*set)(struct vm_options *options, const char *value);
+	enum err (*set_vm)(struct vm_options *vm, const char *value);
+	enum err (*set_machine)(struct config *config, const char *value);
+	bool is_text;      /* any characters: only a # behind a blank begins a comment */
+	bool in_a_section; /* nowhere else */
 } keys[] = {
-	{ "demo", "the name of a demo", set_demo },
-	{ "guest", "a file name of less than 128 characters", set_guest },
-	{ "ram", "a size like 64M, a multiple of 4K", set_ram },
-	{ "policy", "one of" ALLOC_POLICY_NAMES, set_policy },
-	{ "tracking", "hardware or software", set_tracking },
-	{ "trace", "on, off or json", set_trace },
-	{ "serial", "auto or none", set_serial },
-	{ "progress", "on or off", set_progress },
-	{ "gdb", "on or off", set_gdb },
+	{ "demo", "the name of a demo", .set_vm = set_demo, .is_text = true },
+	{ "guest", "a file name of less than 128 characters", .set_vm = set_guest, .is_text = true },
+	{ "ram", "a size like 64M, a multiple of 4K", .set_vm = set_ram },
+	{ "policy", "one of" ALLOC_POLICY_NAMES, .set_vm = set_policy },
+	{ "tracking", "hardware or software", .set_vm = set_tracking },
+	{ "trace", "on, off or json", .set_vm = set_trace },
+	{ "progress", "on or off", .set_vm = set_progress },
+	{ "after", "the name of another VM", .set_vm = set_after, .is_text = true, .in_a_section = true },
+	{ "serial", "auto or none", .set_machine = set_serial },
+	{ "gdb", "on or off", .set_machine = set_gdb },
 };
+_Static_assert(ARRAY_LEN(keys) <= 32, "struct parser has a bit for each");
+
+struct parser {
+	struct config *config;
+	struct vm_options defaults; /* what stands before any section; it has no name */
+	struct vm_options *vm;      /* what the line is about */
+	unsigned sections;
+	unsigned seen;              /* a bit for each key that was there before in this section */
+	char *why;
+	size_t why_size;
+};
+
+/* One line about what is wrong with the one that is read. */
+static __attribute__((format(printf, 2, 3))) enum err refuse(struct parser *parser, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(parser->why, parser->why_size, fmt, ap);
+	va_end(ap);
+	return ERR_INVALID;
+}
 
 static bool is_blank(char c)
 {
-	return c == ' ' || c == '\t' || c == '\r';
+	return c == ' ' || c == '\t';
 }
 
 /* Cut the blanks off both ends, in place. */
@@ -147,69 +185,227 @@ static char *trim(char *text)
 	return text;
 }
 
-/* One line, its comment gone. `seen` has a bit for each key that was there before. */
-static enum err parse_line(struct vm_options *options, char *line, unsigned *seen, char *why, size_t why_size)
+/*
+ * What stands behind the '=', in place: without its comment, and without the quotes that it may be in, between which all
+ * characters stand for themselves. NULL: a quote has no end, or something else behind it.
+ */
+static char *value_of(const struct key *key, char *text)
 {
-	char *equals = strchr(line, '='), *key, *value;
+	char *at = trim(text), *end, quote = *at;
 
-	if (*trim(line) == '\0')
-		return ERR_OK;
-	if (!equals) {
-		snprintf(why, why_size, "\"%s\" is not of the form key = value", trim(line));
-		return ERR_INVALID;
+	if (quote == '"' || quote == '\'') {
+		end = strchr(++at, quote);
+		if (!end || (*trim(end + 1) != '\0' && *trim(end + 1) != '#'))
+			return NULL;
+		*end = '\0';
+		return at;
 	}
+	for (end = at; *end != '\0'; end++)
+		if (*end == '#' && (!key->is_text || end == at || is_blank(end[-1])))
+			*end-- = '\0';
+	return trim(at);
+}
+
+static enum err set_key(struct parser *parser, const struct key *key, const char *value)
+{
+	const unsigned bit = 1u << (key - keys);
+	enum err err;
+
+	if (key->set_machine && parser->sections > 0)
+		return refuse(parser, "%s is the machine's: it stands before the first section", key->name);
+	if (key->in_a_section && parser->sections == 0)
+		return refuse(parser, "%s is for a VM of several: it stands in a section [vm NAME]", key->name);
+	if (parser->seen & bit)
+		return refuse(parser, "%s is given twice", key->name);
+	parser->seen |= bit;
+	err = key->set_vm ? key->set_vm(parser->vm, value) : key->set_machine(parser->config, value);
+	return err == ERR_OK ? ERR_OK : refuse(parser, "%s = %s: wanted %s", key->name, value, key->wanted);
+}
+
+static enum err parse_key(struct parser *parser, char *line)
+{
+	char *equals = strchr(line, '='), *name, *value;
+
+	if (!equals)
+		return refuse(parser, "\"%s\" is not of the form key = value", line);
 	*equals = '\0';
-	key = trim(line);
-	value = trim(equals + 1);
+	name = trim(line);
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		if (strcmp(key, keys[i].name) != 0)
+		if (strcmp(name, keys[i].name) != 0)
 			continue;
-		if (*seen & 1u << i) {
-			snprintf(why, why_size, "%s is given twice", key);
-			return ERR_INVALID;
-		}
-		*seen |= 1u << i;
-		if (keys[i].set(options, value) == ERR_OK)
-			return ERR_OK;
-		snprintf(why, why_size, "%s = %s: wanted %s", key, value, keys[i].wanted);
-		return ERR_INVALID;
+		value = value_of(&keys[i], equals + 1);
+		return value ? set_key(parser, &keys[i], value) : refuse(parser, "%s: a quote that has no end", name);
 	}
-	snprintf(why, why_size, "unknown key \"%s\"", key);
-	return ERR_INVALID;
+	return refuse(parser, "unknown key \"%s\"", name);
+}
+
+/* Names are printed before lines of the console, and are words of the command line. */
+static bool is_name(const char *text)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+
+	return text[0] != '\0' && strspn(text, letters) == strlen(text) && strlen(text) < VM_NAME_ROOM;
+}
+
+static struct machine_vm *find_vm(const struct parser *parser, const char *name)
+{
+	struct machine_vm *vms = parser->config->machine.vm;
+
+	for (unsigned i = 0; i < parser->sections; i++)
+		if (strcmp(vms[i].options.name, name) == 0)
+			return &vms[i];
+	return NULL;
+}
+
+/* "[vm NAME]" */
+static enum err parse_section(struct parser *parser, char *line)
+{
+	char *end = strchr(line, ']'), *name = line + 3;
+	struct machine_vm *vm;
+
+	if (!end || (*trim(end + 1) != '\0' && *trim(end + 1) != '#'))
+		return refuse(parser, "\"%s\" is not of the form [vm NAME]", line);
+	*end = '\0';
+	if (strncmp(line, "[vm", 3) != 0 || (*name != '\0' && !is_blank(*name)))
+		return refuse(parser, "unknown section \"%s]\": sections are [vm NAME]", line);
+	name = trim(name);
+	if (!is_name(name))
+		return refuse(parser, "[vm %s]: wanted a name of up to %d letters, digits, - _ and .", name, VM_NAME_ROOM - 1);
+	if (find_vm(parser, name))
+		return refuse(parser, "there are two sections [vm %s]", name);
+	vm = &parser->config->machine.vm[parser->sections++];
+	*vm = (struct machine_vm){ .options = parser->defaults };
+	parser->vm = &vm->options;
+	strcpy(parser->vm->name, name);
+	parser->seen = 0;
+	return ERR_OK;
+}
+
+static enum err parse_line(struct parser *parser, char *line)
+{
+	line = trim(line);
+	if (*line == '\0' || *line == '#')
+		return ERR_OK;
+	return *line == '[' ? parse_section(parser, line) : parse_key(parser, line);
+}
+
+/* Does the VM wait for itself in the end? A circle that it is not in is another one's. */
+static bool waits_for_itself(const struct machine_vm *vm, unsigned count)
+{
+	const struct machine_vm *other = vm->after;
+
+	for (unsigned i = 0; i < count && other && other != vm; i++)
+		other = other->after;
+	return other == vm;
+}
+
+/* Each VM must get to run. */
+static enum err set_order(struct parser *parser)
+{
+	struct machine_vm *vms = parser->config->machine.vm;
+
+	for (unsigned i = 0; i < parser->sections; i++) {
+		const struct vm_options *options = &vms[i].options;
+
+		if (options->after[0] == '\0')
+			continue;
+		vms[i].after = find_vm(parser, options->after);
+		if (!vms[i].after)
+			return refuse(parser, "[vm %s] is to start after \"%s\", for which there is no section", options->name,
+				      options->after);
+	}
+	for (unsigned i = 0; i < parser->sections; i++)
+		if (waits_for_itself(&vms[i], parser->sections))
+			return refuse(parser, "[vm %s] is to start after \"%s\", which waits for it", vms[i].options.name,
+				      vms[i].options.after);
+	return ERR_OK;
 }
 
 /* Would this byte spoil the line that complains about it? */
 static bool is_printable(char c)
 {
-	return (c >= ' ' && c <= '~') || is_blank(c);
+	return (c >= ' ' && c <= '~') || c == '\t';
 }
 
-enum err config_parse(struct vm_options *options, const char *text, size_t size, char *why, size_t why_size)
+/* Copy the line at `*at`, and go to the next one. Errors: ERR_INVALID: it is too long, or no text up to its comment. */
+static enum err next_line(const char *text, size_t size, size_t *at, char line[LINE_MAX_BYTES])
 {
-	unsigned seen = 0, number = 0;
+	size_t length = 0;
+	bool comment = false, clean = true;
 
-	for (size_t at = 0; at < size; at++) {
-		char line[LINE_MAX_BYTES], reason[LINE_MAX_BYTES + 64];
-		size_t length = 0;
-		bool comment = false, clean = true;
+	for (; *at < size && text[*at] != '\n' && text[*at] != '\r'; ++*at) {
+		char c = text[*at];
 
-		for (number++; at < size && text[at] != '\n'; at++) {
-			comment = comment || text[at] == '#';
-			if (comment)
-				continue;
-			clean = clean && is_printable(text[at]) && length < sizeof(line) - 1;
-			if (clean)
-				line[length++] = text[at];
-		}
-		line[length] = '\0';
-		if (!clean) {
-			snprintf(why, why_size, CONFIG_FILE ":%u: the line is too long or not plain text", number);
-			return ERR_INVALID;
-		}
-		if (parse_line(options, line, &seen, reason, sizeof(reason)) != ERR_OK) {
+		comment = comment || (c == '#' && (length == 0 || is_blank(line[length - 1])) && !memchr(line, '"', length) &&
+				      !memchr(line, '\'', length));
+		if (comment)
+			continue;
+		clean = clean && is_printable(c) && length < LINE_MAX_BYTES - 1;
+		if (clean)
+			line[length++] = c;
+	}
+	if (*at + 1 < size && text[*at] == '\r' && text[*at + 1] == '\n')
+		++*at;
+	++*at;
+	line[length] = '\0';
+	return clean ? ERR_OK : ERR_INVALID;
+}
+
+/* What an editor puts before the text to say how it is written. Errors: ERR_INVALID: in a way that is not read here. */
+static enum err skip_mark(const char *text, size_t size, size_t *at)
+{
+	const unsigned char *bytes = (const unsigned char *)text;
+
+	*at = 0;
+	if (size >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0)
+		*at = 3;
+	if (size >= 2 && ((bytes[0] == 0xff && bytes[1] == 0xfe) || (bytes[0] == 0xfe && bytes[1] == 0xff)))
+		return ERR_INVALID;
+	/* Without a mark: every other byte of plain text is 0. */
+	return size >= 2 && (bytes[0] == 0) != (bytes[1] == 0) ? ERR_INVALID : ERR_OK;
+}
+
+unsigned config_room(const char *text, size_t size)
+{
+	unsigned count = 1;
+
+	for (size_t at = 0; at < size; at++)
+		count += text[at] == '[';
+	return count;
+}
+
+enum err config_parse(struct config *config, const char *text, size_t size, char *why, size_t why_size)
+{
+	char line[LINE_MAX_BYTES], reason[LINE_MAX_BYTES + 128] = "";
+	struct parser parser = {
+		.config = config, .defaults = config->machine.vm->options, .vm = &parser.defaults, .why = reason, .why_size = sizeof(reason),
+	};
+	size_t at;
+
+	parser.defaults.name[0] = '\0';
+	if (skip_mark(text, size, &at) != ERR_OK) {
+		snprintf(why, why_size, CONFIG_FILE ":1: this is UTF-16: let the editor save it as UTF-8");
+		return ERR_INVALID;
+	}
+	for (unsigned number = 1; at < size; number++) {
+		enum err err = next_line(text, size, &at, line);
+
+		if (err != ERR_OK)
+			refuse(&parser, "the line is too long or not plain text");
+		else
+			err = parse_line(&parser, line);
+		if (err != ERR_OK) {
 			snprintf(why, why_size, CONFIG_FILE ":%u: %s", number, reason);
-			return ERR_INVALID;
+			return err;
 		}
 	}
+	if (parser.sections == 0) {
+		strcpy(parser.defaults.name, CONFIG_DEFAULT_NAME);
+		config->machine.vm->options = parser.defaults;
+	} else if (set_order(&parser) != ERR_OK) {
+		snprintf(why, why_size, CONFIG_FILE ": %s", reason);
+		return ERR_INVALID;
+	}
+	config->machine.count = parser.sections > 0 ? parser.sections : 1;
 	return ERR_OK;
 }

@@ -3,7 +3,7 @@
 #ifndef NESTLING_BOOT_CONFIG_H
 #define NESTLING_BOOT_CONFIG_H
 
-#include "vmm/vm.h"
+#include "vmm/machine.h"
 
 #define CONFIG_DEFAULT_DEMO "lazy"
 #define CONFIG_DEFAULT_RAM  GIB(1)
@@ -13,15 +13,30 @@
 /* A larger file is refused. */
 #define CONFIG_MAX_BYTES KIB(64)
 
-/* What holds where the file says nothing. */
-void config_defaults(struct vm_options *options);
+/* The VM of a file without sections. */
+#define CONFIG_DEFAULT_NAME "guest"
+
+/* What the file says of the machine and of its VMs, which are in the order of the file. */
+struct config {
+	bool no_serial;        /* the console goes on on the screen, though there is a serial port */
+	bool gdb;              /* wait for a debugger before the machine is taken over */
+	struct machine machine;
+};
+
+/* As many VMs as a text of `size` bytes can describe, or more. */
+unsigned config_room(const char *text, size_t size);
+
+/* What holds where the file says nothing: one VM, at `vm`, which is the caller's memory. */
+void config_defaults(struct config *config, struct machine_vm *vm);
 
 /*
- * Read `size` bytes of text: lines of "key = value", '#' starts a comment, blank lines and "\r\n" are fine. Each key
- * may come once. Errors: ERR_INVALID, with one line in `why` (NUL-terminated, cut to `why_size`) that names the line.
+ * Read `size` bytes of text into what config_defaults has made, with room for config_room VMs: lines of "key = value", a VM's
+ * section begins with "[vm NAME]", what stands before the first one holds for all of them. '#' begins a comment, behind text
+ * only after a blank; blank lines, a byte-order mark, and line ends of any system are fine. A value may be in quotes, single or double.
+ * Each key may come once in a section. Errors: ERR_INVALID, with one line in `why` (NUL-terminated, cut to `why_size`) that
+ * names the line of the file.
  */
-MUST_CHECK enum err config_parse(struct vm_options *options, const char *text, size_t size, char *why,
-				 size_t why_size);
+MUST_CHECK enum err config_parse(struct config *config, const char *text, size_t size, char *why, size_t why_size);
 
 /* "4096", "64K", "512M", "1G", "2T": bytes. Errors: ERR_INVALID (syntax), ERR_RANGE (2^64 and more). */
 MUST_CHECK enum err config_parse_size(const char *text, uint64_t *bytes);

@@ -2,6 +2,7 @@
 /* From the firmware's call to a running hypervisor, and to the end of it. */
 #include <efi.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "boot/config.h"
 #include "boot/debugger.h"
@@ -35,8 +36,7 @@ struct stack {
 
 /* What is known before the machine is taken over, for use after. */
 static struct {
-	struct vm_options options;
-	struct guest_image guest;
+	struct config config;
 	struct firmware_map firmware;
 	struct stack stack, trap_stacks[ARCH_TRAP_STACKS];
 	struct host_map map, firmware_map;
@@ -113,40 +113,72 @@ void panic(const char *fmt, ...)
 	power_off();
 }
 
+/* Room for what the text can describe, with one VM in it by default. */
+static enum err new_config(const char *text, size_t size)
+{
+	const unsigned room = config_room(text, size);
+	struct machine_vm *vms = firmware_alloc_pages(align_up(room * sizeof(*vms), PAGE_SIZE) / PAGE_SIZE);
+
+	if (!vms) {
+		log_fatal("the firmware has no memory for " CONFIG_FILE);
+		return ERR_NO_MEMORY;
+	}
+	config_defaults(&boot.config, vms);
+	return ERR_OK;
+}
+
 static enum err read_config(void)
 {
-	char why[256];
-	const void *text;
-	size_t size;
-	enum err err;
+	char why[512];
+	const void *text = "";
+	size_t size = 0;
+	enum err err = firmware_read_file(CONFIG_FILE, CONFIG_MAX_BYTES, &text, &size);
 
-	config_defaults(&boot.options);
-	err = firmware_read_file(CONFIG_FILE, CONFIG_MAX_BYTES, &text, &size);
 	if (err == ERR_NOT_FOUND) {
 		log_info("nestling: no " CONFIG_FILE " on the boot volume: the defaults hold");
-		return ERR_OK;
+		return new_config("", 0);
 	}
 	if (err != ERR_OK) {
 		log_fatal(CONFIG_FILE ": %s", err_name(err));
 		return err;
 	}
-	err = config_parse(&boot.options, text, size, why, sizeof(why));
+	err = new_config(text, size);
+	if (err != ERR_OK)
+		return err;
+	err = config_parse(&boot.config, text, size, why, sizeof(why));
 	if (err != ERR_OK)
 		log_fatal("%s", why);
 	return err;
 }
 
-static enum err read_guest(void)
+/* A file that several VMs run is read once. */
+static enum err read_guest(unsigned n)
 {
-	struct guest_image *guest = &boot.guest;
+	struct machine_vm *vms = boot.config.machine.vm;
+	struct guest_image *image = &vms[n].image;
 	enum err err;
 
-	if (boot.options.guest[0] == '\0')
+	image->name = vms[n].options.guest;
+	if (image->name[0] == '\0')
 		return ERR_OK;
-	guest->name = boot.options.guest;
-	err = firmware_read_file(guest->name, GUEST_MAX_BYTES, &guest->bytes, &guest->size);
+	for (unsigned i = 0; i < n; i++) {
+		if (strcmp(vms[i].image.name, image->name) == 0) {
+			*image = vms[i].image;
+			return ERR_OK;
+		}
+	}
+	err = firmware_read_file(image->name, GUEST_MAX_BYTES, &image->bytes, &image->size);
 	if (err != ERR_OK)
-		log_fatal("guest %s: %s", guest->name, err_name(err));
+		log_fatal("guest %s: %s", image->name, err_name(err));
+	return err;
+}
+
+static enum err read_guests(void)
+{
+	enum err err = ERR_OK;
+
+	for (unsigned i = 0; i < boot.config.machine.count && err == ERR_OK; i++)
+		err = read_guest(i);
 	return err;
 }
 
@@ -160,10 +192,10 @@ static enum err prepare(void)
 		return err;
 	}
 	err = read_config();
-	if (err == ERR_OK && boot.options.gdb)
+	if (err == ERR_OK && boot.config.gdb)
 		debugger_wait();
 	if (err == ERR_OK)
-		err = read_guest();
+		err = read_guests();
 	if (err != ERR_OK)
 		return err;
 	err = new_stack(&boot.stack, STACK_PAGES);
@@ -266,7 +298,7 @@ static void run(void)
 		log_fatal("%s", why);
 		return;
 	}
-	err = machine_run(&boot.options, boot.guest.bytes ? &boot.guest : NULL);
+	err = machine_run(&boot.config.machine);
 	(void)err; /* it has said why, and there is nothing else to do */
 }
 
@@ -277,22 +309,32 @@ static void taken_over(void)
 	power_off();
 }
 
+static void drop_traces(const char *why)
+{
+	const struct machine *machine = &boot.config.machine;
+
+	for (unsigned i = 0; i < machine->count; i++) {
+		if (machine->vm[i].options.trace != TRACE_JSON)
+			continue;
+		log_warn("boot: %s: there is nowhere to write the records of trace = json to", why);
+		machine->vm[i].options.trace = TRACE_OFF;
+	}
+}
+
 /* What is there to write on, once the firmware's console is gone? */
 static void choose_console(void)
 {
-	const char *why = boot.options.no_serial ? "no serial port is wanted" : "no serial port is known here";
+	const char *why = boot.config.no_serial ? "no serial port is wanted" : "no serial port is known here";
 
 	boot.has_screen = firmware_find_framebuffer(&boot.screen);
-	if (boot.options.no_serial)
+	if (boot.config.no_serial)
 		boot.has_serial = false;
 	if (!boot.has_serial && boot.has_screen)
 		log_info("boot: %s: the console goes on on the screen", why);
 	else if (!boot.has_serial)
 		log_warn("boot: %s, nor a screen to draw on: the console ends where the firmware does", why);
-	if (!boot.has_serial && boot.options.trace == TRACE_JSON) {
-		log_warn("boot: %s: there is nowhere to write the records of trace = json to", why);
-		boot.options.trace = TRACE_OFF;
-	}
+	if (!boot.has_serial)
+		drop_traces(why);
 }
 
 static void start_console(void)

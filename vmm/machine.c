@@ -48,54 +48,48 @@ static void run_to_end(struct vm *vm)
 	map_print();
 }
 
-/* Run a VM of the family to its end. Of it nothing is left then but its report. */
-static void run_member(struct vm_family *family, unsigned number, struct report *report)
+/* Run a VM of the tree to its end. Of it nothing is left then but its report. */
+static void run_vm(struct machine *machine, struct fork_tree *tree, unsigned n, struct report *report)
 {
-	struct vm *vm = family->member[number];
+	struct vm *vm = tree->vm[n];
 
 	run_to_end(vm);
 	if (vm->outcome != VM_EXITED)
-		family->failed++;
+		machine->failed++;
 	report_settle(report, vm);
-	family->member[number] = NULL;
+	tree->vm[n] = NULL;
 	vm_free(vm);
 }
 
-/*
- * The first VM, then what was forked meanwhile. Each one's report is printed when it has ended; the first one's is the
- * last line.
- */
-static void run_family(struct vm_family *family)
+/* The first VM, then what was forked meanwhile. The first one's report is left to the caller. */
+static void run_tree(struct machine *machine, struct fork_tree *tree, struct report *first)
 {
-	static struct report first, fork;
-	bool traced = family->member[0]->options.trace == TRACE_JSON;
+	static struct report fork;
 
-	if (traced)
-		trace_open();
-	run_member(family, 0, &first);
-	for (unsigned i = 1; i < family->count; i++) {
-		arch_vcpu_load(&family->member[i]->vcpu);
-		run_member(family, i, &fork);
-		report_print(&fork, family);
+	run_vm(machine, tree, 0, first);
+	for (unsigned i = 1; i < tree->count; i++) {
+		arch_vcpu_load(&tree->vm[i]->vcpu);
+		run_vm(machine, tree, i, &fork);
+		report_print(&fork, machine);
 	}
-	if (traced)
-		trace_close();
-	report_print(&first, family);
+	first->forks = tree->count - 1;
 }
 
-/* Make and load the first VM. */
-static enum err start(struct vm_family *family, const struct vm_options *options, const struct guest_image *image)
+/* Make and load the first VM of a tree. */
+static enum err start(struct fork_tree *tree, const struct machine_vm *config)
 {
 	struct vm *vm;
-	enum err err = vm_new(family, options);
+	enum err err = vm_new(tree, &config->options);
 
 	if (err != ERR_OK)
 		return err;
-	vm = family->member[0];
+	vm = tree->vm[0];
 	if (vm->outcome == VM_RUNNING)
-		err = vm_load(vm, image);
-	if (err != ERR_OK)
+		err = vm_load(vm, &config->image);
+	if (err != ERR_OK) {
 		vm_free(vm);
+		tree->vm[0] = NULL;
+	}
 	return err;
 }
 
@@ -107,22 +101,89 @@ static uint64_t free_bytes(void)
 	return stats.free + stats.zero;
 }
 
-enum err machine_run(const struct vm_options *options, const struct guest_image *file)
+/* Run one VM that the configuration describes, and what it forks. Errors: it could not be started; there is a line why. */
+static enum err run_one(struct machine *machine, const struct machine_vm *config, struct report *report)
 {
-	static struct vm_family family;
+	static struct fork_tree tree; /* the debugger looks here for what runs */
 	uint64_t free_before = free_bytes();
-	struct guest_image image;
+	enum err err;
+
+	tree = (struct fork_tree){ .number = (unsigned)(config - machine->vm), .next = machine->made };
+	err = start(&tree, config);
+	if (err == ERR_OK) {
+		run_tree(machine, &tree, report);
+		machine->made += tree.count - 1;
+	} else {
+		report_refused(report, &config->options, tree.number);
+		machine->failed++;
+	}
+	if (free_bytes() != free_before)
+		panic("vm: of %lu bytes that were free before it was made, %lu are now", free_before, free_bytes());
+	return err;
+}
+
+/* The next one in the order of the configuration that waits for no other one; NULL: all have ended. */
+static struct machine_vm *next_vm(const struct machine *machine)
+{
+	for (unsigned i = 0; i < machine->count; i++) {
+		struct machine_vm *vm = &machine->vm[i];
+
+		if (!vm->ended && (!vm->after || vm->after->ended))
+			return vm;
+	}
+	return NULL;
+}
+
+static void announce(const struct machine_vm *vm)
+{
+	char ram[TEXT_SIZE_ROOM];
+
+	log_info("nestling: [vm %s] starts: %s, promised %s", vm->options.name, vm->image.name, text_size(ram, vm->options.ram));
+}
+
+static enum err find_demos(struct machine *machine)
+{
 	enum err err = ERR_OK;
 
-	if (file)
-		image = *file;
-	else
-		err = find_demo(options->demo, &image);
-	if (err == ERR_OK)
-		err = start(&family, options, &image);
-	if (err == ERR_OK)
-		run_family(&family);
-	if (free_bytes() != free_before)
-		panic("vm: of %lu bytes that were free before the run, %lu are now", free_before, free_bytes());
+	for (unsigned i = 0; i < machine->count && err == ERR_OK; i++)
+		if (!machine->vm[i].image.bytes)
+			err = find_demo(machine->vm[i].options.demo, &machine->vm[i].image);
 	return err;
+}
+
+static bool is_traced(const struct machine *machine)
+{
+	for (unsigned i = 0; i < machine->count; i++)
+		if (machine->vm[i].options.trace == TRACE_JSON)
+			return true;
+	return false;
+}
+
+enum err machine_run(struct machine *machine)
+{
+	static struct report first, other;
+	struct machine_vm *vm;
+	enum err err = find_demos(machine);
+
+	if (err != ERR_OK)
+		return err;
+	machine->made = machine->count;
+	if (is_traced(machine))
+		trace_open();
+	while ((vm = next_vm(machine))) {
+		struct report *report = vm == machine->vm ? &first : &other;
+
+		if (machine->count > 1)
+			announce(vm);
+		err = run_one(machine, vm, report);
+		if (err != ERR_OK && machine->count == 1)
+			return err;
+		vm->ended = true;
+		if (report == &other)
+			report_print(report, machine);
+	}
+	if (is_traced(machine))
+		trace_close();
+	report_print(&first, machine);
+	return ERR_OK;
 }

@@ -55,7 +55,7 @@ static void print_legend(unsigned together)
 	const struct blocks *blocks = blocks_get();
 	char line[LOG_LINE_MAX], who[32] = "", size[TEXT_SIZE_ROOM];
 
-	if (blocks->vm->number > 0)
+	if (vm_is_forked(blocks->vm))
 		snprintf(who, sizeof(who), "forked VM %u, ", blocks->vm->number);
 	snprintf(line, sizeof(line), "map: %s%s a character:", who, text_size(size, (uint64_t)together << blocks->shift));
 	for (unsigned look = 0; look <= LOOK_PAGES; look++)

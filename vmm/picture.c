@@ -118,7 +118,7 @@ static void draw_counters(void)
 	char text[64], size[TEXT_SIZE_ROOM];
 	unsigned line = 0;
 
-	snprintf(text, sizeof(text), "VM %u%s%s", vm->number, vm->number ? ", a fork" : "",
+	snprintf(text, sizeof(text), "VM %u%s%s", vm->number, vm_is_forked(vm) ? ", a fork" : "",
 		 vm->outcome == VM_RUNNING ? "" : ", ended");
 	draw_counter(line++, text);
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
@@ -277,8 +277,8 @@ void picture_start(struct vm *vm)
 	blocks_start(vm);
 	if (!framebuffer_canvas(&canvas))
 		return;
-	/* A fork has as much memory as the first VM: only cells that differ are drawn. */
-	if (vm->number == 0)
+	/* A fork has as much memory as what it was forked from: only cells that differ are drawn. */
+	if (!vm_is_forked(vm))
 		draw_frame(&canvas);
 	picture.surveying = false;
 	mark_all_stale();

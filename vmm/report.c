@@ -10,6 +10,7 @@
 #include "include/log.h"
 #include "include/version.h"
 #include "mm/frame.h"
+#include "vmm/machine.h"
 #include "vmm/text.h"
 
 #define REPORT_MAX 4096
@@ -19,6 +20,7 @@ static const char *outcome_name(enum vm_outcome outcome)
 	static const char *const names[] = {
 		[VM_RUNNING] = "running",     [VM_EXITED] = "exited",       [VM_DENIED] = "denied",
 		[VM_UNMAPPED] = "unmapped", [VM_NO_MEMORY] = "no_memory", [VM_CRASHED] = "crashed",
+		[VM_REFUSED] = "refused",
 	};
 
 	return names[outcome];
@@ -70,6 +72,7 @@ void report_settle(struct report *report, struct vm *vm)
 	*report = (struct report){
 		.options = vm->options,
 		.number = vm->number,
+		.forked = vm_is_forked(vm),
 		.outcome = vm->outcome,
 		.guest_status = vm->guest_status,
 		.exits = vm->vcpu.exits,
@@ -79,6 +82,7 @@ void report_settle(struct report *report, struct vm *vm)
 		.hw_ad = npt->config.hw_ad,
 		.stats = addr_space_get_stats(&vm->as),
 		.tables = npt->table_bytes,
+		.host_free = frame_get_stats().free,
 		.leaves = { npt->leaves[0], npt->leaves[1], npt->leaves[2] },
 		.populated = { populated_tables(vm, 0), populated_tables(vm, 1) },
 	};
@@ -86,6 +90,13 @@ void report_settle(struct report *report, struct vm *vm)
 		report->zeros += report->stats.zero_leaves[level] * npt_level_size(level);
 	err = npt_walk(npt, GPA(0), npt->end, add_touched, &report->touched);
 	(void)err; /* a malformed entry has been told of by whoever met it first; what was counted before it stands */
+}
+
+void report_refused(struct report *report, const struct vm_options *options, unsigned number)
+{
+	*report = (struct report){
+		.options = *options, .number = number, .outcome = VM_REFUSED, .format = "none",
+	};
 }
 
 /* A line of the bill: what, how much, and what there is to say about it. */
@@ -188,12 +199,14 @@ static void print_fork(const struct report *report)
 		 report->exits.total, text_plural(report->exits.total));
 }
 
-static void print_bill(const struct report *report, const struct vm_family *family)
+static void print_bill(const struct report *report, const struct machine *machine)
 {
-	char who[32] = "guest";
+	char who[VM_NAME_ROOM + 8] = "guest";
 
-	if (family->count > 1)
-		snprintf(who, sizeof(who), "first of %u VMs", family->count);
+	if (machine->count > 1)
+		snprintf(who, sizeof(who), "[vm %s]", report->options.name);
+	else if (machine->made > 1)
+		snprintf(who, sizeof(who), "first of %u VMs", machine->made);
 	log_info("nestling: %s %s, status %lu", who, outcome_name(report->outcome), report->guest_status);
 	bill_memory(report);
 	bill_events(report);
@@ -243,18 +256,19 @@ static void add_faults(const struct report *report, char *json, size_t size)
 		 stats->reclaimed, stats->flushes, stats->flush_instructions);
 }
 
-/* A forked VM says which one it is; the first one's report, the last of all, says what became of the others. */
-static void add_end(const struct report *report, const struct vm_family *family, char *json, size_t size)
+/* The first one's report, the last of all, says what became of the others. */
+static void add_end(const struct report *report, const struct machine *machine, char *json, size_t size)
 {
-	if (report->number > 0)
-		text_add(json, size, "\"vm\":%u,", report->number);
-	else
-		text_add(json, size, "\"vms\":%u,\"vms_failed\":%u,", family->count, family->failed);
-	text_add(json, size, "\"host_free\":%lu,\"guest_status\":%lu,\"outcome\":\"%s\"}\n", frame_get_stats().free,
+	text_add(json, size, "\"vm\":%u,\"name\":\"%s\",", report->number, report->options.name);
+	if (!report->forked)
+		text_add(json, size, "\"forks\":%u,", report->forks);
+	if (report->number == 0)
+		text_add(json, size, "\"vms\":%u,\"vms_failed\":%u,", machine->made, machine->failed);
+	text_add(json, size, "\"host_free\":%lu,\"guest_status\":%lu,\"outcome\":\"%s\"}\n", report->host_free,
 		 report->guest_status, outcome_name(report->outcome));
 }
 
-static void print_json(const struct report *report, const struct vm_family *family)
+static void print_json(const struct report *report, const struct machine *machine)
 {
 	static char json[REPORT_MAX];
 
@@ -262,15 +276,15 @@ static void print_json(const struct report *report, const struct vm_family *fami
 	add_setup(report, json, sizeof(json));
 	add_memory(report, json, sizeof(json));
 	add_faults(report, json, sizeof(json));
-	add_end(report, family, json, sizeof(json));
+	add_end(report, machine, json, sizeof(json));
 	console_write(json, strlen(json));
 }
 
-void report_print(const struct report *report, const struct vm_family *family)
+void report_print(const struct report *report, const struct machine *machine)
 {
-	if (report->number > 0)
+	if (report->forked)
 		print_fork(report);
 	else
-		print_bill(report, family);
-	print_json(report, family);
+		print_bill(report, machine);
+	print_json(report, machine);
 }

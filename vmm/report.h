@@ -8,7 +8,9 @@
 /* What a VM that has ended came to: all that is left of it when it is freed. Sizes in bytes. */
 struct report {
 	struct vm_options options;
-	unsigned number;           /* in its family */
+	unsigned number;           /* in the run */
+	bool forked;
+	unsigned forks;            /* made from it and its forks, where it was not forked itself */
 	enum vm_outcome outcome;
 	uint64_t guest_status;
 	struct vm_exit_counts exits;
@@ -17,6 +19,7 @@ struct report {
 	bool hw_ad;
 	struct addr_space_stats stats;
 	uint64_t tables;
+	uint64_t host_free;        /* when it ended, and had its memory still */
 	uint64_t leaves[NPT_LEAF_LEVELS];
 	uint64_t zeros;            /* mapped, and only read */
 	uint64_t touched;          /* in leaves that have an accessed mark */
@@ -26,7 +29,11 @@ struct report {
 /* Note down what a VM that has ended came to; it can be freed after that. */
 void report_settle(struct report *report, struct vm *vm);
 
-/* Print the account: a few lines, then "report: " and one JSON object on one line. The first VM's tells of the family, too. */
-void report_print(const struct report *report, const struct vm_family *family);
+/* The same of a VM that could not be started. */
+void report_refused(struct report *report, const struct vm_options *options, unsigned number);
+
+/* Print the account: a few lines, then "report: " and one JSON object on one line. The first VM's, the last one, tells of the run, too. */
+struct machine;
+void report_print(const struct report *report, const struct machine *machine);
 
 #endif

@@ -69,7 +69,7 @@ static enum err promise_ram(struct vm *vm)
 _Static_assert(sizeof(struct vm) <= PAGE_SIZE << VM_ORDER, "VM_ORDER");
 
 /* All zero but for what it is part of. */
-static enum err alloc_vm(struct vm_family *family, struct vm **out)
+static enum err alloc_vm(struct fork_tree *tree, struct vm **out)
 {
 	hpa_t memory;
 	struct vm *vm;
@@ -79,16 +79,16 @@ static enum err alloc_vm(struct vm_family *family, struct vm **out)
 		return err;
 	vm = frame_ptr(memory);
 	vm->memory = memory;
-	vm->family = family;
-	vm->number = family->count;
+	vm->tree = tree;
+	vm->number = tree->count == 0 ? tree->number : tree->next + tree->count - 1;
 	vm->vcpu.vm = vm;
 	*out = vm;
 	return ERR_OK;
 }
 
-static void join_family(struct vm *vm)
+static void join_tree(struct vm *vm)
 {
-	vm->family->member[vm->family->count++] = vm;
+	vm->tree->vm[vm->tree->count++] = vm;
 }
 
 static void set_watched(struct vm *vm, bool watched)
@@ -100,10 +100,10 @@ static void set_watched(struct vm *vm, bool watched)
 	vm->vcpu.calls = watched ? none : hypercalls;
 }
 
-enum err vm_new(struct vm_family *family, const struct vm_options *options)
+enum err vm_new(struct fork_tree *tree, const struct vm_options *options)
 {
 	struct vm *vm;
-	enum err err = alloc_vm(family, &vm);
+	enum err err = alloc_vm(tree, &vm);
 
 	if (err != ERR_OK) {
 		log_fatal("no memory for a virtual machine");
@@ -122,7 +122,7 @@ enum err vm_new(struct vm_family *family, const struct vm_options *options)
 		log_fatal("cannot set up the virtual CPU: %s", err_name(err));
 		goto free_space;
 	}
-	join_family(vm);
+	join_tree(vm);
 	return ERR_OK;
 
 free_space:
@@ -137,10 +137,10 @@ enum err vm_fork(struct vm *parent, unsigned *number)
 	struct vm *child;
 	enum err err;
 
-	if (parent->family->count == VM_MAX)
+	if (parent->tree->count == FORK_TREE_MAX)
 		return ERR_NO_MEMORY;
 	addr_space_rest(&parent->as);
-	err = alloc_vm(parent->family, &child);
+	err = alloc_vm(parent->tree, &child);
 	if (err != ERR_OK)
 		return err;
 	child->options = parent->options;
@@ -156,8 +156,8 @@ enum err vm_fork(struct vm *parent, unsigned *number)
 	err = arch_vm_fork(child, parent);
 	if (err != ERR_OK)
 		goto free_space;
-	join_family(child);
-	*number = child->number;
+	join_tree(child);
+	*number = child->tree->count - 1;
 	return ERR_OK;
 
 free_space:

@@ -11,10 +11,13 @@
 
 #define VM_MAX_RAM_RANGES 2
 #define VM_MAX_DEVICES    4
-#define VM_MAX            16 /* of one run: the first one, and all that are forked */
+#define FORK_TREE_MAX     16 /* VMs: one that the configuration names, and all that are forked from it and its forks */
+#define VM_NAME_ROOM      32 /* of a name and its NUL */
 
 /* What the person at the command line asked for; boot/config.c fills it in. */
 struct vm_options {
+	char name[VM_NAME_ROOM];  /* of a word; for people, and for `after` */
+	char after[VM_NAME_ROOM]; /* start when the VM of this name has ended; empty: at its turn */
 	char demo[32];            /* name of an embedded guest */
 	char guest[128];          /* file on the boot volume that replaces it; empty: none */
 	uint64_t ram;             /* bytes promised to the guest */
@@ -25,9 +28,7 @@ struct vm_options {
 		TRACE_ON,         /* print every exit */
 		TRACE_JSON,       /* record those that concern memory: vmm/trace.h */
 	} trace;
-	bool no_serial;           /* the console goes on on the screen, though there is a serial port */
 	bool progress;            /* print now and then how far the guest has come */
-	bool gdb;                 /* wait for a debugger before the machine is taken over */
 };
 
 /* A guest program in our memory. */
@@ -44,6 +45,7 @@ enum vm_outcome {
 	VM_UNMAPPED,  /* it touched what is not there */
 	VM_NO_MEMORY, /* it needed a frame and the host had none */
 	VM_CRASHED,   /* it cannot go on */
+	VM_REFUSED,   /* it could not be made or loaded, and never ran */
 };
 
 /* Exits by kind. What is missing to `total` are hypercalls, so that those need not be counted. */
@@ -75,12 +77,14 @@ struct vcpu {
 };
 
 /*
- * The VMs of a run in the order in which they were made, in which they also run, each to its end: vmm/machine.h.
+ * A VM of the configuration and what was forked from it, in the order in which they were made, in which they also run, each to
+ * its end: vmm/machine.h.
  */
-struct vm_family {
-	struct vm *member[VM_MAX]; /* NULL: it has ended, and was freed */
-	unsigned count;  /* ever made */
-	unsigned failed; /* ended otherwise than by the guest's own wish */
+struct fork_tree {
+	struct vm *vm[FORK_TREE_MAX]; /* NULL: it has ended, and was freed */
+	unsigned count;               /* ever made */
+	unsigned number;              /* of the first one, in the run */
+	unsigned next;                /* and of the first of its forks; the others' follow */
 };
 
 struct vm {
@@ -94,8 +98,8 @@ struct vm {
 	size_t ram_ranges;
 	struct io_device *devices[VM_MAX_DEVICES];
 	size_t device_count;
-	struct vm_family *family;
-	unsigned number;          /* in its family: 0 is the first one */
+	struct fork_tree *tree;
+	unsigned number;          /* in the run: 0 is the first one */
 	hpa_t memory;             /* the block of frames that this structure is in */
 	uint64_t timed_faults;    /* exits by faults that were traced, */
 	uint64_t fault_ticks;     /* and what serving them took of arch_clock */
@@ -109,21 +113,27 @@ struct vm {
 };
 
 /*
- * Make the first VM of a family as `options` say, with its RAM promised and its devices there. If the host cannot
+ * Make the first VM of a fork tree as `options` say, with its RAM promised and its devices there. If the host cannot
  * populate the RAM, the VM is there but has ended with VM_NO_MEMORY. On failure one line has been logged by log_fatal.
  */
-MUST_CHECK enum err vm_new(struct vm_family *family, const struct vm_options *options);
+MUST_CHECK enum err vm_new(struct fork_tree *tree, const struct vm_options *options);
 void vm_free(struct vm *vm);
 
 /* Load the guest and set the vCPU to its entry. Failure and shortage of memory as for vm_new. */
 MUST_CHECK enum err vm_load(struct vm *vm, const struct guest_image *image);
 
 /*
- * While a hypercall of `parent` is served: add a VM to its family that is as the parent will be when the call has
+ * While a hypercall of `parent` is served: add a VM to its fork tree that is as the parent will be when the call has
  * returned, but that it returns 0. Its memory is the parent's until either side writes; it counts its own exits.
- * Errors: ERR_NO_MEMORY (of frames, or VM_MAX of them are there): nothing was changed.
+ * `number` is that in the tree, from 1 on: of other VMs of the run a guest learns nothing.
+ * Errors: ERR_NO_MEMORY (of frames, or FORK_TREE_MAX of them were made): nothing was changed.
  */
 MUST_CHECK enum err vm_fork(struct vm *parent, unsigned *number);
+
+static inline bool vm_is_forked(const struct vm *vm)
+{
+	return vm->number != vm->tree->number;
+}
 
 /* Does all of [start, start + size) lie in one range of guest RAM? */
 static inline bool vm_is_ram(const struct vm *vm, gpa_t start, uint64_t size)

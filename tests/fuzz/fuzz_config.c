@@ -7,24 +7,37 @@
 
 #include "tests/fuzz/fuzz.h"
 
+static void check_vm(const struct vm_options *vm)
+{
+	CHECK(vm->ram > 0 && is_aligned(vm->ram, PAGE_SIZE), "ram %#jx", (uintmax_t)vm->ram);
+	CHECK(vm->policy < ALLOC_POLICIES, "policy %d", (int)vm->policy);
+	CHECK(memchr(vm->name, '\0', sizeof(vm->name)) && vm->name[0], "name");
+	CHECK(memchr(vm->after, '\0', sizeof(vm->after)), "after");
+	CHECK(memchr(vm->demo, '\0', sizeof(vm->demo)) && vm->demo[0], "demo");
+	CHECK(memchr(vm->guest, '\0', sizeof(vm->guest)), "guest");
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = fuzz_copy(data, size);
-	struct vm_options options;
-	char why[200];
+	unsigned room = config_room(text, size);
+	struct machine_vm *vms = calloc(room, sizeof(*vms));
+	struct config config;
+	char why[400];
 	enum err err;
 
-	config_defaults(&options);
-	err = config_parse(&options, text, size, why, sizeof(why));
+	CHECK(vms, "no memory");
+	config_defaults(&config, vms);
+	err = config_parse(&config, text, size, why, sizeof(why));
 	free(text);
 	if (err != ERR_OK) {
 		fuzz_check_reason(why, sizeof(why));
 		CHECK(strncmp(why, CONFIG_FILE ":", strlen(CONFIG_FILE ":")) == 0, "%s", why);
-		return 0;
+	} else {
+		CHECK(config.machine.count > 0 && config.machine.count <= room, "%u VMs", config.machine.count);
+		for (unsigned i = 0; i < config.machine.count; i++)
+			check_vm(&vms[i].options);
 	}
-	CHECK(options.ram > 0 && is_aligned(options.ram, PAGE_SIZE), "ram %#jx", (uintmax_t)options.ram);
-	CHECK(options.policy < ALLOC_POLICIES, "policy %d", (int)options.policy);
-	CHECK(memchr(options.demo, '\0', sizeof(options.demo)) && options.demo[0], "demo");
-	CHECK(memchr(options.guest, '\0', sizeof(options.guest)), "guest");
+	free(vms);
 	return 0;
 }

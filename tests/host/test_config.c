@@ -63,23 +63,49 @@ static void sizes_parse(void **state)
 	}
 }
 
+/* What was read; as many VMs as any text here describes. */
+struct parsed {
+	struct config config;
+	struct machine_vm vm[300];
+};
+
 /* Parse a copy that is not a byte longer than said, so that the sanitizer sees what is read beyond. */
-static enum err parse(struct vm_options *options, const char *text, size_t size, char *why, size_t why_size)
+static enum err parse_all(struct parsed *parsed, const char *text, size_t size, char *why, size_t why_size)
 {
 	char *copy = malloc(size ? size : 1);
 	enum err err;
 
 	assert_non_null(copy);
 	memcpy(copy, text, size);
-	config_defaults(options);
+	CHECK(config_room(copy, size) <= ARRAY_LEN(parsed->vm), "too many sections for this test");
+	config_defaults(&parsed->config, parsed->vm);
 	memset(why, '?', why_size);
-	err = config_parse(options, copy, size, why, why_size);
+	err = config_parse(&parsed->config, copy, size, why, why_size);
+	if (err == ERR_OK)
+		CHECK(parsed->config.machine.count > 0 && parsed->config.machine.count <= config_room(copy, size), "%u VMs", parsed->config.machine.count);
 	free(copy);
 	if (err != ERR_OK) {
 		CHECK(memchr(why, '\0', why_size), "the reason has no end");
 		CHECK(!strchr(why, '\n'), "the reason has two lines: %s", why);
 	}
 	return err;
+}
+
+/* Of a text about one VM. */
+static enum err parse(struct vm_options *options, const char *text, size_t size, char *why, size_t why_size)
+{
+	static struct parsed parsed;
+	enum err err = parse_all(&parsed, text, size, why, why_size);
+
+	*options = parsed.vm[0].options;
+	return err;
+}
+
+static enum err parse_string(struct parsed *parsed, const char *text)
+{
+	char why[256];
+
+	return parse_all(parsed, text, strlen(text), why, sizeof(why));
 }
 
 static void defaults_hold_where_nothing_is_said(void **state)
@@ -99,7 +125,9 @@ static void defaults_hold_where_nothing_is_said(void **state)
 		CHECK_EQ(options.policy, ALLOC_LAZY_4K);
 		CHECK(!options.software_tracking, "tracking");
 		CHECK(!options.trace, "trace");
-		CHECK(!options.no_serial && !options.progress, "serial, progress");
+		CHECK(!options.progress, "progress");
+		assert_string_equal(options.name, CONFIG_DEFAULT_NAME);
+		assert_string_equal(options.after, "");
 	}
 }
 
@@ -112,9 +140,7 @@ static void all_keys_are_read(void **state)
 			   "  ram   = 64M\n"
 			   "policy= populate#at once\n"
 			   "tracking\t= software\n"
-			   "serial = none\n"
 			   "progress = on\n"
-			   "gdb = on\n"
 			   "trace =on"; /* and no end of line */
 	struct vm_options options;
 	char why[128];
@@ -127,17 +153,116 @@ static void all_keys_are_read(void **state)
 	CHECK_EQ(options.policy, ALLOC_POPULATE);
 	CHECK(options.software_tracking, "tracking");
 	CHECK_EQ(options.trace, TRACE_ON);
-	CHECK(options.gdb, "gdb");
-	CHECK(options.no_serial && options.progress, "serial, progress");
-	CHECK_ERR(parse(&options, "trace = json\ngdb = off", 22, why, sizeof(why)), ERR_OK);
+	CHECK(options.progress, "progress");
+	CHECK_ERR(parse(&options, "trace = json\nprogress = off", 27, why, sizeof(why)), ERR_OK);
 	CHECK_EQ(options.trace, TRACE_JSON);
-	CHECK(!options.gdb, "gdb = off");
-	CHECK_ERR(parse(&options, "serial = auto\nprogress = off", 28, why, sizeof(why)), ERR_OK);
-	CHECK(!options.no_serial && !options.progress, "the other values of serial, progress");
+	CHECK(!options.progress, "progress = off");
 	CHECK_ERR(parse(&options, "trace = off\npolicy = 4k", 23, why, sizeof(why)), ERR_OK);
 	CHECK(!options.trace && options.policy == ALLOC_LAZY_4K, "the other values");
 	CHECK_ERR(parse(&options, "tracking = hardware", 19, why, sizeof(why)), ERR_OK);
 	CHECK(!options.software_tracking, "tracking = hardware");
+}
+
+static void the_machines_keys_are_read(void **state)
+{
+	static struct parsed parsed;
+
+	(void)state;
+	CHECK_ERR(parse_string(&parsed, "serial = none\ngdb = on\n[vm a]\n"), ERR_OK);
+	CHECK(parsed.config.no_serial && parsed.config.gdb, "serial, gdb");
+	CHECK_ERR(parse_string(&parsed, "serial = auto\ngdb = off\n"), ERR_OK);
+	CHECK(!parsed.config.no_serial && !parsed.config.gdb, "the other values of serial, gdb");
+}
+
+/* One VM's `guest`, however an editor or a person may have written it. */
+static void files_as_editors_leave_them(void **state)
+{
+	static const struct {
+		const char *text, *guest;
+	} cases[] = {
+		{ "\xef\xbb\xbfguest = a", "a" },
+		{ "\xef\xbb\xbf", "" },
+		{ "guest = a\r\nram = 2M\r\n", "a" },
+		{ "# old\rguest = a\rram = 2M\r", "a" },
+		{ "guest = a \t \r\n\t \r\n", "a" },
+		{ "guest = \"a\"", "a" },
+		{ "guest = 'a'", "a" },
+		{ "guest = \" a # b \" # and more", " a # b " },
+		{ "guest = 'a\"b'", "a\"b" },
+		{ "guest = a#b", "a#b" },
+		{ "guest = a#b # c", "a#b" },
+		{ "guest = a b\t# c", "a b" },
+		{ "guest = a \"b # c\"", "a \"b" },
+		{ "guest=a=b", "a=b" },
+		{ "# gr\xc3\xb6\xc3\x9f" "er\nguest = a # \xe2\x80\x9cquoted\xe2\x80\x9d", "a" },
+		{ "guest = a\n\n\n# the end", "a" },
+	};
+	struct vm_options options;
+	char why[200];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		CHECK(parse(&options, cases[i].text, strlen(cases[i].text), why, sizeof(why)) == ERR_OK, "%zu: %s", i, why);
+		CHECK(strcmp(options.guest, cases[i].guest) == 0, "%zu: \"%s\"", i, options.guest);
+	}
+	CHECK_ERR(parse(&options, "ram = \"64M\"\npolicy = '2m'\ntracking = software#all", 48, why, sizeof(why)), ERR_OK);
+	CHECK_EQ(options.ram, MIB(64));
+	CHECK_EQ(options.policy, ALLOC_LAZY_2M);
+}
+
+static void utf16_is_refused_by_its_name(void **state)
+{
+	static const char *const texts[] = { "\xff\xfe" "r\0a\0", "\xfe\xff\0r\0a", "r\0a\0m\0", "\0r\0a\0m", "\xff\xfe\0\0r\0\0\0" };
+	static const size_t sizes_of[] = { 6, 6, 6, 6, 8 };
+	struct vm_options options;
+	char why[200];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		CHECK_ERR(parse(&options, texts[i], sizes_of[i], why, sizeof(why)), ERR_INVALID);
+		CHECK(strstr(why, "UTF-16") && strstr(why, "UTF-8"), "%zu: %s", i, why);
+	}
+}
+
+static void sections_describe_several_vms(void **state)
+{
+	static struct parsed parsed;
+	const struct machine_vm *vm = parsed.vm;
+
+	(void)state;
+	CHECK_ERR(parse_string(&parsed, "ram = 64M\nguest = g\n[vm web]\ndemo = hello # not the guest\n  [ vm x]"), ERR_INVALID);
+	CHECK_ERR(parse_string(&parsed, "ram = 64M\nguest = g\npolicy = 2m\n"
+					"[vm web] # the first\ndemo = hello\nafter = d-b.1\n"
+					"[vm\td-b.1 ]\nram = 2M\n\n[vm last]\ntracking = software"), ERR_OK);
+	CHECK_EQ(parsed.config.machine.count, 3);
+	assert_string_equal(vm[0].options.name, "web");
+	assert_string_equal(vm[0].options.demo, "hello");
+	assert_string_equal(vm[0].options.guest, "");
+	assert_string_equal(vm[0].options.after, "d-b.1");
+	CHECK_EQ(vm[0].options.ram, MIB(64));
+	assert_string_equal(vm[1].options.name, "d-b.1");
+	assert_string_equal(vm[1].options.guest, "g");
+	assert_string_equal(vm[1].options.after, "");
+	CHECK_EQ(vm[1].options.ram, MIB(2));
+	CHECK_EQ(vm[1].options.policy, ALLOC_LAZY_2M);
+	assert_string_equal(vm[2].options.demo, CONFIG_DEFAULT_DEMO);
+	assert_string_equal(vm[2].options.guest, "g");
+	CHECK(vm[2].options.software_tracking && !vm[1].options.software_tracking, "tracking");
+}
+
+static void many_sections_have_room(void **state)
+{
+	static struct parsed parsed;
+	static char text[8192];
+	size_t size = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 299; i++)
+		size += (size_t)snprintf(text + size, sizeof(text) - size, "[vm %u]\nafter = %u\n", i, (i + 1) % 299);
+	CHECK_ERR(parse_string(&parsed, text), ERR_INVALID);
+	strcpy(text + size - strlen("after = 0\n"), "ram = 1G");
+	CHECK_ERR(parse_string(&parsed, text), ERR_OK);
+	CHECK_EQ(parsed.config.machine.count, 299);
 }
 
 static void each_policy_has_its_name(void **state)
@@ -196,6 +321,27 @@ static const struct refused refused[] = {
 	{ "ram\xff = 64M", ":1:" },
 	{ "demo = he\x1bllo", ":1:" },
 	{ "colour = blue", "colour" },
+	{ "demo = \"hello", "quote" },
+	{ "demo = \"hello\" you", "quote" },
+	{ "[vm]", "name" },
+	{ "[vm  ]", "name" },
+	{ "[vm a b]", "name" },
+	{ "[vm a", "[vm NAME]" },
+	{ "[vm a] b", "[vm NAME]" },
+	{ "[vm a-name-of-all-thirty-two-letters]", "name" },
+	{ "[vma]", "unknown section" },
+	{ "[disk]", "unknown section" },
+	{ "[", "[vm NAME]" },
+	{ "[vm a]\nram = 1G\n[vm b]\n[vm a]", ":4:" },
+	{ "[vm a]\nram = 1G\nram = 1G", "twice" },
+	{ "[vm a]\nserial = auto", "serial" },
+	{ "[vm a]\ngdb = on", "gdb" },
+	{ "after = a", "[vm NAME]" },
+	{ "[vm a]\nafter =", "after" },
+	{ "[vm a]\nafter = b", "[vm a]" },
+	{ "[vm a]\nafter = a", "[vm a]" },
+	{ "[vm a]\nafter = b\n[vm b]\nafter = a", "[vm a]" },
+	{ "[vm c]\n[vm a]\nafter = b\n[vm b]\nafter = b", "[vm " },
 };
 
 static void nonsense_is_refused_by_line(void **state)
@@ -253,7 +399,7 @@ static void long_things_are_cut_or_refused(void **state)
 static void random_bytes_do_no_harm(void **state)
 {
 	static const char *const words[] = {
-		"ram", "demo", "guest", "policy", "trace", "=",  "=",    "#",       "tracking",
+		"ram", "demo", "guest", "policy", "trace", "=",  "=",    "#",       "tracking", "[vm ", "]\n", "after", "\"",
 		"\n",  "\n",   " ",     "64M",    "on",    "4k", "\r\n", "\t",     "software",
 	};
 	struct host_rng rng = host_rng("config", 99);
@@ -306,6 +452,8 @@ static void the_file_as_shipped_says_the_defaults(void **state)
 {
 	static char shipped[CONFIG_MAX_BYTES], text[CONFIG_MAX_BYTES];
 	FILE *file = fopen("boot/" CONFIG_FILE, "r");
+	struct config config;
+	struct machine_vm vm;
 	struct vm_options options, defaults;
 	size_t size;
 	unsigned keys = 1;
@@ -317,7 +465,8 @@ static void the_file_as_shipped_says_the_defaults(void **state)
 	size = fread(shipped, 1, sizeof(shipped), file);
 	fclose(file);
 	CHECK(size > 0 && size < sizeof(shipped), "%zu bytes", size);
-	config_defaults(&defaults);
+	config_defaults(&config, &vm);
+	defaults = vm.options;
 	CHECK_ERR(parse(&options, shipped, size, why, sizeof(why)), ERR_OK);
 	CHECK(memcmp(&options, &defaults, sizeof(options)) == 0, "as shipped");
 	for (unsigned n = 0; n <= keys; n++) {
@@ -337,6 +486,11 @@ int main(void)
 		cmocka_unit_test(sizes_parse),
 		cmocka_unit_test(defaults_hold_where_nothing_is_said),
 		cmocka_unit_test(all_keys_are_read),
+		cmocka_unit_test(the_machines_keys_are_read),
+		cmocka_unit_test(files_as_editors_leave_them),
+		cmocka_unit_test(utf16_is_refused_by_its_name),
+		cmocka_unit_test(sections_describe_several_vms),
+		cmocka_unit_test(many_sections_have_room),
 		cmocka_unit_test(each_policy_has_its_name),
 		cmocka_unit_test(nonsense_is_refused_by_line),
 		cmocka_unit_test(long_things_are_cut_or_refused),

@@ -163,10 +163,10 @@ def value(expression: str) -> gdb.Value:
 
 
 def the_vm() -> gdb.Value:
-    """The VM that runs: members run one after the other, the first one first, and are gone when they have ended."""
-    family = value("machine_run::family")
-    for number in range(int(family["count"])):
-        vm = family["member"][number]
+    """The VM that runs: those of a fork tree run one after the other, the first one first, and are gone when they have ended."""
+    tree = value("run_one::tree")
+    for number in range(int(tree["count"])):
+        vm = tree["vm"][number]
         if int(vm):
             return vm.dereference()
     raise gdb.GdbError("there is no VM now")
