@@ -22,6 +22,7 @@ Boots Nestling in an emulated machine (default x86_64) and runs a guest.
   --demo NAME            a guest in the image (default lazy):
 $(demos | fold -s -w 72 | sed 's/^/      /')
   --guest FILE           a guest of your own: static ELF64, or a Linux "Image"
+  --config FILE          a whole nestling.cfg; files it names are beside it
   --image FILE           boot this disk image, as its own nestling.cfg says
   --ram SIZE             memory promised to the guest (default 1G)
   --host-ram SIZE        memory of the machine (default 512M)
@@ -51,7 +52,7 @@ source "$root/tools/machines.sh"
 
 # --- The command line ----------------------------------------------------------------
 
-isa=x86_64 virt='' firmware='' board='' demo='' guest='' image='' ram='' host_ram='' policy='' tracking='' trace=''
+isa=x86_64 virt='' firmware='' board='' demo='' guest='' image='' config='' ram='' host_ram='' policy='' tracking='' trace=''
 trace_file='' report='' timeout='' gdb=off display='' screenshot='' screen=''
 
 parse() {
@@ -63,7 +64,7 @@ parse() {
             option=$1
         fi
         case $option in
-        --virt|--firmware|--board|--demo|--guest|--image|--ram|--host-ram|--policy|--tracking|--report|--screenshot|--timeout)
+        --virt|--firmware|--board|--demo|--guest|--image|--config|--ram|--host-ram|--policy|--tracking|--report|--screenshot|--timeout)
             [[ $# -ge 2 && -n $2 ]] || wrong "$option needs a value"
             option=${option#--}
             printf -v "${option//-/_}" %s "$2"
@@ -150,8 +151,40 @@ check_config() {
     [[ -z $guest ]] || check_guest "$guest"
 }
 
+# A configuration of the user's, and the files that it names, in the array files as mkimage wants them. What is wrong with its
+# text is for the image to say.
+check_own_config() {
+    local name file
+    [[ -f $config && -r $config ]] || wrong "no such configuration: $config"
+    while IFS= read -r name; do
+        file=$(dirname "$config")/$name
+        [[ /$name/ != */../* ]] || wrong "--config $config names '$name', which is not beside it"
+        [[ -f $file && -r $file ]] || wrong "--config $config names a file that is not beside it: $name"
+        files+=(--file "$file:$name")
+    done < <(config_files)
+}
+
+# The names of files in the configuration, with / between folders: by the rules of boot/config.c, as far as they matter here.
+config_files() {
+    python3 - "$config" <<'EOF'
+import re, sys
+text = open(sys.argv[1], "rb").read().decode("utf-8-sig", "replace")
+names = []
+for line in re.split(r"\r\n|\r|\n", text):
+    found = re.match(r"""[ \t]*guest[ \t]*=[ \t]*(?:"([^"]*)"|'([^']*)'|(.*))""", line)
+    if found:
+        name = found[1] or found[2] or re.split(r"(?:^|[ \t])#", found[3] or "")[0].strip(" \t")
+        names.append(name.replace("\\", "/").lstrip("/"))
+print("\n".join(dict.fromkeys(filter(None, names))))
+EOF
+}
+
 check() {
-    if [[ -n $image ]]; then
+    if [[ -n $config ]]; then
+        [[ -z $image$demo$guest$ram$policy$tracking$trace ]] || wrong "with --config, the file says what to run"
+        [[ $gdb == off ]] || wrong "with --config, the file says gdb = on"
+        check_own_config
+    elif [[ -n $image ]]; then
         [[ -z $demo$guest$ram$policy$tracking$trace ]] || wrong "with --image, its own nestling.cfg says what to run"
         [[ -f $image && -r $image ]] || wrong "no such image: $image"
     else
@@ -214,12 +247,22 @@ build() {
 }
 
 make_disk() {
-    local -a guest_file=()
     if [[ -n $image ]]; then
         cp --sparse=always "$image" "$run/disk.img"
         chmod u+w "$run/disk.img"
         return
     fi
+    if [[ -n $config ]]; then
+        cp "$config" "$run/nestling.cfg"
+    else
+        write_config
+    fi
+    [[ -z $guest ]] || files=(--file "$guest:$(guest_name)")
+    "$root/tools/mkimage" -o "$run/disk.img" --isa "$isa=$run/nestling.efi" \
+        --cfg "$run/nestling.cfg" "${files[@]}" || failed "the disk image could not be made"
+}
+
+write_config() {
     {
         echo "ram = $ram"
         echo "policy = $policy"
@@ -233,9 +276,6 @@ make_disk() {
             echo "demo = $demo"
         fi
     } >"$run/nestling.cfg"
-    [[ -z $guest ]] || guest_file=(--file "$guest:$(guest_name)")
-    "$root/tools/mkimage" -o "$run/disk.img" --isa "$isa=$run/nestling.efi" \
-        --cfg "$run/nestling.cfg" "${guest_file[@]}" || failed "the disk image could not be made"
 }
 
 # One line of the console, for who reads it: on a terminal lines of progress take each other's
@@ -346,18 +386,18 @@ print(report["outcome"], min(int(report["guest_status"]), 255),
       int(report["vms"]), int(report["vms_failed"]))' 2>/dev/null
 }
 
-# Write the reports of all VMs: those of forked ones were printed as each ended. A guest may have
-# printed what looks like them: then there are too many, and nobody can tell them apart.
+# Write the reports of all VMs, a line each, as they were printed: the first VM's is the last one. A guest may have printed what
+# looks like them: then there are too many, and nobody can tell them apart.
 write_reports() { # VMS
-    local forked=''
+    local others=''
     if (($1 > 1)); then
-        forked=$(sed -n 's/^report: \({"isa":.*"vm":[0-9]*,.*}\)$/\1/p' "$run/console.log")
-        if (($(grep -c . <<<"$forked") != $1 - 1)); then
+        others=$(sed -n 's/^report: \({"isa":.*"vm":[1-9][0-9]*,.*}\)$/\1/p' "$run/console.log")
+        if (($(grep -c . <<<"$others") != $1 - 1)); then
             say "a guest printed what looks like a report: only the first VM's is written to $report"
-            forked=''
+            others=''
         fi
     fi
-    printf '%s\n' ${forked:+"$forked"} "$json" >"$report" || failed "the report could not be written to $report"
+    printf '%s\n' ${others:+"$others"} "$json" >"$report" || failed "the report could not be written to $report"
 }
 
 # False: it is not there.
@@ -407,7 +447,7 @@ trap 'exit 143' TERM HUP
 
 parse "$@"
 out=$root/build/$isa
-emulator=qemu components=("$isa") qemu=() least=64
+emulator=qemu components=("$isa") qemu=() least=64 files=()
 "machine_$isa"
 check
 if [[ -z $timeout ]]; then
@@ -434,7 +474,7 @@ for file in "$report" "$screenshot" "$trace_file"; do
         rm -f "$file"
     fi
 done
-say "$isa, $machine, $(human "$host_ram") host, ${ram:+guest promised $(human "$ram")}${image:+image $image}"
+say "$isa, $machine, $(human "$host_ram") host, ${ram:+guest promised $(human "$ram")}${image:+image $image}${config:+as $config says}"
 case $emulator in
 qemu)  start_qemu ;;
 bochs) start_bochs ;;
