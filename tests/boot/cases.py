@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The table of boot tests: what is tried on every backend. A case's name begins with the one it runs on."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ import report
 import screen
 import static
 from backends import BACKENDS, KINDS, ROOT
-from harness import EXITED, FATAL, PAGE, G, K, M, T, Boot, Case, at_least, below, case, write_file
+from harness import EXITED, FATAL, PAGE, G, K, M, T, Boot, Case, Result, at_least, below, case, write_file
 
 # --- The guests that ship -----------------------------------------------------------------------------------------------
 
@@ -335,20 +336,56 @@ MALFORMED_CONFIGS = {
     "binary": (bytes(range(256)), r"nestling\.cfg:1: "),
     "long-line": (b"demo = " + b"x" * 5000, r"nestling\.cfg:1: "),
     "too-large": (b"# " + b"x" * 100000, r"nestling\.cfg"),
+    "utf-16": ("demo = hello\r\n".encode("utf-16"), r"UTF-16.*UTF-8"),
+    "circle": (b"[vm a]\nafter = b\n[vm b]\nafter = a\n", r"\[vm a\].*waits for it"),
+    "section-twice": (b"[vm a]\n\n[vm a]\n", r"nestling\.cfg:3: "),
 }
 CONFIGS = {
     "empty": (b"", "lazy"),
+    "quoted": (b"\xef\xbb\xbfdemo = \"hello\" # by a friend\rram='64M'\r", "hello"),
     "no-last-newline": (b"demo = hello", "hello"),
     "dos": (b"# made elsewhere\r\n\r\n  demo=hello  # trailing\r\n\tram = 64m\r\n", "hello"),
     "none": (None, "lazy"),
 }
 QUICK_CONFIGS = {
     "svm": ("no-value", "unknown-demo", "ram-overflows", "ram-huge", "guest-missing", "guest-is-the-config", "binary",
-            "too-large", "dos", "none"),
+            "too-large", "utf-16", "quoted", "dos", "none"),
     "vmx": (),
     "el2": ("unknown-key", "none"),
     "h": ("guest-is-a-folder", "dos"),
 }
+
+
+# One VM after the other, of which the second crashes and the third cannot be loaded; the last of the file waits for nobody.
+SEVERAL = """ram = 64M
+[vm first]
+demo = hello
+after = last
+[vm second]
+guest = "\\bad.elf"
+[vm third]
+guest = \\none.elf
+[vm last]   # runs before the first one
+demo = zeros
+"""
+
+
+def several(backend: str) -> Case:
+    """The first VM's report is the last line whenever it ran, and none of the others changes what it finds."""
+
+    def files(directory: Path) -> None:
+        (directory / "several.cfg").write_text(SEVERAL)
+        (directory / "bad.elf").write_bytes(Path(BACKENDS[backend].guest("illegal_insn")).read_bytes())
+        (directory / "none.elf").write_bytes(b"no program")
+
+    def after(directory: Path, result: Result) -> list[str]:
+        lines = [json.loads(line) for line in (directory / "report.json").read_text().splitlines()]
+        found = [(line["vm"], line["name"], line["outcome"]) for line in lines]
+        want = [(1, "second", "crashed"), (2, "third", "refused"), (3, "last", "exited"), (0, "first", "exited")]
+        return [] if found == want else [f"the reports tell of {found}, not {want}"]
+
+    return case(f"{backend}/config/several-vms", "--config", "{dir}/several.cfg", files=files, after=after, status=3, max_log=100,
+                report=EXITED | {"demo": "hello", "vms": 4, "vms_failed": 2}, text=(r"^hello: I was promised 64 MiB",))
 
 
 def disk_with(config: bytes | None, isa: str):
@@ -372,6 +409,7 @@ def configs() -> list[Case]:
                 out.append(case(f"{backend}/config/{name}", "--image", "{dir}/own.img", status=3, report=None,
                                 files=disk_with(config, isa), one_line=FATAL, text=(FATAL + ".*" + text,),
                                 slow=name not in quick))
+        out.append(several(backend))
         for name, (config, demo) in CONFIGS.items():
             if backend == "svm" or name in some:
                 out.append(case(f"{backend}/config/{name}", "--image", "{dir}/own.img", report=EXITED | {"demo": demo},
