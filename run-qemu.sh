@@ -391,7 +391,7 @@ print(report["outcome"], min(int(report["guest_status"]), 255),
 write_reports() { # VMS
     local others=''
     if (($1 > 1)); then
-        others=$(sed -n 's/^report: \({"isa":.*"vm":[1-9][0-9]*,.*}\)$/\1/p' "$run/console.log")
+        others=$(sed -n 's/^report: \({"version":.*"vm":[1-9][0-9]*,.*}\)$/\1/p' "$run/console.log")
         if (($(grep -c . <<<"$others") != $1 - 1)); then
             say "a guest printed what looks like a report: only the first VM's is written to $report"
             others=''
