@@ -68,8 +68,9 @@ struct addr_space;
 typedef unsigned (*addr_space_flush)(struct addr_space *as, gpa_t gpa, uint64_t size);
 
 /*
- * Make `size` bytes of host memory the same for accesses with and without caches, however either side has last used them.
- * Called for memory that a guest is about to get, and around each access of ours to memory that it has.
+ * What lies between our accesses to host memory and a guest's. `sync` is called before we read what a guest may have written: it
+ * brings in what went past the caches. `publish` is called when we have written, before a guest gets the memory or gets on with it:
+ * then its accesses and its instruction fetches find what was written, on every CPU that runs the space.
  */
 typedef void (*addr_space_sync)(void *bytes, uint64_t size);
 
@@ -95,11 +96,11 @@ struct addr_space {
 	struct npt_env env;
 	struct area_set areas;
 	addr_space_flush flush;
-	addr_space_sync sync; /* to be set before anything is mapped; NULL: a guest cannot go past the caches */
+	addr_space_sync sync, publish; /* to be set before anything is mapped; NULL: the CPU sees to it */
 	hpa_t reserve;        /* a frame kept for the table that taking memory back may need; raw 0: in use */
 	bool reclaiming;      /* the reserve may be used */
 	struct reservation reservation;
-	bool zero_synced[2];  /* sync has seen the zero blocks of 4 KiB and 2 MiB */
+	bool zero_published[2];  /* publish has seen the zero blocks of 4 KiB and 2 MiB */
 	hpa_t zero_page;      /* the first of them, from then on; raw 0: it has not been used yet */
 	uint64_t zero_entry[NPT_RX + 1]; /* by permissions, what npt_page_entry gives for it */
 	uint64_t hand;        /* gpa where taking memory back goes on */

@@ -18,7 +18,7 @@ enum err guest_frame_alloc(struct addr_space *as, unsigned order, hpa_t *frame)
 	if (err != ERR_OK)
 		return err;
 	arch_zero_pages(frame_ptr(*frame), PAGE_SIZE << order);
-	sync_memory(as, *frame, PAGE_SIZE << order);
+	publish_memory(as, *frame, PAGE_SIZE << order);
 	return ERR_OK;
 }
 
@@ -27,9 +27,9 @@ static enum err zero_block(struct addr_space *as, unsigned level, hpa_t *block)
 {
 	enum err err = frame_zero_block(level_order(level), block);
 
-	if (err == ERR_OK && !as->zero_synced[level]) {
-		sync_memory(as, *block, npt_level_size(level));
-		as->zero_synced[level] = true;
+	if (err == ERR_OK && !as->zero_published[level]) {
+		publish_memory(as, *block, npt_level_size(level));
+		as->zero_published[level] = true;
 	}
 	return err;
 }
@@ -248,7 +248,7 @@ static void copy_page(struct fault *fault, hpa_t frame)
 
 	sync_memory(as, old, PAGE_SIZE);
 	memcpy(frame_ptr(frame), frame_ptr(old), PAGE_SIZE);
-	sync_memory(as, frame, PAGE_SIZE);
+	publish_memory(as, frame, PAGE_SIZE);
 	removal_init(&removal, as);
 	replace_leaf(fault, frame, WRITTEN); /* flushes: from here on nobody reads the old page through this space */
 	release_leaves(&removal, old, 0, 1);

@@ -59,6 +59,7 @@ enum err addr_space_fork(struct addr_space *parent, struct addr_space *child)
 	if (err != ERR_OK)
 		return err;
 	child->sync = parent->sync;
+	child->publish = parent->publish;
 	spin_lock(&parent->lock);
 	held_drop(parent);
 	err = fork_areas(parent, child);

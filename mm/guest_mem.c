@@ -62,8 +62,8 @@ static bool visit_chunk(struct addr_space *as, void *bytes, uint64_t size, unsig
 	if (as->sync)
 		as->sync(bytes, size);
 	more = each(bytes, size, context);
-	if (as->sync && (access & NPT_W))
-		as->sync(bytes, size);
+	if (as->publish && (access & NPT_W))
+		as->publish(bytes, size);
 	return more;
 }
 

@@ -14,6 +14,7 @@
 struct block {
 	uint64_t start;
 	uint64_t memory[BLOCK_PAGES / 64]; /* a bit a page */
+	unsigned pages;                    /* how many that are, */
 	unsigned own;                      /* how many of them do not share it */
 	unsigned placed;                   /* how many have it where the reservation has it for them */
 };
@@ -45,6 +46,7 @@ static void look_at(const struct addr_space *as, struct block *block, unsigned p
 	if (npt_query(&as->npt, GPA(block->start + page * PAGE_SIZE), &leaf) != ERR_OK || frame_is_zero(leaf.hpa))
 		return;
 	block->memory[page / 64] |= BIT(page % 64);
+	block->pages++;
 	block->own += !leaf.attr.shared;
 }
 
@@ -69,6 +71,7 @@ static void look_into(const struct addr_space *as, struct block *block, unsigned
 			live--;
 		}
 	}
+	block->pages += block->placed;
 	block->own += block->placed;
 }
 
@@ -78,6 +81,7 @@ struct promotion {
 	struct removal removal;
 	struct block *block;
 	hpa_t to;
+	unsigned left; /* pages with memory that have to move yet; then all of the block is published, at once */
 };
 
 /* Of a page that has to move. */
@@ -92,14 +96,15 @@ static bool move_page(const struct npt_leaf *leaf, void *context)
 
 		sync_memory(as, leaf->hpa, PAGE_SIZE);
 		memcpy(frame_ptr(to), frame_ptr(leaf->hpa), PAGE_SIZE);
-		sync_memory(as, to, PAGE_SIZE);
+		if (--promotion->left == 0)
+			publish_memory(as, promotion->to, BLOCK_SIZE);
 	}
 	release_leaves(&promotion->removal, leaf->hpa, 0, 1);
 	return true;
 }
 
 /* Clear what the block has no memory for, at `to`. */
-static void zero_holes(const struct addr_space *as, const struct block *block, hpa_t to)
+static void zero_holes(const struct block *block, hpa_t to)
 {
 	for (unsigned word = 0; word < ARRAY_LEN(block->memory); word++)
 		for (uint64_t holes = ~block->memory[word], run; holes != 0; holes ^= run) {
@@ -109,7 +114,6 @@ static void zero_holes(const struct addr_space *as, const struct block *block, h
 			run = holes & ~(holes + BIT(first)); /* of bits, the lowest one */
 			end = 64 - (unsigned)__builtin_clzll(run);
 			arch_zero_pages(frame_ptr(at), (end - first) * PAGE_SIZE);
-			sync_memory(as, at, (end - first) * PAGE_SIZE);
 		}
 }
 
@@ -132,7 +136,10 @@ static void promote(struct addr_space *as, const struct area *area, struct block
 		promotion.to = as->reservation.memory;
 	else if (frame_alloc_for(level_order(BLOCK_LEVEL), as->id, &promotion.to) != ERR_OK)
 		return;
-	zero_holes(as, block, promotion.to);
+	zero_holes(block, promotion.to);
+	promotion.left = block->pages - (in_place ? block->placed : 0);
+	if (promotion.left == 0)
+		publish_memory(as, promotion.to, BLOCK_SIZE);
 	removal_init(&promotion.removal, as);
 	/* The old leaves' memory is not in use any more when move_page sees them. */
 	if (npt_collapse(&as->npt, GPA(block->start), BLOCK_LEVEL, promotion.to, area->attr, move_page, &promotion) !=

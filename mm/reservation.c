@@ -30,7 +30,7 @@ static void run_clear(struct addr_space *as)
 	uint64_t size = min_u64(READY_SIZE, run->end - run->ready);
 
 	arch_zero_pages(frame_ptr(HPA(run->ready)), size);
-	sync_memory(as, HPA(run->ready), size);
+	publish_memory(as, HPA(run->ready), size);
 	run->ready += size;
 }
 

@@ -91,11 +91,18 @@ MUST_CHECK enum err split_to_pages(struct addr_space *as, uint64_t gpa);
 /* Is [gpa, gpa + size) a range of whole pages of the space? */
 MUST_CHECK enum err check_range(const struct addr_space *as, gpa_t gpa, uint64_t size);
 
-/* Make host memory the same for accesses of the guest's that go past the caches. */
+/* Before we read what a guest may have written. */
 static inline void sync_memory(const struct addr_space *as, hpa_t memory, uint64_t size)
 {
 	if (as->sync)
 		as->sync(frame_ptr(memory), size);
+}
+
+/* After we have written what a guest will read or execute. */
+static inline void publish_memory(const struct addr_space *as, hpa_t memory, uint64_t size)
+{
+	if (as->publish)
+		as->publish(frame_ptr(memory), size);
 }
 
 /* Back every page of [start, end) in the area that has no memory of its own yet, by leaves as large as can be. */

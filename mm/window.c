@@ -130,7 +130,7 @@ static enum err window_memory(struct addr_space *as, const struct area *area, co
 	    reservation_take(as, window->start, frames) != ERR_OK)
 		return guest_frame_alloc(as, order, frames);
 	arch_zero_pages(frame_ptr(*frames), size);
-	sync_memory(as, *frames, size);
+	publish_memory(as, *frames, size);
 	return ERR_OK;
 }
 

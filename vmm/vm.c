@@ -37,6 +37,7 @@ static enum err new_space(struct vm *vm)
 	if (err == ERR_OK)
 		err = addr_space_new(&vm->as, ops, &config, arch_npt_flush);
 	vm->as.sync = arch_guest_sync();
+	vm->as.publish = arch_guest_publish();
 	if (err != ERR_OK)
 		log_fatal("no guest can be promised %s of RAM here: %s", text_size(ram, vm->options.ram), err_name(err));
 	return err;

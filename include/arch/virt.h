@@ -41,8 +41,9 @@ unsigned arch_npt_flush(struct addr_space *as, gpa_t gpa, uint64_t size);
 /* Make this CPU forget the translation of one page, after a spurious fault. */
 void arch_npt_flush_local(struct vcpu *vcpu, gpa_t gpa);
 
-/* The addr_space_sync of a VM; NULL where this CPU's guests cannot go past the caches. */
+/* `sync` and `publish` of a VM's address space; NULL where this CPU needs none. */
 addr_space_sync arch_guest_sync(void);
+addr_space_sync arch_guest_publish(void);
 
 /* Where this platform puts `ram` bytes of guest RAM; fills vm->ram and vm->ram_ranges. */
 void arch_vm_ram_layout(struct vm *vm, uint64_t ram);

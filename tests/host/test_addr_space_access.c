@@ -275,7 +275,7 @@ static void iter_bytes_gives_every_piece_in_order(void **state)
 	space_check(s);
 }
 
-/* What sync was told, and what the memory was like then. */
+/* What sync and publish were told, and what the memory was like then. */
 static struct {
 	struct space *space;
 	uint64_t gpa; /* where the memory will be, or is */
@@ -303,7 +303,7 @@ static void watch_sync(struct space *s, uint64_t gpa)
 	memset(&synced, 0, sizeof(synced));
 	synced.space = s;
 	synced.gpa = gpa;
-	s->as.sync = note_sync;
+	s->as.sync = s->as.publish = note_sync;
 }
 
 /* Has all that the page at `gpa` maps been synced? */
@@ -350,7 +350,7 @@ static void new_memory_is_synced_before_it_is_mapped(void **state)
 	watch_sync(s, GIB(1));
 	CHECK_ERR(space_linear(s, GIB(1), 0, MIB(2), NPT_RW), ERR_OK);
 	CHECK_EQ(synced.count, 0);
-	s->as.sync = NULL;
+	s->as.sync = s->as.publish = NULL;
 }
 
 static void accesses_are_synced_on_both_sides(void **state)
@@ -371,7 +371,7 @@ static void accesses_are_synced_on_both_sides(void **state)
 	CHECK_ERR(addr_space_read(&s->as, GPA(100), bytes, sizeof(bytes)), ERR_OK);
 	CHECK_EQ(synced.count, 1);
 	CHECK(synced.calls[0].bytes == space_byte(s, 100), "another place");
-	s->as.sync = NULL;
+	s->as.sync = s->as.publish = NULL;
 }
 
 /* A copy is of what the guest sees past the caches, and is there before the guest has it. */
@@ -384,7 +384,7 @@ static void copies_on_write_are_synced(void **state)
 	space_store(s, KIB(4), 33);
 	watch_sync(s, KIB(4));
 	CHECK_ERR(space_fork(s, &child), ERR_OK);
-	CHECK(child->as.sync == note_sync, "a child of a guest that goes past the caches does so too");
+	CHECK(child->as.sync == note_sync && child->as.publish == note_sync, "a child of a guest that goes past the caches does so too");
 	watch_sync(child, KIB(4));
 	old = space_byte(child, KIB(4));
 	CHECK_EQ(space_fault(child, KIB(4), NPT_W), FAULT_HANDLED);
@@ -401,7 +401,7 @@ static void copies_on_write_are_synced(void **state)
 	CHECK_EQ(synced.count, 1);
 	CHECK(synced.calls[0].bytes == space_byte(child, KIB(8)), "another page");
 	CHECK(!synced.calls[0].mapped, "the guest has it already");
-	s->as.sync = child->as.sync = NULL;
+	s->as.sync = s->as.publish = child->as.sync = child->as.publish = NULL;
 }
 
 int main(void)

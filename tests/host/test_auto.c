@@ -273,32 +273,32 @@ static void expect_block(struct space *s, uint64_t block, unsigned stop, unsigne
 	}
 }
 
-static uint8_t synced[SPACE_RAM_SIZE / PAGE_SIZE];
+static uint8_t published[SPACE_RAM_SIZE / PAGE_SIZE];
 
-static void note_sync(void *bytes, uint64_t size)
+static void note_publish(void *bytes, uint64_t size)
 {
 	uint64_t first = ((uintptr_t)bytes - frame_phys_to_virt - SPACE_RAM_AT) / PAGE_SIZE;
 
-	memset(synced + first, 1, (size + PAGE_SIZE - 1) / PAGE_SIZE);
+	memset(published + first, 1, (size + PAGE_SIZE - 1) / PAGE_SIZE);
 }
 
-/* What is cleared or moved for a large leaf goes past the caches, in place and elsewhere. */
-static void all_of_a_large_leaf_is_synced(void **state)
+/* What is cleared or moved for a large leaf is published, in place and elsewhere. */
+static void all_of_a_large_leaf_is_published(void **state)
 {
 	struct space *s = *state;
 
-	s->as.sync = note_sync;
+	s->as.publish = note_publish;
 	auto_area(s, MIB(16));
-	memset(synced, 0, sizeof(synced));
+	memset(published, 0, sizeof(published));
 	for (uint64_t at = MIB(2); at < MIB(2) + SEQUENCE; at += PAGE_SIZE)
 		put_stamp(s, at);
 	fill_block(s, MIB(12), 512, 1);
 	for (uint64_t block = MIB(2); block <= MIB(12); block += block < MIB(6) ? MIB(2) : MIB(6)) {
 		CHECK_EQ(space_level(s, block), 1);
 		for (uint64_t at = block; at < block + MIB(2); at += PAGE_SIZE)
-			CHECK(synced[(memory_of(s, at) - SPACE_RAM_AT) / PAGE_SIZE], "%#jx is not", (uintmax_t)at);
+			CHECK(published[(memory_of(s, at) - SPACE_RAM_AT) / PAGE_SIZE], "%#jx is not", (uintmax_t)at);
 	}
-	s->as.sync = NULL;
+	s->as.publish = NULL;
 }
 
 /* 256 pages and every second one up to page 463 make 488. */
@@ -609,7 +609,7 @@ int main(void)
 		{ "lone_pages_stay_alone", lone_pages_stay_alone },
 		{ "a_window_is_as_large_as_what_it_follows", a_window_is_as_large_as_what_it_follows },
 		{ "windows_end_with_the_area", windows_end_with_the_area },
-		{ "all_of_a_large_leaf_is_synced", all_of_a_large_leaf_is_synced },
+		{ "all_of_a_large_leaf_is_published", all_of_a_large_leaf_is_published },
 		{ "a_dense_block_becomes_one_leaf", a_dense_block_becomes_one_leaf },
 		{ "a_block_that_is_not_dense_stays_as_it_is", a_block_that_is_not_dense_stays_as_it_is },
 		{ "a_write_at_the_last_moment_moves_along", a_write_at_the_last_moment_moves_along },

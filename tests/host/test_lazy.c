@@ -433,13 +433,13 @@ static void frames_on_hand_are_free_and_zero(void **state)
 	addr_space_rest(&s->as); /* nothing is left */
 }
 
-static unsigned syncs;
+static unsigned publications;
 
-static void count_sync(void *bytes, uint64_t size)
+static void count_publish(void *bytes, uint64_t size)
 {
 	(void)bytes;
 	(void)size;
-	syncs++;
+	publications++;
 }
 
 /* What is cleared ahead of time needs no clearing at the fault; and there is an end to it. */
@@ -448,7 +448,7 @@ static void zeroed_ahead_of_time(void **state)
 	struct space *s = *state;
 	unsigned pages = 0;
 
-	s->as.sync = count_sync;
+	s->as.publish = count_publish;
 	CHECK_ERR(space_alloc(s, 0, MIB(2), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
 	CHECK_EQ(space_fault(s, MIB(1), NPT_W), FAULT_HANDLED);
 	while (addr_space_zero_ahead(&s->as))
@@ -456,19 +456,19 @@ static void zeroed_ahead_of_time(void **state)
 	CHECK(!addr_space_zero_ahead(&s->as), "more");
 	pages = (unsigned)((s->as.run.end - s->as.run.next) / PAGE_SIZE);
 	CHECK(pages >= 64, "only %u pages", pages);
-	syncs = 0;
+	publications = 0;
 	for (uint64_t at = 0; at < pages * PAGE_SIZE; at += PAGE_SIZE) {
 		CHECK_EQ(space_fault(s, at, NPT_W), FAULT_HANDLED);
 		for (unsigned i = 0; i < PAGE_SIZE; i += 8)
 			CHECK_EQ(*space_byte(s, at + i), 0);
 	}
-	CHECK_EQ(syncs, 0);
+	CHECK_EQ(publications, 0);
 	CHECK_EQ(space_fault(s, MIB(2) - 1, NPT_W), FAULT_HANDLED);
-	CHECK_EQ(syncs, 1);
+	CHECK_EQ(publications, 1);
 	/* Without a frame there is none to be cleared. */
 	space_leave(s, 0);
 	CHECK(!addr_space_zero_ahead(&s->as), "of nothing");
-	s->as.sync = NULL;
+	s->as.publish = NULL;
 }
 
 /* All memory is on hand for faults, and something else is wanted: it goes for that. */

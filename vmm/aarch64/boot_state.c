@@ -176,7 +176,5 @@ enum err arch_vcpu_reset(struct vcpu *vcpu, gpa_t entry)
 	reset_el2(vcpu->vm);
 	reset_el1();
 	reset_fp();
-	/* The program is in memory as data; from here on the guest looks after its own instruction cache. */
-	icache_invalidate_all();
 	return ERR_OK;
 }

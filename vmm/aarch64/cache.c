@@ -1,18 +1,31 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Guest memory and caches. A guest whose MMU is off reads and writes memory past the caches, through which the hypervisor
- * works all the time: each must see what the other wrote. With FEAT_S2FWB no guest's access goes past them.
- * Source: Arm ARM (DDI 0487), "Caches and memory hierarchy", "Mismatched memory attributes"; "DC CIVAC"; "HCR_EL2.FWB".
+ * works all the time: each must see what the other wrote. With FEAT_S2FWB no guest's access goes past them, but an instruction
+ * fetch may: it begins at the point of unification, to which the data caches are cleaned unless CTR_EL0.IDC says they need not be.
+ *
+ * What the instruction caches themselves hold is forgotten when a frame leaves a guest (arch_npt_flush): our own map executes no
+ * guest's memory, so nothing comes back into them before the next guest has it.
+ * Source: Arm ARM (DDI 0487), "Caches and memory hierarchy", "Mismatched memory attributes", "Synchronization and coherency issues
+ * between data and instruction accesses"; "DC CIVAC", "DC CVAU", "CTR_EL0"; "HCR_EL2.FWB".
  */
 #include "include/arch/virt.h"
 
 #include "vmm/aarch64/aarch64.h"
 #include "vmm/aarch64/features.h"
 
-/* Clean and invalidate a line, and go on to the next. */
-#define CIVAC "dc civac, %0\n\tadd %0, %0, %1\n\t"
-
-#define RUN 8
+/* One operation on each line of `bytes`, eight at a time where that many are left. */
+#define FOR_LINES(operation, bytes, size)                                                                            \
+	do {                                                                                                         \
+		uint64_t line_ = dcache_line_size(), end_ = (uintptr_t)(bytes) + (size);                             \
+		uint64_t at_ = align_down((uintptr_t)(bytes), line_);                                                \
+                                                                                                                     \
+		while (end_ - at_ >= 8 * line_ && at_ < end_)                                                        \
+			__asm__ volatile(".rept 8\n\t" operation ", %0\n\tadd %0, %0, %1\n\t.endr"                  \
+					 : "+r"(at_) : "r"(line_) : "memory");                                       \
+		while (at_ < end_)                                                                                   \
+			__asm__ volatile(operation ", %0\n\tadd %0, %0, %1" : "+r"(at_) : "r"(line_) : "memory"); \
+	} while (0)
 
 /*
  * What was written through the caches goes to memory, and what they hold is dropped, so that they cannot hide what is
@@ -20,17 +33,25 @@
  */
 static void sync_to_memory(void *bytes, uint64_t size)
 {
-	uint64_t line = dcache_line_size(), end = (uintptr_t)bytes + size;
-	uint64_t at = align_down((uintptr_t)bytes, line);
-
-	while (end - at >= RUN * line && at < end)
-		__asm__ volatile(CIVAC CIVAC CIVAC CIVAC CIVAC CIVAC CIVAC CIVAC : "+r"(at) : "r"(line) : "memory");
-	while (at < end)
-		__asm__ volatile(CIVAC : "+r"(at) : "r"(line) : "memory");
+	FOR_LINES("dc civac", bytes, size);
 	dsb(sy);
+}
+
+/* Guests fetch from there on. */
+static void clean_to_unification(void *bytes, uint64_t size)
+{
+	FOR_LINES("dc cvau", bytes, size);
+	dsb(ish);
 }
 
 addr_space_sync arch_guest_sync(void)
 {
 	return cpu_has_fwb() ? NULL : sync_to_memory;
+}
+
+addr_space_sync arch_guest_publish(void)
+{
+	if (!cpu_has_fwb())
+		return sync_to_memory; /* to memory is farther than to the point of unification */
+	return cpu_fetches_stored_data() ? NULL : clean_to_unification;
 }

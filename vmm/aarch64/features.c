@@ -18,6 +18,16 @@ unsigned pa_range_bits(unsigned range)
 	return range_bits[range];
 }
 
+bool cpu_fetches_stored_data(void)
+{
+	return read_sysreg(ctr_el0) & CTR_IDC;
+}
+
+bool cpu_fetches_afresh(void)
+{
+	return read_sysreg(ctr_el0) & CTR_DIC;
+}
+
 bool cpu_has_fwb(void)
 {
 	return id_field(read_sysreg(ID_AA64MMFR2_EL1), ID_AA64MMFR2_FWB_SHIFT) != 0;

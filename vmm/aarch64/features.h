@@ -14,6 +14,13 @@ unsigned cpu_pa_range(void);
 /* The width in bits that an encoding stands for; `range` is at most that of 48 bits. */
 unsigned pa_range_bits(unsigned range);
 
+/*
+ * CTR_EL0.IDC and DIC: instruction fetches find what was stored without cleaning the data caches to the point of unification, and
+ * without invalidating the instruction caches.
+ */
+bool cpu_fetches_stored_data(void);
+bool cpu_fetches_afresh(void);
+
 /* FEAT_S2FWB: stage 2 can make all of a guest's accesses cacheable, whatever the guest does. */
 bool cpu_has_fwb(void);
 

@@ -148,7 +148,9 @@ unsigned arch_npt_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
 		tlbi(vmalle1is);
 		count += (unsigned)(size / PAGE_SIZE);
 	}
-	icache_invalidate_all(); /* begins and ends with DSB ISH */
+	dsb(ish);
+	if (!cpu_fetches_afresh())
+		icache_invalidate_all();
 	write_sysreg(vttbr_el2, running);
 	isb();
 	return count;

@@ -139,7 +139,6 @@ enum err arch_vcpu_reset(struct vcpu *vcpu, gpa_t entry)
 	struct vcpu_arch *arch = &vcpu->arch;
 	enum err err;
 
-	fence_i();    /* the program is in memory, and may not be in reach of fetches yet */
 	reset_csrs(); /* before the tree is made: the ISA string depends on what sticks */
 	timer_reset(vcpu);
 	err = write_device_tree(vcpu->vm);

@@ -174,10 +174,38 @@ static void sync_to_memory(void *bytes, uint64_t size)
 	fence();
 }
 
+/*
+ * No register says that a hart's fetches find what was stored, so each owes a FENCE.I before it fetches what was written, whoever
+ * wrote it: "Zifencei" Extension for Instruction-Fetch Fence. The guest owes none for what it has not written. One hart runs guests,
+ * this one.
+ */
+static void publish_to_fetches(void *bytes, uint64_t size)
+{
+	(void)bytes;
+	(void)size;
+	fence_i();
+}
+
+static void publish_to_memory(void *bytes, uint64_t size)
+{
+	sync_to_memory(bytes, size);
+	fence_i();
+}
+
 /* Only by a memory type of its own does a guest go past the caches. */
+static bool guest_passes_caches(void)
+{
+	return riscv_features.henvcfg & HENVCFG_PBMTE;
+}
+
 addr_space_sync arch_guest_sync(void)
 {
-	return riscv_features.henvcfg & HENVCFG_PBMTE ? sync_to_memory : NULL;
+	return guest_passes_caches() ? sync_to_memory : NULL;
+}
+
+addr_space_sync arch_guest_publish(void)
+{
+	return guest_passes_caches() ? publish_to_memory : publish_to_fetches;
 }
 
 void arch_vm_ram_layout(struct vm *vm, uint64_t ram)

@@ -103,6 +103,12 @@ addr_space_sync arch_guest_sync(void)
 	return NULL;
 }
 
+/* Instruction caches snoop, by physical address. Intel SDM vol. 3 and AMD APM vol. 2, "Self-Modifying Code"; VM entry serializes. */
+addr_space_sync arch_guest_publish(void)
+{
+	return NULL;
+}
+
 void arch_vm_ram_layout(struct vm *vm, uint64_t ram)
 {
 	vm->ram[0] = (struct ram_range_gpa){ GPA(0), min_u64(ram, LOW_RAM_END) };

@@ -16,10 +16,9 @@
 #define tlbi_operand(operation, operand) \
 	__asm__ volatile("tlbi " #operation ", %0" : : "r"((uint64_t)(operand)) : "memory")
 
-/* Make the instruction fetches of all CPUs see what the data side has at the point of unification. */
+/* Make the instruction fetches of all CPUs see what a DSB ISH has sent to the point of unification. */
 static inline void icache_invalidate_all(void)
 {
-	dsb(ish);
 	__asm__ volatile("ic ialluis" : : : "memory");
 	dsb(ish);
 	isb();

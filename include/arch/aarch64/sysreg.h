@@ -68,6 +68,10 @@ static inline unsigned id_field(uint64_t id, unsigned shift)
 #define HAFDBS_ACCESS_AND_DIRTY 2
 #define PMUVER_IMPDEF           0xf
 
+/* CTR_EL0: see cpu_fetches_stored_data. */
+#define CTR_IDC BIT(28)
+#define CTR_DIC BIT(29)
+
 /* DCZID_EL0: block size, the logarithm of its words; prohibited. */
 #define DCZID_BS  BITS(3, 0)
 #define DCZID_DZP BIT(4)
