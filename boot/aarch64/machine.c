@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "include/arch/aarch64/insn.h"
+#include "include/arch/aarch64/guarded.h"
 #include "vmm/aarch64/features.h"
 
 /* What install_map (boot/aarch64/install.S) puts into the registers while translation is off. */
@@ -40,16 +40,20 @@ static void silence_counters(void)
 }
 
 /*
- * The CPU's end of a GICv3, if it has one and the firmware uses it by system registers. No other part of a GIC is touched:
+ * The CPU's end of a GICv3, if it has one and the firmware uses it by system registers. A CPU that can may be built into a machine with
+ * an older GIC, or EL3 may keep the registers from us: they are tried. No other part of a GIC is touched:
  * firmware's drivers switch off what they switched on, and there may be none at all.
  * GIC architecture specification (IHI 0069), "ICC_IGRPEN1_EL1", "ICC_PMR_EL1".
  */
 static void silence_gic(void)
 {
-	if (!id_field(read_sysreg(id_aa64pfr0_el1), ID_AA64PFR0_GIC_SHIFT) || !(read_sysreg(ICC_SRE_EL2) & ICC_SRE_SRE))
+	uint64_t sre;
+
+	if (!id_field(read_sysreg(id_aa64pfr0_el1), ID_AA64PFR0_GIC_SHIFT) || !sysreg_try_read(ICC_SRE_EL2, &sre) ||
+	    !(sre & ICC_SRE_SRE))
 		return;
-	write_sysreg(ICC_IGRPEN1_EL1, 0);
-	write_sysreg(ICC_PMR_EL1, 0);
+	sysreg_try_write(ICC_IGRPEN1_EL1, 0);
+	sysreg_try_write(ICC_PMR_EL1, 0);
 }
 
 void arch_quiesce(void)

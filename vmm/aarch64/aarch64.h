@@ -30,6 +30,9 @@ void skip_instruction(struct vcpu_arch *arch);
 
 /* --- inject.c ------------------------------------------------------------------------------------------------------- */
 
+/* Was it a program of the guest's, at EL0, that was stopped? */
+bool from_el0(const struct vcpu_arch *arch);
+
 /* Let the guest take an exception for an instruction that its CPU does not have. */
 void inject_undefined(struct vcpu_arch *arch);
 
@@ -38,6 +41,25 @@ void inject_undefined(struct vcpu_arch *arch);
 /* The keys of pointer authentication, by their registers' numbers; the CPU has them. */
 #define PAUTH_KEYS 10
 void write_pauth_keys(const uint64_t keys[PAUTH_KEYS]);
+
+/* The registers that not every CPU has; 0 where it does not. */
+void read_extra_registers(struct extra_registers *extra);
+void write_extra_registers(const struct extra_registers *extra);
+
+/* --- hcr.S, boot_state.c, serror.c ----------------------------------------------------------------------------------- */
+
+/* Write HCR_EL2, and tell what it holds then; it is put back. */
+uint64_t try_hcr(uint64_t value);
+/* What it holds while guests run. */
+uint64_t guest_hcr(void);
+/* entry.S, when a vCPU has run to its end: errors that are pending are taken for its own. */
+void vcpu_left(struct vcpu *vcpu);
+
+/* --- speculation.c -------------------------------------------------------------------------------------------------- */
+
+/* Ask firmware, which must be there yet, whether this CPU needs its help; and between two VMs, have it. */
+void speculation_find(void);
+void speculation_forget(void);
 
 /* --- virt.c --------------------------------------------------------------------------------------------------------- */
 

@@ -20,11 +20,18 @@ struct fp_state {
 	uint64_t fpcr, fpsr;
 };
 
+/* Registers of EL1 and EL0 that a CPU may lack, though a guest is not told of them where it has them. */
+struct extra_registers {
+	uint64_t vdisr;  /* VDISR_EL2, which the guest sees as DISR_EL1 */
+	uint64_t tpidr2; /* TPIDR2_EL0 */
+};
+
 /* State that stays in the CPU, since a VM runs to its end; a forked one brings its own in here. */
 struct kept_state {
 	struct fp_state fp;
 	uint64_t registers[29]; /* of EL1 and EL0, as fork.c lists them */
 	uint64_t keys[10];      /* of pointer authentication, where the CPU has it */
+	struct extra_registers extra;
 };
 
 /*

@@ -6,7 +6,7 @@
  */
 #include "include/arch/virt.h"
 
-#include "include/log.h"
+#include "include/arch/aarch64/guarded.h"
 #include "vmm/aarch64/aarch64.h"
 #include "vmm/aarch64/features.h"
 #include "vmm/guest_fdt.h"
@@ -49,7 +49,7 @@ static void reset_pointer_authentication(void)
  * "HCR_EL2". Set and way operations are not trapped: with SWIO they clean as well, so that nothing of ours is lost.
  * WFE is let be; it needs no interrupt to end.
  */
-static uint64_t guest_hcr(void)
+uint64_t guest_hcr(void)
 {
 	uint64_t hcr = HCR_VM | HCR_SWIO | HCR_PTW | HCR_FMO | HCR_IMO | HCR_AMO | HCR_TWI | HCR_TID3 | HCR_TSC |
 		       HCR_TIDCP | HCR_TACR | HCR_RW;
@@ -62,6 +62,8 @@ static uint64_t guest_hcr(void)
 		hcr |= HCR_TERR | HCR_TEA;
 	if (cpu_has_pointer_authentication())
 		hcr |= HCR_APK | HCR_API; /* not trapped */
+	if (has(read_sysreg(ID_AA64PFR1_EL1), ID_AA64PFR1_MTE_SHIFT))
+		hcr |= HCR_TID5;
 	return hcr;
 }
 
@@ -91,26 +93,74 @@ static uint64_t guest_mdcr(void)
 	return mdcr;
 }
 
+/*
+ * "Fine-grained traps": what is of later extensions traps by a 0, what is older does not. A CPU may have the registers while EL3 keeps
+ * them from us (SCR_EL3.FGTEn, HXEn): then it decides, by 0 as we would.
+ */
+static void reset_fine_grained_traps(uint64_t pfr0)
+{
+	unsigned fgt = id_field(read_sysreg(id_aa64mmfr0_el1), ID_AA64MMFR0_FGT_SHIFT);
+
+	if (fgt >= FGT_1) {
+		sysreg_try_write(HFGRTR_EL2, 0);
+		sysreg_try_write(HFGWTR_EL2, 0);
+		sysreg_try_write(HFGITR_EL2, 0);
+		sysreg_try_write(HDFGRTR_EL2, 0);
+		sysreg_try_write(HDFGWTR_EL2, 0);
+		if (has(pfr0, ID_AA64PFR0_AMU_SHIFT))
+			sysreg_try_write(HAFGRTR_EL2, 0);
+	}
+	if (fgt >= FGT_2) {
+		sysreg_try_write(HFGRTR2_EL2, 0);
+		sysreg_try_write(HFGWTR2_EL2, 0);
+		sysreg_try_write(HFGITR2_EL2, 0);
+		sysreg_try_write(HDFGRTR2_EL2, 0);
+		sysreg_try_write(HDFGWTR2_EL2, 0);
+	}
+	if (has(read_sysreg(id_aa64mmfr1_el1), ID_AA64MMFR1_HCX_SHIFT))
+		sysreg_try_write(HCRX_EL2, 0);
+}
+
+/* "MPAM2_EL2", "MPAMHCR_EL2" (DDI 0598): the guest's memory traffic is of partition 0, and its accesses to the registers trap. */
+static void reset_mpam(uint64_t pfr0)
+{
+	uint64_t mpamidr;
+
+	if (!has(pfr0, ID_AA64PFR0_MPAM_SHIFT) && !has(read_sysreg(ID_AA64PFR1_EL1), ID_AA64PFR1_MPAM_FRAC_SHIFT))
+		return;
+	if (!sysreg_try_read(MPAMIDR_EL1, &mpamidr))
+		return;
+	sysreg_try_write(MPAM2_EL2, MPAM2_MPAMEN | MPAM2_TRAPMPAM0EL1 | MPAM2_TRAPMPAM1EL1 |
+					    (mpamidr & MPAMIDR_HAS_TIDR ? MPAM2_TIDR : 0));
+	if (mpamidr & MPAMIDR_HAS_HCR)
+		sysreg_try_write(MPAMHCR_EL2, MPAMHCR_TRAP_MPAMIDR_EL1);
+	sysreg_try_write(MPAM1_EL1, MPAM2_MPAMEN);
+	sysreg_try_write(MPAM0_EL1, 0);
+}
+
+/* A guest finds no GIC of the machine's at the CPU, whichever way the firmware has used it. */
+static void reset_gic(uint64_t pfr0)
+{
+	uint64_t sre;
+
+	if (!has(pfr0, ID_AA64PFR0_GIC_SHIFT) || !sysreg_try_read(ICC_SRE_EL2, &sre))
+		return;
+	sysreg_try_write(ICC_SRE_EL2, sre & ~ICC_SRE_ENABLE);
+	if (sre & ICC_SRE_SRE)
+		sysreg_try_write(ICH_HCR_EL2, ICH_HCR_TC | ICH_HCR_TALL0 | ICH_HCR_TALL1);
+}
+
 /* Registers of extensions, which trap or let on by bits that are UNKNOWN at reset: nothing is let on, nothing else traps. */
 static void reset_extensions(void)
 {
 	uint64_t pfr0 = read_sysreg(id_aa64pfr0_el1);
 
-	if (has(read_sysreg(id_aa64mmfr1_el1), ID_AA64MMFR1_HCX_SHIFT))
-		write_sysreg(HCRX_EL2, 0);
-	if (has(read_sysreg(id_aa64mmfr0_el1), ID_AA64MMFR0_FGT_SHIFT)) {
-		write_sysreg(HFGRTR_EL2, 0);
-		write_sysreg(HFGWTR_EL2, 0);
-		write_sysreg(HFGITR_EL2, 0);
-		write_sysreg(HDFGRTR_EL2, 0);
-		write_sysreg(HDFGWTR_EL2, 0);
-	}
-	if (has(pfr0, ID_AA64PFR0_GIC_SHIFT) && (read_sysreg(ICC_SRE_EL2) & ICC_SRE_SRE)) {
-		write_sysreg(ICC_SRE_EL2, read_sysreg(ICC_SRE_EL2) & ~ICC_SRE_ENABLE);
-		write_sysreg(ICH_HCR_EL2, ICH_HCR_TC | ICH_HCR_TALL0 | ICH_HCR_TALL1);
-	}
+	reset_fine_grained_traps(pfr0);
+	reset_mpam(pfr0);
+	reset_gic(pfr0);
 	if (cpu_has_pointer_authentication())
 		reset_pointer_authentication();
+	write_extra_registers(&(const struct extra_registers){ 0 });
 }
 
 /* What EL2 decides of EL1. */

@@ -200,7 +200,7 @@ void arch_vcpu_decode(struct vcpu *vcpu, struct vm_exit *exit)
 	exit->kind = VM_EXIT_ARCH;
 	if (class == EC_DABT_LOW || class == EC_IABT_LOW) {
 		decode_other_abort(vcpu, class == EC_IABT_LOW, exit);
-	} else if (class == EC_WFX && WFX_TI(arch->esr) == WFX_WFI) {
+	} else if (class == EC_WFX && WFX_TI(arch->esr) == WFX_WFI && !from_el0(arch)) {
 		skip_instruction(arch);
 		exit->kind = VM_EXIT_HALT;
 	}
@@ -250,7 +250,11 @@ static bool handle_sync(struct vcpu *vcpu)
 	struct vcpu_arch *arch = &vcpu->arch;
 
 	switch (ESR_EC(arch->esr)) {
-	case EC_WFX: /* WFE, and the forms that end by themselves: waking at once is allowed */
+	/*
+	 * WFE, the forms that end by themselves, and what a user program waits by: waking at once is allowed. A kernel that wants to know
+	 * of its programs' waits (SCTLR_EL1.nTWI and nTWE 0) has been told by the CPU, whose trap to EL1 comes first.
+	 */
+	case EC_WFX:
 		skip_instruction(arch);
 		return true;
 	case EC_HVC64:

@@ -52,6 +52,35 @@ void write_pauth_keys(const uint64_t keys[PAUTH_KEYS])
 	FOR_PAUTH_KEYS(WRITE)
 }
 
+static bool has_ras(void)
+{
+	return id_field(read_sysreg(id_aa64pfr0_el1), ID_AA64PFR0_RAS_SHIFT) != 0;
+}
+
+static bool has_sme(void)
+{
+	return id_field(read_sysreg(ID_AA64PFR1_EL1), ID_AA64PFR1_SME_SHIFT) != 0;
+}
+
+void read_extra_registers(struct extra_registers *extra)
+{
+	*extra = (struct extra_registers){ 0 };
+	if (has_ras())
+		extra->vdisr = read_sysreg(VDISR_EL2);
+	if (has_sme())
+		extra->tpidr2 = read_sysreg(TPIDR2_EL0);
+}
+
+void write_extra_registers(const struct extra_registers *extra)
+{
+	if (has_ras()) {
+		write_sysreg(VDISR_EL2, extra->vdisr);
+		write_sysreg(VSESR_EL2, 0); /* the syndrome of an SError that nobody raises */
+	}
+	if (has_sme())
+		write_sysreg(TPIDR2_EL0, extra->tpidr2);
+}
+
 enum err arch_vm_fork(struct vm *child, const struct vm *parent)
 {
 	struct vcpu_arch *arch = &child->vcpu.arch;
@@ -65,6 +94,7 @@ enum err arch_vm_fork(struct vm *child, const struct vm *parent)
 	arch->x[0] = 0; /* the call's result; the CPU has stepped over HVC */
 	fp_save(&arch->kept.fp);
 	read_registers(arch->kept.registers);
+	read_extra_registers(&arch->kept.extra);
 	if (cpu_has_pointer_authentication())
 		read_pauth_keys(arch->kept.keys);
 	return ERR_OK;
@@ -74,8 +104,10 @@ void arch_vcpu_load(struct vcpu *vcpu)
 {
 	const struct kept_state *kept = &vcpu->arch.kept;
 
+	speculation_forget();
 	fp_load(&kept->fp);
 	write_registers(kept->registers);
+	write_extra_registers(&kept->extra);
 	if (cpu_has_pointer_authentication())
 		write_pauth_keys(kept->keys);
 	enter_stage2(vcpu->vm);

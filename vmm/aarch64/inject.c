@@ -47,7 +47,7 @@ void inject_undefined(struct vcpu_arch *arch)
 	take_exception(arch, (uint64_t)EC_UNKNOWN << ESR_EC_SHIFT | (arch->esr & ESR_IL));
 }
 
-static bool from_el0(const struct vcpu_arch *arch)
+bool from_el0(const struct vcpu_arch *arch)
 {
 	return arch->pstate & PSTATE_AARCH32 || (arch->pstate & PSTATE_MODE) == PSTATE_EL0T;
 }

@@ -11,12 +11,8 @@
 
 #include "include/log.h"
 
-#define SMCCC_VERSION       UINT32_C(0x80000000)
-#define SMCCC_ARCH_FEATURES UINT32_C(0x80000001)
 #define VENDOR_HYP_UID      UINT32_C(0x8600ff01)
 #define VENDOR_HYP_REVISION UINT32_C(0x8600ff03)
-
-#define SMCCC_VERSION_1_1 0x10001
 
 #define SMCCC_SUCCESS       UINT64_C(0)
 #define SMCCC_NOT_SUPPORTED ((uint64_t)-1)
@@ -24,7 +20,6 @@
 /* As the words of x0 to x3: 4e657374-6c69-4e67-8000-000000000006, bytes in order from the lowest. */
 static const uint32_t nestling_uid[4] = { 0x7473654e, 0x674e696c, 0x00000080, 0x06000000 };
 
-#define PSCI_VERSION           UINT32_C(0x84000000)
 #define PSCI_CPU_SUSPEND       UINT32_C(0x84000001)
 #define PSCI_CPU_OFF           UINT32_C(0x84000002)
 #define PSCI_CPU_ON            UINT32_C(0x84000003)
@@ -32,7 +27,6 @@ static const uint32_t nestling_uid[4] = { 0x7473654e, 0x674e696c, 0x00000080, 0x
 #define PSCI_MIGRATE_INFO_TYPE UINT32_C(0x84000006)
 #define PSCI_SYSTEM_OFF        UINT32_C(0x84000008)
 #define PSCI_SYSTEM_RESET      UINT32_C(0x84000009)
-#define PSCI_FEATURES          UINT32_C(0x8400000a)
 
 #define PSCI_VERSION_1_1        0x10001
 #define PSCI_INVALID_PARAMETERS ((uint64_t)-2)

@@ -15,6 +15,14 @@
 #define SMCCC_VENDOR_HYP   UINT32_C(0x86000000)
 #define SMCCC_QUERIES      UINT32_C(0x0000ff00) /* numbers from here on ask about the owner */
 
+/* What we answer, and ask firmware ourselves. */
+#define SMCCC_VERSION       UINT32_C(0x80000000)
+#define SMCCC_ARCH_FEATURES UINT32_C(0x80000001)
+#define SMCCC_VERSION_1_1   0x10001
+#define PSCI_VERSION        UINT32_C(0x84000000)
+#define PSCI_FEATURES       UINT32_C(0x8400000a)
+#define PSCI_VERSION_1_0    0x10000
+
 static inline uint32_t smccc_function(const struct vcpu_arch *arch)
 {
 	return (uint32_t)arch->x[0];

@@ -17,6 +17,9 @@ _Static_assert(offsetof(struct vcpu, arch.pc) == VCPU_PC, "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.pstate) == VCPU_PC + 8, "offsets.h");
 
 /* TGran4: 0xf, none. TGran4_2: 0, as TGran4 says; 1, none. */
+/* Without these a guest would have the machine. */
+#define HCR_ESSENTIAL (HCR_VM | HCR_FMO | HCR_IMO | HCR_AMO | HCR_TWI | HCR_TID3 | HCR_TSC | HCR_TACR | HCR_RW)
+
 static bool has_4k_granule(void)
 {
 	uint64_t mmfr0 = read_sysreg(id_aa64mmfr0_el1);
@@ -35,10 +38,12 @@ enum err arch_virt_probe(const char **why)
 		*why = "the CPU has no translation tables with 4 KiB pages";
 		return ERR_UNSUPPORTED;
 	}
-	if (id_field(read_sysreg(ID_AA64MMFR4_EL1), ID_AA64MMFR4_E2H0_SHIFT) != 0) {
+	/* Older CPUs of the kind have no such field. */
+	if (id_field(read_sysreg(ID_AA64MMFR4_EL1), ID_AA64MMFR4_E2H0_SHIFT) != 0 || try_hcr(HCR_HOST) & HCR_E2H) {
 		*why = "the CPU's HCR_EL2.E2H cannot be cleared (no FEAT_E2H0), and the hypervisor runs with it clear only";
 		return ERR_UNSUPPORTED;
 	}
+	speculation_find();
 	return ERR_OK;
 }
 
@@ -65,7 +70,12 @@ const char *arch_virt_name(void)
 
 enum err arch_virt_enable(const char **why)
 {
-	(void)why;
+	uint64_t wanted = guest_hcr();
+
+	if ((try_hcr(wanted) ^ wanted) & (HCR_ESSENTIAL | HCR_E2H)) {
+		*why = "HCR_EL2 does not keep what it takes to hold a guest";
+		return ERR_UNSUPPORTED;
+	}
 	/* Whatever firmware ran at EL1, or was run under it before. */
 	tlbi(alle1);
 	dsb(nsh);

@@ -42,8 +42,10 @@ static inline unsigned id_field(uint64_t id, unsigned shift)
 #define ID_AA64PFR0_GIC_SHIFT     24
 #define ID_AA64PFR0_RAS_SHIFT     28
 #define ID_AA64PFR0_SVE_SHIFT     32
+#define ID_AA64PFR0_MPAM_SHIFT    40
 #define ID_AA64PFR0_AMU_SHIFT     44
 #define ID_AA64PFR1_MTE_SHIFT     8
+#define ID_AA64PFR1_MPAM_FRAC_SHIFT 16
 #define ID_AA64PFR1_SME_SHIFT     24
 #define ID_AA64DFR0_PMUVER_SHIFT  8
 #define ID_AA64DFR0_PMSVER_SHIFT  32
@@ -66,6 +68,8 @@ static inline unsigned id_field(uint64_t id, unsigned shift)
 #define ID_AA64MMFR4_E2H0_SHIFT   24
 
 #define HAFDBS_ACCESS_AND_DIRTY 2
+#define FGT_1                   1
+#define FGT_2                   2
 #define PMUVER_IMPDEF           0xf
 
 /* CTR_EL0: see cpu_fetches_stored_data. */
@@ -122,6 +126,7 @@ static inline unsigned id_field(uint64_t id, unsigned shift)
 #define HCR_TEA   BIT(37)
 #define HCR_APK   BIT(40)
 #define HCR_API   BIT(41)
+#define HCR_TID5  BIT(58) /* MTE's identification */
 #define HCR_FWB   BIT(46) /* stage 2 alone decides about memory types */
 
 /* The hypervisor's own: lower levels are AArch64, and nothing more. */
@@ -162,13 +167,35 @@ static inline unsigned id_field(uint64_t id, unsigned shift)
 #define HFGRTR_EL2     S3_4_C1_C1_4
 #define HFGWTR_EL2     S3_4_C1_C1_5
 #define HFGITR_EL2     S3_4_C1_C1_6
+#define HDFGRTR2_EL2   S3_4_C3_C1_0
+#define HDFGWTR2_EL2   S3_4_C3_C1_1
+#define HFGRTR2_EL2    S3_4_C3_C1_2
+#define HFGWTR2_EL2    S3_4_C3_C1_3
+#define HAFGRTR_EL2    S3_4_C3_C1_6
+#define HFGITR2_EL2    S3_4_C3_C1_7
 #define HDFGRTR_EL2    S3_4_C3_C1_4
 #define HDFGWTR_EL2    S3_4_C3_C1_5
 #define CNTHV_CTL_EL2  S3_4_C14_C3_1
+#define MPAM1_EL1      S3_0_C10_C5_0
+#define MPAM0_EL1      S3_0_C10_C5_1
+#define MPAMIDR_EL1    S3_0_C10_C4_4
+#define MPAMHCR_EL2    S3_4_C10_C4_0
+#define MPAM2_EL2      S3_4_C10_C5_0
+#define VSESR_EL2      S3_4_C5_C2_3
+#define VDISR_EL2      S3_4_C12_C1_1
+#define TPIDR2_EL0     S3_3_C13_C0_5
 #define ICC_SRE_EL2    S3_4_C12_C9_5
 #define ICC_PMR_EL1    S3_0_C4_C6_0
 #define ICC_IGRPEN1_EL1 S3_0_C12_C12_7
 #define ICH_HCR_EL2    S3_4_C12_C11_0
+
+#define MPAMIDR_HAS_HCR  BIT(17)
+#define MPAMIDR_HAS_TIDR BIT(58)
+#define MPAM2_TRAPMPAM1EL1 BIT(48)
+#define MPAM2_TRAPMPAM0EL1 BIT(49)
+#define MPAM2_TIDR         BIT(58) /* reads of MPAMIDR_EL1, where there is no MPAMHCR_EL2 */
+#define MPAM2_MPAMEN       BIT(63) /* of MPAM1_EL1, too; EL3's to decide where there is one */
+#define MPAMHCR_TRAP_MPAMIDR_EL1 BIT(31)
 
 #define ICC_SRE_SRE    BIT(0)
 #define ICC_SRE_ENABLE BIT(3) /* EL1 may have its own ICC_SRE_EL1 */
