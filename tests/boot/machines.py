@@ -91,6 +91,28 @@ def riscv64() -> list[Case]:
     return out
 
 
+# --- Registers ----------------------------------------------------------------------------------------------------------
+
+
+def registers() -> list[Case]:
+    """All that can be read, on CPUs that have much of it and on such that have little."""
+    machines = (
+        ("el2", "cortex-a72", "", False),
+        ("el2", "max-gic-v3", f"{EL2},gic-version=3 -cpu max", False),
+        ("el2", "cortex-a53", "-cpu cortex-a53", True),
+        ("el2-uboot", "max", "-cpu max", True),
+        ("pi3", "cortex-a53", "", True),
+        ("h", "vectors-aia", "-M virt,aia=aplic-imsic -cpu rv64,h=true,v=true", False),
+        ("h", "usual", "", True),
+        ("h", "no-fp", "-cpu rv64,h=true,d=false,f=false", True),
+    )
+    return [case(f"{backend}/registers/{name}", "--guest", BACKENDS[backend].guest("registers"), forks=1,
+                 report=EXITED | {"vms": 2}, forbid=("FAILED",), slow=slow, env=qemu(args) if args else {},
+                 text=(r"^registers: \d+, in the parent\nregisters: all as it should be$",
+                       r"^registers: \d+, in the child\nregisters: all as it should be$"))
+            for backend, name, args, slow in machines]
+
+
 # --- Machines that lack something ---------------------------------------------------------------------------------------
 
 
@@ -185,4 +207,4 @@ def traps() -> list[Case]:
 
 
 def machines() -> list[Case]:
-    return x86_64() + aarch64() + riscv64() + lacking() + universal() + traps()
+    return x86_64() + aarch64() + riscv64() + registers() + lacking() + universal() + traps()

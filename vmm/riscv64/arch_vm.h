@@ -27,7 +27,7 @@ struct vector_csrs {
 struct kept_state {
 	uint64_t registers[12]; /* CSRs, as fork.c lists them */
 	uint64_t hvip;          /* what is pending for the guest */
-	uint64_t senvcfg;       /* where there is one */
+	uint64_t senvcfg, vsiselect, scontext, jvt; /* where there are such */
 	struct fp_state fp;
 	struct vector_csrs vector;
 	hpa_t vectors;          /* a block of frames with the vector registers; raw 0: the hart has none */

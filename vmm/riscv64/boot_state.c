@@ -65,11 +65,11 @@ static const struct {
 /* Without a device tree, what the hypervisor itself needs, and FP where it can be switched on. */
 static void make_isa_string(char *text, size_t size)
 {
-	uint64_t sstatus = csr_read(CSR_SSTATUS);
+	static const char *const fp[] = { [0] = "", [4] = "f", [8] = "fd" };
 
 	text[0] = '\0';
-	text_add(text, size, "rv64ima%sc%s", sstatus & SSTATUS_FS ? "fd" : "",
-		 sstatus & SSTATUS_VS && hart_has_extension("v") ? "v" : "");
+	text_add(text, size, "rv64ima%sc%s", fp[riscv_features.fp_bytes],
+		 riscv_features.vectors && hart_has_extension("v") ? "v" : "");
 	for (size_t i = 0; i < ARRAY_LEN(guest_extensions); i++) {
 		uint64_t needs = guest_extensions[i].needs;
 
@@ -105,6 +105,34 @@ static enum err write_device_tree(struct vm *vm)
 }
 
 /*
+ * Registers that not every hart has. Of the Advanced Interrupt Architecture a guest has what has no effect without interrupt files: "hvictl",
+ * "hvien" and "hviprio" are about virtual interrupts that nobody raises here. "Smstateen": senvcfg, and nothing that later extensions bring.
+ */
+static void reset_optional(void)
+{
+	csr_try_write(CSR_HVICTL, 0);
+	csr_try_write(CSR_HVIEN, 0);
+	csr_try_write(CSR_HVIPRIO1, 0);
+	csr_try_write(CSR_HVIPRIO2, 0);
+	csr_try_write(CSR_HSTATEEN0, HSTATEEN0_SENVCFG);
+	csr_try_write(CSR_HSTATEEN1, 0);
+	csr_try_write(CSR_HSTATEEN2, 0);
+	csr_try_write(CSR_HSTATEEN3, 0);
+	write_optional(&(const struct kept_state){ 0 });
+}
+
+/* What firmware has left in them is not the guest's to see. */
+static void reset_units(void)
+{
+	if (riscv_features.fp_bytes == 8)
+		fp_clear();
+	else if (riscv_features.fp_bytes == 4)
+		fp_clear_single();
+	if (riscv_features.vectors)
+		vector_clear();
+}
+
+/*
  * FP and vector units are on in sstatus, which leaves it to the guest's vsstatus whether it may use them: those registers
  * hold the guest's values all the time, since nothing in the hypervisor uses them. vsstatus starts with both off.
  */
@@ -112,9 +140,9 @@ static void reset_csrs(void)
 {
 	csr_clear(CSR_SSTATUS, SSTATUS_FS | SSTATUS_VS);
 	csr_set(CSR_SSTATUS, SSTATUS_FS_INITIAL | SSTATUS_VS_INITIAL | SSTATUS_SPP | SSTATUS_SPIE);
+	reset_units();
 	csr_try_write(CSR_HENVCFG, riscv_features.henvcfg);
-	csr_try_write(CSR_HSTATEEN0, HSTATEEN0_SENVCFG);
-	csr_try_write(CSR_SENVCFG, 0);
+	reset_optional();
 	csr_write(CSR_SCOUNTEREN, 0);
 	csr_write(CSR_VSSTATUS, SSTATUS_UXL_64);
 	csr_write(CSR_VSIE, 0);

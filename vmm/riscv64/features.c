@@ -75,6 +75,32 @@ static void find_environment(struct riscv_features *features)
 	csr_write(CSR_HENVCFG, 0);
 }
 
+/*
+ * sstatus may keep the bits that switch units on which are not there (QEMU 7.2 does), and the device tree may tell of others than the
+ * hart has: an instruction of each is tried.
+ */
+static void find_units(struct riscv_features *features)
+{
+	uint64_t sstatus = interrupts_off(), value = 0;
+
+	csr_set(CSR_SSTATUS, SSTATUS_FS_INITIAL | SSTATUS_VS_INITIAL);
+	if (GUARDED(".insn r 0x53, 0, 0x71, %[value], x0, x0", [value] "+&r"(value))) /* fmv.x.d value, f0 */
+		features->fp_bytes = 8;
+	else if (GUARDED(".insn r 0x53, 0, 0x70, %[value], x0, x0", [value] "+&r"(value))) /* fmv.x.w value, f0 */
+		features->fp_bytes = 4;
+	features->vectors = csr_try_read(CSR_VLENB, &value);
+	csr_write(CSR_SSTATUS, sstatus);
+}
+
+static void find_registers(struct riscv_features *features)
+{
+	uint64_t value;
+
+	features->vsiselect = csr_try_read(CSR_VSISELECT, &value);
+	features->scontext = csr_try_read(CSR_SCONTEXT, &value);
+	features->jvt = csr_try_read(CSR_JVT, &value);
+}
+
 bool riscv_find_features(void)
 {
 	struct riscv_features *features = &riscv_features;
@@ -94,5 +120,7 @@ bool riscv_find_features(void)
 	csr_write(CSR_HGATP, 0);
 	features->instret = csr_try_read(CSR_INSTRET, &instret);
 	find_environment(features);
+	find_units(features);
+	find_registers(features);
 	return features->sv39x4 || features->sv48x4 || features->sv57x4;
 }

@@ -7,7 +7,6 @@
 
 #include <string.h>
 
-#include "drivers/riscv64/hart.h"
 #include "mm/frame.h"
 #include "vmm/riscv64/riscv.h"
 
@@ -34,15 +33,49 @@ static void write_csrs(const uint64_t *values)
 	FOR_KEPT_CSRS(WRITE)
 }
 
-static bool has_fp(void)
+/* What a trap would tell is known beforehand: here one would change where sret goes. */
+static void read_optional(struct kept_state *kept)
 {
-	return csr_read(CSR_SSTATUS) & SSTATUS_FS;
+	const struct riscv_features *has = &riscv_features;
+
+	if (has->senvcfg)
+		kept->senvcfg = csr_read(CSR_SENVCFG);
+	if (has->vsiselect)
+		kept->vsiselect = csr_read(CSR_VSISELECT);
+	if (has->scontext)
+		kept->scontext = csr_read(CSR_SCONTEXT);
+	if (has->jvt)
+		kept->jvt = csr_read(CSR_JVT);
 }
 
-/* QEMU 7.2 keeps the bits of sstatus without having the extension. */
-static bool has_vectors(void)
+void write_optional(const struct kept_state *kept)
 {
-	return csr_read(CSR_SSTATUS) & SSTATUS_VS && hart_has_extension("v");
+	const struct riscv_features *has = &riscv_features;
+
+	if (has->senvcfg)
+		csr_write(CSR_SENVCFG, kept->senvcfg);
+	if (has->vsiselect)
+		csr_write(CSR_VSISELECT, kept->vsiselect);
+	if (has->scontext)
+		csr_write(CSR_SCONTEXT, kept->scontext);
+	if (has->jvt)
+		csr_write(CSR_JVT, kept->jvt);
+}
+
+static void save_fp(struct fp_state *fp)
+{
+	if (riscv_features.fp_bytes == 8)
+		fp_save(fp);
+	else if (riscv_features.fp_bytes == 4)
+		fp_save_single(fp);
+}
+
+static void load_fp(const struct fp_state *fp)
+{
+	if (riscv_features.fp_bytes == 8)
+		fp_load(fp);
+	else if (riscv_features.fp_bytes == 4)
+		fp_load_single(fp);
 }
 
 static enum err save_vectors(struct kept_state *kept)
@@ -68,11 +101,9 @@ enum err arch_vm_fork(struct vm *child, const struct vm *parent)
 	arch_vcpu_finish_hypercall(&child->vcpu, 0);
 	read_csrs(kept->registers);
 	kept->hvip = csr_read(CSR_HVIP);
-	if (riscv_features.senvcfg)
-		kept->senvcfg = csr_read(CSR_SENVCFG);
-	if (has_fp())
-		fp_save(&kept->fp);
-	if (has_vectors() && save_vectors(kept) != ERR_OK)
+	read_optional(kept);
+	save_fp(&kept->fp);
+	if (riscv_features.vectors && save_vectors(kept) != ERR_OK)
 		return ERR_NO_MEMORY;
 	child->arch.console = parent->arch.console;
 	vm_add_device(child, &child->arch.console.device);
@@ -84,12 +115,10 @@ void arch_vcpu_load(struct vcpu *vcpu)
 {
 	const struct kept_state *kept = &vcpu->arch.kept;
 
-	if (has_fp())
-		fp_load(&kept->fp);
+	load_fp(&kept->fp);
 	if (kept->vectors.raw)
 		vector_load(frame_ptr(kept->vectors), &kept->vector);
-	if (riscv_features.senvcfg)
-		csr_write(CSR_SENVCFG, kept->senvcfg);
+	write_optional(kept);
 	write_csrs(kept->registers);
 	timer_set(vcpu, vcpu->arch.timer); /* by the new htimedelta; it takes back what the old timer had raised */
 	csr_write(CSR_HVIP, kept->hvip);

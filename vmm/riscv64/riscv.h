@@ -44,6 +44,9 @@ struct riscv_features {
 	bool pbmt;        /* G-stage entries can carry a memory type */
 	uint32_t cache_block; /* bytes that cbo.flush works on; 0: there is none that we may use */
 	bool hw_ad;       /* hardware sets A and D in G-stage entries */
+	uint8_t fp_bytes; /* of an FP register: 8, 4 without D, 0 without F */
+	bool vectors;
+	bool vsiselect, scontext, jvt; /* registers that a guest can use where the hart has them */
 };
 extern struct riscv_features riscv_features;
 
@@ -85,13 +88,21 @@ void timer_wait(struct vcpu *vcpu);
 /* inject.c: make the guest take an exception, as if the hart had delivered it there. */
 void inject_exception(struct vcpu *vcpu, enum cause cause, uint64_t tval);
 
+/* fork.c: registers that not every hart has. */
+void write_optional(const struct kept_state *kept);
+
 /* virt.c: a VMID and what goes with it for hgatp; and let it hold, with nothing cached of whoever had it before. */
 void new_gstage(struct vm *vm);
 void enter_gstage(const struct vm *vm);
 
-/* fp.S: copy FP and vector registers, which sstatus must have on. */
+/* fp.S: clear and copy FP and vector registers, which sstatus must have on; the first ones of 8 bytes, then of 4. */
+void fp_clear(void);
 void fp_save(struct fp_state *fp);
 void fp_load(const struct fp_state *fp);
+void fp_clear_single(void);
+void fp_save_single(struct fp_state *fp);
+void fp_load_single(const struct fp_state *fp);
+void vector_clear(void);
 void vector_save(void *registers, struct vector_csrs *csrs);
 void vector_load(const void *registers, const struct vector_csrs *csrs);
 uint64_t vector_bytes(void); /* of one register */

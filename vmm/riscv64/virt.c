@@ -71,7 +71,6 @@ const char *arch_virt_name(void)
 /* What holds for every guest; the rest is set by arch_vcpu_reset. */
 enum err arch_virt_enable(const char **why)
 {
-	(void)why;
 	csr_write(CSR_HGATP, 0);
 	hfence_gvma_all();
 	hfence_vvma_all();
@@ -81,6 +80,11 @@ enum err arch_virt_enable(const char **why)
 	csr_write(CSR_HEDELEG, GUEST_EXCEPTIONS);
 	csr_write(CSR_HIDELEG, IRQ_ALL_VS);
 	csr_write(CSR_HCOUNTEREN, COUNTEREN_BASE);
+	if ((csr_read(CSR_HIDELEG) & IRQ_ALL_VS) != IRQ_ALL_VS ||
+	    !(csr_write_read(CSR_HSTATUS, HSTATUS_VSXL_64 | HSTATUS_VTW) & HSTATUS_VTW)) {
+		*why = "hideleg or hstatus does not keep what it takes to hold a guest";
+		return ERR_UNSUPPORTED;
+	}
 	/* From now on it may be a guest that traps. */
 	csr_write(CSR_SSCRATCH, 0);
 	csr_write(CSR_STVEC, (uintptr_t)guest_exit);

@@ -2,12 +2,14 @@
 /*
  * Control and status registers of HS-mode, by the manual's names, for C and for assembly.
  * Source: RISC-V Privileged Architecture (1.12 and later), "Control and Status Registers (CSRs)", "Supervisor CSRs",
- * "Hypervisor and Virtual Supervisor CSRs".
+ * "Hypervisor and Virtual Supervisor CSRs"; RISC-V Advanced Interrupt Architecture, "CSRs"; "Smstateen"; the debug specification's
+ * scontext; Zcmt's jvt.
  */
 #ifndef NESTLING_ARCH_RISCV64_CSR_H
 #define NESTLING_ARCH_RISCV64_CSR_H
 
 /* Numbers, because not every assembler knows every name. */
+#define CSR_JVT        0x017
 #define CSR_SSTATUS    0x100
 #define CSR_SIE        0x104
 #define CSR_STVEC      0x105
@@ -19,6 +21,7 @@
 #define CSR_STVAL      0x143
 #define CSR_SIP        0x144
 #define CSR_SATP       0x180
+#define CSR_SCONTEXT   0x5a8
 #define CSR_VSSTATUS   0x200
 #define CSR_VSIE       0x204
 #define CSR_VSTVEC     0x205
@@ -28,6 +31,7 @@
 #define CSR_VSTVAL     0x243
 #define CSR_VSIP       0x244
 #define CSR_VSTIMECMP  0x24d
+#define CSR_VSISELECT  0x250
 #define CSR_VSATP      0x280
 #define CSR_HSTATUS    0x600
 #define CSR_HEDELEG    0x602
@@ -36,15 +40,23 @@
 #define CSR_HTIMEDELTA 0x605
 #define CSR_HCOUNTEREN 0x606
 #define CSR_HGEIE      0x607
+#define CSR_HVIEN      0x608
+#define CSR_HVICTL     0x609
 #define CSR_HENVCFG    0x60a
 #define CSR_HSTATEEN0  0x60c
+#define CSR_HSTATEEN1  0x60d
+#define CSR_HSTATEEN2  0x60e
+#define CSR_HSTATEEN3  0x60f
 #define CSR_HTVAL      0x643
 #define CSR_HIP        0x644
 #define CSR_HVIP       0x645
+#define CSR_HVIPRIO1   0x646
+#define CSR_HVIPRIO2   0x647
 #define CSR_HTINST     0x64a
 #define CSR_HGATP      0x680
 #define CSR_TIME       0xc01
 #define CSR_INSTRET    0xc02
+#define CSR_VLENB      0xc22
 
 #ifndef __ASSEMBLER__
 
