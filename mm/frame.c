@@ -22,9 +22,6 @@ struct frame {
 };
 _Static_assert(sizeof(struct frame) == 8, "the cost per frame that is documented");
 
-/* Frame numbers fit `next`. */
-#define FRAME_LIMIT (UINT64_C(1) << 32)
-
 /* The first bytes of a free block. */
 struct free_block {
 	struct free_block *next, *prev;
@@ -250,7 +247,7 @@ enum err frame_init(const struct ram_range *span, size_t count, hpa_t records, u
 	for (size_t i = 0; i < count; i++) {
 		uint64_t first = frame_number(span[i].start), frames_in_span = span[i].size >> PAGE_SHIFT;
 
-		if (first + frames_in_span >= FRAME_LIMIT)
+		if (first + frames_in_span > FRAME_LIMIT >> PAGE_SHIFT)
 			return ERR_RANGE;
 		frames.zones[i] = (struct zone){ .first = first, .end = first + frames_in_span, .records = record };
 		record += frames_in_span;

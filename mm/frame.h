@@ -25,6 +25,8 @@ enum frame_state {
 
 #define FRAME_MAX_ORDER 18
 #define FRAME_MAX_ZONES 8
+/* No frame is there from here on: its number fits in 32 bits. */
+#define FRAME_LIMIT     ((uint64_t)UINT32_MAX << PAGE_SHIFT)
 
 /* A range of RAM, bytes, 4 KiB aligned. */
 struct ram_range {
@@ -44,6 +46,7 @@ struct frame_stats {
  * frame_records_size() bytes; it is not part of what is added. `phys_to_virt` is added to an address to reach memory.
  */
 uint64_t frame_records_size(const struct ram_range *span, size_t count);
+/* Errors: ERR_RANGE (more than FRAME_MAX_ZONES, or beyond FRAME_LIMIT). */
 MUST_CHECK enum err frame_init(const struct ram_range *span, size_t count, hpa_t records, uint64_t phys_to_virt);
 
 /* Hand over free RAM inside the span. Page 0 is left out. Errors: ERR_INVALID, ERR_RANGE (outside the span). */
