@@ -11,14 +11,28 @@
 enum {
 	PATH_MAX_CHARS = 256,
 	EXIT_TRIES = 8,       /* a stale map key means that the map changed under us: take it again */
-	EXIT_SLACK = 16,      /* descriptors of room for what our own allocation adds */
+	MAP_SLACK = 64,       /* descriptors of room for what our own allocations add */
+	OWN_BLOCKS = 254,     /* remembered in a page */
 };
+
+/* From boot/<isa>/image.lds. */
+extern const char __image_start[], __image_end[];
 
 static struct {
 	EFI_HANDLE image;
 	EFI_SYSTEM_TABLE *system;
 	EFI_RUNTIME_SERVICES *runtime;
 } firmware;
+
+/* What firmware_alloc_pages has returned. */
+struct own_blocks {
+	struct own_blocks *others;
+	size_t count;
+	struct {
+		uint64_t start, size;
+	} block[OWN_BLOCKS];
+};
+static struct own_blocks first_blocks, *own_blocks = &first_blocks;
 
 /* Boot services only know 16-bit characters, and want "\r\n". */
 static void firmware_console(const char *bytes, size_t size)
@@ -91,13 +105,71 @@ static enum err open_file(const char *path, EFI_FILE_HANDLE *file)
 	return error_of(status);
 }
 
-void *firmware_alloc_pages(size_t pages)
+static void *alloc_pages(size_t pages)
 {
 	EFI_PHYSICAL_ADDRESS address;
 
 	if (EFI_ERROR(BS->AllocatePages(AllocateAnyPages, EfiLoaderData, pages, &address)))
 		return NULL;
 	return (void *)(uintptr_t)address;
+}
+
+/* Room to remember one more block. */
+static bool make_room(void)
+{
+	struct own_blocks *more;
+
+	if (own_blocks->count < OWN_BLOCKS)
+		return true;
+	more = alloc_pages(1);
+	if (!more)
+		return false;
+	*more = (struct own_blocks){ .others = own_blocks, .count = 1, .block[0] = { (uintptr_t)more, PAGE_SIZE } };
+	own_blocks = more;
+	return true;
+}
+_Static_assert(sizeof(struct own_blocks) <= 4096, "a page has room for it");
+
+void *firmware_alloc_pages(size_t pages)
+{
+	void *memory = make_room() ? alloc_pages(pages) : NULL;
+
+	if (memory) {
+		own_blocks->block[own_blocks->count].start = (uintptr_t)memory;
+		own_blocks->block[own_blocks->count++].size = pages * PAGE_SIZE;
+	}
+	return memory;
+}
+
+bool firmware_take(hpa_t start, size_t pages, UINT32 type)
+{
+	EFI_PHYSICAL_ADDRESS address = start.raw;
+
+	return !EFI_ERROR(BS->AllocatePages(AllocateAddress, type, pages, &address));
+}
+
+static bool overlap(hpa_t start, uint64_t size, uint64_t other, uint64_t other_size)
+{
+	return start.raw < other + other_size && other < start.raw + size;
+}
+
+bool firmware_is_ours(hpa_t start, uint64_t size)
+{
+	uint64_t image = (uintptr_t)__image_start;
+
+	for (const struct own_blocks *blocks = own_blocks; blocks; blocks = blocks->others)
+		for (size_t i = 0; i < blocks->count; i++)
+			if (overlap(start, size, blocks->block[i].start, blocks->block[i].size))
+				return true;
+	return overlap(start, size, image, (uintptr_t)__image_end - image);
+}
+
+void firmware_leave_pages(const void *pages)
+{
+	for (struct own_blocks *blocks = own_blocks; blocks; blocks = blocks->others)
+		for (size_t i = 0; i < blocks->count; i++)
+			if (blocks->block[i].start == (uintptr_t)pages)
+				blocks->block[i].size = 0;
 }
 
 static enum err read_all(EFI_FILE_HANDLE file, char *to, size_t size)
@@ -184,19 +256,6 @@ bool firmware_find_framebuffer(struct framebuffer *framebuffer)
 	return false;
 }
 
-/* A buffer for the memory map, and what will be added to it by getting the buffer and by whoever else is at work. */
-static enum err new_map(struct firmware_map *map, UINTN *room)
-{
-	UINTN size = 0, key, stride;
-	UINT32 version;
-
-	if (BS->GetMemoryMap(&size, NULL, &key, &stride, &version) != EFI_BUFFER_TOO_SMALL)
-		return ERR_IO;
-	*room = align_up(size + EXIT_SLACK * stride, PAGE_SIZE);
-	*map = (struct firmware_map){ .descriptors = firmware_alloc_pages(*room / PAGE_SIZE) };
-	return map->descriptors ? ERR_OK : ERR_NO_MEMORY;
-}
-
 static EFI_STATUS take_map(struct firmware_map *map, UINTN room, UINTN *key)
 {
 	UINT32 version;
@@ -206,27 +265,50 @@ static EFI_STATUS take_map(struct firmware_map *map, UINTN room, UINTN *key)
 				&version);
 }
 
+/* How large is the map, with what will be added to it by getting memory for it and by whoever else is at work? */
+static enum err map_room(UINTN *room, UINTN *stride)
+{
+	UINTN size = 0, key;
+	UINT32 version;
+
+	if (BS->GetMemoryMap(&size, NULL, &key, stride, &version) != EFI_BUFFER_TOO_SMALL)
+		return ERR_IO;
+	*room = align_up(size + MAP_SLACK * *stride, PAGE_SIZE);
+	return ERR_OK;
+}
+
 enum err firmware_get_map(struct firmware_map *map)
 {
-	UINTN room, key;
-	enum err err = new_map(map, &room);
+	static char buffer[KIB(32)] __attribute__((aligned(16)));
+	UINTN room, key, stride;
+	enum err err = map_room(&room, &stride);
 
-	if (err == ERR_OK && EFI_ERROR(take_map(map, room, &key)))
-		err = ERR_IO;
-	return err;
+	if (err != ERR_OK)
+		return err;
+	*map = (struct firmware_map){ .descriptors = room <= sizeof(buffer) ? buffer :
+									      firmware_alloc_pages(room / PAGE_SIZE) };
+	if (!map->descriptors)
+		return ERR_NO_MEMORY;
+	return EFI_ERROR(take_map(map, room, &key)) ? ERR_IO : ERR_OK;
 }
 
 /*
  * ExitBootServices fails with a stale key when the map has changed since it was taken; after that nothing but
- * GetMemoryMap and ExitBootServices may be called, so the buffer is got once, with room to spare.
+ * GetMemoryMap and ExitBootServices may be called, so all memory is got once, with room to spare.
  */
 enum err firmware_exit(struct firmware_map *map)
 {
-	UINTN room, key;
-	enum err err = new_map(map, &room);
+	UINTN room, key, stride;
+	enum err err = map_room(&room, &stride);
 
 	if (err != ERR_OK)
 		return err;
+	*map = (struct firmware_map){
+		.descriptors = firmware_alloc_pages(room / PAGE_SIZE),
+		.work = firmware_alloc_pages(align_up(FIRMWARE_WORK(room / stride), PAGE_SIZE) / PAGE_SIZE),
+	};
+	if (!map->descriptors || !map->work)
+		return ERR_NO_MEMORY;
 	for (unsigned tries = 0; tries < EXIT_TRIES; tries++) {
 		if (EFI_ERROR(take_map(map, room, &key)))
 			return ERR_IO;

@@ -16,7 +16,9 @@
 struct firmware_map {
 	const char *descriptors;
 	size_t size, stride;
+	void *work; /* of firmware_exit's map: FIRMWARE_WORK(descriptors) bytes for who makes something of it */
 };
+#define FIRMWARE_WORK(descriptors) ((descriptors) * 128 + KIB(16))
 
 /* The n-th descriptor; NULL past the end. */
 static inline const EFI_MEMORY_DESCRIPTOR *firmware_descriptor(const struct firmware_map *map, size_t n)
@@ -24,6 +26,15 @@ static inline const EFI_MEMORY_DESCRIPTOR *firmware_descriptor(const struct firm
 	return (n + 1) * map->stride <= map->size ?
 		       (const EFI_MEMORY_DESCRIPTOR *)(const void *)(map->descriptors + n * map->stride) :
 		       NULL;
+}
+
+/* Is any of the `size` bytes from `start` on, which do not wrap around, in a descriptor, be it as wrong as it may? */
+static inline bool descriptor_overlaps(const EFI_MEMORY_DESCRIPTOR *descriptor, hpa_t start, uint64_t size)
+{
+	uint64_t from = descriptor->PhysicalStart, offset = start.raw - from;
+
+	return start.raw >= from ? offset >> PAGE_SHIFT < descriptor->NumberOfPages && size > 0 :
+				   from - start.raw < size && descriptor->NumberOfPages > 0;
 }
 
 /* First call of all: remember the firmware's tables, and make its console ours. */
@@ -44,7 +55,19 @@ void firmware_no_watchdog(void);
 /* Memory that stays ours for good. Returns NULL when there is none. */
 void *firmware_alloc_pages(size_t pages);
 
-/* The memory map of this moment. Errors: ERR_NO_MEMORY, ERR_IO. */
+/* Take these pages, which the firmware calls free, as memory of another type. False: it does not give them. */
+bool firmware_take(hpa_t start, size_t pages, UINT32 type);
+
+/* Is any of these bytes the image's, or of what firmware_alloc_pages has returned? */
+bool firmware_is_ours(hpa_t start, uint64_t size);
+
+/* What firmware_alloc_pages has returned there is not ours any more, and nobody else's. */
+void firmware_leave_pages(const void *pages);
+
+/*
+ * The memory map of this moment, good until the next call. It needs no memory of the firmware's, as long as the map is not a
+ * very large one. Errors: ERR_NO_MEMORY, ERR_IO.
+ */
 MUST_CHECK enum err firmware_get_map(struct firmware_map *map);
 
 /* Take the memory map and end the boot services: from here on the machine is ours. Errors: ERR_NO_MEMORY, ERR_IO. */

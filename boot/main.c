@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* From the firmware's call to a running hypervisor, and to the end of it. */
 #include <efi.h>
+#include <libfdt.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "boot/config.h"
 #include "boot/debugger.h"
 #include "boot/firmware.h"
+#include "boot/in_use.h"
 #include "boot/memory.h"
+#include "boot/overlap.h"
 #include "boot/reserved.h"
 #include "boot/tables.h"
 #include "drivers/serial.h"
@@ -37,7 +40,7 @@ struct stack {
 /* What is known before the machine is taken over, for use after. */
 static struct {
 	struct config config;
-	struct firmware_map firmware;
+	struct firmware_map early, firmware; /* the firmware's map at the start, and its last one */
 	struct stack stack, trap_stacks[ARCH_TRAP_STACKS];
 	struct host_map map, firmware_map;
 	bool firmware_mapped;
@@ -206,16 +209,22 @@ static enum err prepare(void)
 	return err;
 }
 
-/* Under either map the console goes on. */
-static enum err map_console(struct host_map *map)
+/* Under either map the console goes on; on a port that the CPU's addresses do not reach, it ends here. */
+static void map_console(struct host_map *map)
 {
 	hpa_t start;
 	uint64_t size;
+	enum err err;
 
 	if (!boot.has_serial)
-		return ERR_OK;
+		return;
 	serial_region(&boot.serial, &start, &size);
-	return memory_add_device(map, start, size);
+	err = memory_add_device(map, start, size);
+	if (err == ERR_OK)
+		return;
+	log_warn("boot: the serial port at %#lx is not used any more: %s", start.raw, err_name(err));
+	console_set_sink(NULL);
+	boot.has_serial = false;
 }
 
 /* Its pixels may lie in memory that the firmware's map says is free. */
@@ -251,27 +260,22 @@ static void map_screen(struct host_map *map)
 /* Frames, our own map, our own traps; from then on nothing of the firmware's boot services is in use. */
 static enum err own_memory(void)
 {
-	const void *fdt = platform_get()->fdt;
-	enum err err = fdt ? reserved_exclude(fdt) : ERR_OK;
+	enum err err = exclude_screen();
 
-	if (err == ERR_OK)
-		err = exclude_screen();
 	if (err == ERR_OK)
 		err = memory_init(&boot.firmware);
 	if (err == ERR_OK)
 		err = make_map();
-	if (err == ERR_OK)
-		err = map_console(&boot.map);
 	if (err == ERR_OK)
 		err = guard_stack(&boot.stack);
 	for (size_t i = 0; err == ERR_OK && i < ARCH_TRAP_STACKS; i++)
 		err = guard_stack(&boot.trap_stacks[i]);
 	if (err == ERR_OK)
 		err = memory_make_firmware_map(&boot.firmware_map, &boot.firmware);
-	if (err == ERR_OK)
-		err = map_console(&boot.firmware_map);
 	if (err != ERR_OK)
 		return err;
+	map_console(&boot.map);
+	map_console(&boot.firmware_map);
 	map_screen(&boot.map);
 	map_screen(&boot.firmware_map);
 	for (unsigned i = 0; i < ARCH_TRAP_STACKS; i++)
@@ -326,7 +330,8 @@ static void choose_console(void)
 {
 	const char *why = boot.config.no_serial ? "no serial port is wanted" : "no serial port is known here";
 
-	boot.has_screen = firmware_find_framebuffer(&boot.screen);
+	/* Memory has been given to us since it was found. */
+	boot.has_screen = boot.has_screen && overlap_screen_fits(&boot.screen);
 	if (boot.config.no_serial)
 		boot.has_serial = false;
 	if (!boot.has_serial && boot.has_screen)
@@ -345,6 +350,40 @@ static void start_console(void)
 		framebuffer_start(&boot.screen, !boot.has_serial);
 }
 
+/* Is this a machine to begin with? What the CPU itself uses must be kept before anything is allocated. */
+static enum err look_around(void)
+{
+	const char *why;
+	enum err err = arch_mode_check(&why);
+
+	if (err != ERR_OK) {
+		log_fatal("%s", why);
+		return err;
+	}
+	err = in_use_keep();
+	if (err != ERR_OK)
+		log_fatal("the memory of the firmware's own page tables cannot be kept: %s", err_name(err));
+	return err;
+}
+
+/* The places that the firmware's tables tell of, and who else may not have them. */
+static void find_places(struct platform *platform)
+{
+	const struct firmware_map *map = firmware_get_map(&boot.early) == ERR_OK ? &boot.early : NULL;
+
+	overlap_set_map(map);
+	tables_find(platform, map);
+	if (platform->fdt)
+		reserved_exclude(platform->fdt, map);
+	if (platform->fdt && memory_is_excluded(address(platform->fdt), fdt_totalsize(platform->fdt)))
+		platform->fdt = tables_move_fdt(platform->fdt);
+	platform_set(platform);
+	boot.has_screen = firmware_find_framebuffer(&boot.screen) && overlap_screen_fits(&boot.screen);
+	if (boot.has_screen)
+		overlap_keep_screen(&boot.screen);
+	boot.has_serial = serial_find(platform, overlap_serial_fits, &boot.serial);
+}
+
 /* Called by GNU-EFI's start code; declared by none of its headers. */
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
 
@@ -356,10 +395,13 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 	firmware_init(image, system);
 	log_info("nestling %s: a hypervisor that backs a guest's memory as it is touched", nestling_version);
 	debugger_tell_place();
-	tables_find(&platform);
-	platform_set(&platform);
-	boot.has_serial = serial_find(&platform, &boot.serial);
+	err = look_around();
+	if (err != ERR_OK)
+		return EFI_UNSUPPORTED;
+	find_places(&platform);
 	err = prepare();
+	if (err == ERR_OK)
+		err = overlap_check_excluded();
 	if (err != ERR_OK)
 		return EFI_UNSUPPORTED;
 	choose_console();

@@ -2,44 +2,65 @@
 /* The firmware's memory map. Source: UEFI specification 2.10, GetMemoryMap(), "Memory Type Usage". */
 #include "boot/memory.h"
 
-#include <stdlib.h>
-
+#include "boot/extents.h"
+#include "include/arch/machine.h"
+#include "include/log.h"
 #include "mm/frame.h"
-
-enum { MAX_EXTENTS = 256 };
-
-/* RAM in ascending, disjoint, non-touching ranges. */
-struct extents {
-	struct ram_range range[MAX_EXTENTS];
-	size_t count;
-};
 
 typedef bool (*memory_filter)(const EFI_MEMORY_DESCRIPTOR *descriptor);
 
+/* GNU-EFI has no declaration of it. */
+#define EFI_MEMORY_SP UINT64_C(0x40000)
+
+/* Is it memory that is for programs, to be used through the caches? Some is kept for a purpose, some only maps that way by luck. */
+static bool is_ordinary(const EFI_MEMORY_DESCRIPTOR *descriptor)
+{
+	return (descriptor->Attribute & EFI_MEMORY_WB) && !(descriptor->Attribute & (EFI_MEMORY_SP | EFI_MEMORY_RUNTIME));
+}
+
 static bool is_free(const EFI_MEMORY_DESCRIPTOR *descriptor)
 {
-	return descriptor->Type == EfiConventionalMemory;
+	return descriptor->Type == EfiConventionalMemory && is_ordinary(descriptor);
 }
 
 static bool is_left_behind(const EFI_MEMORY_DESCRIPTOR *descriptor)
 {
-	return descriptor->Type == EfiBootServicesCode || descriptor->Type == EfiBootServicesData;
+	return (descriptor->Type == EfiBootServicesCode || descriptor->Type == EfiBootServicesData) &&
+	       is_ordinary(descriptor);
+}
+
+/* The image and what it was given: we are there, whatever else is said of it. */
+static bool is_loaded(const EFI_MEMORY_DESCRIPTOR *descriptor)
+{
+	return descriptor->Type == EfiLoaderCode || descriptor->Type == EfiLoaderData;
 }
 
 /* RAM that the hypervisor may touch: its own, what is free or will be, and the tables of the firmware. */
 static bool is_ram(const EFI_MEMORY_DESCRIPTOR *descriptor)
 {
-	switch (descriptor->Type) {
-	case EfiConventionalMemory:
-	case EfiBootServicesCode:
-	case EfiBootServicesData:
-	case EfiLoaderCode:
-	case EfiLoaderData:
-	case EfiACPIReclaimMemory:
-		return true;
-	default:
-		return false;
-	}
+	return is_free(descriptor) || is_left_behind(descriptor) || is_loaded(descriptor) ||
+	       descriptor->Type == EfiACPIReclaimMemory;
+}
+
+/* What speaks against each, where two descriptors tell of one place. */
+static bool is_not_free(const EFI_MEMORY_DESCRIPTOR *descriptor)
+{
+	return !is_free(descriptor);
+}
+
+static bool is_not_left_behind(const EFI_MEMORY_DESCRIPTOR *descriptor)
+{
+	return !is_left_behind(descriptor);
+}
+
+static bool is_not_ram(const EFI_MEMORY_DESCRIPTOR *descriptor)
+{
+	return !is_ram(descriptor);
+}
+
+static bool is_loaded_or_not_ram(const EFI_MEMORY_DESCRIPTOR *descriptor)
+{
+	return is_loaded(descriptor) || !is_ram(descriptor);
 }
 
 static bool is_device(const EFI_MEMORY_DESCRIPTOR *descriptor)
@@ -60,123 +81,144 @@ static bool is_runtime_device(const EFI_MEMORY_DESCRIPTOR *descriptor)
 	return is_device(descriptor) && (descriptor->Attribute & EFI_MEMORY_RUNTIME) != 0;
 }
 
-static int compare_ranges(const void *a, const void *b)
-{
-	const struct ram_range *left = a, *right = b;
+/* --- What memory_exclude was told --- */
 
-	return left->start.raw < right->start.raw ? -1 : left->start.raw > right->start.raw;
-}
+enum { MAX_EXCLUDED = 256 };
 
-/* Sort, and join what touches or overlaps. */
-static void normalise(struct extents *extents)
-{
-	size_t count = 0;
-
-	qsort(extents->range, extents->count, sizeof(extents->range[0]), compare_ranges);
-	for (size_t i = 0; i < extents->count; i++) {
-		struct ram_range *last = count > 0 ? &extents->range[count - 1] : NULL, next = extents->range[i];
-
-		if (last && next.start.raw <= last->start.raw + last->size)
-			last->size = max_u64(last->size, next.start.raw + next.size - last->start.raw);
-		else
-			extents->range[count++] = next;
-	}
-	extents->count = count;
-}
-
-/* What memory_exclude was told. */
-static struct extents excluded;
+static struct ram_range excluded_ranges[MAX_EXCLUDED + 1];
+static struct extents excluded = { excluded_ranges, 0 };
 
 enum err memory_exclude(hpa_t start, uint64_t size)
 {
 	uint64_t first = align_down(start.raw, PAGE_SIZE), end = start.raw + size;
+	size_t i;
 
 	if (size == 0)
 		return ERR_OK;
-	if (end < start.raw || end > UINT64_MAX - PAGE_SIZE || excluded.count == MAX_EXTENTS)
+	if (end < start.raw || end > UINT64_MAX - PAGE_SIZE)
 		return ERR_RANGE;
 	excluded.range[excluded.count++] = (struct ram_range){ HPA(first), align_up(end, PAGE_SIZE) - first };
-	normalise(&excluded);
-	return ERR_OK;
-}
-
-/* Take [start, end) out of one range, which may fall apart. */
-static enum err cut(struct extents *extents, size_t i, uint64_t start, uint64_t end)
-{
-	struct ram_range *range = &extents->range[i];
-	uint64_t range_end = range->start.raw + range->size;
-
-	if (start >= range_end || end <= range->start.raw)
+	extents_normalise(&excluded);
+	if (excluded.count <= MAX_EXCLUDED)
 		return ERR_OK;
-	if (end < range_end) {
-		if (extents->count == MAX_EXTENTS)
-			return ERR_RANGE;
-		extents->range[extents->count++] = (struct ram_range){ HPA(end), range_end - end };
-	}
-	range->size = start > range->start.raw ? start - range->start.raw : 0;
+	i = extents_closest(&excluded);
+	log_warn("boot: more than %u ranges are reserved: %lu KiB between two of them are left out, too", MAX_EXCLUDED,
+		 extents_gap_after(&excluded, i) >> 10);
+	extents_join_next(&excluded, i);
 	return ERR_OK;
 }
 
-static enum err cut_excluded(struct extents *extents)
+bool memory_is_excluded(hpa_t start, uint64_t size)
 {
-	enum err err = ERR_OK;
-	size_t kept = 0;
-
-	for (size_t i = 0; err == ERR_OK && i < extents->count; i++)
-		for (size_t j = 0; err == ERR_OK && j < excluded.count; j++)
-			err = cut(extents, i, excluded.range[j].start.raw,
-				  excluded.range[j].start.raw + excluded.range[j].size);
-	for (size_t i = 0; i < extents->count; i++)
-		if (extents->range[i].size > 0)
-			extents->range[kept++] = extents->range[i];
-	extents->count = kept;
-	normalise(extents);
-	return err;
+	for (size_t i = 0; i < excluded.count; i++)
+		if (start.raw < range_end(&excluded.range[i]) && excluded.range[i].start.raw < start.raw + size)
+			return true;
+	return false;
 }
 
-static enum err collect(const struct firmware_map *firmware, memory_filter wanted, struct extents *extents)
+hpa_t memory_excluded(bool (*wanted)(hpa_t start, uint64_t size))
 {
-	const EFI_MEMORY_DESCRIPTOR *descriptor;
-
-	extents->count = 0;
-	for (size_t i = 0; (descriptor = firmware_descriptor(firmware, i)) != NULL; i++) {
-		if (!wanted(descriptor) || descriptor->NumberOfPages == 0)
-			continue;
-		if (extents->count == MAX_EXTENTS)
-			normalise(extents);
-		if (extents->count == MAX_EXTENTS)
-			return ERR_RANGE;
-		extents->range[extents->count++] = (struct ram_range){
-			.start = HPA(descriptor->PhysicalStart),
-			.size = descriptor->NumberOfPages * PAGE_SIZE,
-		};
-	}
-	normalise(extents);
-	return cut_excluded(extents);
+	for (size_t i = 0; i < excluded.count; i++)
+		if (wanted(excluded.range[i].start, excluded.range[i].size))
+			return excluded.range[i].start;
+	return HPA(UINT64_MAX);
 }
+
+/* --- What the map says, in order --- */
 
 /*
- * Where frames can be: RAM, with small gaps taken in, since a gap costs records and a zone costs every look-up. A machine
- * with more clusters of RAM than there are zones has wider gaps taken in.
+ * The firmware's map has room for four lists at work: descriptors that are wanted; those that speak against them; two results, which
+ * are longer, as what is wanted may fall apart.
+ */
+enum work { WORK_WANTED, WORK_AGAINST, WORK_FIRST, WORK_SECOND };
+
+static size_t count_descriptors(const struct firmware_map *firmware)
+{
+	return firmware->size / firmware->stride;
+}
+
+static struct extents work_list(const struct firmware_map *firmware, enum work work)
+{
+	size_t n = count_descriptors(firmware);
+	const size_t offset[] = { 0, n, 2 * n + MAX_EXCLUDED, 4 * n + 2 * MAX_EXCLUDED };
+
+	return (struct extents){ (struct ram_range *)firmware->work + offset[work], 0 };
+}
+_Static_assert(FIRMWARE_WORK(0) >= 3 * MAX_EXCLUDED * sizeof(struct ram_range), "work_list");
+_Static_assert(FIRMWARE_WORK(1) - FIRMWARE_WORK(0) >= 6 * sizeof(struct ram_range), "work_list");
+
+/* The first address that our own map cannot have one to one. */
+static uint64_t map_limit(void)
+{
+	struct npt_config config;
+
+	arch_host_map_config(&config);
+	return BIT(min_u64(config.gpa_bits, config.hpa_bits));
+}
+
+/* Whole pages of a descriptor below `limit`, be it as wrong as it may. */
+static struct ram_range range_of(const EFI_MEMORY_DESCRIPTOR *descriptor, uint64_t limit)
+{
+	uint64_t start = descriptor->PhysicalStart, pages = descriptor->NumberOfPages;
+	uint64_t end = pages > (UINT64_MAX - start) >> PAGE_SHIFT ? limit : min_u64(start + pages * PAGE_SIZE, limit);
+
+	start = start > limit ? limit : align_up(start, PAGE_SIZE);
+	end = align_down(end, PAGE_SIZE);
+	return (struct ram_range){ HPA(start), end > start ? end - start : 0 };
+}
+
+static struct extents list(const struct firmware_map *firmware, memory_filter wanted, uint64_t limit, enum work work)
+{
+	struct extents extents = work_list(firmware, work);
+	const EFI_MEMORY_DESCRIPTOR *descriptor;
+
+	for (size_t i = 0; (descriptor = firmware_descriptor(firmware, i)) != NULL; i++) {
+		struct ram_range range = range_of(descriptor, limit);
+
+		if (wanted(descriptor) && range.size > 0)
+			extents.range[extents.count++] = range;
+	}
+	extents_normalise(&extents);
+	return extents;
+}
+
+/* What is wanted, below `limit`, but for what is `against` it (which may be NULL) and for what is excluded. */
+static struct extents collect(const struct firmware_map *firmware, memory_filter wanted, memory_filter against,
+			      uint64_t limit, enum work work)
+{
+	struct extents all = list(firmware, wanted, limit, WORK_WANTED), result = work_list(firmware, work);
+	struct extents others = work_list(firmware, WORK_AGAINST);
+
+	if (against)
+		others = list(firmware, against, limit, WORK_AGAINST);
+	for (size_t i = 0; i < excluded.count; i++)
+		others.range[others.count++] = excluded.range[i];
+	extents_normalise(&others);
+	for (size_t i = 0; i < all.count; i++)
+		extents_subtract(&result, all.range[i], &others);
+	return result;
+}
+
+/* --- Frames --- */
+
+/* A frame's record costs a 512th of it; more than a quarter of what a range has is too much for a gap before it. */
+#define GAP_COST(gap) ((gap) / 512 * 4)
+
+/*
+ * Where frames can be: RAM, with small gaps taken in, since a gap costs records and a zone costs every look-up. With more
+ * clusters of RAM than there are zones, wider gaps are taken in, or the smallest cluster is left out, whichever costs less.
  */
 static void make_span(struct extents *span)
 {
-	uint64_t gap = MIB(64);
+	extents_join(span, MIB(64));
+	while (span->count > FRAME_MAX_ZONES) {
+		size_t near = extents_closest(span), least = extents_smallest(span);
 
-	do {
-		size_t count = 0;
-
-		for (size_t i = 0; i < span->count; i++) {
-			struct ram_range *last = count > 0 ? &span->range[count - 1] : NULL, next = span->range[i];
-
-			if (last && next.start.raw - (last->start.raw + last->size) <= gap)
-				last->size = next.start.raw + next.size - last->start.raw;
-			else
-				span->range[count++] = next;
-		}
-		span->count = count;
-		gap *= 2;
-	} while (span->count > FRAME_MAX_ZONES);
+		if (GAP_COST(extents_gap_after(span, near)) < span->range[least].size)
+			extents_join_next(span, near);
+		else
+			extents_remove(span, least);
+	}
 }
 
 /* Cut the frame records out of a free range that has room for them, from its end. */
@@ -194,48 +236,82 @@ static enum err place_records(struct extents *free, uint64_t size, hpa_t *record
 	return ERR_NO_MEMORY;
 }
 
-static enum err add_frames(const struct extents *extents)
+/* `*left_out` grows by what lies in no zone. */
+static enum err add_frames(const struct extents *extents, uint64_t *left_out)
 {
 	enum err err = ERR_OK;
 
-	for (size_t i = 0; err == ERR_OK && i < extents->count; i++)
+	for (size_t i = 0; i < extents->count && (err == ERR_OK || err == ERR_RANGE); i++) {
 		err = frame_add(extents->range[i]);
-	return err;
+		if (err == ERR_RANGE)
+			*left_out += extents->range[i].size;
+	}
+	return err == ERR_RANGE ? ERR_OK : err;
+}
+
+static uint64_t frame_limit(void)
+{
+	return min_u64(map_limit(), FRAME_LIMIT);
+}
+
+static bool is_left_alone(const EFI_MEMORY_DESCRIPTOR *descriptor)
+{
+	return descriptor->Type == EfiConventionalMemory && !is_ordinary(descriptor);
+}
+
+/* What nobody will see in any figure: memory that there is, and that is not used. */
+static void tell_left_out(const struct firmware_map *firmware, uint64_t apart)
+{
+	struct extents all = list(firmware, is_free, UINT64_MAX, WORK_WANTED);
+	struct extents low = list(firmware, is_free, frame_limit(), WORK_AGAINST);
+	uint64_t high = extents_bytes(&all) - extents_bytes(&low);
+	struct extents alone = list(firmware, is_left_alone, UINT64_MAX, WORK_WANTED);
+
+	if (high > 0)
+		log_warn("boot: %lu MiB of memory from %lu GiB on are left out: our addresses end there", high >> 20,
+			 frame_limit() >> 30);
+	if (apart > 0)
+		log_warn("boot: %lu KiB of memory are left out: they lie in more than %u places, far from each other",
+			 apart >> 10, FRAME_MAX_ZONES);
+	if (alone.count > 0)
+		log_info("boot: %lu MiB of memory are left to others: they are for a special purpose, or not cached",
+			 extents_bytes(&alone) >> 20);
 }
 
 enum err memory_init(const struct firmware_map *firmware)
 {
-	static struct extents span, free; /* too large for a boot stack */
+	struct extents span = collect(firmware, is_ram, is_not_ram, frame_limit(), WORK_FIRST);
+	struct extents free = collect(firmware, is_free, is_not_free, frame_limit(), WORK_SECOND);
+	uint64_t left_out = 0;
 	hpa_t records;
-	enum err err = collect(firmware, is_ram, &span);
+	enum err err;
 
-	if (err == ERR_OK)
-		err = collect(firmware, is_free, &free);
-	if (err != ERR_OK)
-		return err;
 	make_span(&span);
 	err = place_records(&free, frame_records_size(span.range, span.count), &records);
 	if (err == ERR_OK)
 		err = frame_init(span.range, span.count, records, 0);
-	return err == ERR_OK ? add_frames(&free) : err;
+	if (err == ERR_OK)
+		err = add_frames(&free, &left_out);
+	if (err == ERR_OK)
+		tell_left_out(firmware, left_out);
+	return err;
 }
 
 enum err memory_reclaim(const struct firmware_map *firmware)
 {
-	static struct extents left_behind;
-	enum err err = collect(firmware, is_left_behind, &left_behind);
+	struct extents left_behind =
+		collect(firmware, is_left_behind, is_not_left_behind, frame_limit(), WORK_FIRST);
+	uint64_t left_out = 0;
 
-	return err == ERR_OK ? add_frames(&left_behind) : err;
+	return add_frames(&left_behind, &left_out);
 }
 
-static enum err map_all(struct host_map *map, const struct firmware_map *firmware, memory_filter wanted, unsigned prot)
+static enum err map_all(struct host_map *map, const struct extents *extents, unsigned prot)
 {
-	static struct extents extents;
-	enum err err = collect(firmware, wanted, &extents);
+	enum err err = ERR_OK;
 
-	for (size_t i = 0; err == ERR_OK && i < extents.count; i++)
-		err = host_map_add(map, extents.range[i].start,
-				   HPA(extents.range[i].start.raw + extents.range[i].size), prot);
+	for (size_t i = 0; err == ERR_OK && i < extents->count; i++)
+		err = host_map_add(map, extents->range[i].start, HPA(range_end(&extents->range[i])), prot);
 	return err;
 }
 
@@ -274,10 +350,14 @@ enum err memory_add_screen(struct host_map *map, const struct firmware_map *firm
 
 enum err memory_make_map(struct host_map *map, const struct firmware_map *firmware, const struct image_layout *image)
 {
+	const struct extents loaded = collect(firmware, is_loaded, NULL, map_limit(), WORK_FIRST);
+	const struct extents ram = collect(firmware, is_ram, is_loaded_or_not_ram, map_limit(), WORK_SECOND);
 	enum err err = host_map_new(map);
 
 	if (err == ERR_OK)
-		err = map_all(map, firmware, is_ram, NPT_RW);
+		err = map_all(map, &loaded, NPT_RW);
+	if (err == ERR_OK)
+		err = map_all(map, &ram, NPT_RW);
 	if (err == ERR_OK)
 		err = host_map_protect(map, image->text_start, image->text_end, NPT_RX);
 	if (err == ERR_OK)
@@ -291,13 +371,12 @@ enum err memory_make_map(struct host_map *map, const struct firmware_map *firmwa
 
 enum err memory_make_firmware_map(struct host_map *map, const struct firmware_map *firmware)
 {
-	static struct extents devices;
+	const struct extents all = collect(firmware, is_runtime, NULL, map_limit(), WORK_FIRST);
+	const struct extents devices = collect(firmware, is_runtime_device, is_runtime, map_limit(), WORK_SECOND);
 	enum err err = host_map_new(map);
 
 	if (err == ERR_OK)
-		err = map_all(map, firmware, is_runtime, NPT_RWX);
-	if (err == ERR_OK)
-		err = collect(firmware, is_runtime_device, &devices);
+		err = map_all(map, &all, NPT_RWX);
 	for (size_t i = 0; err == ERR_OK && i < devices.count; i++)
 		err = memory_add_device(map, devices.range[i].start, devices.range[i].size);
 	return err;

@@ -16,13 +16,22 @@ struct image_layout {
 
 /*
  * Keep away from this memory, whatever the firmware's map says of it: it is neither mapped nor made frames of. Before the
- * functions below. Errors: ERR_RANGE (beyond all addresses, or too many such ranges).
+ * functions below. Of very many ranges, what lies between some is left out with them. Errors: ERR_RANGE (beyond all addresses).
  */
 MUST_CHECK enum err memory_exclude(hpa_t start, uint64_t size);
 
+/* Is any of these bytes excluded? */
+bool memory_is_excluded(hpa_t start, uint64_t size);
+
+/* The start of the first excluded range that is `wanted`; raw UINT64_MAX: there is none. */
+hpa_t memory_excluded(bool (*wanted)(hpa_t start, uint64_t size));
+
 /*
+ * The functions below take firmware_exit's map. A place that several descriptors tell of is used only if all of them agree.
+ *
  * Start the frame allocator on the memory that nothing uses any more. What boot services left behind stays out: the
- * stack, page tables and descriptor tables in use may still be theirs. Errors: ERR_NO_MEMORY, ERR_RANGE.
+ * stack, page tables and descriptor tables in use may still be theirs. Lines tell what memory is left out because there is too
+ * much of it, or by the firmware's wish. Errors: ERR_NO_MEMORY, ERR_RANGE.
  */
 MUST_CHECK enum err memory_init(const struct firmware_map *firmware);
 

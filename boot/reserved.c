@@ -4,36 +4,54 @@
 
 #include <libfdt.h>
 
+#include "boot/in_use.h"
 #include "boot/memory.h"
 #include "drivers/devicetree.h"
+#include "include/log.h"
 
-/* Nodes without `reg` ask an operating system to find them a place, which nobody here does. */
-static enum err exclude_node(const void *fdt, int node)
+static void exclude(const struct firmware_map *map, uint64_t start, uint64_t size)
 {
-	uint64_t start, size;
-	enum err err = ERR_OK;
+	uint64_t taken;
 
-	for (unsigned n = 0; err == ERR_OK && devicetree_reg(fdt, node, n, &start, &size) == ERR_OK; n++)
-		err = memory_exclude(HPA(start), size);
-	return err;
+	if (memory_exclude(HPA(start), size) != ERR_OK)
+		log_warn("boot: the device tree's reservation of %#lx bytes at %#lx is passed over: there is nothing",
+			 size, start);
+	else if (map)
+		(void)!in_use_take(map, HPA(start), size, EfiReservedMemoryType, &taken);
 }
 
-enum err reserved_exclude(const void *fdt)
+/* Nodes without `reg` ask an operating system to find them a place, which nobody here does. */
+static void exclude_node(const void *fdt, int node, const struct firmware_map *map)
 {
-	int parent = fdt_path_offset(fdt, "/reserved-memory"), node;
 	enum err err = ERR_OK;
 
-	for (int i = 0; err == ERR_OK && i < fdt_num_mem_rsv(fdt); i++) {
+	for (unsigned n = 0; devicetree_is_enabled(fdt, node) && err == ERR_OK; n++) {
+		uint64_t start, size;
+
+		err = devicetree_reg(fdt, node, n, &start, &size);
+		/* Its bus must say that addresses are the same above it. Who has forgotten that has meant it. */
+		if (err == ERR_RANGE)
+			err = devicetree_bus_reg(fdt, node, n, &start, &size);
+		if (err == ERR_OK)
+			exclude(map, start, size);
+	}
+	if (err == ERR_CORRUPT)
+		log_warn("boot: the device tree's reservation %s is passed over: %s", fdt_get_name(fdt, node, NULL),
+			 err_name(err));
+}
+
+void reserved_exclude(const void *fdt, const struct firmware_map *map)
+{
+	int parent = fdt_path_offset(fdt, "/reserved-memory"), node;
+
+	for (int i = 0; i < fdt_num_mem_rsv(fdt); i++) {
 		uint64_t start, size;
 
 		if (fdt_get_mem_rsv(fdt, i, &start, &size) == 0)
-			err = memory_exclude(HPA(start), size);
+			exclude(map, start, size);
 	}
 	if (parent < 0)
-		return err;
-	fdt_for_each_subnode(node, fdt, parent) {
-		if (err == ERR_OK)
-			err = exclude_node(fdt, node);
-	}
-	return err;
+		return;
+	fdt_for_each_subnode(node, fdt, parent)
+		exclude_node(fdt, node, map);
 }

@@ -18,14 +18,14 @@ struct riscv_efi_boot_protocol {
 };
 
 /* The memory map as it was when the tables were looked for; only grown since. */
-static struct firmware_map memory;
+static const struct firmware_map *memory;
 
 /* Bytes of memory from `address` to the end of the descriptor that it is in. */
 static uint64_t memory_from(uint64_t address)
 {
 	const EFI_MEMORY_DESCRIPTOR *descriptor;
 
-	for (size_t i = 0; (descriptor = firmware_descriptor(&memory, i)) != NULL; i++) {
+	for (size_t i = 0; (descriptor = firmware_descriptor(memory, i)) != NULL; i++) {
 		uint64_t bytes = descriptor->NumberOfPages * PAGE_SIZE, offset = address - descriptor->PhysicalStart;
 
 		if (descriptor->Type == EfiMemoryMappedIO || descriptor->Type == EfiMemoryMappedIOPortSpace ||
@@ -99,6 +99,25 @@ static int check_fdt(uint64_t address, uint64_t *size)
 	return read_memory(address, *size) ? 0 : -FDT_ERR_TRUNCATED;
 }
 
+static void *copy_bytes(const void *from, uint64_t size)
+{
+	void *copy = firmware_alloc_pages(align_up(size, PAGE_SIZE) / PAGE_SIZE);
+
+	if (copy)
+		memcpy(copy, from, size);
+	else
+		log_warn("boot: the firmware has no memory for a copy of its device tree");
+	return copy;
+}
+
+const void *tables_move_fdt(const void *fdt)
+{
+	void *copy = copy_bytes(fdt, fdt_totalsize(fdt));
+
+	firmware_leave_pages(fdt);
+	return copy;
+}
+
 static const void *copy_fdt(const void *from)
 {
 	uint64_t size;
@@ -106,12 +125,9 @@ static const void *copy_fdt(const void *from)
 	int error = check_fdt((uintptr_t)from, &size);
 
 	if (error == 0) {
-		copy = firmware_alloc_pages(align_up(size, PAGE_SIZE) / PAGE_SIZE);
-		if (!copy) {
-			log_warn("boot: the firmware has no memory for a copy of its device tree");
+		copy = copy_bytes(from, size);
+		if (!copy)
 			return NULL;
-		}
-		memcpy(copy, from, size);
 		error = check_structure(copy);
 	}
 	if (error != 0)
@@ -152,7 +168,7 @@ static void find_descriptions(struct platform *platform)
 	const EFI_GUID acpi_2 = ACPI_20_TABLE_GUID, acpi_1 = ACPI_TABLE_GUID, dtb = EFI_DTB_TABLE_GUID;
 	const void *fdt = configuration_table(dtb);
 
-	if (firmware_get_map(&memory) != ERR_OK) {
+	if (!memory) {
 		log_warn("boot: without the firmware's memory map its tables cannot be read");
 		return;
 	}
@@ -164,8 +180,9 @@ static void find_descriptions(struct platform *platform)
 		platform->fdt = copy_fdt(fdt);
 }
 
-void tables_find(struct platform *platform)
+void tables_find(struct platform *platform, const struct firmware_map *map)
 {
+	memory = map;
 	*platform = (struct platform){ 0 };
 	find_descriptions(platform);
 	platform->boot_hart_known = hart_of_protocol(&platform->boot_hart) ||

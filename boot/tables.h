@@ -13,9 +13,15 @@
 #define TABLES_MAX_FDT_BYTES MIB(4)
 
 /*
- * Find what there is, the boot services still being there. The device tree is copied to memory of ours. One that is
- * malformed is left aside, with one line that says so.
+ * Find what there is, the boot services still being there; `memory` is the firmware's map, which must stay, NULL if there
+ * is none. The device tree is copied to memory of ours. One that is malformed is left aside, with one line that says so.
  */
-void tables_find(struct platform *platform);
+void tables_find(struct platform *platform, const struct firmware_map *memory);
+
+/*
+ * The tree copied once more, to other memory: its copy may lie in what it reserves, when that has been taken from the
+ * firmware. NULL: there is no memory for it; a line has told of that.
+ */
+const void *tables_move_fdt(const void *fdt);
 
 #endif

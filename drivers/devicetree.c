@@ -65,12 +65,32 @@ static int find_path(const void *fdt, int node, int path[PATH_MAX_DEPTH])
 	return -1;
 }
 
-enum err devicetree_reg(const void *fdt, int node, unsigned n, uint64_t *address, uint64_t *size)
+/* Devicetree Specification 0.4, "status": all other values mean that it cannot be used, or not now. */
+static bool has_good_status(const void *fdt, int node)
+{
+	int length;
+	const char *status = fdt_getprop(fdt, node, "status", &length);
+
+	if (!status)
+		return length == -FDT_ERR_NOTFOUND;
+	return (length == sizeof("okay") && memcmp(status, "okay", sizeof("okay")) == 0) ||
+	       (length == sizeof("ok") && memcmp(status, "ok", sizeof("ok")) == 0);
+}
+
+bool devicetree_is_enabled(const void *fdt, int node)
 {
 	int path[PATH_MAX_DEPTH], depth = find_path(fdt, node, path);
-	int length, bus = depth > 0 ? path[depth - 1] : -1;
+
+	for (int i = 0; i <= depth; i++)
+		if (!has_good_status(fdt, path[i]))
+			return false;
+	return depth >= 0;
+}
+
+static enum err read_reg(const void *fdt, int node, int bus, unsigned n, uint64_t *address, uint64_t *size)
+{
+	int length, address_cells, size_cells;
 	const fdt32_t *reg = fdt_getprop(fdt, node, "reg", &length);
-	int address_cells, size_cells;
 
 	if (!reg || bus < 0)
 		return ERR_NOT_FOUND;
@@ -84,35 +104,46 @@ enum err devicetree_reg(const void *fdt, int node, unsigned n, uint64_t *address
 	reg += (int)n * (address_cells + size_cells);
 	*address = read_cells(reg, address_cells);
 	*size = read_cells(reg + address_cells, size_cells);
-	while (--depth > 0) {
-		enum err err = translate(fdt, path[depth], path[depth - 1], address, *size);
-
-		if (err != ERR_OK)
-			return err;
-	}
 	return ERR_OK;
 }
 
+enum err devicetree_bus_reg(const void *fdt, int node, unsigned n, uint64_t *address, uint64_t *size)
+{
+	return read_reg(fdt, node, fdt_parent_offset(fdt, node), n, address, size);
+}
+
+enum err devicetree_reg(const void *fdt, int node, unsigned n, uint64_t *address, uint64_t *size)
+{
+	int path[PATH_MAX_DEPTH], depth = find_path(fdt, node, path);
+	enum err err = read_reg(fdt, node, depth > 0 ? path[depth - 1] : -1, n, address, size);
+
+	while (err == ERR_OK && --depth > 0)
+		err = translate(fdt, path[depth], path[depth - 1], address, *size);
+	return err;
+}
+
+/* What names the console, best first. */
+enum console_name { CONSOLE_STDOUT, CONSOLE_LINUX_STDOUT, CONSOLE_SERIAL0, CONSOLE_NAMES };
+
 /*
- * The node of the console: a path or an alias, with ":115200n8" or the like behind it. A tree
- * that names none may have the alias of a first port, which U-Boot goes by then.
+ * A node that may be the console: by a path or an alias, with ":115200n8" or the like behind it. U-Boot goes by the alias
+ * of a first port where a tree names none.
  */
-static int console_node(const void *fdt)
+static int console_node(const void *fdt, enum console_name name)
 {
 	static const char *const properties[] = { "stdout-path", "linux,stdout-path" };
 	int length = 0, chosen = fdt_path_offset(fdt, "/chosen");
+	const char *path, *end;
 
-	for (size_t i = 0; chosen >= 0 && i < ARRAY_LEN(properties); i++) {
-		const char *path = fdt_getprop(fdt, chosen, properties[i], &length), *end;
-
-		if (!path)
-			continue;
-		end = memchr(path, ':', (size_t)length);
-		if (!end)
-			end = memchr(path, '\0', (size_t)length);
-		return end ? fdt_path_offset_namelen(fdt, path, (int)(end - path)) : -FDT_ERR_BADVALUE;
-	}
-	return fdt_path_offset(fdt, "serial0");
+	if (name == CONSOLE_SERIAL0)
+		return fdt_path_offset(fdt, "serial0");
+	path = chosen < 0 ? NULL : fdt_getprop(fdt, chosen, properties[name], &length);
+	if (!path)
+		return -FDT_ERR_NOTFOUND;
+	end = memchr(path, ':', (size_t)length);
+	if (!end)
+		end = memchr(path, '\0', (size_t)length);
+	return end ? fdt_path_offset_namelen(fdt, path, (int)(end - path)) : -FDT_ERR_BADVALUE;
 }
 
 /* A property of one cell. */
@@ -155,13 +186,14 @@ static bool find_driver(const void *fdt, int node, struct serial_port *port)
 	return false;
 }
 
-enum err devicetree_find_serial(const void *fdt, struct serial_port *port)
+static enum err port_of_node(const void *fdt, int node, struct serial_port *port)
 {
-	int node = console_node(fdt);
 	enum err err;
 
 	if (node < 0)
 		return node == -FDT_ERR_NOTFOUND || node == -FDT_ERR_BADPATH ? ERR_NOT_FOUND : ERR_CORRUPT;
+	if (!devicetree_is_enabled(fdt, node))
+		return ERR_NOT_FOUND;
 	if (!find_driver(fdt, node, port))
 		return ERR_UNSUPPORTED;
 	err = devicetree_reg(fdt, node, 0, &port->base, &port->size);
@@ -170,4 +202,25 @@ enum err devicetree_find_serial(const void *fdt, struct serial_port *port)
 	/* Some trees give a PL011 less room than its registers take, and a page is mapped at least. */
 	port->size = min_u64(max_u64(port->size, 1), MIB(1));
 	return port->driver->registers ? space_registers(fdt, node, port) : ERR_OK;
+}
+
+enum err devicetree_find_serial(const void *fdt, serial_filter accepted, struct serial_port *port)
+{
+	enum err first = ERR_NOT_FOUND;
+	int refused = -1;
+
+	for (enum console_name name = 0; name < CONSOLE_NAMES; name++) {
+		int node = console_node(fdt, name);
+		enum err err = node >= 0 && node == refused ? ERR_NOT_FOUND : port_of_node(fdt, node, port);
+
+		if (err == ERR_OK && (!accepted || accepted(port)))
+			return ERR_OK;
+		if (err == ERR_OK) {
+			err = ERR_DENIED;
+			refused = node;
+		}
+		if (first == ERR_NOT_FOUND)
+			first = err;
+	}
+	return first;
 }

@@ -13,10 +13,17 @@
  */
 MUST_CHECK enum err devicetree_reg(const void *fdt, int node, unsigned n, uint64_t *address, uint64_t *size);
 
+/* The same, as the bus that the node is on has it. */
+MUST_CHECK enum err devicetree_bus_reg(const void *fdt, int node, unsigned n, uint64_t *address, uint64_t *size);
+
+/* May a node be used? Its `status`, and that of all buses above it, is "okay", "ok" or absent. */
+bool devicetree_is_enabled(const void *fdt, int node);
+
 /*
- * The serial port that /chosen names. Errors: ERR_NOT_FOUND; ERR_UNSUPPORTED for a kind of port that has no driver;
- * otherwise as devicetree_reg.
+ * The first serial port that is there, enabled, has a driver and is `accepted` (NULL: all are): the one that /chosen names,
+ * else that with the alias serial0. Errors, of the first that is named: ERR_NOT_FOUND (none is, or leads nowhere, or is
+ * disabled), ERR_UNSUPPORTED (a kind of port that has no driver), ERR_DENIED (not accepted); otherwise as devicetree_reg.
  */
-MUST_CHECK enum err devicetree_find_serial(const void *fdt, struct serial_port *port);
+MUST_CHECK enum err devicetree_find_serial(const void *fdt, serial_filter accepted, struct serial_port *port);
 
 #endif

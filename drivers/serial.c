@@ -13,13 +13,14 @@
 static struct serial_port console_port;
 static bool stuck; /* it did not get ready in time: it is not waited for again until it does */
 
-bool serial_find(const struct platform *platform, struct serial_port *port)
+bool serial_find(const struct platform *platform, serial_filter accepted, struct serial_port *port)
 {
-	if (platform->acpi_rsdp && acpi_find_serial(platform->acpi_rsdp, platform->acpi_reader, port) == ERR_OK)
+	if (platform->acpi_rsdp && acpi_find_serial(platform->acpi_rsdp, platform->acpi_reader, port) == ERR_OK &&
+	    accepted(port))
 		return true;
-	if (platform->fdt && devicetree_find_serial(platform->fdt, port) == ERR_OK)
+	if (platform->fdt && devicetree_find_serial(platform->fdt, accepted, port) == ERR_OK)
 		return true;
-	return arch_serial_default(port);
+	return arch_serial_default(port) && accepted(port);
 }
 
 static void send(uint8_t byte)

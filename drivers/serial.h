@@ -20,11 +20,14 @@ struct serial_port {
 	console_sink sink; /* where there is no driver */
 };
 
+/* Can there be such a port? It says why not, if it is asked of one that cannot be there. */
+typedef bool (*serial_filter)(const struct serial_port *port);
+
 /*
- * Where is the console? ACPI's SPCR tells, or the device tree's /chosen, or else what the ISA has by itself. ACPI's
- * tables must be readable. False: there is none.
+ * Where is the console? ACPI's SPCR tells, or the device tree's /chosen, or else what the ISA has by itself: the first of
+ * these that is `accepted`. ACPI's tables must be readable. False: there is none.
  */
-bool serial_find(const struct platform *platform, struct serial_port *port);
+bool serial_find(const struct platform *platform, serial_filter accepted, struct serial_port *port);
 
 /*
  * Make the port the console's sink; its registers must be mapped one to one, now and after each switch of maps. What is

@@ -20,6 +20,20 @@ void install_map(const struct el2_regime *regime);
 #define HOST_MAIR \
 	(MAIR_NORMAL_WB | MAIR_NORMAL_WT << 8 | MAIR_NORMAL_NC << 16 | MAIR_DEVICE_nGnRnE << 24)
 
+enum err arch_mode_check(const char **why)
+{
+	switch (CURRENTEL_EL(read_sysreg(CurrentEL))) {
+	case 2:
+		return ERR_OK;
+	case 3:
+		*why = "the firmware starts us at EL3, which is secure firmware's own: it must start us at EL2";
+		return ERR_UNSUPPORTED;
+	default:
+		*why = "the firmware starts us at EL1: only EL2 can run guests (in QEMU: -M virt,virtualization=on)";
+		return ERR_UNSUPPORTED;
+	}
+}
+
 static void silence_timers(void)
 {
 	/* With HCR_EL2.E2H the names of EL1's timers mean EL2's here: activation of our map clears that bit, and the

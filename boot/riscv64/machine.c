@@ -16,6 +16,22 @@
 /* The mode that arch_host_map_activate turns on, once arch_host_map_config has found it. */
 static enum atp_mode host_mode;
 
+/*
+ * No register tells a hart its own mode. M-mode's registers can be read in M-mode only: elsewhere that is an illegal instruction,
+ * which comes to us as those of GUARDED do, for no firmware emulates this register. In M-mode nothing traps, so it does not matter that
+ * traps would not come to stvec there. RISC-V Privileged, "CSR Address Mapping Conventions", "Hart ID (mhartid) Register".
+ */
+enum err arch_mode_check(const char **why)
+{
+	uint64_t hart;
+
+	if (!csr_try_read(CSR_MHARTID, &hart))
+		return ERR_OK;
+	*why = "the firmware starts us in M-mode: it must start us in S-mode, with an SBI below (U-Boot: its S-mode build, "
+	       "with OpenSBI)";
+	return ERR_UNSUPPORTED;
+}
+
 /* Other harts are where the firmware has left them: stopped (SBI HSM), if it started them at all. */
 void arch_quiesce(void)
 {

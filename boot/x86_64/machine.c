@@ -2,7 +2,6 @@
 /* Owning an x86-64 machine: interrupts silenced, our own map, our own stack. */
 #include "include/arch/machine.h"
 
-
 #include "include/arch/x86_64/cpu.h"
 #include "include/arch/x86_64/insn.h"
 #include "include/arch/x86_64/msr.h"
@@ -19,6 +18,13 @@
 /* CPUID leaf 8000_0001: AMD APM vol. 3 "CPUID Fn8000_0001". */
 #define CPUID_EXT_1_EDX_NX      BIT(20)
 #define CPUID_EXT_1_EDX_PAGE1GB BIT(26)
+
+/* UEFI's x64 programs run in 64-bit mode at privilege level 0, whatever the machine. */
+enum err arch_mode_check(const char **why)
+{
+	(void)why;
+	return ERR_OK;
+}
 
 void arch_quiesce(void)
 {
@@ -43,14 +49,14 @@ const struct npt_ops *arch_host_map_config(struct npt_config *config)
 
 	*config = (struct npt_config){
 		.levels = read_cr4() & CR4_LA57 ? 5 : 4, /* as the firmware left it: it cannot be changed in long mode */
-		.gpa_bits = 48,
+		.gpa_bits = 47, /* one to one ends where addresses are sign-extended */
 		.hpa_bits = (uint8_t)cpuid(0x80000008, 0).eax,
 		.max_leaf = big ? 2 : 1,
 		.hw_ad = true,
 		.page_memtypes = true,
 	};
 	if (config->levels == 5)
-		config->gpa_bits = 57;
+		config->gpa_bits = 56;
 	return &npt_x86_host;
 }
 

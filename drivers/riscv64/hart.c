@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "drivers/devicetree.h"
 #include "drivers/platform.h"
 
 /* A number of one or two cells. */
@@ -31,7 +32,7 @@ static int find_node(const void *fdt)
 		const char *type = fdt_getprop(fdt, node, "device_type", NULL);
 		const fdt32_t *reg = fdt_getprop(fdt, node, "reg", &length);
 
-		if (!type || strcmp(type, "cpu") != 0 || !reg)
+		if (!type || strcmp(type, "cpu") != 0 || !reg || !devicetree_is_enabled(fdt, node))
 			continue;
 		if (!platform->boot_hart_known || read_cells(reg, length) == platform->boot_hart)
 			return node;
@@ -112,12 +113,14 @@ const char *hart_mmu_type(void)
 uint32_t hart_timebase_hz(void)
 {
 	const void *fdt = platform_get()->fdt;
-	const fdt32_t *hz;
-	int length;
+	const fdt32_t *hz = NULL;
+	int length, cpus;
 
 	if (!fdt)
 		return 0;
-	hz = fdt_getprop(fdt, fdt_path_offset(fdt, "/cpus"), "timebase-frequency", &length);
+	cpus = fdt_path_offset(fdt, "/cpus");
+	if (cpus >= 0 && devicetree_is_enabled(fdt, cpus))
+		hz = fdt_getprop(fdt, cpus, "timebase-frequency", &length);
 	if (!hz)
 		hz = find_property("timebase-frequency", &length);
 	return hz ? (uint32_t)read_cells(hz, length) : 0;

@@ -3,8 +3,23 @@
 #ifndef NESTLING_MACHINE_CONTRACT_H
 #define NESTLING_MACHINE_CONTRACT_H
 
+#include "include/err.h"
 #include "include/types.h"
 #include "npt/npt.h"
+
+/*
+ * Is the CPU in the mode in which it can be taken over? Called first of all functions here and in the other contracts, for
+ * they take it for granted. On ERR_UNSUPPORTED `why` says what is wrong and what to do about it.
+ */
+MUST_CHECK enum err arch_mode_check(const char **why);
+
+/*
+ * Name all memory that this CPU uses by itself as the firmware has set it up: translation tables, descriptor tables, trap
+ * handlers, the stacks of now and of traps. A region may be named twice. `visit` answers whether what is there may be
+ * read, to go on from. The firmware's map is in force.
+ */
+typedef bool (*arch_region_visitor)(hpa_t start, uint64_t size, void *context);
+void arch_in_use(arch_region_visitor visit, void *context);
 
 /* Mask and silence the interrupt sources firmware may have left running. The firmware's map is still in force. */
 void arch_quiesce(void);

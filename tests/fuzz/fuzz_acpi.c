@@ -84,6 +84,7 @@ static void fix_tables(size_t used)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const EFI_GUID acpi_2 = ACPI_20_TABLE_GUID, acpi_1 = ACPI_TABLE_GUID;
+	struct firmware_map map;
 	struct platform platform;
 	struct serial_port port;
 	const void *table;
@@ -101,7 +102,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	efi_reset();
 	efi_describe(EfiACPIReclaimMemory, memory, PAGES);
 	efi_add_table(data[0] & FLAG_OLD_GUID ? acpi_1 : acpi_2, memory + (data[1] | data[2] << 8));
-	tables_find(&platform);
+	CHECK_ERR(firmware_get_map(&map), ERR_OK);
+	tables_find(&platform, &map);
 	firmware_reader = platform.acpi_reader;
 	if (acpi_find_serial(platform.acpi_rsdp, reader, &port) == ERR_OK)
 		fuzz_check_port(&port);

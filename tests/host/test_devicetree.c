@@ -77,7 +77,7 @@ static void check_port(const struct uart_driver *driver, uint64_t base, uint64_t
 {
 	struct serial_port port;
 
-	CHECK_ERR(devicetree_find_serial(buffer, &port), ERR_OK);
+	CHECK_ERR(devicetree_find_serial(buffer, NULL, &port), ERR_OK);
 	CHECK(port.driver == driver, "another driver");
 	CHECK_EQ(port.base, base);
 	CHECK_EQ(port.size, size);
@@ -92,7 +92,7 @@ static void check_none(enum err wanted)
 {
 	struct serial_port port;
 
-	CHECK_ERR(devicetree_find_serial(buffer, &port), wanted);
+	CHECK_ERR(devicetree_find_serial(buffer, NULL, &port), wanted);
 }
 
 static void qemu_arm(void **state)
@@ -187,7 +187,7 @@ static void buses_translate(void **state)
 	uart = fdt_path_offset(buffer, "/outer/inner/serial");
 	SET_CELLS(uart, "reg", 0x1100, 0x10);
 	check_none(ERR_RANGE); /* no ranges at all: nothing comes through */
-	CHECK_ERR(devicetree_find_serial(buffer, &port), ERR_RANGE);
+	CHECK_ERR(devicetree_find_serial(buffer, NULL, &port), ERR_RANGE);
 }
 
 static void what_is_missing_is_missed(void **state)
@@ -231,8 +231,100 @@ static void the_first_port_is_better_than_none(void **state)
 	check_port(&uart_pl011, 0x1000, 0x1000, 0, 0);
 	add_node(0, "chosen", NULL);
 	check_port(&uart_pl011, 0x1000, 0x1000, 0, 0);
-	set_console("/nowhere"); /* what the tree says holds */
+	set_console("/nowhere");
+	check_port(&uart_pl011, 0x1000, 0x1000, 0, 0);
+	set_console("serial9:115200");
+	check_port(&uart_pl011, 0x1000, 0x1000, 0, 0);
+	check(fdt_setprop(buffer, fdt_path_offset(buffer, "/chosen"), "stdout-path", "/x", 2)); /* no end */
+	check_port(&uart_pl011, 0x1000, 0x1000, 0, 0);
+	add_node(0, "uart@2000", "acme,uart");
+	set_console("/uart@2000"); /* nothing drives it */
+	check_port(&uart_pl011, 0x1000, 0x1000, 0, 0);
+	/* A bad first choice, and no other: what was wrong with the first is told. */
+	set_string(fdt_path_offset(buffer, "/aliases"), "serial0", "/uart@3000");
+	check_none(ERR_UNSUPPORTED);
+}
+
+/* A console on a bus, and the first port beside it: the first that can be used is taken. */
+static void make_two_ports(void)
+{
+	int bus, uart;
+
+	check(fdt_create_empty_tree(buffer, sizeof(buffer)));
+	add_bus(-1, "", 2, 2);
+	uart = add_node(0, "uart@1000", "arm,pl011");
+	SET_CELLS(uart, "reg", 0, 0x1000, 0, 0x1000);
+	bus = add_bus(0, "bus", 2, 2);
+	check(fdt_setprop(buffer, bus, "ranges", NULL, 0));
+	uart = add_node(bus, "uart@2000", "arm,pl011");
+	SET_CELLS(uart, "reg", 0, 0x2000, 0, 0x1000);
+	set_string(add_node(0, "aliases", NULL), "serial0", "/uart@1000");
+	set_console("/bus/uart@2000");
+}
+
+static void what_is_disabled_is_not_used(void **state)
+{
+	static const char *const bad[] = { "disabled", "reserved", "fail", "fail-sss", "", "okay ", "oka", "o" };
+	static const char *const good[] = { "okay", "ok" };
+	static const char *const places[] = { "/bus/uart@2000", "/bus", "/" };
+
+	(void)state;
+	for (size_t place = 0; place < ARRAY_LEN(places); place++) {
+		for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+			make_two_ports();
+			set_string(fdt_path_offset(buffer, places[place]), "status", good[i]);
+			check_port(&uart_pl011, 0x2000, 0x1000, 0, 0);
+		}
+		for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+			make_two_ports();
+			set_string(fdt_path_offset(buffer, places[place]), "status", bad[i]);
+			if (place < 2)
+				check_port(&uart_pl011, 0x1000, 0x1000, 0, 0);
+			else
+				check_none(ERR_NOT_FOUND);
+		}
+	}
+	make_two_ports();
+	set_string(fdt_path_offset(buffer, "/bus"), "status", "disabled");
+	set_string(fdt_path_offset(buffer, "/uart@1000"), "status", "disabled");
 	check_none(ERR_NOT_FOUND);
+	CHECK_EQ(devicetree_is_enabled(buffer, fdt_path_offset(buffer, "/bus/uart@2000")), false);
+	CHECK_EQ(devicetree_is_enabled(buffer, fdt_path_offset(buffer, "/chosen")), true);
+	CHECK_EQ(devicetree_is_enabled(buffer, 4), false); /* no node begins there */
+	/* A string without its end. */
+	make_two_ports();
+	check(fdt_setprop(buffer, fdt_path_offset(buffer, "/bus"), "status", "okay", 4));
+	check_port(&uart_pl011, 0x1000, 0x1000, 0, 0);
+}
+
+static unsigned refusals;
+
+static bool above_0x1fff(const struct serial_port *port)
+{
+	return port->base >= 0x2000 || (refusals++, false);
+}
+
+static bool below_0x2000(const struct serial_port *port)
+{
+	return port->base < 0x2000 || (refusals++, false);
+}
+
+static void who_asks_may_refuse(void **state)
+{
+	struct serial_port port;
+
+	(void)state;
+	make_two_ports();
+	CHECK_ERR(devicetree_find_serial(buffer, above_0x1fff, &port), ERR_OK);
+	CHECK_EQ(port.base, 0x2000);
+	CHECK_ERR(devicetree_find_serial(buffer, below_0x2000, &port), ERR_OK);
+	CHECK_EQ(port.base, 0x1000);
+	CHECK_EQ(refusals, 1);
+	/* Two names for one port: it is asked about once. */
+	set_console("/uart@1000");
+	refusals = 0;
+	CHECK_ERR(devicetree_find_serial(buffer, above_0x1fff, &port), ERR_DENIED);
+	CHECK_EQ(refusals, 1);
 }
 
 static void reg_has_an_index(void **state)
@@ -268,7 +360,7 @@ static void random_damage_does_no_harm(void **state)
 		for (unsigned n = 1 + (unsigned)host_below(&rng, 4); n > 0; n--)
 			copy[host_below(&rng, size)] = (uint8_t)host_random(&rng);
 		if (fdt_check_header(copy) == 0 && fdt_totalsize(copy) <= size)
-			(void)!devicetree_find_serial(copy, &port);
+			(void)!devicetree_find_serial(copy, NULL, &port);
 		test_free(copy);
 	}
 }
@@ -285,6 +377,8 @@ int main(void)
 		TEST(buses_translate),
 		TEST(what_is_missing_is_missed),
 		TEST(the_first_port_is_better_than_none),
+		TEST(what_is_disabled_is_not_used),
+		TEST(who_asks_may_refuse),
 		TEST(reg_has_an_index),
 		TEST(random_damage_does_no_harm),
 	};

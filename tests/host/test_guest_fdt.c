@@ -114,7 +114,7 @@ static void check_console(const struct uart_driver *driver, gpa_t base, uint64_t
 {
 	struct serial_port port;
 
-	CHECK_ERR(devicetree_find_serial(fdt, &port), ERR_OK);
+	CHECK_ERR(devicetree_find_serial(fdt, NULL, &port), ERR_OK);
 	CHECK(port.driver == driver, "another driver");
 	CHECK_EQ(port.base, base.raw);
 	CHECK_EQ(port.size, bytes);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* From the firmware's memory map to frames and to the hypervisor's own map: what may be used when, and W^X. */
+#include <string.h>
 #include <sys/mman.h>
 
 #include "boot/memory.h"
 #include "include/arch/machine.h"
 #include "mm/frame.h"
-#include "tests/host/host.h"
+#include "tests/host/efi.h"
 
 /* The hypervisor sees memory one to one, so RAM is mapped at an address that physical memory could have. */
 #define RAM_START GIB(1) /* below what the address sanitizer keeps for itself */
@@ -31,9 +32,12 @@ struct padded {
 	char more[16];
 };
 
+#define MAX_DESCRIPTORS 2048
+
 static struct {
-	struct padded map[16];
+	struct padded map[MAX_DESCRIPTORS];
 	size_t count;
+	char work[FIRMWARE_WORK(MAX_DESCRIPTORS)] __attribute__((aligned(16)));
 } firmware;
 
 const struct npt_ops *arch_host_map_config(struct npt_config *config)
@@ -53,7 +57,9 @@ static void describe(UINT32 type, uint64_t start, uint64_t bytes, UINT64 attribu
 
 static struct firmware_map the_map(void)
 {
+	assert_true(firmware.count <= MAX_DESCRIPTORS);
 	return (struct firmware_map){
+		.work = firmware.work,
 		.descriptors = (const char *)firmware.map,
 		.size = firmware.count * sizeof(firmware.map[0]),
 		.stride = sizeof(firmware.map[0]),
@@ -227,6 +233,165 @@ static void test_device_registers_are_uncached(void **state)
 		check_device(&firmware_map, theirs + page * PAGE_SIZE);
 }
 
+static uint64_t frames_of(const struct firmware_map *map)
+{
+	host_log_clear();
+	assert_int_equal(memory_init(map), ERR_OK);
+	return frame_get_stats().total;
+}
+
+/* For a special purpose; not through the caches; the firmware's even later: none of it is frames, and none is mapped. */
+static void test_only_ordinary_memory_is_used(void **state)
+{
+	static const UINT64 others[] = { EFI_MEMORY_WB | 0x40000, 0, EFI_MEMORY_UC | EFI_MEMORY_WC | EFI_MEMORY_WT,
+					 EFI_MEMORY_WB | EFI_MEMORY_RUNTIME };
+	struct firmware_map map = the_map();
+	struct host_map own;
+	struct npt_leaf leaf;
+	uint64_t before = frames_of(&map);
+
+	(void)state;
+	assert_int_equal(host_log_lines(), 0);
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		describe(EfiConventionalMemory, GIB(4) + i * MIB(1), MIB(1), others[i]);
+	describe(EfiBootServicesData, GIB(5), MIB(1), 0);
+	describe(EfiBootServicesCode, GIB(5) + MIB(1), MIB(1), EFI_MEMORY_WB | 0x40000);
+	map = the_map();
+	assert_int_equal(frames_of(&map), before);
+	assert_int_equal(host_log_lines(), 1);
+	CHECK(strstr(host_log_line(0), "4 MiB"), "%s", host_log_line(0));
+	assert_int_equal(memory_make_map(&own, &map, &image), ERR_OK);
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		assert_int_equal(npt_query(&own.npt, GPA(GIB(4) + i * MIB(1)), &leaf), ERR_NOT_FOUND);
+	assert_int_equal(npt_query(&own.npt, GPA(GIB(5)), &leaf), ERR_NOT_FOUND);
+	/* This host has nothing there that could be written to. */
+	firmware.map[1].descriptor.NumberOfPages = 1;
+	map = the_map();
+	assert_int_equal(memory_reclaim(&map), ERR_OK);
+}
+
+/* Twice the same is once; and what one descriptor calls free and another does not is not. */
+static void test_descriptors_may_overlap(void **state)
+{
+	static const UINT32 others[] = { EfiReservedMemoryType, EfiRuntimeServicesData, EfiUnusableMemory, EfiMemoryMappedIO,
+					 EfiBootServicesData, EfiLoaderData, EfiACPIMemoryNVS };
+	struct firmware_map map = the_map();
+	size_t count = firmware.count;
+	uint64_t before = frames_of(&map);
+	struct host_map own;
+	struct npt_leaf leaf;
+
+	(void)state;
+	describe(EfiConventionalMemory, RAM_START + MIB(32), MIB(32), EFI_MEMORY_WB);
+	describe(EfiConventionalMemory, RAM_START + MIB(40), MIB(1), EFI_MEMORY_WB);
+	map = the_map();
+	assert_int_equal(frames_of(&map), before);
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		firmware.count = count;
+		describe(others[i], RAM_START + MIB(33), MIB(1), 0);
+		describe(others[i], RAM_START + MIB(33) + MIB(1) / 2, MIB(1), 0);
+		map = the_map();
+		CHECK_EQ(frames_of(&map), before - MIB(1) - MIB(1) / 2);
+		assert_int_equal(memory_make_map(&own, &map, &image), ERR_OK);
+		CHECK_EQ(npt_query(&own.npt, GPA(RAM_START + MIB(33)), &leaf), others[i] == EfiLoaderData ? ERR_OK : ERR_NOT_FOUND);
+		assert_int_equal(npt_query(&own.npt, GPA(RAM_START + MIB(35)), &leaf), ERR_OK);
+	}
+	/* Where the image is, we are. */
+	firmware.count = count;
+	describe(EfiReservedMemoryType, IMAGE_START, IMAGE_END - IMAGE_START, 0);
+	map = the_map();
+	assert_int_equal(memory_init(&map), ERR_OK);
+	assert_int_equal(memory_make_map(&own, &map, &image), ERR_OK);
+	assert_int_equal(npt_query(&own.npt, GPA(IMAGE_TEXT), &leaf), ERR_OK);
+	assert_int_equal(leaf.attr.prot, NPT_RX);
+}
+
+/* Any number of pieces. */
+static void test_memory_in_a_thousand_pieces(void **state)
+{
+	struct firmware_map map;
+	struct host_map own;
+	struct npt_leaf leaf;
+
+	(void)state;
+	firmware.count = 0;
+	describe(EfiLoaderCode, IMAGE_START, IMAGE_END - IMAGE_START, EFI_MEMORY_WB);
+	describe(EfiConventionalMemory, RAM_START, MIB(16), EFI_MEMORY_WB);
+	for (unsigned i = 0; i < 1000; i++) {
+		describe(EfiConventionalMemory, RAM_START + MIB(32) + i * 2 * PAGE_SIZE, PAGE_SIZE, EFI_MEMORY_WB);
+		describe(EfiACPIMemoryNVS, RAM_START + MIB(32) + (i * 2 + 1) * PAGE_SIZE, PAGE_SIZE, EFI_MEMORY_WB);
+	}
+	map = the_map();
+	/* The records are for 80 MiB: a page of the first piece for each 2 MiB. */
+	assert_int_equal(frames_of(&map), MIB(16) + 1000 * PAGE_SIZE - align_up((IMAGE_END - RAM_START) / 512, PAGE_SIZE));
+	assert_int_equal(memory_make_map(&own, &map, &image), ERR_OK);
+	assert_int_equal(npt_query(&own.npt, GPA(RAM_START + MIB(32) + 1998 * PAGE_SIZE), &leaf), ERR_OK);
+	assert_int_equal(npt_query(&own.npt, GPA(RAM_START + MIB(32) + 1999 * PAGE_SIZE), &leaf), ERR_NOT_FOUND);
+}
+
+/* Memory that no frame number and no address of ours leads to, and descriptors that end beyond all addresses. */
+static void test_memory_beyond_all_bounds_is_left_out(void **state)
+{
+	struct firmware_map map = the_map();
+	uint64_t before = frames_of(&map);
+	struct host_map own, theirs;
+
+	(void)state;
+	describe(EfiConventionalMemory, TIB(16), GIB(1), EFI_MEMORY_WB);
+	describe(EfiConventionalMemory, TIB(200), GIB(2), EFI_MEMORY_WB);
+	describe(EfiConventionalMemory, BIT(60), GIB(4), EFI_MEMORY_WB);
+	describe(EfiMemoryMappedIO, BIT(60), GIB(4), EFI_MEMORY_RUNTIME);
+	describe(EfiReservedMemoryType, UINT64_MAX - PAGE_SIZE + 1, PAGE_SIZE, 0);
+	map = the_map();
+	assert_int_equal(frames_of(&map), before);
+	assert_int_equal(host_log_lines(), 1);
+	CHECK(strstr(host_log_line(0), " 7168 MiB") && strstr(host_log_line(0), "16383 GiB"), "%s", host_log_line(0));
+	assert_int_equal(memory_make_map(&own, &map, &image), ERR_OK);
+	assert_int_equal(memory_make_firmware_map(&theirs, &map), ERR_OK);
+	/* More pages than there are, and not at a page's beginning. */
+	describe(EfiConventionalMemory, TIB(300), PAGE_SIZE, EFI_MEMORY_WB);
+	firmware.map[firmware.count - 1].descriptor.NumberOfPages = UINT64_MAX;
+	describe(EfiReservedMemoryType, RAM_START + MIB(32) + 5, PAGE_SIZE, 0);
+	map = the_map();
+	assert_int_equal(frames_of(&map), before);
+}
+
+/* Zones are few: of clusters far apart the smallest are left out, and those close to each other become one. */
+static void test_clusters_far_apart(void **state)
+{
+	struct firmware_map map = the_map();
+	uint64_t before = frames_of(&map);
+
+	(void)state;
+	for (unsigned i = 1; i < FRAME_MAX_ZONES; i++)
+		describe(EfiBootServicesData, TIB(i), MIB(8), EFI_MEMORY_WB);
+	map = the_map();
+	assert_in_range(frames_of(&map), before - KIB(200), before);
+	assert_int_equal(host_log_lines(), 0);
+	for (unsigned i = 1; i < 4; i++)
+		describe(EfiConventionalMemory, TIB(i) + GIB(512), KIB(64) * i, EFI_MEMORY_WB);
+	map = the_map();
+	assert_in_range(frames_of(&map), before - KIB(200), before);
+	assert_int_equal(host_log_lines(), 1);
+	CHECK(strstr(host_log_line(0), " 384 KiB"), "%s", host_log_line(0));
+}
+
+/* Something reserved in every second page: between some nothing is used either, but nothing reserved is ever used. */
+static void test_very_much_is_excluded(void **state)
+{
+	(void)state;
+	host_log_clear();
+	assert_int_equal(memory_exclude(HPA(UINT64_MAX - 10), 20), ERR_RANGE);
+	assert_int_equal(memory_exclude(HPA(UINT64_MAX - 10), 5), ERR_RANGE);
+	for (unsigned i = 0; i < 300; i++)
+		assert_int_equal(memory_exclude(HPA(RAM_START + MIB(48) + i * 2 * PAGE_SIZE), PAGE_SIZE), ERR_OK);
+	assert_true(host_log_lines() > 0);
+	for (unsigned i = 0; i < 300; i++)
+		assert_true(memory_is_excluded(HPA(RAM_START + MIB(48) + i * 2 * PAGE_SIZE + 5), 1));
+	assert_false(memory_is_excluded(HPA(RAM_START + MIB(48) + 599 * PAGE_SIZE), PAGE_SIZE));
+	assert_false(memory_is_excluded(HPA(RAM_START + MIB(47)), PAGE_SIZE));
+}
+
 static void test_no_room_for_records(void **state)
 {
 	struct firmware_map map;
@@ -278,8 +443,14 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_firmware_map_lets_the_firmware_run, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_device_registers_are_uncached, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_no_room_for_records, set_up, tear_down),
-		/* The last one: what is excluded stays so. */
+		cmocka_unit_test_setup_teardown(test_only_ordinary_memory_is_used, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_descriptors_may_overlap, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_memory_in_a_thousand_pieces, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_memory_beyond_all_bounds_is_left_out, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_clusters_far_apart, set_up, tear_down),
+		/* The last ones: what is excluded stays so. */
 		cmocka_unit_test_setup_teardown(test_a_screen_is_mapped_as_what_it_lies_in, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_very_much_is_excluded, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests_name("memory", tests, NULL, NULL);

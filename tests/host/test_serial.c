@@ -167,6 +167,13 @@ static const void *no_memory(uint64_t address, uint64_t size)
 	return NULL;
 }
 
+static uint64_t nothing_below;
+
+static bool fits(const struct serial_port *port)
+{
+	return port->base >= nothing_below;
+}
+
 /* Bad ACPI tables are no reason not to read the tree; nothing there is none not to ask the ISA. */
 static void sources_are_asked_in_turn(void **state)
 {
@@ -176,13 +183,13 @@ static void sources_are_asked_in_turn(void **state)
 	fdt64_t reg[] = { cpu_to_fdt64(0x9000000), cpu_to_fdt64(0x1000) };
 
 	(void)state;
-	CHECK_EQ(serial_find(&platform, &port), false);
+	CHECK_EQ(serial_find(&platform, fits, &port), false);
 	default_there = true;
-	CHECK_EQ(serial_find(&platform, &port), true);
+	CHECK_EQ(serial_find(&platform, fits, &port), true);
 	CHECK(!port.driver, "it has a driver");
 	CHECK_EQ(fdt_create_empty_tree(fdt, sizeof(fdt)), 0);
 	platform.fdt = fdt;
-	CHECK_EQ(serial_find(&platform, &port), true);
+	CHECK_EQ(serial_find(&platform, fits, &port), true);
 	CHECK(!port.driver, "it has a driver");
 	fdt_setprop_u32(fdt, 0, "#address-cells", 2);
 	fdt_setprop_u32(fdt, 0, "#size-cells", 2);
@@ -191,9 +198,16 @@ static void sources_are_asked_in_turn(void **state)
 	fdt_setprop_string(fdt, fdt_path_offset(fdt, "/uart"), "compatible", "arm,pl011");
 	fdt_add_subnode(fdt, 0, "chosen");
 	fdt_setprop_string(fdt, fdt_path_offset(fdt, "/chosen"), "stdout-path", "/uart");
-	CHECK_EQ(serial_find(&platform, &port), true);
+	CHECK_EQ(serial_find(&platform, fits, &port), true);
 	CHECK(port.driver == &uart_pl011, "another driver");
 	CHECK_EQ(port.base, 0x9000000);
+	/* One that cannot be there is passed over, and so is the last. */
+	nothing_below = 0x9000001;
+	CHECK_EQ(serial_find(&platform, fits, &port), false);
+	nothing_below = 0;
+	fdt_delprop(fdt, fdt_path_offset(fdt, "/chosen"), "stdout-path");
+	CHECK_EQ(serial_find(&platform, fits, &port), true);
+	CHECK(!port.driver, "it has a driver");
 }
 
 #define TEST(name) cmocka_unit_test_setup(name, setup)

@@ -19,6 +19,14 @@ static char *memory;
 static uint64_t tree[KIB(2) / 8];
 static struct platform platform;
 
+static void find(void)
+{
+	static struct firmware_map map;
+	bool there = firmware_get_map(&map) == ERR_OK;
+
+	tables_find(&platform, there ? &map : NULL);
+}
+
 static void check(int error)
 {
 	CHECK(error >= 0, "%s", fdt_strerror(error));
@@ -72,7 +80,7 @@ static int teardown(void **state)
 static void nothing_is_there(void **state)
 {
 	(void)state;
-	tables_find(&platform);
+	find();
 	assert_null(platform.fdt);
 	assert_null(platform.acpi_rsdp);
 	assert_non_null(platform.acpi_reader);
@@ -84,10 +92,10 @@ static void the_newer_acpi_table_is_taken(void **state)
 {
 	(void)state;
 	efi_add_table(acpi_1, memory + 16);
-	tables_find(&platform);
+	find();
 	assert_ptr_equal(platform.acpi_rsdp, memory + 16);
 	efi_add_table(acpi_2, memory + 64);
-	tables_find(&platform);
+	find();
 	assert_ptr_equal(platform.acpi_rsdp, memory + 64);
 }
 
@@ -99,7 +107,7 @@ static void the_tree_is_copied(void **state)
 	for (unsigned back = 0; back < 8; back++) {
 		setup(state);
 		theirs = hand_over(back);
-		tables_find(&platform);
+		find();
 		assert_non_null(platform.fdt);
 		assert_ptr_not_equal(platform.fdt, theirs);
 		assert_true(is_aligned((uintptr_t)platform.fdt, PAGE_SIZE));
@@ -114,7 +122,7 @@ static void the_tree_is_copied(void **state)
 static void expect_no_tree(const char *what, const char *line)
 {
 	host_log_clear();
-	tables_find(&platform);
+	find();
 	CHECK(!platform.fdt, "%s", what);
 	CHECK(host_log_lines() == 1 && strstr(host_log_line(0), line), "%s: %u lines, \"%s\"", what, host_log_lines(),
 	      host_log_lines() ? host_log_line(0) : "");
@@ -168,7 +176,7 @@ static void a_tree_may_lie_in_two_descriptors(void **state)
 	efi_describe(EfiBootServicesData, memory, 2);
 	memcpy(at, tree, fdt_totalsize(tree));
 	efi_add_table(dtb, at);
-	tables_find(&platform);
+	find();
 	assert_non_null(platform.fdt);
 	efi_reset();
 	efi_describe(EfiBootServicesData, memory, 2);
@@ -222,7 +230,7 @@ static void a_tree_is_of_bounded_size(void **state)
 	efi_add_table(dtb, at);
 	fdt_set_totalsize(tree, TABLES_MAX_FDT_BYTES);
 	memcpy(at, tree, sizeof(tree));
-	tables_find(&platform);
+	find();
 	assert_non_null(platform.fdt);
 	fdt_set_totalsize(tree, TABLES_MAX_FDT_BYTES + 8);
 	memcpy(at, tree, sizeof(tree));
@@ -248,7 +256,7 @@ static void acpi_reads_memory_only(void **state)
 	char *end = memory + MEMORY_PAGES * PAGE_SIZE;
 
 	(void)state;
-	tables_find(&platform);
+	find();
 	assert_ptr_equal(platform.acpi_reader((uintptr_t)memory, MEMORY_PAGES * PAGE_SIZE), memory);
 	assert_ptr_equal(platform.acpi_reader((uintptr_t)end - 1, 1), end - 1);
 	assert_null(platform.acpi_reader((uintptr_t)end - 1, 2));
@@ -258,9 +266,27 @@ static void acpi_reads_memory_only(void **state)
 	assert_null(platform.acpi_reader((uintptr_t)end - 1, UINT64_MAX));
 }
 
+static void a_tree_may_be_moved(void **state)
+{
+	const void *first, *second;
+
+	(void)state;
+	hand_over(0);
+	find();
+	first = platform.fdt;
+	assert_true(firmware_is_ours(HPA((uintptr_t)first), 1));
+	second = tables_move_fdt(first);
+	assert_ptr_not_equal(first, second);
+	assert_memory_equal(first, second, fdt_totalsize(tree));
+	assert_false(firmware_is_ours(HPA((uintptr_t)first), PAGE_SIZE));
+	assert_true(firmware_is_ours(HPA((uintptr_t)second), 1));
+	efi_faults.no_memory = true;
+	assert_null(tables_move_fdt(second));
+}
+
 static void check_hart(bool known, uint64_t hart)
 {
-	tables_find(&platform);
+	find();
 	assert_int_equal(platform.boot_hart_known, known);
 	if (known)
 		assert_int_equal(platform.boot_hart, hart);
@@ -310,6 +336,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_tree_is_of_bounded_size, setup, teardown),
 		cmocka_unit_test_setup_teardown(firmware_may_lack_what_it_takes, setup, teardown),
 		cmocka_unit_test_setup_teardown(acpi_reads_memory_only, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_tree_may_be_moved, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_boot_hart_is_found, setup, teardown),
 	};
 

@@ -30,10 +30,6 @@ static bool has_4k_granule(void)
 
 enum err arch_virt_probe(const char **why)
 {
-	if (CURRENTEL_EL(read_sysreg(CurrentEL)) != 2) {
-		*why = "the firmware starts us at EL1: only EL2 can run guests (in QEMU: -M virt,virtualization=on)";
-		return ERR_UNSUPPORTED;
-	}
 	if (!has_4k_granule()) {
 		*why = "the CPU has no translation tables with 4 KiB pages";
 		return ERR_UNSUPPORTED;

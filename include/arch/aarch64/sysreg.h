@@ -91,13 +91,17 @@ static inline unsigned id_field(uint64_t id, unsigned shift)
 
 /* TCR_EL2 without HCR_EL2.E2H, and VTCR_EL2, whose fields of these names are at the same places. */
 #define TCR_T0SZ(bits)     (64 - (uint64_t)(bits))
+#define TCR_T0SZ_MASK      BITS(5, 0)
 #define TCR_IRGN0_WBWA     (UINT64_C(1) << 8)
 #define TCR_ORGN0_WBWA     (UINT64_C(1) << 10)
 #define TCR_SH0_INNER      (UINT64_C(3) << 12)
+#define TCR_TG0            BITS(15, 14)
 #define TCR_TG0_4K         (UINT64_C(0) << 14)
 #define TCR_PS_SHIFT       16
 #define TCR_EL2_RES1       (BIT(23) | BIT(31))
 #define TCR_PS_48_BITS     5
+
+#define TTBR_BADDR BITS(47, 1) /* the root may be less than a page, and so aligned */
 
 /* MAIR_EL2: one byte for each index that npt/el2.c uses. "MAIR_ELx", Attr encodings. */
 #define MAIR_NORMAL_WB      UINT64_C(0xff)

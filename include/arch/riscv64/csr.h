@@ -57,6 +57,7 @@
 #define CSR_TIME       0xc01
 #define CSR_INSTRET    0xc02
 #define CSR_VLENB      0xc22
+#define CSR_MHARTID    0xf14
 
 #ifndef __ASSEMBLER__
 

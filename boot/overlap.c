@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Source: UEFI specification 2.10, "Memory Type Usage before ExitBootServices()". */
+#include "boot/overlap.h"
+
+#include "boot/in_use.h"
+#include "boot/memory.h"
+#include "include/log.h"
+
+typedef bool (*type_filter)(UINT32 type);
+
+static const struct firmware_map *map;
+
+void overlap_set_map(const struct firmware_map *firmware)
+{
+	map = firmware;
+}
+
+/* Does a descriptor of such a type tell of any of these bytes? */
+static bool is_described_as(type_filter wanted, hpa_t start, uint64_t size)
+{
+	const EFI_MEMORY_DESCRIPTOR *descriptor;
+
+	for (size_t i = 0; map && (descriptor = firmware_descriptor(map, i)) != NULL; i++)
+		if (wanted(descriptor->Type) && descriptor_overlaps(descriptor, start, size))
+			return true;
+	return false;
+}
+
+/* What is reserved may be anything, registers too. */
+static bool is_memory(UINT32 type)
+{
+	return type != EfiMemoryMappedIO && type != EfiMemoryMappedIOPortSpace && type != EfiReservedMemoryType;
+}
+
+/* What the firmware works with after ExitBootServices, or nothing does. Its boot services know where the screen is. */
+static bool is_kept(UINT32 type)
+{
+	return type == EfiRuntimeServicesCode || type == EfiRuntimeServicesData || type == EfiACPIReclaimMemory ||
+	       type == EfiACPIMemoryNVS || type == EfiUnusableMemory;
+}
+
+bool overlap_serial_fits(const struct serial_port *port)
+{
+	hpa_t start;
+	uint64_t size;
+
+	serial_region(port, &start, &size);
+	if (size == 0)
+		return true;
+	if (start.raw + size < start.raw) {
+		log_warn("boot: the serial port at %#lx is not used: addresses end there", port->base);
+		return false;
+	}
+	if (!is_described_as(is_memory, start, size) && !firmware_is_ours(start, size))
+		return true;
+	log_warn("boot: the serial port at %#lx is not used: there is memory, says the firmware's map", port->base);
+	return false;
+}
+
+bool overlap_screen_fits(const struct framebuffer *framebuffer)
+{
+	hpa_t start;
+	uint64_t size;
+
+	framebuffer_region(framebuffer, &start, &size);
+	if (!is_described_as(is_kept, start, size) && !firmware_is_ours(start, size) &&
+	    !(map && in_use_overlaps(map, start, size)))
+		return true;
+	log_warn("boot: the screen at %#lx is not used: there is memory that something else uses", start.raw);
+	return false;
+}
+
+void overlap_keep_screen(const struct framebuffer *framebuffer)
+{
+	hpa_t start;
+	uint64_t size, taken;
+
+	framebuffer_region(framebuffer, &start, &size);
+	if (map)
+		(void)!in_use_take(map, start, size, EfiReservedMemoryType, &taken);
+}
+
+enum err overlap_check_excluded(void)
+{
+	hpa_t at = memory_excluded(firmware_is_ours);
+
+	if (at.raw == UINT64_MAX)
+		return ERR_OK;
+	log_fatal("memory from %#lx on is reserved, and yet the firmware has put this program or its memory there", at.raw);
+	return ERR_EXISTS;
+}
