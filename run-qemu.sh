@@ -29,7 +29,7 @@ $(demos | fold -s -w 72 | sed 's/^/      /')
   --policy POLICY        how it is given: 4k (default), 64k, 2m, auto, populate
   --tracking WHO         who notes pages in use: hardware (default) or software
   --virt svm|vmx         x86_64: AMD's or Intel's virtualization (default svm)
-  --firmware edk2|uboot  aarch64: what boots it (default edk2)
+  --firmware edk2|uboot  x86_64, aarch64: what boots it (default edk2)
   --board virt|raspi3b   aarch64: QEMU's machine (default) or a Raspberry Pi 3
   --display              show guest memory on a screen as it fills
   --screenshot FILE.png  save that screen at the end

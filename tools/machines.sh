@@ -15,6 +15,7 @@
 #                QEMU; empty where there is no such thing
 
 ovmf=/usr/share/ovmf/OVMF.fd
+uboot_x86_64=/usr/lib/u-boot/qemu-x86_64/u-boot.rom
 edk2_aarch64=/usr/share/qemu-efi-aarch64/QEMU_EFI.fd
 uboot_aarch64=/usr/lib/u-boot/qemu_arm64/u-boot.bin
 uboot_raspi3b=$root/build/third-party/raspi3b/u-boot.bin
@@ -33,20 +34,25 @@ have_kvm() { # CPUFLAG MODULE
 }
 
 machine_x86_64() {
-    local accel=tcg cpu=max
-    [[ -z $firmware ]] || wrong "x86_64 has one firmware: there is no --firmware to choose"
+    local accel=tcg cpu=max board_of_qemu=q35 bios=$ovmf
+    firmware=${firmware:-edk2}
+    one_of --firmware "$firmware" edk2 uboot
     [[ -z $board ]] || wrong "x86_64 has one machine: there is no --board to choose"
     virt=${virt:-svm}
     one_of --virt "$virt" svm vmx
+    [[ $virt != vmx || $firmware == edk2 ]] || wrong "--firmware uboot boots --virt svm only: Bochs, which has VMX, does not start it"
     case $virt in
     svm) machine="SVM by QEMU's emulation"
          ! have_kvm svm kvm_amd || { accel=kvm cpu=host machine="SVM by KVM"; } ;;
     vmx) emulator=bochs machine="VMX by Bochs"
          ! have_kvm vmx kvm_intel || { emulator=qemu accel=kvm cpu=host machine="VMX by KVM"; } ;;
     esac
-    qemu=(qemu-system-x86_64 -M q35 -accel "$accel" -cpu "$cpu" -bios "$ovmf" "${virtio_disk[@]}"
+    # This U-Boot is made for the machine that QEMU calls pc.
+    [[ $firmware == edk2 ]] || board_of_qemu=pc bios=$uboot_x86_64 machine+=", U-Boot"
+    qemu=(qemu-system-x86_64 -M "$board_of_qemu" -accel "$accel" -cpu "$cpu" -bios "$bios" "${virtio_disk[@]}"
           -serial file:console)
-    [[ $emulator != qemu ]] || screen='-device VGA'
+    # And it draws on no screen.
+    [[ $emulator != qemu || $firmware != edk2 ]] || screen='-device VGA'
 }
 
 machine_aarch64() {

@@ -27,6 +27,7 @@ class Backend:
 
 BACKENDS = {
     "svm": Backend("x86_64", "svm", ("npt",), ("--virt", "svm")),
+    "svm-uboot": Backend("x86_64", "svm", ("npt",), ("--virt", "svm", "--firmware", "uboot")),
     "vmx": Backend("x86_64", "vmx", ("ept",), ("--virt", "vmx"), seconds=300),
     "el2": Backend("aarch64", "el2", ("stage2",)),
     "el2-uboot": Backend("aarch64", "el2", ("stage2",), ("--firmware", "uboot")),

@@ -29,7 +29,7 @@ def demos() -> list[Case]:
     for name, backend in BACKENDS.items():
         start = RAM_START[backend.isa]
         uart = "exits.pio" if backend.isa == "x86_64" else "exits.mmio"
-        out.append(case(f"{name}/demo/hello", "--demo", "hello", slow=name == "el2-uboot", report=EXITED | {
+        out.append(case(f"{name}/demo/hello", "--demo", "hello", slow=name in ("svm-uboot", "el2-uboot"), report=EXITED | {
             "demo": "hello", uart: at_least(64), "exits.hypercall": at_least(4)},
             text=(r"^hello: this line went through a serial port", r"^hello: I was promised 1 GiB",
                   rf"^hello: there is RAM from 0x{start:x} to 0x{start + G:x}$", r'to "Nestling')))
@@ -85,6 +85,7 @@ RAM_SIZES = {
 }
 HOST_SIZES = {
     "svm": (("64M", "256M", "4G"), ("128M", "1G", "2G", "3G")),
+    "svm-uboot": (("4G",), ("64M", "2G")),
     "vmx": (("64M",), ("256M", "2048M")),
     "el2": (("128M", "8G"), ("256M", "1G", "2G", "4G")),
     "el2-uboot": (("128M",), ("256M", "1G", "3G", "8G")),
@@ -107,10 +108,10 @@ def sizes() -> list[Case]:
     for name in BACKENDS:
         out.append(case(f"{name}/lazy/populate", "--policy", "populate", "--ram", "64M", report=EXITED | {
             "policy": "populate", "resident": 64 * M, "exits.fault": 0, "faults.handled": 0, "faults.spurious": 0},
-            slow=name in ("el2-uboot", "pi3")))
+            slow=name in ("svm-uboot", "el2-uboot", "pi3")))
         out.append(case(f"{name}/lazy/populate-too-much", "--policy", "populate", "--ram", "2G", status=3,
                         report={"outcome": "no_memory", "resident": 0}, text=(r"^error: vm: .*free",),
-                        slow=name in ("vmx", "el2-uboot", "pi3")))
+                        slow=name in ("svm-uboot", "vmx", "el2-uboot", "pi3")))
     # Wider than the CPU's addresses: refused before anything runs.
     for name in ("svm", "el2"):
         out.append(case(f"{name}/lazy/ram-256T", "--ram", "256T", status=3, report=None, one_line=FATAL))

@@ -352,12 +352,12 @@ def debug() -> list[Case]:
            Case("debug/entries-are-read-alike", [], function=entries_are_read_alike),
            Case("debug/heatmap-refuses", [], function=heatmap_refuses),
            Case("debug/records-are-taken", [], function=records_are_taken)]
-    for name in ("svm", "el2", "el2-uboot", "pi3", "h"):
+    for name in ("svm", "svm-uboot", "el2", "el2-uboot", "pi3", "h"):
         out.append(Case(f"{name}/debug/gdb", [], function=lambda name=name: gdb_session(name),
-                        slow=name in ("el2-uboot", "pi3")))
+                        slow=name in ("svm-uboot", "el2-uboot", "pi3")))
     for name in BACKENDS:
         out.append(Case(f"{name}/debug/trace", [], function=lambda name=name: traced(name, "--demo", "lazy"),
-                        slow=name in ("el2-uboot", "pi3")))
+                        slow=name in ("svm-uboot", "el2-uboot", "pi3")))
     # Each byte of the line that goes through the serial port has a record before and behind it.
     for name in ("el2", "h"):
         out.append(Case(f"{name}/debug/trace-in-lines", [], function=lambda name=name: traced(

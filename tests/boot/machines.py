@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from backends import BACKENDS, ROOT
-from harness import EXITED, FATAL, Case, case
+from harness import EXITED, FATAL, Case, M, case
 
 
 def qemu(args: str) -> dict:
@@ -28,6 +28,11 @@ def x86_64() -> list[Case]:
         case("svm/machine/no-smap", report=EXITED, env=qemu("-cpu max,-smap,-smep,-umip")),
         case("svm/machine/4-cpus", report=EXITED, env=qemu("-smp 4")),
         case("svm/machine/pc", report=EXITED, env=qemu("-M pc"), slow=True),
+        # U-Boot's page tables lie in what its map calls free.
+        case("svm-uboot/machine/tables-are-kept", "--policy", "auto", report=EXITED,
+             text=(r"^boot: the CPU's own tables and stack are in or beside \d+ KiB that the firmware calls free",)),
+        case("svm-uboot/machine/4-cpus", report=EXITED, env=qemu("-smp 4"), slow=True),
+        case("svm-uboot/machine/no-svm", **refused, text=(FATAL + ".*(SVM|svm)",), env=qemu("-cpu max,-svm")),
     ]
 
 
@@ -83,6 +88,9 @@ def riscv64() -> list[Case]:
         case("h/machine/rich-page-walk", "--guest", BACKENDS["h"].guest("page_walk"), report=EXITED, forbid=("FAILED",),
              env=qemu("-cpu rv64,h=true,svpbmt=true,svnapot=true,svinval=true,v=true"), slow=True),
     ]
+    # U-Boot in M-mode, with no OpenSBI below it.
+    out.append(case("h/machine/m-mode", status=3, report=None, one_line=FATAL, text=(FATAL + ".*M-mode",),
+                    env=qemu("-bios /usr/lib/u-boot/qemu-riscv64/u-boot.bin")))
     for extension in ("svpbmt", "svnapot", "svinval", "sstc", "v"):
         out += [case(f"h/machine/{extension}-{state}", report=EXITED, env=qemu(f"-cpu rv64,h=true,{extension}={state}"),
                      slow=True)
@@ -134,12 +142,69 @@ def without_property(blob: bytes, name: str) -> bytes:
     return bytes(tree)
 
 
-def tree_without_console(directory: Path) -> None:
-    """QEMU's own tree for its machine, but that nothing in it is the console."""
-    whole = directory / "whole.dtb"
-    subprocess.run(["qemu-system-aarch64", *f"{EL2},acpi=off,dumpdtb={whole}".split(), "-cpu", "cortex-a72", "-m", "512M",
+def qemus_tree(directory: Path) -> Path:
+    """QEMU's own tree for its machine."""
+    tree = directory / "own.dtb"
+    subprocess.run(["qemu-system-aarch64", *f"{EL2},acpi=off,dumpdtb={tree}".split(), "-cpu", "cortex-a72", "-m", "512M",
                     "-display", "none"], check=True, capture_output=True)
-    (directory / "own.dtb").write_bytes(without_property(whole.read_bytes(), "stdout-path"))
+    return tree
+
+
+def tree_without_console(directory: Path) -> None:
+    """The same, but that nothing in it is the console."""
+    tree = qemus_tree(directory)
+    tree.write_bytes(without_property(tree.read_bytes(), "stdout-path"))
+
+
+def tree_with(*nodes: tuple[str, dict[str, str | tuple[int, ...] | None]]):
+    """The same with more nodes, or others' properties: text, numbers of 32 bits, or none any more."""
+    def make(directory: Path) -> None:
+        tree = str(qemus_tree(directory))
+        for node, properties in nodes:
+            subprocess.run(["fdtput", "-c", "-p", tree, node], check=True)
+            for name, value in properties.items():
+                if value is None:
+                    words = ["-d", tree, node, name]
+                elif isinstance(value, str):
+                    words = ["-ts", tree, node, name, *([value] if value else [])]
+                else:
+                    words = ["-tu", tree, node, name, *map(str, value)]
+                subprocess.run(["fdtput", *words], check=True)
+    return make
+
+
+BUS = {"#address-cells": (2,), "#size-cells": (2,)}
+TREE = qemu(f"{EL2},acpi=off -dtb {{dir}}/own.dtb")
+
+
+def trees() -> list[Case]:
+    def kept(free: int) -> bool:
+        return 512 * M - 64 * M - 32 * M < free < 512 * M - 64 * M
+
+    # What a tree means to be the console cannot be it; the first port, by its alias, is.
+    first = ("/aliases", {"serial0": "/pl011@9000000"})
+    uart = {"compatible": "ns16550a", "reg": (0, 0x50000000, 0, 0x1000)}
+
+    return [
+        # EDK2 knows nothing of what a tree reserves: the upper half of memory, where it starts programs.
+        case("el2/machine/reserved-image", status=3, report=None, one_line=FATAL, text=(FATAL + ".*reserved",), env=TREE,
+             files=tree_with(("/reserved-memory", BUS), ("/reserved-memory/all@50000000", {"reg": (0, 0x50000000, 0, 0x10000000)}))),
+        case("el2/machine/reserved-or-disabled", report=EXITED | {"host_free": kept}, env=TREE, files=tree_with(
+            ("/reserved-memory", BUS), ("/reserved-memory/one@44000000", {"reg": (0, 0x44000000, 0, 0x4000000)}),
+            ("/reserved-memory/two@48000000", {"reg": (0, 0x48000000, 0, 0x4000000), "status": "disabled"}))),
+        # The firmware must not believe it: it reads another property.
+        case("el2/machine/console-in-memory", report=EXITED, env=TREE, files=tree_with(
+            ("/uart@50000000", uart), first, ("/chosen", {"stdout-path": None, "linux,stdout-path": "/uart@50000000"})),
+            text=(r"^warning: boot: the serial port at 0x50000000 is not used: there is memory",)),
+        case("el2/machine/console-disabled", report=EXITED, env=TREE, files=tree_with(
+            ("/uart@8000000", uart | {"reg": (0, 0x8000000, 0, 0x1000), "status": "disabled"}), first,
+            ("/chosen", {"stdout-path": "/uart@8000000"}))),
+        case("el2/machine/console-disabled-bus", report=EXITED, env=TREE, slow=True, files=tree_with(
+            ("/bus", BUS | {"ranges": "", "status": "fail"}), ("/bus/uart@8000000", uart | {"reg": (0, 0x8000000, 0, 0x1000)}), first,
+            ("/chosen", {"stdout-path": "/bus/uart@8000000"}))),
+        case("el2-uboot/machine/console-nowhere", report=EXITED, env=TREE, files=tree_with(
+            first, ("/chosen", {"stdout-path": "/nowhere"}))),
+    ]
 
 
 def no_console_at_all() -> list[str]:
@@ -173,7 +238,7 @@ def lacking() -> list[Case]:
 
 
 def universal() -> list[Case]:
-    return [case(f"{name}/image/universal", "--image", str(ROOT / "build/nestling.img"), slow=name == "vmx",
+    return [case(f"{name}/image/universal", "--image", str(ROOT / "build/nestling.img"), slow=name in ("svm-uboot", "vmx"),
                  report=EXITED | {"demo": "lazy", "guest_ram": 1 << 30}, text=(r"^lazy: every page read as zeros",))
             for name in BACKENDS]
 
@@ -207,4 +272,4 @@ def traps() -> list[Case]:
 
 
 def machines() -> list[Case]:
-    return x86_64() + aarch64() + riscv64() + registers() + lacking() + universal() + traps()
+    return x86_64() + aarch64() + riscv64() + registers() + lacking() + trees() + universal() + traps()

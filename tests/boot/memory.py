@@ -6,7 +6,7 @@ from harness import EXITED, PAGE, G, K, M, Case, at_least, below, case
 
 POLICIES = ("64k", "2m", "auto")
 TRACKING = ("hardware", "software")
-ELSEWHERE = ("el2-uboot", "pi3")
+ELSEWHERE = ("svm-uboot", "el2-uboot", "pi3")
 
 
 def between(least: int, most: int):

@@ -289,7 +289,7 @@ def pictures() -> list[Case]:
              after=of_blocks(0, large=lambda r: 0), env={"DISPLAY": "", "WAYLAND_DISPLAY": ""},
              text=(r"^run-qemu: .*VNC viewer.* 127\.0\.0\.1:59\d\d", r"^run-qemu: the guest is done; its picture stays until")),
     ]
-    for name in ("h", "el2-uboot", "vmx"):
+    for name in ("h", "svm-uboot", "el2-uboot", "vmx"):
         for option in (("--display",), SHOT):
             out.append(case(f"{name}/screen/none{option[0]}", *option, status=2, report=None, one_line=NO_SCREEN))
     for path, why in (("{dir}/screen.jpg", r"does not end in \.png"), ("{dir}/no/screen.png", "cannot be written")):
