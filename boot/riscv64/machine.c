@@ -2,11 +2,14 @@
 /* Owning a RISC-V machine in HS-mode: interrupts off, our own map, our own stack. */
 #include "include/arch/machine.h"
 
+#include <string.h>
+
 #include "drivers/riscv64/hart.h"
 #include "include/arch/riscv64/csr.h"
 #include "include/arch/riscv64/guarded.h"
 #include "include/arch/riscv64/insn.h"
 #include "include/arch/riscv64/sbi.h"
+#include "include/arch/riscv64/zero_block.h"
 #include "include/panic.h"
 #include "npt/riscv.h"
 
@@ -103,22 +106,23 @@ void arch_host_map_activate(hpa_t root)
 }
 
 /* The bytes that one instruction of Zicboz clears. */
-enum { ZERO_BLOCK_NONE = 0, ZERO_BLOCK_UNKNOWN = 1, ZERO_BLOCK_MAX = 512 };
+enum { ZERO_BLOCK_NONE = 0, ZERO_BLOCK_UNKNOWN = 1 };
 static uint64_t zero_block = ZERO_BLOCK_UNKNOWN;
 
 /*
  * menvcfg decides whether we may use it, and to try is the only way to know: "Cache-Block Zero" of the CMO extensions, "Extension
- * State Control".
+ * State Control". What it clears is seen on the first of the pages, whatever the tree says of that.
  */
 static __attribute__((noinline)) void try_zero_block(void *pages, uint64_t size)
 {
-	uint64_t bytes = hart_has_extension("zicboz") ? hart_zero_block() : 0, at = (uintptr_t)pages;
-	uint64_t sstatus = interrupts_off();
-	/* cbo.zero (at) */
-	bool works = bytes > ZERO_BLOCK_UNKNOWN && GUARDED(".insn i 0x0f, 2, x0, %[at], 4", [at] "+r"(at));
+	uint64_t sstatus = interrupts_off(), at = (uintptr_t)pages;
+	bool works;
 
+	memset(pages, 0xff, PAGE_SIZE);
+	/* cbo.zero (at) */
+	works = hart_has_extension("zicboz") && GUARDED(".insn i 0x0f, 2, x0, %[at], 4", [at] "+r"(at));
 	csr_write(CSR_SSTATUS, sstatus);
-	zero_block = works && (bytes & (bytes - 1)) == 0 && bytes <= ZERO_BLOCK_MAX ? bytes : ZERO_BLOCK_NONE;
+	zero_block = works ? zero_block_of(pages) : ZERO_BLOCK_NONE;
 	arch_zero_pages(pages, size);
 }
 

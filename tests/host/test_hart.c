@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What RISC-V's device trees say of a hart, in every way that they say it; and what its CBO.ZERO shows of itself. */
+#include "drivers/riscv64/hart.c"
+
+#include <stdio.h>
+
+#include "include/arch/riscv64/zero_block.h"
+#include "tests/host/host.h"
+
+/* A tree that has one hart, with one property. */
+static void set(const char *name, const void *value, size_t size)
+{
+	static uint64_t trees[2][KIB(4) / sizeof(uint64_t)]; /* another tree is known by its address */
+	static struct platform platform;
+	static bool other;
+	uint64_t *now = trees[other = !other];
+	int cpus, cpu;
+
+	assert_int_equal(fdt_create_empty_tree(now, sizeof(trees[0])), 0);
+	cpus = fdt_add_subnode(now, 0, "cpus");
+	assert_int_equal(fdt_setprop_u32(now, cpus, "#address-cells", 1), 0);
+	cpu = fdt_add_subnode(now, cpus, "cpu@0");
+	assert_int_equal(fdt_setprop(now, cpu, "device_type", "cpu", 4), 0);
+	assert_int_equal(fdt_setprop_u32(now, cpu, "reg", 0), 0);
+	assert_int_equal(fdt_setprop(now, cpu, name, value, (int)size), 0);
+	platform.fdt = now;
+	platform_set(&platform);
+}
+
+static void set_isa(const char *isa)
+{
+	set("riscv,isa", isa, strlen(isa) + 1);
+}
+
+/* Of these names, separated by spaces, all and none of the others. */
+static void check(const char *has, const char *lacks)
+{
+	char text[256], *rest = text;
+
+	snprintf(text, sizeof(text), "%s", has);
+	for (const char *name; (name = strsep(&rest, " ")) != NULL;)
+		CHECK(*name == '\0' || hart_has_extension(name), "%s is missed", name);
+	snprintf(text, sizeof(text), "%s", lacks);
+	rest = text;
+	for (const char *name; (name = strsep(&rest, " ")) != NULL;)
+		CHECK(*name == '\0' || !hart_has_extension(name), "%s is made up", name);
+}
+
+static void strings(void **state)
+{
+	(void)state;
+	set_isa("rv64imafdch_zicsr_zba_sstc");
+	check("i m a f d c h zicsr zba sstc", "v zbb zb zicsr_zba s z e x zbas");
+	set_isa("RV64IMAC_Zicsr_SSTC");
+	check("i m a c zicsr sstc", "d f h");
+	set_isa("rv64imafdcv");
+	check("v c", "h");
+	set_isa("rv64");
+	check("", "i m r v zba");
+	set_isa("rv32imac_zba");
+	check("", "i zba");
+}
+
+static void versions(void **state)
+{
+	(void)state;
+	set_isa("rv64i2p1_m2p0_a2p1_f2p2_d2p2_c2p0_v1p0_zicsr2p0_zba1p0_zvl128b1p0_sstc1p0");
+	check("i m a f d c v zicsr zba zvl128b sstc", "p h z zvl zvl128 zvl128b1p0_ zicsr2 b");
+	set_isa("rv64i2p1m2p0a2p1c2_zicboz1p0_svinval");
+	check("i m a c zicboz svinval", "p zicbom");
+	set_isa("rv64i2_m3_zifencei2");
+	check("i m zifencei", "a p");
+	set_isa("rv64i2p_zic64b");
+	check("i p zic64b", "zic64 zic");
+	set_isa("rv64imac_zcmp_zcmt1p0");
+	check("zcmp zcmt", "zcm");
+}
+
+static void without_underscores(void **state)
+{
+	(void)state;
+	set_isa("rv64imafdczicsr_zifencei");
+	check("i m a f d c zicsr zifencei", "z s r n e");
+	set_isa("rv64imacxventana_zba");
+	check("c xventana zba", "v e n t");
+	set_isa("rv64imafdcsu");
+	check("c d", "u v");
+	set_isa("rv64imac__zba_");
+	check("i zba", "_");
+}
+
+static void letters_for_several(void **state)
+{
+	(void)state;
+	set_isa("rv64gcb");
+	check("i m a f d c g b zicsr zifencei zba zbb zbs", "zbc v h");
+	set_isa("rv64g2p0_zbc");
+	check("d zicsr zbc", "c zba");
+}
+
+static void lists(void **state)
+{
+	(void)state;
+	set("riscv,isa-extensions", "i\0m\0a\0c\0zicsr\0zicboz\0sstc", sizeof("i\0m\0a\0c\0zicsr\0zicboz\0sstc"));
+	check("i m a c zicsr zicboz sstc", "f d zicbo zic z icsr v");
+	set("riscv,isa-extensions", "i\0zicsr", 5); /* no end */
+	check("", "i zicsr zic");
+	set("riscv,isa", "rv64imac", 8);
+	check("", "i m");
+	set("riscv,isa", "", 1);
+	check("", "i m");
+}
+
+static void zero_blocks(void **state)
+{
+	static uint64_t page[PAGE_SIZE / 8];
+
+	(void)state;
+	for (uint64_t size = 0; size <= PAGE_SIZE; size += 8) {
+		bool block = size >= 8 && (size & (size - 1)) == 0 && size <= 512;
+
+		memset(page, 0xff, sizeof(page));
+		memset(page, 0, size);
+		CHECK_EQ(zero_block_of(page), block ? size : 0);
+	}
+	memset(page, 0xff, sizeof(page));
+	memset(page, 0, 64);
+	page[100] = 0;
+	CHECK_EQ(zero_block_of(page), 0);
+	page[100] = ~UINT64_C(0);
+	*((uint8_t *)page + 64) = 0;
+	CHECK_EQ(zero_block_of(page), 0);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(strings),
+		cmocka_unit_test(versions),
+		cmocka_unit_test(without_underscores),
+		cmocka_unit_test(letters_for_several),
+		cmocka_unit_test(lists),
+		cmocka_unit_test(zero_blocks),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
