@@ -50,7 +50,7 @@ static void silence_counters(void)
 	unsigned version = id_field(read_sysreg(id_aa64dfr0_el1), ID_AA64DFR0_PMUVER_SHIFT);
 
 	if (version != 0 && version != PMUVER_IMPDEF)
-		write_sysreg(pmintenclr_el1, UINT32_MAX);
+		sysreg_try_write(pmintenclr_el1, UINT32_MAX);
 }
 
 /*

@@ -82,10 +82,12 @@ static uint64_t guest_mdcr(void)
 {
 	uint64_t dfr0 = read_sysreg(id_aa64dfr0_el1);
 	unsigned pmu = id_field(dfr0, ID_AA64DFR0_PMUVER_SHIFT);
-	uint64_t mdcr = MDCR_EL2_TDA | MDCR_EL2_TDOSA | MDCR_EL2_TDRA;
+	uint64_t pmcr, mdcr = MDCR_EL2_TDA | MDCR_EL2_TDOSA | MDCR_EL2_TDRA;
 
-	if (pmu != 0 && pmu != PMUVER_IMPDEF)
-		mdcr |= MDCR_EL2_TPM | MDCR_EL2_TPMCR | (read_sysreg(pmcr_el0) >> PMCR_N_SHIFT & PMCR_N_MASK);
+	if (pmu != 0 && pmu != PMUVER_IMPDEF) {
+		sysreg_try_read(pmcr_el0, &pmcr);
+		mdcr |= MDCR_EL2_TPM | MDCR_EL2_TPMCR | (pmcr >> PMCR_N_SHIFT & PMCR_N_MASK);
+	}
 	if (has(dfr0, ID_AA64DFR0_PMSVER_SHIFT))
 		mdcr |= MDCR_EL2_TPMS;
 	if (has(dfr0, ID_AA64DFR0_TRACEFILT_SHIFT))

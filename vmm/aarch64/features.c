@@ -2,7 +2,7 @@
 /* What the CPU's memory model offers. */
 #include "vmm/aarch64/features.h"
 
-#include "include/arch/aarch64/sysreg.h"
+#include "include/arch/aarch64/guarded.h"
 
 static const uint8_t range_bits[] = { 32, 36, 40, 42, 44, 48 };
 
@@ -33,9 +33,17 @@ bool cpu_has_fwb(void)
 	return id_field(read_sysreg(ID_AA64MMFR2_EL1), ID_AA64MMFR2_FWB_SHIFT) != 0;
 }
 
-bool cpu_has_pointer_authentication(void)
+static bool says_pointer_authentication(void)
 {
 	return id_field(read_sysreg(id_aa64isar1_el1), ID_AA64ISAR1_APA_SHIFT) != 0 ||
 	       id_field(read_sysreg(id_aa64isar1_el1), ID_AA64ISAR1_API_SHIFT) != 0 ||
 	       id_field(read_sysreg(ID_AA64ISAR2_EL1), ID_AA64ISAR2_APA3_SHIFT) != 0;
+}
+
+/* SCR_EL3.APK may keep the keys from all below EL3. */
+bool cpu_has_pointer_authentication(void)
+{
+	uint64_t key;
+
+	return says_pointer_authentication() && sysreg_try_read(APIAKEYLO_EL1, &key);
 }

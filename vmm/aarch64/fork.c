@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "include/arch/aarch64/guarded.h"
 #include "vmm/aarch64/aarch64.h"
 #include "vmm/aarch64/features.h"
 
@@ -57,6 +58,7 @@ static bool has_ras(void)
 	return id_field(read_sysreg(id_aa64pfr0_el1), ID_AA64PFR0_RAS_SHIFT) != 0;
 }
 
+/* SCR_EL3.EnTP2 may keep TPIDR2_EL0 from all below EL3: it is tried. */
 static bool has_sme(void)
 {
 	return id_field(read_sysreg(ID_AA64PFR1_EL1), ID_AA64PFR1_SME_SHIFT) != 0;
@@ -68,7 +70,7 @@ void read_extra_registers(struct extra_registers *extra)
 	if (has_ras())
 		extra->vdisr = read_sysreg(VDISR_EL2);
 	if (has_sme())
-		extra->tpidr2 = read_sysreg(TPIDR2_EL0);
+		sysreg_try_read(TPIDR2_EL0, &extra->tpidr2);
 }
 
 void write_extra_registers(const struct extra_registers *extra)
@@ -78,7 +80,7 @@ void write_extra_registers(const struct extra_registers *extra)
 		write_sysreg(VSESR_EL2, 0); /* the syndrome of an SError that nobody raises */
 	}
 	if (has_sme())
-		write_sysreg(TPIDR2_EL0, extra->tpidr2);
+		sysreg_try_write(TPIDR2_EL0, extra->tpidr2);
 }
 
 enum err arch_vm_fork(struct vm *child, const struct vm *parent)

@@ -9,6 +9,7 @@
  * would have to let on (MOPS, LS64, XS, TCR2, SCTLR2); WFxT (WFIT traps, and ends at once).
  */
 #include "vmm/aarch64/aarch64.h"
+#include "vmm/aarch64/features.h"
 
 #define FIELD(shift) (UINT64_C(0xf) << (shift))
 #define VALUE(value, shift) ((uint64_t)(value) << (shift))
@@ -35,6 +36,14 @@ static uint64_t mmfr0(const struct vm *vm, uint64_t host)
 	       VALUE(vm->arch.pa_range, ID_AA64MMFR0_PARANGE_SHIFT);
 }
 
+/* Fields of pointer authentication, whose keys may be withheld from us. */
+static const uint64_t isar1_keys = FIELD(4) | FIELD(8) | FIELD(24) | FIELD(28), isar2_keys = FIELD(8) | FIELD(12) | FIELD(24);
+
+static uint64_t without_keys(uint64_t fields)
+{
+	return cpu_has_pointer_authentication() ? 0 : fields;
+}
+
 uint64_t guest_id_register(const struct vm *vm, unsigned crm, unsigned op2)
 {
 	switch (crm << 4 | op2) {
@@ -46,10 +55,10 @@ uint64_t guest_id_register(const struct vm *vm, unsigned crm, unsigned op2)
 		return dfr0();
 	case 0x60: /* ID_AA64ISAR0_EL1: all but TME */
 		return read_sysreg(id_aa64isar0_el1) & ~FIELD(24);
-	case 0x61: /* ID_AA64ISAR1_EL1: all but XS and LS64 */
-		return read_sysreg(id_aa64isar1_el1) & ~(FIELD(56) | FIELD(60));
-	case 0x62: /* ID_AA64ISAR2_EL1: RPRES, GPA3, APA3, BC, PAC_frac */
-		return read_sysreg(ID_AA64ISAR2_EL1) & (FIELD(4) | FIELD(8) | FIELD(12) | FIELD(20) | FIELD(24));
+	case 0x61: /* ID_AA64ISAR1_EL1: all but XS and LS64; APA, API, GPA, GPI if there are keys */
+		return read_sysreg(id_aa64isar1_el1) & ~(FIELD(56) | FIELD(60) | without_keys(isar1_keys));
+	case 0x62: /* ID_AA64ISAR2_EL1: RPRES, BC; GPA3, APA3, PAC_frac if there are keys */
+		return read_sysreg(ID_AA64ISAR2_EL1) & (FIELD(4) | FIELD(20) | isar2_keys) & ~without_keys(isar2_keys);
 	case 0x70: /* ID_AA64MMFR0_EL1 */
 		return mmfr0(vm, read_sysreg(id_aa64mmfr0_el1));
 	case 0x71: /* ID_AA64MMFR1_EL1: HAFDBS, HPDS, PAN, ETS, AFP */

@@ -167,6 +167,7 @@ static inline unsigned id_field(uint64_t id, unsigned shift)
 
 #define MPIDR_RES1 BIT(31)
 
+#define APIAKEYLO_EL1  S3_0_C2_C1_0
 #define HCRX_EL2       S3_4_C1_C2_2
 #define HFGRTR_EL2     S3_4_C1_C1_4
 #define HFGWTR_EL2     S3_4_C1_C1_5
