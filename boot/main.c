@@ -116,6 +116,15 @@ void panic(const char *fmt, ...)
 	power_off();
 }
 
+static enum err cannot_read(const char *name, enum err err, uint64_t max)
+{
+	if (err == ERR_RANGE)
+		log_fatal("file %s: it has more than the %lu KiB that it may have", name, max >> 10);
+	else
+		log_fatal("file %s: %s", name, err_name(err));
+	return err;
+}
+
 /* Room for what the text can describe, with one VM in it by default. */
 static enum err new_config(const char *text, size_t size)
 {
@@ -141,10 +150,8 @@ static enum err read_config(void)
 		log_info("nestling: no " CONFIG_FILE " on the boot volume: the defaults hold");
 		return new_config("", 0);
 	}
-	if (err != ERR_OK) {
-		log_fatal(CONFIG_FILE ": %s", err_name(err));
-		return err;
-	}
+	if (err != ERR_OK)
+		return cannot_read(CONFIG_FILE, err, CONFIG_MAX_BYTES);
 	err = new_config(text, size);
 	if (err != ERR_OK)
 		return err;
@@ -171,9 +178,7 @@ static enum err read_guest(unsigned n)
 		}
 	}
 	err = firmware_read_file(image->name, GUEST_MAX_BYTES, &image->bytes, &image->size);
-	if (err != ERR_OK)
-		log_fatal("guest %s: %s", image->name, err_name(err));
-	return err;
+	return err == ERR_OK ? ERR_OK : cannot_read(image->name, err, GUEST_MAX_BYTES);
 }
 
 static enum err read_guests(void)

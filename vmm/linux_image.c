@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "include/arch/virt.h"
+#include "vmm/text.h"
 
 /* An image lies `text_offset` above a multiple of this. */
 #define BASE_ALIGN MIB(2)
@@ -42,6 +43,13 @@ static enum err fail(enum err err, const char *what, char *why, size_t why_size)
 	return err;
 }
 
+static enum err fail_place(const struct vm *vm, gpa_t entry, uint64_t room, char *why, size_t why_size)
+{
+	snprintf(why, why_size, "it does not fit guest RAM: it takes %#lx bytes from %#lx on, and ", room, entry.raw);
+	text_add_ram(why, why_size, vm);
+	return ERR_RANGE;
+}
+
 /* The lowest base from which the image does not lie on the boot data. */
 static uint64_t find_base(const struct vm *vm, uint64_t text_offset)
 {
@@ -66,7 +74,7 @@ enum err linux_image_load(struct vm *vm, const void *file, size_t size, gpa_t *e
 	room = max_u64(size, header.image_size);
 	*entry = GPA(find_base(vm, header.text_offset) + header.text_offset);
 	if (!vm_is_ram(vm, *entry, room))
-		return fail(ERR_RANGE, "it does not fit guest RAM", why, why_size);
+		return fail_place(vm, *entry, room, why, why_size);
 	err = addr_space_write(&vm->as, *entry, file, size);
 	if (err != ERR_OK)
 		snprintf(why, why_size, "loading it failed: %s", err_name(err));

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "npt/npt.h"
+#include "vmm/vm.h"
 
 const char *access_text(unsigned access)
 {
@@ -51,4 +52,11 @@ const char *text_prot(char text[TEXT_PROT_ROOM], unsigned prot)
 	text[2] = prot & NPT_X ? 'x' : '-';
 	text[3] = '\0';
 	return text;
+}
+
+void text_add_ram(char *text, size_t size, const struct vm *vm)
+{
+	for (size_t i = 0; i < vm->ram_ranges; i++)
+		text_add(text, size, "%s%#lx-%#lx", i ? " and " : "RAM is at ", vm->ram[i].start.raw,
+			 vm->ram[i].start.raw + vm->ram[i].size);
 }

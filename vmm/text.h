@@ -5,6 +5,8 @@
 
 #include "include/types.h"
 
+struct vm;
+
 /* What an access wants, in a word: bits of enum npt_prot. */
 const char *access_text(unsigned access);
 
@@ -20,6 +22,9 @@ static inline const char *text_plural(uint64_t count)
 /* "1 GiB", "1.2 MiB", "12 KiB": one decimal, rounded down, where it is not whole. Returns `text`. */
 #define TEXT_SIZE_ROOM 48
 const char *text_size(char text[TEXT_SIZE_ROOM], uint64_t bytes);
+
+/* Append where the guest has RAM: "RAM is at 0x0-0x40000000 and 0x...-0x...". */
+void text_add_ram(char *text, size_t size, const struct vm *vm);
 
 /* "rwx", "r--". Returns `text`. */
 #define TEXT_PROT_ROOM 4

@@ -21,10 +21,22 @@ void vm_end(struct vm *vm, enum vm_outcome outcome, uint64_t status)
 	vm->guest_status = status;
 }
 
+/* Where the widest guest-physical address space that this CPU has ends. */
+static uint64_t widest_space(void)
+{
+	const struct npt_ops *ops;
+	struct npt_config config;
+	uint64_t end = BIT(63);
+
+	while (end > PAGE_SIZE && arch_npt_config(end, &ops, &config) != ERR_OK)
+		end >>= 1;
+	return end;
+}
+
 static enum err new_space(struct vm *vm)
 {
 	const struct ram_range_gpa *top;
-	char ram[TEXT_SIZE_ROOM];
+	char ram[TEXT_SIZE_ROOM], widest[TEXT_SIZE_ROOM];
 	struct npt_config config;
 	const struct npt_ops *ops;
 	enum err err;
@@ -38,7 +50,10 @@ static enum err new_space(struct vm *vm)
 		err = addr_space_new(&vm->as, ops, &config, arch_npt_flush);
 	vm->as.sync = arch_guest_sync();
 	vm->as.publish = arch_guest_publish();
-	if (err != ERR_OK)
+	if (err == ERR_RANGE)
+		log_fatal("no guest can be promised %s of RAM here: its addresses end at %s on this CPU, and not all of them are RAM",
+			  text_size(ram, vm->options.ram), text_size(widest, widest_space()));
+	else if (err != ERR_OK)
 		log_fatal("no guest can be promised %s of RAM here: %s", text_size(ram, vm->options.ram), err_name(err));
 	return err;
 }
