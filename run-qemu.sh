@@ -14,6 +14,11 @@ demos() {
     done | paste -sd' '
 }
 
+# The names in the list that hypervisor and guests share.
+policies() {
+    sed -n '/^#define ALLOC_POLICY_LIST/,/[^\\]$/s/^\tX([A-Z0-9_]*, [A-Z0-9]*, "\([^"]*\)".*/\1/p' "$root/include/abi.h" | paste -sd' '
+}
+
 # It fits a screen of 80 columns and 24 lines; docs/run-qemu.md has the rest.
 usage() {
     cat <<EOF
@@ -49,40 +54,69 @@ failed() { say "$*"; exit 3; }
 
 # shellcheck source=tools/machines.sh
 source "$root/tools/machines.sh"
+# shellcheck source=tools/words.sh
+source "$root/tools/words.sh"
+# shellcheck source=tools/aftermath.sh
+source "$root/tools/aftermath.sh"
 
 # --- The command line ----------------------------------------------------------------
 
 isa=x86_64 virt='' firmware='' board='' demo='' guest='' image='' config='' ram='' host_ram='' policy='' tracking='' trace=''
 trace_file='' report='' timeout='' gdb=off display='' screenshot='' screen=''
 
+# Options that are given twice, or machines, contradict each other or are a slip.
+declare -A given=()
+once() { # OPTION [TEXT]
+    [[ -z ${given[$1]:-} ]] || wrong "${2:-$1 is given twice}"
+    given[$1]=yes
+}
+
 parse() {
-    local option
+    local option joined
     while [[ $# -gt 0 ]]; do
-        option=$1
+        option=$1 joined=''
         if [[ $option == --*=* ]]; then
             set -- "${option%%=*}" "${option#*=}" "${@:2}"
-            option=$1
+            option=$1 joined=yes
         fi
         case $option in
         --virt|--firmware|--board|--demo|--guest|--image|--config|--ram|--host-ram|--policy|--tracking|--report|--screenshot|--timeout)
-            [[ $# -ge 2 && -n $2 ]] || wrong "$option needs a value"
+            [[ $# -ge 2 && -n $2 && (-n $joined || $2 != --*) ]] || wrong "$option needs a value"
+            once "$option"
             option=${option#--}
             printf -v "${option//-/_}" %s "$2"
             shift 2 ;;
         --trace)
+            once "$option"
             trace=on
             shift
             # With a file's name behind it, or without.
-            [[ $# -eq 0 || $1 == -* || $1 == x86_64 || $1 == aarch64 || $1 == riscv64 ]] ||
+            [[ $# -eq 0 || (-z $joined && ($1 == -* || $1 == x86_64 || $1 == aarch64 || $1 == riscv64)) ]] ||
                 { [[ -n $1 ]] || wrong "--trace needs a file's name, or none"; trace=json trace_file=$1; shift; } ;;
-        --gdb) gdb=on; shift ;;
-        --display) display=on; shift ;;
-        --help|-h) usage; exit 0 ;;
-        --version) echo "nestling $("$root/tools/version")"; exit 0 ;;
-        x86_64|aarch64|riscv64) isa=$option; shift ;;
-        *) wrong "unknown argument '$option'" ;;
+        --gdb|--display|--help|--version)
+            [[ -z $joined ]] || wrong "$option takes no value"
+            once "$option"
+            [[ $option != --help ]] || { usage; exit 0; }
+            [[ $option != --version ]] || { echo "nestling $("$root/tools/version")"; exit 0; }
+            printf -v "${option#--}" on
+            shift ;;
+        -h) usage; exit 0 ;;
+        x86_64|aarch64|riscv64)
+            once machine "one machine is booted: $isa or $option?"
+            isa=$option
+            shift ;;
+        *) unknown_argument "$option" ;;
         esac
     done
+}
+
+unknown_argument() { # WORD
+    local -a options
+    mapfile -t options < <(usage | grep -o -- '--[a-z][a-z-]*')
+    # shellcheck disable=SC2046 # the names are words
+    [[ $1 == -* ]] || options=(x86_64 aarch64 riscv64 "${options[@]}" $(printf -- '--demo\x01%s ' $(demos)))
+    options=("${options[@]//$'\x01'/ }")
+    wrong "unknown argument '$1'$(suggest "$1" "${options[@]}")"
 }
 
 one_of() { # OPTION VALUE CHOICE...
@@ -90,7 +124,7 @@ one_of() { # OPTION VALUE CHOICE...
     for choice in "${@:3}"; do
         [[ $2 != "$choice" ]] || return 0
     done
-    wrong "unknown $1 '$2', known: ${*:3}"
+    wrong "unknown $1 '$2'$(suggest "$2" "${@:3}"), known: ${*:3}"
 }
 
 # Set BYTES to the value of SIZE, within bounds and a multiple of UNIT.
@@ -144,7 +178,8 @@ check_config() {
     demo=${demo:-lazy} policy=${policy:-4k} tracking=${tracking:-hardware} trace=${trace:-off} ram=${ram:-1G}
     # shellcheck disable=SC2046 # the names are words
     one_of --demo "$demo" $(demos)
-    one_of --policy "$policy" 4k 64k 2m auto populate
+    # shellcheck disable=SC2046
+    one_of --policy "$policy" $(policies)
     one_of --tracking "$tracking" hardware software
     size_of --ram "$ram" $((2 << 20)) $((256 << 40)) 4096
     ram=$bytes
@@ -279,9 +314,11 @@ write_config() {
 }
 
 # One line of the console, for who reads it: on a terminal lines of progress take each other's
-# place, and there are colours in the map.
+# place, there are colours in the map, and no reports, which are for programs: the bill says the same.
 show() { # LINE
-    if [[ $terminal == no ]]; then
+    if [[ -t 1 && $1 == 'report: {'* ]]; then
+        return
+    elif [[ $terminal == no ]]; then
         printf '%s\n' "$1"
     elif [[ $1 == 'progress: '* ]]; then
         printf '\e[K%.79s\r' "$1"
@@ -327,16 +364,22 @@ take_records() {
     fi
 }
 
+# Make fd 3 what comes from the console. Before the emulator: of one that ends at once nobody would learn else.
+listen() {
+    mkfifo "$run/console"
+    # The firmware's console carries escape sequences, and a guest may print anything.
+    # Ctrl-C is for all of the terminal's processes, and this one has to end as the emulator does.
+    exec 3< <(trap '' INT; take_records <"$run/console" | sed -u -E 's/\x1b\[[0-9;=?]*[A-Za-z]//g; s/[\x01-\x08\x0b-\x1f\x7f]//g')
+    reader=$!
+}
+
 # Show the console from the image's first line on, and keep all of it in console.log. Set
 # END to why it stopped: `fatal`, `timeout`, or `off` when the emulator ended. An image that
 # cannot start returns to the firmware, which waits for ever; later on it switches off, and
 # what looks like a fatal line may be the guest's.
 watch() {
-    local line deadline=$((SECONDS + timeout)) ours=no taken=no
-    end='' last_line='' lacking=no
-    # The firmware's console carries escape sequences, and a guest may print anything.
-    exec 3< <(take_records <"$run/console" | sed -u -E 's/\x1b\[[0-9;=?]*[A-Za-z]//g; s/[\x01-\x08\x0b-\x1f\x7f]//g')
-    reader=$!
+    local line deadline=$((SECONDS + timeout))
+    end='' last_line='' lacking=no ours=no taken=no cpu_at=''
     exec 4>"$run/console.log"
     while [[ -z $end ]]; do
         line=''
@@ -355,6 +398,7 @@ watch() {
         [[ -z $line ]] || last_line=$line
     done
     [[ $terminal == no ]] || printf '\e[K'
+    [[ $end != timeout ]] || find_cpu
     # What is over stays on the screen as long as somebody wants to see it.
     [[ $end != timeout || ! -e $run/over ]] || end=off
     stop_screen
@@ -362,19 +406,6 @@ watch() {
     exec 3<&- 4>&-
     # What the run was to leave behind, and has not.
     wait "$reader" || [[ -z $trace_file ]] || lacking=yes
-}
-
-# All that may tell why: the firmware's lines too, and what the emulator has to say.
-explain() {
-    say "the console's last lines:"
-    tail -n 20 "$run/console.log" >&2
-    if [[ -s $run/emulator.out && $emulator == qemu ]]; then
-        say "QEMU's own words:"
-        tail -n 5 "$run/emulator.out" >&2
-        ! grep -qi '\(gtk\|sdl\).*fail\|initialize.*sdl' "$run/emulator.out" ||
-            say "no window can be opened on '${WAYLAND_DISPLAY:-}${DISPLAY:-}': unset DISPLAY and WAYLAND_DISPLAY to use a VNC viewer"
-    fi
-    explain_bochs
 }
 
 # Print `outcome guest_status vms vms_failed` of the report on standard input, checked to be one.
@@ -414,6 +445,7 @@ finish() {
     if [[ $end == timeout ]]; then
         say "given up after $timeout s"
         explain
+        explain_timeout
         exit 4
     fi
     if [[ $end == fatal || $last_line == 'nestling: fatal: '* ]]; then
@@ -428,21 +460,36 @@ finish() {
     json=${last_line#report: }
     read -r outcome status vms vms_failed < <(read_report <<<"$json") || failed "the report makes no sense: $json"
     [[ -z $report ]] || write_reports "$vms"
-    [[ $outcome == exited ]] || { explain_bochs; failed "the guest did not end by itself: $outcome"; }
-    ((vms_failed == 0)) || failed "$vms_failed of $vms VMs did not end by themselves"
+    [[ $outcome == exited ]] || { explain_bochs; explain_guest; failed "the guest did not end by itself: $outcome"; }
+    ((vms_failed == 0)) || failed "VMs that did not end by themselves: $vms_failed of $vms"
     [[ $lacking == no || $status -ne 0 ]] || exit 3
+    # These could be ours.
+    ((status < 2 || status > 4)) || say "the guest exited with status $status: the run itself went well"
     exit "$status"
 }
 
 # shellcheck disable=SC2317 # reached through the trap
+interrupted() {
+    # In the place of a line of progress, and of the terminal's own ^C.
+    [[ ! -t 2 ]] || printf '\r\e[K' >&2
+    say "interrupted"
+    exit 130
+}
+
+# shellcheck disable=SC2317 # reached through the trap
 clean_up() {
+    trap '' INT
     stop_screen
     stop_emulator
+    # The reader ends when its console does, which it may still wait for, or when nobody listens.
+    [[ ! -p ${run:-}/console ]] || : <>"$run/console"
+    exec 3<&-
+    [[ -z ${reader:-} ]] || wait "$reader" || true
     [[ -z ${run:-} ]] || rm -rf "$run"
 }
 
 trap clean_up EXIT
-trap 'exit 130' INT
+trap interrupted INT
 trap 'exit 143' TERM HUP
 
 parse "$@"
@@ -464,7 +511,7 @@ fi
 
 build
 make_disk
-mkfifo "$run/console"
+listen
 # What an earlier run has left must not be taken for this one's.
 for file in "$report" "$screenshot" "$trace_file"; do
     # Of a link what it leads to: it may be /dev/stdout.

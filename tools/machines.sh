@@ -122,7 +122,7 @@ start_qemu() {
     [[ -z $trace_file || "${qemu[*]} ${more[*]}" == *@(-accel kvm|-icount)* ]] || more+=(-icount shift=4,sleep=off)
     [[ $isa != riscv64 ]] || copy_uboot_riscv64
     choose_display
-    launch "${qemu[@]}" -m $((host_ram >> 20))M -nodefaults -no-reboot "${shown[@]}" "${more[@]}"
+    launch "${qemu[@]}" -m $((host_ram >> 20))M -nodefaults -no-reboot -monitor unix:monitor,server=on,wait=off "${shown[@]}" "${more[@]}"
     start_screen
 }
 
@@ -156,6 +156,7 @@ start_screen() {
     exec 6<&0
     (
         cd "$run"
+        trap '' INT
         exec setpriv --pdeathsig KILL -- "$root/tools/screen" "${more[@]}"
     ) <&6 &
     screen_pid=$!
@@ -205,6 +206,7 @@ EOF_BOCHS
 launch() { # COMMAND...
     (
         cd "$run"
+        exec 3<&-
         # For reading too, which does not wait for anybody at the other end.
         exec 8<>console
         ulimit -f 300000
@@ -219,14 +221,4 @@ stop_emulator() {
     kill -KILL "$emulator_pid" 2>/dev/null || true
     wait "$emulator_pid" 2>/dev/null || true
     emulator_pid=''
-}
-
-# Bochs tells of each VM entry that failed, and of triple faults, in its log.
-explain_bochs() {
-    [[ -s $run/bochs.log ]] || return 0
-    local lines
-    lines=$(grep -aE 'VMFAIL|VMENTER FAIL|3rd \([0-9]+\) exception|PANIC' "$run/bochs.log" |
-        grep -v 'soft power off' | tail -n 10) || return 0
-    say "from Bochs' log:"
-    echo "$lines" >&2
 }

@@ -133,7 +133,8 @@ GUESTS = {
     "fake_report": (9, {"outcome": "exited", "guest_status": 9, "guest_ram": G},
                     (r"^an unfinished line, and then the end$",), ()),
     "halt": (0, EXITED, (r"^halt: going to sleep$",), ()),
-    "illegal_insn": (3, CRASHED, (r"^illegal_insn: here it comes$", STOPPED), ()),
+    "illegal_insn": (3, CRASHED, (r"^illegal_insn: here it comes$", STOPPED,
+                                  r"^run-qemu: pc 0x[0-9a-f]+ is \w+ at tests/guests/illegal_insn\.c:\d+.*-addr2line -fpe \S+ 0x[0-9a-f]+ tells$"), ()),
     "wild_write": (3, UNMAPPED, (r"^wild_write: to 0x([48c]0000000)$", r"^error: vm: guest write at 0x[48c]0000000,"), ()),
     "wild_hole": (3, UNMAPPED, (r"^error: vm: guest read at 0x(fee|200)00000,",), ("--ram", "5G")),
     "wild_high": (3, UNMAPPED, (r"^error: vm: guest read at 0xf*fffff000,",), ()),
@@ -229,7 +230,8 @@ def guests() -> list[Case]:
         out += [guest_case(name, guest, True) for guest in some]
     for name in ("el2", "h"):
         out.append(case(f"{name}/guest/exception_loop", "--guest", BACKENDS[name].guest("exception_loop"), status=4,
-                        report=None, text=(r"^exception_loop: here it comes$", r"^run-qemu: given up after 30 s$"),
+                        report=None, text=(r"^exception_loop: here it comes$", r"^run-qemu: given up after 30 s$",
+                              r"^run-qemu: the guest is at pc 0x[0-9a-f]+$"),
                         seconds=30, slow=True))
     return out
 
@@ -454,7 +456,7 @@ def usage() -> list[Case]:
                     after=lambda directory, _: [] if (directory / "link").is_symlink() and (directory / "trace").stat().st_size
                     else ["the link was replaced"]))
     out.append(case("usage/gdb", "--gdb", seconds=5, status=4, report=None,
-                    text=(r"^run-qemu: waiting for: /\S+/tools/gdb x86_64 :\d+$",)))
+                    text=(r"^run-qemu: waiting for: /\S+/tools/gdb x86_64 :\d+$", r"^run-qemu: the CPU is at pc 0xfff0: in the firmware")))
     out.append(Case("usage/foreign-files", [], function=elf.foreign_files_are_named))
     return out
 

@@ -2,10 +2,13 @@
 """What somebody meets who is new here: help, what is to be installed, a guest of one's own."""
 
 import os
+import pty
 import re
+import select
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 from backends import ROOT
@@ -70,6 +73,123 @@ def make_help_is_whole() -> list[str]:
     return [f"`make help` lacks {name}" for name in missing] + ([] if len(targets) >= 12 else [f"only {targets} found"])
 
 
+# --- What is told, and what not: by an emulator that is none ------------------------------------------------------------
+
+REPORT = ('report: {"outcome":"exited","guest_status":%d,"vms":1,"vms_failed":0}')
+SHOWN = "nestling of today: this is shown once"
+
+
+def fake(directory: Path, status: int, then: str = "") -> dict[str, str]:
+    """An environment in which QEMU prints a run's lines to the console, and does `then` before its end."""
+    (directory / "bin").mkdir(exist_ok=True)
+    script = directory / "bin/qemu-system-x86_64"
+    script.write_text(f"#!/bin/sh\nprintf '%s\\n' '{SHOWN}' '{REPORT % status}' >console\n{then}\n")
+    script.chmod(0o755)
+    return os.environ | {"PATH": f"{directory}/bin:{os.environ['PATH']}"}
+
+
+def on_terminal(env: dict[str, str], *args: str, press: bytes = b"") -> tuple[int, str, int]:
+    """Status and output of run-qemu.sh on a terminal, on which something is pressed once a line is shown; its process id."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execve(ROOT / "run-qemu.sh", ["run-qemu.sh", *args], env | {"TERM": "xterm"})
+    out = b""
+    while select.select([fd], [], [], 100)[0]:
+        try:
+            piece = os.read(fd, 65536)
+        except OSError:  # the other end is closed
+            break
+        out += piece
+        if press and SHOWN.encode() in out:
+            os.write(fd, press)
+            press = b""
+    os.close(fd)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), out.decode(errors="replace"), pid
+
+
+def left_behind(pid: int) -> list[str]:
+    """What of a run is still there: processes in its directory, and that."""
+    found = [str(path) for path in (ROOT / "build/run").glob(f"{pid}-*")]
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"/build/run/{pid}-" in os.readlink(process / "cwd") or f"/build/run/{pid}-" in (process / "cmdline").read_text():
+                found.append(str(process))
+        except OSError:
+            pass
+    return found
+
+
+def terminal_and_pipe(directory: Path) -> list[str]:
+    """The line for programs is for pipes; a status that could be run-qemu.sh's own is told of as the guest's."""
+    errors = []
+    for status in (0, 2, 3, 4, 5):
+        env = fake(directory, status)
+        done = subprocess.run([ROOT / "run-qemu.sh"], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=100)
+        told = f"run-qemu: the guest exited with status {status}: the run itself went well" in done.stderr
+        if done.returncode != status or REPORT % status not in done.stdout or told != (status in (2, 3, 4)):
+            errors.append(f"piped, status {status}: {done.returncode}: {done.stdout}{done.stderr}")
+    status, text, _ = on_terminal(fake(directory, 0), "--report", str(directory / "report"))
+    if status != 0 or SHOWN not in text or "report: {" in text or '"exited"' not in (directory / "report").read_text():
+        errors.append(f"terminal: {status}: {text}")
+    return errors
+
+
+def interrupted(directory: Path) -> list[str]:
+    """Ctrl-C: one line, and nothing is left."""
+    errors = []
+    for args in ([], ["--trace", str(directory / "trace")]):
+        status, text, pid = on_terminal(fake(directory, 0, "exec sleep 1000"), *args, press=b"\x03")
+        last = re.sub(r"^.*\r\x1b\[K", "", text.rstrip("\r\n").split("\n")[-1])
+        if status != 130 or last != "run-qemu: interrupted" or "Traceback" in text:
+            errors.append(f"{status}: {text!r}")
+        time.sleep(0.5)
+        errors += [f"left behind: {name}" for name in left_behind(pid)]
+    return errors
+
+
+def given_up(directory: Path) -> list[str]:
+    """A time-out: what was shown is not told again; what was not, is."""
+    errors = []
+    for shown in (True, False):
+        env = fake(directory, 0, "exec sleep 1000")
+        script = directory / "bin/qemu-system-x86_64"
+        script.write_text(script.read_text() if shown else script.read_text().replace(SHOWN, "BdsDxe: something"))
+        done = subprocess.run([ROOT / "run-qemu.sh", "--timeout", "2"], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=100)
+        wanted = SHOWN if shown else "BdsDxe: something"
+        if done.returncode != 4 or done.stdout.count(wanted) != 1 or "given up after 2 s" not in done.stdout or \
+                "QEMU did not tell where its CPU is" not in done.stdout:
+            errors.append(f"{done.returncode}: {done.stdout}")
+    return errors
+
+
+SUGGESTIONS = {"arm64": "aarch64", "x86-64": "x86_64", "amd64": "x86_64", "riscv": "riscv64", "DEMO": "--demo", "lazyy": "--demo lazy",
+               "--demo HELLO": "hello", "--polcy 4k": "--policy", "--policy 4K": "4k", "--policy atuo": "auto", "--Demo lazy": "--demo",
+               "--host_ram 1G": "--host-ram", "--trce": "--trace", "--virt intel": "vmx", "aarch64 --board pi3": "raspi3b",
+               "--tracking sofware": "software", "aarch64 --firmware u-boot": "uboot", "-gdb": "--gdb"}
+NO_SUGGESTIONS = ("--", "-x", "xyzzy", "--demo xyzzy", "--" + "x" * 5000, "\x01", "*")
+REFUSED_ALIKE = ("--demo lazy --demo lazy", "--ram=1G --ram=1G", "--trace --trace", "--gdb --gdb", "--display --display",
+                 "--report a --report b", "--timeout 5 --timeout 5")
+
+
+def suggestions() -> list[str]:
+    errors = []
+
+    def refused(text: str) -> str:
+        done = subprocess.run([ROOT / "run-qemu.sh", *text.split(" ")], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+        if done.returncode != 2 or done.stdout or len(done.stderr.splitlines()) != 1:
+            errors.append(f"{text}: {done.returncode}: {done.stdout}{done.stderr}")
+        return done.stderr
+
+    errors += [f"{text}: {said}" for text, meant in SUGGESTIONS.items() if f"(is {meant} meant?)" not in (said := refused(text))]
+    errors += [f"{text}: {said}" for text in NO_SUGGESTIONS if "meant?" in (said := refused(text))]
+    errors += [f"{text}: {said}" for text in REFUSED_ALIKE if f"{re.split('[ =]', text)[0]} is given twice" not in (said := refused(text))]
+    errors += [said for text in ("x86_64 aarch64", "riscv64 riscv64") if "one machine is booted" not in (said := refused(text))]
+    errors += [said for text in ("--gdb=yes", "--help=me", "--version=1") if "takes no value" not in (said := refused(text))]
+    errors += [said for text in ("--report --gdb", "--demo=", "--ram") if "needs a value" not in (said := refused(text))]
+    return errors
+
+
 # --- Setting up a machine -----------------------------------------------------------------------------------------------
 
 
@@ -78,9 +198,11 @@ def bare_machine(directory: Path, sudo: str | None) -> dict[str, str]:
     bin_dir = directory / "bin"
     bin_dir.mkdir()
     (directory / "tools").mkdir()
-    for name in ("run-qemu.sh", "tools/setup", "tools/machines.sh"):
+    for name in ("run-qemu.sh", "tools/setup", "tools/machines.sh", "tools/words.sh", "tools/aftermath.sh"):
         shutil.copy(ROOT / name, directory / name)
-    (directory / "guest").mkdir()
+    for name in ("guest", "include"):
+        (directory / name).mkdir()
+    shutil.copy(ROOT / "include/abi.h", directory / "include")
     (directory / "guest/lazy.c").touch()
     for tool in TOOLS:
         (bin_dir / tool).symlink_to(shutil.which(tool))
@@ -199,5 +321,7 @@ def in_directory(function):
 
 def newcomer() -> list[Case]:
     return [Case(f"newcomer/{name}", [], function=function) for name, function in (
-        ("help", help_fits), ("version", in_directory(version_is_told)), ("make-help", make_help_is_whole), ("no-root-no-sudo", in_directory(no_root_no_sudo)),
+        ("help", help_fits), ("version", in_directory(version_is_told)),
+        ("suggestions", suggestions), ("terminal-and-pipe", in_directory(terminal_and_pipe)),
+        ("interrupted", in_directory(interrupted)), ("given-up", in_directory(given_up)), ("make-help", make_help_is_whole), ("no-root-no-sudo", in_directory(no_root_no_sudo)),
         ("installs", in_directory(installs)), ("new-guest", in_directory(new_guest)))]

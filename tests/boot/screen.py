@@ -203,7 +203,7 @@ def text_only(directory: Path, result: Result) -> list[str]:
     screen = Screen(directory / "screen.png", text=True)
     lines = screen.console()
     text = "".join(lines)
-    errors = [f"the screen lacks {want}" for want in ('report: {"isa":"', '"outcome":"exited"}', "exits ", "tables ")
+    errors = [f"the screen lacks {want}" for want in ('report: {"version":"', '"outcome":"exited"}', "exits ", "tables ")
               if want not in text]
     used = [line for line in lines if line]
     if not used or used[-1] != "nestling: that is all; switch the machine off when you have read it":
