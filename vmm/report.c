@@ -182,7 +182,7 @@ static void bill_events(const struct report *report)
 	item_number("exits", exits->total, line);
 	counts_text(line, handled, ARRAY_LEN(handled));
 	if (stats->faults_by_host)
-		text_add(line, sizeof(line), "; %lu without an exit, by the hypervisor's own accesses", stats->faults_by_host);
+		text_add(line, sizeof(line), "; %lu the hypervisor's own", stats->faults_by_host);
 	item_number("faults", stats->faults[FAULT_HANDLED], line);
 	item_number("flushes", stats->flush_instructions, counts_text(line, changes, ARRAY_LEN(changes)));
 }

@@ -1,22 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * RISC-V has no I/O ports, but firmware below us that prints: the SBI's debug console, or its legacy call.
+ * Firmware below us that prints: the SBI's debug console, or its legacy call.
  * Source: RISC-V Supervisor Binary Interface Specification 2.0, chapters 5 and 12.
  */
 #include "include/arch/io.h"
 #include "include/arch/riscv64/sbi.h"
-
-uint8_t arch_port_read(uint16_t port)
-{
-	(void)port;
-	return 0xff;
-}
-
-void arch_port_write(uint16_t port, uint8_t value)
-{
-	(void)port;
-	(void)value;
-}
 
 static void put_debug_console(uint8_t byte)
 {

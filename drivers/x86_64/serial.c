@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The PC's I/O ports, and its first serial port at its usual place, which no table has to name. */
+/* The PC's first serial port at its usual place, which no table has to name. */
 #include "drivers/uart.h"
 #include "include/arch/io.h"
 #include "include/arch/x86_64/insn.h"
@@ -8,16 +8,6 @@
 #define UART_SCR 7 /* scratch register. PC16550D data sheet, "Registers" */
 
 enum { DIVISOR_115200 = 1 };
-
-uint8_t arch_port_read(uint16_t port)
-{
-	return inb(port);
-}
-
-void arch_port_write(uint16_t port, uint8_t value)
-{
-	outb(port, value);
-}
 
 /* A scratch register that keeps what is written is there; where there is no port, reads float high. */
 static bool keeps(uint8_t value)

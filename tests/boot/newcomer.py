@@ -198,7 +198,8 @@ def bare_machine(directory: Path, sudo: str | None) -> dict[str, str]:
     bin_dir = directory / "bin"
     bin_dir.mkdir()
     (directory / "tools").mkdir()
-    for name in ("run-qemu.sh", "tools/setup", "tools/machines.sh", "tools/words.sh", "tools/aftermath.sh"):
+    for name in ("run-qemu.sh", "tools/setup", "tools/machines.sh", "tools/words.sh",
+                 "tools/console.sh", "tools/aftermath.sh"):
         shutil.copy(ROOT / name, directory / name)
     for name in ("guest", "include"):
         (directory / name).mkdir()
