@@ -137,8 +137,8 @@ def writes(directory: Path) -> list[str]:
 
 def asks(directory: Path) -> list[str]:
     disk = make_file(directory / "disk", IMAGE.stat().st_size)
-    errors = judge(run(disk), 1, r"nobody to ask") + judge(run(disk, answer="no\n"), 1, r"nothing was written")
-    errors += judge(run(disk, answer="\x04"), 1, r"nothing was written")
+    errors = judge(run(disk), 3, r"nobody to ask") + judge(run(disk, answer="no\n"), 3, r"nothing was written")
+    errors += judge(run(disk, answer="\x04"), 3, r"nothing was written")
     if any(disk.read_bytes()):
         errors.append("something was written without a yes")
     return errors + judge(run(disk, answer="yes\n"), 0, r"will be lost") + holds_image(disk)
@@ -152,15 +152,15 @@ def refuses(directory: Path) -> list[str]:
     nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups") if os.geteuid() == 0 else ()
     image, damaged = make_file(directory / "image", 4 * M), directory / "damaged"
     make_file(damaged, 4 * M, IMAGE.read_bytes()[:512 + 80] + b"\xff\xff\xff\xff")
-    return judge(run(directory / "none", "--yes"), 1, r"^flash: there is no /.*/none$") + \
-        judge(run(small, "--yes"), 1, r"too small: it has .* the image 128 MiB$") + \
-        judge(run(locked, "--yes", prefix=nobody), 1, r"no permission for /.*/locked") + \
-        judge(run(directory, "--yes"), 1, r"neither a disk nor a file") + \
-        judge(run("/dev/null", "--yes"), 1, r"neither a disk nor a file") + \
-        judge(run(locked, "--yes", "--image", directory / "none"), 1, r"there is no image") + \
-        judge(run(locked, "--yes", "--image", image), 1, r"not a disk image") + \
-        judge(run(locked, "--yes", "--image", damaged), 1, r"not a disk image") + \
-        judge(run(IMAGE, "--yes"), 1, r"the image itself")
+    return judge(run(directory / "none", "--yes"), 3, r"^flash: there is no /.*/none$") + \
+        judge(run(small, "--yes"), 3, r"too small: it has .* the image 128 MiB$") + \
+        judge(run(locked, "--yes", prefix=nobody), 3, r"no permission for /.*/locked") + \
+        judge(run(directory, "--yes"), 3, r"neither a disk nor a file") + \
+        judge(run("/dev/null", "--yes"), 3, r"neither a disk nor a file") + \
+        judge(run(locked, "--yes", "--image", directory / "none"), 3, r"there is no image") + \
+        judge(run(locked, "--yes", "--image", image), 3, r"not a disk image") + \
+        judge(run(locked, "--yes", "--image", damaged), 3, r"not a disk image") + \
+        judge(run(IMAGE, "--yes"), 3, r"the image itself")
 
 
 # Put before the tool: a disk that takes no more, and one that changes what it was given.
@@ -181,9 +181,9 @@ def bad_disks(directory: Path) -> list[str]:
     errors = []
     for how, message in (("short", r"takes no more at byte 5242880$"), ("broken", r"Input/output error$"),
                          ("forgets", r"does not hold what was written to it, from byte 3145728 on$")):
-        errors += judge(run(disk, "--yes", prefix=("python3", "-c", BAD_DISK, how)), 1, message)
+        errors += judge(run(disk, "--yes", prefix=("python3", "-c", BAD_DISK, how)), 3, message)
     # A file may not grow beyond this, and a write that begins before it ends there.
-    errors += judge(run(disk, "--yes", prefix=("sh", "-c", 'ulimit -f 8193; exec "$@"', "sh")), 1, r"File too large$")
+    errors += judge(run(disk, "--yes", prefix=("sh", "-c", 'ulimit -f 8193; exec "$@"', "sh")), 3, r"File too large$")
     return errors
 
 
@@ -245,8 +245,8 @@ def loop_device(directory: Path) -> list[str]:
         subprocess.run(["partx", "--add", device], check=False, capture_output=True)
         subprocess.run(["mkfs.ext4", "-q", f"{device}p1"], check=True)
         subprocess.run(["mount", f"{device}p1", mounted], check=True)
-        errors += judge(run(device, "--yes"), 1, rf"in use: {device[5:]}p1 is mounted on {mounted} ")
-        errors += judge(run(f"{device}p1", "--yes"), 1, r"is a partition: name the whole disk, " + device)
+        errors += judge(run(device, "--yes"), 3, rf"in use: {device[5:]}p1 is mounted on {mounted} ")
+        errors += judge(run(f"{device}p1", "--yes"), 3, r"is a partition: name the whole disk, " + device)
     finally:
         with contextlib.suppress(subprocess.CalledProcessError):
             subprocess.run(["umount", "--quiet", mounted], check=False)

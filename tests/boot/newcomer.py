@@ -190,6 +190,82 @@ def suggestions() -> list[str]:
     return errors
 
 
+# --- The tools ----------------------------------------------------------------------------------------------------------
+
+# Each program for people: what is a wrong command to it, and what can not be done, if that is quick to try.
+TOOLS_ASKED = {
+    "run-qemu.sh": ("--nonsense", None), "bench/run": ("--nonsense", None), "tests/boot/run": ("--nonsense", None),
+    "tests/fuzz/run": ("soon", None), "tests/fuzz/seeds": ("--nonsense", None), "tools/check-guest": ("x86_64", None), "tools/check-names": ("--nonsense", None),
+    "tools/check-structure": ("--nonsense", None), "tools/coverage": ("--nonsense", "/nowhere npt"),
+    "tools/flash": ("--nonsense", "/nowhere"), "tools/gdb": ("sparc", None), "tools/heatmap": ("/nowhere -o a.svg", None),
+    "tools/mkimage": ("--nonsense 1", None), "tools/new-guest": ("No-Name", None), "tools/readme-check": ("--nonsense", None),
+    "tools/run-tests": ("--nonsense", None), "tools/screen": ("--nonsense", None), "tools/setup": ("nonsense", None),
+    "tools/take-records": ("one", None), "tools/version": ("--nonsense", None), "tools/where": ("", "/nowhere"),
+}
+
+
+def tools_agree() -> list[str]:
+    """--help on standard output, and 0; 2 for a wrong command, 3 for what could not be done, both with a word about it."""
+    there = {str(path.relative_to(ROOT)) for path in (ROOT / "tools").iterdir() if path.is_file() and os.access(path, os.X_OK)}
+    errors = [f"{name} is not asked here" for name in sorted(there - set(TOOLS_ASKED))]
+
+    def ask(name: str, arguments: str, status: int) -> None:
+        done = subprocess.run([ROOT / name, *arguments.split()], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=60)
+        if done.returncode != status or not (done.stderr if status else done.stdout) or "Traceback" in done.stderr:
+            errors.append(f"{name} {arguments}: {done.returncode}, not {status}: {done.stdout}{done.stderr}")
+
+    for name, (wrong, impossible) in TOOLS_ASKED.items():
+        ask(name, "--help", 0)
+        ask(name, wrong, 2)
+        if impossible:
+            ask(name, impossible, 3)
+    return errors
+
+
+def completion() -> list[str]:
+    """Every option of --help is completed, and the values of those that have a list."""
+    shown = "\n".join(lines_of("./run-qemu.sh", "--help"))
+
+    def completed(*words: str) -> set[str]:
+        script = 'source tools/completion.bash; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _nestling ./run-qemu.sh; printf "%s\\n" "${COMPREPLY[@]}"'
+        return set(lines_of("bash", "-c", script, "bash", "./run-qemu.sh", *words))
+
+    options = set(re.findall(r"--[a-z][a-z-]*", shown))
+    errors = [f"completion lacks {option}" for option in options - completed("--")]
+    errors += [f"completion has {option}, which is none" for option in completed("--") - options]
+    for words, wanted in ((("--virt", ""), {"svm", "vmx"}), (("--policy", ""), {"4k", "64k", "2m", "auto", "populate"}),
+                          (("--board", "=", "r"), {"raspi3b"}), (("--demo", "la"), {"lazy"}), (("aa",), {"aarch64"}),
+                          (("--tracking", "s"), {"software"}), (("--guest", "./READ"), {"./README.md"})):
+        if completed(*words) != wanted:
+            errors.append(f"{words} is completed to {completed(*words)}")
+    for option in options:
+        if (values := re.search(rf"^  {option} ([a-z0-9]+(?:\|[a-z0-9]+)+) ", shown, re.M)) and completed(option, "") != set(values[1].split("|")):
+            errors.append(f"{option} is completed to {completed(option, '')}")
+    return errors
+
+
+def names_exist() -> list[str]:
+    done = subprocess.run([ROOT / "tools/check-names"], capture_output=True, text=True)
+    return [] if done.returncode == 0 else done.stdout.splitlines() + done.stderr.splitlines()
+
+
+def gdb_tells() -> list[str]:
+    """What gdb's help has of each command, in the list and by itself, is a sentence; and usage."""
+
+    def shown(*commands: str) -> str:
+        return "\n".join(lines_of("gdb-multiarch", "-q", "-nx", "--batch", "-ex", "source tools/debugger/commands.py",
+                                  *(word for command in commands for word in ("-ex", command))))
+
+    listed = dict(re.findall(r"^nestling (\w+) -- (.*)$", shown("help nestling"), re.M))
+    errors = [] if len(listed) >= 5 else [f"only {sorted(listed)} are listed"]
+    for name, text in listed.items():
+        usage = re.search(rf"^Usage: nestling {name}( .*)?$", shown(f"help nestling {name}"), re.M)
+        if not usage or f"nestling {name}" in text or not re.match(r"[A-Z].{20,}\.$", text):
+            errors.append(f"nestling {name}: {text}")
+    return errors
+
+
 # --- Setting up a machine -----------------------------------------------------------------------------------------------
 
 
@@ -246,7 +322,7 @@ def no_root_no_sudo(directory: Path) -> list[str]:
         if len(done.stderr.splitlines()) != 2 or done.stdout or (place / "calls").exists():
             errors.append(f"more than the command and what it is for: {done.stderr}{done.stdout}")
     done = run_bare(place, env, "tools/setup", "tests")
-    if done.returncode != 2 or not {"libcmocka-dev", "clang-14"} <= packages_asked_for(done.stderr):
+    if done.returncode != 3 or not {"libcmocka-dev", "clang-14"} <= packages_asked_for(done.stderr):
         errors.append(f"tools/setup tests: {done.returncode}: {done.stderr}")
     return errors
 
@@ -323,6 +399,7 @@ def in_directory(function):
 def newcomer() -> list[Case]:
     return [Case(f"newcomer/{name}", [], function=function) for name, function in (
         ("help", help_fits), ("version", in_directory(version_is_told)),
+        ("tools-agree", tools_agree), ("completion", completion), ("names-exist", names_exist), ("gdb-tells", gdb_tells),
         ("suggestions", suggestions), ("terminal-and-pipe", in_directory(terminal_and_pipe)),
         ("interrupted", in_directory(interrupted)), ("given-up", in_directory(given_up)), ("make-help", make_help_is_whole), ("no-root-no-sudo", in_directory(no_root_no_sudo)),
         ("installs", in_directory(installs)), ("new-guest", in_directory(new_guest)))]

@@ -278,14 +278,15 @@ def number(text: str) -> int:
 
 
 class Nestling(gdb.Command):
-    """Nestling's commands: attach, pte, walk, areas, exits."""
+    """Look at the hypervisor's state: its VM's memory, the tables behind it, and the exits. See docs/debugging.md."""
 
     def __init__(self) -> None:
         super().__init__("nestling", gdb.COMMAND_DATA, gdb.COMPLETE_NONE, True)
 
 
 class Attach(gdb.Command):
-    """nestling attach HOST:PORT ELF
+    """Connect to a machine and load the symbols of the image in it; tools/gdb does this.
+Usage: nestling attach HOST:PORT ELF
 
 Connect to a machine, let it run until Nestling's image is there, and load its symbols. An image that waits
 (gdb = on in nestling.cfg, which run-qemu.sh --gdb writes) goes on by the next continue; one that runs is stopped
@@ -332,9 +333,10 @@ where it is."""
 
 
 class Pte(gdb.Command):
-    """nestling pte FORMAT VALUE [LEVEL]
+    """Decode a page-table entry: what it maps, with which permissions.
+Usage: nestling pte FORMAT VALUE [LEVEL]
 
-Decode a page-table entry. Level 0, the default, is that of 4 KiB pages. Formats: ept, npt, stage2, stage2-fwb,
+Level 0, the default, is that of 4 KiB pages. Formats: ept, npt, stage2, stage2-fwb,
 sv39x4, sv48x4, sv57x4; of the hypervisor's own map: x86_host, el2_host, sv39, sv48, sv57."""
 
     def __init__(self) -> None:
@@ -354,7 +356,8 @@ sv39x4, sv48x4, sv57x4; of the hypervisor's own map: x86_host, el2_host, sv39, s
 
 
 class Walk(gdb.Command):
-    """nestling walk GPA
+    """Walk the nested tables on the way to an address of the VM that runs.
+Usage: nestling walk GPA
 
 Walk the nested tables of the VM that runs, from the root to what decides about a guest-physical address."""
 
@@ -370,7 +373,8 @@ Walk the nested tables of the VM that runs, from the root to what decides about 
 
 
 class Areas(gdb.Command):
-    """nestling areas
+    """List the areas of the VM that runs: ranges, permissions, memory type, policy.
+Usage: nestling areas
 
 The areas of the VM that runs: what its guest-physical memory is promised to be."""
 
@@ -383,7 +387,8 @@ The areas of the VM that runs: what its guest-physical memory is promised to be.
 
 
 class Exits(gdb.Command):
-    """nestling exits [N]
+    """Show the last exits of the VM that runs, and what each came to.
+Usage: nestling exits [N]
 
 The last N exits of the VM that runs, the newest at the end; without N, all that are kept. What the newest came to
 is an older one's while it is being served."""
