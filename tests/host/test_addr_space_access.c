@@ -394,10 +394,12 @@ static void copies_on_write_are_synced(void **state)
 		CHECK_EQ(synced.calls[i].size, PAGE_SIZE);
 		CHECK_EQ(synced.calls[i].first, 33);
 	}
-	/* Zeros too, once. */
+	/* Zeros too, once, wherever they are shown. */
+	CHECK_ERR(space_alloc(child, GIB(1), MIB(1), NPT_RW, ALLOC_LAZY_64K), ERR_OK);
 	watch_sync(child, KIB(8));
 	CHECK_EQ(space_fault(child, KIB(8), NPT_R), FAULT_HANDLED);
 	CHECK_EQ(space_fault(child, KIB(12), NPT_R), FAULT_HANDLED);
+	CHECK_EQ(space_fault(child, GIB(1), NPT_R), FAULT_HANDLED);
 	CHECK_EQ(synced.count, 1);
 	CHECK(synced.calls[0].bytes == space_byte(child, KIB(8)), "another page");
 	CHECK(!synced.calls[0].mapped, "the guest has it already");

@@ -161,6 +161,22 @@ static void a_shared_sequence_does_not_go_on(void **state)
 	expect_all(child, MIB(4), MIB(4) + KIB(124), 1);
 }
 
+/* Beside the end of the area, whatever is behind it, and beside pages, however near: nothing says that a sequence goes on. */
+static void small_and_foreign_neighbours_say_nothing(void **state)
+{
+	struct space *s = *state;
+
+	CHECK_ERR(space_alloc(s, MIB(4), MIB(2), NPT_RWX, ALLOC_POPULATE), ERR_OK);
+	CHECK_ERR(space_alloc(s, 0, MIB(4), NPT_RW, ALLOC_LAZY_AUTO), ERR_OK);
+	for (uint64_t at = MIB(4); at > MIB(4) - KIB(192); at -= PAGE_SIZE)
+		write_all(s, at - PAGE_SIZE, at, 1);
+	write_all(s, MIB(2) - PAGE_SIZE, MIB(2) + KIB(192), 1);
+	CHECK_EQ(space_stats(s).promoted, 0);
+	CHECK_EQ(space_level(s, MIB(2)), 0);
+	CHECK_EQ(space_stats(s).resident, MIB(2) + PAGE_SIZE + 2 * KIB(192));
+	space_check(s);
+}
+
 /* Under 2 MiB there are no sequences: beside a large leaf 128 KiB are not enough. */
 static void only_sequences_go_on(void **state)
 {
@@ -212,6 +228,7 @@ int main(void)
 		{ "what_moves_is_as_the_guest_wrote_it", what_moves_is_as_the_guest_wrote_it },
 		{ "the_last_hole_of_a_shared_block", the_last_hole_of_a_shared_block },
 		{ "a_shared_sequence_does_not_go_on", a_shared_sequence_does_not_go_on },
+		{ "small_and_foreign_neighbours_say_nothing", small_and_foreign_neighbours_say_nothing },
 		{ "only_sequences_go_on", only_sequences_go_on },
 		{ "zeros_are_no_holes", zeros_are_no_holes },
 	};
