@@ -80,6 +80,53 @@ static void what_is_held_goes_with_the_area(void **state)
 	expect_all(s, MIB(2), MIB(3), 1);
 }
 
+/* All of [start, end) that can be read is zero but for what write_all has written up to `written`. */
+static void expect_zeros_beside(struct space *s, uint64_t start, uint64_t written, uint64_t end)
+{
+	for (uint64_t at = start; at < end; at += PAGE_SIZE) {
+		const uint64_t *words = space_allows(s, at, NPT_R) ? (uint64_t *)(void *)space_byte(s, at) : NULL;
+
+		for (unsigned i = 0; words && i < PAGE_SIZE / sizeof(*words); i++)
+			CHECK(words[i] == 0 || (i == 2 && at < written), "%#jx at %#jx", (uintmax_t)words[i],
+			      (uintmax_t)(at + 8 * i));
+	}
+}
+
+/* What was held back is as clean as any other memory: by pages, as one leaf in its place, and when it is given back and comes again. */
+static void what_was_held_back_is_zeroed(void **state)
+{
+	struct space *s = *state;
+
+	for (unsigned round = 0; round < 2; round++) {
+		auto_area(s, MIB(8));
+		write_all(s, MIB(2), MIB(2) + 304 * PAGE_SIZE, 1);
+		CHECK(reservation_held(&s->as) > 0, "nothing is held back");
+		expect_zeros_beside(s, MIB(2), MIB(2) + 304 * PAGE_SIZE, MIB(4));
+		write_all(s, MIB(2) + 304 * PAGE_SIZE, MIB(4) + KIB(128), 1);
+		CHECK_EQ(space_level(s, MIB(2)), 1);
+		CHECK_EQ(space_level(s, MIB(4)), 1); /* beside a large leaf, and in place */
+		expect_zeros_beside(s, MIB(2), MIB(4) + KIB(128), MIB(6));
+		for (uint64_t at = MIB(2); at < MIB(6); at += MIB(2)) /* for the next round */
+			memset(space_byte(s, at), 0xa5, MIB(2));
+		space_clear(s);
+	}
+}
+
+/* A block that the area does not hold whole will never be one leaf: nothing is held back for it. */
+static void nothing_is_held_for_half_a_block(void **state)
+{
+	struct space *s = *state;
+
+	CHECK_ERR(space_alloc(s, MIB(3), MIB(2), NPT_RW, ALLOC_LAZY_AUTO), ERR_OK);
+	for (uint64_t at = MIB(3); at < MIB(5); at += PAGE_SIZE) {
+		write_all(s, at, at + PAGE_SIZE, 1);
+		CHECK_EQ(reservation_held(&s->as), 0);
+	}
+	CHECK_EQ(space_stats(s).promoted, 0);
+	expect_all(s, MIB(3), MIB(5), 1);
+	space_check(s);
+}
+
 /* Where a guest past the caches has written last, and what our caches do not show before they are made the same. */
 static struct {
 	uint8_t *byte;
@@ -225,6 +272,8 @@ int main(void)
 	static const struct format_test tests[] = {
 		{ "a_fork_in_the_middle_of_a_sequence", a_fork_in_the_middle_of_a_sequence },
 		{ "what_is_held_goes_with_the_area", what_is_held_goes_with_the_area },
+		{ "what_was_held_back_is_zeroed", what_was_held_back_is_zeroed },
+		{ "nothing_is_held_for_half_a_block", nothing_is_held_for_half_a_block },
 		{ "what_moves_is_as_the_guest_wrote_it", what_moves_is_as_the_guest_wrote_it },
 		{ "the_last_hole_of_a_shared_block", the_last_hole_of_a_shared_block },
 		{ "a_shared_sequence_does_not_go_on", a_shared_sequence_does_not_go_on },
