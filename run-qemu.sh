@@ -30,6 +30,7 @@ $(demos | fold -s -w 72 | sed 's/^/      /')
   --config FILE          a whole nestling.cfg; files it names are beside it
   --image FILE           boot this disk image, as its own nestling.cfg says
   --ram SIZE             memory promised to the guest (default 1G)
+  --memory-max SIZE      memory of the machine that it may cost (default: any)
   --host-ram SIZE        memory of the machine (default 512M)
   --policy POLICY        how it is given: 4k (default), 64k, 2m, auto, populate
   --tracking WHO         who notes pages in use: hardware (default) or software
@@ -63,7 +64,7 @@ source "$root/tools/aftermath.sh"
 
 # --- The command line ----------------------------------------------------------------
 
-isa=x86_64 virt='' firmware='' board='' demo='' guest='' image='' config='' ram='' host_ram='' policy='' tracking='' trace=''
+isa=x86_64 virt='' firmware='' board='' demo='' guest='' image='' config='' ram='' memory_max='' host_ram='' policy='' tracking='' trace=''
 trace_file='' report='' timeout='' gdb=off display='' screenshot='' screen=''
 
 # Options that are given twice, or machines, contradict each other or are a slip.
@@ -82,7 +83,7 @@ parse() {
             option=$1 joined=yes
         fi
         case $option in
-        --virt|--firmware|--board|--demo|--guest|--image|--config|--ram|--host-ram|--policy|--tracking|--report|--screenshot|--timeout)
+        --virt|--firmware|--board|--demo|--guest|--image|--config|--ram|--memory-max|--host-ram|--policy|--tracking|--report|--screenshot|--timeout)
             [[ $# -ge 2 && -n $2 && (-n $joined || $2 != --*) ]] || wrong "$option needs a value"
             once "$option"
             option=${option#--}
@@ -185,6 +186,8 @@ check_config() {
     one_of --tracking "$tracking" hardware software
     size_of --ram "$ram" $((2 << 20)) $((256 << 40)) 4096
     ram=$bytes
+    [[ -z $memory_max ]] || size_of --memory-max "$memory_max" 4096 $((256 << 40)) 4096
+    [[ -z $memory_max ]] || memory_max=$bytes
     [[ -z $guest ]] || check_guest "$guest"
 }
 
@@ -218,11 +221,11 @@ EOF
 
 check() {
     if [[ -n $config ]]; then
-        [[ -z $image$demo$guest$ram$policy$tracking$trace ]] || wrong "with --config, the file says what to run"
+        [[ -z $image$demo$guest$ram$memory_max$policy$tracking$trace ]] || wrong "with --config, the file says what to run"
         [[ $gdb == off ]] || wrong "with --config, the file says gdb = on"
         check_own_config
     elif [[ -n $image ]]; then
-        [[ -z $demo$guest$ram$policy$tracking$trace ]] || wrong "with --image, its own nestling.cfg says what to run"
+        [[ -z $demo$guest$ram$memory_max$policy$tracking$trace ]] || wrong "with --image, its own nestling.cfg says what to run"
         [[ -f $image && -r $image ]] || wrong "no such image: $image"
     else
         check_config
@@ -302,6 +305,7 @@ make_disk() {
 write_config() {
     {
         echo "ram = $ram"
+        [[ -z $memory_max ]] || echo "memory_max = $memory_max"
         echo "policy = $policy"
         echo "tracking = $tracking"
         echo "trace = $trace"

@@ -64,13 +64,26 @@ static enum err set_guest(struct vm_options *vm, const char *value)
 	return set_text(vm->guest, sizeof(vm->guest), value);
 }
 
-static enum err set_ram(struct vm_options *vm, const char *value)
+static enum err set_pages(uint64_t *bytes, const char *value)
 {
-	enum err err = config_parse_size(value, &vm->ram);
+	enum err err = config_parse_size(value, bytes);
 
-	if (err == ERR_OK && (vm->ram == 0 || !is_aligned(vm->ram, PAGE_SIZE)))
+	if (err == ERR_OK && (*bytes == 0 || !is_aligned(*bytes, PAGE_SIZE)))
 		err = ERR_INVALID;
 	return err;
+}
+
+static enum err set_ram(struct vm_options *vm, const char *value)
+{
+	return set_pages(&vm->ram, value);
+}
+
+static enum err set_memory_max(struct vm_options *vm, const char *value)
+{
+	if (strcmp(value, "none") != 0)
+		return set_pages(&vm->memory_max, value);
+	vm->memory_max = 0;
+	return ERR_OK;
 }
 
 static enum err set_policy(struct vm_options *vm, const char *value)
@@ -136,6 +149,7 @@ static const struct key {
 	{ "demo", "the name of a demo", .set_vm = set_demo, .is_text = true },
 	{ "guest", "a file name of less than 128 characters", .set_vm = set_guest, .is_text = true },
 	{ "ram", "a size like 64M, a multiple of 4K", .set_vm = set_ram },
+	{ "memory_max", "none, or a size like 64M, a multiple of 4K", .set_vm = set_memory_max },
 	{ "policy", "one of" ALLOC_POLICY_NAMES, .set_vm = set_policy },
 	{ "tracking", "hardware or software", .set_vm = set_tracking },
 	{ "trace", "on, off or json", .set_vm = set_trace },

@@ -34,9 +34,11 @@
 	X(6, ZERO)       /* bytes that the shared zero frames stand for now */                                               \
 	X(7, EXITS)      /* exits by nested faults so far */                                                                 \
 	X(8, FLUSHES)    /* flush instructions so far */                                                                     \
-	X(9, HOST_FREE)  /* bytes of host memory that are free */                                                            \
+	X(9, HOST_FREE)  /* bytes of host memory that guests can get */                                                      \
 	X(10, LARGE)     /* bytes mapped by 2 MiB and 1 GiB leaves */                                                        \
-	X(11, RECLAIMED) /* bytes taken back for want of host memory so far */
+	X(11, RECLAIMED) /* bytes taken back for want of host memory so far */                                               \
+	X(12, USED)      /* bytes of host memory that the VM costs now, all of it */                                         \
+	X(13, MAX)       /* bytes that USED may come to; 0: no limit but the host's */
 
 /*
  * KIND, NAME, name, text: how memory comes when it is touched, numbered from 0. ALLOC_<KIND> is the hypervisor's name for it,

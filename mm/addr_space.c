@@ -26,21 +26,70 @@ static void env_flush(struct npt_env *env, gpa_t gpa, uint64_t size)
 		as->stats.flush_instructions += as->flush(as, gpa, size);
 }
 
+/* A frame or more that are no guest's. */
+static enum err take_frames(struct addr_space *as, unsigned order, hpa_t *frames)
+{
+	enum err err;
+
+	if (!cost_charge(as, PAGE_SIZE << order))
+		return ERR_NO_MEMORY;
+	err = frame_alloc_need(as->need, order, 0, frames);
+	if (err != ERR_OK && held_drop(as))
+		err = frame_alloc_need(as->need, order, 0, frames);
+	if (err != ERR_OK)
+		cost_uncharge(as, PAGE_SIZE << order);
+	return err;
+}
+
+static void give_frames(struct addr_space *as, hpa_t frames, unsigned order)
+{
+	frame_free(frames, order);
+	cost_uncharge(as, PAGE_SIZE << order);
+}
+
 /* Taking memory back may itself need a table, when there is no frame for one: that is what the reserve is for. */
 static enum err env_alloc_table(struct npt_env *env, unsigned order, hpa_t *table)
 {
 	struct addr_space *as = space_of(env);
-	enum err err = frame_alloc_zeroed(order, table);
+	enum err err = take_frames(as, order, table);
 
-	if (err != ERR_OK && held_drop(as))
-		err = frame_alloc_zeroed(order, table);
-	if (err == ERR_OK || order > 0 || !as->reclaiming || as->reserve.raw == 0)
-		return err;
-	*table = as->reserve;
-	as->reserve = HPA(0);
-	arch_zero_pages(frame_ptr(*table), PAGE_SIZE);
-	return ERR_OK;
+	if (err != ERR_OK && order == 0 && as->reclaiming && as->reserve.raw != 0) {
+		*table = as->reserve;
+		as->reserve = HPA(0);
+		err = ERR_OK;
+	}
+	if (err == ERR_OK)
+		arch_zero_pages(frame_ptr(*table), PAGE_SIZE << order);
+	return err;
 }
+
+static void env_free_table(struct npt_env *env, hpa_t table, unsigned order)
+{
+	give_frames(space_of(env), table, order);
+}
+
+void fill_reserve(struct addr_space *as)
+{
+	if (as->reserve.raw == 0 && take_frames(as, 0, &as->reserve) != ERR_OK)
+		as->reserve = HPA(0);
+}
+
+/* Of the limit records leave something to faults, as they leave the host's reserve. */
+#define LIMIT_LEFT(max) min_u64((max) / 64, MIB(1))
+
+static bool charge_areas(struct area_set *areas, uint64_t bytes)
+{
+	struct addr_space *as = CONTAINER_OF(areas, struct addr_space, areas);
+
+	return cost_fits(as, bytes + LIMIT_LEFT(as->cost.max)) && cost_charge(as, bytes);
+}
+
+static void uncharge_areas(struct area_set *areas, uint64_t bytes)
+{
+	cost_uncharge(CONTAINER_OF(areas, struct addr_space, areas), bytes);
+}
+
+static const struct area_account area_account = { charge_areas, uncharge_areas };
 
 /* --- New and gone ------------------------------------------------------------------------------------------------- */
 
@@ -57,21 +106,25 @@ enum err addr_space_new(struct addr_space *as, const struct npt_ops *ops, const 
 {
 	enum err err;
 
-	*as = (struct addr_space){ .env = table_frames_env(env_flush), .flush = flush, .id = next_id() };
+	*as = (struct addr_space){
+		.env = table_frames_env(env_flush), .flush = flush, .id = next_id(), .cost.max = UINT64_MAX, .need = FRAME_CALL,
+	};
 	as->env.alloc_table = env_alloc_table;
-	err = area_set_init(&as->areas);
+	as->env.free_table = env_free_table;
+	err = area_set_init(&as->areas, &area_account);
 	if (err != ERR_OK)
 		return err;
-	err = frame_alloc(0, &as->reserve);
+	err = take_frames(as, 0, &as->reserve);
 	if (err != ERR_OK)
 		goto free_areas;
 	err = npt_new(&as->npt, ops, config, &as->env);
 	if (err != ERR_OK)
 		goto free_reserve;
+	as->need = FRAME_GUEST;
 	return ERR_OK;
 
 free_reserve:
-	frame_free(as->reserve, 0);
+	give_frames(as, as->reserve, 0);
 free_areas:
 	area_set_free(&as->areas);
 	return err;
@@ -230,6 +283,20 @@ SHORT enum err reserve_areas(struct addr_space *as, size_t count)
 	return area_reserve(&as->areas, count) == ERR_OK ? ERR_OK : reserve_again(as, count);
 }
 
+/* The ends of [start, end) that are no borders between areas yet. */
+static size_t missing_borders(struct addr_space *as, uint64_t start, uint64_t end)
+{
+	const struct area *first = area_find(&as->areas, start), *last = area_find(&as->areas, end - PAGE_SIZE);
+
+	return (size_t)(first && first->start < start) + (size_t)(last && last->end > end);
+}
+
+/* What two splits at the ends of the range can need. Whoever has no memory left can still change what is one area, and so join it. */
+SHORT enum err reserve_borders(struct addr_space *as, uint64_t start, uint64_t end)
+{
+	return reserve_areas(as, 2) == ERR_OK ? ERR_OK : area_reserve(&as->areas, missing_borders(as, start, end));
+}
+
 /* May an area of these attributes be put here, behind `*before`? Makes sure that it then can be. */
 static enum err prepare_area(struct addr_space *as, gpa_t gpa, uint64_t size, struct npt_attr attr, struct area **before)
 {
@@ -316,14 +383,18 @@ static enum err populate_new(struct addr_space *as, gpa_t gpa, uint64_t size, st
 	const struct area area = {
 		.start = gpa.raw, .end = gpa.raw + size, .attr = attr, .backend = AREA_ALLOC, .policy = ALLOC_POPULATE,
 	};
-	uint64_t peak = (count_gone(as, 0), as->stats.resident_peak);
-	enum err err = populate(as, &area, area.start, area.end);
 	struct removal undo;
+	uint64_t peak;
+	enum err err;
 
+	cost_settle(as);
+	peak = as->stats.resident_peak;
+	err = populate(as, &area, area.start, area.end);
 	if (err != ERR_OK) {
 		removal_init(&undo, as);
 		remove_leaves(&undo, area.start, area.end, true);
 		removal_finish(&undo);
+		cost_settle(as);
 		as->stats.resident_peak = peak; /* no guest saw it */
 	}
 	return err;
@@ -402,6 +473,7 @@ static void remove_areas(struct addr_space *as, uint64_t start, uint64_t end)
 	}
 	removal_finish(&removal);
 	reservation_drop(as);
+	area_trim(&as->areas);
 }
 
 /* All that takes longer than one page. Called with the lock held, which it lets go. */
@@ -410,7 +482,7 @@ static __attribute__((noinline)) enum err unmap_range(struct addr_space *as, gpa
 	enum err err = check_range(as, gpa, size);
 
 	if (err == ERR_OK)
-		err = reserve_areas(as, 2);
+		err = reserve_borders(as, gpa.raw, gpa.raw + size);
 	if (err == ERR_OK)
 		err = cut_leaves(as, gpa.raw, gpa.raw + size);
 	if (err == ERR_OK)
@@ -492,6 +564,7 @@ static void join_areas(struct addr_space *as, uint64_t start, uint64_t end)
 		if (!area_join_next(&as->areas, area))
 			area = area_next(area);
 	}
+	area_trim(&as->areas);
 }
 
 /* Prepare a change of the areas of a range: whether it may be, and that it cannot fail any more. */
@@ -502,7 +575,7 @@ static enum err prepare_change(struct addr_space *as, gpa_t gpa, uint64_t size, 
 	if (err == ERR_OK)
 		err = check_cover(as, gpa.raw, gpa.raw + size, alloc);
 	if (err == ERR_OK)
-		err = reserve_areas(as, 2);
+		err = reserve_borders(as, gpa.raw, gpa.raw + size);
 	return err;
 }
 
@@ -648,8 +721,9 @@ struct addr_space_stats addr_space_get_stats(struct addr_space *as)
 	struct addr_space_stats stats;
 
 	spin_lock(&as->lock);
-	count_gone(as, 0);
+	cost_settle(as);
 	stats = as->stats;
+	stats.memory_used = stats.resident + as->cost.overhead;
 	stats.handled_fresh = as->given - stats.handled_unzero;
 	/* What was handled is counted by what it came to. */
 	stats.faults[FAULT_HANDLED] = stats.handled_zero + stats.handled_fresh + stats.handled_unzero + stats.handled_copy +

@@ -42,6 +42,8 @@ enum fault_outcome {
 struct addr_space_stats {
 	uint64_t resident;      /* frames owned now, tables apart */
 	uint64_t resident_peak; /* the most it ever was */
+	uint64_t memory_used;   /* all that the space costs the host now, `resident` and what addr_space_charge was told of included */
+	uint64_t memory_peak;   /* the most it ever was */
 	uint64_t shared;        /* memory mapped now that another space owns, or nobody: copy-on-write after a fork */
 	uint64_t zero_leaves[2]; /* leaves that map zeros now, of 4 KiB and of 2 MiB */
 	uint64_t flushes;       /* flush requests issued to the CPUs */
@@ -81,6 +83,15 @@ struct reservation {
 	uint32_t given; /* a bit a piece */
 };
 
+/* What a space costs the host beside what is resident: mm/cost.c. */
+struct addr_space_cost {
+	uint64_t max;      /* bytes that all of it may come to; UINT64_MAX: as many as the host has */
+	uint64_t overhead; /* bytes in tables, areas, and all else that is not resident */
+	uint64_t high;     /* the most that was resident since `overhead` last changed */
+	uint64_t in_hand;  /* bytes of memory that a leaf is about to map, while tables are taken for it */
+	bool exceeded;     /* memory was last missing because of `max`, not because the host had none */
+};
+
 /* More fresh pages than any one instruction can need before it completes. */
 #define ADDR_SPACE_RECENT 16
 
@@ -104,6 +115,8 @@ struct addr_space {
 	hpa_t zero_page;      /* the first of them, from then on; raw 0: it has not been used yet */
 	uint64_t zero_entry[NPT_RX + 1]; /* by permissions, what npt_page_entry gives for it */
 	uint64_t hand;        /* gpa where taking memory back goes on */
+	struct addr_space_cost cost;
+	enum frame_need need; /* that tables are taken for */
 };
 
 /*
@@ -112,6 +125,18 @@ struct addr_space {
  */
 MUST_CHECK enum err addr_space_new(struct addr_space *as, const struct npt_ops *ops, const struct npt_config *config,
 				   addr_space_flush flush);
+
+/*
+ * Let all that the space costs the host come to `max` bytes at most from now on: what would go beyond that is ERR_NO_MEMORY, or
+ * FAULT_NO_MEMORY, as if the host had no more. Without a limit the host's reserve is what it cannot take: mm/frame.h. A fork
+ * has the same limit, for itself. Errors: ERR_NO_MEMORY: it is more already; nothing was changed.
+ */
+MUST_CHECK enum err addr_space_set_limit(struct addr_space *as, uint64_t max);
+/*
+ * Let `bytes` that the owner has taken for what the space belongs to be part of what it costs, until it is freed.
+ * Errors: ERR_NO_MEMORY (the limit).
+ */
+MUST_CHECK enum err addr_space_charge(struct addr_space *as, uint64_t bytes);
 
 /* Unmap everything, give back every frame and table. No CPU runs on the space any more. */
 void addr_space_free(struct addr_space *as);

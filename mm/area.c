@@ -9,8 +9,36 @@
 /* The first structure of a chunk's frame links the chunks; the others are spare. */
 struct chunk {
 	hpa_t next;
+	unsigned spares; /* for area_trim_now */
 	struct area areas[] __attribute__((aligned(sizeof(struct area))));
 };
+
+#define CHUNK_AREAS ((PAGE_SIZE - sizeof(struct chunk)) / sizeof(struct area))
+
+static struct chunk *chunk_of(const struct area *area)
+{
+	return (struct chunk *)align_down((uintptr_t)area, PAGE_SIZE);
+}
+
+/* Take what is accounted for. */
+static enum err take(struct area_set *set, unsigned order, hpa_t *frames)
+{
+	enum err err;
+
+	if (set->account && !set->account->charge(set, PAGE_SIZE << order))
+		return ERR_NO_MEMORY;
+	err = frame_alloc_need(FRAME_CALL, order, 0, frames);
+	if (err != ERR_OK && set->account)
+		set->account->uncharge(set, PAGE_SIZE << order);
+	return err;
+}
+
+static void give(struct area_set *set, hpa_t frames, unsigned order)
+{
+	frame_free(frames, order);
+	if (set->account)
+		set->account->uncharge(set, PAGE_SIZE << order);
+}
 
 /* Nothing begins between a spare structure and the next one, so that a hint to it says nothing. */
 static void drop(struct area_set *set, struct area *area)
@@ -24,18 +52,19 @@ static void drop(struct area_set *set, struct area *area)
 
 static enum err add_chunk(struct area_set *set)
 {
-	const size_t count = (PAGE_SIZE - sizeof(struct chunk)) / sizeof(struct area);
 	struct chunk *chunk;
 	hpa_t frame;
-	enum err err = frame_alloc(0, &frame);
+	enum err err = take(set, 0, &frame);
 
 	if (err != ERR_OK)
 		return err;
 	chunk = frame_ptr(frame);
 	chunk->next = set->chunks;
 	set->chunks = frame;
-	set->structures += count;
-	for (size_t i = 0; i < count; i++)
+	if (set->trimmed < set->structures)
+		set->trimmed = set->structures;
+	set->structures += CHUNK_AREAS;
+	for (size_t i = 0; i < CHUNK_AREAS; i++)
 		drop(set, &chunk->areas[i]);
 	return ERR_OK;
 }
@@ -60,7 +89,7 @@ static void use_hints(struct area_set *set, struct area **hint, uint64_t count)
 static void free_hints(struct area_set *set)
 {
 	if (set->hint_frames.raw != 0)
-		frame_free(set->hint_frames, hint_order(set->hint_mask + 1));
+		give(set, set->hint_frames, hint_order(set->hint_mask + 1));
 	set->hint_frames = HPA(0);
 }
 
@@ -70,9 +99,29 @@ static void more_hints(struct area_set *set)
 	uint64_t count = 4 * (set->hint_mask + 1);
 	hpa_t frames;
 
-	if (frame_alloc(hint_order(count), &frames) != ERR_OK)
+	if (take(set, hint_order(count), &frames) != ERR_OK)
 		return;
 	free_hints(set);
+	set->hint_frames = frames;
+	use_hints(set, frame_ptr(frames), count);
+}
+
+/* As many as so many structures ask for; without memory for that, few. What was remembered is forgotten. */
+static void fewer_hints(struct area_set *set)
+{
+	uint64_t count = set->hint_mask + 1;
+	hpa_t frames;
+
+	while (count > AREA_FEW_HINTS && set->structures < count / 8)
+		count /= 4;
+	if (count == set->hint_mask + 1) {
+		use_hints(set, set->hint, count);
+		return;
+	}
+	free_hints(set);
+	use_hints(set, set->few, AREA_FEW_HINTS);
+	if (count == AREA_FEW_HINTS || take(set, hint_order(count), &frames) != ERR_OK)
+		return;
 	set->hint_frames = frames;
 	use_hints(set, frame_ptr(frames), count);
 }
@@ -88,9 +137,9 @@ static void spread_hints(struct area_set *set)
 
 /* --- The set ------------------------------------------------------------------------------------------------------ */
 
-static void reset(struct area_set *set)
+static void reset(struct area_set *set, const struct area_account *account)
 {
-	*set = (struct area_set){ .top = &set->lane[0], .dice = 1 };
+	*set = (struct area_set){ .top = &set->lane[0], .dice = 1, .account = account };
 	for (unsigned i = 0; i < AREA_LANES; i++) {
 		struct area *head = &set->lane[i];
 
@@ -102,9 +151,9 @@ static void reset(struct area_set *set)
 	use_hints(set, set->few, AREA_FEW_HINTS);
 }
 
-enum err area_set_init(struct area_set *set)
+enum err area_set_init(struct area_set *set, const struct area_account *account)
 {
-	reset(set);
+	reset(set, account);
 	return add_chunk(set);
 }
 
@@ -115,9 +164,80 @@ void area_set_free(struct area_set *set)
 		hpa_t frame = set->chunks;
 
 		set->chunks = ((struct chunk *)frame_ptr(frame))->next;
-		frame_free(frame, 0);
+		give(set, frame, 0);
 	}
-	reset(set);
+	reset(set, set->account);
+}
+
+uint64_t area_set_bytes(const struct area_set *set)
+{
+	uint64_t hints = set->hint_frames.raw != 0 ? PAGE_SIZE << hint_order(set->hint_mask + 1) : 0;
+
+	return set->structures / CHUNK_AREAS * PAGE_SIZE + hints;
+}
+
+/* Count the spare structures of each chunk. */
+static void count_spares(struct area_set *set)
+{
+	for (hpa_t frame = set->chunks; frame.raw != 0; frame = ((struct chunk *)frame_ptr(frame))->next)
+		((struct chunk *)frame_ptr(frame))->spares = 0;
+	for (const struct area *area = set->spare; area; area = area->up)
+		chunk_of(area)->spares++;
+}
+
+/* If all that is spare is in empty chunks, one of those is to stay, for the next area. */
+static void keep_one(struct area_set *set)
+{
+	for (const struct area *area = set->spare; area; area = area->up)
+		if (chunk_of(area)->spares < CHUNK_AREAS)
+			return;
+	chunk_of(set->spare)->spares = 0;
+}
+
+/* Forget the spare structures of empty chunks. */
+static void keep_spares(struct area_set *set)
+{
+	struct area **link = &set->spare;
+
+	for (struct area *area = set->spare; area; area = area->up) {
+		if (chunk_of(area)->spares == CHUNK_AREAS) {
+			set->spares--;
+		} else {
+			*link = area;
+			link = &area->up;
+		}
+	}
+	*link = NULL;
+}
+
+static void free_empty_chunks(struct area_set *set)
+{
+	hpa_t *link = &set->chunks;
+
+	while (link->raw != 0) {
+		hpa_t frame = *link;
+		struct chunk *chunk = frame_ptr(frame);
+
+		if (chunk->spares < CHUNK_AREAS) {
+			link = &chunk->next;
+			continue;
+		}
+		*link = chunk->next;
+		set->structures -= CHUNK_AREAS;
+		give(set, frame, 0);
+	}
+}
+
+void area_trim_now(struct area_set *set)
+{
+	if (set->structures > CHUNK_AREAS) {
+		count_spares(set);
+		keep_one(set);
+		keep_spares(set);
+		free_empty_chunks(set);
+		fewer_hints(set);
+	}
+	set->trimmed = set->structures - set->spares;
 }
 
 enum err area_add_structures(struct area_set *set, size_t count)

@@ -22,6 +22,16 @@ struct area {
 };
 _Static_assert(sizeof(struct area) == 64, "a cache line");
 
+struct area_set;
+
+/* Who counts what a set takes from the host; a NULL pointer to one: nobody. */
+struct area_account {
+	/* So many bytes are about to be taken. False: they may not. */
+	bool (*charge)(struct area_set *set, uint64_t bytes);
+	/* They are given back. */
+	void (*uncharge)(struct area_set *set, uint64_t bytes);
+};
+
 #define AREA_LANES     7
 #define AREA_FEW_HINTS 256
 /* A hint is for 2 MiB at most. */
@@ -39,8 +49,8 @@ _Static_assert(sizeof(struct area) == 64, "a cache line");
  * Most searches need no lane: what was found last is remembered in hints, by address modulo their number. The more areas, the
  * more hints there are, and the less each of them is for.
  *
- * The structures come from frames that the set takes one at a time and keeps until it is freed; the first is taken by
- * area_set_init, so that making an area costs no frame until it is full.
+ * The structures come from frames, chunks, that the set takes one at a time; the first is taken by area_set_init and kept, so that
+ * making an area costs no frame until it is full. area_trim gives back those in which no structure is in use any more.
  */
 struct area_set {
 	struct area **hint;           /* tried first; what is no area any more is empty, so that it need not be forgotten */
@@ -50,6 +60,8 @@ struct area_set {
 	struct area *spare;           /* free structures, linked by `up` */
 	size_t spares, reserved;      /* how many, and how many of them are kept for areas */
 	size_t structures;            /* how many there are in all */
+	size_t trimmed;               /* how many were in use when it was last trimmed, or more at a later time */
+	const struct area_account *account;
 	uint64_t dice;
 	hpa_t chunks;                 /* frames that hold the structures; raw 0: none */
 	hpa_t hint_frames;            /* frames that hold the hints; raw 0: `few` does */
@@ -57,9 +69,24 @@ struct area_set {
 	struct area *few[AREA_FEW_HINTS];
 };
 
-MUST_CHECK enum err area_set_init(struct area_set *set);
+/* `account` outlives the set. Errors: ERR_NO_MEMORY. */
+MUST_CHECK enum err area_set_init(struct area_set *set, const struct area_account *account);
 /* Give back all memory; areas in the set are forgotten. */
 void area_set_free(struct area_set *set);
+
+/* Bytes of chunks and hints. */
+uint64_t area_set_bytes(const struct area_set *set);
+
+/*
+ * Areas have gone: once half of the structures that were in use have, give back chunks that are empty, and hints that are too many.
+ * Nothing may be reserved. The time that it takes is that of making the areas that have gone.
+ */
+void area_trim_now(struct area_set *set);
+static inline void area_trim(struct area_set *set)
+{
+	if (2 * (set->structures - set->spares) <= set->trimmed)
+		area_trim_now(set);
+}
 
 /* Make sure that area_new does not fail the next `count` times. Errors: ERR_NO_MEMORY. */
 MUST_CHECK enum err area_add_structures(struct area_set *set, size_t count);

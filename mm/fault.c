@@ -14,6 +14,8 @@ enum err guest_frame_alloc(struct addr_space *as, unsigned order, hpa_t *frame)
 
 	if (1u << order <= RUN_TAKE_MAX)
 		return run_take(as, 1u << order, frame);
+	if (cost_room(as) < PAGE_SIZE << order)
+		return ERR_NO_MEMORY; /* smaller ones may do */
 	err = frame_alloc_for(order, as->id, frame);
 	if (err != ERR_OK)
 		return err;
@@ -42,10 +44,13 @@ enum err map_fresh(struct addr_space *as, const struct area *area, const struct 
 
 	if (err != ERR_OK)
 		return err;
-	if (cursor->level == level)
+	if (cursor->level == level) {
 		npt_fill_at(&as->npt, cursor, frame, area->page);
-	else
+	} else {
+		as->cost.in_hand = npt_level_size(level);
 		err = npt_map_at(&as->npt, cursor, GPA(align_down(gpa, npt_level_size(level))), level, frame, area->attr);
+		as->cost.in_hand = 0;
+	}
 	if (err == ERR_OK)
 		count_resident(as, npt_level_size(level));
 	else
@@ -163,8 +168,11 @@ static void replace_leaf(struct fault *fault, hpa_t hpa, unsigned marks)
 
 enum err reach_page(struct fault *fault)
 {
-	enum err err = split_to_pages(fault->as, fault->gpa);
+	enum err err;
 
+	fault->as->cost.in_hand = PAGE_SIZE; /* for that page */
+	err = split_to_pages(fault->as, fault->gpa);
+	fault->as->cost.in_hand = 0;
 	if (err == ERR_OK) {
 		npt_find(&fault->as->npt, GPA(fault->gpa), &fault->cursor);
 		npt_decode(&fault->as->npt, &fault->cursor, GPA(fault->gpa), &fault->leaf);
@@ -228,16 +236,21 @@ static enum err write_zeros(struct fault *fault)
 	return err;
 }
 
-/* Nobody else uses the memory any more: it is this space's own. */
-static void reuse_leaf(struct fault *fault)
+/* Nobody else uses the memory any more: it is this space's own. Errors: ERR_NO_MEMORY (the limit: what was nobody's counts then). */
+static enum err reuse_leaf(struct fault *fault)
 {
 	struct addr_space *as = fault->as;
-	uint64_t gained = frame_take_over(fault->leaf.hpa, level_order(fault->leaf.level), as->id);
+	unsigned order = level_order(fault->leaf.level);
+	uint64_t gained = frame_not_owned(fault->leaf.hpa, order, as->id);
 
+	if (!cost_fits(as, gained))
+		return ERR_NO_MEMORY;
+	frame_take_over(fault->leaf.hpa, order, as->id);
 	as->stats.shared -= gained;
 	count_resident(as, gained);
 	npt_touch(&as->npt, &fault->cursor, fault->area->attr.prot, WRITTEN);
 	as->stats.handled_reuse++;
+	return ERR_OK;
 }
 
 static void copy_page(struct fault *fault, hpa_t frame)
@@ -260,8 +273,11 @@ static void copy_page(struct fault *fault, hpa_t frame)
 static enum err unshare_page(struct fault *fault)
 {
 	hpa_t frame;
-	enum err err = frame_alloc_for(0, fault->as->id, &frame);
+	enum err err;
 
+	if (!cost_fits(fault->as, PAGE_SIZE))
+		return ERR_NO_MEMORY;
+	err = frame_alloc_for(0, fault->as->id, &frame);
 	if (err != ERR_OK && held_drop(fault->as))
 		err = frame_alloc_for(0, fault->as->id, &frame);
 	if (err != ERR_OK)
@@ -274,19 +290,19 @@ static enum err unshare_page(struct fault *fault)
 	}
 	/* Of a large leaf others may use some pages only. */
 	frame_free(frame, 0);
-	if (err == ERR_OK)
-		reuse_leaf(fault);
-	return err;
+	return err == ERR_OK ? reuse_leaf(fault) : err;
 }
 
 static enum err write_shared(struct fault *fault)
 {
+	unsigned order = level_order(fault->leaf.level);
+
 	if (frame_is_zero(fault->leaf.hpa))
 		return write_zeros(fault);
-	if (frame_is_shared(fault->leaf.hpa, level_order(fault->leaf.level)))
+	if (frame_is_shared(fault->leaf.hpa, order) ||
+	    (order > 0 && cost_room(fault->as) < frame_not_owned(fault->leaf.hpa, order, fault->as->id)))
 		return unshare_page(fault);
-	reuse_leaf(fault);
-	return ERR_OK;
+	return reuse_leaf(fault);
 }
 
 /* --- The fault ---------------------------------------------------------------------------------------------------- */

@@ -60,10 +60,13 @@ enum err addr_space_fork(struct addr_space *parent, struct addr_space *child)
 		return err;
 	child->sync = parent->sync;
 	child->publish = parent->publish;
+	child->cost.max = parent->cost.max;
+	child->need = FRAME_CALL;
 	spin_lock(&parent->lock);
 	held_drop(parent);
 	err = fork_areas(parent, child);
 	spin_unlock(&parent->lock);
+	child->need = FRAME_GUEST;
 	if (err != ERR_OK) {
 		child->flush = NULL; /* no CPU has ever run on it */
 		addr_space_free(child);

@@ -53,6 +53,7 @@ static struct {
 		unsigned order;
 	} zero[2];
 	struct frame_stats stats; /* `free` is what the lists have */
+	uint64_t reserve;
 } frames;
 
 static uint64_t frame_number(hpa_t frame)
@@ -280,17 +281,40 @@ enum err frame_add(struct ram_range range)
 
 enum err frame_alloc(unsigned order, hpa_t *out)
 {
-	return frame_alloc_for(order, 0, out);
+	return frame_alloc_need(FRAME_HYPERVISOR, order, 0, out);
 }
 
 enum err frame_alloc_for(unsigned order, uint16_t owner, hpa_t *out)
+{
+	return frame_alloc_need(FRAME_GUEST, order, owner, out);
+}
+
+void frame_set_reserve(uint64_t bytes)
+{
+	spin_lock(&frames.lock);
+	frames.reserve = bytes;
+	spin_unlock(&frames.lock);
+}
+
+static uint64_t left_alone(enum frame_need need)
+{
+	return need == FRAME_HYPERVISOR ? 0 : need == FRAME_GUEST ? frames.reserve / 2 : frames.reserve;
+}
+
+/* What runs have left is their owners', who give it back when they cannot have more. */
+static bool may_take(enum frame_need need, unsigned order)
+{
+	return frames.stats.free + ((uint64_t)frames.stocked << PAGE_SHIFT) >= left_alone(need) + (PAGE_SIZE << order);
+}
+
+enum err frame_alloc_need(enum frame_need need, unsigned order, uint16_t owner, hpa_t *out)
 {
 	uint64_t number;
 
 	if (order > FRAME_MAX_ORDER)
 		return ERR_RANGE;
 	spin_lock(&frames.lock);
-	number = find_block(order);
+	number = may_take(need, order) ? find_block(order) : 0;
 	if (number != 0)
 		*record_of(number) =
 			(struct frame){ .owner = owner, .order = (uint8_t)order, .state = FRAME_ALLOCATED };
@@ -315,9 +339,11 @@ enum err frame_zero_block(unsigned order, hpa_t *out)
 	hpa_t block;
 
 	if (__atomic_load_n(&frames.zero[i].block.raw, __ATOMIC_ACQUIRE) == 0) {
-		err = frame_alloc_zeroed(order, &block);
+		/* Without the large one it goes by pages. */
+		err = frame_alloc_need(order > 0 ? FRAME_CALL : FRAME_HYPERVISOR, order, 0, &block);
 		if (err != ERR_OK)
 			return err;
+		arch_zero_pages(frame_ptr(block), PAGE_SIZE << order);
 		spin_lock(&frames.lock);
 		if (frames.zero[i].block.raw == 0) {
 			frames.zero[i].order = order;
@@ -420,6 +446,19 @@ static struct frame *part_up_to(uint64_t at, uint64_t end)
 #define FOR_EACH_PART(record, at, frame, count)                                                                       \
 	for (uint64_t at = frame_number(frame), at##_end = at + (count), at##_next; at < at##_end; at = at##_next)    \
 		if (((record) = part_up_to(at, at##_end)), at##_next = at + (UINT64_C(1) << (record)->order), true)
+
+uint64_t frame_not_owned(hpa_t frame, unsigned order, uint16_t owner)
+{
+	struct frame *record;
+	uint64_t bytes = 0;
+
+	spin_lock(&frames.lock);
+	FOR_EACH_PART(record, at, frame, UINT64_C(1) << order)
+		if (record->owner != owner)
+			bytes += PAGE_SIZE << record->order;
+	spin_unlock(&frames.lock);
+	return bytes;
+}
 
 uint64_t frame_take_over(hpa_t frame, unsigned order, uint16_t owner)
 {
@@ -524,15 +563,17 @@ bool frame_run_drop(struct frame_run *run, uint16_t owner)
 	return left > 0;
 }
 
-enum err frame_run_renew(struct frame_run *run, uint16_t owner, unsigned count)
+enum err frame_run_renew(struct frame_run *run, uint16_t owner, unsigned least, uint64_t most)
 {
 	unsigned order = FRAME_RUN_ORDER;
 	hpa_t block;
 	enum err err;
 
 	frame_run_drop(run, owner);
+	while (1u << order > most)
+		order--;
 	/* A block as any other: it is parted where its frames go different ways. */
-	while ((err = frame_alloc_for(order, owner, &block)) != ERR_OK && 1u << order > count)
+	while ((err = frame_alloc_for(order, owner, &block)) != ERR_OK && 1u << order > least)
 		order--;
 	if (err != ERR_OK)
 		return err;
@@ -559,4 +600,11 @@ struct frame_stats frame_get_stats(void)
 		stats.free += run->end - run->next;
 	spin_unlock(&frames.lock);
 	return stats;
+}
+
+uint64_t frame_free_for(enum frame_need need)
+{
+	uint64_t free = frame_get_stats().free, left = left_alone(need);
+
+	return free > left ? free - left : 0;
 }

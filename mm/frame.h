@@ -58,8 +58,24 @@ MUST_CHECK enum err frame_alloc(unsigned order, hpa_t *out);
 /* The same, all zero. The only kind a guest or a table is given. */
 MUST_CHECK enum err frame_alloc_zeroed(unsigned order, hpa_t *out);
 
-/* As frame_alloc, but the block belongs to `owner`: see below. */
+/* As frame_alloc, but the block belongs to `owner`: see below. Of the reserve it leaves what FRAME_GUEST leaves. */
 MUST_CHECK enum err frame_alloc_for(unsigned order, uint16_t owner, hpa_t *out);
+
+/*
+ * The reserve: memory that guests cannot take, so that the hypervisor's own calls find some, and that what guests have recorded by
+ * calls of theirs cannot take, so that the next fault of any VM finds some. 0 at first.
+ */
+void frame_set_reserve(uint64_t bytes);
+/* Whose need it is says how much of the reserve is left alone. */
+enum frame_need {
+	FRAME_HYPERVISOR, /* nothing: the last frame can be had */
+	FRAME_GUEST,      /* half of it: a fault's memory and tables */
+	FRAME_CALL,       /* all of it: records and copies that a guest has asked for */
+};
+/* As frame_alloc_for, for that need. */
+MUST_CHECK enum err frame_alloc_need(enum frame_need need, unsigned order, uint16_t owner, hpa_t *out);
+/* Bytes that can be had for that need. */
+uint64_t frame_free_for(enum frame_need need);
 
 /*
  * The one block of this order (0 or 9) that is zero for ever, and mapped read-only wherever zeros are wanted. Taken at the
@@ -84,6 +100,8 @@ void frame_free(hpa_t frame, unsigned order);
 void frame_share(hpa_t frame, unsigned order);
 /* Is there a part with more than one reference? */
 bool frame_is_shared(hpa_t frame, unsigned order);
+/* Bytes in parts that belong to nobody or to somebody else. */
+uint64_t frame_not_owned(hpa_t frame, unsigned order, uint16_t owner);
 /* Let `owner` own the parts that belong to nobody or somebody else; returns the bytes that were not its own before. */
 uint64_t frame_take_over(hpa_t frame, unsigned order, uint16_t owner);
 
@@ -113,8 +131,8 @@ struct frame_run {
 #define FRAME_RUN_ORDER 7
 /* Give back what is left. False: nothing was. */
 bool frame_run_drop(struct frame_run *run, uint16_t owner);
-/* Another run, of `count` frames at least, in place of what is left. Errors: ERR_NO_MEMORY: nothing is left. */
-MUST_CHECK enum err frame_run_renew(struct frame_run *run, uint16_t owner, unsigned count);
+/* Another run, of `least` frames at least and `most` at most, in place of what is left. Errors: ERR_NO_MEMORY: nothing is left. */
+MUST_CHECK enum err frame_run_renew(struct frame_run *run, uint16_t owner, unsigned least, uint64_t most);
 
 /* The count of live entries kept in the record of an allocated frame that holds a page table. 0 when allocated. */
 uint16_t *frame_table_live(hpa_t table);

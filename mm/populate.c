@@ -21,7 +21,9 @@ static enum err populate_block(struct addr_space *as, const struct area *area, u
 
 	if (err != ERR_OK)
 		return err;
+	as->cost.in_hand = size;
 	err = npt_map(&as->npt, GPA(at), frames, size, area->attr);
+	as->cost.in_hand = 0;
 	if (err == ERR_OK)
 		count_resident(as, size);
 	else

@@ -130,12 +130,16 @@ static bool fits_reservation(const struct addr_space *as, const struct block *bl
 static void promote(struct addr_space *as, const struct area *area, struct block *block)
 {
 	const bool in_place = fits_reservation(as, block);
+	const uint64_t fresh = BLOCK_SIZE - (in_place ? block->placed * PAGE_SIZE : 0);
 	struct promotion promotion = { .block = block };
 
 	if (in_place)
 		promotion.to = as->reservation.memory;
-	else if (frame_alloc_for(level_order(BLOCK_LEVEL), as->id, &promotion.to) != ERR_OK)
+	else if (cost_room(as) < BLOCK_SIZE || frame_alloc_for(level_order(BLOCK_LEVEL), as->id, &promotion.to) != ERR_OK)
 		return;
+	/* Until the old pages are gone there is both. */
+	if (!in_place)
+		cost_hold(as, BLOCK_SIZE);
 	zero_holes(block, promotion.to);
 	promotion.left = block->pages - (in_place ? block->placed : 0);
 	if (promotion.left == 0)
@@ -144,12 +148,15 @@ static void promote(struct addr_space *as, const struct area *area, struct block
 	/* The old leaves' memory is not in use any more when move_page sees them. */
 	if (npt_collapse(&as->npt, GPA(block->start), BLOCK_LEVEL, promotion.to, area->attr, move_page, &promotion) !=
 	    ERR_OK) {
-		if (!in_place)
+		if (!in_place) {
 			frame_free(promotion.to, level_order(BLOCK_LEVEL));
+			cost_uncharge(as, BLOCK_SIZE);
+		}
 		return;
 	}
 	removal_finish(&promotion.removal);
-	count_resident(as, BLOCK_SIZE - (in_place ? block->placed * PAGE_SIZE : 0));
+	cost_uncharge(as, fresh);
+	count_resident(as, fresh);
 	if (in_place)
 		as->reservation = (struct reservation){ 0 }; /* all of it is in use */
 	as->stats.promoted++;

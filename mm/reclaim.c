@@ -136,8 +136,7 @@ static void reclaim_block(struct scan *scan)
 		protect_found(scan, scan->area->attr.prot & ~(unsigned)NPT_W);
 	take_found(scan);
 	/* What served as the reserve's table may be paid back by now. */
-	if (scan->as->reserve.raw == 0 && frame_alloc(0, &scan->as->reserve) != ERR_OK)
-		scan->as->reserve = HPA(0);
+	fill_reserve(scan->as);
 }
 
 /* The next block to look at, from the hand on; false at the end of the space. Moves the hand past it. */

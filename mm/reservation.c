@@ -34,9 +34,17 @@ static void run_clear(struct addr_space *as)
 	run->ready += size;
 }
 
+/* Another run, of `count` frames at least, and no longer than the limit allows. */
+static bool run_renew(struct addr_space *as, unsigned count)
+{
+	frame_run_drop(&as->run, as->id);
+	return cost_fits(as, count * PAGE_SIZE) &&
+	       frame_run_renew(&as->run, as->id, count, cost_room(as) >> PAGE_SHIFT) == ERR_OK;
+}
+
 static bool run_prepare(struct addr_space *as, unsigned count)
 {
-	if (as->run.end - as->run.next < count * PAGE_SIZE && frame_run_renew(&as->run, as->id, count) != ERR_OK)
+	if (as->run.end - as->run.next < count * PAGE_SIZE && !run_renew(as, count))
 		return false;
 	if (as->run.ready - as->run.next < count * PAGE_SIZE)
 		run_clear(as);
@@ -62,7 +70,7 @@ bool addr_space_zero_ahead(struct addr_space *as)
 	bool more;
 
 	spin_lock(&as->lock);
-	if (as->run.ready < as->run.end || (as->run.next == as->run.end && frame_run_renew(&as->run, as->id, 1) == ERR_OK))
+	if (as->run.ready < as->run.end || (as->run.next == as->run.end && run_renew(as, 1)))
 		run_clear(as);
 	more = as->run.ready < as->run.end;
 	spin_unlock(&as->lock);
@@ -93,12 +101,25 @@ bool reservation_drop(struct addr_space *as)
 {
 	struct reservation reservation = as->reservation;
 
+	cost_uncharge(as, reservation_held(as));
 	as->reservation = (struct reservation){ 0 };
 	for (unsigned i = 0; reservation.memory.raw != 0 && i < PIECES; i++)
 		if (!(reservation.given >> i & 1))
 			give_back(as, reservation.memory.raw + i * RESERVATION_PIECE,
 				  reservation.memory.raw + (i + 1) * RESERVATION_PIECE);
 	return reservation.memory.raw != 0 && reservation.given != UINT32_MAX;
+}
+
+/* Hold back memory for the block, if there is that much: nothing else has to go for it. */
+static enum err reserve_block(struct addr_space *as, uint64_t block)
+{
+	hpa_t memory;
+
+	if (cost_room(as) < BLOCK_SIZE || frame_alloc_for(level_order(BLOCK_LEVEL), as->id, &memory) != ERR_OK)
+		return ERR_NO_MEMORY;
+	cost_hold(as, BLOCK_SIZE);
+	as->reservation = (struct reservation){ .block = block, .memory = memory };
+	return ERR_OK;
 }
 
 enum err reservation_take(struct addr_space *as, uint64_t start, hpa_t *memory)
@@ -110,17 +131,15 @@ enum err reservation_take(struct addr_space *as, uint64_t start, hpa_t *memory)
 
 	if (reservation->memory.raw == 0 || reservation->block != block) {
 		reservation_drop(as);
-		err = frame_alloc_for(level_order(BLOCK_LEVEL), as->id, &reservation->memory);
-		if (err != ERR_OK) {
-			reservation->memory = HPA(0);
+		err = reserve_block(as, block);
+		if (err != ERR_OK)
 			return err;
-		}
-		reservation->block = block;
 	}
 	piece = piece_of(reservation, start);
 	if (reservation->given >> piece & 1)
 		return ERR_EXISTS; /* it was given once, and may be somebody else's by now */
 	reservation->given |= 1u << piece;
+	cost_uncharge(as, RESERVATION_PIECE); /* it is about to be resident */
 	*memory = HPA(reservation->memory.raw + piece * RESERVATION_PIECE);
 	return ERR_OK;
 }

@@ -12,6 +12,7 @@
  *   fork.c        a second space over the same memory
  *   track.c       which pages were accessed, which were written
  *   reclaim.c     memory taken back when frames run out
+ *   cost.c        what all of it costs the host, and the limit
  *   guest_mem.c   the hypervisor's own accesses
  *   survey.c      what there is, told to whoever shows it
  */
@@ -44,9 +45,21 @@ static inline void count_resident(struct addr_space *as, uint64_t bytes)
 
 static inline void count_gone(struct addr_space *as, uint64_t bytes)
 {
-	as->stats.resident_peak = max_u64(as->stats.resident_peak, as->stats.resident);
+	as->cost.high = max_u64(as->cost.high, as->stats.resident);
 	as->stats.resident -= bytes;
 }
+
+/* Bring the peaks up to date: before `overhead` changes, and where somebody asks. */
+void cost_settle(struct addr_space *as);
+/* Bytes that the space may still take. What is left of its run of frames is taken. */
+uint64_t cost_room(const struct addr_space *as);
+/* May it take so many? What is held for faults goes for it. False: cost.exceeded says that this was why. */
+bool cost_fits(struct addr_space *as, uint64_t bytes);
+/* It takes so many that are not resident: they fit. */
+void cost_hold(struct addr_space *as, uint64_t bytes);
+/* The same, if they fit; and it gives them back. */
+bool cost_charge(struct addr_space *as, uint64_t bytes);
+void cost_uncharge(struct addr_space *as, uint64_t bytes);
 
 /* What a fault wants to know of an area, ready made: to be called when its attributes or its policy have been set. */
 void ready_area(const struct addr_space *as, struct area *area);
@@ -134,6 +147,9 @@ bool reservation_drop(struct addr_space *as);
 uint64_t reservation_held(const struct addr_space *as);
 /* Give back all that is held. True if anything was. */
 bool held_drop(struct addr_space *as);
+
+/* Fill up the reserve, if it is empty and there is a frame for it. */
+void fill_reserve(struct addr_space *as);
 
 /* Take back memory that is held back, or that holds nothing but zeros. True if some was. */
 bool reclaim(struct addr_space *as);

@@ -114,8 +114,14 @@ static enum err map_window(struct addr_space *as, const struct area *area, const
 	uint64_t size = window->end - window->start;
 	uint64_t *slot = npt_known_slot(&as->npt, start);
 
-	if (!slot)
-		return npt_map(&as->npt, start, frames, size, area->attr);
+	if (!slot) {
+		enum err err;
+
+		as->cost.in_hand = size;
+		err = npt_map(&as->npt, start, frames, size, area->attr);
+		as->cost.in_hand = 0;
+		return err;
+	}
 	npt_fill_pages(&as->npt, start, slot, size >> PAGE_SHIFT, frames, area->page);
 	return ERR_OK;
 }

@@ -60,11 +60,15 @@ static uint64_t serve_memory_info(struct vm *vm, const struct hypercall *call)
 	case MEMORY_INFO_FLUSHES:
 		return stats.flush_instructions;
 	case MEMORY_INFO_HOST_FREE:
-		return frame_get_stats().free;
+		return frame_free_for(FRAME_GUEST);
 	case MEMORY_INFO_LARGE:
 		return npt->leaves[1] * npt_level_size(1) + npt->leaves[2] * npt_level_size(2);
 	case MEMORY_INFO_RECLAIMED:
 		return stats.reclaimed;
+	case MEMORY_INFO_USED:
+		return stats.memory_used;
+	case MEMORY_INFO_MAX:
+		return vm->options.memory_max;
 	default:
 		return HYPERCALL_INVALID;
 	}

@@ -159,6 +159,10 @@ static bool is_traced(const struct machine *machine)
 	return false;
 }
 
+/* What guests must leave: little of a small machine. */
+#define RESERVE_MOST  MIB(1)
+#define RESERVE_SHARE 64
+
 enum err machine_run(struct machine *machine)
 {
 	static struct report first, other;
@@ -168,6 +172,7 @@ enum err machine_run(struct machine *machine)
 	if (err != ERR_OK)
 		return err;
 	machine->made = machine->count;
+	frame_set_reserve(min_u64(free_bytes() / RESERVE_SHARE, RESERVE_MOST));
 	if (is_traced(machine))
 		trace_open();
 	while ((vm = next_vm(machine))) {

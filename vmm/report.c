@@ -82,6 +82,7 @@ void report_settle(struct report *report, struct vm *vm)
 		.hw_ad = npt->config.hw_ad,
 		.stats = addr_space_get_stats(&vm->as),
 		.tables = npt->table_bytes,
+		.areas = area_set_bytes(&vm->as.areas),
 		.host_free = frame_get_stats().free,
 		.leaves = { npt->leaves[0], npt->leaves[1], npt->leaves[2] },
 		.populated = { populated_tables(vm, 0), populated_tables(vm, 1) },
@@ -113,6 +114,21 @@ static void item_number(const char *what, uint64_t amount, const char *remark)
 	item(what, text, remark);
 }
 
+/* What all of it comes to: that, and what is no guest's memory and no table. */
+static const char *memory_text(const struct report *report, char *line, size_t size)
+{
+	const struct addr_space_stats *stats = &report->stats;
+	uint64_t rest = stats->memory_used - stats->resident - report->tables - report->areas;
+	char amount[48];
+
+	snprintf(line, size, "in all, %s at the peak", text_size(amount, stats->memory_peak));
+	if (report->options.memory_max)
+		text_add(line, size, " of %s at most", text_size(amount, report->options.memory_max));
+	text_add(line, size, "; %s for areas", text_size(amount, report->areas));
+	text_add(line, size, ", %s for the VM itself", text_size(amount, rest));
+	return line;
+}
+
 static void bill_memory(const struct report *report)
 {
 	const struct addr_space_stats *stats = &report->stats;
@@ -127,6 +143,7 @@ static void bill_memory(const struct report *report)
 		text_add(line, sizeof(line), "; %s more is other VMs'", text_size(more, stats->shared));
 	item("resident", text_size(amount, stats->resident), line);
 	item("tables", text_size(amount, report->tables), "");
+	item("memory", text_size(amount, stats->memory_used), memory_text(report, line, sizeof(line)));
 	snprintf(line, sizeof(line), "and %s of tables ", text_size(more, report->populated[1]));
 	text_add(line, sizeof(line), "(%s in 4 KiB pages), backed whole at the start", text_size(more, report->populated[0]));
 	item("populated", text_size(amount, report->options.ram), line);
@@ -191,12 +208,12 @@ static void bill_events(const struct report *report)
 static void print_fork(const struct report *report)
 {
 	const struct addr_space_stats *stats = &report->stats;
-	char own[48], peak[48], shared[48], tables[48];
+	char own[48], peak[48], shared[48], tables[48], memory[48];
 
-	log_info("nestling: forked VM %u %s, status %lu: %s its own (peak %s), %s shared, %s of tables, %lu exit%s",
+	log_info("nestling: forked VM %u %s, status %lu: %s its own (peak %s), %s shared, %s of tables, %s in all, %lu exit%s",
 		 report->number, outcome_name(report->outcome), report->guest_status, text_size(own, stats->resident),
 		 text_size(peak, stats->resident_peak), text_size(shared, stats->shared), text_size(tables, report->tables),
-		 report->exits.total, text_plural(report->exits.total));
+		 text_size(memory, stats->memory_used), report->exits.total, text_plural(report->exits.total));
 }
 
 static void print_bill(const struct report *report, const struct machine *machine)
@@ -227,9 +244,11 @@ static void add_memory(const struct report *report, char *json, size_t size)
 	const uint64_t *leaves = report->leaves;
 
 	text_add(json, size, "\"touched\":%lu,\"resident\":%lu,\"resident_peak\":%lu,\"shared\":%lu,\"table_bytes\":%lu,"
+		 "\"memory_used\":%lu,\"memory_peak\":%lu,\"memory_max\":%lu,"
 		 "\"leaves\":{\"4k\":%lu,\"2m\":%lu,\"1g\":%lu},\"zero_page_leaves\":%lu,\"zero_bytes\":%lu,"
 		 "\"populated\":{\"resident\":%lu,\"table_bytes\":%lu,\"table_bytes_4k\":%lu},",
 		 report->touched, stats->resident, stats->resident_peak, stats->shared, report->tables,
+		 stats->memory_used, stats->memory_peak, report->options.memory_max,
 		 leaves[0], leaves[1], leaves[2], stats->zero_leaves[0] + stats->zero_leaves[1], report->zeros,
 		 report->options.ram, report->populated[1], report->populated[0]);
 }

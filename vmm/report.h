@@ -18,7 +18,7 @@ struct report {
 	const char *format;        /* of its tables */
 	bool hw_ad;
 	struct addr_space_stats stats;
-	uint64_t tables;
+	uint64_t tables, areas;    /* of memory_used, beside what is resident and the VM's own structures */
 	uint64_t host_free;        /* when it ended, and had its memory still */
 	uint64_t leaves[NPT_LEAF_LEVELS];
 	uint64_t zeros;            /* mapped, and only read */

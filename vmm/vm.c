@@ -2,6 +2,7 @@
 /* A virtual machine: made, loaded, forked, and gone. */
 #include "vmm/vm.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "include/arch/virt.h"
@@ -58,17 +59,29 @@ static enum err new_space(struct vm *vm)
 	return err;
 }
 
+/* Why there is no memory: "the host has 12 KiB free", or the VM's own limit. */
+static const char *shortage_text(const struct vm *vm, char *text, size_t size)
+{
+	char bytes[TEXT_SIZE_ROOM];
+
+	if (vm->as.cost.exceeded)
+		snprintf(text, size, "memory_max is %s", text_size(bytes, vm->options.memory_max));
+	else
+		snprintf(text, size, "the host has %s free", text_size(bytes, frame_free_for(FRAME_GUEST)));
+	return text;
+}
+
 static enum err promise_ram(struct vm *vm)
 {
-	char ram[TEXT_SIZE_ROOM], free[TEXT_SIZE_ROOM];
+	char ram[TEXT_SIZE_ROOM], why[80];
 
 	for (size_t i = 0; i < vm->ram_ranges; i++) {
 		enum err err = addr_space_map_alloc(&vm->as, vm->ram[i].start, vm->ram[i].size, NPT_RWX,
 						    vm->options.policy);
 
 		if (err == ERR_NO_MEMORY) {
-			log_err("vm: of the guest's RAM, %s are to be there from the start, and the host has %s free",
-				text_size(ram, vm->options.ram), text_size(free, frame_get_stats().free));
+			log_err("vm: of the guest's RAM, %s are to be there from the start, and %s",
+				text_size(ram, vm->options.ram), shortage_text(vm, why, sizeof(why)));
 			vm_end(vm, VM_NO_MEMORY, 0);
 			return ERR_OK;
 		}
@@ -89,11 +102,12 @@ static enum err alloc_vm(struct fork_tree *tree, struct vm **out)
 {
 	hpa_t memory;
 	struct vm *vm;
-	enum err err = frame_alloc_zeroed(VM_ORDER, &memory);
+	enum err err = frame_alloc_need(FRAME_CALL, VM_ORDER, 0, &memory);
 
 	if (err != ERR_OK)
 		return err;
 	vm = frame_ptr(memory);
+	memset(vm, 0, PAGE_SIZE << VM_ORDER);
 	vm->memory = memory;
 	vm->tree = tree;
 	vm->number = tree->count == 0 ? tree->number : tree->next + tree->count - 1;
@@ -116,6 +130,26 @@ static void set_watched(struct vm *vm, bool watched)
 	vm->vcpu.calls = watched ? none : hypercalls;
 }
 
+/* What the VM's own structures come to is part of what its space costs. */
+static enum err charge_vm(struct vm *vm)
+{
+	return addr_space_charge(&vm->as, (PAGE_SIZE << VM_ORDER) + arch_vm_memory(vm));
+}
+
+/* All but guest memory is there by now. */
+static enum err limit_memory(struct vm *vm)
+{
+	char max[TEXT_SIZE_ROOM], cost[TEXT_SIZE_ROOM];
+	enum err err = charge_vm(vm);
+
+	if (err == ERR_OK && vm->options.memory_max != 0)
+		err = addr_space_set_limit(&vm->as, vm->options.memory_max);
+	if (err != ERR_OK)
+		log_fatal("memory_max = %s is less than what a VM costs that has no memory yet, %s",
+			  text_size(max, vm->options.memory_max), text_size(cost, addr_space_get_stats(&vm->as).memory_used));
+	return err;
+}
+
 enum err vm_new(struct fork_tree *tree, const struct vm_options *options)
 {
 	struct vm *vm;
@@ -130,17 +164,21 @@ enum err vm_new(struct fork_tree *tree, const struct vm_options *options)
 	err = new_space(vm);
 	if (err != ERR_OK)
 		goto free_vm;
-	err = promise_ram(vm);
-	if (err != ERR_OK)
-		goto free_space;
 	err = arch_vm_init(vm);
 	if (err != ERR_OK) {
 		log_fatal("cannot set up the virtual CPU: %s", err_name(err));
 		goto free_space;
 	}
+	err = limit_memory(vm);
+	if (err == ERR_OK)
+		err = promise_ram(vm);
+	if (err != ERR_OK)
+		goto free_arch;
 	join_tree(vm);
 	return ERR_OK;
 
+free_arch:
+	arch_vm_free(vm);
 free_space:
 	addr_space_free(&vm->as);
 free_vm:
@@ -172,10 +210,15 @@ enum err vm_fork(struct vm *parent, unsigned *number)
 	err = arch_vm_fork(child, parent);
 	if (err != ERR_OK)
 		goto free_space;
+	err = charge_vm(child);
+	if (err != ERR_OK)
+		goto free_arch;
 	join_tree(child);
 	*number = child->tree->count - 1;
 	return ERR_OK;
 
+free_arch:
+	arch_vm_free(child);
 free_space:
 	addr_space_free(&child->as);
 free_vm:
@@ -193,8 +236,10 @@ void vm_free(struct vm *vm)
 /* Running short while loading is the run's outcome, like running short later. */
 static enum err load_failed(struct vm *vm, const struct guest_image *image, enum err err, const char *why)
 {
+	char reason[80];
+
 	if (err == ERR_NO_MEMORY) {
-		log_err("vm: no frame left to load guest %s into", image->name);
+		log_err("vm: no frame left to load guest %s into: %s", image->name, shortage_text(vm, reason, sizeof(reason)));
 		vm_end(vm, VM_NO_MEMORY, 0);
 		return ERR_OK;
 	}

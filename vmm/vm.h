@@ -21,6 +21,7 @@ struct vm_options {
 	char demo[32];            /* name of an embedded guest */
 	char guest[128];          /* file on the boot volume that replaces it; empty: none */
 	uint64_t ram;             /* bytes promised to the guest */
+	uint64_t memory_max;      /* of host memory, all that the VM costs; 0: no limit but the host's */
 	enum alloc_policy policy;
 	bool software_tracking;   /* keep accessed and dirty marks in software, whatever the CPU can do */
 	enum trace {

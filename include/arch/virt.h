@@ -50,6 +50,9 @@ void arch_vm_ram_layout(struct vm *vm, uint64_t ram);
 
 /* ISA state and devices of a new VM; its address space is there. */
 MUST_CHECK enum err arch_vm_init(struct vm *vm);
+/* Bytes of frames that arch_vm_init or arch_vm_fork has taken for it. */
+uint64_t arch_vm_memory(const struct vm *vm);
+/* Whoever is in the CPU stays there, if it is another one. */
 void arch_vm_free(struct vm *vm);
 
 /* ELF e_machine of a guest for this ISA, and where guest programs may be loaded: not below this address. */

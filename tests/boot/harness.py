@@ -200,6 +200,10 @@ def judge_consistency(report: dict, backend: Backend) -> list[str]:
             "leaves map what is resident, shared or zeros": rest == 0 and 0 <= large <= leaves["2m"]
             and large <= report["zero_page_leaves"],
             "resident_peak is a peak": report["resident_peak"] >= report["resident"],
+            "memory_used is all that the VM costs": report["memory_used"] > report["resident"] + report["table_bytes"]
+            and report["memory_used"] % PAGE == 0,
+            "memory_peak is a peak": report["memory_peak"] >= max(report["memory_used"], report["resident_peak"]),
+            "memory_max is a limit": report["memory_max"] == 0 or report["memory_peak"] <= report["memory_max"],
             "what is touched is mapped": 0 <= report["touched"] <= mapped and report["touched"] % PAGE == 0,
             "zeros are what is nobody's": report["zero_bytes"] == zeros,
             "populated is what populating costs": report["populated"]["resident"] == report["guest_ram"]

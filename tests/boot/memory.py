@@ -2,7 +2,7 @@
 """Boot tests of what lazy memory can do: policies, zeros, forks, giving back, tracking, shortage, protection."""
 
 from backends import BACKENDS, KINDS
-from harness import EXITED, PAGE, G, K, M, Case, at_least, below, case
+from harness import EXITED, FATAL, PAGE, G, K, M, Case, at_least, below, case
 
 POLICIES = ("64k", "2m", "auto")
 TRACKING = ("hardware", "software")
@@ -156,6 +156,45 @@ GUESTS = {
 }
 
 
+# A limit to what a VM costs, and what it costs of small pieces: reached by all ways that there are.
+LIMIT = r"^error: vm: guest write at 0x\w+, pc 0x\w+: the VM's memory_max is reached: \d+ bytes of \d+ are used"
+# What a VM costs that has no memory yet, and a few pages.
+BARE = {"svm": "80K", "vmx": "60K", "el2": "56K", "h": "68K"}
+LIMITED = {"outcome": "no_memory", "faults.no_memory": 1, "memory_max": 12 * M, "memory_peak": between(11 * M, 12 * M)}
+
+
+def limits() -> list[Case]:
+    out = []
+    for name in KINDS:
+        guest = BACKENDS[name].guest
+        out += [case(f"{name}/limit/oom-{policy}", "--guest", guest("oom"), "--ram", "1G", "--memory-max", "12M", "--policy",
+                     policy, status=3, report=LIMITED, text=(LIMIT,), slow=name == "vmx" and policy != "4k")
+                for policy in ("4k", *POLICIES)]
+        out += [
+            case(f"{name}/limit/oom_sparse", "--guest", guest("oom_sparse"), "--ram", "256G", "--memory-max", "12M", status=3,
+                 report=LIMITED, text=(LIMIT,)),
+            case(f"{name}/limit/area_all", "--guest", guest("area_all"), "--ram", "8G", "--memory-max", "8M",
+                 report=EXITED | {"memory_peak": between(7 * M, 8 * M), "memory_used": below(M), "faults.no_memory": 0},
+                 forbid=(r"FAILED",), text=(r"^area_all: all as it should be$",)),
+            case(f"{name}/limit/area_all-host", "--guest", guest("area_all"), "--ram", "8G", "--host-ram", SMALL_HOST[name],
+                 report=EXITED | {"memory_peak": at_least(8 * M), "memory_used": below(M), "faults.no_memory": 0},
+                 forbid=(r"FAILED",), text=(r"^area_all: all as it should be$",), slow=name != "h"),
+            case(f"{name}/limit/fork_bomb", "--guest", guest("fork_bomb"), "--ram", "64M", "--memory-max", "1M", forks=None,
+                 max_log=1000, slow=name == "vmx", forbid=(r"FAILED",), report=EXITED | {"vms": at_least(2)},
+                 fork={"memory_peak": below(M + 1)}, text=(r"^fork_bomb: refused at number",)),
+            case(f"{name}/limit/load", "--guest", guest("oom"), "--ram", "64M", "--memory-max", BARE[name], status=3,
+                 report={"outcome": "no_memory", "memory_peak": below(80 * K + 1), "exits.total": 0},
+                 one_line=r"^error: vm: no frame left to load guest \S+ into: memory_max is \d+ KiB$"),
+            case(f"{name}/limit/populate", "--demo", "hello", "--ram", "64M", "--memory-max", "16M", "--policy", "populate",
+                 status=3, report={"outcome": "no_memory", "memory_peak": below(16 * M + 1)},
+                 one_line=r"^error: vm: of the guest's RAM, 64 MiB are to be there from the start, and memory_max is 16 MiB$"),
+            case(f"{name}/limit/nothing", "--demo", "hello", "--memory-max", "4K", status=3, report=None,
+                 one_line=FATAL + r"memory_max = 4 KiB is less than what a VM costs that has no memory yet, ", slow=name != "svm"),
+        ]
+    out.append(case("svm/limit/zero", "--demo", "hello", "--memory-max", "0", status=2, report=None))
+    return out
+
+
 def forks() -> list[Case]:
     out = []
     for name in KINDS:
@@ -190,4 +229,4 @@ def forks() -> list[Case]:
 
 
 def memory() -> list[Case]:
-    return demos() + lazy() + forks()
+    return demos() + lazy() + limits() + forks()

@@ -327,6 +327,21 @@ static uint64_t area_bytes(const struct space *space)
 	return bytes;
 }
 
+/* What all of a space costs beside what is resident; each byte of it is in the figures, and they are within the limit. */
+static uint64_t check_cost(struct space *space)
+{
+	struct addr_space_stats stats = addr_space_get_stats(&space->as);
+	uint64_t overhead = space->as.npt.table_bytes + area_bytes(space) + (space->as.reserve.raw ? PAGE_SIZE : 0) +
+			    reservation_held(&space->as);
+
+	CHECK_EQ(stats.memory_used, stats.resident + overhead);
+	CHECK(stats.memory_peak >= stats.memory_used && stats.memory_peak >= stats.resident_peak, "memory_peak %#jx",
+	      (uintmax_t)stats.memory_peak);
+	CHECK(stats.memory_used <= space->as.cost.max, "%#jx used, beyond the limit", (uintmax_t)stats.memory_used);
+	CHECK_EQ(space->as.cost.in_hand, 0);
+	return overhead;
+}
+
 void space_check(struct space *space)
 {
 	struct space *machine = space->machine;
@@ -338,8 +353,7 @@ void space_check(struct space *space)
 		if (kin->gone)
 			continue;
 		check_one(kin, &census);
-		others += kin->as.npt.table_bytes + area_bytes(kin) + kin->overhead + (kin->as.reserve.raw ? PAGE_SIZE : 0) +
-			  reservation_held(&kin->as);
+		others += check_cost(kin) + kin->overhead;
 		owned += addr_space_get_stats(&kin->as).resident;
 	}
 	free(census.frames);

@@ -28,7 +28,7 @@ static int setup(void **state)
 
 	assert_non_null(t);
 	ram_open(&t->ram, BASE, MIB(8), true);
-	CHECK_ERR(area_set_init(&t->set), ERR_OK);
+	CHECK_ERR(area_set_init(&t->set, NULL), ERR_OK);
 	*state = t;
 	return 0;
 }
@@ -258,6 +258,7 @@ static void random_operations(void **state)
 		if (above && above->start <= gpa && host_chance(&rng, i < steps * 3 / 4 ? 10 : 90)) {
 			area_remove(&t->set, area_find(&t->set, gpa));
 			reference_remove(&t->reference, at);
+			area_trim(&t->set);
 		} else if (above && above->start < gpa) {
 			do_split(t, at, gpa);
 		} else if (!above || above->start > gpa) {
@@ -333,6 +334,34 @@ static void hints_do_without_memory(void **state)
 		CHECK(area_holds(*area_hint(&t->set, KIB(8) * i), KIB(8) * i), "area %ju is not remembered", (uintmax_t)i);
 }
 
+/* What areas that have gone were in is given back, wherever they were: a frame for each that is left, and one more, at most. */
+static void empty_chunks_are_given_back(void **state)
+{
+	struct set_test *t = *state;
+	uint64_t free = ram_free_bytes();
+	const uint64_t count = 8000;
+
+	for (unsigned stride = 1; stride <= 3; stride++) {
+		for (uint64_t i = 0; i < count; i++)
+			insert(t, KIB(8) * i, KIB(8) * i + KIB(4));
+		CHECK(t->set.hint_mask + 1 > AREA_FEW_HINTS, "few hints for many areas");
+		CHECK_EQ(free + PAGE_SIZE - ram_free_bytes(), area_set_bytes(&t->set));
+		for (uint64_t left = count; left > 0; left--) {
+			size_t at = stride == 1 ? 0 : stride == 2 ? left - 1 : left * 7 / 11;
+
+			area_remove(&t->set, area_find(&t->set, t->reference.areas[at].start));
+			reference_remove(&t->reference, at);
+			area_trim(&t->set);
+			CHECK(area_set_bytes(&t->set) <= 3 * left * PAGE_SIZE + PAGE_SIZE, "%#jx bytes for %ju areas",
+			      (uintmax_t)area_set_bytes(&t->set), (uintmax_t)left);
+			if (left % 512 == 0 || left < 8)
+				check_all(t);
+		}
+		CHECK_EQ(area_set_bytes(&t->set), PAGE_SIZE);
+		CHECK_EQ(ram_free_bytes(), free);
+	}
+}
+
 /* A set that was never begun, for lack of a frame. */
 static void init_fails_without_memory(void **state)
 {
@@ -340,7 +369,7 @@ static void init_fails_without_memory(void **state)
 	struct area_set other;
 
 	ram_leave(&t->ram, 0);
-	CHECK_ERR(area_set_init(&other), ERR_NO_MEMORY);
+	CHECK_ERR(area_set_init(&other, NULL), ERR_NO_MEMORY);
 	ram_release(&t->ram);
 }
 
@@ -353,6 +382,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(random_operations, setup, teardown),
 		cmocka_unit_test_setup_teardown(reservations_fail_without_memory, setup, teardown),
 		cmocka_unit_test_setup_teardown(hints_do_without_memory, setup, teardown),
+		cmocka_unit_test_setup_teardown(empty_chunks_are_given_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(init_fails_without_memory, setup, teardown),
 	};
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Every allocation fails in turn: each operation is tried with no frame to be had, with one, with two, until it
- * succeeds. All failures must be ERR_NO_MEMORY, change nothing and leak nothing.
+ * succeeds; and once more with no frame that the space may have. All failures must be ERR_NO_MEMORY, change nothing and leak
+ * nothing.
  */
 #include "tests/host/fixture.h"
 #include "tests/host/space.h"
@@ -333,14 +334,25 @@ static void furnish(struct space *s)
 	CHECK_EQ(space_fault(s, GIB(12), NPT_R), FAULT_HANDLED);
 }
 
-static bool starve_once(struct space *s, const struct space_case *c, uint64_t frames)
+/* Leave the space so many frames: the host has no more, or it may have no more. */
+static void leave_frames(struct space *s, uint64_t frames, bool by_limit)
+{
+	if (!by_limit) {
+		space_leave(s, frames);
+		return;
+	}
+	addr_space_rest(&s->as);
+	CHECK_ERR(addr_space_set_limit(&s->as, space_stats(s).memory_used + frames * PAGE_SIZE), ERR_OK);
+}
+
+static bool starve_once(struct space *s, const struct space_case *c, uint64_t frames, bool by_limit)
 {
 	struct addr_space_stats before = addr_space_get_stats(&s->as), after;
 	struct areas areas, now;
 	struct image image;
 	enum err err;
 
-	space_leave(s, frames);
+	leave_frames(s, frames, by_limit);
 	image_take(&image, &s->view);
 	list_areas(s, &areas);
 	space_begin(s);
@@ -357,26 +369,26 @@ static bool starve_once(struct space *s, const struct space_case *c, uint64_t fr
 		CHECK(memcmp(&areas, &now, sizeof(areas)) == 0, "%s changed the areas", c->name);
 		after = addr_space_get_stats(&s->as);
 		if (c->leaves == NOTHING)
-			CHECK_EQ(ram_free_bytes(), frames * PAGE_SIZE);
+			CHECK_EQ(by_limit ? s->as.cost.max - after.memory_used : ram_free_bytes(), frames * PAGE_SIZE);
+		CHECK_EQ(s->as.cost.exceeded, by_limit);
 		if (c->leaves != BACKED_PAGES)
 			CHECK(after.resident == before.resident && after.resident_peak == before.resident_peak, "%s: resident",
 			      c->name);
 	}
 	space_check(s);
 	ram_release(&s->ram);
+	CHECK_ERR(addr_space_set_limit(&s->as, UINT64_MAX), ERR_OK);
 	return err == ERR_OK;
 }
 
-static void frames_run_out(void **state)
+static void run_out(struct space *s, bool by_limit)
 {
-	struct space *s = *state;
-
 	for (size_t i = 0; i < ARRAY_LEN(space_cases); i++) {
 		const struct space_case *c = &space_cases[i];
 		uint64_t frames = 0;
 
 		furnish(s);
-		for (; !starve_once(s, c, frames); frames++) {
+		for (; !starve_once(s, c, frames, by_limit); frames++) {
 			CHECK(frames < MOST_FRAMES, "%s never succeeds", c->name);
 			if (frames == 40) /* a large block of frames, or all as pages: the middle is all alike */
 				frames = 505;
@@ -384,6 +396,16 @@ static void frames_run_out(void **state)
 		CHECK(frames > 0 || s->format->config.max_leaf == 2, "%s needs nothing?", c->name);
 		space_clear(s);
 	}
+}
+
+static void frames_run_out(void **state)
+{
+	run_out(*state, false);
+}
+
+static void the_limit_is_reached(void **state)
+{
+	run_out(*state, true);
 }
 
 /* With the areas' own structures used up, making one more area is what fails. */
@@ -444,6 +466,7 @@ int main(void)
 	};
 	static const struct format_test space_tests[] = {
 		{ "frames_run_out", frames_run_out },
+		{ "the_limit_is_reached", the_limit_is_reached },
 		{ "area_structures_run_out", area_structures_run_out },
 		{ "populate_takes_more_than_there_is", populate_takes_more_than_there_is },
 	};

@@ -219,6 +219,12 @@ enum err arch_vm_init(struct vm *vm)
 	return ERR_OK;
 }
 
+uint64_t arch_vm_memory(const struct vm *vm)
+{
+	(void)vm;
+	return 0;
+}
+
 /* Its tables are about to go: nothing may be in VTTBR_EL2 that still names them. VMID 0 is nobody's. */
 void arch_vm_free(struct vm *vm)
 {

@@ -245,11 +245,19 @@ enum err arch_vm_init(struct vm *vm)
 	return ERR_OK;
 }
 
+uint64_t arch_vm_memory(const struct vm *vm)
+{
+	const struct kept_state *kept = &vm->vcpu.arch.kept;
+
+	return kept->vectors.raw ? PAGE_SIZE << kept->vectors_order : 0;
+}
+
 void arch_vm_free(struct vm *vm)
 {
 	struct kept_state *kept = &vm->vcpu.arch.kept;
 
-	csr_write(CSR_HGATP, 0);
+	if (csr_read(CSR_HGATP) == vm->arch.hgatp)
+		csr_write(CSR_HGATP, 0);
 	if (kept->vectors.raw)
 		frame_free(kept->vectors, kept->vectors_order);
 }

@@ -124,6 +124,12 @@ enum err arch_vm_init(struct vm *vm)
 	return virt->vm_init(vm);
 }
 
+uint64_t arch_vm_memory(const struct vm *vm)
+{
+	(void)vm;
+	return virt->vm_memory;
+}
+
 void arch_vm_free(struct vm *vm)
 {
 	virt->vm_free(vm);

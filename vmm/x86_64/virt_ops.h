@@ -61,6 +61,7 @@ struct virt_ops {
 	/* Get and give back the control structures of a VM with its vCPU. */
 	enum err (*vm_init)(struct vm *vm);
 	void (*vm_free)(struct vm *vm);
+	uint64_t vm_memory; /* what they take, in bytes */
 	/* As arch_vm_fork and arch_vcpu_load, apart from general registers, debug addresses, FP and devices. */
 	enum err (*vm_fork)(struct vm *child, const struct vm *parent);
 	void (*load)(struct vcpu *vcpu);

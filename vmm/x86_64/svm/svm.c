@@ -274,6 +274,7 @@ const struct virt_ops svm_ops = {
 	.flush = svm_flush,
 	.vm_init = svm_vm_init,
 	.vm_free = svm_vm_free,
+	.vm_memory = PAGE_SIZE + (PAGE_SIZE << SVM_IOPM_ORDER) + (PAGE_SIZE << SVM_MSRPM_ORDER),
 	.vm_fork = svm_vm_fork,
 	.load = svm_load,
 	.reset = svm_reset,

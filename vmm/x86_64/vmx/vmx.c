@@ -256,6 +256,7 @@ const struct virt_ops vmx_ops = {
 	.flush = vmx_flush,
 	.vm_init = vmx_vm_init,
 	.vm_free = vmx_vm_free,
+	.vm_memory = 2 * PAGE_SIZE, /* VMCS and MSR bitmap */
 	.vm_fork = vmx_vm_fork,
 	.load = vmx_load_kept,
 	.reset = vmx_reset,
