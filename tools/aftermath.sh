@@ -58,19 +58,37 @@ find_cpu() {
     local -a at=()
     local line
     cpu_at=''
-    [[ $emulator == qemu && -S $run/monitor ]] || return 0
     line=$(grep -aom1 '^nestling: image at 0x[0-9a-f]*' "$run/console.log") && at=(--image "${line##* }")
-    # A path of a socket may not be long.
-    cpu_at=$(cd "$run" && "$root/tools/where" monitor "${at[@]}" 2>/dev/null) || cpu_at=''
+    if [[ $emulator == bochs ]]; then
+        find_cpu_of_bochs "${line##* }"
+    elif [[ -S $run/monitor ]]; then
+        # A path of a socket may not be long.
+        cpu_at=$(cd "$run" && "$root/tools/where" monitor "${at[@]}" 2>/dev/null) || cpu_at=''
+    fi
+}
+
+# Stopped by SIGINT, its debugger prints the next instruction: "(0) [0x00001ff00021] 0010:0000000000100021 ...".
+find_cpu_of_bochs() { # IMAGE
+    local -i tries pc image=${1:-0}
+    local line side=guest
+    kill -INT "$emulator_pid" 2>/dev/null || return 0
+    for ((tries = 0; tries < 50; tries++)); do
+        sleep 0.1
+        # The first one is that which it began with.
+        line=$(grep -aoE '^\(0\) \[[^]]*\] [0-9a-f]{4}:[0-9a-f]+' "$run/emulator.out" | tail -n +2 | tail -n 1) || line=''
+        [[ -z $line ]] || break
+    done
+    [[ -n $line ]] || return 0
+    pc=16#${line##*:}
+    ((image == 0 || pc < image || pc >= image + (4 << 20))) || side=hypervisor
+    cpu_at=$(printf '%s %#x' "$side" "$pc")
 }
 
 explain_timeout() {
     local where pc state
     read -r where pc state <<<"$cpu_at"
-    if [[ $emulator == bochs ]]; then
-        say "Bochs does not tell where its CPU is: --trace shows the exits, and the same guest under --virt svm its pc"
-    elif [[ -z $cpu_at ]]; then
-        say "QEMU did not tell where its CPU is"
+    if [[ -z $cpu_at ]]; then
+        say "the emulator did not tell where its CPU is"
     elif [[ $taken == no ]]; then
         say "the CPU is at pc $pc${state:+, $state}: in the firmware, or in the image as it starts"
     elif [[ $where == guest ]]; then

@@ -197,7 +197,9 @@ EOF_BOCHS
     read -ra more <<<"${NESTLING_BOCHS_ARGS:-}"
     # Bochs asks its debugger what to do first.
     echo c >"$run/go"
-    TERM=dumb launch bochs -q -unlock -f bochsrc -rc go "${more[@]}"
+    # And on SIGINT it asks again: find_cpu. From /dev/null it would learn that nobody is there, and end.
+    mkfifo "$run/input"
+    TERM=dumb input=input launch bochs -q -unlock -f bochsrc -rc go "${more[@]}"
 }
 
 # Start the emulator in the run's directory, so that nothing it leaves or locks is shared.
@@ -210,7 +212,7 @@ launch() { # COMMAND...
         # For reading too, which does not wait for anybody at the other end.
         exec 8<>console
         ulimit -f 300000
-        exec setpriv --pdeathsig KILL -- "$@" </dev/null >emulator.out 2>&1
+        exec setpriv --pdeathsig KILL -- "$@" <>"${input:-/dev/null}" >emulator.out 2>&1
     ) &
     emulator_pid=$!
 }

@@ -233,6 +233,11 @@ def guests() -> list[Case]:
                         report=None, text=(r"^exception_loop: here it comes$", r"^run-qemu: given up after 30 s$",
                               r"^run-qemu: the guest is at pc 0x[0-9a-f]+$"),
                         seconds=30, slow=True))
+    # QEMU's monitor tells where that is, and Bochs' debugger.
+    for name, seconds in (("svm", 30), ("vmx", 120)):
+        out.append(case(f"{name}/guest/spin-given-up", "--guest", BACKENDS[name].guest("spin"), status=4, report=None, seconds=seconds,
+                        text=(r"^spin: round and round$", r"^run-qemu: pc 0x[0-9a-f]+ is guest_main at tests/guests/spin\.c:\d+"),
+                        slow=True))
     return out
 
 
@@ -336,6 +341,8 @@ MALFORMED_CONFIGS = {
     "ram-huge": (b"ram = 16000000T\n", r""),
     "guest-missing": (b"guest = \\nosuch.elf\n", r"nosuch\.elf"),
     "guest-is-a-folder": (b"guest = \\EFI\n", r"EFI"),
+    # Found, for it is no program: with / as with \\ between folders.
+    "guest-by-slashes": (b"guest = /EFI/BOOT/BOOTX64.EFI\n", r"guest /EFI/BOOT/BOOTX64\.EFI: it is "),
     "guest-is-the-config": (b"guest = \\nestling.cfg\n", r"ELF"),
     "binary": (bytes(range(256)), r"nestling\.cfg:1: "),
     "long-line": (b"demo = " + b"x" * 5000, r"nestling\.cfg:1: "),

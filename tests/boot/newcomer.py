@@ -158,7 +158,7 @@ def given_up(directory: Path) -> list[str]:
                               stderr=subprocess.STDOUT, text=True, timeout=100)
         wanted = SHOWN if shown else "BdsDxe: something"
         if done.returncode != 4 or done.stdout.count(wanted) != 1 or "given up after 2 s" not in done.stdout or \
-                "QEMU did not tell where its CPU is" not in done.stdout:
+                "the emulator did not tell where its CPU is" not in done.stdout:
             errors.append(f"{done.returncode}: {done.stdout}")
     return errors
 
@@ -242,6 +242,17 @@ def completion() -> list[str]:
     for option in options:
         if (values := re.search(rf"^  {option} ([a-z0-9]+(?:\|[a-z0-9]+)+) ", shown, re.M)) and completed(option, "") != set(values[1].split("|")):
             errors.append(f"{option} is completed to {completed(option, '')}")
+    return errors
+
+
+def licences_listed() -> list[str]:
+    """Each archive that an image has parts of is in LICENSES.md."""
+    page, errors = (ROOT / "LICENSES.md").read_text(), []
+    for isa in ("x86_64", "aarch64", "riscv64"):
+        linked = set(re.findall(r"/(\w+\.a)\(", (ROOT / f"build/{isa}/nestling.map").read_text()))
+        errors += [] if len(linked) >= 3 else [f"{isa}: only {linked} is linked"]
+        # Its start code is an object by itself, and what relocates is beside it.
+        errors += [f"{isa}: {name} is not in LICENSES.md" for name in linked - {"libgnuefi.a"} if f"`{name}`" not in page]
     return errors
 
 
@@ -399,7 +410,8 @@ def in_directory(function):
 def newcomer() -> list[Case]:
     return [Case(f"newcomer/{name}", [], function=function) for name, function in (
         ("help", help_fits), ("version", in_directory(version_is_told)),
-        ("tools-agree", tools_agree), ("completion", completion), ("names-exist", names_exist), ("gdb-tells", gdb_tells),
+        ("tools-agree", tools_agree), ("completion", completion), ("names-exist", names_exist),
+        ("licences", licences_listed), ("gdb-tells", gdb_tells),
         ("suggestions", suggestions), ("terminal-and-pipe", in_directory(terminal_and_pipe)),
         ("interrupted", in_directory(interrupted)), ("given-up", in_directory(given_up)), ("make-help", make_help_is_whole), ("no-root-no-sudo", in_directory(no_root_no_sudo)),
         ("installs", in_directory(installs)), ("new-guest", in_directory(new_guest)))]
