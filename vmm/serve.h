@@ -40,16 +40,27 @@ static inline unsigned vm_serve_fault(struct vcpu *vcpu, struct vm_exit *exit)
 }
 _Static_assert(FAULT_HANDLED == 0, "the second step is for all others");
 
-/* `finish` is arch_vcpu_finish_hypercall, but in line. */
-static inline __attribute__((always_inline)) unsigned vm_serve_hypercall(struct vcpu *vcpu, struct vm_exit *exit,
-									 void (*finish)(struct vcpu *vcpu, uint64_t result))
+/* Carry out a call, if that can be done here; the result is still to be given to the guest. False: it is left. */
+static inline __attribute__((always_inline)) bool vm_serve_call(struct vcpu *vcpu, struct vm_exit *exit, uint64_t *result)
 {
 	uint64_t number = exit->hypercall.number;
 
 	exit->kind = VM_EXIT_HYPERCALL;
 	if (__builtin_expect(number >= HYPERCALL_COUNT, false) || __builtin_expect(!vcpu->calls[number], false))
+		return false;
+	*result = vcpu->calls[number](vcpu->vm, &exit->hypercall);
+	return true;
+}
+
+/* All of it; `finish` is arch_vcpu_finish_hypercall, but in line. */
+static inline __attribute__((always_inline)) unsigned vm_serve_hypercall(struct vcpu *vcpu, struct vm_exit *exit,
+									 void (*finish)(struct vcpu *vcpu, uint64_t result))
+{
+	uint64_t result;
+
+	if (!vm_serve_call(vcpu, exit, &result))
 		return FAULT_NOT_SERVED;
-	finish(vcpu, vcpu->calls[number](vcpu->vm, &exit->hypercall));
+	finish(vcpu, result);
 	return 0;
 }
 

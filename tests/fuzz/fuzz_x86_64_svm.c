@@ -3,8 +3,10 @@
  * SVM: an exit decoded, and writes of control registers, which are read from the guest's code where the CPU does not say.
  * Input: a byte of flags, what the control block says, and the code.
  */
+#include "vmm/x86_64/svm/complete.c"
 #include "vmm/x86_64/svm/control.c"
 #include "vmm/x86_64/svm/exit.c"
+#include "vmm/x86_64/svm/inject.c"
 
 #include <string.h>
 
@@ -50,6 +52,44 @@ uint64_t guest_cr4_valid(const struct vm *vm)
 	return GUEST_CR4;
 }
 
+static uint64_t io_hits; /* what breakpoints on ports say */
+
+uint64_t io_breakpoints(struct vcpu *vcpu, const struct io_access *io)
+{
+	(void)vcpu;
+	(void)io;
+	return io_hits;
+}
+
+bool at_handler(struct vcpu *vcpu, enum vector vector)
+{
+	(void)vcpu;
+	(void)vector;
+	return false;
+}
+
+bool delivery_repeats(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	return false;
+}
+
+/* An instruction is over: RF and the shadow are gone, and a trap comes if and only if there is a reason. */
+static void check_completed(const struct vmcb *vmcb, uint64_t rip, uint64_t hits)
+{
+	bool trap = hits || vmcb->rflags & RFLAGS_TF;
+
+	CHECK_EQ((uint32_t)vmcb->rip, (uint32_t)rip);
+	CHECK(vmcb->rip >> 32 == (svm_in_64bit_code(vmcb) ? rip >> 32 : 0), "rip %#jx", (uintmax_t)vmcb->rip);
+	CHECK(!(vmcb->rflags & RFLAGS_RF) && !(vmcb->int_state & INT_STATE_SHADOW), "rflags %#jx, shadow %#jx",
+	      (uintmax_t)vmcb->rflags, (uintmax_t)vmcb->int_state);
+	CHECK_EQ((bool)(vmcb->event_inj & EVENT_VALID), trap);
+	if (trap)
+		CHECK(EVENT_VECTOR(vmcb->event_inj) == VECTOR_DB && !(vmcb->dr7 & DR7_GD) &&
+		      (vmcb->dr6 & (DR6_HITS | DR6_BS)) == ((hits | (vmcb->rflags & RFLAGS_TF ? DR6_BS : 0))),
+		      "event %#jx, dr6 %#jx", (uintmax_t)vmcb->event_inj, (uintmax_t)vmcb->dr6);
+}
+
 /* AMD APM vol. 2 "Canonicalization and Consistency Checks": what VMRUN would not take. */
 static void check_control_registers(const struct vmcb *vmcb)
 {
@@ -83,15 +123,15 @@ static void check_cr_write(struct vcpu *vcpu)
 	flushes = 0;
 	done = svm_handle_cr_write(vcpu);
 	check_control_registers(vmcb);
-	if (!done || vmcb->event_inj & EVENT_VALID) {
+	if (!done || EVENT_VECTOR(vmcb->event_inj) == VECTOR_GP) {
 		CHECK(vmcb->cr0 == before.cr0 && vmcb->cr4 == before.cr4 && vmcb->rip == before.rip, "half done");
 		return;
 	}
 	CHECK_EQ(flushes, 1);
 	if (svm_features.nrips)
-		CHECK_EQ(vmcb->rip, before.next_rip);
+		check_completed(vmcb, before.next_rip, 0);
 	else
-		CHECK(vmcb->rip - before.rip >= 3 && vmcb->rip - before.rip <= 15, "%ju bytes",
+		CHECK((uint32_t)(vmcb->rip - before.rip) >= 3 && (uint32_t)(vmcb->rip - before.rip) <= 15, "%ju bytes",
 		      (uintmax_t)(vmcb->rip - before.rip));
 }
 
@@ -109,10 +149,11 @@ static void check_exit(struct vcpu *vcpu)
 		CHECK(exit->io.addr <= UINT16_MAX && exit->io.value >> (8 * exit->io.size) == 0, "port %#jx, value %#jx",
 		      (uintmax_t)exit->io.addr, (uintmax_t)exit->io.value);
 		svm_finish_io(vcpu, exit);
-		CHECK_EQ(vmcb->rip, vmcb->exitinfo2);
+		check_completed(vmcb, vmcb->exitinfo2, io_hits);
 		break;
 	case VM_EXIT_HYPERCALL:
 		CHECK_EQ(vmcb->cpl, 0);
+		check_completed(vmcb, vmcb->next_rip, 0);
 		break;
 	case VM_EXIT_HALT:
 	case VM_EXIT_ARCH:
@@ -146,7 +187,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	vmcb.exitinfo2 = host_random(&rng);
 	vmcb.exitintinfo = host_random(&rng);
 	vmcb.rax = host_random(&rng);
+	vmcb.rflags = host_random(&rng) & (RFLAGS_TF | RFLAGS_RF | RFLAGS_IF);
+	vmcb.int_state = host_random(&rng) & INT_STATE_SHADOW;
+	vmcb.dr7 = host_random(&rng) & DR7_GD;
+	io_hits = host_random(&rng) & DR6_HITS;
 	vmcb.rip = host_random(&rng) >> 1;
+	if (!svm_in_64bit_code(&vmcb))
+		vmcb.rip = (uint32_t)vmcb.rip >> 1;
 	vmcb.next_rip = vmcb.rip + 3;
 	for (size_t i = 0; i < GPR_COUNT; i++)
 		vcpu->arch.gpr[i] = i % 4 ? host_random(&rng) & GUEST_CR4 : host_random(&rng);

@@ -60,6 +60,13 @@ struct kept_state {
 	uint64_t msrs[5];
 };
 
+/* An exit by an exception, which number it had, where, and how many such ones came right before it. */
+struct redelivery {
+	uint64_t exits, rip;
+	unsigned count;
+	bool endless;
+};
+
 struct vcpu_arch {
 	/*
 	 * The guest's general registers while it does not run. RSP (and on SVM RAX) live in the control block: their
@@ -71,6 +78,7 @@ struct vcpu_arch {
 		struct vmx_vcpu vmx;
 	};
 	unsigned stray_msrs; /* accesses to MSRs the guest does not have; the first few are told */
+	struct redelivery redelivery;
 	struct kept_state kept; /* of a forked vCPU that has not run yet */
 };
 

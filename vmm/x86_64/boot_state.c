@@ -141,6 +141,8 @@ static enum err write_boot_params(struct vm *vm, const struct identity_map *map)
 /* Intel SDM vol. 1 "FXSAVE Area": all zero but for these two, which FNINIT and a reset give. */
 static const struct fp_state fp_reset = { .fcw = 0x37f, .mxcsr = 0x1f80 };
 
+static const uint64_t no_breakpoints[BREAKPOINTS];
+
 enum err arch_vcpu_reset(struct vcpu *vcpu, gpa_t entry)
 {
 	static const uint64_t gdt[] = { 0, 0, GDT_CODE64, GDT_DATA }; /* ENTRY_CS, ENTRY_DS */
@@ -172,6 +174,7 @@ enum err arch_vcpu_reset(struct vcpu *vcpu, gpa_t entry)
 	vcpu->arch.gpr[RSI] = state.rsi;
 	vcpu->arch.stray_msrs = 0;
 	fp_load(&fp_reset); /* firmware has used these registers */
+	debug_load(no_breakpoints);
 	virt->reset(vcpu, &state);
 	return ERR_OK;
 }

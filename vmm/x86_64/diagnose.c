@@ -11,41 +11,81 @@
 #define CODE_BYTES 15 /* the longest instruction */
 
 /* Memory that is not backed now is left so: a report must not change what it reports. */
-static bool peek_u64(struct vm *vm, uint64_t gpa, uint64_t *value)
+static bool peek(struct vm *vm, uint64_t gpa, void *value, size_t size)
 {
 	hpa_t hpa;
 
 	if (addr_space_translate(&vm->as, GPA(gpa), &hpa) != ERR_OK)
 		return false;
-	memcpy(value, frame_ptr(hpa), sizeof(*value));
+	memcpy(value, frame_ptr(hpa), size);
 	return true;
 }
 
-/* Walk the guest's page tables. Intel SDM vol. 3 "4-Level Paging and 5-Level Paging". */
-static bool guest_translate(struct vcpu *vcpu, uint64_t gva, uint64_t *gpa)
+static bool peek_u64(struct vm *vm, uint64_t gpa, uint64_t *value)
 {
-	uint64_t table = virt->get(vcpu, FIELD_CR3);
+	return peek(vm, gpa, value, sizeof(*value));
+}
+
+static bool peek_u32(struct vm *vm, uint64_t gpa, uint32_t *value)
+{
+	return peek(vm, gpa, value, sizeof(*value));
+}
+
+/*
+ * Tables of 8-byte entries below the one at `table`, whose index in a linear address begins at bit `shift`. Intel SDM
+ * vol. 3 "4-Level Paging and 5-Level Paging", "PAE Paging", of whose top table no entry is a leaf.
+ */
+static bool walk_64bit(struct vm *vm, uint64_t table, unsigned shift, unsigned largest, uint64_t gva, uint64_t *gpa)
+{
 	uint64_t entry;
 
+	for (; shift >= 12; shift -= 9) {
+		uint64_t offset = BIT(shift) - 1;
+
+		if (!peek_u64(vm, table + (gva >> shift & 511) * 8, &entry) || !(entry & PTE_P))
+			return false;
+		if (shift == 12 || (shift <= largest && entry & PTE_PS)) {
+			*gpa = (entry & PTE_ADDR & ~offset) | (gva & offset);
+			return true;
+		}
+		table = entry & PTE_ADDR;
+	}
+	return false;
+}
+
+/* Intel SDM vol. 3 "32-Bit Paging": a 4 MiB leaf has bits 39:32 of its address in 20:13. */
+static bool walk_32bit(struct vm *vm, uint64_t cr3, bool pse, uint64_t gva, uint64_t *gpa)
+{
+	uint32_t entry;
+
+	if (!peek_u32(vm, (cr3 & BITS(31, 12)) + (gva >> 22 & 1023) * 4, &entry) || !(entry & PTE_P))
+		return false;
+	if (pse && entry & PTE_PS) {
+		*gpa = (entry & BITS(31, 22)) | (entry & BITS(20, 13)) << 19 | (gva & BITS(21, 0));
+		return true;
+	}
+	if (!peek_u32(vm, (entry & BITS(31, 12)) + (gva >> 12 & 1023) * 4, &entry) || !(entry & PTE_P))
+		return false;
+	*gpa = (entry & BITS(31, 12)) | (gva & BITS(11, 0));
+	return true;
+}
+
+static bool guest_translate(struct vcpu *vcpu, uint64_t gva, uint64_t *gpa)
+{
+	uint64_t cr3 = virt->get(vcpu, FIELD_CR3), cr4 = virt->get(vcpu, FIELD_CR4);
+	bool long_mode = virt->get(vcpu, FIELD_EFER) & EFER_LMA;
+
+	if (!long_mode)
+		gva = (uint32_t)gva;
 	if (!(virt->get(vcpu, FIELD_CR0) & CR0_PG)) {
 		*gpa = gva;
 		return true;
 	}
-	if (!(virt->get(vcpu, FIELD_EFER) & EFER_LMA))
-		return false; /* 32-bit paging: not worth a walk of its own */
-
-	for (unsigned shift = 39; shift >= 12; shift -= 9) {
-		uint64_t offset = BIT(shift) - 1;
-
-		if (!peek_u64(vcpu->vm, (table & PTE_ADDR) + (gva >> shift & 511) * 8, &entry) || !(entry & PTE_P))
-			return false;
-		if (shift == 12 || (shift <= 30 && entry & PTE_PS)) {
-			*gpa = (entry & PTE_ADDR & ~offset) | (gva & offset);
-			return true;
-		}
-		table = entry;
-	}
-	return false;
+	if (long_mode)
+		return walk_64bit(vcpu->vm, cr3 & PTE_ADDR, 39, 30, gva, gpa);
+	if (cr4 & CR4_PAE)
+		return walk_64bit(vcpu->vm, cr3 & BITS(31, 5), 30, 21, gva, gpa);
+	return walk_32bit(vcpu->vm, cr3, cr4 & CR4_PSE, gva, gpa);
 }
 
 size_t peek_guest(struct vcpu *vcpu, gva_t gva, uint8_t *bytes, size_t size)

@@ -18,6 +18,23 @@ void fp_load(const struct fp_state *fp);
 enum event_kind { EVENT_BY_HARDWARE, EVENT_BY_INSTRUCTION, EVENT_OUTSIDE };
 bool fault_in_delivery(enum event_kind kind, uint8_t delivered, enum vector *vector);
 
+/*
+ * #DB and #AC exit, since the CPU would try for ever to deliver one whose delivery raises it again: CVE-2015-8104,
+ * CVE-2015-5307. Told of each exit that such a delivery may have made, this says when nothing else will come any more.
+ */
+bool delivery_repeats(struct vcpu *vcpu);
+/* Is the guest at the first instruction of its handler of an exception? */
+bool at_handler(struct vcpu *vcpu, enum vector vector);
+
+/* debug.c: the breakpoints' addresses. */
+#define BREAKPOINTS 4
+void debug_save(uint64_t dr[BREAKPOINTS]);
+void debug_load(const uint64_t dr[BREAKPOINTS]);
+
+/* The I/O breakpoints, as bits of DR6, that an access hits: of the guest that is in the CPU, or of given registers. */
+uint64_t io_breakpoints(struct vcpu *vcpu, const struct io_access *io);
+uint64_t debug_io_hits(uint64_t dr7, const uint64_t dr[BREAKPOINTS], uint64_t port, unsigned size);
+
 /* What CPUID tells the guest. */
 struct cpuid_regs guest_cpuid(const struct vm *vm, uint32_t leaf, uint32_t subleaf);
 

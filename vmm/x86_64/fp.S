@@ -19,6 +19,7 @@ fp_save:
 	.hidden	fp_load
 	.type	fp_load, @function
 fp_load:
+	fninit			/* AMD's FXRSTOR leaves the last x87 instruction's addresses alone if no exception waits */
 	fxrstor64	(%rdi)
 	ret
 	.size	fp_load, . - fp_load

@@ -20,6 +20,10 @@
 #define CR0_CD BIT(30)
 #define CR0_PG BIT(31)
 
+/* Those that mean anything: writes to the others are ignored. */
+#define CR0_KNOWN \
+	(CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG)
+
 #define CR4_VME        BIT(0)
 #define CR4_PVI        BIT(1)
 #define CR4_TSD        BIT(2)
@@ -52,7 +56,12 @@
 #define RFLAGS_VM  BIT(17)
 #define RFLAGS_AC  BIT(18)
 
+#define DR6_HITS  BITS(3, 0) /* breakpoints 0 to 3 */
+#define DR6_BD    BIT(13)
+#define DR6_BS    BIT(14)
 #define DR6_RESET UINT64_C(0xffff0ff0)
+#define DR7_ENABLE_ALL BITS(7, 0)
+#define DR7_GD    BIT(13)
 #define DR7_RESET UINT64_C(0x400)
 
 /* Exception vectors. Intel SDM vol. 3 "Exception and Interrupt Reference". */

@@ -19,11 +19,6 @@ struct cr_write {
 	unsigned length; /* of the instruction */
 };
 
-static bool in_64bit_code(const struct vmcb *vmcb)
-{
-	return vmcb->efer & EFER_LMA && vmcb->cs.attrib & SEG_L;
-}
-
 static bool is_prefix(uint8_t byte)
 {
 	static const uint8_t prefixes[] = { 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf2, 0xf3 };
@@ -53,7 +48,7 @@ static bool decode(struct vcpu *vcpu, struct cr_write *write)
 
 	while (at < count && is_prefix(code[at]))
 		at++;
-	if (at < count && in_64bit_code(vmcb) && (code[at] & 0xf0) == 0x40)
+	if (at < count && svm_in_64bit_code(vmcb) && (code[at] & 0xf0) == 0x40)
 		rex_b = code[at++] & 1;
 	if (at + 3 > count || code[at] != 0x0f)
 		return false;
@@ -76,7 +71,7 @@ static bool read_write(struct vcpu *vcpu, struct cr_write *write)
 		*write = (struct cr_write){ svm_get_gpr(vcpu, CR_INFO_GPR(vmcb->exitinfo1)), 3 };
 	else if (!decode(vcpu, write))
 		return false;
-	if (!in_64bit_code(vmcb))
+	if (!svm_in_64bit_code(vmcb))
 		write->value = (uint32_t)write->value;
 	return true;
 }
@@ -88,7 +83,7 @@ static bool cr0_valid(const struct vmcb *vmcb, uint64_t value)
 	if (value >> 32 || (value & (CR0_CD | CR0_NW)) == CR0_NW || (paging && !(value & CR0_PE)))
 		return false;
 	if (was_paging && !paging)
-		return !in_64bit_code(vmcb);
+		return !svm_in_64bit_code(vmcb);
 	if (!was_paging && paging && vmcb->efer & EFER_LME)
 		return vmcb->cr4 & CR4_PAE && !(vmcb->cs.attrib & SEG_L);
 	return true;
@@ -100,7 +95,7 @@ static void set_cr0(struct vmcb *vmcb, uint64_t value)
 	vmcb->efer &= ~EFER_LMA;
 	if (value & CR0_PG && vmcb->efer & EFER_LME)
 		vmcb->efer |= EFER_LMA;
-	vmcb->cr0 = value | CR0_ET;
+	vmcb->cr0 = (value & CR0_KNOWN) | CR0_ET;
 }
 
 static bool cr4_valid(const struct vcpu *vcpu, uint64_t value)
@@ -126,7 +121,7 @@ bool svm_handle_cr_write(struct vcpu *vcpu)
 		vmcb->cr4 = write.value;
 	else
 		set_cr0(vmcb, write.value);
-	svm_advance(vmcb, write.length);
+	svm_complete(vmcb, write.length);
 	/* The instruction would have dropped the guest's translations where they depend on the bits: drop them all. */
 	virt->flush(vcpu->vm);
 	return true;

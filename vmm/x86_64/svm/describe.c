@@ -100,6 +100,8 @@ void svm_describe(struct vcpu *vcpu, const struct vm_exit *exit, char *text, siz
 	if (exit->reason == VMEXIT_IOIO && vmcb->exitinfo1 & IOIO_STRING)
 		text_add(text, size, ": %s, which is not emulated, of port %#lx",
 			 vmcb->exitinfo1 & IOIO_IN ? "INS" : "OUTS", IOIO_PORT(vmcb->exitinfo1));
+	if (vcpu->arch.redelivery.endless)
+		text_add(text, size, ": raised again each time it is delivered");
 	if (exit->reason == VMEXIT_SHUTDOWN)
 		text_add(text, size, ": triple fault");
 }

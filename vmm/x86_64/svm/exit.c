@@ -7,62 +7,80 @@
 #include "vmm/serve.h"
 #include "vmm/x86_64/emulate.h"
 
-/* What was being delivered: AMD APM vol. 2 "EXITINTINFO". INT3 and INTO have the type of an exception. */
-static enum event_kind event_kind(uint64_t event)
-{
-	switch (EVENT_TYPE(event)) {
-	case EVENT_SOFTWARE:
-		return EVENT_BY_INSTRUCTION;
-	case EVENT_EXCEPTION:
-		return EVENT_VECTOR(event) == VECTOR_BP || EVENT_VECTOR(event) == VECTOR_OF ? EVENT_BY_INSTRUCTION :
-											      EVENT_BY_HARDWARE;
-	default:
-		return EVENT_OUTSIDE;
-	}
-}
-
 /*
  * An exit in the middle of delivering an event: deliver it when the guest goes on. What an instruction raised by
  * design (INT n, INT3, INTO) comes back when that instruction runs again, so it must not be injected as well.
  */
-static __attribute__((cold, noinline)) void reinject(struct vmcb *vmcb)
+static void reinject(struct vmcb *vmcb)
 {
-	if (event_kind(vmcb->exitintinfo) != EVENT_BY_INSTRUCTION)
+	if (svm_event_kind(vmcb->exitintinfo) != EVENT_BY_INSTRUCTION)
 		vmcb->event_inj = vmcb->exitintinfo;
 }
 
-static _Noreturn __attribute__((cold, noinline)) void nested_entry_malformed(struct vcpu *vcpu, gpa_t gpa)
+/*
+ * A reserved bit was set on the nested walk. Of an address beyond the space's width that is the guest's doing: its own
+ * tables can hold one as wide as the CPU's, and it is not there. Else it is one of our entries.
+ */
+static void check_reserved(struct vcpu *vcpu, gpa_t gpa)
 {
+	if (gpa.raw >> vcpu->vm->as.npt.config.gpa_bits)
+		return;
 	post_mortem_walk(&vcpu->vm->as.npt, gpa);
 	panic("svm: reserved bit set in a nested entry for gpa %#lx", gpa.raw);
 }
 
-static void decode_fault(struct vcpu *vcpu, struct vmcb *vmcb, struct vm_exit *exit)
+static __attribute__((cold, noinline)) unsigned serve_odd_fault(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	struct vmcb *vmcb = vcpu->arch.svm.vmcb;
+
+	if (vmcb->exitinfo1 & PF_RESERVED)
+		check_reserved(vcpu, exit->fault.gpa);
+	if (vmcb->exitintinfo & EVENT_VALID)
+		reinject(vmcb);
+	return vm_serve_fault(vcpu, exit);
+}
+
+/* All of the common case in line, and no call but the last: so no register has to be saved. */
+static inline unsigned serve_fault(struct vcpu *vcpu, const struct vmcb *vmcb, struct vm_exit *exit)
 {
 	uint64_t info = vmcb->exitinfo1;
 
-	if (info & PF_RESERVED)
-		nested_entry_malformed(vcpu, GPA(vmcb->exitinfo2));
 	exit->fault = (struct npt_fault){
 		.gpa = GPA(vmcb->exitinfo2),
 		.access = info & PF_WRITE ? NPT_W : info & PF_FETCH ? NPT_X : NPT_R,
 		.present = info & PF_PRESENT,
 		.on_guest_walk = info & NPF_GUEST_WALK,
 	};
-	if (vmcb->exitintinfo & EVENT_VALID)
-		reinject(vmcb);
+	if (__builtin_expect(info & PF_RESERVED || vmcb->exitintinfo & EVENT_VALID, 0))
+		return serve_odd_fault(vcpu, exit);
+	return vm_serve_fault(vcpu, exit);
 }
 
-static void decode_hypercall(const struct vcpu *vcpu, struct vmcb *vmcb, struct vm_exit *exit)
+#define VMMCALL_BYTES 3
+
+static void read_hypercall(const struct vcpu *vcpu, const struct vmcb *vmcb, struct vm_exit *exit)
 {
 	const uint64_t *gpr = vcpu->arch.gpr;
 
-	svm_advance(vmcb, 3);
 	exit->hypercall.number = vmcb->rax;
 	exit->hypercall.arg[0] = gpr[RDI];
 	exit->hypercall.arg[1] = gpr[RSI];
 	exit->hypercall.arg[2] = gpr[RDX];
 	exit->hypercall.arg[3] = gpr[RCX];
+}
+
+static __attribute__((noinline)) unsigned serve_hypercall(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	struct vmcb *vmcb = vcpu->arch.svm.vmcb;
+	uint64_t result;
+
+	vmcb->rip = svm_next_rip(vmcb, VMMCALL_BYTES);
+	vmcb->int_state = 0;
+	read_hypercall(vcpu, vmcb, exit);
+	if (!vm_serve_call(vcpu, exit, &result))
+		return FAULT_NOT_SERVED;
+	vmcb->rax = result;
+	return 0;
 }
 
 static void decode_io(const struct vmcb *vmcb, struct vm_exit *exit)
@@ -84,11 +102,6 @@ static void decode_io(const struct vmcb *vmcb, struct vm_exit *exit)
 	};
 }
 
-static void finish_hypercall(struct vcpu *vcpu, uint64_t result)
-{
-	vcpu->arch.svm.vmcb->rax = result;
-}
-
 unsigned svm_exit(struct vcpu *vcpu)
 {
 	struct vm_exit *exit = vm_new_exit(vcpu);
@@ -98,16 +111,24 @@ unsigned svm_exit(struct vcpu *vcpu)
 	vmcb->event_inj = 0;
 	exit->reason = vmcb->exitcode;
 	exit->pc = vmcb->rip;
-	if (vmcb->exitcode == VMEXIT_NPF) {
-		decode_fault(vcpu, vmcb, exit);
-		return vm_serve_fault(vcpu, exit);
-	}
-	/* The guest's user programs must not speak for its kernel: those get #UD. */
-	if (vmcb->exitcode == VMEXIT_VMMCALL && vmcb->cpl == 0) {
-		decode_hypercall(vcpu, vmcb, exit);
-		return vm_serve_hypercall(vcpu, exit, finish_hypercall);
-	}
+	if (vmcb->exitcode == VMEXIT_NPF)
+		return serve_fault(vcpu, vmcb, exit);
+	/* The common case of decode_hypercall, in line. */
+	if (vmcb->exitcode == VMEXIT_VMMCALL && vmcb->cpl == 0 && !(vmcb->rflags & (RFLAGS_TF | RFLAGS_RF)))
+		return serve_hypercall(vcpu, exit);
 	return vm_leave_exit(exit);
+}
+
+/* The guest's user programs must not speak for its kernel: those get #UD. */
+static void decode_hypercall(struct vcpu *vcpu, struct vmcb *vmcb, struct vm_exit *exit)
+{
+	if (vmcb->cpl != 0) {
+		exit->kind = VM_EXIT_ARCH;
+		return;
+	}
+	exit->kind = VM_EXIT_HYPERCALL;
+	svm_complete(vmcb, VMMCALL_BYTES);
+	read_hypercall(vcpu, vmcb, exit);
 }
 
 void svm_decode(struct vcpu *vcpu, struct vm_exit *exit)
@@ -115,12 +136,15 @@ void svm_decode(struct vcpu *vcpu, struct vm_exit *exit)
 	struct vmcb *vmcb = vcpu->arch.svm.vmcb;
 
 	switch (vmcb->exitcode) {
+	case VMEXIT_VMMCALL:
+		decode_hypercall(vcpu, vmcb, exit);
+		break;
 	case VMEXIT_IOIO:
 		decode_io(vmcb, exit);
 		break;
 	case VMEXIT_HLT:
-		svm_advance(vmcb, 1);
-		exit->kind = VM_EXIT_HALT;
+		/* A debug trap wakes the CPU as soon as it waits. */
+		exit->kind = svm_complete(vmcb, 1) ? VM_EXIT_ARCH : VM_EXIT_HALT;
 		break;
 	case VMEXIT_SHUTDOWN:
 		exit->kind = VM_EXIT_CRASH;
@@ -134,34 +158,12 @@ void svm_decode(struct vcpu *vcpu, struct vm_exit *exit)
 	}
 }
 
-void svm_inject(struct vmcb *vmcb, enum vector vector)
-{
-	vmcb->event_inj = (uint64_t)vector | EVENT_EXCEPTION << 8 | EVENT_VALID;
-	/* 0; real mode pushes none. */
-	if ((vector == VECTOR_GP || vector == VECTOR_DF) && vmcb->cr0 & CR0_PE)
-		vmcb->event_inj |= EVENT_ERROR_CODE;
-}
-
-/* #GP, because a nested fault does not tell the virtual address that #PF would have to. */
-bool svm_inject_denied(struct vcpu *vcpu, const struct vm_exit *exit)
-{
-	struct vmcb *vmcb = vcpu->arch.svm.vmcb;
-	uint64_t event = vmcb->exitintinfo;
-	enum vector vector = VECTOR_GP;
-
-	(void)exit;
-	if (event & EVENT_VALID && !fault_in_delivery(event_kind(event), EVENT_VECTOR(event), &vector))
-		return false;
-	svm_inject(vmcb, vector);
-	return true;
-}
-
 static void handle_msr(struct vcpu *vcpu, struct vmcb *vmcb)
 {
 	bool write = vmcb->exitinfo1 & 1;
 
 	if (write ? emulate_wrmsr(vcpu) : emulate_rdmsr(vcpu))
-		svm_advance(vmcb, 2);
+		svm_complete(vmcb, 2);
 	else
 		svm_inject(vmcb, VECTOR_GP);
 }
@@ -171,7 +173,7 @@ static bool handle(struct vcpu *vcpu, struct vmcb *vmcb)
 	switch (vmcb->exitcode) {
 	case VMEXIT_CPUID:
 		emulate_cpuid(vcpu);
-		svm_advance(vmcb, 2);
+		svm_complete(vmcb, 2);
 		return true;
 	case VMEXIT_MSR:
 		handle_msr(vcpu, vmcb);
@@ -180,7 +182,7 @@ static bool handle(struct vcpu *vcpu, struct vmcb *vmcb)
 	case VMEXIT_CR0_WRITE + 4:
 		return svm_handle_cr_write(vcpu);
 	case VMEXIT_INVD: /* must not drop what the host's caches hold; the guest's memory is coherent without it */
-		svm_advance(vmcb, 2);
+		svm_complete(vmcb, 2);
 		return true;
 	case VMEXIT_RDPMC: /* there are no counters */
 		svm_inject(vmcb, VECTOR_GP);
@@ -202,14 +204,23 @@ static bool handle(struct vcpu *vcpu, struct vmcb *vmcb)
 	case VMEXIT_MWAIT:
 	case VMEXIT_MWAIT_ARMED:
 	case VMEXIT_RDPRU:
+	case VMEXIT_INVPCID:
 		svm_inject(vmcb, VECTOR_UD);
 		return true;
 	case VMEXIT_INTR:
 		take_host_interrupt();
 		return true;
+	case VMEXIT_HLT: /* over */
 	case VMEXIT_NMI: /* held while GIF was clear: the host has taken them by now */
 	case VMEXIT_INIT:
 		return true;
+	case VMEXIT_ICEBP: /* else its #DB could not be told from others, which come again where they were */
+		svm_trap_icebp(vmcb);
+		return true;
+	case VMEXIT_EXCP0 + VECTOR_DB:
+		return svm_redeliver_debug(vcpu);
+	case VMEXIT_EXCP0 + VECTOR_AC:
+		return svm_redeliver_alignment(vcpu);
 	case VMEXIT_EXCP0 + VECTOR_MC: /* the machine's, not the guest's: our handler tells about it */
 		__asm__ volatile("int %0" : : "i"(VECTOR_MC) : "memory");
 		return true;
@@ -236,11 +247,10 @@ void svm_finish_io(struct vcpu *vcpu, const struct vm_exit *exit)
 	if (!exit->io.write)
 		vmcb->rax = io_result(vmcb->rax, &exit->io);
 	/* AMD APM vol. 2 "IN and OUT Behavior": the address of the next instruction. */
-	vmcb->rip = vmcb->exitinfo2;
-	vmcb->int_state = 0;
+	svm_complete_at(vmcb, vmcb->exitinfo2, io_breakpoints(vcpu, &exit->io));
 }
 
 void svm_finish_hypercall(struct vcpu *vcpu, uint64_t result)
 {
-	finish_hypercall(vcpu, result);
+	vcpu->arch.svm.vmcb->rax = result;
 }

@@ -40,6 +40,17 @@ static enum err svm_probe(const char **why)
 	return ERR_OK;
 }
 
+/*
+ * Guests run with what these hold, and cannot write them. RDPID, which has no intercept, reads TSC_AUX; where LBR
+ * virtualization is off, no VMCB has a DEBUGCTL, whose BTF would change what single-stepping is.
+ */
+static void define_shared_msrs(void)
+{
+	wrmsr(IA32_DEBUGCTL, 0);
+	if (cpuid(0x80000001, 0).edx & CPUID_81_EDX_RDTSCP || cpuid(7, 0).ecx & CPUID_7_ECX_RDPID)
+		wrmsr(IA32_TSC_AUX, 0);
+}
+
 static enum err svm_enable(const char **why)
 {
 	hpa_t save_area;
@@ -51,6 +62,7 @@ static enum err svm_enable(const char **why)
 	/* NXE decides about the no-execute bit of nested entries too. */
 	wrmsr(IA32_EFER, rdmsr(IA32_EFER) | EFER_SVME | EFER_NXE);
 	wrmsr(VM_HSAVE_PA, save_area.raw);
+	define_shared_msrs();
 	return ERR_OK;
 }
 
@@ -161,8 +173,8 @@ static void svm_load(struct vcpu *vcpu)
 static void reset_control(struct vm *vm, struct vmcb *vmcb)
 {
 	vmcb->intercept_cr_write = BIT(4);
-	/* A machine check is the host's. */
-	vmcb->intercept_exceptions = (uint32_t)BIT(VECTOR_MC);
+	/* A machine check is the host's; for the others see delivery_repeats. */
+	vmcb->intercept_exceptions = (uint32_t)(BIT(VECTOR_MC) | BIT(VECTOR_DB) | BIT(VECTOR_AC));
 	vmcb->intercept_misc1 = (uint32_t)(INTERCEPT_INTR | INTERCEPT_NMI | INTERCEPT_INIT |
 					   INTERCEPT_CR0_SEL_WRITE | INTERCEPT_RDPMC | INTERCEPT_CPUID |
 					   INTERCEPT_RSM | INTERCEPT_INVD | INTERCEPT_HLT | INTERCEPT_INVLPGA |
@@ -170,7 +182,9 @@ static void reset_control(struct vm *vm, struct vmcb *vmcb)
 	vmcb->intercept_misc2 = (uint32_t)(INTERCEPT_VMRUN | INTERCEPT_VMMCALL | INTERCEPT_VMLOAD | INTERCEPT_VMSAVE |
 					   INTERCEPT_STGI | INTERCEPT_CLGI | INTERCEPT_SKINIT | INTERCEPT_RDTSCP |
 					   INTERCEPT_MONITOR | INTERCEPT_MWAIT | INTERCEPT_MWAIT_ARMED |
-					   INTERCEPT_XSETBV | INTERCEPT_RDPRU);
+					   INTERCEPT_XSETBV | INTERCEPT_RDPRU | INTERCEPT_ICEBP);
+	if (cpuid(7, 0).ebx & CPUID_7_EBX_INVPCID)
+		vmcb->intercept_misc3 = (uint32_t)INTERCEPT_INVPCID;
 	set_vm(vm, vmcb);
 	/* The guest's IF and CR8 are its own; whether the machine's interrupts are taken, the host's IF (0) decides. */
 	vmcb->int_ctl = INT_CTL_V_INTR_MASKING;
@@ -226,6 +240,7 @@ static const struct {
 	[FIELD_CR0] = FIELD(cr0),
 	[FIELD_CR3] = FIELD(cr3),
 	[FIELD_CR4] = FIELD(cr4),
+	[FIELD_DR7] = FIELD(dr7),
 	[FIELD_EFER] = FIELD(efer),
 	[FIELD_PAT] = FIELD(g_pat),
 	[FIELD_TSC_OFFSET] = FIELD(tsc_offset),

@@ -3,6 +3,8 @@
 #ifndef NESTLING_VMM_X86_64_SVM_SVM_H
 #define NESTLING_VMM_X86_64_SVM_SVM_H
 
+#include "include/arch/x86_64/msr.h"
+#include "vmm/x86_64/emulate.h"
 #include "vmm/x86_64/svm/vmcb.h"
 #include "vmm/x86_64/virt_ops.h"
 
@@ -26,9 +28,15 @@ void svm_decode(struct vcpu *vcpu, struct vm_exit *exit);
 bool svm_handle_exit(struct vcpu *vcpu, struct vm_exit *exit);
 void svm_finish_io(struct vcpu *vcpu, const struct vm_exit *exit);
 void svm_finish_hypercall(struct vcpu *vcpu, uint64_t result);
-bool svm_inject_denied(struct vcpu *vcpu, const struct vm_exit *exit);
-/* Give the guest an exception when it goes on; #GP and #DF with error code 0. */
+
+/* inject.c: give the guest an exception when it goes on; #GP and #DF with error code 0. */
 void svm_inject(struct vmcb *vmcb, enum vector vector);
+bool svm_inject_denied(struct vcpu *vcpu, const struct vm_exit *exit);
+/* Give it the #DB or #AC that has exited. False: its delivery would raise it for ever. */
+bool svm_redeliver_debug(struct vcpu *vcpu);
+bool svm_redeliver_alignment(struct vcpu *vcpu);
+/* Of EXITINTINFO: what was being delivered. */
+enum event_kind svm_event_kind(uint64_t event);
 
 /* control.c: serve VMEXIT_CR0_SEL_WRITE and that of a write to CR4. False: the instruction cannot be followed. */
 bool svm_handle_cr_write(struct vcpu *vcpu);
@@ -44,11 +52,24 @@ const char *svm_bad_state(const struct vcpu *vcpu);
 void svm_name_exit(uint64_t code, char *text, size_t size);
 void svm_describe(struct vcpu *vcpu, const struct vm_exit *exit, char *text, size_t size);
 
-/* Step over an intercepted instruction. QEMU has no next_rip; without it a redundant prefix is not seen. */
-static inline void svm_advance(struct vmcb *vmcb, unsigned length)
+static inline bool svm_in_64bit_code(const struct vmcb *vmcb)
 {
-	vmcb->rip = svm_features.nrips ? vmcb->next_rip : vmcb->rip + length;
-	vmcb->int_state = 0;
+	return vmcb->efer & EFER_LMA && vmcb->cs.attrib & SEG_L;
 }
+
+/* Behind an intercepted instruction. QEMU has no next_rip; without it a redundant prefix is not seen. */
+static inline uint64_t svm_next_rip(const struct vmcb *vmcb, unsigned length)
+{
+	return svm_features.nrips ? vmcb->next_rip : vmcb->rip + length;
+}
+
+/*
+ * complete.c: step over an intercepted instruction, which has been carried out; `rip` is behind it, and it has hit these
+ * breakpoints (DR6's bits). True: a debug trap comes next, before the guest executes anything.
+ */
+bool svm_complete_at(struct vmcb *vmcb, uint64_t rip, uint64_t hits);
+bool svm_complete(struct vmcb *vmcb, unsigned length);
+/* INT1, which is a trap and leaves nothing in DR6. */
+void svm_trap_icebp(struct vmcb *vmcb);
 
 #endif

@@ -92,7 +92,7 @@ static const struct control_word cpu_word = {
 };
 static const struct control_word cpu2_word = {
 	"secondary processor-based", IA32_VMX_PROCBASED_CTLS2, IA32_VMX_PROCBASED_CTLS2, cpu2_need, none,
-	CPU2_ENABLE_VPID | CPU2_UNRESTRICTED_GUEST
+	CPU2_ENABLE_VPID | CPU2_UNRESTRICTED_GUEST | CPU2_ENCLS_EXITING | CPU2_ENCLV_EXITING
 };
 static const struct control_word exit_word = {
 	"VM-exit", IA32_VMX_EXIT_CTLS, IA32_VMX_TRUE_EXIT_CTLS, exit_need, exit_avoid, EXIT_SAVE_DEBUG_CONTROLS

@@ -59,7 +59,7 @@ static void describe_cr_access(uint64_t info, char *text, size_t size)
 	text_add(text, size, ": %s CR%u", how[CR_ACCESS(info)], CR_NUMBER(info));
 	if (CR_NUMBER(info) == 0)
 		text_add(text, size, "%s", vmx_unrestricted_guest() ?
-			 ", which switches paging and caching at once" :
+			 ", whose page-directory pointers are not in its memory" :
 			 ", which leaves paging: this CPU has no unrestricted guest");
 }
 
@@ -87,5 +87,6 @@ void vmx_describe(struct vcpu *vcpu, const struct vm_exit *exit, char *text, siz
 	if (exit->reason == EXIT_CR_ACCESS)
 		describe_cr_access(info, text, size);
 	if (exit->reason == EXIT_EXCEPTION_OR_NMI)
-		text_add(text, size, ": vector %u", INTR_VECTOR(vmread(EXIT_INTERRUPTION_INFO)));
+		text_add(text, size, ": vector %u%s", INTR_VECTOR(vmread(EXIT_INTERRUPTION_INFO)),
+			 vcpu->arch.redelivery.endless ? ", raised again each time it is delivered" : "");
 }

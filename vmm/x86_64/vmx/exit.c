@@ -10,16 +10,19 @@
  * An exit in the middle of delivering an event: deliver it when the guest goes on.
  * SDM vol. 3 "Information for VM Exits That Occur During Event Delivery".
  */
-static __attribute__((cold, noinline)) void reinject(uint64_t info)
+static __attribute__((cold, noinline)) unsigned serve_in_delivery(struct vcpu *vcpu, struct vm_exit *exit,
+									  uint64_t info)
 {
 	if (INTR_TYPE(info) >= INTR_SOFTWARE)
 		vmwrite(ENTRY_INSTRUCTION_LENGTH, vmread(EXIT_INSTRUCTION_LENGTH));
 	if (info & INTR_ERROR_CODE)
 		vmwrite(ENTRY_EXCEPTION_ERROR_CODE, vmread(IDT_VECTORING_ERROR_CODE));
 	vmwrite(ENTRY_INTERRUPTION_INFO, info & INTR_REINJECT);
+	return vm_serve_fault(vcpu, exit);
 }
 
-static void decode_fault(struct vm_exit *exit)
+/* All of the common case in line, and no call but the last: so no register has to be saved. */
+static inline unsigned serve_fault(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	uint64_t info = vmread(EXIT_QUALIFICATION);
 	uint64_t vectoring = vmread(IDT_VECTORING_INFO);
@@ -31,14 +34,14 @@ static void decode_fault(struct vm_exit *exit)
 		.present = info & EPTV_PERMS,
 		.on_guest_walk = (info & (EPTV_LINEAR | EPTV_FINAL)) == EPTV_LINEAR,
 	};
-	if (vectoring & INTR_VALID)
-		reinject(vectoring);
+	if (__builtin_expect(vectoring & INTR_VALID, 0))
+		return serve_in_delivery(vcpu, exit, vectoring);
+	return vm_serve_fault(vcpu, exit);
 }
 _Static_assert(EPTV_READ == NPT_R && EPTV_WRITE == NPT_W && EPTV_FETCH == NPT_X, "EPT violation bits");
 
-static void decode_hypercall(const uint64_t *gpr, struct vm_exit *exit)
+static void read_hypercall(const uint64_t *gpr, struct vm_exit *exit)
 {
-	vmwrite(GUEST_RIP, exit->pc + vmread(EXIT_INSTRUCTION_LENGTH));
 	exit->hypercall.number = gpr[RAX];
 	exit->hypercall.arg[0] = gpr[RDI];
 	exit->hypercall.arg[1] = gpr[RSI];
@@ -88,33 +91,53 @@ static void finish_hypercall(struct vcpu *vcpu, uint64_t result)
 	vcpu->arch.gpr[RAX] = result;
 }
 
+static __attribute__((noinline)) unsigned serve_hypercall(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	vmwrite_known(GUEST_RIP, exit->pc + vmread(EXIT_INSTRUCTION_LENGTH));
+	vmwrite_known(GUEST_INTERRUPTIBILITY, 0);
+	read_hypercall(vcpu->arch.gpr, exit);
+	return vm_serve_hypercall(vcpu, exit, finish_hypercall);
+}
+
 unsigned vmx_exit(struct vcpu *vcpu)
 {
 	struct vm_exit *exit = vm_new_exit(vcpu);
 
 	exit->reason = vmread(EXIT_REASON);
 	exit->pc = vmread(GUEST_RIP);
-	if (exit->reason == EXIT_EPT_VIOLATION) {
-		decode_fault(exit);
-		return vm_serve_fault(vcpu, exit);
-	}
-	/* The guest's user programs must not speak for its kernel: those get #UD. CPL is SS's DPL, always. */
-	if (exit->reason == EXIT_VMCALL && AR_DPL(vmread(GUEST_SS_ACCESS_RIGHTS)) == 0) {
-		decode_hypercall(vcpu->arch.gpr, exit);
-		return vm_serve_hypercall(vcpu, exit, finish_hypercall);
-	}
+	if (exit->reason == EXIT_EPT_VIOLATION)
+		return serve_fault(vcpu, exit);
+	/* The common case of decode_hypercall, in line. No NMI is ever blocked in a guest. */
+	if (exit->reason == EXIT_VMCALL && !(vmread(GUEST_SS_ACCESS_RIGHTS) & AR_DPL_MASK) &&
+	    !(vmread(GUEST_RFLAGS) & (RFLAGS_TF | RFLAGS_RF)))
+		return serve_hypercall(vcpu, exit);
 	return vm_leave_exit(exit);
+}
+
+/* The guest's user programs must not speak for its kernel: those get #UD. CPL is SS's DPL, always. */
+static void decode_hypercall(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	if (vmread(GUEST_SS_ACCESS_RIGHTS) & AR_DPL_MASK) {
+		exit->kind = VM_EXIT_ARCH;
+		return;
+	}
+	exit->kind = VM_EXIT_HYPERCALL;
+	vmx_complete(0);
+	read_hypercall(vcpu->arch.gpr, exit);
 }
 
 void vmx_decode(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	switch (exit->reason) {
+	case EXIT_VMCALL:
+		decode_hypercall(vcpu, exit);
+		break;
 	case EXIT_IO:
 		decode_io(vcpu->arch.gpr, exit);
 		break;
 	case EXIT_HLT:
-		vmx_advance();
-		exit->kind = VM_EXIT_HALT;
+		/* A debug trap wakes the CPU as soon as it waits. */
+		exit->kind = vmx_complete(0) ? VM_EXIT_ARCH : VM_EXIT_HALT;
 		break;
 	case EXIT_TRIPLE_FAULT:
 		exit->kind = VM_EXIT_CRASH;
@@ -130,7 +153,7 @@ void vmx_finish_io(struct vcpu *vcpu, const struct vm_exit *exit)
 {
 	if (!exit->io.write)
 		vcpu->arch.gpr[RAX] = io_result(vcpu->arch.gpr[RAX], &exit->io);
-	vmx_advance();
+	vmx_complete(io_breakpoints(vcpu, &exit->io));
 }
 
 void vmx_finish_hypercall(struct vcpu *vcpu, uint64_t result)

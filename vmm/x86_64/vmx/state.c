@@ -15,7 +15,8 @@ void vmx_write_controls(const struct vm *vm, uint64_t eptp)
 	vmwrite(SECONDARY_CONTROLS, vmx_caps.cpu2);
 	vmwrite(EXIT_CONTROLS, vmx_caps.exit);
 	vmwrite(ENTRY_CONTROLS, vmx_caps.entry);
-	vmwrite(EXCEPTION_BITMAP, BIT(VECTOR_MC)); /* a machine check is the host's */
+	/* A machine check is the host's; for the others see delivery_repeats. */
+	vmwrite(EXCEPTION_BITMAP, BIT(VECTOR_MC) | BIT(VECTOR_DB) | BIT(VECTOR_AC));
 	vmwrite(PAGE_FAULT_ERROR_CODE_MASK, 0);
 	vmwrite(PAGE_FAULT_ERROR_CODE_MATCH, 0);
 	vmwrite(CR3_TARGET_COUNT, 0);
@@ -26,6 +27,10 @@ void vmx_write_controls(const struct vm *vm, uint64_t eptp)
 	vmwrite(MSR_BITMAP, vm->arch.vmx.msr_bitmap.raw);
 	vmwrite(TSC_OFFSET, 0);
 	vmwrite(EPT_POINTER, eptp);
+	if (vmx_caps.cpu2 & CPU2_ENCLS_EXITING)
+		vmwrite(ENCLS_EXITING_BITMAP, UINT64_MAX);
+	if (vmx_caps.cpu2 & CPU2_ENCLV_EXITING)
+		vmwrite(ENCLV_EXITING_BITMAP, UINT64_MAX);
 	if (vmx_caps.cpu2 & CPU2_ENABLE_VPID)
 		vmwrite(VPID, THE_VPID);
 	vmwrite(CR0_MASK, ~vmx_cr0_guest_owned());

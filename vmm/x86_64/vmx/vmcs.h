@@ -30,11 +30,17 @@ enum vmcs_field {
 	MSR_BITMAP = 0x2004,
 	TSC_OFFSET = 0x2010,
 	EPT_POINTER = 0x201a,
+	ENCLS_EXITING_BITMAP = 0x202e,
+	ENCLV_EXITING_BITMAP = 0x2036,
 	GUEST_PHYSICAL_ADDRESS = 0x2400,
 	VMCS_LINK_POINTER = 0x2800,
 	GUEST_IA32_DEBUGCTL = 0x2802,
 	GUEST_IA32_PAT = 0x2804,
 	GUEST_IA32_EFER = 0x2806,
+	GUEST_PDPTE0 = 0x280a, /* and three more, 2 apart */
+	GUEST_PDPTE1 = 0x280c,
+	GUEST_PDPTE2 = 0x280e,
+	GUEST_PDPTE3 = 0x2810,
 	HOST_IA32_PAT = 0x2c00,
 	HOST_IA32_EFER = 0x2c02,
 	PIN_BASED_CONTROLS = 0x4000,
@@ -55,6 +61,7 @@ enum vmcs_field {
 	VM_INSTRUCTION_ERROR = 0x4400,
 	EXIT_REASON = 0x4402,
 	EXIT_INTERRUPTION_INFO = 0x4404,
+	EXIT_INTERRUPTION_ERROR_CODE = 0x4406,
 	IDT_VECTORING_INFO = 0x4408,
 	IDT_VECTORING_ERROR_CODE = 0x440a,
 	EXIT_INSTRUCTION_LENGTH = 0x440c,
@@ -143,6 +150,8 @@ enum vmcs_field {
 #define CPU2_ENABLE_EPT         BIT(1)
 #define CPU2_ENABLE_VPID        BIT(5)
 #define CPU2_UNRESTRICTED_GUEST BIT(7)
+#define CPU2_ENCLS_EXITING      BIT(15)
+#define CPU2_ENCLV_EXITING      BIT(28)
 /* VM-exit controls */
 #define EXIT_SAVE_DEBUG_CONTROLS BIT(2)
 #define EXIT_HOST_64             BIT(9)
@@ -195,6 +204,9 @@ enum intr_type {
 #define BLOCKING_BY_STI    BIT(0)
 #define BLOCKING_BY_MOV_SS BIT(1)
 
+/* Pending debug exceptions: as in DR6, but for this one, "enabled breakpoint" */
+#define PENDING_DEBUG_ENABLED_BP BIT(12)
+
 /* Exit qualification of an EPT violation. SDM vol. 3 "Exit Qualification for EPT Violations" */
 #define EPTV_READ       BIT(0)
 #define EPTV_WRITE      BIT(1)
@@ -243,6 +255,8 @@ enum exit_reason {
 	EXIT_INVEPT = 50,
 	EXIT_INVVPID = 53,
 	EXIT_XSETBV = 55,
+	EXIT_ENCLS = 60,
+	EXIT_ENCLV = 70,
 };
 #define EXIT_REASON_BASIC(r)     ((r) & 0xffff)
 #define EXIT_REASON_ENTRY_FAILED BIT(31)
@@ -251,6 +265,7 @@ enum exit_reason {
 #define AR_TYPE(ar)  ((unsigned)((ar) & 15))
 #define AR_S         BIT(4)
 #define AR_DPL(ar)   ((unsigned)((ar) >> 5 & 3))
+#define AR_DPL_MASK  BITS(6, 5)
 #define AR_P         BIT(7)
 #define AR_L         BIT(13)
 #define AR_DB        BIT(14)
@@ -275,6 +290,12 @@ static inline void vmwrite(enum vmcs_field field, uint64_t value)
 	__asm__ volatile("vmwrite %2, %1" : "=@ccbe"(failed) : "r"((uint64_t)field), "r"(value) : "memory");
 	if (__builtin_expect(failed, false))
 		panic("vmx: VMWRITE of %#lx to field %#x failed", value, field);
+}
+
+/* The same of a field that was written before, so it is there. */
+static inline void vmwrite_known(enum vmcs_field field, uint64_t value)
+{
+	__asm__ volatile("vmwrite %1, %0" : : "r"((uint64_t)field), "r"(value) : "cc", "memory");
 }
 
 #endif

@@ -47,7 +47,16 @@ void vmx_finish_hypercall(struct vcpu *vcpu, uint64_t result);
 
 /* handle.c */
 bool vmx_handle_exit(struct vcpu *vcpu, struct vm_exit *exit);
+
+/* control.c: serve EXIT_CR_ACCESS. False: the access cannot be followed. */
+bool vmx_handle_cr_access(struct vcpu *vcpu);
+
+/* inject.c: give the guest an exception when it goes on; #GP and #DF with error code 0. */
+void vmx_inject(enum vector vector);
 bool vmx_inject_denied(struct vcpu *vcpu, const struct vm_exit *exit);
+/* Give it the #DB or #AC that has exited. False: its delivery would raise it for ever. */
+bool vmx_redeliver_debug(struct vcpu *vcpu);
+bool vmx_redeliver_alignment(struct vcpu *vcpu);
 
 /* fork.c */
 enum err vmx_vm_fork(struct vm *child, const struct vm *parent);
@@ -76,10 +85,10 @@ static inline void vmx_make_current(struct vcpu *vcpu)
 		vmx_load(vcpu);
 }
 
-/* Step over the instruction that exited. */
-static inline void vmx_advance(void)
-{
-	vmwrite(GUEST_RIP, vmread(GUEST_RIP) + vmread(EXIT_INSTRUCTION_LENGTH));
-}
+/*
+ * complete.c: step over the instruction that exited, which has been carried out and has hit these breakpoints (DR6's
+ * bits). True: a debug trap comes next, before the guest executes anything.
+ */
+bool vmx_complete(uint64_t hits);
 
 #endif

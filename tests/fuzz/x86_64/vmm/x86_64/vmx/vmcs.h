@@ -5,11 +5,14 @@
 
 #define vmread  real_vmread
 #define vmwrite real_vmwrite
+#define vmwrite_known real_vmwrite_known
 #include_next "vmm/x86_64/vmx/vmcs.h"
 #undef vmread
 #undef vmwrite
+#undef vmwrite_known
 
 uint64_t vmread(enum vmcs_field field);
 void vmwrite(enum vmcs_field field, uint64_t value);
+void vmwrite_known(enum vmcs_field field, uint64_t value);
 
 #endif
