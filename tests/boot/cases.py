@@ -411,6 +411,19 @@ def several(backend: str) -> Case:
                 report=EXITED | {"demo": "hello", "vms": 4, "vms_failed": 2}, text=(r"^hello: I was promised 64 MiB",))
 
 
+def state_of_another(backend: str) -> Case:
+    """What one VM leaves in the CPU the next one does not find at its entry."""
+    def files(directory: Path) -> None:
+        lines = ""
+        for name in ("leave_state", "entry_state"):
+            shutil.copyfile(BACKENDS[backend].guest(name), directory / f"{name}.elf")
+            lines += f"[vm {name}]\nguest = \\{name}.elf\n"
+        (directory / "two.cfg").write_text(lines)
+
+    return case(f"{backend}/config/state-of-another", "--config", "{dir}/two.cfg", files=files, forbid=(r"FAILED",),
+                report=EXITED | {"vms": 2}, text=(r"^leave_state: all as", r"^entry_state: all as"))
+
+
 def disk_with(config: bytes | None, isa: str):
     def make(directory: Path) -> None:
         command = [ROOT / "tools/mkimage", "-o", directory / "own.img", "--isa", f"{isa}={ROOT}/build/{isa}/nestling.efi"]
@@ -433,6 +446,8 @@ def configs() -> list[Case]:
                                 files=disk_with(config, isa), one_line=FATAL, text=(FATAL + ".*" + text,),
                                 slow=name not in quick))
         out.append(several(backend))
+        if isa == "x86_64":
+            out.append(state_of_another(backend))
         for name, (config, demo) in CONFIGS.items():
             if backend == "svm" or name in some:
                 out.append(case(f"{backend}/config/{name}", "--image", "{dir}/own.img", report=EXITED | {"demo": demo},

@@ -15,6 +15,7 @@
 #include "include/arch/x86_64/msr.h"
 #include "include/log.h"
 #include "vmm/x86_64/emulate.h"
+#include "vmm/x86_64/speculation.h"
 #include "vmm/x86_64/virt_ops.h"
 
 #define BOOT_PARAMS  UINT64_C(0x1000)
@@ -175,6 +176,7 @@ enum err arch_vcpu_reset(struct vcpu *vcpu, gpa_t entry)
 	vcpu->arch.stray_msrs = 0;
 	fp_load(&fp_reset); /* firmware has used these registers */
 	debug_load(no_breakpoints);
+	speculation_forget();
 	virt->reset(vcpu, &state);
 	return ERR_OK;
 }

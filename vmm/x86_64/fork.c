@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "vmm/x86_64/emulate.h"
+#include "vmm/x86_64/speculation.h"
 #include "vmm/x86_64/virt_ops.h"
 
 enum err arch_vm_fork(struct vm *child, const struct vm *parent)
@@ -24,6 +25,7 @@ void arch_vcpu_load(struct vcpu *vcpu)
 {
 	const struct kept_state *kept = &vcpu->arch.kept;
 
+	speculation_forget();
 	fp_load(&kept->fp);
 	debug_load(kept->dr);
 	virt->load(vcpu);

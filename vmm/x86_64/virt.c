@@ -7,6 +7,7 @@
 #include "vmm/x86_64/diagnose.h"
 #include "vmm/x86_64/emulate.h"
 #include "vmm/x86_64/offsets.h"
+#include "vmm/x86_64/speculation.h"
 #include "vmm/x86_64/virt_ops.h"
 
 #define EM_X86_64 62
@@ -56,7 +57,11 @@ const char *arch_virt_name(void)
 
 enum err arch_virt_enable(const char **why)
 {
-	return virt->enable(why);
+	enum err err = virt->enable(why);
+
+	if (err == ERR_OK)
+		speculation_start();
+	return err;
 }
 
 /* MAXPHYADDR. Intel SDM vol. 3 "Enumeration of Paging Features by CPUID". */

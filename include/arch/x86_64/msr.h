@@ -21,10 +21,14 @@
 #define FEATURE_CONTROL_VMX            BIT(2) /* outside SMX */
 
 #define IA32_SPEC_CTRL         0x48
+#define SPEC_CTRL_IBRS         BIT(0)
 #define IA32_PRED_CMD          0x49
+#define PRED_CMD_IBPB          BIT(0)
 #define IA32_BIOS_SIGN_ID      0x8b
 #define IA32_MTRRCAP           0xfe
 #define IA32_ARCH_CAPABILITIES 0x10a
+#define IA32_FLUSH_CMD         0x10b
+#define FLUSH_CMD_L1D          BIT(0)
 #define IA32_SYSENTER_CS       0x174
 #define IA32_SYSENTER_ESP      0x175
 #define IA32_SYSENTER_EIP      0x176
@@ -65,6 +69,7 @@
 #define EFER_LMSLE  BIT(13)
 #define EFER_FFXSR  BIT(14)
 #define EFER_TCE    BIT(15)
+#define EFER_AIBRSE BIT(21)
 
 #define IA32_STAR           0xc0000081
 #define IA32_LSTAR          0xc0000082

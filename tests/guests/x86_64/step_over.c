@@ -49,7 +49,7 @@ static void check_trap(const char *insn, unsigned number, uint64_t rip, uint64_t
 {
 	if (step_count == count && step_rip[number] == rip && (step_dr6[number] & 0xe00f) == cause)
 		return;
-	rt_printf("FAILED: %s: %lu traps; number %u at rip %+ld, dr6 0x%lx\n", insn, step_count, number,
+	rt_printf("FAILED: %s: %lu traps; number %u %ld bytes off, dr6 0x%lx\n", insn, step_count, number,
 		  (long)(step_rip[number] - rip), step_dr6[number]);
 	check_failures++;
 }

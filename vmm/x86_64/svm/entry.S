@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * SVM's world switch: general registers only. Speculation barriers between guest and host are not done.
+ * SVM's world switch: general registers only. What is done about speculation is done between VMs: speculation.c.
  *
  * VMRUN and #VMEXIT switch RIP, RSP, RAX, RFLAGS, the control registers, CS, SS, DS, ES, GDTR and IDTR. FS, GS, TR,
  * LDTR and the system-call MSRs are ours to switch (AMD APM vol. 2 "VMSAVE and VMLOAD Instructions"). While TR is the

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VMX's world switch: general registers only. Speculation barriers between guest and host are not done.
+ * VMX's world switch: general registers only. What is done about speculation is done between VMs: speculation.c.
  *
  * VM entries and exits switch all else through the VMCS, but for CR2, DR0 to DR3, DR6 and the system-call MSRs, which
  * stay the guest's: the hypervisor uses none of them.

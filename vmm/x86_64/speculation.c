@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Between two VMs the CPU forgets what one has taught it: where branches go, and what its caches and buffers hold. None of this
+ * is on the way of an exit.
+ * Sources: Intel, "Speculative Execution Side Channel Mitigations" (IBPB, enhanced IBRS, the MSRs' bits), "L1 Terminal Fault",
+ * "Microarchitectural Data Sampling"; SDM vol. 4 "IA32_ARCH_CAPABILITIES". AMD APM vol. 2 "Speculation Control MSRs",
+ * "Automatic IBRS"; AMD-SB-7005 (SRSO), AMD-SB-7029 (TSA).
+ */
+#include "vmm/x86_64/speculation.h"
+
+#include "include/arch/x86_64/insn.h"
+#include "include/arch/x86_64/msr.h"
+#include "include/log.h"
+
+#define LEAF_7_EDX_MD_CLEAR   BIT(10)
+#define LEAF_7_EDX_IBPB       BIT(26)
+#define LEAF_7_EDX_L1D_FLUSH  BIT(28)
+#define LEAF_7_EDX_ARCH_CAPS  BIT(29)
+#define LEAF_88_EBX_IBPB      BIT(12)
+#define LEAF_A1_EAX_VERW_CLEAR BIT(5)
+#define LEAF_A1_EAX_AUTO_IBRS BIT(8)
+
+#define ARCH_CAP_RDCL_NO      BIT(0)
+#define ARCH_CAP_IBRS_ALL     BIT(1)
+#define ARCH_CAP_SKIP_L1D     BIT(3)
+#define ARCH_CAP_MDS_NO       BIT(5)
+#define ARCH_CAP_FB_CLEAR     BIT(17)
+
+#define RETURNS_REMEMBERED 32 /* at least as many as any return stack buffer holds */
+
+static struct speculation_plan plan;
+
+struct speculation_plan speculation_choose(const struct speculation_cpu *cpu)
+{
+	uint64_t caps = cpu->arch_capabilities;
+
+	return (struct speculation_plan){
+		.ibpb = cpu->leaf_7_edx & LEAF_7_EDX_IBPB || cpu->leaf_88_ebx & LEAF_88_EBX_IBPB,
+		.flush_l1d = cpu->leaf_7_edx & LEAF_7_EDX_L1D_FLUSH && !(caps & (ARCH_CAP_RDCL_NO | ARCH_CAP_SKIP_L1D)),
+		.clear_buffers = (cpu->leaf_7_edx & LEAF_7_EDX_MD_CLEAR && !(caps & ARCH_CAP_MDS_NO)) ||
+				 caps & ARCH_CAP_FB_CLEAR || cpu->leaf_a1_eax & LEAF_A1_EAX_VERW_CLEAR,
+		.ibrs_always = caps & ARCH_CAP_IBRS_ALL,
+		.automatic_ibrs = cpu->leaf_a1_eax & LEAF_A1_EAX_AUTO_IBRS,
+	};
+}
+
+static struct speculation_cpu ask_cpu(void)
+{
+	uint32_t basic = cpuid(0, 0).eax, extended = cpuid(0x80000000, 0).eax;
+	struct speculation_cpu cpu = {
+		.leaf_7_edx = basic >= 7 ? cpuid(7, 0).edx : 0,
+		.leaf_88_ebx = extended >= 0x80000008 ? cpuid(0x80000008, 0).ebx : 0,
+		.leaf_a1_eax = extended >= 0x80000021 ? cpuid(0x80000021, 0).eax : 0,
+	};
+
+	if (cpu.leaf_7_edx & LEAF_7_EDX_ARCH_CAPS)
+		cpu.arch_capabilities = rdmsr(IA32_ARCH_CAPABILITIES);
+	return cpu;
+}
+
+void speculation_start(void)
+{
+	struct speculation_cpu cpu = ask_cpu();
+
+	plan = speculation_choose(&cpu);
+	if (plan.ibrs_always)
+		wrmsr(IA32_SPEC_CTRL, SPEC_CTRL_IBRS);
+	if (plan.automatic_ibrs)
+		wrmsr(IA32_EFER, rdmsr(IA32_EFER) | EFER_AIBRSE);
+	if (plan.ibpb || plan.flush_l1d || plan.clear_buffers)
+		log_info("vmm: between VMs this CPU forgets%s%s%s", plan.ibpb ? " branches" : "",
+			 plan.flush_l1d ? " L1 data" : "", plan.clear_buffers ? " buffers" : "");
+}
+
+/* Calls whose returns lead into a trap for speculation; IBPB need not reach what the CPU remembers of calls. */
+static void forget_returns(void)
+{
+	uint64_t left = RETURNS_REMEMBERED;
+
+	__asm__ volatile("1:	call	3f\n"
+			 "2:	pause\n"
+			 "	lfence\n"
+			 "	jmp	2b\n"
+			 "3:	addq	$8, %%rsp\n"
+			 "	decq	%0\n"
+			 "	jnz	1b"
+			 : "+r"(left) : : "memory", "cc");
+}
+
+void speculation_forget(void)
+{
+	uint16_t data = 0;
+
+	__asm__ volatile("movw %%ds, %0" : "=m"(data));
+	if (plan.ibpb)
+		wrmsr(IA32_PRED_CMD, PRED_CMD_IBPB);
+	forget_returns();
+	if (plan.flush_l1d)
+		wrmsr(IA32_FLUSH_CMD, FLUSH_CMD_L1D);
+	if (plan.clear_buffers)
+		__asm__ volatile("verw %0" : : "m"(data) : "cc");
+}
