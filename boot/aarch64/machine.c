@@ -54,8 +54,8 @@ static void silence_counters(void)
 }
 
 /*
- * The CPU's end of a GICv3, if it has one and the firmware uses it by system registers. A CPU that can may be built into a machine with
- * an older GIC, or EL3 may keep the registers from us: they are tried. No other part of a GIC is touched:
+ * The CPU's end of a GICv3, if it has one and the firmware uses it by system registers. Whether there are such is not asked of
+ * ID_AA64PFR0_EL1.GIC: a CPU that can may be built into a machine with an older GIC, or EL3 may keep the registers from us. No other part of a GIC is touched:
  * firmware's drivers switch off what they switched on, and there may be none at all.
  * GIC architecture specification (IHI 0069), "ICC_IGRPEN1_EL1", "ICC_PMR_EL1".
  */
@@ -63,8 +63,7 @@ static void silence_gic(void)
 {
 	uint64_t sre;
 
-	if (!id_field(read_sysreg(id_aa64pfr0_el1), ID_AA64PFR0_GIC_SHIFT) || !sysreg_try_read(ICC_SRE_EL2, &sre) ||
-	    !(sre & ICC_SRE_SRE))
+	if (!sysreg_try_read(ICC_SRE_EL2, &sre) || !(sre & ICC_SRE_SRE))
 		return;
 	sysreg_try_write(ICC_IGRPEN1_EL1, 0);
 	sysreg_try_write(ICC_PMR_EL1, 0);

@@ -141,11 +141,11 @@ static void reset_mpam(uint64_t pfr0)
 }
 
 /* A guest finds no GIC of the machine's at the CPU, whichever way the firmware has used it. */
-static void reset_gic(uint64_t pfr0)
+static void reset_gic(void)
 {
 	uint64_t sre;
 
-	if (!has(pfr0, ID_AA64PFR0_GIC_SHIFT) || !sysreg_try_read(ICC_SRE_EL2, &sre))
+	if (!sysreg_try_read(ICC_SRE_EL2, &sre))
 		return;
 	sysreg_try_write(ICC_SRE_EL2, sre & ~ICC_SRE_ENABLE);
 	if (sre & ICC_SRE_SRE)
@@ -159,7 +159,7 @@ static void reset_extensions(void)
 
 	reset_fine_grained_traps(pfr0);
 	reset_mpam(pfr0);
-	reset_gic(pfr0);
+	reset_gic();
 	if (cpu_has_pointer_authentication())
 		reset_pointer_authentication();
 	write_extra_registers(&(const struct extra_registers){ 0 });
