@@ -376,10 +376,14 @@ static void find_places(struct platform *platform)
 {
 	const struct firmware_map *map = firmware_get_map(&boot.early) == ERR_OK ? &boot.early : NULL;
 
-	overlap_set_map(map);
 	tables_find(platform, map);
 	if (platform->fdt)
-		reserved_exclude(platform->fdt, map);
+		reserved_exclude(platform->fdt);
+	/* With the copy of the tree in it. */
+	if (map && firmware_get_map(&boot.early) != ERR_OK)
+		map = NULL;
+	overlap_set_map(map);
+	overlap_keep_excluded();
 	if (platform->fdt && memory_is_excluded(address(platform->fdt), fdt_totalsize(platform->fdt)))
 		platform->fdt = tables_move_fdt(platform->fdt);
 	platform_set(platform);

@@ -53,11 +53,6 @@ static bool is_not_left_behind(const EFI_MEMORY_DESCRIPTOR *descriptor)
 	return !is_left_behind(descriptor);
 }
 
-static bool is_not_ram(const EFI_MEMORY_DESCRIPTOR *descriptor)
-{
-	return !is_ram(descriptor);
-}
-
 static bool is_loaded_or_not_ram(const EFI_MEMORY_DESCRIPTOR *descriptor)
 {
 	return is_loaded(descriptor) || !is_ram(descriptor);
@@ -68,12 +63,17 @@ static bool is_device(const EFI_MEMORY_DESCRIPTOR *descriptor)
 	return descriptor->Type == EfiMemoryMappedIO || descriptor->Type == EfiMemoryMappedIOPortSpace;
 }
 
+/* Runtime services' own memory is theirs to use, whoever else has reserved it. */
+static bool is_service(const EFI_MEMORY_DESCRIPTOR *descriptor)
+{
+	return !is_device(descriptor) && (descriptor->Attribute & EFI_MEMORY_RUNTIME);
+}
+
 static bool is_runtime(const EFI_MEMORY_DESCRIPTOR *descriptor)
 {
 	if (is_device(descriptor))
 		return false;
-	return is_ram(descriptor) || (descriptor->Attribute & EFI_MEMORY_RUNTIME) != 0 ||
-	       descriptor->Type == EfiACPIMemoryNVS || descriptor->Type == EfiReservedMemoryType;
+	return is_ram(descriptor) || is_service(descriptor) || descriptor->Type == EfiACPIMemoryNVS || descriptor->Type == EfiReservedMemoryType;
 }
 
 static bool is_runtime_device(const EFI_MEMORY_DESCRIPTOR *descriptor)
@@ -116,12 +116,12 @@ bool memory_is_excluded(hpa_t start, uint64_t size)
 	return false;
 }
 
-hpa_t memory_excluded(bool (*wanted)(hpa_t start, uint64_t size))
+bool memory_get_excluded(size_t n, struct ram_range *range)
 {
-	for (size_t i = 0; i < excluded.count; i++)
-		if (wanted(excluded.range[i].start, excluded.range[i].size))
-			return excluded.range[i].start;
-	return HPA(UINT64_MAX);
+	if (n >= excluded.count)
+		return false;
+	*range = excluded.range[n];
+	return true;
 }
 
 /* --- What the map says, in order --- */
@@ -280,7 +280,7 @@ static void tell_left_out(const struct firmware_map *firmware, uint64_t apart)
 
 enum err memory_init(const struct firmware_map *firmware)
 {
-	struct extents span = collect(firmware, is_ram, is_not_ram, frame_limit(), WORK_FIRST);
+	struct extents span = collect(firmware, is_ram, NULL, frame_limit(), WORK_FIRST);
 	struct extents free = collect(firmware, is_free, is_not_free, frame_limit(), WORK_SECOND);
 	uint64_t left_out = 0;
 	hpa_t records;
@@ -371,12 +371,16 @@ enum err memory_make_map(struct host_map *map, const struct firmware_map *firmwa
 
 enum err memory_make_firmware_map(struct host_map *map, const struct firmware_map *firmware)
 {
-	const struct extents all = collect(firmware, is_runtime, NULL, map_limit(), WORK_FIRST);
-	const struct extents devices = collect(firmware, is_runtime_device, is_runtime, map_limit(), WORK_SECOND);
+	const struct extents services = list(firmware, is_service, map_limit(), WORK_FIRST);
+	const struct extents rest = collect(firmware, is_runtime, is_service, map_limit(), WORK_SECOND);
 	enum err err = host_map_new(map);
+	struct extents devices;
 
 	if (err == ERR_OK)
-		err = map_all(map, &all, NPT_RWX);
+		err = map_all(map, &services, NPT_RWX);
+	if (err == ERR_OK)
+		err = map_all(map, &rest, NPT_RWX);
+	devices = collect(firmware, is_runtime_device, is_runtime, map_limit(), WORK_FIRST);
 	for (size_t i = 0; err == ERR_OK && i < devices.count; i++)
 		err = memory_add_device(map, devices.range[i].start, devices.range[i].size);
 	return err;

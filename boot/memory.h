@@ -5,6 +5,7 @@
 
 #include "boot/firmware.h"
 #include "include/err.h"
+#include "mm/frame.h"
 #include "mm/host_map.h"
 
 /* Where the parts of the image are (boot/<isa>/image.lds), all aligned to 4 KiB. What is in none of them is data. */
@@ -23,8 +24,8 @@ MUST_CHECK enum err memory_exclude(hpa_t start, uint64_t size);
 /* Is any of these bytes excluded? */
 bool memory_is_excluded(hpa_t start, uint64_t size);
 
-/* The start of the first excluded range that is `wanted`; raw UINT64_MAX: there is none. */
-hpa_t memory_excluded(bool (*wanted)(hpa_t start, uint64_t size));
+/* The n-th excluded range, none of which overlap. False: there are no more. */
+bool memory_get_excluded(size_t n, struct ram_range *range);
 
 /*
  * The functions below take firmware_exit's map. A place that several descriptors tell of is used only if all of them agree.

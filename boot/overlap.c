@@ -70,22 +70,42 @@ bool overlap_screen_fits(const struct framebuffer *framebuffer)
 	return false;
 }
 
-void overlap_keep_screen(const struct framebuffer *framebuffer)
+/* What the firmware will not give stays excluded, but it may give it to us: see overlap_check_excluded. */
+static void keep(hpa_t start, uint64_t size)
 {
-	hpa_t start;
-	uint64_t size, taken;
+	uint64_t taken;
 
-	framebuffer_region(framebuffer, &start, &size);
 	if (map)
 		(void)!in_use_take(map, start, size, EfiReservedMemoryType, &taken);
 }
 
+void overlap_keep_screen(const struct framebuffer *framebuffer)
+{
+	hpa_t start;
+	uint64_t size;
+
+	framebuffer_region(framebuffer, &start, &size);
+	keep(start, size);
+}
+
+void overlap_keep_excluded(void)
+{
+	struct ram_range range;
+
+	for (size_t i = 0; memory_get_excluded(i, &range); i++)
+		keep(range.start, range.size);
+}
+
 enum err overlap_check_excluded(void)
 {
-	hpa_t at = memory_excluded(firmware_is_ours);
+	struct ram_range range;
 
-	if (at.raw == UINT64_MAX)
-		return ERR_OK;
-	log_fatal("memory from %#lx on is reserved, and yet the firmware has put this program or its memory there", at.raw);
-	return ERR_EXISTS;
+	for (size_t i = 0; memory_get_excluded(i, &range); i++) {
+		if (!firmware_is_ours(range.start, range.size))
+			continue;
+		log_fatal("memory at %#lx to %#lx is reserved, and yet the firmware has put this program or its memory there",
+			  range.start.raw, range.start.raw + range.size - 1);
+		return ERR_EXISTS;
+	}
+	return ERR_OK;
 }

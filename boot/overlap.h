@@ -20,6 +20,9 @@ bool overlap_screen_fits(const struct framebuffer *framebuffer);
 /* Keep the screen's pixels out of the firmware's hands, and ours. */
 void overlap_keep_screen(const struct framebuffer *framebuffer);
 
+/* Keep what memory_exclude was told of out of the firmware's hands, and ours. */
+void overlap_keep_excluded(void);
+
 /* Is none of the memory that memory_exclude was told of our own? Errors: ERR_EXISTS; a fatal line has told of it. */
 MUST_CHECK enum err overlap_check_excluded(void);
 

@@ -4,24 +4,19 @@
 
 #include <libfdt.h>
 
-#include "boot/in_use.h"
 #include "boot/memory.h"
 #include "drivers/devicetree.h"
 #include "include/log.h"
 
-static void exclude(const struct firmware_map *map, uint64_t start, uint64_t size)
+static void exclude(uint64_t start, uint64_t size)
 {
-	uint64_t taken;
-
 	if (memory_exclude(HPA(start), size) != ERR_OK)
 		log_warn("boot: the device tree's reservation of %#lx bytes at %#lx is passed over: there is nothing",
 			 size, start);
-	else if (map)
-		(void)!in_use_take(map, HPA(start), size, EfiReservedMemoryType, &taken);
 }
 
 /* Nodes without `reg` ask an operating system to find them a place, which nobody here does. */
-static void exclude_node(const void *fdt, int node, const struct firmware_map *map)
+static void exclude_node(const void *fdt, int node)
 {
 	enum err err = ERR_OK;
 
@@ -33,14 +28,14 @@ static void exclude_node(const void *fdt, int node, const struct firmware_map *m
 		if (err == ERR_RANGE)
 			err = devicetree_bus_reg(fdt, node, n, &start, &size);
 		if (err == ERR_OK)
-			exclude(map, start, size);
+			exclude(start, size);
 	}
 	if (err == ERR_CORRUPT)
 		log_warn("boot: the device tree's reservation %s is passed over: %s", fdt_get_name(fdt, node, NULL),
 			 err_name(err));
 }
 
-void reserved_exclude(const void *fdt, const struct firmware_map *map)
+void reserved_exclude(const void *fdt)
 {
 	int parent = fdt_path_offset(fdt, "/reserved-memory"), node;
 
@@ -48,10 +43,10 @@ void reserved_exclude(const void *fdt, const struct firmware_map *map)
 		uint64_t start, size;
 
 		if (fdt_get_mem_rsv(fdt, i, &start, &size) == 0)
-			exclude(map, start, size);
+			exclude(start, size);
 	}
 	if (parent < 0)
 		return;
 	fdt_for_each_subnode(node, fdt, parent)
-		exclude_node(fdt, node, map);
+		exclude_node(fdt, node);
 }

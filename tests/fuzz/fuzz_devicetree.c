@@ -35,7 +35,7 @@ static void read_tree(const void *fdt)
 	if (devicetree_find_serial(fdt, NULL, &port) == ERR_OK)
 		fuzz_check_port(&port);
 	room = 8;
-	reserved_exclude(fdt, NULL);
+	reserved_exclude(fdt);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

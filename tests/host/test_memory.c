@@ -376,6 +376,24 @@ static void test_clusters_far_apart(void **state)
 	CHECK(strstr(host_log_line(0), " 384 KiB"), "%s", host_log_line(0));
 }
 
+/* A device tree may reserve what the firmware's runtime services are in: they go on there. */
+static void test_services_stay_where_they_are(void **state)
+{
+	const struct firmware_map map = the_map();
+	struct host_map own, theirs;
+	struct npt_leaf leaf;
+
+	(void)state;
+	assert_int_equal(memory_exclude(HPA(RAM_START + MIB(28)), MIB(1)), ERR_OK);
+	assert_int_equal(memory_init(&map), ERR_OK);
+	assert_int_equal(memory_make_map(&own, &map, &image), ERR_OK);
+	assert_int_equal(memory_make_firmware_map(&theirs, &map), ERR_OK);
+	assert_int_equal(npt_query(&own.npt, GPA(RAM_START + MIB(28)), &leaf), ERR_NOT_FOUND);
+	assert_int_equal(npt_query(&theirs.npt, GPA(RAM_START + MIB(28)), &leaf), ERR_OK);
+	assert_int_equal(leaf.attr.prot, NPT_RWX);
+	assert_int_equal(npt_query(&theirs.npt, GPA(RAM_START + MIB(30) - 1), &leaf), ERR_OK);
+}
+
 /* Something reserved in every second page: between some nothing is used either, but nothing reserved is ever used. */
 static void test_very_much_is_excluded(void **state)
 {
@@ -450,6 +468,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_clusters_far_apart, set_up, tear_down),
 		/* The last ones: what is excluded stays so. */
 		cmocka_unit_test_setup_teardown(test_a_screen_is_mapped_as_what_it_lies_in, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_services_stay_where_they_are, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_very_much_is_excluded, set_up, tear_down),
 	};
 

@@ -21,7 +21,8 @@
 
 static struct firmware_map map;
 static void *ours;
-static struct ram_range excluded;
+static struct ram_range excluded[4];
+static size_t excluded_count;
 
 /* The CPU's tables are in boot services' memory. */
 void arch_in_use(arch_region_visitor visit, void *context)
@@ -48,9 +49,9 @@ void arch_port_write(uint16_t port, uint8_t value)
 	(void)value;
 }
 
-hpa_t memory_excluded(bool (*wanted)(hpa_t start, uint64_t size))
+bool memory_get_excluded(size_t n, struct ram_range *range)
 {
-	return wanted(excluded.start, excluded.size) ? excluded.start : HPA(UINT64_MAX);
+	return n < excluded_count && (*range = excluded[n], true);
 }
 
 static int setup(void **state)
@@ -143,13 +144,31 @@ static void a_screen_is_kept(void **state)
 	CHECK_EQ(efi_taken(FREE + 117 * PAGE_SIZE), EfiReservedMemoryType);
 }
 
+static void what_is_reserved_is_kept(void **state)
+{
+	(void)state;
+	excluded[0] = (struct ram_range){ HPA(FREE - PAGE_SIZE), 2 * PAGE_SIZE };
+	excluded[1] = (struct ram_range){ HPA(TABLES), PAGE_SIZE };
+	excluded[2] = (struct ram_range){ HPA(FREE + 7 * PAGE_SIZE), 2 * PAGE_SIZE };
+	excluded_count = 3;
+	overlap_keep_excluded();
+	CHECK_EQ(efi_taken_count(), 3);
+	CHECK_EQ(efi_taken(FREE), EfiReservedMemoryType);
+	CHECK_EQ(efi_taken(FREE + 8 * PAGE_SIZE), EfiReservedMemoryType);
+	overlap_set_map(NULL);
+	overlap_keep_excluded();
+	CHECK_EQ(efi_taken_count(), 3);
+}
+
 static void what_is_reserved_is_not_ours(void **state)
 {
 	(void)state;
-	excluded = (struct ram_range){ HPA((uintptr_t)ours + PAGE_SIZE), PAGE_SIZE };
+	excluded[0] = (struct ram_range){ HPA(FREE), PAGE_SIZE };
+	excluded[1] = (struct ram_range){ HPA((uintptr_t)ours + PAGE_SIZE), PAGE_SIZE };
+	excluded_count = 2;
 	CHECK_ERR(overlap_check_excluded(), ERR_OK);
 	CHECK_EQ(host_log_lines(), 0);
-	excluded.start.raw--;
+	excluded[1].start.raw--;
 	CHECK_ERR(overlap_check_excluded(), ERR_EXISTS);
 	CHECK_EQ(host_log_lines(), 1);
 	CHECK(strstr(host_log_line(0), "reserved"), "%s", host_log_line(0));
@@ -163,6 +182,7 @@ int main(void)
 		TEST(a_port_is_in_no_memory),
 		TEST(a_screen_is_in_no_memory_in_use),
 		TEST(a_screen_is_kept),
+		TEST(what_is_reserved_is_kept),
 		TEST(what_is_reserved_is_not_ours),
 	};
 

@@ -6,8 +6,7 @@
 #include <string.h>
 
 #include "boot/memory.h"
-#include "include/arch/machine.h"
-#include "tests/host/efi.h"
+#include "tests/host/host.h"
 
 static uint64_t tree[KIB(2) / 8];
 
@@ -23,13 +22,6 @@ enum err memory_exclude(hpa_t start, uint64_t size)
 	excluded[count].start = start.raw;
 	excluded[count++].size = size;
 	return ERR_OK;
-}
-
-/* The CPU uses nothing here. */
-void arch_in_use(arch_region_visitor visit, void *context)
-{
-	(void)visit;
-	(void)context;
 }
 
 static void check(int error)
@@ -89,7 +81,7 @@ static void expect(size_t i, uint64_t start, uint64_t size)
 static void a_tree_without_is_fine(void **state)
 {
 	(void)state;
-	reserved_exclude(tree, NULL);
+	reserved_exclude(tree);
 	CHECK_EQ(count, 0);
 }
 
@@ -98,7 +90,7 @@ static void the_block_is_read(void **state)
 	(void)state;
 	check(fdt_add_mem_rsv(tree, 0x1000, 0x2000));
 	check(fdt_add_mem_rsv(tree, 0x880000000, 0x100000));
-	reserved_exclude(tree, NULL);
+	reserved_exclude(tree);
 	CHECK_EQ(count, 2);
 	expect(0, 0x1000, 0x2000);
 	expect(1, 0x880000000, 0x100000);
@@ -109,7 +101,7 @@ static void the_nodes_are_read(void **state)
 	(void)state;
 	check(fdt_add_mem_rsv(tree, 0x1000, 0x2000));
 	make_nodes();
-	reserved_exclude(tree, NULL);
+	reserved_exclude(tree);
 	CHECK_EQ(count, 4);
 	expect(0, 0x1000, 0x2000);
 	expect(1, 0x80000000, 0x40000);
@@ -126,7 +118,7 @@ static void nonsense_is_told(void **state)
 	for (refused_call = 0; refused_call < 4; refused_call++) {
 		count = calls = 0;
 		host_log_clear();
-		reserved_exclude(tree, NULL);
+		reserved_exclude(tree);
 		CHECK_EQ(count, 3);
 		CHECK_EQ(host_log_lines(), 1);
 	}
@@ -143,33 +135,13 @@ static void what_is_disabled_keeps_nothing(void **state)
 	make_nodes();
 	set_status("/reserved-memory/late@90000000", "disabled");
 	set_status("/reserved-memory/mmode_resv@80000000", "okay");
-	reserved_exclude(tree, NULL);
+	reserved_exclude(tree);
 	CHECK_EQ(count, 2);
 	expect(0, 0x80000000, 0x40000);
 	set_status("/reserved-memory", "disabled");
 	count = 0;
-	reserved_exclude(tree, NULL);
+	reserved_exclude(tree);
 	CHECK_EQ(count, 0);
-}
-
-/* What the firmware calls free of it is free no longer. */
-static void the_firmware_gives_it_away(void **state)
-{
-	struct firmware_map map;
-
-	(void)state;
-	efi_reset();
-	efi_describe(EfiConventionalMemory, (const void *)0x8ffff000, 3);
-	efi_describe(EfiBootServicesData, (const void *)0x80000000, 64);
-	CHECK_ERR(firmware_get_map(&map), ERR_OK);
-	make_nodes();
-	reserved_exclude(tree, &map);
-	CHECK_EQ(count, 3);
-	CHECK_EQ(efi_taken(0x90000000), EfiReservedMemoryType);
-	CHECK_EQ(efi_taken(0x8ffff000), EfiConventionalMemory);
-	CHECK_EQ(efi_taken(0x90001000), EfiConventionalMemory);
-	CHECK_EQ(efi_taken(0x80000000), EfiConventionalMemory);
-	efi_reset();
 }
 
 /* A bus that lacks the line saying that its addresses are everybody's. */
@@ -177,7 +149,7 @@ static void addresses_are_the_same_everywhere(void **state)
 {
 	(void)state;
 	check(fdt_delprop(tree, make_nodes(), "ranges"));
-	reserved_exclude(tree, NULL);
+	reserved_exclude(tree);
 	CHECK_EQ(count, 3);
 	expect(0, 0x80000000, 0x40000);
 	expect(1, 0x180040000, 0x20000);
@@ -193,7 +165,7 @@ static void nonsense_is_passed_over(void **state)
 	parent = make_nodes();
 	check(fdt_setprop_u32(tree, parent, "#address-cells", 3));
 	host_log_clear();
-	reserved_exclude(tree, NULL);
+	reserved_exclude(tree);
 	CHECK_EQ(count, 0);
 	CHECK_EQ(host_log_lines(), 2);
 }
@@ -206,7 +178,6 @@ int main(void)
 		cmocka_unit_test_setup(the_nodes_are_read, setup),
 		cmocka_unit_test_setup(nonsense_is_told, setup),
 		cmocka_unit_test_setup(what_is_disabled_keeps_nothing, setup),
-		cmocka_unit_test_setup(the_firmware_gives_it_away, setup),
 		cmocka_unit_test_setup(addresses_are_the_same_everywhere, setup),
 		cmocka_unit_test_setup(nonsense_is_passed_over, setup),
 	};
