@@ -115,6 +115,7 @@ struct addr_space {
 	hpa_t zero_page;      /* the first of them, from then on; raw 0: it has not been used yet */
 	uint64_t zero_entry[NPT_RX + 1]; /* by permissions, what npt_page_entry gives for it */
 	uint64_t hand;        /* gpa where taking memory back goes on */
+	bool logged;          /* there may be a block that is logged exactly: is_logged */
 	struct addr_space_cost cost;
 	enum frame_need need; /* that tables are taken for */
 };
@@ -201,8 +202,10 @@ MUST_CHECK enum err addr_space_scan_accessed(struct addr_space *as, gpa_t gpa, u
 
 /*
  * Which pages were written, by the guest or by addr_space_write, since this was last asked? As addr_space_scan_accessed.
- * With `split`, large leaves in the range become 4 KiB ones, so that later answers are exact. Errors: also ERR_NO_MEMORY,
- * for the split: nothing was asked or lost, but some leaves may have been split.
+ * With `split`, large leaves in the range become 4 KiB ones, so that later answers are exact; and the blocks of 2 MiB that are of
+ * such leaves then, by this or before, stay so, whatever makes large leaves of alike ones else. That ends where a block is asked
+ * about without `split`, or all of it is unmapped or discarded. A fork goes on with it.
+ * Errors: also ERR_NO_MEMORY, for the split: nothing was asked or lost, but some leaves may have been split.
  */
 MUST_CHECK enum err addr_space_dirty_log(struct addr_space *as, gpa_t gpa, uint64_t size, bool split, uint64_t *bitmap,
 					 uint64_t *pages);

@@ -65,6 +65,8 @@ enum err addr_space_fork(struct addr_space *parent, struct addr_space *child)
 	spin_lock(&parent->lock);
 	held_drop(parent);
 	err = fork_areas(parent, child);
+	if (err == ERR_OK)
+		log_fork(parent, child);
 	spin_unlock(&parent->lock);
 	child->need = FRAME_GUEST;
 	if (err != ERR_OK) {

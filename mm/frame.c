@@ -11,6 +11,7 @@
 struct frame {
 	union {
 		uint32_t more; /* references beyond the first, of an allocated block */
+		uint32_t note; /* of its owner's, for a frame that holds a page table, which nobody shares */
 		uint32_t next; /* frame number of the next in a chain, 0 at its end */
 	};
 	union {
@@ -587,6 +588,11 @@ enum err frame_run_renew(struct frame_run *run, uint16_t owner, unsigned least, 
 uint16_t *frame_table_live(hpa_t table)
 {
 	return &record_of(frame_number(table))->live;
+}
+
+uint32_t *frame_table_note(hpa_t table)
+{
+	return &record_of(frame_number(table))->note;
 }
 
 struct frame_stats frame_get_stats(void)

@@ -136,6 +136,8 @@ MUST_CHECK enum err frame_run_renew(struct frame_run *run, uint16_t owner, unsig
 
 /* The count of live entries kept in the record of an allocated frame that holds a page table. 0 when allocated. */
 uint16_t *frame_table_live(hpa_t table);
+/* A number of its owner's in the same record. 0 when allocated. */
+uint32_t *frame_table_note(hpa_t table);
 
 struct frame_stats frame_get_stats(void);
 

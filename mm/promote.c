@@ -215,7 +215,7 @@ static bool merge_block(struct addr_space *as, uint64_t at)
 {
 	struct npt_leaf leaf;
 
-	if (!npt_merge(&as->npt, GPA(at), BLOCK_LEVEL))
+	if (is_logged(as, at) || !npt_merge(&as->npt, GPA(at), BLOCK_LEVEL))
 		return false;
 	as->stats.merged++;
 	if (npt_query(&as->npt, GPA(at), &leaf) == ERR_OK && frame_is_zero(leaf.hpa)) {
@@ -238,6 +238,8 @@ void promote_if_dense(struct addr_space *as, const struct area *area, uint64_t g
 		return;
 	look_into(as, &block, live);
 	if (block.own == BLOCK_PAGES && merge_block(as, block.start))
+		return;
+	if (is_logged(as, gpa))
 		return;
 	if (block.own >= DENSE_PAGES || (going_on && goes_on(&block, gpa)))
 		promote(as, area, &block);

@@ -129,6 +129,11 @@ void promote_if_dense(struct addr_space *as, const struct area *area, uint64_t g
 /* Put large leaves back where changes of [start, end) have left whole blocks of small ones. */
 void merge_leaves(struct addr_space *as, uint64_t start, uint64_t end);
 
+/* Is the block around `gpa` to stay in 4 KiB leaves, since somebody asks which pages of it were written? */
+bool is_logged(const struct addr_space *as, uint64_t gpa);
+/* Let the child's blocks stay as the parent's do. */
+void log_fork(const struct addr_space *parent, struct addr_space *child);
+
 /* Give back frames of the space's that no CPU has come to know. */
 void give_back(struct addr_space *as, uint64_t start, uint64_t end);
 

@@ -15,6 +15,59 @@ static uint64_t count_bits(const uint64_t *bitmap, uint64_t words)
 	return count;
 }
 
+/* --- Blocks that stay split --------------------------------------------------------------------------------------- */
+
+/* What the record of the table around `gpa` says, if there is one of pages: NULL, there is none, and then where the next can be. */
+static uint32_t *note_at(const struct addr_space *as, uint64_t gpa, uint64_t *next)
+{
+	struct npt_cursor cursor;
+	uint64_t size;
+
+	npt_find(&as->npt, GPA(gpa), &cursor);
+	size = npt_level_size(cursor.level > 0 ? cursor.level : BLOCK_LEVEL);
+	*next = align_down(gpa, size) + size;
+	return cursor.level == 0 ? frame_table_note(cursor.table) : NULL;
+}
+
+bool is_logged(const struct addr_space *as, uint64_t gpa)
+{
+	const uint32_t *note;
+	uint64_t next;
+
+	if (!as->logged)
+		return false;
+	note = note_at(as, gpa, &next);
+	return note && *note != 0;
+}
+
+static void set_logged(struct addr_space *as, uint64_t start, uint64_t end, bool logged)
+{
+	if (!logged && !as->logged)
+		return;
+	as->logged = true;
+	while (start < end) {
+		uint32_t *note = note_at(as, start, &start);
+
+		if (note)
+			*note = logged;
+	}
+}
+
+void log_fork(const struct addr_space *parent, struct addr_space *child)
+{
+	uint64_t at = 0, next;
+
+	child->logged = parent->logged;
+	for (; parent->logged && at < space_size(parent); at = next) {
+		const uint32_t *note = note_at(parent, at, &next);
+
+		if (note && *note != 0)
+			*note_at(child, at, &next) = *note;
+	}
+}
+
+/* --- Questions ---------------------------------------------------------------------------------------------------- */
+
 /* Split every large leaf in the range, so that each page remembers for itself. */
 static enum err split_range(struct addr_space *as, uint64_t start, uint64_t end)
 {
@@ -69,6 +122,8 @@ enum err addr_space_dirty_log(struct addr_space *as, gpa_t gpa, uint64_t size, b
 	err = check_range(as, gpa, size);
 	if (err == ERR_OK && split)
 		err = split_range(as, gpa.raw, gpa.raw + size);
+	if (err == ERR_OK)
+		set_logged(as, gpa.raw, gpa.raw + size, split);
 	if (err == ERR_OK)
 		err = harvest(as, gpa, size, NPT_DIRTY, bitmap, pages);
 	spin_unlock(&as->lock);

@@ -291,6 +291,41 @@ static void a_large_leaf_counts_whole(void **state)
 	CHECK_EQ(*space_byte(s, MIB(3)), 2);
 }
 
+/* What makes one leaf of alike ones leaves alone what is logged exactly, until nobody asks so any more. */
+static void a_logged_block_stays_split(void **state)
+{
+	struct space *s = *state, *child;
+	uint64_t bits[WORDS];
+
+	CHECK_ERR(space_alloc(s, 0, SIZE, NPT_RW, ALLOC_POPULATE), ERR_OK);
+	space_harvest(s, NPT_DIRTY, MIB(2), MIB(2), true, bits);
+	for (unsigned round = 0; round < 3; round++) {
+		CHECK_ERR(space_protect(s, 0, SIZE, NPT_R), ERR_OK);
+		CHECK_ERR(space_protect(s, 0, SIZE, NPT_RW), ERR_OK);
+		CHECK_EQ(space_level(s, MIB(2)), 0);
+		CHECK_EQ(space_level(s, 0), 1);
+		space_harvest(s, NPT_DIRTY, MIB(2), MIB(2), true, bits);
+		space_store(s, MIB(2), 1);
+		space_store(s, MIB(3), 1);
+		CHECK_ERR(space_set_policy(s, 0, SIZE, round == 1 ? ALLOC_LAZY_AUTO : ALLOC_POPULATE), ERR_OK);
+		CHECK_EQ(space_harvest(s, NPT_DIRTY, MIB(2), MIB(2), true, bits), 2);
+		CHECK_EQ(bits[0], 1);
+	}
+	/* A fork goes on with it. */
+	CHECK_ERR(space_fork(s, &child), ERR_OK);
+	for (uint64_t at = MIB(2); at < MIB(4); at += PAGE_SIZE)
+		space_store(child, at, 1);
+	CHECK_ERR(space_protect(child, 0, SIZE, NPT_R), ERR_OK);
+	CHECK_EQ(space_level(child, MIB(2)), 0);
+	space_end(child);
+	for (uint64_t at = MIB(2); at < MIB(4); at += PAGE_SIZE)
+		space_store(s, at, 1); /* all its own again */
+	/* Asked less exactly, it is nobody's log any more. */
+	space_harvest(s, NPT_DIRTY, MIB(2), MIB(2), false, bits);
+	CHECK_ERR(space_protect(s, 0, SIZE, NPT_R), ERR_OK);
+	CHECK_EQ(space_level(s, MIB(2)), 1);
+}
+
 static void splits_skip_what_is_not_there(void **state)
 {
 	struct space *s = *state;
@@ -381,6 +416,7 @@ int main(void)
 		{ "parts_are_told_by_themselves", parts_are_told_by_themselves },
 		{ "marks_set_meanwhile_are_not_lost", marks_set_meanwhile_are_not_lost },
 		{ "a_large_leaf_counts_whole", a_large_leaf_counts_whole },
+		{ "a_logged_block_stays_split", a_logged_block_stays_split },
 		{ "splits_skip_what_is_not_there", splits_skip_what_is_not_there },
 		{ "a_fork_keeps_the_marks", a_fork_keeps_the_marks },
 		{ "refused_questions_change_nothing", refused_questions_change_nothing },
