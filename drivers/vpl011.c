@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* An emulated PL011 UART: what a guest sends goes to the console. */
+/* An emulated PL011 UART: what a guest sends goes to the console, or in loop back mode back to the guest. */
 #include "drivers/vpl011.h"
 
 #include "drivers/console.h"
@@ -8,6 +8,7 @@
 /* 3.2 "Summary of registers" */
 enum {
 	UARTDR = 0x000,
+	UARTRSR = 0x004, /* written, UARTECR: clears it */
 	UARTFR = 0x018,
 	UARTILPR = 0x020,
 	UARTIBRD = 0x024,
@@ -25,9 +26,38 @@ enum {
 };
 
 enum {
-	UARTFR_IDLE = 0x90, /* transmit FIFO empty, receive FIFO empty */
+	UARTDR_BREAK = 0x400,
+	UARTDR_OVERRUN = 0x800, /* something was lost, and nothing came since */
+	UARTRSR_OVERRUN = 0x8,
+	UARTFR_CTS = 0x1,
+	UARTFR_DSR = 0x2,
+	UARTFR_DCD = 0x4,
+	UARTFR_RX_EMPTY = 0x10,
+	UARTFR_RX_FULL = 0x40,
+	UARTFR_TX_EMPTY = 0x80,
+	UARTFR_RI = 0x100,
+	UARTINT_RI = 0x1,
+	UARTINT_CTS = 0x2,
+	UARTINT_DCD = 0x4,
+	UARTINT_DSR = 0x8,
+	UARTINT_RX = 0x10,
 	UARTINT_TX = 0x20,
+	UARTINT_TIMEOUT = 0x40,
+	UARTINT_BREAK = 0x200,
+	UARTINT_OVERRUN = 0x400,
+	UARTLCR_H_BREAK = 0x1,
+	UARTLCR_H_FIFOS = 0x10,
+	UARTLCR_H_WORD_SHIFT = 5,
+	UARTCR_ENABLE = 0x1,
+	UARTCR_LOOP = 0x80,
+	UARTCR_TX = 0x100,
+	UARTCR_RX = 0x200,
+	UARTCR_DTR = 0x400,
+	UARTCR_RTS = 0x800,
+	UARTCR_OUT1 = 0x1000,
+	UARTCR_OUT2 = 0x2000,
 	UARTCR_RESET = 0x300,
+	UARTIFLS_RX_SHIFT = 3,
 	UARTIFLS_RESET = 0x12,
 };
 
@@ -67,6 +97,112 @@ static uint32_t *plain_register(struct vpl011 *uart, uint64_t offset, uint32_t *
 	}
 }
 
+static unsigned rx_room(const struct vpl011 *uart)
+{
+	return uart->lcr_h & UARTLCR_H_FIFOS ? VPL011_FIFO : 1;
+}
+
+/* 3.3.9 "Interrupt FIFO level select register": 1/8, 1/4, 1/2, 3/4, 7/8 of it; other values are reserved. */
+static unsigned rx_trigger(const struct vpl011 *uart)
+{
+	static const uint8_t eighths[] = { 1, 2, 4, 6, 7, 7, 7, 7 };
+
+	return uart->lcr_h & UARTLCR_H_FIFOS ? VPL011_FIFO * eighths[uart->ifls >> UARTIFLS_RX_SHIFT & 7] / 8 : 1;
+}
+
+/*
+ * A character and its errors. One too many is lost, and what is there stays valid (3.3.2). As no time passes between two of
+ * them, the receive timeout is over at once.
+ */
+static void receive(struct vpl011 *uart, uint32_t character)
+{
+	if (uart->rx_count == rx_room(uart)) {
+		uart->rsr |= UARTRSR_OVERRUN;
+		uart->ris |= UARTINT_OVERRUN;
+		uart->overrun = true;
+		return;
+	}
+	uart->overrun = false;
+	uart->rx[(uart->rx_first + uart->rx_count++) % VPL011_FIFO] = (uint16_t)character;
+	uart->ris |= UARTINT_TIMEOUT;
+	if (uart->rx_count >= rx_trigger(uart))
+		uart->ris |= UARTINT_RX;
+	if (character & UARTDR_BREAK)
+		uart->ris |= UARTINT_BREAK;
+}
+
+/* The errors of what is read are in UARTRSR as well, but for an overrun, which stays there until it is cleared. */
+static uint32_t read_received(struct vpl011 *uart)
+{
+	uint32_t character = uart->rx[uart->rx_first];
+
+	if (uart->rx_count == 0)
+		return 0;
+	uart->rx_first = (uint8_t)((uart->rx_first + 1) % VPL011_FIFO);
+	uart->rx_count--;
+	if (uart->rx_count < rx_trigger(uart))
+		uart->ris &= ~(uint32_t)UARTINT_RX;
+	if (uart->rx_count == 0)
+		uart->ris &= ~(uint32_t)UARTINT_TIMEOUT;
+	uart->rsr = (uart->rsr & UARTRSR_OVERRUN) | character >> 8;
+	return character | (uart->overrun ? UARTDR_OVERRUN : 0);
+}
+
+/* 3.3.8 "Control register", LBE: what is transmitted is received, if both sides are on, and the line stays idle. */
+static bool is_looped(const struct vpl011 *uart)
+{
+	const uint32_t on = UARTCR_ENABLE | UARTCR_TX | UARTCR_RX;
+
+	return (uart->cr & on) == on;
+}
+
+/* A word has 5 to 8 bits. Nobody need enable the UART to be heard: programs that early print only know where it is. */
+static void send(struct vpl011 *uart, uint32_t value)
+{
+	const char byte = (char)value;
+
+	if (!(uart->cr & UARTCR_LOOP)) {
+		if (byte != '\r') /* the console makes its own */
+			console_write(&byte, 1);
+	} else if (is_looped(uart)) {
+		receive(uart, value & 0xff >> (3 - (uart->lcr_h >> UARTLCR_H_WORD_SHIFT & 3)));
+	}
+	uart->ris |= UARTINT_TX; /* it is sent at once */
+}
+
+/* The modem's lines: in loop back mode our own outputs, else no modem. Each that changes is an interrupt. */
+static void update_lines(struct vpl011 *uart)
+{
+	static const struct {
+		uint32_t output, line, interrupt;
+	} looped[] = {
+		{ UARTCR_RTS, UARTFR_CTS, UARTINT_CTS },
+		{ UARTCR_DTR, UARTFR_DSR, UARTINT_DSR },
+		{ UARTCR_OUT1, UARTFR_DCD, UARTINT_DCD },
+		{ UARTCR_OUT2, UARTFR_RI, UARTINT_RI },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(looped); i++) {
+		uint32_t line = (uart->cr & UARTCR_LOOP) && (uart->cr & looped[i].output) ? looped[i].line : 0;
+
+		if ((uart->lines & looped[i].line) == line)
+			continue;
+		uart->lines ^= looped[i].line;
+		uart->ris |= looped[i].interrupt;
+	}
+}
+
+static uint32_t read_fr(const struct vpl011 *uart)
+{
+	uint32_t fr = UARTFR_TX_EMPTY | uart->lines;
+
+	if (uart->rx_count == 0)
+		fr |= UARTFR_RX_EMPTY;
+	if (uart->rx_count == rx_room(uart))
+		fr |= UARTFR_RX_FULL;
+	return fr;
+}
+
 static uint32_t read_register(struct vpl011 *uart, uint64_t offset)
 {
 	uint32_t bits, *plain = plain_register(uart, offset, &bits);
@@ -74,30 +210,50 @@ static uint32_t read_register(struct vpl011 *uart, uint64_t offset)
 	if (plain)
 		return *plain;
 	switch (offset) {
+	case UARTDR:
+		return read_received(uart);
+	case UARTRSR:
+		return uart->rsr;
 	case UARTFR:
-		return UARTFR_IDLE;
+		return read_fr(uart);
 	case UARTRIS:
 		return uart->ris;
 	case UARTMIS:
 		return uart->ris & uart->imsc;
-	default: /* UARTDR and UARTRSR: nothing is ever received, and nothing goes wrong */
+	default:
 		return offset >= UART_ID && offset < UART_BYTES ? identity[(offset - UART_ID) / 4] : 0;
 	}
 }
 
+/* What follows from a new value, beside its being there: FIFOs that come or go are empty, and a break goes round, too. */
+static void changed(struct vpl011 *uart, uint64_t offset, uint32_t before)
+{
+	if (offset == UARTCR)
+		update_lines(uart);
+	if (offset != UARTLCR_H)
+		return;
+	if ((uart->lcr_h ^ before) & UARTLCR_H_FIFOS) {
+		uart->rx_count = 0;
+		uart->ris &= ~(uint32_t)(UARTINT_RX | UARTINT_TIMEOUT);
+	}
+	if ((uart->lcr_h & ~before & UARTLCR_H_BREAK) && (uart->cr & UARTCR_LOOP) && is_looped(uart))
+		receive(uart, UARTDR_BREAK);
+}
+
 static void write_register(struct vpl011 *uart, uint64_t offset, uint32_t value)
 {
-	uint32_t bits, *plain = plain_register(uart, offset, &bits);
-	const char byte = (char)value;
+	uint32_t bits, before, *plain = plain_register(uart, offset, &bits);
 
-	if (plain)
+	if (plain) {
+		before = *plain;
 		*plain = value & bits;
-	else if (offset == UARTICR)
+		changed(uart, offset, before);
+	} else if (offset == UARTICR) {
 		uart->ris &= ~value;
-	else if (offset == UARTDR) {
-		if (byte != '\r') /* the console makes its own */
-			console_write(&byte, 1);
-		uart->ris |= UARTINT_TX; /* it is sent at once */
+	} else if (offset == UARTRSR) {
+		uart->rsr = 0;
+	} else if (offset == UARTDR) {
+		send(uart, value);
 	}
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An emulated PL011 UART that a guest prints to: always ready to send, never receives; its interrupt line goes nowhere.
+ * An emulated PL011 UART that a guest prints to: always ready to send. It receives what it sends itself, in loop back mode, and
+ * nothing else; its interrupt line goes nowhere.
  * Source: PrimeCell UART (PL011) Technical Reference Manual, ARM DDI 0183, chapter 3.
  */
 #ifndef NESTLING_DRIVERS_VPL011_H
@@ -8,9 +9,16 @@
 
 #include "drivers/io.h"
 
+#define VPL011_FIFO 16
+
 struct vpl011 {
 	struct io_device device;
 	uint32_t ilpr, ibrd, fbrd, lcr_h, cr, ifls, imsc, ris, dmacr;
+	uint32_t lines;           /* of the modem, as UARTFR has them */
+	uint32_t rsr;             /* errors, until they are cleared */
+	uint16_t rx[VPL011_FIFO]; /* received, with the errors of each: a ring */
+	uint8_t rx_first, rx_count;
+	bool overrun;             /* the last character found no room */
 };
 
 /* Set up at guest-physical `base`, in its reset state. What the guest sends goes to the console. */

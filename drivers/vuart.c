@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* An emulated 16550A UART: what a guest sends goes to the console. */
+/* An emulated 16550A UART: what a guest sends goes to the console, or in loop mode back to the guest. */
 #include "drivers/vuart.h"
 
 #include "drivers/console.h"
@@ -20,62 +20,210 @@ enum {
 };
 
 enum {
+	UART_IER_RX = 0x01,
+	UART_IER_THRE = 0x02,
+	UART_IER_LINE = 0x04,
+	UART_IER_MODEM = 0x08,
+	UART_IER_BITS = 0x0f,
+
+	UART_IIR_MODEM = 0x00,
 	UART_IIR_NONE = 0x01,     /* no interrupt pending */
+	UART_IIR_THRE = 0x02,
+	UART_IIR_RX = 0x04,
+	UART_IIR_LINE = 0x06,
+	UART_IIR_TIMEOUT = 0x0c,  /* fewer bytes than were waited for, and no more come */
 	UART_IIR_FIFOS_ON = 0xc0,
+
 	UART_FCR_ENABLE = 0x01,
+	UART_FCR_CLEAR_RX = 0x02,
+	UART_FCR_BITS = 0xc9,     /* that stay: enable, DMA mode, trigger level */
+
 	UART_LCR_DLAB = 0x80,
+
+	UART_MCR_LOOP = 0x10,
+	UART_MCR_BITS = 0x1f,
+
+	UART_LSR_DATA = 0x01,
+	UART_LSR_OVERRUN = 0x02,
 	UART_LSR_IDLE = 0x60,     /* holding register and transmitter empty */
-	UART_MSR_READY = 0xb0,    /* DCD, DSR, CTS: somebody listens */
+
+	UART_MSR_CTS = 0x10,
+	UART_MSR_DSR = 0x20,
+	UART_MSR_RI = 0x40,
+	UART_MSR_DCD = 0x80,
+	UART_MSR_LINES = 0xf0,
+	UART_MSR_CHANGED = 0x0f,  /* each 4 below its line; of RI, its end only */
 };
 
-static uint8_t uart_read(const struct vuart *uart, uint64_t offset)
+static bool in_loop(const struct vuart *uart)
+{
+	return uart->mcr & UART_MCR_LOOP;
+}
+
+/* "FIFO Control Register", bits 7 and 6. Without FIFOs, each byte counts. */
+static unsigned rx_trigger(const struct vuart *uart)
+{
+	static const uint8_t levels[] = { 1, 4, 8, 14 };
+
+	return uart->fcr & UART_FCR_ENABLE ? levels[uart->fcr >> 6] : 1;
+}
+
+/* A byte too many: in a FIFO it is lost, without one it takes the place of the last. "Line Status Register", bit 1. */
+static void receive(struct vuart *uart, uint8_t byte)
+{
+	unsigned room = uart->fcr & UART_FCR_ENABLE ? VUART_FIFO : 1;
+
+	if (uart->rx_count == room) {
+		uart->lsr |= UART_LSR_OVERRUN;
+		if (room == 1)
+			uart->rx[uart->rx_first] = byte;
+		return;
+	}
+	uart->rx[(uart->rx_first + uart->rx_count++) % VUART_FIFO] = byte;
+}
+
+static uint8_t read_received(struct vuart *uart)
+{
+	uint8_t byte = uart->rx[uart->rx_first];
+
+	if (uart->rx_count == 0)
+		return 0;
+	uart->rx_first = (uint8_t)((uart->rx_first + 1) % VUART_FIFO);
+	uart->rx_count--;
+	return byte;
+}
+
+/* A word has 5 to 8 bits. "Modem Control Register", bit 4: what is transmitted is received, and the line stays idle. */
+static void send(struct vuart *uart, uint8_t value)
+{
+	const char byte = (char)value;
+
+	if (in_loop(uart))
+		receive(uart, value & (uint8_t)(0xff >> (3 - (uart->lcr & 3))));
+	else if (byte != '\r') /* the console makes its own */
+		console_write(&byte, 1);
+	uart->thre = true; /* it is sent at once */
+}
+
+/* The lines as they are now: in loop mode our own four, else those of somebody who listens. */
+static void update_lines(struct vuart *uart)
+{
+	static const uint8_t looped[] = { UART_MSR_DSR, UART_MSR_CTS, UART_MSR_RI, UART_MSR_DCD }; /* DTR, RTS, OUT1, OUT2 */
+	uint8_t lines = in_loop(uart) ? 0 : UART_MSR_CTS | UART_MSR_DSR | UART_MSR_DCD, changed;
+
+	for (unsigned i = 0; i < ARRAY_LEN(looped) && in_loop(uart); i++)
+		if (uart->mcr & BIT(i))
+			lines |= looped[i];
+	changed = lines ^ (uart->msr & UART_MSR_LINES);
+	if (lines & UART_MSR_RI)
+		changed &= (uint8_t)~UART_MSR_RI;
+	uart->msr = (uint8_t)(lines | (uart->msr & UART_MSR_CHANGED) | changed >> 4);
+}
+
+/* The interrupt of highest priority that is enabled: table IV, "Interrupt Control Functions". */
+static uint8_t interrupt(const struct vuart *uart)
+{
+	if ((uart->ier & UART_IER_LINE) && uart->lsr)
+		return UART_IIR_LINE;
+	if ((uart->ier & UART_IER_RX) && uart->rx_count > 0)
+		return uart->rx_count >= rx_trigger(uart) ? UART_IIR_RX : UART_IIR_TIMEOUT;
+	if ((uart->ier & UART_IER_THRE) && uart->thre)
+		return UART_IIR_THRE;
+	if ((uart->ier & UART_IER_MODEM) && (uart->msr & UART_MSR_CHANGED))
+		return UART_IIR_MODEM;
+	return UART_IIR_NONE;
+}
+
+/* To be told that the transmitter is empty is enough: it ends. */
+static uint8_t read_iir(struct vuart *uart)
+{
+	uint8_t id = interrupt(uart);
+
+	if (id == UART_IIR_THRE)
+		uart->thre = false;
+	return (uint8_t)(id | (uart->fcr & UART_FCR_ENABLE ? UART_IIR_FIFOS_ON : 0));
+}
+
+static uint8_t read_lsr(struct vuart *uart)
+{
+	uint8_t lsr = (uint8_t)(uart->lsr | UART_LSR_IDLE | (uart->rx_count > 0 ? UART_LSR_DATA : 0));
+
+	uart->lsr = 0;
+	return lsr;
+}
+
+static uint8_t read_msr(struct vuart *uart)
+{
+	uint8_t msr = uart->msr;
+
+	uart->msr &= UART_MSR_LINES;
+	return msr;
+}
+
+static uint8_t uart_read(struct vuart *uart, uint64_t offset)
 {
 	if ((uart->lcr & UART_LCR_DLAB) && offset <= 1)
 		return uart->divisor[offset];
 	switch (offset) {
+	case UART_DATA:
+		return read_received(uart);
 	case UART_IER:
 		return uart->ier;
 	case UART_IIR:
-		return (uint8_t)(UART_IIR_NONE | (uart->fcr & UART_FCR_ENABLE ? UART_IIR_FIFOS_ON : 0));
+		return read_iir(uart);
 	case UART_LCR:
 		return uart->lcr;
 	case UART_MCR:
 		return uart->mcr;
 	case UART_LSR:
-		return UART_LSR_IDLE;
+		return read_lsr(uart);
 	case UART_MSR:
-		return UART_MSR_READY;
-	case UART_SCR:
+		return read_msr(uart);
+	default: /* UART_SCR */
 		return uart->scr;
-	default: /* UART_DATA: nothing is ever received */
-		return 0;
 	}
+}
+
+/* Nothing but the enable bit is taken without it, and a change of it empties the FIFOs. "FIFO Control Register". */
+static void write_fcr(struct vuart *uart, uint8_t value)
+{
+	if (!(value & UART_FCR_ENABLE))
+		value = 0;
+	if ((value & UART_FCR_CLEAR_RX) || ((value ^ uart->fcr) & UART_FCR_ENABLE))
+		uart->rx_count = 0;
+	uart->fcr = value & UART_FCR_BITS;
+}
+
+/* The transmitter is empty, and who asks for that interrupt has it. */
+static void write_ier(struct vuart *uart, uint8_t value)
+{
+	if (value & ~uart->ier & UART_IER_THRE)
+		uart->thre = true;
+	uart->ier = value & UART_IER_BITS;
 }
 
 static void uart_write(struct vuart *uart, uint64_t offset, uint8_t value)
 {
-	const char byte = (char)value;
-
 	if ((uart->lcr & UART_LCR_DLAB) && offset <= 1) {
 		uart->divisor[offset] = value;
 		return;
 	}
 	switch (offset) {
 	case UART_DATA:
-		if (value != '\r') /* the console makes its own */
-			console_write(&byte, 1);
+		send(uart, value);
 		break;
 	case UART_IER:
-		uart->ier = value & 0x0f;
+		write_ier(uart, value);
 		break;
 	case UART_FCR:
-		uart->fcr = value;
+		write_fcr(uart, value);
 		break;
 	case UART_LCR:
 		uart->lcr = value;
 		break;
 	case UART_MCR:
-		uart->mcr = value & 0x1f;
+		uart->mcr = value & UART_MCR_BITS;
+		update_lines(uart);
 		break;
 	case UART_SCR:
 		uart->scr = value;
@@ -107,5 +255,6 @@ void vuart_init(struct vuart *uart, enum io_space space, uint64_t base)
 {
 	*uart = (struct vuart){
 		.device = { .space = space, .base = base, .size = UART_REGISTERS, .access = uart_access },
+		.msr = UART_MSR_CTS | UART_MSR_DSR | UART_MSR_DCD,
 	};
 }

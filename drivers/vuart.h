@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An emulated 16550A UART that a guest prints to: always ready to send, never receives, raises no interrupt.
+ * An emulated 16550A UART that a guest prints to: always ready to send. It receives what it sends itself, in loop mode, and
+ * nothing else; its interrupt line goes nowhere.
  * Source: National Semiconductor PC16550D data sheet, "Registers".
  */
 #ifndef NESTLING_DRIVERS_VUART_H
@@ -8,10 +9,17 @@
 
 #include "drivers/io.h"
 
+#define VUART_FIFO 16
+
 struct vuart {
 	struct io_device device;
 	uint8_t ier, lcr, mcr, scr, fcr;
 	uint8_t divisor[2];
+	uint8_t lsr;          /* errors, until they are read */
+	uint8_t msr;          /* lines, and which have changed since they were read */
+	bool thre;            /* "transmitter empty" waits to be told as an interrupt */
+	uint8_t rx[VUART_FIFO]; /* received: a ring */
+	uint8_t rx_first, rx_count;
 };
 
 /* Set up at `base` of `space`, in its reset state. What the guest sends goes to the console. */

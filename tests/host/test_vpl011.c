@@ -123,6 +123,151 @@ static void it_says_what_it_is(void **state)
 	CHECK_EQ(read_at(0xfe0, 4), 0x11);
 }
 
+enum {
+	DR = 0, RSR = 4, FR = 0x18, LCR_H = 0x2c, CR = 0x30, IFLS = 0x34, IMSC = 0x38, RIS = 0x3c, MIS = 0x40, ICR = 0x44,
+	CR_LOOP = 0x381, /* enabled, both ways, loop back */
+};
+
+/* 8 bits, FIFOs on; loop back. */
+static void enter_loop(void)
+{
+	write_at(LCR_H, 4, 0x70);
+	write_at(CR, 4, CR_LOOP);
+}
+
+static void in_loop_back_a_byte_comes_back_and_none_goes_out(void **state)
+{
+	(void)state;
+	enter_loop();
+	CHECK_EQ(read_at(FR, 4), 0x90);
+	for (unsigned byte = 0; byte < 256; byte++) {
+		write_at(DR, 1, byte);
+		CHECK_EQ(read_at(FR, 4), 0x80);
+		CHECK_EQ(read_at(DR, 4), byte);
+	}
+	CHECK_EQ(read_at(FR, 4), 0x90);
+	CHECK_EQ(read_at(DR, 4), 0);
+	CHECK_EQ(count, 0);
+	write_at(LCR_H, 4, 0x30); /* 6 bits */
+	write_at(DR, 1, 0xff);
+	CHECK_EQ(read_at(DR, 4), 0x3f);
+	/* Off, or one way only: the byte is lost, and heard by nobody. */
+	for (unsigned cr = 0; cr < 8; cr++) {
+		write_at(CR, 4, 0x80 | (cr & 1) | (cr & 6) << 7);
+		write_at(DR, 1, '!');
+		CHECK_EQ(read_at(FR, 4), cr == 7 ? 0x80 : 0x90);
+	}
+	CHECK_EQ(read_at(DR, 4), '!');
+	write_at(CR, 4, 0x301);
+	write_at(DR, 1, 'x');
+	CHECK_EQ(read_at(FR, 4), 0x90);
+	CHECK_EQ(count, 1);
+}
+
+static void the_fifo_fills_and_overruns(void **state)
+{
+	(void)state;
+	enter_loop();
+	for (unsigned i = 0; i < 16; i++) {
+		CHECK_EQ(read_at(FR, 4) & 0x40, 0);
+		write_at(DR, 1, i);
+	}
+	CHECK_EQ(read_at(FR, 4), 0xc0);
+	CHECK_EQ(read_at(RIS, 4) & 0x400, 0);
+	CHECK_EQ(read_at(RSR, 4), 0);
+	write_at(DR, 1, 99);
+	CHECK_EQ(read_at(RIS, 4) & 0x400, 0x400);
+	CHECK_EQ(read_at(RSR, 4), 8);
+	CHECK_EQ(read_at(DR, 4), 0x800);
+	CHECK_EQ(read_at(RSR, 4), 8);
+	write_at(DR, 1, 16); /* there is room again */
+	for (unsigned i = 1; i <= 16; i++)
+		CHECK_EQ(read_at(DR, 4), i);
+	CHECK_EQ(read_at(RSR, 4), 8);
+	write_at(RSR, 4, 0);
+	CHECK_EQ(read_at(RSR, 4), 0);
+	/* Without FIFOs there is room for one; switching empties. */
+	write_at(DR, 1, 1);
+	write_at(LCR_H, 4, 0x60);
+	CHECK_EQ(read_at(FR, 4), 0x90);
+	write_at(DR, 1, 7);
+	CHECK_EQ(read_at(FR, 4), 0xc0);
+	write_at(DR, 1, 8);
+	CHECK_EQ(read_at(DR, 4), 0x807);
+	CHECK_EQ(read_at(FR, 4), 0x90);
+}
+
+/* 3.3.9: at 1/8, 1/4, 1/2, 3/4, 7/8 of the FIFO. */
+static void receiving_is_an_interrupt(void **state)
+{
+	static const uint8_t levels[] = { 2, 4, 8, 12, 14 };
+
+	(void)state;
+	enter_loop();
+	for (unsigned i = 0; i < ARRAY_LEN(levels); i++) {
+		write_at(IFLS, 4, i << 3);
+		for (unsigned n = 1; n <= levels[i]; n++) {
+			write_at(DR, 1, n);
+			CHECK_EQ(read_at(RIS, 4), n < levels[i] ? 0x60 : 0x70);
+		}
+		CHECK_EQ(read_at(MIS, 4), 0);
+		write_at(IMSC, 4, 0x10);
+		CHECK_EQ(read_at(MIS, 4), 0x10);
+		write_at(IMSC, 4, 0);
+		read_at(DR, 4);
+		CHECK_EQ(read_at(RIS, 4), 0x60); /* below it again */
+		while (!(read_at(FR, 4) & 0x10))
+			read_at(DR, 4);
+		CHECK_EQ(read_at(RIS, 4), 0x20); /* empty: nothing times out */
+		write_at(ICR, 4, 0x7ff);
+		CHECK_EQ(read_at(RIS, 4), 0);
+	}
+}
+
+/* RTS, DTR, OUT1 and OUT2 are CTS, DSR, DCD and RI; a change of each is an interrupt. */
+static void the_modem_lines_go_round(void **state)
+{
+	static const struct {
+		uint16_t cr, fr, ris;
+	} lines[] = { { 0x800, 0x1, 0x2 }, { 0x400, 0x2, 0x8 }, { 0x1000, 0x4, 0x4 }, { 0x2000, 0x100, 0x1 } };
+
+	(void)state;
+	write_at(CR, 4, 0x3f01);
+	CHECK_EQ(read_at(FR, 4), 0x90);
+	write_at(CR, 4, CR_LOOP);
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		write_at(CR, 4, CR_LOOP | lines[i].cr);
+		CHECK_EQ(read_at(FR, 4), 0x90u | lines[i].fr);
+		CHECK_EQ(read_at(RIS, 4), lines[i].ris);
+		write_at(ICR, 4, lines[i].ris);
+		write_at(CR, 4, CR_LOOP);
+		CHECK_EQ(read_at(FR, 4), 0x90);
+		CHECK_EQ(read_at(RIS, 4), lines[i].ris);
+		write_at(ICR, 4, lines[i].ris);
+	}
+	write_at(CR, 4, CR_LOOP | 0x3c00);
+	CHECK_EQ(read_at(FR, 4), 0x197);
+	write_at(CR, 4, 0x301 | 0x3c00); /* no modem again */
+	CHECK_EQ(read_at(FR, 4), 0x90);
+}
+
+static void a_break_goes_round(void **state)
+{
+	(void)state;
+	write_at(LCR_H, 4, 0x71);
+	CHECK_EQ(read_at(FR, 4), 0x90);
+	enter_loop();
+	write_at(LCR_H, 4, 0x71);
+	write_at(LCR_H, 4, 0x70);
+	CHECK_EQ(read_at(RIS, 4), 0x240);
+	CHECK_EQ(read_at(DR, 4), 0x400);
+	CHECK_EQ(read_at(RSR, 4), 4);
+	write_at(DR, 1, 'a');
+	CHECK_EQ(read_at(DR, 4), 'a');
+	CHECK_EQ(read_at(RSR, 4), 0);
+	CHECK_EQ(count, 0);
+}
+
 /* Every offset and size: nothing outside `value`'s width comes back, nothing breaks. */
 static void all_accesses_are_answered(void **state)
 {
@@ -147,6 +292,11 @@ int main(void)
 		TEST(registers_keep_what_they_have_room_for),
 		TEST(a_byte_sent_raises_the_transmit_interrupt),
 		TEST(it_says_what_it_is),
+		TEST(in_loop_back_a_byte_comes_back_and_none_goes_out),
+		TEST(the_fifo_fills_and_overruns),
+		TEST(receiving_is_an_interrupt),
+		TEST(the_modem_lines_go_round),
+		TEST(a_break_goes_round),
 		TEST(all_accesses_are_answered),
 	};
 

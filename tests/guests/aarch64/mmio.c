@@ -20,8 +20,22 @@
 		__asm__ volatile(insn " " reg ", [%1]" : : "r"(value_), "r"((uint64_t)(address)) : "memory"); \
 	})
 
+/* Loop back: nothing goes out, the byte comes back, RTS is CTS. */
+static void check_loop(void)
+{
+	STORE("str", UART + 0x2c, 0x70, "x1", "w1");
+	STORE("str", UART + 0x30, 0xb81, "x1", "w1");
+	STORE("strb", UART, '!', "x1", "w1");
+	CHECK(LOAD("ldr", FR, "x0", "w0") == 0x81);
+	CHECK(LOAD("ldr", UART, "x0", "w0") == '!');
+	CHECK(LOAD("ldr", FR, "x0", "w0") == 0x91);
+	STORE("str", UART + 0x30, 0x301, "x1", "w1");
+	CHECK(LOAD("ldr", FR, "x0", "w0") == 0x90);
+}
+
 int guest_main(void)
 {
+	check_loop();
 	STORE("str", IBRD, 0xfedc98a5, "x19", "w19");
 	CHECK(LOAD("ldr", IBRD, "x0", "w0") == 0x98a5);
 	CHECK(LOAD("ldr", IBRD, "x29", "w29") == 0x98a5);
