@@ -29,6 +29,7 @@ $(demos | fold -s -w 72 | sed 's/^/      /')
   --guest FILE           a guest of your own: static ELF64, or a Linux "Image"
   --config FILE          a whole nestling.cfg; files it names are beside it
   --image FILE           boot this disk image, as its own nestling.cfg says
+  --cmdline TEXT         the guest's command line, for a kernel
   --ram SIZE             memory promised to the guest (default 1G)
   --memory-max SIZE      memory of the machine that it may cost (default: any)
   --host-ram SIZE        memory of the machine (default 512M)
@@ -64,7 +65,7 @@ source "$root/tools/aftermath.sh"
 
 # --- The command line ----------------------------------------------------------------
 
-isa=x86_64 virt='' firmware='' board='' demo='' guest='' image='' config='' ram='' memory_max='' host_ram='' policy='' tracking='' trace=''
+isa=x86_64 virt='' firmware='' board='' demo='' guest='' image='' config='' cmdline='' ram='' memory_max='' host_ram='' policy='' tracking='' trace=''
 trace_file='' report='' timeout='' gdb=off display='' screenshot='' screen=''
 
 # Options that are given twice, or machines, contradict each other or are a slip.
@@ -83,7 +84,7 @@ parse() {
             option=$1 joined=yes
         fi
         case $option in
-        --virt|--firmware|--board|--demo|--guest|--image|--config|--ram|--memory-max|--host-ram|--policy|--tracking|--report|--screenshot|--timeout)
+        --virt|--firmware|--board|--demo|--guest|--image|--config|--cmdline|--ram|--memory-max|--host-ram|--policy|--tracking|--report|--screenshot|--timeout)
             [[ $# -ge 2 && -n $2 && (-n $joined || $2 != --*) ]] || wrong "$option needs a value"
             once "$option"
             option=${option#--}
@@ -175,6 +176,18 @@ guest_name() {
     esac
 }
 
+# A value of nestling.cfg, in those quotes that it does not have itself.
+quoted() { # TEXT
+    [[ $1 == *\"* ]] && echo "'$1'" || echo "\"$1\""
+}
+
+check_cmdline() {
+    local LC_ALL=C # counts bytes
+    [[ $cmdline != *[[:cntrl:]]* ]] || wrong "--cmdline has a control character"
+    [[ $cmdline != *\"* || $cmdline != *\'* ]] || wrong "--cmdline has both kinds of quotes, which nestling.cfg cannot have in one value"
+    ((${#cmdline} < 512)) || wrong "--cmdline has ${#cmdline} bytes, and 511 is most"
+}
+
 # What goes into nestling.cfg.
 check_config() {
     [[ -z $guest || -z $demo ]] || wrong "--demo and --guest: one guest runs"
@@ -183,6 +196,7 @@ check_config() {
     one_of --demo "$demo" $(demos)
     # shellcheck disable=SC2046
     one_of --policy "$policy" $(policies)
+    check_cmdline
     one_of --tracking "$tracking" hardware software
     size_of --ram "$ram" $((2 << 20)) $((256 << 40)) 4096
     ram=$bytes
@@ -221,11 +235,11 @@ EOF
 
 check() {
     if [[ -n $config ]]; then
-        [[ -z $image$demo$guest$ram$memory_max$policy$tracking$trace ]] || wrong "with --config, the file says what to run"
+        [[ -z $image$demo$guest$cmdline$ram$memory_max$policy$tracking$trace ]] || wrong "with --config, the file says what to run"
         [[ $gdb == off ]] || wrong "with --config, the file says gdb = on"
         check_own_config
     elif [[ -n $image ]]; then
-        [[ -z $demo$guest$ram$memory_max$policy$tracking$trace ]] || wrong "with --image, its own nestling.cfg says what to run"
+        [[ -z $demo$guest$cmdline$ram$memory_max$policy$tracking$trace ]] || wrong "with --image, its own nestling.cfg says what to run"
         [[ -f $image && -r $image ]] || wrong "no such image: $image"
     else
         check_config
@@ -311,6 +325,7 @@ write_config() {
         echo "trace = $trace"
         [[ $terminal == no ]] || echo "progress = on"
         echo "gdb = $gdb"
+        [[ -z $cmdline ]] || echo "cmdline = $(quoted "$cmdline")"
         if [[ -n $guest ]]; then
             echo "guest = \\$(guest_name)"
         else

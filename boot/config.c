@@ -64,6 +64,15 @@ static enum err set_guest(struct vm_options *vm, const char *value)
 	return set_text(vm->guest, sizeof(vm->guest), value);
 }
 
+/* Nothing is a command line, too: it takes the place of one that holds for all VMs. */
+static enum err set_cmdline(struct vm_options *vm, const char *value)
+{
+	if (strlen(value) >= sizeof(vm->cmdline))
+		return ERR_RANGE;
+	strcpy(vm->cmdline, value);
+	return ERR_OK;
+}
+
 static enum err set_pages(uint64_t *bytes, const char *value)
 {
 	enum err err = config_parse_size(value, bytes);
@@ -148,6 +157,7 @@ static const struct key {
 } keys[] = {
 	{ "demo", "the name of a demo", .set_vm = set_demo, .is_text = true },
 	{ "guest", "a file name of less than 128 characters", .set_vm = set_guest, .is_text = true },
+	{ "cmdline", "a text of less than 512 characters", .set_vm = set_cmdline, .is_text = true },
 	{ "ram", "a size like 64M, a multiple of 4K", .set_vm = set_ram },
 	{ "memory_max", "none, or a size like 64M, a multiple of 4K", .set_vm = set_memory_max },
 	{ "policy", "one of" ALLOC_POLICY_NAMES, .set_vm = set_policy },

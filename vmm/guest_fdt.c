@@ -171,7 +171,8 @@ static void put_console(struct tree *tree, const struct guest_fdt *guest)
 	end(tree);
 	begin(tree, "chosen");
 	put_string(tree, "stdout-path", path);
-	put_string(tree, "bootargs", guest->bootargs);
+	if (guest->bootargs && guest->bootargs[0] != '\0')
+		put_string(tree, "bootargs", guest->bootargs);
 	end(tree);
 }
 

@@ -20,7 +20,7 @@ enum guest_fdt_uart {
 /* What differs between ISAs. Strings that are NULL, and numbers that are 0, leave their property out. */
 struct guest_fdt {
 	const char *compatible;     /* of the machine: "linux,dummy-virt", "riscv-virtio" */
-	const char *bootargs;
+	const char *bootargs;       /* may be empty, too */
 	struct {
 		const char *compatible; /* "arm,armv8", "riscv" */
 		uint32_t id;            /* Arm: affinity fields 0 to 2 of MPIDR_EL1; RISC-V: hart id */

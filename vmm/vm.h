@@ -20,6 +20,7 @@ struct vm_options {
 	char after[VM_NAME_ROOM]; /* start when the VM of this name has ended; empty: at its turn */
 	char demo[32];            /* name of an embedded guest */
 	char guest[128];          /* file on the boot volume that replaces it; empty: none */
+	char cmdline[512];        /* for a kernel, by the platform's boot protocol; empty: none */
 	uint64_t ram;             /* bytes promised to the guest */
 	uint64_t memory_max;      /* of host memory, all that the VM costs; 0: no limit but the host's */
 	enum alloc_policy policy;

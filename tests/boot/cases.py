@@ -132,6 +132,8 @@ GUESTS = {
     "exit_256": (255, {"outcome": "exited", "guest_status": 256}, (), ()),
     "fake_report": (9, {"outcome": "exited", "guest_status": 9, "guest_ram": G},
                     (r"^an unfinished line, and then the end$",), ()),
+    "cmdline": (0, EXITED, (r'^cmdline: \[console=ttyS0 init="/bin/sh -c ls" # quiet\]$',),
+                ("--cmdline", 'console=ttyS0 init="/bin/sh -c ls" # quiet')),
     "halt": (0, EXITED, (r"^halt: going to sleep$",), ()),
     "illegal_insn": (3, CRASHED, (r"^illegal_insn: here it comes$", STOPPED,
                                   r"^run-qemu: pc 0x[0-9a-f]+ is \w+ at tests/guests/illegal_insn\.c:\d+.*-addr2line -fpe \S+ 0x[0-9a-f]+ tells$"), ()),
@@ -202,7 +204,7 @@ OWN_GUESTS = {
 # On the emulator that is slow to boot, and where another backend shows the same: only with --all.
 SLOW_GUESTS = {
     "svm": (),
-    "vmx": ("exit_256", "fake_report", "halt", "uart", "illegal_insn", "wild_hole", "wild_high", "wild_exec", "wild_pio",
+    "vmx": ("cmdline", "exit_256", "fake_report", "halt", "uart", "illegal_insn", "wild_hole", "wild_high", "wild_exec", "wild_pio",
             "string_io", "user_call", "console", "exec", "oom_sparse", "event_fresh", "odd_insns"),
     "el2": ("exit_256", "fake_report", "wild_hole", "oom_sparse", "psci_cpu_off", "wild_exec"),
     "h": ("exit_256", "fake_report", "wild_hole", "oom_sparse", "lazy_sv48", "wild_exec"),
@@ -460,7 +462,7 @@ def configs() -> list[Case]:
 BAD_USAGE = [
     "--nope", "arm", "--ram", "--ram 0", "--ram 1M", "--ram lots", "--ram -1", "--ram 1.5G", "--ram 2G2",
     "--ram 2097153", "--ram 99999999999999999999", "--ram 9999999T", "--ram=", "--host-ram 1M", "--host-ram 9999T", "aarch64 --host-ram 127M",
-    "--virt vmx --host-ram 4G", "--demo nosuch", "--demo ../hello", "--policy 3m", "--tracking no",
+    "--virt vmx --host-ram 4G", "--demo nosuch", "--cmdline", "--image {dir}/empty --cmdline quiet", "--demo ../hello", "--policy 3m", "--tracking no",
     "--virt kvm", "--timeout 0",
     "--timeout soon", "--guest {dir}/nosuch.elf", "--guest {dir}", "--guest {dir}/empty", "--report {dir}/no/r.json",
     "--report {dir}", "--virt vmx --gdb", "--trace {dir}", "--trace={dir}/no/t.json", "--trace=", "--image {dir}/empty --trace t.json", "--firmware uboot", "--board virt", "aarch64 --virt svm", "riscv64 --virt h",
@@ -491,6 +493,8 @@ def usage() -> list[Case]:
                     else ["the link was replaced"]))
     out.append(case("usage/gdb", "--gdb", seconds=5, status=4, report=None,
                     text=(r"^run-qemu: waiting for: /\S+/tools/gdb x86_64 :\d+$", r"^run-qemu: the CPU is at pc 0xfff0: in the firmware")))
+    for name, line in (("long", "x" * 512), ("two-lines", "a\nram = 1T"), ("both-quotes", "a='1' b=\"2\"")):
+        out.append(case(f"usage/cmdline-{name}", "--demo", "hello", "--cmdline", line, status=2, report=None, one_line=r"^run-qemu: --cmdline has "))
     out.append(Case("usage/foreign-files", [], function=elf.foreign_files_are_named))
     return out
 

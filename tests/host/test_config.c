@@ -295,6 +295,8 @@ static const struct refused refused[] = {
 	{ "ram 64M", ":1:" },
 	{ "ram =", "ram" },
 	{ "ram = # 64M", "ram" },
+	{ "cmdline = a\ncmdline = b", "twice" },
+	{ "cmdline = \"a", "quote" },
 	{ "ram = 64X", "64X" },
 	{ "ram = 64 M", "ram" },
 	{ "ram = -64M", "ram" },
@@ -483,10 +485,38 @@ static void the_file_as_shipped_says_the_defaults(void **state)
 	CHECK(keys >= 6, "only %u keys", keys);
 }
 
+static void a_command_line_is_any_text(void **state)
+{
+	static const struct {
+		const char *text, *cmdline;
+	} lines[] = {
+		{ "ram = 64M", "" },
+		{ "cmdline = console=ttyS0 root=/dev/vda rw # the disk", "console=ttyS0 root=/dev/vda rw" },
+		{ "cmdline = 'init=\"/bin/sh -c ls\" # quiet'", "init=\"/bin/sh -c ls\" # quiet" },
+		{ "cmdline =", "" },
+		{ "cmdline = a\n[vm one]\ncmdline = \"\"", "" },
+		{ "cmdline = a\n[vm one]\nram = 64M", "a" },
+	};
+	static struct parsed parsed;
+	char text[600] = "cmdline = ";
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		CHECK_ERR(parse_string(&parsed, lines[i].text), ERR_OK);
+		assert_string_equal(parsed.vm[0].options.cmdline, lines[i].cmdline);
+	}
+	memset(text + 10, 'x', 511);
+	CHECK_ERR(parse_string(&parsed, text), ERR_OK);
+	CHECK_EQ(strlen(parsed.vm[0].options.cmdline), 511);
+	text[10 + 511] = 'x';
+	CHECK_ERR(parse_string(&parsed, text), ERR_INVALID);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sizes_parse),
+		cmocka_unit_test(a_command_line_is_any_text),
 		cmocka_unit_test(defaults_hold_where_nothing_is_said),
 		cmocka_unit_test(all_keys_are_read),
 		cmocka_unit_test(the_machines_keys_are_read),

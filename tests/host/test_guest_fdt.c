@@ -146,10 +146,17 @@ static void a_guest_of_arm(void **state)
 
 static void a_guest_of_riscv(void **state)
 {
+	struct guest_fdt no_bootargs;
+
 	(void)state;
 	check_common(&riscv);
 	check_console(&uart_16550, riscv.uart_base, riscv.uart_size);
 	check_absent("/chosen", "bootargs");
+	no_bootargs = riscv;
+	no_bootargs.bootargs = "";
+	check_common(&no_bootargs);
+	check_absent("/chosen", "bootargs");
+	check_common(&riscv);
 	check_cell("/cpus", "timebase-frequency", 10000000);
 	check_cell("/cpus/cpu@3", "reg", 3);
 	check_string("/cpus/cpu@3", "riscv,isa", "rv64imafdc_zicsr");

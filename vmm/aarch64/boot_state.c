@@ -19,6 +19,7 @@ static enum err write_fdt(struct vm *vm)
 	static uint64_t fdt[GUEST_FDT_MAX_BYTES / sizeof(uint64_t)];
 	const struct guest_fdt guest = {
 		.compatible = "linux,dummy-virt",
+		.bootargs = vm->options.cmdline,
 		.cpu = { .compatible = "arm,armv8", .id = GUEST_CPU_ID, .enable_method = "psci" },
 		.psci = true,
 		.uart = GUEST_FDT_PL011,

@@ -84,6 +84,7 @@ static enum err write_device_tree(struct vm *vm)
 	char isa[256];
 	const struct guest_fdt guest = {
 		.compatible = "riscv-virtio",
+		.bootargs = vm->options.cmdline,
 		.cpu = {
 			.compatible = "riscv",
 			.id = GUEST_HART_ID,

@@ -6,11 +6,14 @@
  *     0x1000   boot_params, and in its unused tail at 0x1f00 the GDT
  *     0x2000   PML4
  *     0x3000   PDPTs, one for each 512 GiB; then, without 1 GiB pages, page directories, one for each GiB
+ *     then     the command line's page, if there is one
  *
  * The tables map memory one to one, up to the end of RAM and at least 4 GiB. With 1 GiB pages, or without them up to
  * 12 GiB, all of it ends below 0x10000; a larger map goes on from there, and the memory map shows that as reserved.
  */
 #include "include/arch/virt.h"
+
+#include <string.h>
 
 #include "include/arch/x86_64/msr.h"
 #include "include/log.h"
@@ -26,9 +29,41 @@
 
 /* struct boot_params */
 #define BOOT_PARAMS_E820_ENTRIES   0x1e8
-#define BOOT_PARAMS_TYPE_OF_LOADER 0x210
+#define BOOT_PARAMS_HEADER         0x1f1
 #define BOOT_PARAMS_E820_TABLE     0x2d0
+
+#define NO_CMDLINE (BOOT_PARAMS + 0xff0) /* a zero in its unused tail */
+
+/*
+ * "The Real-Mode Kernel Header", which a loader copies from a bzImage and fills in. Here is none: it says only what a kernel
+ * that is entered at its 64-bit entry reads, and what tells it from an old loader's.
+ */
+struct setup_header {
+	uint8_t setup_sects;
+	uint16_t root_flags;
+	uint32_t syssize;
+	uint16_t ram_size, vid_mode, root_dev, boot_flag, jump;
+	uint32_t header;
+	uint16_t version;
+	uint32_t realmode_swtch;
+	uint16_t start_sys_seg, kernel_version;
+	uint8_t type_of_loader, loadflags;
+	uint16_t setup_move_size;
+	uint32_t code32_start, ramdisk_image, ramdisk_size, bootsect_kludge;
+	uint16_t heap_end_ptr;
+	uint8_t ext_loader_ver, ext_loader_type;
+	uint32_t cmd_line_ptr, initrd_addr_max, kernel_alignment;
+	uint8_t relocatable_kernel, min_alignment;
+	uint16_t xloadflags;
+	uint32_t cmdline_size;
+} __attribute__((packed));
+_Static_assert(BOOT_PARAMS_HEADER + offsetof(struct setup_header, cmdline_size) == 0x238, "the layout of the boot protocol");
+
+#define BOOT_FLAG        0xaa55
+#define HEADER_MAGIC     0x53726448 /* "HdrS" */
+#define HEADER_VERSION   0x020c     /* the first one with a 64-bit entry */
 #define LOADER_UNDEFINED 0xff
+#define LOADED_HIGH      BIT(0)
 
 enum e820_type { E820_RAM = 1, E820_RESERVED = 2 };
 
@@ -43,10 +78,12 @@ struct e820_entry {
 
 /* The identity map: where its tables lie and how much they map. */
 struct identity_map {
-	uint64_t gibs;  /* mapped from 0 */
-	uint64_t pdpts; /* how many, from PML4 + 4 KiB */
-	uint64_t pds;   /* how many, after them; 0: 1 GiB leaves */
-	uint64_t end;   /* of the last table */
+	uint64_t gibs;     /* mapped from 0 */
+	uint64_t pdpts;    /* how many, from PML4 + 4 KiB */
+	uint64_t pds;      /* how many, after them; 0: 1 GiB leaves */
+	uint64_t end;      /* of the last table */
+	uint64_t cmdline;  /* where the command line lies */
+	uint64_t data_end; /* of all of this */
 };
 
 /* One table's entries, evenly spaced: the first `count` are first, first + step, ... */
@@ -82,6 +119,8 @@ static struct identity_map plan_identity_map(const struct vm *vm)
 	map.pdpts = align_up(map.gibs, 512) / 512;
 	map.pds = leaves_1g ? 0 : map.gibs;
 	map.end = PML4 + PAGE_SIZE * (1 + map.pdpts + map.pds);
+	map.cmdline = vm->options.cmdline[0] != '\0' ? map.end : NO_CMDLINE;
+	map.data_end = vm->options.cmdline[0] != '\0' ? map.end + PAGE_SIZE : map.end;
 	return map;
 }
 
@@ -111,12 +150,29 @@ static size_t add_e820(struct e820_entry *table, size_t n, uint64_t start, uint6
 	return n;
 }
 
+static enum err write_header(struct vm *vm, const struct identity_map *map)
+{
+	const char *cmdline = vm->options.cmdline;
+	const struct setup_header header = {
+		.boot_flag = BOOT_FLAG,
+		.header = HEADER_MAGIC,
+		.version = HEADER_VERSION,
+		.type_of_loader = LOADER_UNDEFINED,
+		.loadflags = LOADED_HIGH,
+		.cmd_line_ptr = (uint32_t)map->cmdline,
+		.cmdline_size = sizeof(vm->options.cmdline) - 1,
+	};
+	enum err err = addr_space_write(&vm->as, GPA(BOOT_PARAMS + BOOT_PARAMS_HEADER), &header, sizeof(header));
+
+	return err == ERR_OK && cmdline[0] != '\0' ? addr_space_write(&vm->as, GPA(map->cmdline), cmdline, strlen(cmdline) + 1) : err;
+}
+
 static enum err write_boot_params(struct vm *vm, const struct identity_map *map)
 {
 	struct e820_entry table[VM_MAX_RAM_RANGES + 2];
 	uint64_t low_end = vm->ram[0].start.raw + vm->ram[0].size;
-	uint64_t tables_end = max_u64(map->end, BOOT_DATA);
-	uint8_t loader = LOADER_UNDEFINED, entries;
+	uint64_t tables_end = max_u64(map->data_end, BOOT_DATA);
+	uint8_t entries;
 	size_t n = 0;
 	enum err err;
 
@@ -134,9 +190,7 @@ static enum err write_boot_params(struct vm *vm, const struct identity_map *map)
 	err = addr_space_write(&vm->as, GPA(BOOT_PARAMS + BOOT_PARAMS_E820_TABLE), table, n * sizeof(table[0]));
 	if (err == ERR_OK)
 		err = addr_space_write(&vm->as, GPA(BOOT_PARAMS + BOOT_PARAMS_E820_ENTRIES), &entries, 1);
-	if (err == ERR_OK)
-		err = addr_space_write(&vm->as, GPA(BOOT_PARAMS + BOOT_PARAMS_TYPE_OF_LOADER), &loader, 1);
-	return err;
+	return err == ERR_OK ? write_header(vm, map) : err;
 }
 
 /* Intel SDM vol. 1 "FXSAVE Area": all zero but for these two, which FNINIT and a reset give. */
@@ -158,7 +212,7 @@ enum err arch_vcpu_reset(struct vcpu *vcpu, gpa_t entry)
 	};
 	enum err err;
 
-	if (map.end > BOOT_DATA_MAX) {
+	if (map.data_end > BOOT_DATA_MAX) {
 		log_err("vmm: without 1 GiB pages, page tables for %lu GiB do not fit the guest's first MiB", map.gibs);
 		return ERR_RANGE;
 	}
