@@ -6,6 +6,7 @@
 
 #include "drivers/console.h"
 #include "include/arch/virt.h"
+#include "mm/policy.h"
 #include "vmm/hypercall.h"
 #include "vmm/text.h"
 
@@ -95,6 +96,9 @@ static void add_call(struct vm *vm, const struct vm_exit *exit, char *text)
 	text_add(text, RECORD_MAX, "\"kind\":\"%s\",\"gpa\":\"%#lx\",\"size\":%lu,\"access\":\"---\",\"on_walk\":false,",
 		 hypercall_name(call->number), gpa.raw, call->arg[1]);
 	add_area(&vm->as, gpa, text);
+	if (call->number == HYPERCALL_SET_POLICY)
+		text_add(text, RECORD_MAX, "\"policy\":\"%s\",",
+			 call->arg[2] < ALLOC_POLICIES ? alloc_policies[call->arg[2]].name : "");
 	text_add(text, RECORD_MAX, "\"outcome\":\"%s\",\"how\":\"\",",
 		 exit->outcome ? "refused" : "done");
 	add_leaf(&vm->as.npt, gpa, text);
