@@ -169,6 +169,33 @@ static void two_pages_at_once_or_no_memory(void **state)
 	CHECK(space_allows(s, MIB(9) - 1, NPT_W) && space_allows(s, MIB(9), NPT_W), "both");
 }
 
+/* By every policy, where nothing was and where zeros were: counted as what it is, and not taken back before it is used. */
+static void what_was_just_given_is_spared(void **state)
+{
+	struct space *s = *state;
+
+	for (unsigned policy = ALLOC_LAZY_4K; policy <= ALLOC_LAZY_AUTO; policy++)
+		for (unsigned zeros = 0; zeros < 2; zeros++) {
+			struct addr_space_stats before, after;
+
+			CHECK_ERR(space_alloc(s, 0, MIB(4), NPT_RW, policy), ERR_OK);
+			more_area(s);
+			space_store(s, 0, 1);
+			if (zeros)
+				space_touch(s, MIB(2) + KIB(68), NPT_R);
+			before = space_stats(s);
+			CHECK_EQ(space_fault(s, MIB(2) + KIB(68), NPT_W), FAULT_HANDLED);
+			after = space_stats(s);
+			CHECK_EQ(after.handled_unzero - before.handled_unzero, zeros);
+			CHECK_EQ(after.handled_fresh - before.handled_fresh, !zeros);
+			space_leave(s, 0);
+			(void)space_fault(s, MIB(8) + KIB(4), NPT_W); /* handled, or there is no memory to be had */
+			CHECK(space_allows(s, MIB(2) + KIB(68), NPT_RW), "policy %u: gone before it was used", policy);
+			ram_release(&s->ram);
+			space_clear(s);
+		}
+}
+
 /* A CPU that has not heard of the flush yet writes to a page that seems to be zero. */
 static void write_behind_the_back(struct space *s)
 {
@@ -286,6 +313,7 @@ int main(void)
 		{ "large_leaves_are_split", large_leaves_are_split },
 		{ "populated_memory_is_spared", populated_memory_is_spared },
 		{ "two_pages_at_once_or_no_memory", two_pages_at_once_or_no_memory },
+		{ "what_was_just_given_is_spared", what_was_just_given_is_spared },
 		{ "a_write_at_the_last_moment_is_kept", a_write_at_the_last_moment_is_kept },
 		{ "a_write_past_the_caches_is_kept", a_write_past_the_caches_is_kept },
 		{ "what_is_shared_is_left_alone", what_is_shared_is_left_alone },

@@ -104,6 +104,25 @@ static void a_write_to_zeros_beside_memory(void **state)
 	}
 }
 
+/* Each is one fault, and the page that it was about is in use: when frames run out, it is not the first to be taken back. */
+static void whole_windows_are_remembered(void **state)
+{
+	struct space *s = *state;
+
+	CHECK_ERR(space_alloc(s, 0, MIB(1), NPT_RW, ALLOC_LAZY_64K), ERR_OK);
+	CHECK_ERR(space_alloc(s, MIB(8), MIB(1), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	space_store(s, MIB(8), 1);
+	for (unsigned window = 0; window < 4; window++)
+		CHECK_EQ(space_fault(s, window * KIB(64) + KIB(20), NPT_W), FAULT_HANDLED);
+	CHECK_EQ(space_stats(s).handled_fresh, 5);
+	CHECK_EQ(space_stats(s).faults[FAULT_HANDLED], 5);
+	space_leave(s, 0);
+	CHECK_EQ(space_fault(s, MIB(8) + PAGE_SIZE, NPT_W), FAULT_HANDLED);
+	CHECK(space_stats(s).reclaimed > 0, "nothing was taken back");
+	for (unsigned window = 0; window < 4; window++)
+		CHECK(space_allows(s, window * KIB(64) + KIB(20), NPT_RW), "what was given is gone before its use");
+}
+
 /* An area that begins or ends inside a window has nothing to say about the pages of its neighbours. */
 static void windows_leave_other_areas_alone(void **state)
 {
@@ -127,6 +146,7 @@ int main(void)
 		{ "a_hole_in_a_window_is_filled_alone", a_hole_in_a_window_is_filled_alone },
 		{ "memory_and_zeros_in_one_window", memory_and_zeros_in_one_window },
 		{ "a_write_to_zeros_beside_memory", a_write_to_zeros_beside_memory },
+		{ "whole_windows_are_remembered", whole_windows_are_remembered },
 		{ "windows_leave_other_areas_alone", windows_leave_other_areas_alone },
 	};
 
