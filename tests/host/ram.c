@@ -62,6 +62,11 @@ static void take_all(struct ram *ram, unsigned order)
 	}
 }
 
+void ram_take_all(struct ram *ram)
+{
+	take_all(ram, 0);
+}
+
 void ram_scatter(struct ram *ram, unsigned order, uint64_t blocks)
 {
 	size_t kept = ram->hog_count;

@@ -25,6 +25,8 @@ void ram_close(struct ram *ram);
 
 /* Let only `frames` frames be free: the rest is taken until ram_release. */
 void ram_leave(struct ram *ram, uint64_t frames);
+/* Take all that can be had, frame by frame; what spaces hold for faults to come cannot. */
+void ram_take_all(struct ram *ram);
 /* Let only `blocks` blocks of this order be free, no two of which join. */
 void ram_scatter(struct ram *ram, unsigned order, uint64_t blocks);
 void ram_release(struct ram *ram);

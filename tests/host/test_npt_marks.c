@@ -265,6 +265,21 @@ static void what_was_hidden_before_says_nothing(void **state)
 		}
 }
 
+/* No CPU remembers a hidden leaf: to narrow it takes no flush, and one that is in use takes one. */
+static void what_is_hidden_needs_no_flush(void **state)
+{
+	struct fixture *f = *state;
+
+	CHECK_ERR(fixture_map(f, GIB(1), 0, KIB(32), NPT_RW), ERR_OK);
+	CHECK_ERR(harvest(f, GIB(1), KIB(32), NPT_ACCESSED, NULL), ERR_OK);
+	use(f, GIB(1) + KIB(16), NPT_RW);
+	fixture_forget_events(f);
+	CHECK_ERR(fixture_protect(f, GIB(1), KIB(8), NPT_R), ERR_OK);
+	CHECK_EQ(fixture_count(f, FAKE_FLUSH), f->npt.config.hw_ad);
+	CHECK_ERR(fixture_protect(f, GIB(1) + KIB(12), KIB(8), NPT_R), ERR_OK);
+	CHECK_EQ(fixture_count(f, FAKE_FLUSH), f->npt.config.hw_ad + 1u);
+}
+
 static void what_software_lets_write_is_dirty(void **state)
 {
 	struct fixture *f = *state;
@@ -291,6 +306,7 @@ int main(void)
 		{ "bad_harvests_are_refused", bad_harvests_are_refused },
 		{ "touch_only_widens", touch_only_widens },
 		{ "what_was_hidden_before_says_nothing", what_was_hidden_before_says_nothing },
+		{ "what_is_hidden_needs_no_flush", what_is_hidden_needs_no_flush },
 		{ "what_software_lets_write_is_dirty", what_software_lets_write_is_dirty },
 	};
 

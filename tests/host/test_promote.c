@@ -80,6 +80,27 @@ static void what_is_held_goes_with_the_area(void **state)
 	expect_all(s, MIB(2), MIB(3), 1);
 }
 
+/* When frames run out it is given back, before any page of the guest's is looked at. */
+static void what_is_held_serves_other_wants(void **state)
+{
+	struct space *s = *state;
+	uint64_t held, handled = 0;
+
+	auto_area(s, MIB(8));
+	CHECK_ERR(space_alloc(s, MIB(16), MIB(16), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	write_all(s, MIB(2), MIB(3), 1); /* windows are full */
+	write_all(s, MIB(16), MIB(16) + PAGE_SIZE, 1);
+	held = reservation_held(&s->as);
+	CHECK(held > 0, "nothing is held back");
+	ram_take_all(&s->ram);
+	for (uint64_t at = MIB(16) + PAGE_SIZE; space_fault(s, at, NPT_W) == FAULT_HANDLED; at += PAGE_SIZE, handled++)
+		*space_byte(s, at) = 1;
+	CHECK(handled >= held / PAGE_SIZE - s->format->config.levels, "%ju faults were served", (uintmax_t)handled);
+	CHECK_EQ(reservation_held(&s->as), 0);
+	CHECK_EQ(space_stats(s).reclaimed, 0);
+	expect_all(s, MIB(2), MIB(3), 1);
+}
+
 /* All of [start, end) that can be read is zero but for what write_all has written up to `written`. */
 static void expect_zeros_beside(struct space *s, uint64_t start, uint64_t written, uint64_t end)
 {
@@ -272,6 +293,7 @@ int main(void)
 	static const struct format_test tests[] = {
 		{ "a_fork_in_the_middle_of_a_sequence", a_fork_in_the_middle_of_a_sequence },
 		{ "what_is_held_goes_with_the_area", what_is_held_goes_with_the_area },
+		{ "what_is_held_serves_other_wants", what_is_held_serves_other_wants },
 		{ "what_was_held_back_is_zeroed", what_was_held_back_is_zeroed },
 		{ "nothing_is_held_for_half_a_block", nothing_is_held_for_half_a_block },
 		{ "what_moves_is_as_the_guest_wrote_it", what_moves_is_as_the_guest_wrote_it },

@@ -109,6 +109,27 @@ static void without_zeros_there_is_no_memory(void **state)
 	expect_pages(s, 0, 511);
 }
 
+/* Zeros that cost nothing are nothing to be had, and stay where they are. */
+static void shared_zeros_are_left_alone(void **state)
+{
+	struct space *s = *state;
+	struct image image;
+
+	CHECK_ERR(space_alloc(s, 0, MIB(4), NPT_RW, ALLOC_LAZY_2M), ERR_OK);
+	CHECK_ERR(space_alloc(s, MIB(4), MIB(1), NPT_RW, ALLOC_LAZY_64K), ERR_OK);
+	more_area(s);
+	space_touch(s, MIB(1), NPT_R);
+	space_touch(s, MIB(4), NPT_R);
+	CHECK_EQ(space_stats(s).zero_leaves[0], 16);
+	CHECK_EQ(space_stats(s).zero_leaves[1], 1);
+	space_leave(s, 0);
+	image_take(&image, &s->view);
+	CHECK_EQ(space_fault(s, MIB(8) + KIB(4), NPT_W), FAULT_NO_MEMORY);
+	image_expect(&image, &s->view, "nothing to be had");
+	CHECK_EQ(space_stats(s).split, 0);
+	CHECK_EQ(s->flushes, 0);
+}
+
 /* With the frame that is kept for its table. */
 static void large_leaves_are_split(void **state)
 {
@@ -310,6 +331,7 @@ int main(void)
 		{ "what_nobody_has_used_goes_first", what_nobody_has_used_goes_first },
 		{ "zeros_go_next_and_data_never", zeros_go_next_and_data_never },
 		{ "without_zeros_there_is_no_memory", without_zeros_there_is_no_memory },
+		{ "shared_zeros_are_left_alone", shared_zeros_are_left_alone },
 		{ "large_leaves_are_split", large_leaves_are_split },
 		{ "populated_memory_is_spared", populated_memory_is_spared },
 		{ "two_pages_at_once_or_no_memory", two_pages_at_once_or_no_memory },
