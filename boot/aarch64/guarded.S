@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The vectors of include/arch/aarch64/guarded.h: EL2's own exceptions only, since no guest runs meanwhile. A synchronous one is that of
- * the instruction that is tried, which is stepped over; an SError is another's, and the instruction is gone back to.
- * Arm ARM (DDI 0487), "Exception vectors".
+ * The vectors of include/arch/aarch64/guarded.h: EL2's own exceptions only, since no guest runs meanwhile. A synchronous
+ * one is that of the instruction that is tried, which is stepped over; an SError is another's, and the instruction is
+ * gone back to. Arm ARM (DDI 0487), "Exception vectors".
  */
 	.section .text.guarded_vectors, "ax", %progbits
 	.balign	0x800

@@ -54,10 +54,10 @@ static void silence_counters(void)
 }
 
 /*
- * The CPU's end of a GICv3, if it has one and the firmware uses it by system registers. Whether there are such is not asked of
- * ID_AA64PFR0_EL1.GIC: a CPU that can may be built into a machine with an older GIC, or EL3 may keep the registers from us. No other part of a GIC is touched:
- * firmware's drivers switch off what they switched on, and there may be none at all.
- * GIC architecture specification (IHI 0069), "ICC_IGRPEN1_EL1", "ICC_PMR_EL1".
+ * The CPU's end of a GICv3, if it has one and the firmware uses it by system registers. Whether there are such is not
+ * asked of ID_AA64PFR0_EL1.GIC: a CPU that can may be built into a machine with an older GIC, or EL3 may keep the
+ * registers from us. No other part of a GIC is touched: firmware's drivers switch off what they switched on, and there
+ * may be none at all. GIC architecture specification (IHI 0069), "ICC_IGRPEN1_EL1", "ICC_PMR_EL1".
  */
 static void silence_gic(void)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Where firmware says that it has the Power State Coordination Interface. Sources: ACPI specification 6.4, 5.2.9 "Fixed ACPI
- * Description Table (FADT)", "ARM Architecture Boot Flags"; the binding arm/psci.yaml in Linux' Documentation/devicetree/bindings.
+ * Where firmware says that it has the Power State Coordination Interface. Sources: ACPI specification 6.4, 5.2.9 "Fixed
+ * ACPI Description Table (FADT)", "ARM Architecture Boot Flags"; the binding arm/psci.yaml in Linux'
+ * Documentation/devicetree/bindings.
  */
 #include "drivers/aarch64/psci.h"
 

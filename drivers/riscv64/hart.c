@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The boot hart's node in the device tree. Source: Devicetree Specification 0.4, "/cpus"; the bindings riscv/cpus.yaml and
- * riscv/extensions.yaml in Linux' Documentation/devicetree/bindings; RISC-V Unprivileged, "ISA Extension Naming Conventions".
+ * The boot hart's node in the device tree. Source: Devicetree Specification 0.4, "/cpus"; the bindings riscv/cpus.yaml
+ * and riscv/extensions.yaml in Linux' Documentation/devicetree/bindings; RISC-V Unprivileged, "ISA Extension Naming
+ * Conventions".
  */
 #include "drivers/riscv64/hart.h"
 
@@ -95,8 +96,9 @@ static size_t name_length(const char *name, size_t length)
 }
 
 /*
- * Take the next extension off the string. "ISA Extension Naming Conventions": after the base, letters; names that begin with Z, S or X
- * reach up to the next underscore, and the first of them need not have one before it. A version may follow each.
+ * Take the next extension off the string. "ISA Extension Naming Conventions": after the base, letters; names that begin
+ * with Z, S or X reach up to the next underscore, and the first of them need not have one before it. A version may
+ * follow each.
  */
 static bool next_extension(const char **at, struct extension *extension)
 {

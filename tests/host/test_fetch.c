@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a guest fetches is what the hypervisor has written: zeros, copies, the program. The CPU here has an instruction side of its
- * own, which remembers what was in each frame when it was last published, and rubbish at first, as of whoever had the frame before.
+ * What a guest fetches is what the hypervisor has written: zeros, copies, the program. The CPU here has an instruction
+ * side of its own, which remembers what was in each frame when it was last published, and rubbish at first, as of
+ * whoever had the frame before.
  */
 #include <string.h>
 

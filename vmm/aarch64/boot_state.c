@@ -97,8 +97,8 @@ static uint64_t guest_mdcr(void)
 }
 
 /*
- * "Fine-grained traps": what is of later extensions traps by a 0, what is older does not. A CPU may have the registers while EL3 keeps
- * them from us (SCR_EL3.FGTEn, HXEn): then it decides, by 0 as we would.
+ * "Fine-grained traps": what is of later extensions traps by a 0, what is older does not. A CPU may have the registers
+ * while EL3 keeps them from us (SCR_EL3.FGTEn, HXEn): then it decides, by 0 as we would.
  */
 static void reset_fine_grained_traps(uint64_t pfr0)
 {

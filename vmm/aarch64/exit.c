@@ -209,8 +209,8 @@ void arch_vcpu_decode(struct vcpu *vcpu, struct vm_exit *exit)
 /* --- Serving -------------------------------------------------------------------------------------------------------- */
 
 /*
- * An interrupt of the machine's. Nobody here can ask an interrupt controller for it, and none was let on; what is left are
- * the timers, which the guest may program.
+ * An interrupt of the machine's. Nobody here can ask an interrupt controller for it, and none was let on; what is left
+ * are the timers, which the guest may program.
  */
 static bool quiet_interrupt(struct vcpu_arch *arch)
 {
@@ -251,8 +251,9 @@ static bool handle_sync(struct vcpu *vcpu)
 
 	switch (ESR_EC(arch->esr)) {
 	/*
-	 * WFE, the forms that end by themselves, and what a user program waits by: waking at once is allowed. A kernel that wants to know
-	 * of its programs' waits (SCTLR_EL1.nTWI and nTWE 0) has been told by the CPU, whose trap to EL1 comes first.
+	 * WFE, the forms that end by themselves, and what a user program waits by: waking at once is allowed. A kernel
+	 * that wants to know of its programs' waits (SCTLR_EL1.nTWI and nTWE 0) has been told by the CPU, whose trap to
+	 * EL1 comes first.
 	 */
 	case EC_WFX:
 		skip_instruction(arch);

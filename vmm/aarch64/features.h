@@ -15,8 +15,8 @@ unsigned cpu_pa_range(void);
 unsigned pa_range_bits(unsigned range);
 
 /*
- * CTR_EL0.IDC and DIC: instruction fetches find what was stored without cleaning the data caches to the point of unification, and
- * without invalidating the instruction caches.
+ * CTR_EL0.IDC and DIC: instruction fetches find what was stored without cleaning the data caches to the point of
+ * unification, and without invalidating the instruction caches.
  */
 bool cpu_fetches_stored_data(void);
 bool cpu_fetches_afresh(void);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * HCR_EL2, tried. On some CPUs E2H cannot be cleared, whatever ID_AA64MMFR4_EL1 says, which the older of them do not have. Clearing
- * it changes what the translation registers of EL2 mean, so translation is off meanwhile, as in boot/aarch64/install.S, with all that
- * is needed in registers and the code cleaned to the point of coherency. Then everything is as it was. Interrupts are masked.
- * Arm ARM (DDI 0487), "HCR_EL2", "The effects of disabling an address translation stage".
+ * HCR_EL2, tried. On some CPUs E2H cannot be cleared, whatever ID_AA64MMFR4_EL1 says, which the older of them do not
+ * have. Clearing it changes what the translation registers of EL2 mean, so translation is off meanwhile, as in
+ * boot/aarch64/install.S, with all that is needed in registers and the code cleaned to the point of coherency. Then
+ * everything is as it was. Interrupts are masked. Arm ARM (DDI 0487), "HCR_EL2", "The effects of disabling an address
+ * translation stage".
  */
 	.text
 

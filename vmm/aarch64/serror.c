@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Errors that the machine reports late. What a guest has caused is pending perhaps when it has left for good: it is waited for and taken
- * then, so that the next guest does not end for it. Arm ARM (DDI 0487), "SError exception", "Error synchronization event", "ESB".
+ * Errors that the machine reports late. What a guest has caused is pending perhaps when it has left for good: it is
+ * waited for and taken then, so that the next guest does not end for it. Arm ARM (DDI 0487), "SError exception", "Error
+ * synchronization event", "ESB".
  */
 #include "include/arch/aarch64/guarded.h"
 #include "include/log.h"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What one VM has taught the CPU's branch predictors, another is not to be led by. Where the CPU does not keep them apart by itself,
- * firmware has a call that clears them, and says whether this CPU needs it.
- * Sources: Arm DEN0028, "SMCCC_ARCH_FEATURES", "SMCCC_ARCH_WORKAROUND_1", "SMCCC_ARCH_WORKAROUND_3"; DEN0022, "PSCI_FEATURES".
+ * What one VM has taught the CPU's branch predictors, another is not to be led by. Where the CPU does not keep them
+ * apart by itself, firmware has a call that clears them, and says whether this CPU needs it.
+ * Sources: Arm DEN0028, "SMCCC_ARCH_FEATURES", "SMCCC_ARCH_WORKAROUND_1", "SMCCC_ARCH_WORKAROUND_3"; DEN0022,
+ * "PSCI_FEATURES".
  */
 #include "drivers/aarch64/psci.h"
 #include "include/log.h"

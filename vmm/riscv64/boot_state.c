@@ -106,8 +106,9 @@ static enum err write_device_tree(struct vm *vm)
 }
 
 /*
- * Registers that not every hart has. Of the Advanced Interrupt Architecture a guest has what has no effect without interrupt files: "hvictl",
- * "hvien" and "hviprio" are about virtual interrupts that nobody raises here. "Smstateen": senvcfg, and nothing that later extensions bring.
+ * Registers that not every hart has. Of the Advanced Interrupt Architecture a guest has what has no effect without
+ * interrupt files: "hvictl", "hvien" and "hviprio" are about virtual interrupts that nobody raises here. "Smstateen":
+ * senvcfg, and nothing that later extensions bring.
  */
 static void reset_optional(void)
 {
@@ -157,8 +158,8 @@ static void reset_csrs(void)
 	/* The guest's time starts at 0. */
 	csr_write(CSR_HTIMEDELTA, -csr_read(CSR_TIME));
 	/*
-	 * sret goes to V=1, there to VS-mode by sstatus.SPP. WFI traps: nobody else would end a wait for nothing. This comes
-	 * last, because what was tried above may have trapped and changed it.
+	 * sret goes to V=1, there to VS-mode by sstatus.SPP. WFI traps: nobody else would end a wait for nothing. This
+	 * comes last, because what was tried above may have trapped and changed it.
 	 */
 	csr_write(CSR_HSTATUS, HSTATUS_VSXL_64 | HSTATUS_VTW | HSTATUS_SPVP | HSTATUS_SPV);
 }

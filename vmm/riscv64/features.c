@@ -44,8 +44,8 @@ static uint32_t find_cache_block(void)
 }
 
 /*
- * henvcfg has a bit only where firmware has set the same one in menvcfg, and for Svpbmt and Svadu that one is what decides
- * about the G-stage, too. "Machine Environment Configuration (menvcfg) Register": PBMTE and ADUE.
+ * henvcfg has a bit only where firmware has set the same one in menvcfg, and for Svpbmt and Svadu that one is what
+ * decides about the G-stage, too. "Machine Environment Configuration (menvcfg) Register": PBMTE and ADUE.
  */
 static void find_environment(struct riscv_features *features)
 {
@@ -76,8 +76,8 @@ static void find_environment(struct riscv_features *features)
 }
 
 /*
- * sstatus may keep the bits that switch units on which are not there (QEMU 7.2 does), and the device tree may tell of others than the
- * hart has: an instruction of each is tried.
+ * sstatus may keep the bits that switch units on which are not there (QEMU 7.2 does), and the device tree may tell of
+ * others than the hart has: an instruction of each is tried.
  */
 static void find_units(struct riscv_features *features)
 {

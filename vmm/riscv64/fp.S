@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * FP and vector registers, which hold the guest's values all the time. They are touched here only: cleared of what firmware left in
- * them before a guest runs, and copied when it forks; and only where sstatus has them on. Never on the way of an exit.
+ * FP and vector registers, which hold the guest's values all the time. They are touched here only: cleared of what
+ * firmware left in them before a guest runs, and copied when it forks; and only where sstatus has them on. Never on the
+ * way of an exit.
  */
 	.text
 	.option	push

@@ -147,8 +147,8 @@ enum err arch_npt_config(uint64_t gpa_end, const struct npt_ops **ops, struct np
 
 /*
  * One hart runs guests, this one, so its own fence is enough. A range never has a table taken out below it (npt_gather
- * widens those to all), so fences by address, which only order leaf entries, will do for it: "Hypervisor Memory-Management
- * Instructions".
+ * widens those to all), so fences by address, which only order leaf entries, will do for it: "Hypervisor
+ * Memory-Management Instructions".
  */
 unsigned arch_npt_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
 {
@@ -179,9 +179,9 @@ static void sync_to_memory(void *bytes, uint64_t size)
 }
 
 /*
- * No register says that a hart's fetches find what was stored, so each owes a FENCE.I before it fetches what was written, whoever
- * wrote it: "Zifencei" Extension for Instruction-Fetch Fence. The guest owes none for what it has not written. One hart runs guests,
- * this one.
+ * No register says that a hart's fetches find what was stored, so each owes a FENCE.I before it fetches what was
+ * written, whoever wrote it: "Zifencei" Extension for Instruction-Fetch Fence. The guest owes none for what it has not
+ * written. One hart runs guests, this one.
  */
 static void publish_to_fetches(void *bytes, uint64_t size)
 {

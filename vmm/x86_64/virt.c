@@ -108,7 +108,10 @@ addr_space_sync arch_guest_sync(void)
 	return NULL;
 }
 
-/* Instruction caches snoop, by physical address. Intel SDM vol. 3 and AMD APM vol. 2, "Self-Modifying Code"; VM entry serializes. */
+/*
+ * Instruction caches snoop stores, by physical address, and nothing is prefetched from a page before it is mapped. Intel SDM
+ * vol. 3 and AMD APM vol. 1, "Self-Modifying Code".
+ */
 addr_space_sync arch_guest_publish(void)
 {
 	return NULL;

@@ -8,8 +8,8 @@
 #define ZERO_BLOCK_MAX UINT64_C(512)
 
 /*
- * The size of the block that has been cleared at the start of a page that was all ones. 0: none was, or something that is no block of at
- * most ZERO_BLOCK_MAX bytes. CMO extensions, "Cache-Block Zero": a naturally aligned power of two.
+ * The size of the block that has been cleared at the start of a page that was all ones. 0: none was, or something that
+ * is no block of at most ZERO_BLOCK_MAX bytes. CMO extensions, "Cache-Block Zero": a naturally aligned power of two.
  */
 static inline uint64_t zero_block_of(const uint64_t *page)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Every register that can be read: 0 at the entry, whatever firmware or another VM has left there, and in a forked VM what it was in its
- * parent. All encodings of MRS are tried; which of them the CPU has is for it to say.
+ * Every register that can be read: 0 at the entry, whatever firmware or another VM has left there, and in a forked VM
+ * what it was in its parent. All encodings of MRS are tried; which of them the CPU has is for it to say.
  */
 #include "fork_state.h"
 #include "tests/guests/aarch64/vectors.h"
@@ -11,7 +11,8 @@ uint64_t entry_registers, entry_x0;
 __asm__("	.section .text.entry, \"ax\", %progbits\n"
 	"	.globl	_start\n"
 	"_start:\n"
-	"	.irp	n, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30\n"
+	"	.irp	n, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, "
+	"28, 29, 30\n"
 	"	orr	x1, x1, x\\n\n"
 	"	.endr\n"
 	"	mov	x2, sp\n"
@@ -104,7 +105,8 @@ static bool access(unsigned id, bool read, uint64_t *value)
 
 static void complain(const char *what, unsigned id, uint64_t value, uint64_t wanted)
 {
-	rt_printf("FAILED: S%u_%u_C%u_C%u_%u %s %lx, not %lx\n", OP0(id), OP1(id), CRN(id), CRM(id), id & 7, what, value, wanted);
+	rt_printf("FAILED: S%u_%u_C%u_C%u_%u %s %lx, not %lx\n", OP0(id), OP1(id), CRN(id), CRM(id), id & 7, what, value,
+		  wanted);
 	check_failures++;
 }
 

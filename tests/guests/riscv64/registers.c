@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Every register that can be read: 0 at the entry, whatever firmware or another VM has left there, and in a forked VM what it was in its
- * parent. All numbers of CSRs are tried; which of them the hart has is for it to say.
+ * Every register that can be read: 0 at the entry, whatever firmware or another VM has left there, and in a forked VM
+ * what it was in its parent. All numbers of CSRs are tried; which of them the hart has is for it to say.
  */
 #include "fork_state.h"
 #include "tests/guests/riscv64/trap.h"
@@ -11,7 +11,8 @@ uint64_t entry_registers, entry_a0, entry_a1;
 __asm__("	.section .text.entry, \"ax\", @progbits\n"
 	"	.globl	_start\n"
 	"_start:\n"
-	"	.irp	n, 1, 2, 3, 4, 6, 7, 8, 9, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31\n"
+	"	.irp	n, 1, 2, 3, 4, 6, 7, 8, 9, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, "
+	"30, 31\n"
 	"	or	x5, x5, x\\n\n"
 	"	.endr\n"
 	"	lla	t1, entry_registers\n"
@@ -140,7 +141,8 @@ static void units_at_the_entry(void)
 	static uint8_t all[32 * 1024];
 	uint64_t value, bytes = 0;
 
-	if (CSR_READ("sstatus") & SSTATUS_FS && TRAP_OF(".insn r 0x53, 0, 0x71, %[value], x0, x0", [value] "=r"(value) :) == NO_TRAP) {
+	if (CSR_READ("sstatus") & SSTATUS_FS &&
+	    TRAP_OF(".insn r 0x53, 0, 0x71, %[value], x0, x0", [value] "=r"(value) :) == NO_TRAP) {
 #define CHECK_CLEAR(n)                                                                                    \
 	__asm__ volatile(".insn r 0x53, 0, 0x71, t1, x" #n ", x0\n\tmv %0, t1" : "=r"(value) : : "t1"); \
 	CHECK(value == 0);
