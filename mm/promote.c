@@ -4,6 +4,7 @@
 
 #include "include/arch/machine.h"
 #include "mm/space.h"
+#include "npt/batch.h"
 
 /* A promotion must not cost more than a twentieth of what is there already: 488 of 512 pages. */
 #define DENSE_PAGES (BLOCK_PAGES * 20 / 21 + 1)

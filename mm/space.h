@@ -21,6 +21,7 @@
 
 #include "mm/addr_space.h"
 #include "mm/frame.h"
+#include "npt/pages.h"
 
 #define BLOCK_LEVEL 1 /* of the large leaves that lazy policies make: 2 MiB */
 #define BLOCK_SIZE  MIB(2)

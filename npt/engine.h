@@ -14,11 +14,9 @@
 #define NESTLING_NPT_ENGINE_H
 
 #include "npt/format.h"
+#include "npt/walk_cache.h"
 
 #define NPT_ENTRIES (1u << NPT_INDEX_BITS) /* in a table below the root */
-
-void npt_gather_range(struct npt_gather *gather, uint64_t start, uint64_t end);
-void npt_gather_table(struct npt_gather *gather, hpa_t table);
 
 /* --- Entries --- */
 
@@ -174,10 +172,6 @@ static inline enum npt_kind engine_find(const struct npt *npt, uint64_t gpa, uns
 	return npt->ops->find(npt, GPA(gpa), floor, cursor);
 }
 
-/* The table of pages around `gpa` is `table`; or will not be any more. */
-void engine_remember(const struct npt *npt, uint64_t gpa, hpa_t table);
-void engine_forget(struct npt *npt, uint64_t gpa);
-
 /* --- Tables: npt/tables.c --- */
 
 /* Get `count` tables, or none. */
@@ -191,7 +185,12 @@ void engine_extend(struct npt *npt, struct npt_cursor *cursor, uint64_t gpa, uns
 		   const hpa_t *tables);
 /* The same, with tables that it gets itself. */
 enum err engine_map_below(struct npt *npt, struct npt_cursor cursor, uint64_t gpa, unsigned level, uint64_t first);
-/* Unlink the tables on the way to `gpa` that have become empty. */
+
+/* --- Gathering: npt/gather.c --- */
+
+/* The translations of [start, end) must be flushed; nothing, when start >= end. */
+void engine_gather_range(struct npt_gather *gather, uint64_t start, uint64_t end);
+/* Unlink the tables on the way to `gpa` that have become empty; they are freed after the flush. */
 void engine_prune(struct npt *npt, uint64_t gpa, struct npt_gather *gather);
 
 /* --- Runs: the entries of a range that are in one table, up to the first one that leads to another table. --- */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A walk step by step, for people who ask how it came out as it did. */
+#include "npt/explain.h"
+
 #include "npt/engine.h"
 
 unsigned npt_explain(const struct npt *npt, gpa_t gpa, struct npt_step steps[NPT_MAX_LEVELS])

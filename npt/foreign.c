@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Tables that somebody else has made: where they are. */
+#include "npt/foreign.h"
+
 #include "npt/engine.h"
 
 struct tour {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Operations on the one entry that npt_find came to. */
 #include "npt/engine.h"
+#include "npt/pages.h"
 
 void npt_decode(const struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, struct npt_leaf *leaf)
 {

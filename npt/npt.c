@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Questions about one address, and the gathering of what CPUs must forget. */
+/* A space of nested tables: made, freed, and asked. */
 #include "npt/npt.h"
 
 #include "npt/engine.h"
@@ -31,41 +31,81 @@ enum err npt_query(const struct npt *npt, gpa_t gpa, struct npt_leaf *leaf)
 	}
 }
 
-void npt_gather_init(struct npt_gather *gather, struct npt *npt)
+static void make_fresh(struct npt *npt)
 {
-	*gather = (struct npt_gather){ .npt = npt, .start = UINT64_MAX };
-}
+	const unsigned values = NPT_ATTR_MAX + 1, kinds = values * values;
+	uint64_t *entries = npt->fresh[0][0];
 
-void npt_gather_range(struct npt_gather *gather, uint64_t start, uint64_t end)
-{
-	gather->start = min_u64(gather->start, start);
-	gather->end = max_u64(gather->end, end);
-}
+	for (unsigned i = 0; i < 2 * kinds; i++) {
+		struct npt_attr attr = {
+			.prot = (uint8_t)(i % values), .memtype = (uint8_t)(i / values % values), .shared = i >= kinds,
+		};
 
-/*
- * The chain of emptied tables runs through their first entries. A CPU may still come upon a table there: the link's low
- * twelve bits are zero, which every format reads as "not present".
- */
-void npt_gather_table(struct npt_gather *gather, hpa_t table)
-{
-	pte_store(engine_entries(gather->npt, table), gather->tables.raw);
-	gather->tables = table;
-}
-
-void npt_gather_finish(struct npt_gather *gather)
-{
-	struct npt *npt = gather->npt;
-
-	if (gather->start < gather->end) {
-		uint64_t size = gather->end - gather->start;
-
-		npt->env->flush(npt->env, GPA(gather->start), size <= NPT_FLUSH_RANGE_MAX ? size : NPT_FLUSH_ALL);
+		if (npt_check(npt, attr) == ERR_OK)
+			entries[i] = engine_leaf(npt->ops->format, HPA(0), attr, 0, npt->config.hw_ad);
 	}
-	while (gather->tables.raw != 0) {
-		hpa_t table = gather->tables;
+}
 
-		gather->tables = HPA(*engine_entries(npt, table));
+enum err npt_new(struct npt *npt, const struct npt_ops *ops, const struct npt_config *config, struct npt_env *env)
+{
+	const struct npt_format *format = ops->format;
+	unsigned base = PAGE_SHIFT + NPT_INDEX_BITS * config->levels;
+	unsigned order = format->min_root_order;
+	enum err err;
+
+	*npt = (struct npt){ .ops = ops, .env = env, .config = *config };
+	if (config->levels < format->min_levels || config->levels > format->max_levels ||
+	    config->gpa_bits > format->max_gpa_bits || config->hpa_bits > format->max_hpa_bits ||
+	    config->gpa_bits <= PAGE_SHIFT || config->max_leaf >= NPT_LEAF_LEVELS)
+		return ERR_INVALID;
+	if (config->gpa_bits + format->sign_bits > base + order)
+		order = config->gpa_bits + format->sign_bits - base;
+	if (order > format->max_root_order)
+		return ERR_INVALID;
+	/* Where the width of the address picks the first level, it must be picked so that the root is in use. */
+	if (format->max_root_order > format->min_root_order && config->gpa_bits <= base - NPT_INDEX_BITS)
+		return ERR_INVALID;
+	err = env->alloc_table(env, order, &npt->root);
+	if (err != ERR_OK)
+		return err;
+	npt->root_order = (uint8_t)order;
+	npt->root_shift = (uint8_t)(base - NPT_INDEX_BITS);
+	npt->end = BIT(config->gpa_bits);
+	npt->host_end = BIT(config->hpa_bits);
+	npt->table_bytes = PAGE_SIZE << order;
+	npt->page = format->page;
+	npt->block_bits = format->leaf(HPA(0), NPT_WB, 0) ^ format->leaf(HPA(0), NPT_WB, 1);
+	make_fresh(npt);
+	npt->known.block[0] = UINT64_MAX; /* not block 0; the others are not what the 0 in them says */
+	return ERR_OK;
+}
+
+/* Free the tables below `table`, and itself unless it is the root. Recursion is as deep as there are levels. */
+static void free_below(struct npt *npt, hpa_t table, unsigned level, unsigned entries)
+{
+	const struct npt_format *format = npt->ops->format;
+	unsigned left = level > 0 ? *npt->env->live(npt->env, table) : 0;
+
+	for (unsigned i = 0; left > 0 && i < entries; i++) {
+		uint64_t pte = pte_load(engine_entries(npt, table) + i);
+		enum npt_kind kind = format->kind(pte, level);
+
+		if (kind == NPT_EMPTY)
+			continue;
+		left--;
+		if (kind == NPT_TABLE)
+			free_below(npt, engine_table_addr(format, pte), level - 1, NPT_ENTRIES);
+	}
+	if (level < npt->config.levels - 1u)
 		engine_free_table(npt, table);
-	}
-	npt_gather_init(gather, npt);
+}
+
+void npt_free(struct npt *npt)
+{
+	npt->env->flush(npt->env, GPA(0), NPT_FLUSH_ALL);
+	free_below(npt, npt->root, npt->config.levels - 1u, NPT_ENTRIES << npt->root_order);
+	npt->env->free_table(npt->env, npt->root, npt->root_order);
+	npt->table_bytes = 0;
+	for (unsigned level = 0; level < NPT_LEAF_LEVELS; level++)
+		npt->leaves[level] = 0;
 }

@@ -21,6 +21,7 @@
 
 #include "include/err.h"
 #include "include/types.h"
+#include "npt/gather.h"
 
 #define NPT_MAX_LEVELS  5u
 #define NPT_LEAF_LEVELS 3u /* 4 KiB, 2 MiB, 1 GiB */
@@ -127,10 +128,6 @@ struct npt_env {
 	uint64_t phys_to_virt;
 };
 
-#define NPT_FLUSH_ALL UINT64_MAX
-/* Up to this many bytes a gathered flush goes by range, beyond it by address space. */
-#define NPT_FLUSH_RANGE_MAX KIB(64)
-
 /* Geometry and abilities, fixed when the tables are made. */
 struct npt_config {
 	uint8_t levels;     /* 3..5, as the format allows */
@@ -164,21 +161,6 @@ struct npt {
 	/* Fresh leaves of level 0 but for their addresses, by `shared`, memory type and permissions; 0: npt_check refuses it. */
 	uint64_t fresh[2][NPT_ATTR_MAX + 1][NPT_ATTR_MAX + 1];
 	struct npt_known known;
-};
-
-/*
- * Collects what a run of removals and narrowings must make the CPUs forget, flushes once, and frees the emptied
- * tables after that. Lives on the caller's stack from npt_gather_init to npt_gather_finish.
- */
-struct npt_gather {
-	struct npt *npt;
-	uint64_t start, end; /* hull of what changed; start >= end: nothing did */
-	hpa_t tables;        /* chain of emptied tables; raw 0: none */
-	/*
-	 * Called for the leaves that npt_unmap removes, `count` at a time that are in a row in both address spaces, before the
-	 * flush: CPUs may still use the memory until npt_gather_finish. May be NULL.
-	 */
-	void (*leaves_gone)(struct npt_gather *gather, hpa_t hpa, unsigned level, uint64_t count);
 };
 
 /* A leaf, decoded. */
@@ -266,9 +248,10 @@ MUST_CHECK enum err npt_unmap(struct npt *npt, gpa_t gpa, uint64_t size, struct 
 MUST_CHECK enum err npt_protect(struct npt *npt, gpa_t gpa, uint64_t size, unsigned prot, struct npt_gather *gather);
 
 /*
- * Split the leaf at `gpa` until it is at `level` or below. Translations stay the same; all attributes and marks are inherited.
+ * Split the leaf that maps `gpa` until the leaf around `gpa` is at `level` or below. Only what lies around `gpa` goes that far: of a
+ * 1 GiB leaf split to level 0, the other 511 parts stay leaves of 2 MiB. Translations stay the same; all attributes are inherited.
  * Flushes by itself where the format wants break-before-make. Errors: ERR_NOT_FOUND (no leaf there), ERR_RANGE,
- * ERR_NO_MEMORY: nothing was changed.
+ * ERR_NO_MEMORY (all tables are taken before the first entry changes): nothing was changed.
  */
 MUST_CHECK enum err npt_split(struct npt *npt, gpa_t gpa, unsigned level);
 
@@ -361,124 +344,10 @@ MUST_CHECK enum err npt_harvest(struct npt *npt, gpa_t gpa, uint64_t size, enum 
 /* The leaf that maps `gpa`. Errors: ERR_NOT_FOUND, ERR_RANGE, ERR_CORRUPT. */
 MUST_CHECK enum err npt_query(const struct npt *npt, gpa_t gpa, struct npt_leaf *leaf);
 
-/* --- The short way to pages whose table is known --- */
-
-static inline unsigned npt_known_index(uint64_t gpa)
-{
-	return (gpa >> NPT_BLOCK_SHIFT) % NPT_KNOWN;
-}
-
-/* The entry of level 0 for `gpa`, if its table is known; else NULL. */
-static inline uint64_t *npt_known_slot(const struct npt *npt, gpa_t gpa)
-{
-	unsigned i = npt_known_index(gpa.raw);
-	uint64_t *slot;
-
-	if (npt->known.block[i] != gpa.raw >> NPT_BLOCK_SHIFT)
-		return NULL;
-	slot = npt->known.entries[i] + ((gpa.raw >> PAGE_SHIFT) & (BIT(NPT_INDEX_BITS) - 1));
-	if (!slot) /* then callers need not ask a second time */
-		__builtin_unreachable();
-	return slot;
-}
-
-/* Tell of the block around `gpa`, if its table is known. It holds until it is taken back, or the table is unlinked. */
-static inline void npt_known_tell(struct npt *npt, gpa_t gpa, unsigned accesses, uint64_t entry)
-{
-	if (!npt_known_slot(npt, gpa))
-		return;
-	npt->known.entry[npt_known_index(gpa.raw)] = entry;
-	npt->known.accesses[npt_known_index(gpa.raw)] = (uint8_t)accesses;
-}
-/* What was told of it: the accesses, of which there are none if nothing was. Its table is known. */
-static inline unsigned npt_known_told(const struct npt *npt, gpa_t gpa, uint64_t *entry)
-{
-	*entry = npt->known.entry[npt_known_index(gpa.raw)];
-	return npt->known.accesses[npt_known_index(gpa.raw)];
-}
-/* Take back what was told of any block in [start, end), which is not empty. */
-void npt_known_untell(struct npt *npt, uint64_t start, uint64_t end);
-
-/* How many entries there are in the table of pages around `gpa`, if it is known; else 0. */
-static inline unsigned npt_known_live(const struct npt *npt, gpa_t gpa)
-{
-	return npt_known_slot(npt, gpa) ? *npt->known.live[npt_known_index(gpa.raw)] : 0;
-}
-
-/* What the entry of level 0 maps, told at a glance. False: nothing, or that takes longer. */
-static inline bool npt_page_at(const struct npt *npt, const uint64_t *slot, hpa_t *page)
-{
-	uint64_t pte = __atomic_load_n(slot, __ATOMIC_RELAXED);
-
-	*page = HPA((pte & npt->page.address) << npt->page.shift);
-	return (pte & npt->page.unlike) == npt->page.like;
-}
-
-/* Entries that differ by a step each, such as those of pages in a row. All 0: a row that no entry is part of. */
-struct npt_row {
-	uint64_t entry, mask, step; /* the first one & mask, of the bits that matter, and what the next one is more */
-};
-/* How many of `count` entries from `slot` on are, one after the other, part of the row? */
-unsigned npt_row_length(const uint64_t *slot, struct npt_row row, unsigned count);
-/* Those of level 0 that map pages from `hpa` on. */
-static inline struct npt_row npt_row(const struct npt *npt, hpa_t hpa)
-{
-	return (struct npt_row){
-		.entry = npt->page.like | hpa.raw >> npt->page.shift,
-		.mask = npt->page.unlike | npt->page.address,
-		.step = PAGE_SIZE >> npt->page.shift,
-	};
-}
-
-/* Is all of [gpa, gpa + size), which is not empty, in one table of pages that is known? */
-static inline bool npt_known_range(const struct npt *npt, gpa_t gpa, uint64_t size)
-{
-	return (gpa.raw ^ (gpa.raw + size - 1)) >> NPT_BLOCK_SHIFT == 0 && npt_known_slot(npt, gpa);
-}
-
 /* The entry of a fresh leaf of level 0 with `attr`, but for the address of its page; 0: npt_check knows why there is none. */
 static inline uint64_t npt_page_entry(const struct npt *npt, struct npt_attr attr)
 {
 	return (attr.prot | attr.memtype) <= NPT_ATTR_MAX ? npt->fresh[attr.shared][attr.memtype][attr.prot] : 0;
-}
-
-/*
- * As npt_map for `count` pages, by what npt_page_entry gave, from the entry on that npt_known_slot gave for `gpa`: all of them are
- * 0, and in that table. `hpa` is within hpa_bits.
- */
-static inline void npt_fill_pages(struct npt *npt, gpa_t gpa, uint64_t *slot, uint64_t count, hpa_t hpa, uint64_t entry)
-{
-	const uint64_t step = PAGE_SIZE >> npt->page.shift;
-	uint64_t *const stop = slot + count;
-
-	entry += hpa.raw >> npt->page.shift;
-	do {
-		__atomic_store_n(slot, entry, __ATOMIC_RELEASE);
-		entry += step;
-	} while (++slot < stop);
-	*npt->known.live[npt_known_index(gpa.raw)] += (uint16_t)count;
-	npt->leaves[0] += count;
-}
-
-/* As npt_replace of the page in `slot`, which npt_known_slot gave for `gpa`, by what npt_page_entry gave. */
-void npt_replace_page(struct npt *npt, uint64_t *slot, gpa_t gpa, hpa_t hpa, uint64_t entry);
-
-/*
- * Remove the leaf at the entry that npt_known_slot gave for `gpa`, if it is a page that hardware can use, and not the last one in
- * its table. The old translation may be in use until the caller has flushed it. False: it is another case, for npt_unmap.
- */
-static inline bool npt_remove_page(struct npt *npt, gpa_t gpa, uint64_t *slot, hpa_t *hpa)
-{
-	uint16_t *live = npt->known.live[npt_known_index(gpa.raw)];
-	uint64_t pte = __atomic_load_n(slot, __ATOMIC_RELAXED);
-
-	if ((pte & npt->page.unlike) != npt->page.like || *live == 1)
-		return false;
-	*hpa = HPA((pte & npt->page.address) << npt->page.shift);
-	__atomic_store_n(slot, 0, __ATOMIC_RELEASE);
-	--*live;
-	npt->leaves[0]--;
-	return true;
 }
 
 /* The host address of the byte at `gpa`, by a walk. Errors as npt_query. */
@@ -487,56 +356,10 @@ MUST_CHECK static inline enum err npt_translate_by_walk(const struct npt *npt, g
 	return npt->ops->translate(npt, gpa, hpa);
 }
 
-/* The same without one. False: that takes longer. */
-static inline bool npt_translate_known(const struct npt *npt, gpa_t gpa, hpa_t *hpa)
-{
-	const uint64_t *slot = npt_known_slot(npt, gpa);
-	hpa_t page;
-
-	if (!slot || !npt_page_at(npt, slot, &page))
-		return false;
-	*hpa = HPA(page.raw | (gpa.raw & (PAGE_SIZE - 1)));
-	return true;
-}
-
-MUST_CHECK static inline enum err npt_translate(const struct npt *npt, gpa_t gpa, hpa_t *hpa)
-{
-	return npt_translate_known(npt, gpa, hpa) ? ERR_OK : npt_translate_by_walk(npt, gpa, hpa);
-}
-
 /* Visit the leaves in the range in ascending order. Errors: ERR_INVALID, ERR_RANGE, ERR_CORRUPT. */
 MUST_CHECK enum err npt_walk(const struct npt *npt, gpa_t gpa, uint64_t size, npt_visitor visit, void *context);
 
-/* What a walk comes to in one table. */
-struct npt_step {
-	unsigned level, index;
-	hpa_t table;
-	uint64_t pte;
-	enum npt_kind kind;
-	struct npt_leaf leaf; /* NPT_LEAF */
-};
-
-/* The walk of `gpa` step by step, the root's first. Returns how many there are: 0 for an address beyond the space. */
-unsigned npt_explain(const struct npt *npt, gpa_t gpa, struct npt_step steps[NPT_MAX_LEVELS]);
-
 /* Can the format express `attr`? Errors: ERR_INVALID (prot 0), ERR_UNSUPPORTED. */
 MUST_CHECK enum err npt_check(const struct npt *npt, struct npt_attr attr);
-
-void npt_gather_init(struct npt_gather *gather, struct npt *npt);
-
-/* Flush once if anything was gathered, then free the emptied tables. After it no CPU uses what was removed. */
-void npt_gather_finish(struct npt_gather *gather);
-
-/*
- * Called for each table, the root among them. True: go on with what it points to; false: its entries are not to be read.
- */
-typedef bool (*npt_table_visitor)(hpa_t table, void *context);
-
-/*
- * Visit the tables that somebody else has made in this format, of `config`'s geometry, by `root`: a bit pattern that is no
- * table is passed over. A table that is pointed to twice is visited twice.
- */
-void npt_visit_tables(const struct npt_ops *ops, const struct npt_config *config, hpa_t root, uint64_t phys_to_virt,
-		      npt_table_visitor visit, void *context);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Operations on ranges: map, unmap, protect, clone, harvest, walk. */
 #include "npt/engine.h"
+#include "npt/group.h"
 
 enum err engine_run_all(struct npt *npt, uint64_t gpa, uint64_t end, engine_runner runner, void *arg)
 {
@@ -25,36 +26,6 @@ enum err engine_run_all(struct npt *npt, uint64_t gpa, uint64_t end, engine_runn
 		gpa = engine_run_gpa(&run, run.stop);
 	}
 	return run.err;
-}
-
-/* --- Groups: where entries that are alike follow each other, so many at a time, since a loop over single ones is half overhead --- */
-
-#define GROUP 8
-#define FOR_EACH_OF_GROUP(i) _Pragma("GCC unroll 8") for (unsigned i = 0; i < GROUP; i++)
-
-/* Does a group begin at `slot` of entries that are `pte`, each by `step` more than the one before, in the bits of `unlike`? */
-static inline bool is_group(const uint64_t *slot, const uint64_t *stop, uint64_t pte, uint64_t unlike, uint64_t step)
-{
-	uint64_t differ = 0;
-
-	if (stop - slot < GROUP)
-		return false;
-	FOR_EACH_OF_GROUP(i)
-		differ |= pte_load(slot + i) ^ (pte + i * step);
-	return (differ & unlike) == 0;
-}
-
-unsigned npt_row_length(const uint64_t *slot, struct npt_row row, unsigned count)
-{
-	const uint64_t *const start = slot, *const stop = slot + count;
-
-	if (row.mask == 0)
-		return 0;
-	for (; is_group(slot, stop, row.entry, row.mask, row.step); slot += GROUP)
-		row.entry += GROUP * row.step;
-	for (; slot < stop && (pte_load(slot) & row.mask) == row.entry; slot++)
-		row.entry += row.step;
-	return (unsigned)(slot - start);
 }
 
 /* --- Map --- */
@@ -173,7 +144,7 @@ static void unmap_run(struct engine_run *run, void *arg)
 		slot = clear_alike(slot, run->stop, pte, unlike, step);
 		count = (uint64_t)(slot - first);
 		removed += count;
-		npt_gather_range(gather, engine_run_gpa(run, first), engine_run_gpa(run, slot));
+		engine_gather_range(gather, engine_run_gpa(run, first), engine_run_gpa(run, slot));
 		if (gather->leaves_gone)
 			gather->leaves_gone(gather, engine_leaf_addr(run->format, pte, run->level), run->level, count);
 	}
@@ -254,7 +225,7 @@ static void protect_run(struct engine_run *run, void *arg)
 		else
 			slot = protect_by_one(run, slot, pte, protect->prot);
 		if (!format->hidden(pte) && (engine_attr(format, pte, run->level).prot & ~protect->prot))
-			npt_gather_range(protect->gather, engine_run_gpa(run, first), engine_run_gpa(run, slot));
+			engine_gather_range(protect->gather, engine_run_gpa(run, first), engine_run_gpa(run, slot));
 	}
 }
 
@@ -344,7 +315,7 @@ static void clone_run(struct engine_run *run, void *arg)
 			to = target.cursor.slot - (slot - run->slot);
 		}
 	}
-	npt_gather_range(clone->gather, narrowed, end);
+	engine_gather_range(clone->gather, narrowed, end);
 	if (count > 0) {
 		child->leaves[level] += count;
 		*child->env->live(child->env, target.cursor.table) += (uint16_t)count;
@@ -435,7 +406,7 @@ static void harvest_run(struct engine_run *run, void *arg)
 		}
 	}
 	harvest_tell(harvest, told, told_end);
-	npt_gather_range(harvest->gather, taken, taken_end);
+	engine_gather_range(harvest->gather, taken, taken_end);
 }
 
 enum err npt_harvest(struct npt *npt, gpa_t gpa, uint64_t size, enum npt_mark mark, uint64_t *bitmap,
@@ -482,4 +453,3 @@ enum err npt_walk(const struct npt *npt, gpa_t gpa, uint64_t size, npt_visitor v
 	/* These runs change nothing. */
 	return engine_run_all((struct npt *)(uintptr_t)npt, gpa.raw, gpa.raw + size, visit_run, &arg);
 }
-

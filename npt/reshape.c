@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The same memory in smaller leaves or larger ones: split, cut, collapse, merge. */
+#include "npt/batch.h"
 #include "npt/engine.h"
 
 /* Tables that cutting one range out of large leaves can need: two levels at each end. */
@@ -199,7 +200,7 @@ enum err npt_collapse(struct npt *npt, gpa_t gpa, unsigned level, hpa_t hpa, str
 	if (!table_at(npt, start, level, &cursor, &table) || !has_leaves_only(format, npt, table, level - 1))
 		return ERR_NOT_FOUND;
 	pte_store(cursor.slot, 0);
-	engine_forget(npt, start);
+	npt_known_forget(npt, start);
 	npt->env->flush(npt->env, GPA(start), size);
 	marks = collapse_table(format, npt, table, start, level - 1, hpa, move, context);
 	pte_store(cursor.slot, engine_marked_leaf(format, hpa, attr, marks, level, npt->config.hw_ad));

@@ -45,7 +45,7 @@ WALK enum npt_kind walk_to(const struct npt_format *format, const struct npt *np
 		enum npt_kind kind = format->kind(pte, level);
 
 		if (level == 0)
-			engine_remember(npt, gpa, table);
+			npt_known_insert(npt, gpa, table);
 		if (level == 0 || kind != NPT_TABLE || level == floor) {
 			*cursor = (struct npt_cursor){ .slot = slot, .table = table, .pte = pte, .level = level };
 			return kind;
@@ -74,7 +74,7 @@ WALK enum err walk_translate(const struct npt_format *format, const struct npt *
 
 		if (kind == NPT_LEAF && level < NPT_LEAF_LEVELS) {
 			if (level == 0)
-				engine_remember(npt, gpa, table);
+				npt_known_insert(npt, gpa, table);
 			*hpa = HPA(engine_leaf_addr(format, pte, level).raw | (gpa & (npt_level_size(level) - 1)));
 			return ERR_OK;
 		}

@@ -4,6 +4,7 @@
 
 #include "include/arch/virt.h"
 #include "include/log.h"
+#include "npt/explain.h"
 #include "vmm/hypercall.h"
 #include "vmm/text.h"
 

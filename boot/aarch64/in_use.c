@@ -7,6 +7,7 @@
 
 #include "include/arch/aarch64/insn.h"
 #include "include/log.h"
+#include "npt/foreign.h"
 
 /* UEFI specification 2.10, "AArch64 Platforms": so much stack at least is there for us; where it begins nobody says. */
 #define STACK_BYTES   KIB(128)

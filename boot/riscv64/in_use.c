@@ -3,6 +3,7 @@
 #include "include/arch/machine.h"
 
 #include "include/arch/riscv64/csr.h"
+#include "npt/foreign.h"
 
 /* UEFI specification 2.10, "RISC-V Platforms": so much stack at least is there for us; where it begins nobody says. */
 #define STACK_BYTES KIB(128)

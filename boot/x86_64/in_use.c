@@ -9,6 +9,7 @@
 
 #include "include/arch/x86_64/cpu.h"
 #include "include/arch/x86_64/insn.h"
+#include "npt/foreign.h"
 
 /* UEFI specification 2.10, "x64 Platforms": so much stack at least is there for us; where it begins nobody says. */
 #define STACK_BYTES KIB(128)

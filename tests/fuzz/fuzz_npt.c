@@ -5,6 +5,7 @@
  * the oracle reads it, no operation says or does more than it may, and no table is lost.
  */
 #include "npt/format.h"
+#include "npt/pages.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/host/fixture.h"
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "mm/space.h"
+#include "npt/explain.h"
 
 static uint64_t ram_load(void *memory, uint64_t hpa)
 {

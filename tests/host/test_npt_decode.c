@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "npt/pages.h"
 #include "tests/host/fixture.h"
 
 #define NEAR GIB(1) /* a page is mapped here, so that tables are there at every level */

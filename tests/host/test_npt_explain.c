@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A walk told step by step is the one that the oracle takes. */
+#include "npt/explain.h"
 #include "tests/host/fixture.h"
 
 /* Each step is at the entry that the oracle found there, and the last one alone is no table. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The tables of somebody else are found by the CPU's own rules: those that the engine itself has made are the example. */
+#include "npt/foreign.h"
 #include "tests/host/fixture.h"
 
 #define MAX_SEEN 64

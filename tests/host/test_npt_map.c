@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Making tables and mapping into them, in every format. */
+#include "npt/pages.h"
 #include "tests/host/fixture.h"
 
 static const struct npt_attr rwx = { .prot = NPT_RWX, .memtype = NPT_WB };

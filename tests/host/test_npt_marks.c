@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Harvesting accessed and dirty, whether hardware keeps them or software does, and letting the guest in again. */
+#include "npt/pages.h"
 #include "tests/host/fixture.h"
 
 #include <string.h>

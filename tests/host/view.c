@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "npt/pages.h"
+
 static void scan_table(const struct view *view, uint64_t table, unsigned level, unsigned bits, uint64_t gpa,
 		       unsigned prot, view_visitor visit, void *context)
 {

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A walk step by step, for people who ask how it came out as it did. */
+#ifndef NESTLING_NPT_EXPLAIN_H
+#define NESTLING_NPT_EXPLAIN_H
+
+#include "npt/npt.h"
+
+/* What a walk comes to in one table. */
+struct npt_step {
+	unsigned level, index;
+	hpa_t table;
+	uint64_t pte;
+	enum npt_kind kind;
+	struct npt_leaf leaf; /* NPT_LEAF */
+};
+
+/* The walk of `gpa` step by step, the root's first. Returns how many there are: 0 for an address beyond the space. */
+unsigned npt_explain(const struct npt *npt, gpa_t gpa, struct npt_step steps[NPT_MAX_LEVELS]);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What CPUs must forget, gathered; and emptied tables, which are freed after that. */
+#include "npt/engine.h"
+
+void npt_gather_init(struct npt_gather *gather, struct npt *npt)
+{
+	*gather = (struct npt_gather){ .npt = npt, .start = UINT64_MAX };
+}
+
+void engine_gather_range(struct npt_gather *gather, uint64_t start, uint64_t end)
+{
+	gather->start = min_u64(gather->start, start);
+	gather->end = max_u64(gather->end, end);
+}
+
+/*
+ * The chain of emptied tables runs through their first entries. A CPU may still come upon a table there: the link's low
+ * twelve bits are zero, which every format reads as "not present".
+ */
+static void gather_table(struct npt_gather *gather, hpa_t table)
+{
+	pte_store(engine_entries(gather->npt, table), gather->tables.raw);
+	gather->tables = table;
+}
+
+void npt_gather_finish(struct npt_gather *gather)
+{
+	struct npt *npt = gather->npt;
+
+	if (gather->start < gather->end) {
+		uint64_t size = gather->end - gather->start;
+
+		npt->env->flush(npt->env, GPA(gather->start), size <= NPT_FLUSH_RANGE_MAX ? size : NPT_FLUSH_ALL);
+	}
+	while (gather->tables.raw != 0) {
+		hpa_t table = gather->tables;
+
+		gather->tables = HPA(*engine_entries(npt, table));
+		engine_free_table(npt, table);
+	}
+	npt_gather_init(gather, npt);
+}
+
+void engine_prune(struct npt *npt, uint64_t gpa, struct npt_gather *gather)
+{
+	for (unsigned level = 0; level < npt->config.levels - 1u; level++) {
+		uint64_t span = npt_level_size(level + 1);
+		struct npt_cursor parent;
+		hpa_t table;
+
+		if (engine_find(npt, gpa, level + 1, &parent) != NPT_TABLE)
+			continue; /* the way ends higher up */
+		table = engine_table_addr(npt->ops->format, parent.pte);
+		if (*npt->env->live(npt->env, table) != 0)
+			return;
+		pte_store(parent.slot, 0);
+		if (level == 0)
+			npt_known_forget(npt, gpa);
+		--*npt->env->live(npt->env, parent.table);
+		engine_gather_range(gather, align_down(gpa, span), align_down(gpa, span) + span);
+		gather_table(gather, table);
+	}
+}

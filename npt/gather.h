@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a run of removals and narrowings must make the CPUs forget: collected, and flushed once. */
+#ifndef NESTLING_NPT_GATHER_H
+#define NESTLING_NPT_GATHER_H
+
+#include "include/types.h"
+
+/* As the size of a flush: the whole address space. */
+#define NPT_FLUSH_ALL UINT64_MAX
+/* Up to this many bytes a gathered flush goes by range, beyond it by address space. */
+#define NPT_FLUSH_RANGE_MAX KIB(64)
+
+struct npt;
+
+/*
+ * Collects what a run of removals and narrowings must make the CPUs forget, flushes once, and frees the emptied
+ * tables after that. Lives on the caller's stack from npt_gather_init to npt_gather_finish.
+ */
+struct npt_gather {
+	struct npt *npt;
+	uint64_t start, end; /* hull of what changed; start >= end: nothing did */
+	hpa_t tables;        /* chain of emptied tables; raw 0: none */
+	/*
+	 * Called for the leaves that npt_unmap removes, `count` at a time that are in a row in both address spaces, before the
+	 * flush: CPUs may still use the memory until npt_gather_finish. May be NULL.
+	 */
+	void (*leaves_gone)(struct npt_gather *gather, hpa_t hpa, unsigned level, uint64_t count);
+};
+
+void npt_gather_init(struct npt_gather *gather, struct npt *npt);
+
+/* Flush once if anything was gathered, then free the emptied tables. After it no CPU uses what was removed. */
+void npt_gather_finish(struct npt_gather *gather);
+
+#endif
