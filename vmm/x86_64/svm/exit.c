@@ -69,7 +69,7 @@ static void read_hypercall(const struct vcpu *vcpu, const struct vmcb *vmcb, str
 	exit->hypercall.arg[3] = gpr[RCX];
 }
 
-static __attribute__((noinline)) unsigned serve_hypercall(struct vcpu *vcpu, struct vm_exit *exit)
+static inline unsigned serve_hypercall(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	struct vmcb *vmcb = vcpu->arch.svm.vmcb;
 	uint64_t result;
