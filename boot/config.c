@@ -112,6 +112,11 @@ static enum err set_tracking(struct vm_options *vm, const char *value)
 	return set_choice(&vm->software_tracking, value, "software", "hardware");
 }
 
+static enum err set_itlb_multihit(struct vm_options *vm, const char *value)
+{
+	return set_choice(&vm->page_exec, value, "on", "auto");
+}
+
 static enum err set_trace(struct vm_options *vm, const char *value)
 {
 	bool on;
@@ -162,6 +167,7 @@ static const struct key {
 	{ "memory_max", "none, or a size like 64M, a multiple of 4K", .set_vm = set_memory_max },
 	{ "policy", "one of" ALLOC_POLICY_NAMES, .set_vm = set_policy },
 	{ "tracking", "hardware or software", .set_vm = set_tracking },
+	{ "itlb_multihit", "on or auto", .set_vm = set_itlb_multihit },
 	{ "trace", "on, off or json", .set_vm = set_trace },
 	{ "progress", "on or off", .set_vm = set_progress },
 	{ "after", "the name of another VM", .set_vm = set_after, .is_text = true, .in_a_section = true },

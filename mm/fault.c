@@ -307,11 +307,23 @@ static enum err write_shared(struct fault *fault)
 
 /* --- The fault ---------------------------------------------------------------------------------------------------- */
 
+/* A fetch from a large leaf, where only pages execute. */
+static enum fault_outcome fetch_from_block(struct fault *fault)
+{
+	if (reach_page(fault) != ERR_OK)
+		return FAULT_NO_MEMORY;
+	npt_touch(&fault->as->npt, &fault->cursor, 0, NPT_ACCESSED);
+	fault->as->stats.handled_tracked++;
+	return FAULT_HANDLED;
+}
+
 /* There is a leaf, and the area permits the access. */
 static enum fault_outcome serve_leaf(struct fault *fault)
 {
 	unsigned missing = fault->access & ~(unsigned)fault->leaf.attr.prot;
 
+	if (fault->access & NPT_X && fault->leaf.level > 0 && fault->as->npt.config.page_exec)
+		return fetch_from_block(fault);
 	if (missing & NPT_W && fault->leaf.attr.shared)
 		return write_shared(fault) == ERR_OK ? FAULT_HANDLED : FAULT_NO_MEMORY;
 	if (missing == 0 && !fault->leaf.hidden)

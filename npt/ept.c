@@ -24,9 +24,10 @@ enum {
 #define EPT_ACCESSED BIT(8)
 #define EPT_DIRTY    BIT(9)
 #define EPT_ADDR     BITS(51, 12)
-/* Ignored by hardware: bits 56:52 of a leaf, and all of an entry without access. */
+/* Ignored by hardware: bits 56:52 and 59 of a leaf, and all of an entry without access. */
 #define EPT_SHARED   BIT(52)
 #define EPT_HIDDEN   BIT(53)
+#define EPT_EXECUTE_LATER BIT(59) /* of a large leaf: may be executed, but by smaller ones, and so hardware may not */
 
 _Static_assert(EPT_READ == NPT_R && EPT_WRITE == NPT_W && EPT_EXECUTE == NPT_X, "permissions are used as they are");
 
@@ -139,25 +140,54 @@ static inline uint64_t ept_shrink(uint64_t pte, unsigned level)
 	return level == 1 ? pte & ~EPT_LEAF : pte;
 }
 
-static const struct npt_format ept_format = {
-	.name = ept_name,
-	.min_levels = 4,
-	.max_levels = 5,
-	.max_gpa_bits = 57,
-	.max_hpa_bits = 52,
-	.page = { .unlike = EPT_READ | EPT_MEMTYPE, .like = EPT_READ | EPT_WRITE_BACK, .address = EPT_ADDR },
-	.marks_of_hardware = EPT_ACCESSED | EPT_DIRTY,
-	.kind = ept_kind,
-	.check = ept_check,
-	.table = ept_table,
-	.leaf = ept_leaf,
-	.attr = ept_attr,
-	.marks = ept_marks,
-	.set = ept_set,
-	.hidden = ept_hidden,
-	.hide = ept_hide,
-	.show = ept_show,
-	.shrink = ept_shrink,
-};
+/* --- Where only pages execute: npt_config.page_exec --- */
 
-NPT_INSTANTIATE(npt_ept, ept_format);
+static inline struct npt_attr ept_attr_page_exec(uint64_t pte, unsigned level)
+{
+	struct npt_attr attr = ept_attr(pte, level);
+
+	if (level > 0 && pte & EPT_EXECUTE_LATER)
+		attr.prot |= NPT_X;
+	return attr;
+}
+
+static inline uint64_t ept_set_page_exec(uint64_t pte, struct npt_attr attr, unsigned marks, bool hw_ad)
+{
+	pte = ept_set(pte & ~EPT_EXECUTE_LATER, attr, marks, hw_ad);
+	return pte & EPT_LEAF && pte & EPT_EXECUTE ? pte ^ (EPT_EXECUTE | EPT_EXECUTE_LATER) : pte;
+}
+
+static inline uint64_t ept_shrink_page_exec(uint64_t pte, unsigned level)
+{
+	if (level == 1 && pte & EPT_EXECUTE_LATER)
+		pte = (pte ^ EPT_EXECUTE_LATER) | (ept_hidden(pte) ? EPT_EXECUTE << EPT_SAVED_SHIFT : EPT_EXECUTE);
+	return ept_shrink(pte, level);
+}
+
+#define EPT_FORMAT(variant)                                                                                           \
+	{                                                                                                             \
+		.name = ept_name,                                                                                     \
+		.min_levels = 4,                                                                                      \
+		.max_levels = 5,                                                                                      \
+		.max_gpa_bits = 57,                                                                                   \
+		.max_hpa_bits = 52,                                                                                   \
+		.page = { .unlike = EPT_READ | EPT_MEMTYPE, .like = EPT_READ | EPT_WRITE_BACK, .address = EPT_ADDR }, \
+		.marks_of_hardware = EPT_ACCESSED | EPT_DIRTY,                                                        \
+		.kind = ept_kind,                                                                                     \
+		.check = ept_check,                                                                                   \
+		.table = ept_table,                                                                                   \
+		.leaf = ept_leaf,                                                                                     \
+		.attr = ept_attr##variant,                                                                            \
+		.marks = ept_marks,                                                                                   \
+		.set = ept_set##variant,                                                                              \
+		.hidden = ept_hidden,                                                                                 \
+		.hide = ept_hide,                                                                                     \
+		.show = ept_show,                                                                                     \
+		.shrink = ept_shrink##variant,                                                                        \
+	}
+
+static const struct npt_format ept_page_exec_format = EPT_FORMAT(_page_exec);
+NPT_INSTANTIATE(npt_ept_page_exec, ept_page_exec_format, .page_exec = &npt_ept_page_exec);
+
+static const struct npt_format ept_format = EPT_FORMAT();
+NPT_INSTANTIATE(npt_ept, ept_format, .page_exec = &npt_ept_page_exec);

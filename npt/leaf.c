@@ -28,10 +28,23 @@ enum err npt_map_at(struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa,
 	return ERR_OK;
 }
 
+/* Of a page's entry that of a block. */
+static inline uint64_t block_entry(const struct npt *npt, uint64_t entry)
+{
+	const struct npt_format *format = npt->ops->format;
+
+	entry ^= npt->block_bits;
+	return npt->config.page_exec ?
+		       format->set(entry, format->attr(entry, 1), format->marks(entry), npt->config.hw_ad) :
+		       entry;
+}
+
 void npt_fill_at(struct npt *npt, const struct npt_cursor *cursor, hpa_t hpa, uint64_t entry)
 {
 	entry += hpa.raw >> npt->page.shift;
-	pte_store(cursor->slot, cursor->level > 0 ? entry ^ npt->block_bits : entry);
+	if (cursor->level > 0)
+		entry = block_entry(npt, entry);
+	pte_store(cursor->slot, entry);
 	npt->leaves[cursor->level]++;
 	++*npt->env->live(npt->env, cursor->table);
 }

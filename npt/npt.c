@@ -53,7 +53,10 @@ enum err npt_new(struct npt *npt, const struct npt_ops *ops, const struct npt_co
 	unsigned order = format->min_root_order;
 	enum err err;
 
-	*npt = (struct npt){ .ops = ops, .env = env, .config = *config };
+	if (config->page_exec && !ops->page_exec)
+		return ERR_UNSUPPORTED;
+	*npt = (struct npt){ .ops = config->page_exec ? ops->page_exec : ops, .env = env, .config = *config };
+	npt->config.exec_only = config->exec_only && !config->page_exec;
 	if (config->levels < format->min_levels || config->levels > format->max_levels ||
 	    config->gpa_bits > format->max_gpa_bits || config->hpa_bits > format->max_hpa_bits ||
 	    config->gpa_bits <= PAGE_SHIFT || config->max_leaf >= NPT_LEAF_LEVELS)

@@ -139,6 +139,11 @@ struct npt_config {
 	 * they are writable; npt_harvest takes away what lets the hardware in, and npt_touch gives it back at the fault.
 	 */
 	bool hw_ad;
+	/*
+	 * Large leaves do not execute, whatever their permissions say: a fetch faults, and finds what it may execute when the leaf
+	 * has been split into pages. Ends exec_only, whose leaves would have no permission left.
+	 */
+	bool page_exec;
 	bool exec_only;     /* execute without read is allowed (EPT: IA32_VMX_EPT_VPID_CAP bit 0) */
 	bool page_memtypes; /* entries can carry a memory type (RISC-V: Svpbmt is there); true on other ISAs */
 };
@@ -198,9 +203,12 @@ struct npt_ops {
 	enum err (*translate)(const struct npt *npt, gpa_t gpa, hpa_t *hpa);
 	/* What the leaf `pte` of `level` around `gpa` maps. */
 	void (*decode)(uint64_t pte, uint64_t gpa, unsigned level, struct npt_leaf *leaf);
+	/* The same where only pages execute: npt_config.page_exec. NULL: no CPU with this format wants that. */
+	const struct npt_ops *page_exec;
 };
 
 extern const struct npt_ops npt_ept;       /* Intel EPT */
+extern const struct npt_ops npt_ept_page_exec; /* the same for npt_config.page_exec */
 extern const struct npt_ops npt_amd;       /* AMD nested paging */
 extern const struct npt_ops npt_stage2;    /* AArch64 stage 2, 4 KiB granule */
 extern const struct npt_ops npt_stage2_fwb; /* the same with FEAT_S2FWB: memory types that no guest can weaken */

@@ -102,7 +102,7 @@ WALK void walk_decode(const struct npt_format *format, uint64_t pte, uint64_t gp
 }
 
 /* Define `ops_name` (declared in npt/npt.h) from `this_format`, a static const struct npt_format of this file. */
-#define NPT_INSTANTIATE(ops_name, this_format)                                                                         \
+#define NPT_INSTANTIATE(ops_name, this_format, ...)                                                                      \
 	static enum npt_kind ops_name##_find(const struct npt *npt, gpa_t gpa, unsigned floor,                         \
 					     struct npt_cursor *cursor)                                                \
 	{                                                                                                              \
@@ -118,7 +118,7 @@ WALK void walk_decode(const struct npt_format *format, uint64_t pte, uint64_t gp
 	}                                                                                                              \
 	const struct npt_ops ops_name = {                                                                              \
 		.format = &(this_format), .find = ops_name##_find, .translate = ops_name##_translate,                  \
-		.decode = ops_name##_decode                                                                            \
+		.decode = ops_name##_decode, __VA_ARGS__                                                               \
 	}
 
 #endif

@@ -47,6 +47,8 @@ static enum err new_space(struct vm *vm)
 	err = arch_npt_config(top->start.raw + top->size, &ops, &config);
 	if (vm->options.software_tracking)
 		config.hw_ad = false;
+	if (err == ERR_OK && vm->options.page_exec && ops->page_exec)
+		config.page_exec = true;
 	if (err == ERR_OK)
 		err = addr_space_new(&vm->as, ops, &config, arch_npt_flush);
 	vm->as.sync = arch_guest_sync();

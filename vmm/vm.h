@@ -24,6 +24,7 @@ struct vm_options {
 	uint64_t ram;             /* bytes promised to the guest */
 	uint64_t memory_max;      /* of host memory, all that the VM costs; 0: no limit but the host's */
 	enum alloc_policy policy;
+	bool page_exec;           /* only pages execute, whatever the CPU says of the erratum that this is for */
 	bool software_tracking;   /* keep accessed and dirty marks in software, whatever the CPU can do */
 	enum trace {
 		TRACE_OFF,

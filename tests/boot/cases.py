@@ -426,6 +426,20 @@ def state_of_another(backend: str) -> Case:
                 report=EXITED | {"vms": 2}, text=(r"^leave_state: all as", r"^entry_state: all as"))
 
 
+def itlb_multihit() -> Case:
+    """Code executes from pages only, though memory comes by large leaves: the first fetch from one splits it."""
+    def files(directory: Path) -> None:
+        for name in ("exec", "lazy"):
+            source = BACKENDS["vmx"].guest("exec") if name == "exec" else BACKENDS["vmx"].build / "guest/lazy.elf"
+            shutil.copyfile(source, directory / f"{name}.elf")
+        (directory / "two.cfg").write_text("policy = 2m\nitlb_multihit = on\n"
+                                           "[vm exec]\nguest = \\exec.elf\n[vm lazy]\nguest = \\lazy.elf\n")
+
+    return case("vmx/config/itlb-multihit", "--config", "{dir}/two.cfg", files=files, forbid=(r"FAILED",),
+                report=EXITED | {"vms": 2, "split": at_least(1), "leaves.4k": at_least(512)},
+                text=(r"^exec: all as", r"^lazy: every page read as zeros"))
+
+
 def disk_with(config: bytes | None, isa: str):
     def make(directory: Path) -> None:
         command = [ROOT / "tools/mkimage", "-o", directory / "own.img", "--isa", f"{isa}={ROOT}/build/{isa}/nestling.efi"]
@@ -450,6 +464,8 @@ def configs() -> list[Case]:
         out.append(several(backend))
         if isa == "x86_64":
             out.append(state_of_another(backend))
+        if backend == "vmx":
+            out.append(itlb_multihit())
         for name, (config, demo) in CONFIGS.items():
             if backend == "svm" or name in some:
                 out.append(case(f"{backend}/config/{name}", "--image", "{dir}/own.img", report=EXITED | {"demo": demo},

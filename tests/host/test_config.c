@@ -313,6 +313,7 @@ static const struct refused refused[] = {
 	{ "policy = 1g", "policy" },
 	{ "tracking =", "tracking" },
 	{ "tracking = soft", "tracking" },
+	{ "itlb_multihit = off", "itlb_multihit" },
 	{ "tracking = software\ntracking = software", "twice" },
 	{ "policy = 4K", "policy" },
 	{ "trace = yes", "trace" },

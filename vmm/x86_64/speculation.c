@@ -24,6 +24,7 @@
 #define ARCH_CAP_IBRS_ALL     BIT(1)
 #define ARCH_CAP_SKIP_L1D     BIT(3)
 #define ARCH_CAP_MDS_NO       BIT(5)
+#define ARCH_CAP_PSCHANGE_MC_NO BIT(6)
 #define ARCH_CAP_FB_CLEAR     BIT(17)
 
 #define RETURNS_REMEMBERED 32 /* at least as many as any return stack buffer holds */
@@ -99,4 +100,29 @@ void speculation_forget(void)
 		wrmsr(IA32_FLUSH_CMD, FLUSH_CMD_L1D);
 	if (plan.clear_buffers)
 		__asm__ volatile("verw %0" : : "m"(data) : "cc");
+}
+
+/*
+ * By model, of family 6: Core CPUs from Nehalem to Comet Lake. Intel, "Machine Check Error Avoidance on Page Size Change", its
+ * list of affected processors. Later ones say that they are not by PSCHANGE_MC_NO, and are not in the list either.
+ */
+bool itlb_multihit(uint32_t signature, uint64_t arch_capabilities)
+{
+	static const uint8_t affected[] = {
+		0x1a, 0x1e, 0x1f, 0x2e, 0x25, 0x2c, 0x2f, 0x2a, 0x2d, 0x3a, 0x3e, 0x3c, 0x3f, 0x45, 0x46, 0x3d,
+		0x47, 0x4f, 0x56, 0x4e, 0x5e, 0x55, 0x66, 0x8e, 0x9e, 0xa5, 0xa6,
+	};
+	uint32_t family = signature >> 8 & 15, model = (signature >> 4 & 15) | (signature >> 12 & 0xf0);
+
+	if (arch_capabilities & ARCH_CAP_PSCHANGE_MC_NO || family != 6)
+		return false;
+	for (size_t i = 0; i < sizeof(affected); i++)
+		if (model == affected[i])
+			return true;
+	return false;
+}
+
+bool itlb_multihit_here(void)
+{
+	return itlb_multihit(cpuid(1, 0).eax, ask_cpu().arch_capabilities);
 }

@@ -26,4 +26,12 @@ void speculation_start(void);
 /* Before a VM runs where perhaps another one did. */
 void speculation_forget(void);
 
+/*
+ * Does this CPU stop when the page size of code changes under it ("iTLB multihit", CVE-2018-12207)? `signature` is EAX of CPUID
+ * leaf 1, of an Intel CPU.
+ */
+bool itlb_multihit(uint32_t signature, uint64_t arch_capabilities);
+/* The same of the CPU that asks. */
+bool itlb_multihit_here(void);
+
 #endif

@@ -7,6 +7,7 @@
 #include "include/panic.h"
 #include "mm/frame.h"
 #include "vmm/x86_64/emulate.h"
+#include "vmm/x86_64/speculation.h"
 
 hpa_t vmx_current; /* raw 0: none */
 
@@ -97,6 +98,7 @@ static void vmx_npt_config(struct npt_config *config)
 	config->max_leaf = !(caps & EPT_CAP_2M) ? 0 : !(caps & EPT_CAP_1G) ? 1 : 2;
 	config->hw_ad = caps & EPT_CAP_AD;
 	config->exec_only = caps & EPT_CAP_EXEC_ONLY;
+	config->page_exec = itlb_multihit_here();
 }
 
 uint64_t vmx_eptp(const struct npt *npt)
