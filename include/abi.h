@@ -8,22 +8,22 @@
 #define NESTLING_ABI_H
 
 /*
- * number, NAME, name. One more has a function in vmm/hypercall.c, serve_<name>, without which that does not build. `quick` ones
- * are served in the first step of an exit; `whole` ones want all of the guest's registers, or end the run.
+ * number, NAME, name. One more has a function in vmm/hypercall.c, serve_<name>, without which that does not build. `fast` ones
+ * may be served on the fast path of an exit; `slow` ones need all of the guest's registers, or end the run.
  */
-#define HYPERCALLS(quick, whole)                                                                                             \
-	quick(0, VERSION, version)             /* () -> HYPERCALL_ABI_VERSION */                                             \
-	whole(1, EXIT, exit)                   /* (status) -> does not return */                                             \
-	quick(2, CONSOLE_WRITE, console_write) /* (gpa, bytes) -> bytes written */                                           \
-	quick(3, MEMORY_INFO, memory_info)     /* (MEMORY_INFO_*) -> value */                                                \
-	quick(4, DISCARD, discard)             /* (gpa, bytes) -> 0; the range reads as zeros from then on */                \
-	quick(5, PROTECT, protect)             /* (gpa, bytes, permissions: 1 read, 2 write, 4 execute) -> 0 */              \
-	quick(6, SET_POLICY, set_policy)       /* (gpa, bytes, policy) -> 0 */                                               \
-	whole(7, FORK, fork)                   /* () -> 0 in the child, its number (1, 2, ...) in the parent */              \
-	quick(8, FAULT_MODE, fault_mode)       /* (fault mode) -> the mode before */                                         \
-	quick(9, TRACK, track)                 /* (gpa, bytes, what, gpa of a bitmap or ~0) -> pages */
+#define HYPERCALLS(fast, slow)                                                                                               \
+	fast(0, VERSION, version)              /* () -> HYPERCALL_ABI_VERSION */                                             \
+	slow(1, EXIT, exit)                    /* (status) -> does not return */                                             \
+	fast(2, CONSOLE_WRITE, console_write)  /* (gpa, bytes) -> bytes written */                                           \
+	fast(3, MEMORY_INFO, memory_info)      /* (MEMORY_INFO_*) -> value */                                                \
+	fast(4, DISCARD, discard)              /* (gpa, bytes) -> 0; the range reads as zeros from then on */                \
+	fast(5, PROTECT, protect)              /* (gpa, bytes, permissions: 1 read, 2 write, 4 execute) -> 0 */              \
+	fast(6, SET_POLICY, set_policy)        /* (gpa, bytes, policy) -> 0 */                                               \
+	slow(7, FORK, fork)                    /* () -> 0 in the child, its number (1, 2, ...) in the parent */              \
+	fast(8, FAULT_MODE, fault_mode)        /* (fault mode) -> the mode before */                                         \
+	fast(9, TRACK, track)                  /* (gpa, bytes, what, gpa of a bitmap or ~0) -> pages */
 
-/* number, NAME: what MEMORY_INFO tells. */
+/* number, NAME: what MEMORY_INFO answers. */
 #define MEMORY_INFOS(X)                                                                                                      \
 	X(0, PROMISED)   /* bytes of RAM the guest was promised */                                                           \
 	X(1, RESIDENT)   /* bytes of host memory behind it now */                                                            \

@@ -44,6 +44,9 @@ struct elf_file {
 /* Say why the file is refused, in a clause; returns `err`. */
 enum err elf_fail(struct elf_file *file, enum err err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* Fill in `header`, `load` and `dynamic`. Errors: ERR_CORRUPT, ERR_UNSUPPORTED. */
+MUST_CHECK enum err elf_read(struct elf_file *file);
+
 /*
  * Check what the dynamic section asks for, if there is one: nothing but relative relocations. The segments are placed and
  * checked. Errors: ERR_CORRUPT, ERR_UNSUPPORTED (needs a dynamic linker).

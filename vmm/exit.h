@@ -14,8 +14,8 @@ enum vm_exit_kind {
 	VM_EXIT_HALT,      /* the guest waits for an interrupt */
 	VM_EXIT_ARCH,      /* for arch_handle_exit: CPUID, MSRs, system registers, ... */
 	VM_EXIT_CRASH,     /* the guest cannot go on: triple fault and the like */
-	VM_EXIT_REFUSED,   /* the CPU would not enter the guest: our mistake, or state the guest set up */
-	VM_EXIT_UNDECODED, /* by the first of two steps: see vmm/vm.h */
+	VM_EXIT_ENTRY_FAILED, /* the CPU would not enter the guest: an error of ours, or state that the guest has set up */
+	VM_EXIT_UNDECODED, /* by the fast path, which has left it to the slow one */
 };
 
 #define HYPERCALL_ARGS 4
@@ -25,13 +25,13 @@ struct hypercall {
 	uint64_t arg[HYPERCALL_ARGS];
 };
 
-/* vm_exit.outcome: the first step has left it to the second. */
+/* vm_exit.outcome: the fast path has left it to the slow one. */
 #define FAULT_NOT_SERVED UINT8_MAX
 
 /* 64 bytes, for VM_EXIT_RING of them are kept. */
 struct vm_exit {
 	uint8_t kind;    /* enum vm_exit_kind */
-	uint8_t outcome; /* of a VM_EXIT_FAULT: enum fault_outcome; of a VM_EXIT_HYPERCALL, when somebody watches: it failed */
+	uint8_t outcome; /* of a VM_EXIT_FAULT: enum fault_outcome; of a VM_EXIT_HYPERCALL of a traced VM: it failed */
 	uint64_t reason; /* the hardware's own code, for diagnosis */
 	uint64_t pc;     /* of the guest */
 	union {

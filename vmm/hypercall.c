@@ -190,12 +190,11 @@ static uint64_t serve_fork(struct vm *vm, const struct hypercall *call)
 #define CASE(number, NAME, name)   \
 	case HYPERCALL_##NAME:     \
 		return serve_##name(vm, call);
-#define NAMED(number, NAME, name) [HYPERCALL_##NAME] = #name,
 #define NOTHING(number, NAME, name)
 
-const hypercall_fn hypercalls[HYPERCALL_COUNT] = { HYPERCALLS(ROW, NOTHING) };
+const hypercall_fn hypercalls_fast[HYPERCALL_COUNT] = { HYPERCALLS(ROW, NOTHING) };
 
-uint64_t hypercall_rest(struct vm *vm, const struct hypercall *call)
+static uint64_t serve_slow(struct vm *vm, const struct hypercall *call)
 {
 	switch (call->number) {
 		HYPERCALLS(NOTHING, CASE)
@@ -204,9 +203,9 @@ uint64_t hypercall_rest(struct vm *vm, const struct hypercall *call)
 	}
 }
 
-const char *hypercall_name(uint64_t number)
+uint64_t hypercall_serve(struct vm *vm, const struct hypercall *call)
 {
-	static const char *const names[HYPERCALL_COUNT] = { HYPERCALLS(NAMED, NAMED) };
+	hypercall_fn serve = call->number < HYPERCALL_COUNT ? hypercalls_fast[call->number] : NULL;
 
-	return number < HYPERCALL_COUNT ? names[number] : "?";
+	return serve ? serve(vm, call) : serve_slow(vm, call);
 }

@@ -44,16 +44,13 @@ enum track {
 /* Longest CONSOLE_WRITE; a longer one is cut, and the result says so. */
 #define HYPERCALL_CONSOLE_MAX KIB(4)
 
-/* "discard", "protect", ... for people; "?" where there is no such call. */
-const char *hypercall_name(uint64_t number);
-
 /*
- * The calls that need not all of the guest's registers, and do not end the run; NULL: hypercall_rest does it. A table, for a
- * switch would have every call pay for what the longest one needs.
+ * The calls that the fast path may serve: they need not all of the guest's registers and do not end the run. NULL: not this one.
+ * A table, since in a switch every call would save the registers that the longest one needs.
  */
-extern const hypercall_fn hypercalls[HYPERCALL_COUNT];
+extern const hypercall_fn hypercalls_fast[HYPERCALL_COUNT];
 
-/* The calls that are not in the table, but for the second step: a fork, the end of the run, and those that do not exist. */
-uint64_t hypercall_rest(struct vm *vm, const struct hypercall *call);
+/* On the slow path: carry out any call. The result is HYPERCALL_NOT_SUPPORTED where there is no such call. */
+uint64_t hypercall_serve(struct vm *vm, const struct hypercall *call);
 
 #endif

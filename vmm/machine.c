@@ -12,8 +12,9 @@
 #include "vmm/picture.h"
 #include "vmm/post_mortem.h"
 #include "vmm/report.h"
+#include "vmm/run.h"
 #include "vmm/text.h"
-#include "vmm/trace.h"
+#include "vmm/trace_json.h"
 
 static enum err find_demo(const char *name, struct guest_image *image)
 {
@@ -174,7 +175,7 @@ enum err machine_run(struct machine *machine)
 	machine->made = machine->count;
 	frame_set_reserve(min_u64(free_bytes() / RESERVE_SHARE, RESERVE_MOST));
 	if (is_traced(machine))
-		trace_open();
+		trace_json_open();
 	while ((vm = next_vm(machine))) {
 		struct report *report = vm == machine->vm ? &first : &other;
 
@@ -188,7 +189,7 @@ enum err machine_run(struct machine *machine)
 			report_print(report, machine);
 	}
 	if (is_traced(machine))
-		trace_close();
+		trace_json_close();
 	report_print(&first, machine);
 	return ERR_OK;
 }

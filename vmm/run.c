@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The run loop: enter the guest, see why it stopped, do what that asks for. */
+#include "vmm/run.h"
+
 #include <stdio.h>
 
 #include "include/arch/virt.h"
@@ -8,50 +10,10 @@
 #include "vmm/post_mortem.h"
 #include "vmm/serve.h"
 #include "vmm/text.h"
-#include "vmm/watch.h"
+#include "vmm/trace.h"
 
-/*
- * Of accesses that nothing answers, and of those that are denied, so many are told; a guest must not flood the console.
- */
-enum { STRAY_IO_TOLD = 4, STRAY_FAULTS_TOLD = 4 };
-
-void vm_add_device(struct vm *vm, struct io_device *device)
-{
-	if (vm->device_count < VM_MAX_DEVICES)
-		vm->devices[vm->device_count++] = device;
-}
-
-static struct io_device *find_device(const struct vm *vm, enum io_space space, uint64_t addr)
-{
-	for (size_t i = 0; i < vm->device_count; i++) {
-		struct io_device *device = vm->devices[i];
-
-		if (device->space == space && addr >= device->base && addr - device->base < device->size)
-			return device;
-	}
-	return NULL;
-}
-
-bool vm_has_device(const struct vm *vm, enum io_space space, uint64_t addr)
-{
-	return find_device(vm, space, addr) != NULL;
-}
-
-void vm_io(struct vm *vm, struct io_access *io)
-{
-	struct io_device *device = find_device(vm, io->space, io->addr);
-
-	if (device) {
-		device->access(device, io->addr - device->base, io);
-		return;
-	}
-	if (!io->write)
-		io->value = ~UINT64_C(0) >> (64 - 8 * io->size);
-	if (vm->stray_io++ < STRAY_IO_TOLD)
-		log_warn("vm: guest %s %s %#lx, where no device is%s", io->write ? "wrote to" : "read",
-			 io->space == IO_PORT ? "port" : "address", io->addr,
-			 vm->stray_io == STRAY_IO_TOLD ? "; no more of these will be told" : "");
-}
+/* Of accesses that are denied so many are logged; a guest must not flood the console. */
+#define DENIED_LOGGED 4
 
 /* What is wrong with the access, into `text`. */
 static void fault_text(struct vm *vm, gpa_t gpa, enum fault_outcome outcome, char *text, size_t size)
@@ -99,13 +61,13 @@ static bool inject_denied(struct vcpu *vcpu, const struct vm_exit *exit)
 
 	if (!vm->inject_denied || !arch_inject_denied(vcpu, exit))
 		return false;
-	if (vm->stray_faults >= STRAY_FAULTS_TOLD)
+	if (vm->denied_logged >= DENIED_LOGGED)
 		return true;
-	vm->stray_faults++;
+	vm->denied_logged++;
 	fault_text(vm, exit->fault.gpa, FAULT_DENIED, why, sizeof(why));
 	log_warn("vm: guest %s at %#lx%s, pc %#lx: %s; it gets a fault%s", access_text(exit->fault.access),
 		 exit->fault.gpa.raw, exit->fault.on_guest_walk ? " (by its own page walk)" : "", exit->pc, why,
-		 vm->stray_faults == STRAY_FAULTS_TOLD ? "; no more of these will be told" : "");
+		 vm->denied_logged == DENIED_LOGGED ? "; further ones are not logged" : "");
 	return true;
 }
 
@@ -123,7 +85,7 @@ static void handle_io(struct vcpu *vcpu, struct vm_exit *exit)
 		vcpu->exits.pio++;
 	else
 		vcpu->exits.mmio++;
-	vm_io(vcpu->vm, &exit->io);
+	device_access(&vcpu->vm->devices, &exit->io);
 	arch_vcpu_finish_io(vcpu, exit);
 	addr_space_zero_ahead(&vcpu->vm->as); /* a guest that talks waits for no memory now */
 }
@@ -131,8 +93,7 @@ static void handle_io(struct vcpu *vcpu, struct vm_exit *exit)
 static void handle_hypercall(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	const struct hypercall *call = &exit->hypercall;
-	hypercall_fn serve = call->number < HYPERCALL_COUNT ? hypercalls[call->number] : NULL;
-	uint64_t result = serve ? serve(vcpu->vm, call) : hypercall_rest(vcpu->vm, call);
+	uint64_t result = hypercall_serve(vcpu->vm, call);
 
 	exit->outcome = (int64_t)result < 0;
 	arch_vcpu_finish_hypercall(vcpu, result);
@@ -168,7 +129,7 @@ static void handle_other(struct vcpu *vcpu, struct vm_exit *exit)
 	}
 }
 
-void vm_serve_exit(struct vcpu *vcpu, struct vm_exit *exit)
+static void serve_exit(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	switch (exit->kind) {
 	case VM_EXIT_FAULT:
@@ -191,6 +152,15 @@ void vm_serve_exit(struct vcpu *vcpu, struct vm_exit *exit)
 	}
 }
 
+static void serve_traced(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	struct trace_start start;
+
+	trace_begin(vcpu, &start);
+	serve_exit(vcpu, exit);
+	trace_end(vcpu, exit, &start);
+}
+
 bool vm_handle_exit(struct vcpu *vcpu, unsigned left)
 {
 	struct vm *vm = vcpu->vm;
@@ -199,15 +169,21 @@ bool vm_handle_exit(struct vcpu *vcpu, unsigned left)
 	exit->outcome = (uint8_t)left;
 	if (exit->kind == VM_EXIT_UNDECODED)
 		arch_vcpu_decode(vcpu, exit);
-	if (vm->watched)
-		vm_watch(vcpu, exit);
+	if (vm->traced)
+		serve_traced(vcpu, exit);
 	else
-		vm_serve_exit(vcpu, exit);
+		serve_exit(vcpu, exit);
 	return vm->outcome == VM_RUNNING;
 }
 
 void vm_run(struct vm *vm)
 {
-	if (vm->outcome == VM_RUNNING)
-		arch_vcpu_run(&vm->vcpu);
+	static const hypercall_fn none[HYPERCALL_COUNT];
+
+	if (vm->outcome != VM_RUNNING)
+		return;
+	vm->traced = trace_wanted(&vm->options);
+	vm->vcpu.fast = !vm->traced;
+	vm->vcpu.calls = vm->traced ? none : hypercalls_fast;
+	arch_vcpu_run(&vm->vcpu);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "npt/npt.h"
+#include "vmm/hypercall.h"
 #include "vmm/vm.h"
 
 const char *access_text(unsigned access)
@@ -14,6 +15,15 @@ const char *access_text(unsigned access)
 	if (access & NPT_X)
 		return "execution";
 	return access & NPT_W ? "write" : "read";
+}
+
+#define NAME_OF(number, NAME, name) [HYPERCALL_##NAME] = #name,
+
+const char *hypercall_name(uint64_t number)
+{
+	static const char *const names[HYPERCALL_COUNT] = { HYPERCALLS(NAME_OF, NAME_OF) };
+
+	return number < HYPERCALL_COUNT ? names[number] : "?";
 }
 
 void text_add(char *text, size_t size, const char *fmt, ...)

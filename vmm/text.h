@@ -10,6 +10,9 @@ struct vm;
 /* What an access wants, in a word: bits of enum npt_prot. */
 const char *access_text(unsigned access);
 
+/* "discard", "protect": a call of include/abi.h; "?" where there is no such call. */
+const char *hypercall_name(uint64_t number);
+
 /* Append to the text in a buffer of `size` bytes; what does not fit is cut. */
 void text_add(char *text, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 

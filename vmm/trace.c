@@ -1,142 +1,71 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Exits that have to do with memory, as records. */
+/* Exits of a traced VM, shown one by one. */
 #include "vmm/trace.h"
-
-#include <string.h>
 
 #include "drivers/console.h"
 #include "include/arch/virt.h"
-#include "mm/policy.h"
-#include "vmm/hypercall.h"
+#include "include/log.h"
+#include "vmm/picture.h"
 #include "vmm/text.h"
+#include "vmm/trace_json.h"
 
-#define RECORD_MAX 640
-
-static uint64_t records;
-
-void trace_open(void)
+static void print_exit(struct vcpu *vcpu, const struct vm_exit *exit)
 {
-	static const char open[] = "{\"open\":1}";
+	char what[192];
 
-	records = 0;
-	console_record(open, sizeof(open) - 1);
-}
-
-void trace_close(void)
-{
-	char text[48] = "";
-
-	text_add(text, sizeof(text), "{\"end\":%lu}", records);
-	console_record(text, strlen(text));
-}
-
-/* What a fault that was handled came to: what was counted for it, but for fresh memory, which nobody counts by itself. */
-static const char *how(const struct addr_space_stats *before, const struct addr_space_stats *now)
-{
-	return now->handled_zero != before->handled_zero	? "zero" :
-	       now->handled_unzero != before->handled_unzero	? "unzero" :
-	       now->handled_copy != before->handled_copy	? "copy" :
-	       now->handled_reuse != before->handled_reuse	? "reuse" :
-	       now->handled_tracked != before->handled_tracked	? "tracked" :
-								  "fresh";
-}
-
-static void add_area(struct addr_space *as, gpa_t gpa, char *text)
-{
-	struct addr_space_area area;
-	char prot[TEXT_PROT_ROOM];
-
-	if (addr_space_area_at(as, gpa, &area))
-		text_add(text, RECORD_MAX, "\"area\":{\"start\":\"%#lx\",\"end\":\"%#lx\",\"prot\":\"%s\"},",
-			 area.start.raw, area.start.raw + area.size, text_prot(prot, area.prot));
-	else
-		text_add(text, RECORD_MAX, "\"area\":null,");
-}
-
-/* What backs the address now. */
-static void add_leaf(const struct npt *npt, gpa_t gpa, char *text)
-{
-	struct npt_leaf leaf;
-
-	if (npt_query(npt, gpa, &leaf) == ERR_OK)
-		text_add(text, RECORD_MAX, "\"leaf\":%lu,\"hpa\":\"%#lx\"", npt_level_size(leaf.level),
-			 leaf.hpa.raw + (gpa.raw - leaf.gpa.raw));
-	else
-		text_add(text, RECORD_MAX, "\"leaf\":0,\"hpa\":null");
-}
-
-static void add_fault(struct vm *vm, const struct vm_exit *exit, const struct addr_space_stats *before, char *text)
-{
-	const struct npt_fault *fault = &exit->fault;
-	char prot[TEXT_PROT_ROOM];
-
-	text_add(text, RECORD_MAX, "\"kind\":\"fault\",\"gpa\":\"%#lx\",\"access\":\"%s\",\"on_walk\":%s,",
-		 fault->gpa.raw, text_prot(prot, fault->access), fault->on_guest_walk ? "true" : "false");
-	add_area(&vm->as, fault->gpa, text);
-	text_add(text, RECORD_MAX, "\"outcome\":\"%s\",\"how\":\"%s\",",
-		 fault_outcome_name((enum fault_outcome)exit->outcome),
-		 exit->outcome == FAULT_HANDLED ? how(before, &vm->as.stats) : "");
-	add_leaf(&vm->as.npt, fault->gpa, text);
-}
-
-static void add_mmio(const struct io_access *io, char *text)
-{
-	text_add(text, RECORD_MAX,
-		 "\"kind\":\"mmio\",\"gpa\":\"%#lx\",\"size\":%u,\"access\":\"%s\",\"on_walk\":false,\"area\":null,"
-		 "\"outcome\":\"device\",\"how\":\"\",\"leaf\":0,\"hpa\":null",
-		 io->addr, io->size, io->write ? "-w-" : "r--");
-}
-
-/* A call about a range of memory. */
-static void add_call(struct vm *vm, const struct vm_exit *exit, char *text)
-{
-	const struct hypercall *call = &exit->hypercall;
-	gpa_t gpa = GPA(call->arg[0]);
-
-	text_add(text, RECORD_MAX, "\"kind\":\"%s\",\"gpa\":\"%#lx\",\"size\":%lu,\"access\":\"---\",\"on_walk\":false,",
-		 hypercall_name(call->number), gpa.raw, call->arg[1]);
-	add_area(&vm->as, gpa, text);
-	if (call->number == HYPERCALL_SET_POLICY)
-		text_add(text, RECORD_MAX, "\"policy\":\"%s\",",
-			 call->arg[2] < ALLOC_POLICIES ? alloc_policies[call->arg[2]].name : "");
-	text_add(text, RECORD_MAX, "\"outcome\":\"%s\",\"how\":\"\",",
-		 exit->outcome ? "refused" : "done");
-	add_leaf(&vm->as.npt, gpa, text);
-}
-
-static bool is_about_memory(const struct vm_exit *exit)
-{
-	const uint64_t calls = BIT(HYPERCALL_DISCARD) | BIT(HYPERCALL_PROTECT) | BIT(HYPERCALL_SET_POLICY) | BIT(HYPERCALL_TRACK);
-
-	switch (exit->kind) {
-	case VM_EXIT_FAULT:
-		return true;
-	case VM_EXIT_IO:
-		return exit->io.space == IO_MEMORY;
-	case VM_EXIT_HYPERCALL:
-		return exit->hypercall.number < HYPERCALL_COUNT && calls & BIT(exit->hypercall.number);
-	default:
-		return false;
-	}
-}
-
-void trace_exit(struct vcpu *vcpu, const struct vm_exit *exit, uint64_t start, uint64_t end,
-		const struct addr_space_stats *before)
-{
-	struct vm *vm = vcpu->vm;
-	char text[RECORD_MAX] = "";
-
-	if (!is_about_memory(exit))
+	if (exit->kind == VM_EXIT_FAULT) {
+		log_info("trace: %lu pc %#lx %s fault at %#lx%s", vcpu->exits.total, exit->pc,
+			 access_text(exit->fault.access), exit->fault.gpa.raw,
+			 exit->fault.on_guest_walk ? " by a page walk" : "");
 		return;
-	text_add(text, RECORD_MAX,
-		 "{\"seq\":%lu,\"exit\":%lu,\"clock\":\"%s\",\"stamp\":%lu,\"cost\":%lu,\"vm\":%u,\"vcpu\":0,\"pc\":\"%#lx\",",
-		 ++records, vcpu->exits.total, arch_clock_name(), start, end - start, vm->number, exit->pc);
-	if (exit->kind == VM_EXIT_FAULT)
-		add_fault(vm, exit, before, text);
-	else if (exit->kind == VM_EXIT_IO)
-		add_mmio(&exit->io, text);
-	else
-		add_call(vm, exit, text);
-	text_add(text, RECORD_MAX, "}");
-	console_record(text, strlen(text));
+	}
+	arch_exit_describe(vcpu, exit, what, sizeof(what));
+	log_info("trace: %lu pc %#lx %s", vcpu->exits.total, exit->pc, what);
+}
+
+/* Exits from one line to the next. */
+#define PROGRESS_EXITS 4096
+
+/* Not in the middle of a line of the guest's. */
+static void print_progress(struct vm *vm)
+{
+	struct addr_space_stats stats;
+	char resident[TEXT_SIZE_ROOM], promised[TEXT_SIZE_ROOM], tables[TEXT_SIZE_ROOM];
+
+	if (vm->vcpu.exits.total % PROGRESS_EXITS != 0 || !console_at_line_start())
+		return;
+	stats = addr_space_get_stats(&vm->as);
+	log_info("progress: %s of %s resident, %s of tables, %lu exit%s", text_size(resident, stats.resident),
+		 text_size(promised, vm->options.ram), text_size(tables, vm->as.npt.table_bytes), vm->vcpu.exits.total,
+		 text_plural(vm->vcpu.exits.total));
+}
+
+bool trace_wanted(const struct vm_options *options)
+{
+	return options->trace || options->progress || picture_wanted();
+}
+
+void trace_begin(const struct vcpu *vcpu, struct trace_start *start)
+{
+	start->stats = vcpu->vm->as.stats;
+	start->clock = arch_clock();
+}
+
+void trace_end(struct vcpu *vcpu, const struct vm_exit *exit, const struct trace_start *start)
+{
+	uint64_t end = arch_clock();
+	struct vm *vm = vcpu->vm;
+
+	if (vm->options.trace != TRACE_OFF && exit->kind == VM_EXIT_FAULT) {
+		vm->timed_faults++;
+		vm->fault_ticks += end - start->clock;
+	}
+	if (vm->options.trace == TRACE_ON)
+		print_exit(vcpu, exit);
+	else if (vm->options.trace == TRACE_JSON)
+		trace_json_exit(vcpu, exit, start->clock, end, &start->stats);
+	if (picture_wanted())
+		picture_exit(exit);
+	if (vm->options.progress)
+		print_progress(vm);
 }

@@ -1,23 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * What exits had to do with memory, as records for programs: docs/debugging.md has the fields. They go out beside the
- * console's text (console_record), one JSON object each, between one that opens the trace and one that tells how many
- * there were.
- */
+/* What is done about each exit of a traced VM: a line on the console, a record, a picture on the screen, the progress. */
 #ifndef NESTLING_VMM_TRACE_H
 #define NESTLING_VMM_TRACE_H
 
 #include "vmm/vm.h"
 
-/* Before the first VM is made, and when the last one has ended. */
-void trace_open(void);
-void trace_close(void);
+/* How things stood before an exit was served. */
+struct trace_start {
+	struct addr_space_stats stats;
+	uint64_t clock; /* by arch_clock */
+};
 
-/*
- * An exit has been served, from `start` to `end` by arch_clock; `before` is what the address space had counted before that.
- * Nothing is recorded of an exit that has nothing to do with memory.
- */
-void trace_exit(struct vcpu *vcpu, const struct vm_exit *exit, uint64_t start, uint64_t end,
-		const struct addr_space_stats *before);
+/* Is a VM with these options traced? For vm->traced. */
+bool trace_wanted(const struct vm_options *options);
+
+/* Around the serving of each exit of a traced VM. */
+void trace_begin(const struct vcpu *vcpu, struct trace_start *start);
+void trace_end(struct vcpu *vcpu, const struct vm_exit *exit, const struct trace_start *start);
 
 #endif

@@ -9,18 +9,8 @@
 #include "include/log.h"
 #include "mm/frame.h"
 #include "vmm/elf.h"
-#include "vmm/hypercall.h"
 #include "vmm/linux_image.h"
 #include "vmm/text.h"
-#include "vmm/watch.h"
-
-void vm_end(struct vm *vm, enum vm_outcome outcome, uint64_t status)
-{
-	if (vm->outcome != VM_RUNNING)
-		return;
-	vm->outcome = outcome;
-	vm->guest_status = status;
-}
 
 /* Where the widest guest-physical address space that this CPU has ends. */
 static uint64_t widest_space(void)
@@ -123,15 +113,6 @@ static void join_tree(struct vm *vm)
 	vm->tree->vm[vm->tree->count++] = vm;
 }
 
-static void set_watched(struct vm *vm, bool watched)
-{
-	static const hypercall_fn none[HYPERCALL_COUNT];
-
-	vm->watched = watched;
-	vm->vcpu.quick = !watched;
-	vm->vcpu.calls = watched ? none : hypercalls;
-}
-
 /* What the VM's own structures come to is part of what its space costs. */
 static enum err charge_vm(struct vm *vm)
 {
@@ -162,7 +143,6 @@ enum err vm_new(struct fork_tree *tree, const struct vm_options *options)
 		return err;
 	}
 	vm->options = *options;
-	set_watched(vm, vm_is_watched(options));
 	err = new_space(vm);
 	if (err != ERR_OK)
 		goto free_vm;
@@ -200,12 +180,11 @@ enum err vm_fork(struct vm *parent, unsigned *number)
 	if (err != ERR_OK)
 		return err;
 	child->options = parent->options;
-	set_watched(child, parent->watched);
 	memcpy(child->ram, parent->ram, sizeof(child->ram));
 	child->ram_ranges = parent->ram_ranges;
 	child->inject_denied = parent->inject_denied;
-	child->stray_io = parent->stray_io;
-	child->stray_faults = parent->stray_faults;
+	child->devices.unclaimed = parent->devices.unclaimed;
+	child->denied_logged = parent->denied_logged;
 	err = addr_space_fork(&parent->as, &child->as);
 	if (err != ERR_OK)
 		goto free_vm;

@@ -7,10 +7,10 @@
 #include "include/err.h"
 #include "include/types.h"
 #include "mm/addr_space.h"
+#include "vmm/devices/device.h"
 #include "vmm/exit.h"
 
 #define VM_MAX_RAM_RANGES 2
-#define VM_MAX_DEVICES    4
 #define FORK_TREE_MAX     16 /* VMs: one that the configuration names, and all that are forked from it and its forks */
 #define VM_NAME_ROOM      32 /* of a name and its NUL */
 
@@ -29,7 +29,7 @@ struct vm_options {
 	enum trace {
 		TRACE_OFF,
 		TRACE_ON,         /* print every exit */
-		TRACE_JSON,       /* record those that concern memory: vmm/trace.h */
+		TRACE_JSON,       /* record those that concern memory: vmm/trace_json.h */
 	} trace;
 	bool progress;            /* print now and then how far the guest has come */
 };
@@ -73,8 +73,8 @@ struct vcpu {
 	struct vcpu_arch arch; /* first: the world switches count on it */
 	struct vm *vm;
 	struct vm_exit_counts exits;
-	/* What the first step of an exit may serve: faults, and the calls of such a table. Neither while somebody watches. */
-	bool quick;
+	/* What the fast path may serve: faults, and the hypercalls of this table. Of a traced VM, neither. */
+	bool fast;
 	const hypercall_fn *calls;
 	struct vm_exit ring[VM_EXIT_RING]; /* number n of exits.total, from 1 on, is in slot (n - 1) % VM_EXIT_RING */
 };
@@ -99,17 +99,15 @@ struct vm {
 		uint64_t size;
 	} ram[VM_MAX_RAM_RANGES]; /* ascending */
 	size_t ram_ranges;
-	struct io_device *devices[VM_MAX_DEVICES];
-	size_t device_count;
+	struct device_table devices;
 	struct fork_tree *tree;
 	unsigned number;          /* in the run: 0 is the first one */
 	hpa_t memory;             /* the block of frames that this structure is in */
 	uint64_t timed_faults;    /* exits by faults that were traced, */
 	uint64_t fault_ticks;     /* and what serving them took of arch_clock */
-	bool watched;             /* vm_watch serves each exit: somebody traces, or draws; see vcpu.quick */
+	bool traced;              /* each exit is printed, recorded or drawn: vmm/trace.h; see vcpu.fast */
 	bool inject_denied;       /* an access that an area denies does not end the run: the guest gets a fault */
-	unsigned stray_io;        /* accesses that no device claimed; the first few are told */
-	unsigned stray_faults;    /* accesses that were denied, and injected; the same */
+	unsigned denied_logged;   /* accesses that were denied, injected and logged: only the first few are */
 	enum vm_outcome outcome;
 	uint64_t guest_status;
 	struct vcpu vcpu;
@@ -150,37 +148,19 @@ static inline bool vm_is_ram(const struct vm *vm, gpa_t start, uint64_t size)
 	return false;
 }
 
-/* Run until the guest ends; vm->outcome says how. */
-void vm_run(struct vm *vm);
-
 /* The last exit. */
 static inline struct vm_exit *vm_last_exit(struct vcpu *vcpu)
 {
 	return &vcpu->ring[(vcpu->exits.total - 1) % VM_EXIT_RING];
 }
 
-/*
- * The other half of arch_vcpu_run. An exit is served in one step or in two. The first one is the ISA's (vmm/<isa>/exit.c,
- * by means of vmm/serve.h): the general registers that a function preserves are still in the CPU, and so it serves faults on
- * memory, and hypercalls, which need none of them. It returns 0, or what is left to do about the exit (enum fault_outcome, or
- * FAULT_NOT_SERVED): then it takes the second step, this one, with all registers in struct vcpu: it knows of every exit, and all that prints, copies or changes the guest's registers, or ends the
- * run, is called from here. False: the run has ended.
- */
-bool vm_handle_exit(struct vcpu *vcpu, unsigned left);
-
-/* Of that, what is done about an exit that has been decoded. For vm_watch. */
-void vm_serve_exit(struct vcpu *vcpu, struct vm_exit *exit);
-
 /* End the run. The first end stands. */
-void vm_end(struct vm *vm, enum vm_outcome outcome, uint64_t status);
-
-/* Let a device answer `io`; a read that nobody claims gives all ones. Logs the first few of those. */
-void vm_io(struct vm *vm, struct io_access *io);
-
-/* Does a device answer at `addr`? Where it is no port, the ISA decides by this what is a fault and what is I/O. */
-bool vm_has_device(const struct vm *vm, enum io_space space, uint64_t addr);
-
-/* Attach a device; it must outlive the VM's run. */
-void vm_add_device(struct vm *vm, struct io_device *device);
+static inline void vm_end(struct vm *vm, enum vm_outcome outcome, uint64_t status)
+{
+	if (vm->outcome != VM_RUNNING)
+		return;
+	vm->outcome = outcome;
+	vm->guest_status = status;
+}
 
 #endif

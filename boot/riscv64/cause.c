@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* scause in words. RISC-V Privileged, "Supervisor Cause Register" and "Hypervisor Extension": the table of exception codes. */
-#include "include/arch/riscv64/cause.h"
+#include "include/arch/riscv64/trap.h"
 
 #include "include/arch/riscv64/csr.h"
 

@@ -2,7 +2,7 @@
 /* The report of a trap that should not have been. Source: RISC-V Privileged, "Supervisor CSRs". */
 #include "include/arch/machine.h"
 
-#include "include/arch/riscv64/cause.h"
+#include "include/arch/riscv64/trap.h"
 #include "include/arch/riscv64/csr.h"
 #include "include/arch/riscv64/guarded.h"
 #include "include/log.h"
@@ -15,7 +15,6 @@ struct trap_frame {
 
 enum { X_SP = 2 };
 
-extern const char trap_entry[];
 extern const char __image_start[], __text_start[], __text_end[];
 
 /* Of a trap, and of one while that is reported, and so on; the last one stays. */

@@ -88,12 +88,22 @@ uint32_t arch_linux_magic(void);
 MUST_CHECK enum err arch_vcpu_reset(struct vcpu *vcpu, gpa_t entry);
 
 /*
- * Enter the guest and serve the exit, in one step or by vm_handle_exit; again until that returns false. Uses no FP/SIMD
- * register, malloc or printf.
+ * Enter the guest and serve its exits, until vm_handle_exit returns false. Uses no FP/SIMD register, malloc or printf.
+ *
+ * An exit has a fast path and a slow one. The fast path is the ISA's own (vmm/<isa>/exit.c, by means of vmm/serve.h): the general
+ * registers that a C function preserves are still in the CPU, so it serves what needs none of them, faults on memory and most
+ * hypercalls. For all else it returns FAULT_NOT_SERVED, or the outcome of a fault that was not handled, and the world switch calls
+ * vm_handle_exit with all registers in struct vcpu.
  */
 void arch_vcpu_run(struct vcpu *vcpu);
 
-/* Decode what the first step has left to vm_handle_exit; of `exit`, `reason` and `pc` are there. */
+/*
+ * The slow path, which generic code offers (vmm/run.c) and only the world switch calls. `left` is what the fast path has returned.
+ * What prints, copies, changes the guest's registers or ends the run is called from here. False: the run has ended.
+ */
+bool vm_handle_exit(struct vcpu *vcpu, unsigned left);
+
+/* Decode an exit that the fast path has left; of `exit`, `reason` and `pc` are there. */
 void arch_vcpu_decode(struct vcpu *vcpu, struct vm_exit *exit);
 
 /* Serve a VM_EXIT_ARCH. False: it is refused; arch_exit_describe says what it was. */

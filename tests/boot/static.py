@@ -29,9 +29,9 @@ SIMD = {
     "riscv64": Simd(re.compile(r"\b(f[ats]\d{1,2}|v\d{1,2})\b"), re.compile(r"^(c\.)?f(?!ence)[a-z]|^v"),
                     frozenset({"fp_save", "fp_load", "vector_save", "vector_load"})),
 }
-# A guest's gp and tp stay in the hart, too, until its exit needs a second step (vmm/riscv64/entry.S).
+# A guest's gp and tp stay in the hart, too, until its exit takes the slow path (vmm/riscv64/entry.S).
 RISCV_KEPT = re.compile(r"\b(gp|tp)\b")
-RISCV_KEPT_ALLOWED = {"second_step", "enter_all", "trap_entry"}
+RISCV_KEPT_ALLOWED = {"slow_path", "enter_all", "trap_entry"}
 
 # What disassemblers add: where an address is, and remarks.
 NO_OPERANDS = re.compile(r"[0-9a-f]+ <[^>]*>|<[^>]*>|//.*|#.*")
@@ -82,7 +82,7 @@ def numbers(path: str, pattern: str) -> dict[str, int]:
 
 def hypercalls_agree() -> list[str]:
     """The list that hypervisor and guests are built of, and the document, have the same numbers."""
-    calls = numbers("include/abi.h", r"^\s*(?:quick|whole|X)\((?P<number>\d+), (\w+)")
+    calls = numbers("include/abi.h", r"^\s*(?:fast|slow|X)\((?P<number>\d+), (\w+)")
     document = numbers("docs/guest-abi.md", r"^\| (?P<value>\w+) \| (\d+) \|")
     results = numbers("include/abi.h", r"^#define HYPERCALL_(\w+)\s+\(\(uint64_t\)(-\d+)\)")
     document_results = numbers("docs/guest-abi.md", r"^\| (\w+) \| (-\d+) \|")

@@ -29,11 +29,7 @@ uint64_t *fake_sysreg(const char *name)
 	return &registers[i];
 }
 
-bool vm_has_device(const struct vm *vm, enum io_space space, uint64_t addr)
-{
-	(void)vm;
-	return space == IO_MEMORY && addr - GUEST_UART_BASE < GUEST_UART_SIZE;
-}
+static struct io_device uart = { .space = IO_MEMORY, .base = GUEST_UART_BASE, .size = GUEST_UART_SIZE };
 
 uint64_t guest_id_register(const struct vm *vm, unsigned crm, unsigned op2)
 {
@@ -50,7 +46,7 @@ static void check_io(struct vcpu *vcpu, struct vm_exit *exit)
 	uint64_t pc = arch->pc, mask = ~UINT64_C(0) >> (64 - bits), wanted;
 
 	CHECK(arch->esr >> 24 & 1, "without ISV nothing is known of the access");
-	CHECK(vm_has_device(vcpu->vm, exit->io.space, exit->io.addr), "%#jx", (uintmax_t)exit->io.addr);
+	CHECK(device_is_at(&vcpu->vm->devices, exit->io.space, exit->io.addr), "%#jx", (uintmax_t)exit->io.addr);
 	CHECK_EQ(exit->io.size, bits / 8);
 	CHECK_EQ(exit->io.write, arch->esr >> 6 & 1);
 	if (exit->io.write)
@@ -116,6 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		*fake_sysreg(told[i]) = host_random(&rng);
 	if (flags & 1)
 		*fake_sysreg("hpfar_el2") = GUEST_UART_BASE >> 8;
+	vm.devices = (struct device_table){ .device = { &uart }, .count = 1 };
 	vm.ram[0].start = GPA(GUEST_RAM_BASE);
 	vm.ram[0].size = RAM_SIZE;
 	vm.ram_ranges = 1;

@@ -36,11 +36,7 @@ bool timer_can_wake(const struct vcpu *vcpu)
 	return can_wake;
 }
 
-bool vm_has_device(const struct vm *vm, enum io_space space, uint64_t addr)
-{
-	(void)vm;
-	return space == IO_MEMORY && addr - GUEST_UART_BASE < GUEST_UART_SIZE;
-}
+static struct io_device uart = { .space = IO_MEMORY, .base = GUEST_UART_BASE, .size = GUEST_UART_SIZE };
 
 enum err addr_space_translate(struct addr_space *as, gpa_t gpa, hpa_t *hpa)
 {
@@ -178,7 +174,7 @@ static void check_io(struct vcpu *vcpu, struct vm_exit *exit)
 	const struct access_insn *access = &vcpu->arch.access;
 	uint64_t pc = vcpu->arch.pc;
 
-	CHECK(vm_has_device(vcpu->vm, exit->io.space, exit->io.addr), "%#jx", (uintmax_t)exit->io.addr);
+	CHECK(device_is_at(&vcpu->vm->devices, exit->io.space, exit->io.addr), "%#jx", (uintmax_t)exit->io.addr);
 	CHECK(exit->io.size == 8 || exit->io.value >> (8 * exit->io.size) == 0, "%#jx", (uintmax_t)exit->io.value);
 	CHECK(access->length == 2 || access->length == 4, "length %u", access->length);
 	exit->io.value = ~UINT64_C(0) >> (64 - 8 * exit->io.size);
@@ -231,6 +227,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	vcpu->vm = &vm;
 	vcpu->arch = (struct vcpu_arch){ .pc = GUEST_RAM_BASE + MIB(2) };
 	check_access(insn);
+	vm.devices = (struct device_table){ .device = { &uart }, .count = 1 };
 	vm.ram[0].start = GPA(GUEST_RAM_BASE);
 	vm.ram[0].size = RAM_SIZE;
 	vm.ram_ranges = 1;

@@ -158,7 +158,7 @@ static void check_exit(struct vcpu *vcpu)
 	case VM_EXIT_HALT:
 	case VM_EXIT_ARCH:
 	case VM_EXIT_CRASH:
-	case VM_EXIT_REFUSED:
+	case VM_EXIT_ENTRY_FAILED:
 		break;
 	default:
 		CHECK(false, "kind %d", (int)exit->kind);

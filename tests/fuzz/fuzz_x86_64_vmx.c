@@ -104,7 +104,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	case VM_EXIT_HALT:
 	case VM_EXIT_ARCH:
 	case VM_EXIT_CRASH:
-	case VM_EXIT_REFUSED:
+	case VM_EXIT_ENTRY_FAILED:
 		break;
 	default:
 		CHECK(false, "kind %d", (int)exit->kind);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An exit is decoded in two steps (vmm/vm.h), of which the first serves it, too. What serves is not what the targets of the
- * decoders are about: every fault is handled, and there are no hypercalls.
+ * An exit is decoded on the fast path or on the slow one (include/arch/virt.h). The targets of the decoders are not about what
+ * serves it: every fault is handled, and there are no hypercalls.
  */
 #ifndef NESTLING_TESTS_FUZZ_SERVED_H
 #define NESTLING_TESTS_FUZZ_SERVED_H
@@ -16,7 +16,7 @@ enum fault_outcome addr_space_handle_fault(struct addr_space *as, const struct n
 	return FAULT_HANDLED;
 }
 
-const hypercall_fn hypercalls[HYPERCALL_COUNT];
+static const hypercall_fn no_hypercalls[HYPERCALL_COUNT];
 
 void post_mortem_walk(const struct npt *npt, gpa_t gpa)
 {
@@ -24,15 +24,15 @@ void post_mortem_walk(const struct npt *npt, gpa_t gpa)
 	(void)gpa;
 }
 
-/* Both steps: `first` is what entry.S calls. */
-#define fuzz_decode(vcpu, first, second)                               \
+/* Both paths: `fast` is what entry.S calls. */
+#define fuzz_decode(vcpu, fast_path, slow_path)                        \
 	({                                                             \
-		unsigned left_ = ((vcpu)->calls = hypercalls, (vcpu)->quick = true, (first)); \
+		unsigned left_ = ((vcpu)->calls = no_hypercalls, (vcpu)->fast = true, (fast_path)); \
 		struct vm_exit *exit_ = vm_last_exit(vcpu);            \
 								       \
 		if (exit_->kind == VM_EXIT_UNDECODED) {                \
 			CHECK(left_, "over, but not decoded");         \
-			second(vcpu, exit_);                           \
+			slow_path(vcpu, exit_);                        \
 		}                                                      \
 		exit_;                                                 \
 	})

@@ -23,23 +23,22 @@ void reset_fp(void);
 void fp_save(struct fp_state *fp);
 void fp_load(const struct fp_state *fp);
 
-/* --- exit.c --------------------------------------------------------------------------------------------------------- */
-
-/* Step over the instruction that was trapped. */
-void skip_instruction(struct vcpu_arch *arch);
-
 /* --- inject.c ------------------------------------------------------------------------------------------------------- */
 
 /* Was it a program of the guest's, at EL0, that was stopped? */
 bool from_el0(const struct vcpu_arch *arch);
 
+/* Step over the instruction that was trapped. */
+void skip_instruction(struct vcpu_arch *arch);
+
 /* Let the guest take an exception for an instruction that its CPU does not have. */
 void inject_undefined(struct vcpu_arch *arch);
 
-/* --- fork.c --------------------------------------------------------------------------------------------------------- */
+/* --- registers.c ---------------------------------------------------------------------------------------------------- */
 
 /* The keys of pointer authentication, by their registers' numbers; the CPU has them. */
 #define PAUTH_KEYS 10
+void read_pauth_keys(uint64_t keys[PAUTH_KEYS]);
 void write_pauth_keys(const uint64_t keys[PAUTH_KEYS]);
 
 /* The registers that not every CPU has; 0 where it does not. */

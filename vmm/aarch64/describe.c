@@ -18,7 +18,7 @@ static void describe_abort(const struct vcpu *vcpu, char *text, size_t size)
 	esr_fault_name(arch->esr, fault, sizeof(fault));
 	text_add(text, size, ", %s, at va %#lx, ipa %#lx%s", fault, arch->far, gpa,
 		 arch->esr & ABORT_S1PTW ? " on a stage 1 walk" : "");
-	if (ESR_EC(arch->esr) == EC_DABT_LOW && vm_has_device(vcpu->vm, IO_MEMORY, gpa) && !(arch->esr & ABORT_ISV))
+	if (ESR_EC(arch->esr) == EC_DABT_LOW && device_is_at(&vcpu->vm->devices, IO_MEMORY, gpa) && !(arch->esr & ABORT_ISV))
 		text_add(text, size, ": an access to a device by an instruction that the CPU does not decode");
 }
 

@@ -68,7 +68,7 @@ guest_exit:
 	ldp	x4, x5, [sp], #16
 	stp	x4, x5, [x0, #VCPU_X(0)]
 	bl	vcpu_exit
-	cbnz	w0, second_step
+	cbnz	w0, slow_path
 	mrs	x0, tpidr_el2
 
 enter:	/* x0 is the vCPU */
@@ -87,7 +87,7 @@ enter:	/* x0 is the vCPU */
 	dsb	ishst
 	eret
 
-second_step:
+slow_path:
 	mov	w1, w0
 	mrs	x0, tpidr_el2
 	stp	x19, x20, [x0, #VCPU_X(19)]

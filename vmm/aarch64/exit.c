@@ -15,14 +15,8 @@
 /* Interrupts in a row, without an instruction of the guest's between them, that are put up with. */
 #define INTERRUPTS_IN_A_ROW 64
 
-/* Where arch_vcpu_run (entry.S) goes on: the first step of vmm/vm.h. */
+/* The fast path, called by arch_vcpu_run (entry.S). */
 unsigned vcpu_exit(struct vcpu *vcpu, uint64_t vector);
-
-void skip_instruction(struct vcpu_arch *arch)
-{
-	arch->pc += arch->esr & ESR_IL ? 4 : 2;
-	arch->pstate &= ~(PSTATE_BTYPE | PSTATE_SS);
-}
 
 /* --- Decoding ------------------------------------------------------------------------------------------------------- */
 
@@ -184,7 +178,7 @@ static void decode_other_abort(struct vcpu *vcpu, bool fetch, struct vm_exit *ex
 		return;
 	if (fetch && lacks_vectors(vcpu->vm, &vcpu->arch, fault.gpa.raw)) {
 		exit->kind = VM_EXIT_CRASH;
-	} else if (!fetch && vm_has_device(vcpu->vm, IO_MEMORY, fault.gpa.raw)) {
+	} else if (!fetch && device_is_at(&vcpu->vm->devices, IO_MEMORY, fault.gpa.raw)) {
 		decode_mmio(&vcpu->arch, fault.gpa.raw, exit);
 	} else {
 		exit->kind = VM_EXIT_FAULT;

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Exceptions that the hypervisor raises in the guest. Source: Arm ARM (DDI 0487), "AArch64 Exception model", "ESR_EL1".
+ * What the guest does next: go on behind an instruction, or take an exception that the hypervisor raises. Source: Arm ARM (DDI 0487), "AArch64 Exception model", "ESR_EL1".
  */
 #include "include/arch/virt.h"
 #include "vmm/aarch64/aarch64.h"
+
+void skip_instruction(struct vcpu_arch *arch)
+{
+	arch->pc += arch->esr & ESR_IL ? 4 : 2;
+	arch->pstate &= ~(PSTATE_BTYPE | PSTATE_SS);
+}
 
 /* Offset of the vector for a synchronous exception from where PSTATE says the guest is. "Exception vectors". */
 static uint64_t vector_offset(uint64_t pstate)

@@ -214,7 +214,7 @@ enum err arch_vm_init(struct vm *vm)
 	if (err != ERR_OK)
 		return err;
 	vpl011_init(&vm->arch.console, GUEST_UART_BASE);
-	vm_add_device(vm, &vm->arch.console.device);
+	device_add(&vm->devices, &vm->arch.console.device);
 	enter_stage2(vm);
 	return ERR_OK;
 }

@@ -99,7 +99,7 @@ guest_exit:
 	sd	t0, VCPU_GPR(10)(a0)
 	ld	sp, VCPU_HOST_SP(a0)
 	jal	vcpu_exit
-	bnez	a0, second_step
+	bnez	a0, slow_path
 	ld	a0, FRAME_VCPU(sp)
 
 enter:	/* a0 is the vCPU */
@@ -109,7 +109,7 @@ enter:	/* a0 is the vCPU */
 	ld	a0, VCPU_GPR(10)(a0)
 	sret
 
-second_step:
+slow_path:
 	mv	a1, a0
 	ld	a0, FRAME_VCPU(sp)
 	csrr	t0, CSR_SEPC

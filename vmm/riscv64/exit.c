@@ -43,7 +43,7 @@ static void decode_outside(struct vcpu *vcpu, struct vm_exit *exit)
 		exit->kind = VM_EXIT_CRASH;
 		return;
 	}
-	if (exit->fault.on_guest_walk || exit->fault.access & NPT_X || !vm_has_device(vcpu->vm, IO_MEMORY, gpa.raw))
+	if (exit->fault.on_guest_walk || exit->fault.access & NPT_X || !device_is_at(&vcpu->vm->devices, IO_MEMORY, gpa.raw))
 		return;
 	if (!mmio_decode(&vcpu->arch, access)) {
 		exit->kind = VM_EXIT_CRASH;

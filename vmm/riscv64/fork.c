@@ -106,7 +106,7 @@ enum err arch_vm_fork(struct vm *child, const struct vm *parent)
 	if (riscv_features.vectors && save_vectors(kept) != ERR_OK)
 		return ERR_NO_MEMORY;
 	child->arch.console = parent->arch.console;
-	vm_add_device(child, &child->arch.console.device);
+	device_add(&child->devices, &child->arch.console.device);
 	new_gstage(child);
 	return ERR_OK;
 }

@@ -3,7 +3,7 @@
 #ifndef NESTLING_VMM_RISCV64_RISCV_H
 #define NESTLING_VMM_RISCV64_RISCV_H
 
-#include "include/arch/riscv64/cause.h"
+#include "include/arch/riscv64/trap.h"
 #include "include/arch/riscv64/csr.h"
 #include "vmm/vm.h"
 
@@ -58,7 +58,7 @@ static inline bool is_guest_page_fault(uint64_t cause)
 	return cause == CAUSE_STORE_GUEST_PAGE || cause == CAUSE_LOAD_GUEST_PAGE || cause == CAUSE_FETCH_GUEST_PAGE;
 }
 
-/* entry.S: the vector that a trap takes to HS-mode; exit.c: the first step of vmm/vm.h with a guest's. */
+/* entry.S: the vector that a trap takes to HS-mode; exit.c: the fast path of a guest's. */
 extern const char guest_exit[];
 unsigned vcpu_exit(struct vcpu *vcpu);
 

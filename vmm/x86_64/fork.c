@@ -13,7 +13,7 @@ enum err arch_vm_fork(struct vm *child, const struct vm *parent)
 	struct vcpu_arch *arch = &child->vcpu.arch;
 
 	child->arch.console = parent->arch.console;
-	vm_add_device(child, &child->arch.console.device);
+	device_add(&child->devices, &child->arch.console.device);
 	memcpy(arch->gpr, parent->vcpu.arch.gpr, sizeof(arch->gpr));
 	arch->stray_msrs = parent->vcpu.arch.stray_msrs;
 	fp_save(&arch->kept.fp);

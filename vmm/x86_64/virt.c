@@ -128,7 +128,7 @@ void arch_vm_ram_layout(struct vm *vm, uint64_t ram)
 enum err arch_vm_init(struct vm *vm)
 {
 	vuart_init(&vm->arch.console, IO_PORT, UART_PORT);
-	vm_add_device(vm, &vm->arch.console.device);
+	device_add(&vm->devices, &vm->arch.console.device);
 	return virt->vm_init(vm);
 }
 
@@ -227,7 +227,7 @@ void arch_exit_describe(struct vcpu *vcpu, const struct vm_exit *exit, char *tex
 		return;
 	text[0] = '\0';
 	virt->describe(vcpu, exit, text, size);
-	if (exit->kind == VM_EXIT_ARCH || exit->kind == VM_EXIT_CRASH || exit->kind == VM_EXIT_REFUSED)
+	if (exit->kind == VM_EXIT_ARCH || exit->kind == VM_EXIT_CRASH || exit->kind == VM_EXIT_ENTRY_FAILED)
 		describe_code(vcpu, exit->kind == VM_EXIT_CRASH, text, size);
 }
 

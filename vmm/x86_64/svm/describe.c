@@ -89,7 +89,7 @@ void svm_describe(struct vcpu *vcpu, const struct vm_exit *exit, char *text, siz
 {
 	const struct vmcb *vmcb = vcpu->arch.svm.vmcb;
 
-	if (exit->kind == VM_EXIT_REFUSED) {
+	if (exit->kind == VM_EXIT_ENTRY_FAILED) {
 		const char *bad = svm_bad_state(vcpu);
 
 		text_add(text, size, "VMEXIT_INVALID: %s", bad ? bad : "no rule we know is broken");

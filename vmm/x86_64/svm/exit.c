@@ -151,7 +151,7 @@ void svm_decode(struct vcpu *vcpu, struct vm_exit *exit)
 		break;
 	case VMEXIT_INVALID:
 	case (uint32_t)VMEXIT_INVALID: /* as QEMU has it */
-		exit->kind = VM_EXIT_REFUSED;
+		exit->kind = VM_EXIT_ENTRY_FAILED;
 		break;
 	default:
 		exit->kind = VM_EXIT_ARCH;

@@ -23,7 +23,7 @@ extern struct svm_features svm_features;
 void svm_run(struct vcpu *vcpu);
 
 /* exit.c */
-unsigned svm_exit(struct vcpu *vcpu); /* for entry.S: the first step of vmm/vm.h */
+unsigned svm_exit(struct vcpu *vcpu); /* for entry.S: the fast path */
 void svm_decode(struct vcpu *vcpu, struct vm_exit *exit);
 bool svm_handle_exit(struct vcpu *vcpu, struct vm_exit *exit);
 void svm_finish_io(struct vcpu *vcpu, const struct vm_exit *exit);

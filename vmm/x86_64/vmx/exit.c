@@ -80,7 +80,7 @@ unsigned vmx_refused(struct vcpu *vcpu)
 {
 	struct vm_exit *exit = vm_new_exit(vcpu);
 
-	exit->kind = VM_EXIT_REFUSED;
+	exit->kind = VM_EXIT_ENTRY_FAILED;
 	exit->reason = VMX_NOT_ENTERED;
 	exit->pc = vmread(GUEST_RIP);
 	return FAULT_NOT_SERVED;
@@ -145,7 +145,7 @@ void vmx_decode(struct vcpu *vcpu, struct vm_exit *exit)
 	case EXIT_EPT_MISCONFIGURATION:
 		nested_entry_malformed(vcpu);
 	default:
-		exit->kind = exit->reason & EXIT_REASON_ENTRY_FAILED ? VM_EXIT_REFUSED : VM_EXIT_ARCH;
+		exit->kind = exit->reason & EXIT_REASON_ENTRY_FAILED ? VM_EXIT_ENTRY_FAILED : VM_EXIT_ARCH;
 	}
 }
 

@@ -37,7 +37,7 @@ void vmx_write_controls(const struct vm *vm, uint64_t eptp);
 void vmx_write_host_state(void);
 void vmx_write_guest_state(const struct entry_state *entry);
 
-/* exit.c; the first two are for entry.S: the first step of vmm/vm.h, and the same when the guest was not entered. */
+/* exit.c; the first two are for entry.S: the fast path, and the same when the guest was not entered. */
 unsigned vmx_exit(struct vcpu *vcpu);
 unsigned vmx_refused(struct vcpu *vcpu);
 void vmx_decode(struct vcpu *vcpu, struct vm_exit *exit);

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Registers of a guest that not every CPU has. Source: Arm ARM (DDI 0487), each register's description. */
+#include "include/arch/aarch64/guarded.h"
+#include "vmm/aarch64/aarch64.h"
+
+/* "APIAKeyLo_EL1" and those that follow it: instruction keys A and B, data keys A and B, the generic one. */
+#define FOR_PAUTH_KEYS(each)                                                                  \
+	each(S3_0_C2_C1_0) each(S3_0_C2_C1_1) each(S3_0_C2_C1_2) each(S3_0_C2_C1_3)           \
+	each(S3_0_C2_C2_0) each(S3_0_C2_C2_1) each(S3_0_C2_C2_2) each(S3_0_C2_C2_3)           \
+	each(S3_0_C2_C3_0) each(S3_0_C2_C3_1)
+
+#define COUNT(name) +1
+#define READ(name) *values++ = read_sysreg(name);
+#define WRITE(name) write_sysreg(name, *values++);
+_Static_assert(0 FOR_PAUTH_KEYS(COUNT) == PAUTH_KEYS, "PAUTH_KEYS");
+
+void read_pauth_keys(uint64_t keys[PAUTH_KEYS])
+{
+	uint64_t *values = keys;
+
+	FOR_PAUTH_KEYS(READ)
+}
+
+void write_pauth_keys(const uint64_t keys[PAUTH_KEYS])
+{
+	const uint64_t *values = keys;
+
+	FOR_PAUTH_KEYS(WRITE)
+}
+
+static bool has_ras(void)
+{
+	return id_field(read_sysreg(id_aa64pfr0_el1), ID_AA64PFR0_RAS_SHIFT) != 0;
+}
+
+/* SCR_EL3.EnTP2 may keep TPIDR2_EL0 from all below EL3: it is tried. */
+static bool has_sme(void)
+{
+	return id_field(read_sysreg(ID_AA64PFR1_EL1), ID_AA64PFR1_SME_SHIFT) != 0;
+}
+
+void read_extra_registers(struct extra_registers *extra)
+{
+	*extra = (struct extra_registers){ 0 };
+	if (has_ras())
+		extra->vdisr = read_sysreg(VDISR_EL2);
+	if (has_sme())
+		sysreg_try_read(TPIDR2_EL0, &extra->tpidr2);
+}
+
+void write_extra_registers(const struct extra_registers *extra)
+{
+	if (has_ras()) {
+		write_sysreg(VDISR_EL2, extra->vdisr);
+		write_sysreg(VSESR_EL2, 0); /* the syndrome of an SError that nobody raises */
+	}
+	if (has_sme())
+		sysreg_try_write(TPIDR2_EL0, extra->tpidr2);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The devices of a VM, found by address. */
+#include "vmm/devices/device.h"
+
+#include "include/log.h"
+
+/* A guest must not flood the console. */
+#define UNCLAIMED_LOGGED 4
+
+void device_add(struct device_table *table, struct io_device *device)
+{
+	if (table->count < DEVICES_MAX)
+		table->device[table->count++] = device;
+}
+
+static struct io_device *find_device(const struct device_table *table, enum io_space space, uint64_t addr)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		struct io_device *device = table->device[i];
+
+		if (device->space == space && addr >= device->base && addr - device->base < device->size)
+			return device;
+	}
+	return NULL;
+}
+
+bool device_is_at(const struct device_table *table, enum io_space space, uint64_t addr)
+{
+	return find_device(table, space, addr) != NULL;
+}
+
+void device_access(struct device_table *table, struct io_access *io)
+{
+	struct io_device *device = find_device(table, io->space, io->addr);
+
+	if (device) {
+		device->access(device, io->addr - device->base, io);
+		return;
+	}
+	if (!io->write)
+		io->value = ~UINT64_C(0) >> (64 - 8 * io->size);
+	if (table->unclaimed++ < UNCLAIMED_LOGGED)
+		log_warn("vm: guest %s %s %#lx, where no device is%s", io->write ? "wrote to" : "read",
+			 io->space == IO_PORT ? "port" : "address", io->addr,
+			 table->unclaimed == UNCLAIMED_LOGGED ? "; further ones are not logged" : "");
+}
