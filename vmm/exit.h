@@ -3,9 +3,9 @@
 #ifndef NESTLING_VMM_EXIT_H
 #define NESTLING_VMM_EXIT_H
 
-#include "drivers/io.h"
 #include "include/types.h"
 #include "mm/addr_space.h"
+#include "vmm/devices/device.h"
 
 enum vm_exit_kind {
 	VM_EXIT_FAULT,     /* nested page fault: .fault */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The PL011 that a guest sees. */
-#include "drivers/vpl011.h"
+#include "vmm/devices/vpl011.h"
 
 #include <string.h>
 

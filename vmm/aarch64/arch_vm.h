@@ -5,8 +5,8 @@
 
 #include <stdbool.h>
 
-#include "drivers/vpl011.h"
 #include "include/types.h"
+#include "vmm/devices/vpl011.h"
 
 struct vm_arch {
 	struct vpl011 console; /* the serial port it finds */

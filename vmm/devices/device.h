@@ -1,12 +1,35 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The devices of a VM, by the addresses that they claim. */
+/*
+ * The contract between a VM and the devices that it sees: what a device is, and what an access to one is. vmm/devices/ holds what guests
+ * see and touch; what the hypervisor drives itself is in drivers/.
+ */
 #ifndef NESTLING_VMM_DEVICES_DEVICE_H
 #define NESTLING_VMM_DEVICES_DEVICE_H
 
-#include "drivers/io.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum io_space { IO_PORT, IO_MEMORY };
+
+struct io_access {
+	enum io_space space;
+	uint8_t size;   /* bytes: 1, 2, 4, 8 */
+	bool write;
+	uint64_t addr;  /* port or guest-physical address */
+	uint64_t value; /* written, or to be filled in by a read; bits above `size` are 0 */
+};
+
+/* A device claims [base, base + size) of one space. `access` may not fail: a device answers as the real one would. */
+struct io_device {
+	enum io_space space;
+	uint64_t base, size;
+	void (*access)(struct io_device *device, uint64_t offset, struct io_access *io);
+};
 
 #define DEVICES_MAX 4
 
+/* The devices of a VM. All zero: none. */
 struct device_table {
 	struct io_device *device[DEVICES_MAX];
 	size_t count;

@@ -3,14 +3,14 @@
 #ifndef NESTLING_VMM_RISCV64_ARCH_VM_H
 #define NESTLING_VMM_RISCV64_ARCH_VM_H
 
-#include "drivers/vuart.h"
 #include "include/types.h"
+#include "vmm/devices/v16550.h"
 
 /* General registers that code here speaks of, by the calling convention's names. */
 enum gpr { GPR_ZERO = 0, GPR_RA = 1, GPR_SP = 2, GPR_A0 = 10, GPR_A1, GPR_A2, GPR_A3, GPR_A6 = 16, GPR_A7, GPR_COUNT = 32 };
 
 struct vm_arch {
-	struct vuart console; /* the serial port it finds */
+	struct v16550 console; /* the serial port it finds */
 	uint64_t vmid, hgatp;
 };
 

@@ -238,7 +238,7 @@ void enter_gstage(const struct vm *vm)
 
 enum err arch_vm_init(struct vm *vm)
 {
-	vuart_init(&vm->arch.console, IO_MEMORY, GUEST_UART_BASE);
+	v16550_init(&vm->arch.console, IO_MEMORY, GUEST_UART_BASE);
 	device_add(&vm->devices, &vm->arch.console.device);
 	new_gstage(vm);
 	enter_gstage(vm);

@@ -3,8 +3,8 @@
 #ifndef NESTLING_VMM_X86_64_ARCH_VM_H
 #define NESTLING_VMM_X86_64_ARCH_VM_H
 
-#include "drivers/vuart.h"
 #include "include/types.h"
+#include "vmm/devices/v16550.h"
 
 struct vmcb;
 
@@ -22,7 +22,7 @@ struct vmx_vm {
 };
 
 struct vm_arch {
-	struct vuart console; /* the serial port it finds */
+	struct v16550 console; /* the serial port it finds */
 	union {
 		struct svm_vm svm;
 		struct vmx_vm vmx;

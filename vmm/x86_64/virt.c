@@ -127,7 +127,7 @@ void arch_vm_ram_layout(struct vm *vm, uint64_t ram)
 
 enum err arch_vm_init(struct vm *vm)
 {
-	vuart_init(&vm->arch.console, IO_PORT, UART_PORT);
+	v16550_init(&vm->arch.console, IO_PORT, UART_PORT);
 	device_add(&vm->devices, &vm->arch.console.device);
 	return virt->vm_init(vm);
 }

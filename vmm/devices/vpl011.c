@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* An emulated PL011 UART: what a guest sends goes to the console, or in loop back mode back to the guest. */
-#include "drivers/vpl011.h"
+#include "vmm/devices/vpl011.h"
 
 #include "drivers/console.h"
 #include "include/types.h"

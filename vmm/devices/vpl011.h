@@ -4,10 +4,10 @@
  * nothing else; its interrupt line goes nowhere.
  * Source: PrimeCell UART (PL011) Technical Reference Manual, ARM DDI 0183, chapter 3.
  */
-#ifndef NESTLING_DRIVERS_VPL011_H
-#define NESTLING_DRIVERS_VPL011_H
+#ifndef NESTLING_VMM_DEVICES_VPL011_H
+#define NESTLING_VMM_DEVICES_VPL011_H
 
-#include "drivers/io.h"
+#include "vmm/devices/device.h"
 
 #define VPL011_FIFO 16
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The 16550A that a guest sees: National Semiconductor PC16550D, "Registers". */
-#include "drivers/vuart.h"
+#include "vmm/devices/v16550.h"
 
 #include <string.h>
 
@@ -11,7 +11,7 @@
 
 enum { DATA = 0, IER = 1, IIR = 2, FCR = 2, LCR = 3, MCR = 4, LSR = 5, MSR = 6, SCR = 7, LOOP = 0x10 };
 
-static struct vuart uart;
+static struct v16550 uart;
 static char printed[64];
 static size_t count;
 
@@ -26,7 +26,7 @@ static int setup(void **state)
 {
 	(void)state;
 	memset(&uart, 0xff, sizeof(uart));
-	vuart_init(&uart, IO_PORT, BASE);
+	v16550_init(&uart, IO_PORT, BASE);
 	console_set_sink(sink);
 	count = 0;
 	return 0;
@@ -279,5 +279,5 @@ int main(void)
 		TEST(all_accesses_are_answered),
 	};
 
-	return cmocka_run_group_tests_name("vuart", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("v16550", tests, NULL, NULL);
 }

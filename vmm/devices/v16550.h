@@ -4,25 +4,25 @@
  * nothing else; its interrupt line goes nowhere.
  * Source: National Semiconductor PC16550D data sheet, "Registers".
  */
-#ifndef NESTLING_DRIVERS_VUART_H
-#define NESTLING_DRIVERS_VUART_H
+#ifndef NESTLING_VMM_DEVICES_V16550_H
+#define NESTLING_VMM_DEVICES_V16550_H
 
-#include "drivers/io.h"
+#include "vmm/devices/device.h"
 
-#define VUART_FIFO 16
+#define V16550_FIFO 16
 
-struct vuart {
+struct v16550 {
 	struct io_device device;
 	uint8_t ier, lcr, mcr, scr, fcr;
 	uint8_t divisor[2];
 	uint8_t lsr;          /* errors, until they are read */
 	uint8_t msr;          /* lines, and which have changed since they were read */
 	bool thre;            /* "transmitter empty" waits to be told as an interrupt */
-	uint8_t rx[VUART_FIFO]; /* received: a ring */
+	uint8_t rx[V16550_FIFO]; /* received: a ring */
 	uint8_t rx_first, rx_count;
 };
 
 /* Set up at `base` of `space`, in its reset state. What the guest sends goes to the console. */
-void vuart_init(struct vuart *uart, enum io_space space, uint64_t base);
+void v16550_init(struct v16550 *uart, enum io_space space, uint64_t base);
 
 #endif

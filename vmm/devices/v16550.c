@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* An emulated 16550A UART: what a guest sends goes to the console, or in loop mode back to the guest. */
-#include "drivers/vuart.h"
+#include "vmm/devices/v16550.h"
 
 #include "drivers/console.h"
 #include "include/types.h"
@@ -55,13 +55,13 @@ enum {
 	UART_MSR_CHANGED = 0x0f,  /* each 4 below its line; of RI, its end only */
 };
 
-static bool in_loop(const struct vuart *uart)
+static bool in_loop(const struct v16550 *uart)
 {
 	return uart->mcr & UART_MCR_LOOP;
 }
 
 /* "FIFO Control Register", bits 7 and 6. Without FIFOs, each byte counts. */
-static unsigned rx_trigger(const struct vuart *uart)
+static unsigned rx_trigger(const struct v16550 *uart)
 {
 	static const uint8_t levels[] = { 1, 4, 8, 14 };
 
@@ -69,9 +69,9 @@ static unsigned rx_trigger(const struct vuart *uart)
 }
 
 /* A byte too many: in a FIFO it is lost, without one it takes the place of the last. "Line Status Register", bit 1. */
-static void receive(struct vuart *uart, uint8_t byte)
+static void receive(struct v16550 *uart, uint8_t byte)
 {
-	unsigned room = uart->fcr & UART_FCR_ENABLE ? VUART_FIFO : 1;
+	unsigned room = uart->fcr & UART_FCR_ENABLE ? V16550_FIFO : 1;
 
 	if (uart->rx_count == room) {
 		uart->lsr |= UART_LSR_OVERRUN;
@@ -79,22 +79,22 @@ static void receive(struct vuart *uart, uint8_t byte)
 			uart->rx[uart->rx_first] = byte;
 		return;
 	}
-	uart->rx[(uart->rx_first + uart->rx_count++) % VUART_FIFO] = byte;
+	uart->rx[(uart->rx_first + uart->rx_count++) % V16550_FIFO] = byte;
 }
 
-static uint8_t read_received(struct vuart *uart)
+static uint8_t read_received(struct v16550 *uart)
 {
 	uint8_t byte = uart->rx[uart->rx_first];
 
 	if (uart->rx_count == 0)
 		return 0;
-	uart->rx_first = (uint8_t)((uart->rx_first + 1) % VUART_FIFO);
+	uart->rx_first = (uint8_t)((uart->rx_first + 1) % V16550_FIFO);
 	uart->rx_count--;
 	return byte;
 }
 
 /* A word has 5 to 8 bits. "Modem Control Register", bit 4: what is transmitted is received, and the line stays idle. */
-static void send(struct vuart *uart, uint8_t value)
+static void send(struct v16550 *uart, uint8_t value)
 {
 	const char byte = (char)value;
 
@@ -106,7 +106,7 @@ static void send(struct vuart *uart, uint8_t value)
 }
 
 /* The lines as they are now: in loop mode our own four, else those of somebody who listens. */
-static void update_lines(struct vuart *uart)
+static void update_lines(struct v16550 *uart)
 {
 	static const uint8_t looped[] = { UART_MSR_DSR, UART_MSR_CTS, UART_MSR_RI, UART_MSR_DCD }; /* DTR, RTS, OUT1, OUT2 */
 	uint8_t lines = in_loop(uart) ? 0 : UART_MSR_CTS | UART_MSR_DSR | UART_MSR_DCD, changed;
@@ -121,7 +121,7 @@ static void update_lines(struct vuart *uart)
 }
 
 /* The interrupt of highest priority that is enabled: table IV, "Interrupt Control Functions". */
-static uint8_t interrupt(const struct vuart *uart)
+static uint8_t interrupt(const struct v16550 *uart)
 {
 	if ((uart->ier & UART_IER_LINE) && uart->lsr)
 		return UART_IIR_LINE;
@@ -135,7 +135,7 @@ static uint8_t interrupt(const struct vuart *uart)
 }
 
 /* To be told that the transmitter is empty is enough: it ends. */
-static uint8_t read_iir(struct vuart *uart)
+static uint8_t read_iir(struct v16550 *uart)
 {
 	uint8_t id = interrupt(uart);
 
@@ -144,7 +144,7 @@ static uint8_t read_iir(struct vuart *uart)
 	return (uint8_t)(id | (uart->fcr & UART_FCR_ENABLE ? UART_IIR_FIFOS_ON : 0));
 }
 
-static uint8_t read_lsr(struct vuart *uart)
+static uint8_t read_lsr(struct v16550 *uart)
 {
 	uint8_t lsr = (uint8_t)(uart->lsr | UART_LSR_IDLE | (uart->rx_count > 0 ? UART_LSR_DATA : 0));
 
@@ -152,7 +152,7 @@ static uint8_t read_lsr(struct vuart *uart)
 	return lsr;
 }
 
-static uint8_t read_msr(struct vuart *uart)
+static uint8_t read_msr(struct v16550 *uart)
 {
 	uint8_t msr = uart->msr;
 
@@ -160,7 +160,7 @@ static uint8_t read_msr(struct vuart *uart)
 	return msr;
 }
 
-static uint8_t uart_read(struct vuart *uart, uint64_t offset)
+static uint8_t uart_read(struct v16550 *uart, uint64_t offset)
 {
 	if ((uart->lcr & UART_LCR_DLAB) && offset <= 1)
 		return uart->divisor[offset];
@@ -185,7 +185,7 @@ static uint8_t uart_read(struct vuart *uart, uint64_t offset)
 }
 
 /* Nothing but the enable bit is taken without it, and a change of it empties the FIFOs. "FIFO Control Register". */
-static void write_fcr(struct vuart *uart, uint8_t value)
+static void write_fcr(struct v16550 *uart, uint8_t value)
 {
 	if (!(value & UART_FCR_ENABLE))
 		value = 0;
@@ -195,14 +195,14 @@ static void write_fcr(struct vuart *uart, uint8_t value)
 }
 
 /* The transmitter is empty, and who asks for that interrupt has it. */
-static void write_ier(struct vuart *uart, uint8_t value)
+static void write_ier(struct v16550 *uart, uint8_t value)
 {
 	if (value & ~uart->ier & UART_IER_THRE)
 		uart->thre = true;
 	uart->ier = value & UART_IER_BITS;
 }
 
-static void uart_write(struct vuart *uart, uint64_t offset, uint8_t value)
+static void uart_write(struct v16550 *uart, uint64_t offset, uint8_t value)
 {
 	if ((uart->lcr & UART_LCR_DLAB) && offset <= 1) {
 		uart->divisor[offset] = value;
@@ -236,7 +236,7 @@ static void uart_write(struct vuart *uart, uint64_t offset, uint8_t value)
 /* Wider accesses reach the registers that follow, as on a bus of 8 bits. */
 static void uart_access(struct io_device *device, uint64_t offset, struct io_access *io)
 {
-	struct vuart *uart = CONTAINER_OF(device, struct vuart, device);
+	struct v16550 *uart = CONTAINER_OF(device, struct v16550, device);
 	uint64_t value = 0;
 
 	for (unsigned i = 0; i < io->size; i++) {
@@ -251,9 +251,9 @@ static void uart_access(struct io_device *device, uint64_t offset, struct io_acc
 		io->value = value;
 }
 
-void vuart_init(struct vuart *uart, enum io_space space, uint64_t base)
+void v16550_init(struct v16550 *uart, enum io_space space, uint64_t base)
 {
-	*uart = (struct vuart){
+	*uart = (struct v16550){
 		.device = { .space = space, .base = base, .size = UART_REGISTERS, .access = uart_access },
 		.msr = UART_MSR_CTS | UART_MSR_DSR | UART_MSR_DCD,
 	};
