@@ -102,20 +102,23 @@ static uint64_t free_bytes(void)
 	return stats.free + stats.zero;
 }
 
+/* The debugger looks here for what runs. */
+static struct fork_tree running_tree;
+
 /* Run one VM that the configuration describes, and what it forks. Errors: it could not be started; there is a line why. */
 static enum err run_one(struct machine *machine, const struct machine_vm *config, struct report *report)
 {
-	static struct fork_tree tree; /* the debugger looks here for what runs */
+	struct fork_tree *tree = &running_tree;
 	uint64_t free_before = free_bytes();
 	enum err err;
 
-	tree = (struct fork_tree){ .number = (unsigned)(config - machine->vm), .next = machine->made };
-	err = start(&tree, config);
+	*tree = (struct fork_tree){ .number = (unsigned)(config - machine->vm), .next = machine->made };
+	err = start(tree, config);
 	if (err == ERR_OK) {
-		run_tree(machine, &tree, report);
-		machine->made += tree.count - 1;
+		run_tree(machine, tree, report);
+		machine->made += tree->count - 1;
 	} else {
-		report_refused(report, &config->options, tree.number);
+		report_refused(report, &config->options, tree->number);
 		machine->failed++;
 	}
 	if (free_bytes() != free_before)

@@ -164,7 +164,7 @@ def value(expression: str) -> gdb.Value:
 
 def the_vm() -> gdb.Value:
     """The VM that runs: those of a fork tree run one after the other, the first one first, and are gone when they have ended."""
-    tree = value("run_one::tree")
+    tree = value("running_tree")
     for number in range(int(tree["count"])):
         vm = tree["vm"][number]
         if int(vm):
