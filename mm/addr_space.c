@@ -107,7 +107,7 @@ enum err addr_space_new(struct addr_space *as, const struct npt_ops *ops, const 
 	enum err err;
 
 	*as = (struct addr_space){
-		.env = table_frames_env(env_flush), .flush = flush, .id = next_id(), .cost.max = UINT64_MAX, .need = FRAME_CALL,
+		.env = table_frames_env(env_flush), .flush = flush, .id = next_id(), .cost.max = COST_NO_LIMIT, .need = FRAME_CALL,
 	};
 	as->env.alloc_table = env_alloc_table;
 	as->env.free_table = env_free_table;

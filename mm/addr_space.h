@@ -83,11 +83,12 @@ struct reservation {
 	uint32_t given; /* a bit a piece */
 };
 
+#define COST_NO_LIMIT UINT64_MAX
+
 /* What a space costs the host beside what is resident: mm/cost.c. */
 struct addr_space_cost {
-	uint64_t max;      /* bytes that all of it may come to; UINT64_MAX: as many as the host has */
+	uint64_t max;      /* bytes that all of it may come to; COST_NO_LIMIT: as many as the host has */
 	uint64_t overhead; /* bytes in tables, areas, and all else that is not resident */
-	uint64_t high;     /* the most that was resident since `overhead` last changed */
 	uint64_t in_hand;  /* bytes of memory that a leaf is about to map, while tables are taken for it */
 	bool exceeded;     /* memory was last missing because of `max`, not because the host had none */
 };

@@ -54,7 +54,7 @@ static struct {
 		unsigned order;
 	} zero[2];
 	struct frame_stats stats; /* `free` is what the lists have */
-	uint64_t reserve;
+	uint64_t left_alone[FRAME_CALL + 1]; /* bytes of the reserve, by enum frame_need */
 } frames;
 
 static uint64_t frame_number(hpa_t frame)
@@ -280,32 +280,18 @@ enum err frame_add(struct ram_range range)
 	return ERR_OK;
 }
 
-enum err frame_alloc(unsigned order, hpa_t *out)
-{
-	return frame_alloc_need(FRAME_HYPERVISOR, order, 0, out);
-}
-
-enum err frame_alloc_for(unsigned order, uint16_t owner, hpa_t *out)
-{
-	return frame_alloc_need(FRAME_GUEST, order, owner, out);
-}
-
 void frame_set_reserve(uint64_t bytes)
 {
 	spin_lock(&frames.lock);
-	frames.reserve = bytes;
+	frames.left_alone[FRAME_GUEST] = bytes / 2;
+	frames.left_alone[FRAME_CALL] = bytes;
 	spin_unlock(&frames.lock);
-}
-
-static uint64_t left_alone(enum frame_need need)
-{
-	return need == FRAME_HYPERVISOR ? 0 : need == FRAME_GUEST ? frames.reserve / 2 : frames.reserve;
 }
 
 /* What runs have left is their owners', who give it back when they cannot have more. */
 static bool may_take(enum frame_need need, unsigned order)
 {
-	return frames.stats.free + ((uint64_t)frames.stocked << PAGE_SHIFT) >= left_alone(need) + (PAGE_SIZE << order);
+	return frames.stats.free + ((uint64_t)frames.stocked << PAGE_SHIFT) >= frames.left_alone[need] + (PAGE_SIZE << order);
 }
 
 enum err frame_alloc_need(enum frame_need need, unsigned order, uint16_t owner, hpa_t *out)
@@ -610,7 +596,7 @@ struct frame_stats frame_get_stats(void)
 
 uint64_t frame_free_for(enum frame_need need)
 {
-	uint64_t free = frame_get_stats().free, left = left_alone(need);
+	uint64_t free = frame_get_stats().free, left = frames.left_alone[need];
 
 	return free > left ? free - left : 0;
 }

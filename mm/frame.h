@@ -52,15 +52,6 @@ MUST_CHECK enum err frame_init(const struct ram_range *span, size_t count, hpa_t
 /* Hand over free RAM inside the span. Page 0 is left out. Errors: ERR_INVALID, ERR_RANGE (outside the span). */
 MUST_CHECK enum err frame_add(struct ram_range range);
 
-/* Get 4 KiB << order bytes; contents are undefined. Errors: ERR_NO_MEMORY, ERR_RANGE (order > FRAME_MAX_ORDER). */
-MUST_CHECK enum err frame_alloc(unsigned order, hpa_t *out);
-
-/* The same, all zero. The only kind a guest or a table is given. */
-MUST_CHECK enum err frame_alloc_zeroed(unsigned order, hpa_t *out);
-
-/* As frame_alloc, but the block belongs to `owner`: see below. Of the reserve it leaves what FRAME_GUEST leaves. */
-MUST_CHECK enum err frame_alloc_for(unsigned order, uint16_t owner, hpa_t *out);
-
 /*
  * The reserve: memory that guests cannot take, so that the hypervisor's own calls find some, and that what guests have recorded by
  * calls of theirs cannot take, so that the next fault of any VM finds some. 0 at first.
@@ -72,8 +63,28 @@ enum frame_need {
 	FRAME_GUEST,      /* half of it: a fault's memory and tables */
 	FRAME_CALL,       /* all of it: records and copies that a guest has asked for */
 };
-/* As frame_alloc_for, for that need. */
+
+/*
+ * Get 4 KiB << order bytes, which belong to `owner`: see below. Contents are undefined.
+ * Errors: ERR_NO_MEMORY, ERR_RANGE (order > FRAME_MAX_ORDER).
+ */
 MUST_CHECK enum err frame_alloc_need(enum frame_need need, unsigned order, uint16_t owner, hpa_t *out);
+
+/* The same for the hypervisor itself: they are nobody's. */
+MUST_CHECK static inline enum err frame_alloc(unsigned order, hpa_t *out)
+{
+	return frame_alloc_need(FRAME_HYPERVISOR, order, 0, out);
+}
+
+/* That, all zero. */
+MUST_CHECK enum err frame_alloc_zeroed(unsigned order, hpa_t *out);
+
+/* For a guest. */
+MUST_CHECK static inline enum err frame_alloc_for(unsigned order, uint16_t owner, hpa_t *out)
+{
+	return frame_alloc_need(FRAME_GUEST, order, owner, out);
+}
+
 /* Bytes that can be had for that need. */
 uint64_t frame_free_for(enum frame_need need);
 

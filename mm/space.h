@@ -38,7 +38,15 @@ static inline uint64_t space_size(const struct addr_space *as)
 	return BIT(as->npt.config.gpa_bits);
 }
 
-/* The peak is taken where it goes down again, and where it is asked for: the fault path only adds. */
+/* Bring the peaks up to date: before anything goes down, and where somebody asks. So what goes up, like the fault path, only adds. */
+static inline void cost_settle(struct addr_space *as)
+{
+	struct addr_space_stats *stats = &as->stats;
+
+	stats->resident_peak = max_u64(stats->resident_peak, stats->resident);
+	stats->memory_peak = max_u64(stats->memory_peak, stats->resident + as->cost.overhead);
+}
+
 static inline void count_resident(struct addr_space *as, uint64_t bytes)
 {
 	as->stats.resident += bytes;
@@ -46,21 +54,39 @@ static inline void count_resident(struct addr_space *as, uint64_t bytes)
 
 static inline void count_gone(struct addr_space *as, uint64_t bytes)
 {
-	as->cost.high = max_u64(as->cost.high, as->stats.resident);
+	cost_settle(as);
 	as->stats.resident -= bytes;
 }
 
-/* Bring the peaks up to date: before `overhead` changes, and where somebody asks. */
-void cost_settle(struct addr_space *as);
 /* Bytes that the space may still take. What is left of its run of frames is taken. */
 uint64_t cost_room(const struct addr_space *as);
 /* May it take so many? What is held for faults goes for it. False: cost.exceeded says that this was why. */
-bool cost_fits(struct addr_space *as, uint64_t bytes);
+bool cost_fits_limit(struct addr_space *as, uint64_t bytes);
+static inline bool cost_fits(struct addr_space *as, uint64_t bytes)
+{
+	return as->cost.max == COST_NO_LIMIT || cost_fits_limit(as, bytes);
+}
+
 /* It takes so many that are not resident: they fit. */
-void cost_hold(struct addr_space *as, uint64_t bytes);
+static inline void cost_hold(struct addr_space *as, uint64_t bytes)
+{
+	as->cost.overhead += bytes;
+}
+
 /* The same, if they fit; and it gives them back. */
-bool cost_charge(struct addr_space *as, uint64_t bytes);
-void cost_uncharge(struct addr_space *as, uint64_t bytes);
+static inline bool cost_charge(struct addr_space *as, uint64_t bytes)
+{
+	if (!cost_fits(as, bytes))
+		return false;
+	cost_hold(as, bytes);
+	return true;
+}
+
+static inline void cost_uncharge(struct addr_space *as, uint64_t bytes)
+{
+	cost_settle(as);
+	as->cost.overhead -= bytes;
+}
 
 /* What a fault wants to know of an area, ready made: to be called when its attributes or its policy have been set. */
 void ready_area(const struct addr_space *as, struct area *area);
