@@ -343,7 +343,7 @@ setup-bench: setup
 	@tools/setup $(all-isas) bench
 
 # A guest's frames are not cleared where the host is measured: see bench/host/env.c.
-bench-uncleared := $(patsubst %,mm/%.c,fault promote reservation window)
+bench-uncleared := $(patsubst %,mm/%.c,fault_around fresh promote run)
 bench-how        = $(HOSTCC) $(bench-host-flags) $(if $(filter $(bench-uncleared),$(1)),-Darch_zero_pages=arch_zero_guest_memory)
 
 build/bench/%.o: %.c $$(call changed,$$@,$$(call bench-how,$$*.c)) | setup-bench

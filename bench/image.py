@@ -17,7 +17,7 @@ PARTS = (
     ("decoding", r"vmm/\w+/"),
     ("run loop, calls", r"vmm/\w+\.[ch]"),
     ("area look-up", r"mm/area\."),
-    ("frames", r"mm/(frame|table_frames|reservation)"),
+    ("frames", r"mm/(frame|table_frames|reservation|run)"),
     ("address space", r"mm/"),
     ("walk and map", r"npt/"),
 )

@@ -42,22 +42,22 @@ enum fault_outcome {
 struct addr_space_stats {
 	uint64_t resident;      /* frames owned now, tables apart */
 	uint64_t resident_peak; /* the most it ever was */
-	uint64_t memory_used;   /* all that the space costs the host now, `resident` and what addr_space_charge was told of included */
+	uint64_t memory_used;   /* all that the space costs the host now: `resident`, tables, areas, and what addr_space_charge added */
 	uint64_t memory_peak;   /* the most it ever was */
 	uint64_t shared;        /* memory mapped now that another space owns, or nobody: copy-on-write after a fork */
-	uint64_t zero_leaves[2]; /* leaves that map zeros now, of 4 KiB and of 2 MiB */
+	uint64_t zero_leaves[2]; /* leaves that map the zero page now, and those that map the large zero page (2 MiB) */
 	uint64_t flushes;       /* flush requests issued to the CPUs */
 	uint64_t flush_instructions; /* what those took, in the ISA's own flush instructions */
 	uint64_t faults[FAULT_OUTCOMES]; /* by outcome, guest accessors' own included */
 	uint64_t faults_by_host; /* of those, raised by guest accessors of the hypervisor */
 	/* What the handled ones came to; they add up. */
-	uint64_t handled_zero;    /* the zero frame was mapped */
+	uint64_t handled_zero;    /* a zero page was mapped */
 	uint64_t handled_fresh;   /* memory was given where nothing was */
-	uint64_t handled_unzero;  /* memory was given in place of the zero frame */
-	uint64_t handled_copy;    /* a shared page was copied */
-	uint64_t handled_reuse;   /* a page that was shared once was the last user's own again */
-	uint64_t handled_tracked; /* software noted an access or a write */
-	uint64_t promoted, merged, split; /* blocks made one leaf by copy, in place; leaves split */
+	uint64_t handled_unzero;  /* zero-page break: memory was given in place of a zero page */
+	uint64_t handled_copy;    /* copy-on-write break: a shared page was copied */
+	uint64_t handled_reuse;   /* copy-on-write reuse: nobody else used the page any more */
+	uint64_t handled_tracked; /* software set an accessed or dirty bit */
+	uint64_t promoted, merged, split; /* blocks collapsed by copy; in place; leaves split */
 	uint64_t discarded;       /* given back by addr_space_discard, in all */
 	uint64_t reclaimed;       /* taken back for want of frames, in all */
 };
@@ -112,7 +112,7 @@ struct addr_space {
 	hpa_t reserve;        /* a frame kept for the table that taking memory back may need; raw 0: in use */
 	bool reclaiming;      /* the reserve may be used */
 	struct reservation reservation;
-	bool zero_published[2];  /* publish has seen the zero blocks of 4 KiB and 2 MiB */
+	bool zero_page_published[2];  /* publish has seen the zero page and the large one */
 	hpa_t zero_page;      /* the first of them, from then on; raw 0: it has not been used yet */
 	uint64_t zero_entry[NPT_RX + 1]; /* by permissions, what npt_page_entry gives for it */
 	uint64_t hand;        /* gpa where taking memory back goes on */
@@ -216,7 +216,7 @@ struct addr_space_survey {
 	uint64_t pages;  /* by leaves of 4 KiB that are no other space's */
 	uint64_t large;  /* by larger ones */
 	uint64_t shared; /* memory that is written only after a copy: a fork's */
-	uint64_t zeros;  /* the blocks of zeros */
+	uint64_t zeros;  /* by the zero page and the large one */
 	gpa_t next;      /* where the survey has stopped */
 };
 
@@ -252,8 +252,8 @@ MUST_CHECK enum err addr_space_translate_and_limit(struct addr_space *as, gpa_t 
  * of them are there.
  */
 bool addr_space_zero_ahead(struct addr_space *as);
-/* Give back what is held for faults to come: the guest makes none for a while. */
-void addr_space_rest(struct addr_space *as);
+/* Give back the frames that are held for future faults: for a guest that makes none for a while. */
+void addr_space_release_held(struct addr_space *as);
 
 /* Serve a guest's fault. Takes a lock, a frame and table frames; never sleeps, prints or calls malloc. */
 enum fault_outcome addr_space_handle_fault(struct addr_space *as, const struct npt_fault *fault);

@@ -9,7 +9,7 @@
 /* The first structure of a chunk's frame links the chunks; the others are spare. */
 struct chunk {
 	hpa_t next;
-	unsigned spares; /* for area_trim_now */
+	unsigned free_count; /* for area_trim_now */
 	struct area areas[] __attribute__((aligned(sizeof(struct area))));
 };
 
@@ -45,9 +45,9 @@ static void drop(struct area_set *set, struct area *area)
 {
 	area->start = area->end = 0;
 	area->next = area;
-	area->up = set->spare;
-	set->spare = area;
-	set->spares++;
+	area->up = set->free_list;
+	set->free_list = area;
+	set->free_count++;
 }
 
 static enum err add_chunk(struct area_set *set)
@@ -83,7 +83,7 @@ static void use_hints(struct area_set *set, struct area **hint, uint64_t count)
 	set->hint_mask = count - 1;
 	set->hint_shift = PAGE_SHIFT;
 	for (uint64_t i = 0; i < count; i++)
-		hint[i] = &set->lane[0];
+		hint[i] = &set->level[0];
 }
 
 static void free_hints(struct area_set *set)
@@ -112,15 +112,15 @@ static void fewer_hints(struct area_set *set)
 	uint64_t count = set->hint_mask + 1;
 	hpa_t frames;
 
-	while (count > AREA_FEW_HINTS && set->structures < count / 8)
+	while (count > AREA_INLINE_HINTS && set->structures < count / 8)
 		count /= 4;
 	if (count == set->hint_mask + 1) {
 		use_hints(set, set->hint, count);
 		return;
 	}
 	free_hints(set);
-	use_hints(set, set->few, AREA_FEW_HINTS);
-	if (count == AREA_FEW_HINTS || take(set, hint_order(count), &frames) != ERR_OK)
+	use_hints(set, set->inline_hints, AREA_INLINE_HINTS);
+	if (count == AREA_INLINE_HINTS || take(set, hint_order(count), &frames) != ERR_OK)
 		return;
 	set->hint_frames = frames;
 	use_hints(set, frame_ptr(frames), count);
@@ -129,7 +129,7 @@ static void fewer_hints(struct area_set *set)
 /* Let all hints together reach from the first area to the last, as far as that is possible. */
 static void spread_hints(struct area_set *set)
 {
-	uint64_t last = set->lane[0].prev->end - 1 - set->lane[0].next->start;
+	uint64_t last = set->level[0].prev->end - 1 - set->level[0].next->start;
 
 	while (set->hint_shift < AREA_HINT_MAX_SHIFT && last >> set->hint_shift > set->hint_mask)
 		set->hint_shift++;
@@ -139,16 +139,16 @@ static void spread_hints(struct area_set *set)
 
 static void reset(struct area_set *set, const struct area_account *account)
 {
-	*set = (struct area_set){ .top = &set->lane[0], .dice = 1, .account = account };
-	for (unsigned i = 0; i < AREA_LANES; i++) {
-		struct area *head = &set->lane[i];
+	*set = (struct area_set){ .top = &set->level[0], .random = 1, .account = account };
+	for (unsigned i = 0; i < AREA_LEVELS; i++) {
+		struct area *head = &set->level[i];
 
 		head->next = head->prev = head;
 		head->start = UINT64_MAX;
-		head->up = i + 1 < AREA_LANES ? head + 1 : NULL;
+		head->up = i + 1 < AREA_LEVELS ? head + 1 : NULL;
 		head->down = i > 0 ? head - 1 : NULL;
 	}
-	use_hints(set, set->few, AREA_FEW_HINTS);
+	use_hints(set, set->inline_hints, AREA_INLINE_HINTS);
 }
 
 enum err area_set_init(struct area_set *set, const struct area_account *account)
@@ -177,31 +177,31 @@ uint64_t area_set_bytes(const struct area_set *set)
 }
 
 /* Count the spare structures of each chunk. */
-static void count_spares(struct area_set *set)
+static void count_free(struct area_set *set)
 {
 	for (hpa_t frame = set->chunks; frame.raw != 0; frame = ((struct chunk *)frame_ptr(frame))->next)
-		((struct chunk *)frame_ptr(frame))->spares = 0;
-	for (const struct area *area = set->spare; area; area = area->up)
-		chunk_of(area)->spares++;
+		((struct chunk *)frame_ptr(frame))->free_count = 0;
+	for (const struct area *area = set->free_list; area; area = area->up)
+		chunk_of(area)->free_count++;
 }
 
 /* If all that is spare is in empty chunks, one of those is to stay, for the next area. */
 static void keep_one(struct area_set *set)
 {
-	for (const struct area *area = set->spare; area; area = area->up)
-		if (chunk_of(area)->spares < CHUNK_AREAS)
+	for (const struct area *area = set->free_list; area; area = area->up)
+		if (chunk_of(area)->free_count < CHUNK_AREAS)
 			return;
-	chunk_of(set->spare)->spares = 0;
+	chunk_of(set->free_list)->free_count = 0;
 }
 
 /* Forget the spare structures of empty chunks. */
-static void keep_spares(struct area_set *set)
+static void keep_free(struct area_set *set)
 {
-	struct area **link = &set->spare;
+	struct area **link = &set->free_list;
 
-	for (struct area *area = set->spare; area; area = area->up) {
-		if (chunk_of(area)->spares == CHUNK_AREAS) {
-			set->spares--;
+	for (struct area *area = set->free_list; area; area = area->up) {
+		if (chunk_of(area)->free_count == CHUNK_AREAS) {
+			set->free_count--;
 		} else {
 			*link = area;
 			link = &area->up;
@@ -218,7 +218,7 @@ static void free_empty_chunks(struct area_set *set)
 		hpa_t frame = *link;
 		struct chunk *chunk = frame_ptr(frame);
 
-		if (chunk->spares < CHUNK_AREAS) {
+		if (chunk->free_count < CHUNK_AREAS) {
 			link = &chunk->next;
 			continue;
 		}
@@ -231,18 +231,18 @@ static void free_empty_chunks(struct area_set *set)
 void area_trim_now(struct area_set *set)
 {
 	if (set->structures > CHUNK_AREAS) {
-		count_spares(set);
+		count_free(set);
 		keep_one(set);
-		keep_spares(set);
+		keep_free(set);
 		free_empty_chunks(set);
 		fewer_hints(set);
 	}
-	set->trimmed = set->structures - set->spares;
+	set->trimmed = set->structures - set->free_count;
 }
 
 enum err area_add_structures(struct area_set *set, size_t count)
 {
-	while (set->spares < count) {
+	while (set->free_count < count) {
 		enum err err = add_chunk(set);
 
 		if (err != ERR_OK)
@@ -291,13 +291,13 @@ static void link_behind(struct area *before, struct area *area)
 	before->next = area;
 }
 
-/* Give the area nodes in as many lanes as the dice say; in none that there is no structure for. */
+/* Give the area nodes in as many levels as the dice say; in none that there is no structure for. */
 static __attribute__((noinline)) void raise_area(struct area_set *set, struct area *area)
 {
 	struct area *before = area->prev;
-	uint64_t dice = set->dice;
+	uint64_t random = set->random;
 
-	for (unsigned lane = 1; lane < AREA_LANES && dice >> 61 == 0 && set->spares > set->reserved; lane++, dice <<= 3) {
+	for (unsigned level = 1; level < AREA_LEVELS && random >> 61 == 0 && set->free_count > set->reserved; level++, random <<= 3) {
 		struct area *node = area_new(set);
 
 		while (!before->up)
@@ -308,8 +308,8 @@ static __attribute__((noinline)) void raise_area(struct area_set *set, struct ar
 		node->up = NULL;
 		area->up = node;
 		link_behind(before, node);
-		if (set->top < &set->lane[lane])
-			set->top = &set->lane[lane];
+		if (set->top < &set->level[level])
+			set->top = &set->level[level];
 		area = node;
 	}
 }
@@ -320,8 +320,8 @@ void area_insert(struct area_set *set, struct area *before, struct area *area)
 	link_behind(before, area);
 	*area_hint(set, area->start) = area;
 	/* The multiples of the golden ratio: an eighth of whatever comes at regular intervals is in each eighth of all numbers. */
-	set->dice += UINT64_C(0x9e3779b97f4a7c15);
-	if (set->dice >> 61 == 0)
+	set->random += UINT64_C(0x9e3779b97f4a7c15);
+	if (set->random >> 61 == 0)
 		raise_area(set, area);
 }
 

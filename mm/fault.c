@@ -6,85 +6,10 @@
 
 #include "include/panic.h"
 
-/* --- Memory ------------------------------------------------------------------------------------------------------- */
-
-enum err guest_frame_alloc(struct addr_space *as, unsigned order, hpa_t *frame)
-{
-	enum err err;
-
-	if (1u << order <= RUN_TAKE_MAX)
-		return run_take(as, 1u << order, frame);
-	if (cost_room(as) < PAGE_SIZE << order)
-		return ERR_NO_MEMORY; /* smaller ones may do */
-	err = frame_alloc_for(order, as->id, frame);
-	if (err != ERR_OK)
-		return err;
-	arch_zero_pages(frame_ptr(*frame), PAGE_SIZE << order);
-	publish_memory(as, *frame, PAGE_SIZE << order);
-	return ERR_OK;
-}
-
-/* The block of zeros that a leaf of `level` maps. */
-static enum err zero_block(struct addr_space *as, unsigned level, hpa_t *block)
-{
-	enum err err = frame_zero_block(level_order(level), block);
-
-	if (err == ERR_OK && !as->zero_published[level]) {
-		publish_memory(as, *block, npt_level_size(level));
-		as->zero_published[level] = true;
-	}
-	return err;
-}
-
-enum err map_fresh(struct addr_space *as, const struct area *area, const struct npt_cursor *cursor, uint64_t gpa,
-		   unsigned level)
-{
-	hpa_t frame;
-	enum err err = guest_frame_alloc(as, level_order(level), &frame);
-
-	if (err != ERR_OK)
-		return err;
-	if (cursor->level == level) {
-		npt_fill_at(&as->npt, cursor, frame, area->page);
-	} else {
-		as->cost.in_hand = npt_level_size(level);
-		err = npt_map_at(&as->npt, cursor, GPA(align_down(gpa, npt_level_size(level))), level, frame, area->attr);
-		as->cost.in_hand = 0;
-	}
-	if (err == ERR_OK)
-		count_resident(as, npt_level_size(level));
-	else
-		give_back(as, frame.raw, frame.raw + npt_level_size(level));
-	return err;
-}
-
-/* The page is in use from now on, though it still holds zeros only: reclaim must leave it to the guest for a while. */
-static inline void remember(struct addr_space *as, uint64_t gpa)
+/* The guest is about to use the page, which still holds only zeros: reclaim must not take it back for a while. */
+static inline void note_recent(struct addr_space *as, uint64_t gpa)
 {
 	as->recent[as->given++ % ADDR_SPACE_RECENT] = gpa;
-}
-
-/* Let the empty entry at the cursor show zeros. */
-static enum err map_zero(struct addr_space *as, const struct area *area, const struct npt_cursor *cursor, uint64_t gpa,
-			 unsigned level)
-{
-	struct npt_attr attr = area->attr;
-	hpa_t block;
-	enum err err = zero_block(as, level, &block);
-
-	if (err != ERR_OK)
-		return err;
-	attr.prot &= (uint8_t)~NPT_W;
-	attr.shared = true;
-	err = npt_map_at(&as->npt, cursor, GPA(align_down(gpa, npt_level_size(level))), level, block, attr);
-	if (err != ERR_OK)
-		return err;
-	as->stats.zero_leaves[level]++;
-	if (level == 0) {
-		as->zero_page = block;
-		as->zero_entry[attr.prot] = npt_page_entry(&as->npt, attr);
-	}
-	return ERR_OK;
 }
 
 /* --- First touch -------------------------------------------------------------------------------------------------- */
@@ -104,7 +29,7 @@ static enum err read_untouched(struct fault *fault)
 {
 	struct addr_space *as = fault->as;
 	const struct area *area = fault->area;
-	struct window window;
+	struct fault_around window;
 	enum err err;
 
 	as->stats.handled_zero++;
@@ -116,7 +41,7 @@ static enum err read_untouched(struct fault *fault)
 		as->stats.handled_zero--;
 	if (err != ERR_OK || area->policy != ALLOC_LAZY_64K)
 		return err;
-	window = window_of(fault);
+	window = fault_around_of(fault);
 	for (uint64_t at = window.start; at < window.end; at += PAGE_SIZE)
 		if (npt_find(&as->npt, GPA(at), &fault->cursor) == NPT_EMPTY &&
 		    map_zero(as, area, &fault->cursor, at, 0) != ERR_OK)
@@ -131,8 +56,8 @@ static enum err write_untouched_page(struct fault *fault)
 
 static enum err write_untouched_window(struct fault *fault)
 {
-	struct window window = window_of(fault);
-	enum err err = window_is_alone(&window) ? write_untouched_page(fault) : window_fill(fault, &window);
+	struct fault_around window = fault_around_of(fault);
+	enum err err = fault_around_is_single(&window) ? write_untouched_page(fault) : fault_around_fill(fault, &window);
 
 	if (err == ERR_OK)
 		promote_if_dense(fault->as, fault->area, window.end - PAGE_SIZE, true);
@@ -151,7 +76,7 @@ static enum err write_untouched(struct fault *fault)
 	else
 		err = write_untouched_window(fault);
 	if (err == ERR_OK)
-		remember(fault->as, fault->gpa);
+		note_recent(fault->as, fault->gpa);
 	return err;
 }
 
@@ -160,47 +85,10 @@ static enum err write_untouched(struct fault *fault)
 /* What a page gets that its guest is writing to. */
 #define WRITTEN (NPT_ACCESSED | NPT_DIRTY)
 
-static void replace_leaf(struct fault *fault, hpa_t hpa, unsigned marks)
-{
-	npt_replace(&fault->as->npt, &fault->cursor, fault->leaf.gpa, hpa, fault->area->attr, marks);
-	count_resident(fault->as, npt_level_size(fault->leaf.level));
-}
-
-enum err reach_page(struct fault *fault)
-{
-	enum err err;
-
-	fault->as->cost.in_hand = PAGE_SIZE; /* for that page */
-	err = split_to_pages(fault->as, fault->gpa);
-	fault->as->cost.in_hand = 0;
-	if (err == ERR_OK) {
-		npt_find(&fault->as->npt, GPA(fault->gpa), &fault->cursor);
-		npt_decode(&fault->as->npt, &fault->cursor, GPA(fault->gpa), &fault->leaf);
-	}
-	return err;
-}
-
-/* Memory in place of one leaf of zeros. */
-static void put_in_place_of_zeros(struct fault *fault, hpa_t frame, unsigned marks)
-{
-	fault->as->stats.zero_leaves[fault->leaf.level]--;
-	replace_leaf(fault, frame, marks);
-}
-
-enum err unzero_leaf(struct fault *fault, unsigned marks)
-{
-	hpa_t frame;
-	enum err err = guest_frame_alloc(fault->as, level_order(fault->leaf.level), &frame);
-
-	if (err == ERR_OK)
-		put_in_place_of_zeros(fault, frame, marks);
-	return err;
-}
-
 /* The page alone, and then what else its window wants. The frame comes first: without it nothing is split. */
-static enum err unzero_page(struct fault *fault)
+static enum err break_zero_page(struct fault *fault)
 {
-	struct window window;
+	struct fault_around window;
 	hpa_t frame;
 	enum err err = guest_frame_alloc(fault->as, 0, &frame);
 
@@ -213,31 +101,31 @@ static enum err unzero_page(struct fault *fault)
 			return err;
 		}
 	}
-	window = window_of(fault);
-	put_in_place_of_zeros(fault, frame, WRITTEN);
-	if (!window_is_alone(&window))
-		window_fill_rest(fault->as, fault->area, &window);
+	window = fault_around_of(fault);
+	replace_zero_leaf(fault, frame, WRITTEN);
+	if (!fault_around_is_single(&window))
+		fault_around_fill_rest(fault->as, fault->area, &window);
 	promote_if_dense(fault->as, fault->area, window.end - PAGE_SIZE, false);
 	return ERR_OK;
 }
 
-static enum err write_zeros(struct fault *fault)
+static enum err break_zero(struct fault *fault)
 {
 	enum err err = ERR_NO_MEMORY;
 
 	if (fault->leaf.level > 0 && wants_blocks(fault->area))
-		err = unzero_leaf(fault, WRITTEN);
+		err = break_zero_leaf(fault, WRITTEN);
 	if (err != ERR_OK)
-		err = unzero_page(fault);
+		err = break_zero_page(fault);
 	if (err == ERR_OK) {
-		remember(fault->as, fault->gpa);
+		note_recent(fault->as, fault->gpa);
 		fault->as->stats.handled_unzero++;
 	}
 	return err;
 }
 
 /* Nobody else uses the memory any more: it is this space's own. Errors: ERR_NO_MEMORY (the limit: what was nobody's counts then). */
-static enum err reuse_leaf(struct fault *fault)
+static enum err reuse_cow_leaf(struct fault *fault)
 {
 	struct addr_space *as = fault->as;
 	unsigned order = level_order(fault->leaf.level);
@@ -253,7 +141,7 @@ static enum err reuse_leaf(struct fault *fault)
 	return ERR_OK;
 }
 
-static void copy_page(struct fault *fault, hpa_t frame)
+static void copy_cow_page(struct fault *fault, hpa_t frame)
 {
 	struct addr_space *as = fault->as;
 	hpa_t old = fault->leaf.hpa;
@@ -270,7 +158,7 @@ static void copy_page(struct fault *fault, hpa_t frame)
 }
 
 /* One page of what others use too. The frame comes first: without it nothing is split. */
-static enum err unshare_page(struct fault *fault)
+static enum err break_cow_page(struct fault *fault)
 {
 	hpa_t frame;
 	enum err err;
@@ -285,24 +173,24 @@ static enum err unshare_page(struct fault *fault)
 	if (fault->leaf.level > 0)
 		err = reach_page(fault);
 	if (err == ERR_OK && frame_is_shared(fault->leaf.hpa, 0)) {
-		copy_page(fault, frame);
+		copy_cow_page(fault, frame);
 		return ERR_OK;
 	}
 	/* Of a large leaf others may use some pages only. */
 	frame_free(frame, 0);
-	return err == ERR_OK ? reuse_leaf(fault) : err;
+	return err == ERR_OK ? reuse_cow_leaf(fault) : err;
 }
 
-static enum err write_shared(struct fault *fault)
+static enum err break_cow(struct fault *fault)
 {
 	unsigned order = level_order(fault->leaf.level);
 
-	if (frame_is_zero(fault->leaf.hpa))
-		return write_zeros(fault);
+	if (frame_is_zero_page(fault->leaf.hpa))
+		return break_zero(fault);
 	if (frame_is_shared(fault->leaf.hpa, order) ||
 	    (order > 0 && cost_room(fault->as) < frame_not_owned(fault->leaf.hpa, order, fault->as->id)))
-		return unshare_page(fault);
-	return reuse_leaf(fault);
+		return break_cow_page(fault);
+	return reuse_cow_leaf(fault);
 }
 
 /* --- The fault ---------------------------------------------------------------------------------------------------- */
@@ -325,10 +213,10 @@ static enum fault_outcome serve_leaf(struct fault *fault)
 	if (fault->access & NPT_X && fault->leaf.level > 0 && fault->as->npt.config.page_exec)
 		return fetch_from_block(fault);
 	if (missing & NPT_W && fault->leaf.attr.shared)
-		return write_shared(fault) == ERR_OK ? FAULT_HANDLED : FAULT_NO_MEMORY;
-	if (missing == 0 && !fault->leaf.hidden)
+		return break_cow(fault) == ERR_OK ? FAULT_HANDLED : FAULT_NO_MEMORY;
+	if (missing == 0 && !fault->leaf.access_tracked)
 		return FAULT_SPURIOUS; /* somebody else was here first, or a CPU remembers what was before */
-	/* Software keeps the marks, and this access leaves one. */
+	/* Software keeps the accessed and dirty bits, and this access leaves one. */
 	npt_touch(&fault->as->npt, &fault->cursor, missing, fault->access & NPT_W ? WRITTEN : NPT_ACCESSED);
 	fault->as->stats.handled_tracked++;
 	return FAULT_HANDLED;
@@ -362,26 +250,26 @@ static enum fault_outcome serve_fault(struct addr_space *as, const struct npt_fa
 }
 
 /*
- * The short way of the common case: a page of memory where there is nothing yet, in an area that gives them one by one. Where its
- * entry is, and what goes there; NULL: it is another case. In most blocks, which one area holds, the area need not be asked.
+ * The fast path of the common case: a page of memory where there is nothing yet, in an area that gives them one by one. Where its
+ * entry is, and what goes there; NULL: take the slow path. In most blocks, which one area holds, the area need not be looked at.
  */
-static inline uint64_t *page_slot(struct addr_space *as, const struct npt_fault *fault, uint64_t *entry)
+static inline uint64_t *fast_page_slot(struct addr_space *as, const struct npt_fault *fault, uint64_t *entry)
 {
 	const gpa_t gpa = fault->gpa;
-	uint64_t *slot = npt_known_slot(&as->npt, gpa);
+	uint64_t *slot = npt_walk_cache_lookup(&as->npt, gpa);
 	const struct area *area;
 	unsigned accesses;
 
 	if (!slot || *slot != 0)
 		return NULL;
-	accesses = npt_known_told(&as->npt, gpa, entry);
+	accesses = npt_walk_cache_lookup_fresh(&as->npt, gpa, entry);
 	if (accesses >> fault->access & 1)
 		return slot;
 	if (accesses != 0)
 		return NULL;
 	area = *area_hint(&as->areas, gpa.raw);
 	*entry = area->page;
-	return area_holds(area, gpa.raw) && (area->one_page >> fault->access & 1) ? slot : NULL;
+	return area_holds(area, gpa.raw) && (area->fast_page >> fault->access & 1) ? slot : NULL;
 }
 
 /* The next of the frames that are ready: there is one. */
@@ -392,15 +280,15 @@ static inline void give_page(struct addr_space *as, gpa_t gpa, uint64_t *slot, u
 	as->run.next = frame + PAGE_SIZE;
 	npt_fill_pages(&as->npt, gpa, slot, 1, HPA(frame), entry);
 	count_resident(as, PAGE_SIZE);
-	remember(as, gpa.raw);
+	note_recent(as, gpa.raw);
 }
 
-/* Zeros where there is nothing yet. False: it is another case. */
-static inline bool show_zeros(struct addr_space *as, const struct area *area, gpa_t gpa, unsigned access, uint64_t *slot)
+/* Map the zero page where nothing is mapped yet. False: take the slow path. */
+static inline bool fast_map_zero(struct addr_space *as, const struct area *area, gpa_t gpa, unsigned access, uint64_t *slot)
 {
 	const uint64_t entry = as->zero_entry[area->attr.prot & NPT_RX];
 
-	if (!(area->one_zero >> access & 1) || entry == 0)
+	if (!(area->fast_zero >> access & 1) || entry == 0)
 		return false;
 	npt_fill_pages(&as->npt, gpa, slot, 1, as->zero_page, entry);
 	as->stats.zero_leaves[0]++;
@@ -408,41 +296,41 @@ static inline bool show_zeros(struct addr_space *as, const struct area *area, gp
 	return true;
 }
 
-/* Memory where there were zeros. False: it is another case. */
-static inline bool fill_zeros(struct addr_space *as, const struct area *area, gpa_t gpa, unsigned access, uint64_t *slot)
+/* Zero-page break: memory in place of the zero page. False: take the slow path. */
+static inline bool fast_break_zero(struct addr_space *as, const struct area *area, gpa_t gpa, unsigned access, uint64_t *slot)
 {
 	hpa_t page, frame;
 
-	if (!(area->one_page >> access & 1) || !npt_page_at(&as->npt, slot, &page) || page.raw != as->zero_page.raw ||
+	if (!(area->fast_page >> access & 1) || !npt_page_at(&as->npt, slot, &page) || page.raw != as->zero_page.raw ||
 	    run_take(as, 1, &frame) != ERR_OK)
 		return false;
 	npt_replace_page(&as->npt, slot, gpa, frame, area->page);
 	as->stats.zero_leaves[0]--;
 	as->stats.handled_unzero++;
 	count_resident(as, PAGE_SIZE);
-	remember(as, gpa.raw);
+	note_recent(as, gpa.raw);
 	return true;
 }
 
-/* All faults about one page in a table that is known, where pages are given one by one. False: it is another case. */
-static bool serve_page(struct addr_space *as, const struct area *area, gpa_t gpa, unsigned access)
+/* Faults on a page whose table is in the walk cache, in an area that gives single pages. False: take the slow path. */
+static bool serve_page_fast(struct addr_space *as, const struct area *area, gpa_t gpa, unsigned access)
 {
-	uint64_t *slot = npt_known_slot(&as->npt, gpa);
+	uint64_t *slot = npt_walk_cache_lookup(&as->npt, gpa);
 
 	if (!slot)
 		return false;
 	if (*slot != 0)
-		return fill_zeros(as, area, gpa, access, slot);
-	if (!(area->one_page >> access & 1))
-		return show_zeros(as, area, gpa, access, slot);
+		return fast_break_zero(as, area, gpa, access, slot);
+	if (!(area->fast_page >> access & 1))
+		return fast_map_zero(as, area, gpa, access, slot);
 	if (!run_ready(as))
 		return false;
 	give_page(as, gpa, slot, area->page);
 	return true;
 }
 
-/* By a walk, and however much else it takes. */
-static enum fault_outcome serve_slowly(struct addr_space *as, const struct area *area, const struct npt_fault *fault)
+/* The slow path: by a walk. */
+static enum fault_outcome serve_by_walk(struct addr_space *as, const struct area *area, const struct npt_fault *fault)
 {
 	enum fault_outcome outcome;
 
@@ -452,46 +340,46 @@ static enum fault_outcome serve_slowly(struct addr_space *as, const struct area 
 	if (outcome != FAULT_HANDLED)
 		as->stats.faults[outcome]++;
 	else if (holds_block(area, fault->gpa.raw))
-		npt_known_tell(&as->npt, fault->gpa, area->one_page, area->page);
+		npt_walk_cache_insert_fresh(&as->npt, fault->gpa, area->fast_page, area->page);
 	return outcome;
 }
 
-/* All that takes longer. Called with the lock held, which it lets go. */
-static __attribute__((noinline)) enum fault_outcome handle_other(struct addr_space *as, const struct npt_fault *fault)
+/* What the fast path does not serve. Called with the lock held, which it releases. */
+static __attribute__((noinline)) enum fault_outcome handle_slowly(struct addr_space *as, const struct npt_fault *fault)
 {
 	const struct area *area = area_find(&as->areas, fault->gpa.raw);
 	enum fault_outcome outcome = FAULT_HANDLED;
 
-	if (area && serve_page(as, area, fault->gpa, fault->access))
+	if (area && serve_page_fast(as, area, fault->gpa, fault->access))
 		;
-	else if (area && area->one_window >> fault->access & 1 && window_give(as, area, fault->gpa.raw))
-		remember(as, fault->gpa.raw);
+	else if (area && area->fast_window >> fault->access & 1 && fault_around_give(as, area, fault->gpa.raw))
+		note_recent(as, fault->gpa.raw);
 	else
-		outcome = serve_slowly(as, area, fault);
+		outcome = serve_by_walk(as, area, fault);
 	spin_unlock(&as->lock);
 	return outcome;
 }
 
-/* The short way when no frame is ready. Called with the lock held, which it lets go. */
+/* The fast path when no frame is ready. Called with the lock held, which it lets go. */
 static __attribute__((noinline)) enum fault_outcome give_cleared(struct addr_space *as, const struct npt_fault *fault,
 								 uint64_t *slot, uint64_t entry)
 {
 	if (!run_ready(as))
-		return handle_other(as, fault);
+		return handle_slowly(as, fault);
 	give_page(as, fault->gpa, slot, entry);
 	spin_unlock(&as->lock);
 	return FAULT_HANDLED;
 }
 
-/* The short way calls nothing, so that no register has to be saved for it. */
+/* The fast path calls nothing, so that no register has to be saved for it. */
 enum fault_outcome addr_space_handle_fault(struct addr_space *as, const struct npt_fault *fault)
 {
 	uint64_t *slot, entry;
 
 	spin_lock(&as->lock);
-	slot = page_slot(as, fault, &entry);
+	slot = fast_page_slot(as, fault, &entry);
 	if (!slot)
-		return handle_other(as, fault);
+		return handle_slowly(as, fault);
 	if (as->run.next == as->run.ready)
 		return give_cleared(as, fault, slot, entry);
 	give_page(as, fault->gpa, slot, entry);

@@ -7,7 +7,7 @@ static void share_leaf(hpa_t hpa, unsigned level, void *context)
 {
 	struct addr_space *child = context;
 
-	if (frame_is_zero(hpa)) {
+	if (frame_is_zero_page(hpa)) {
 		child->stats.zero_leaves[level]++;
 		return;
 	}

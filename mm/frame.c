@@ -5,61 +5,18 @@
 #include <string.h>
 
 #include "include/arch/machine.h"
-#include "include/lock.h"
 #include "include/panic.h"
-
-struct frame {
-	union {
-		uint32_t more; /* references beyond the first, of an allocated block */
-		uint32_t note; /* of its owner's, for a frame that holds a page table, which nobody shares */
-		uint32_t next; /* frame number of the next in a chain, 0 at its end */
-	};
-	union {
-		uint16_t live;  /* entries in use, for a frame that holds a page table */
-		uint16_t owner; /* for any other */
-	};
-	uint8_t order;
-	uint8_t state; /* enum frame_state */
-};
-_Static_assert(sizeof(struct frame) == 8, "the cost per frame that is documented");
-
-/* The first bytes of a free block. */
-struct free_block {
-	struct free_block *next, *prev;
-};
-
-struct zone {
-	uint64_t first, end; /* frame numbers */
-	struct frame *records;
-};
-
-/* Single frames on hand, without taking blocks apart and together again; as many as that, filled up by blocks of that order. */
-#define STOCK       128
-#define STOCK_ORDER 6
+#include "mm/frame_state.h"
 
 uint64_t frame_phys_to_virt;
+struct frame_allocator frames;
 
-static struct {
-	struct spinlock lock;
-	struct zone zones[FRAME_MAX_ZONES];
-	size_t zone_count;
-	struct zone *zone; /* the last one asked for */
-	struct free_block lists[FRAME_MAX_ORDER + 1]; /* circular, these are the heads */
-	uint32_t nonempty;                            /* bit n: list n has a block */
-	unsigned stocked;
-	uint64_t stock[STOCK]; /* frame numbers */
-	struct frame_run *runs;
-	struct {
-		hpa_t block; /* raw 0: not taken yet */
-		unsigned order;
-	} zero[2];
-	struct frame_stats stats; /* `free` is what the lists have */
-	uint64_t left_alone[FRAME_CALL + 1]; /* bytes of the reserve, by enum frame_need */
-} frames;
-
-static uint64_t frame_number(hpa_t frame)
+struct zone *frame_other_zone(uint64_t number)
 {
-	return frame.raw >> PAGE_SHIFT;
+	for (size_t i = 0; i < frames.zone_count; i++)
+		if (in_zone(&frames.zones[i], number))
+			return frames.zone = &frames.zones[i];
+	return NULL;
 }
 
 static struct free_block *block_of(uint64_t number)
@@ -70,32 +27,6 @@ static struct free_block *block_of(uint64_t number)
 static uint64_t number_of(const struct free_block *block)
 {
 	return ((uintptr_t)block - frame_phys_to_virt) >> PAGE_SHIFT;
-}
-
-static bool in_zone(const struct zone *zone, uint64_t number)
-{
-	return number >= zone->first && number < zone->end;
-}
-
-static __attribute__((noinline)) struct zone *other_zone_of(uint64_t number)
-{
-	for (size_t i = 0; i < frames.zone_count; i++)
-		if (in_zone(&frames.zones[i], number))
-			return frames.zone = &frames.zones[i];
-	return NULL;
-}
-
-static inline struct zone *zone_of(uint64_t number)
-{
-	return in_zone(frames.zone, number) ? frames.zone : other_zone_of(number);
-}
-
-/* NULL when the frame is in no zone. */
-static struct frame *record_of(uint64_t number)
-{
-	struct zone *zone = zone_of(number);
-
-	return zone ? &zone->records[number - zone->first] : NULL;
 }
 
 static void list_add(uint64_t number, unsigned order)
@@ -122,11 +53,6 @@ static void list_remove(uint64_t number, unsigned order)
 		frames.nonempty &= ~(1u << order);
 	record_of(number)->state = FRAME_NONE;
 	frames.stats.free -= PAGE_SIZE << order;
-}
-
-static bool is_block(const struct frame *record, enum frame_state state, unsigned order)
-{
-	return record && record->state == state && record->order == order;
 }
 
 /* Put a block on its list, joined with its free buddies. The first frame's record says FRAME_NONE. */
@@ -156,8 +82,7 @@ static void join_all(uint64_t number, uint64_t end)
 	}
 }
 
-/* The frames of [number, end) are free again. */
-static void release(uint64_t number, uint64_t end)
+void frame_release(uint64_t number, uint64_t end)
 {
 	if (end - number == 1 && frames.stocked < STOCK)
 		frames.stock[frames.stocked++] = number;
@@ -319,57 +244,6 @@ enum err frame_alloc_zeroed(unsigned order, hpa_t *out)
 	return err;
 }
 
-enum err frame_zero_block(unsigned order, hpa_t *out)
-{
-	unsigned i = order > 0;
-	enum err err;
-	hpa_t block;
-
-	if (__atomic_load_n(&frames.zero[i].block.raw, __ATOMIC_ACQUIRE) == 0) {
-		/* Without the large one it goes by pages. */
-		err = frame_alloc_need(order > 0 ? FRAME_CALL : FRAME_HYPERVISOR, order, 0, &block);
-		if (err != ERR_OK)
-			return err;
-		arch_zero_pages(frame_ptr(block), PAGE_SIZE << order);
-		spin_lock(&frames.lock);
-		if (frames.zero[i].block.raw == 0) {
-			frames.zero[i].order = order;
-			__atomic_store_n(&frames.zero[i].block.raw, block.raw, __ATOMIC_RELEASE);
-			frames.stats.zero += PAGE_SIZE << order;
-			block.raw = 0;
-		}
-		spin_unlock(&frames.lock);
-		if (block.raw != 0) /* somebody else was faster */
-			frame_free(block, order);
-	}
-	*out = frames.zero[i].block;
-	return ERR_OK;
-}
-
-bool frame_is_zero(hpa_t frame)
-{
-	for (size_t i = 0; i < ARRAY_LEN(frames.zero); i++)
-		if (frames.zero[i].block.raw != 0 &&
-		    frame.raw - frames.zero[i].block.raw < PAGE_SIZE << frames.zero[i].order)
-			return true;
-	return false;
-}
-
-uint64_t frame_zero_border(hpa_t frame, uint64_t size)
-{
-	for (size_t i = 0; i < ARRAY_LEN(frames.zero); i++) {
-		uint64_t start = frames.zero[i].block.raw, end = start + (PAGE_SIZE << frames.zero[i].order);
-
-		if (start == 0)
-			continue;
-		if (frame.raw < start)
-			size = min_u64(size, start - frame.raw);
-		else if (frame.raw < end)
-			size = min_u64(size, end - frame.raw);
-	}
-	return size;
-}
-
 void frame_free(hpa_t frame, unsigned order)
 {
 	uint64_t number = frame_number(frame);
@@ -380,200 +254,13 @@ void frame_free(hpa_t frame, unsigned order)
 		panic("frame: freeing %#lx, which is not an allocated block of order %u",
 		      frame.raw, order);
 	record->state = FRAME_NONE;
-	release(number, number + (UINT64_C(1) << order));
+	frame_release(number, number + (UINT64_C(1) << order));
 	spin_unlock(&frames.lock);
 }
 
-/*
- * The allocated block that begins at `number`, of at most `order`: cut out of the larger one that it is part of, unless it is
- * parted already.
- */
-static struct frame *part_at(uint64_t number, unsigned order)
+uint16_t *frame_table_present(hpa_t table)
 {
-	struct frame *parted = record_of(number);
-
-	if (parted && parted->state == FRAME_ALLOCATED && parted->order <= order)
-		return parted;
-	for (unsigned above = order + 1; above <= FRAME_MAX_ORDER; above++) {
-		uint64_t first = number & ~((UINT64_C(1) << above) - 1);
-		struct frame *record = record_of(first);
-
-		if (!is_block(record, FRAME_ALLOCATED, above))
-			continue;
-		while (above > order) { /* halve, and go on with the half that holds it */
-			uint64_t middle = first + (UINT64_C(1) << --above);
-
-			record->order = (uint8_t)above;
-			*record_of(middle) = *record;
-			if (number >= middle) {
-				first = middle;
-				record = record_of(middle);
-			}
-		}
-		return record;
-	}
-	panic("frame: %#lx is not in an allocated block", number << PAGE_SHIFT);
-}
-
-/* The part that begins at frame `at`, and ends at `end` at the latest. */
-static struct frame *part_up_to(uint64_t at, uint64_t end)
-{
-	struct frame *record = record_of(at);
-	unsigned order;
-
-	if (record && record->state == FRAME_ALLOCATED && at + (UINT64_C(1) << record->order) <= end)
-		return record;
-	order = (unsigned)min_u64((unsigned)__builtin_ctzll(at), FRAME_MAX_ORDER);
-	while (at + (UINT64_C(1) << order) > end)
-		order--;
-	return part_at(at, order);
-}
-
-/* Run the statement for each part of `count` frames: `record`, from frame `at` on. */
-#define FOR_EACH_PART(record, at, frame, count)                                                                       \
-	for (uint64_t at = frame_number(frame), at##_end = at + (count), at##_next; at < at##_end; at = at##_next)    \
-		if (((record) = part_up_to(at, at##_end)), at##_next = at + (UINT64_C(1) << (record)->order), true)
-
-uint64_t frame_not_owned(hpa_t frame, unsigned order, uint16_t owner)
-{
-	struct frame *record;
-	uint64_t bytes = 0;
-
-	spin_lock(&frames.lock);
-	FOR_EACH_PART(record, at, frame, UINT64_C(1) << order)
-		if (record->owner != owner)
-			bytes += PAGE_SIZE << record->order;
-	spin_unlock(&frames.lock);
-	return bytes;
-}
-
-uint64_t frame_take_over(hpa_t frame, unsigned order, uint16_t owner)
-{
-	struct frame *record;
-	uint64_t bytes = 0;
-
-	spin_lock(&frames.lock);
-	FOR_EACH_PART(record, at, frame, UINT64_C(1) << order) {
-		if (record->owner != owner)
-			bytes += PAGE_SIZE << record->order;
-		record->owner = owner;
-	}
-	spin_unlock(&frames.lock);
-	return bytes;
-}
-
-void frame_share(hpa_t frame, unsigned order)
-{
-	struct frame *record;
-
-	spin_lock(&frames.lock);
-	FOR_EACH_PART(record, at, frame, UINT64_C(1) << order)
-		record->more++;
-	spin_unlock(&frames.lock);
-}
-
-bool frame_is_shared(hpa_t frame, unsigned order)
-{
-	struct frame *record;
-	bool shared = false;
-
-	spin_lock(&frames.lock);
-	FOR_EACH_PART(record, at, frame, UINT64_C(1) << order)
-		shared |= record->more > 0;
-	spin_unlock(&frames.lock);
-	return shared;
-}
-
-uint64_t frame_chain_add(struct frame_chain *chain, hpa_t frame, uint64_t count, uint16_t owner)
-{
-	struct frame *record;
-	uint64_t owned = 0;
-
-	spin_lock(&frames.lock);
-	FOR_EACH_PART(record, at, frame, count) {
-		if (record->owner == owner) {
-			owned += UINT64_C(1) << record->order;
-			record->owner = 0;
-		}
-		if (record->more > 0) {
-			record->more--;
-			continue;
-		}
-		record->state = FRAME_CHAINED;
-		record->next = (uint32_t)chain->first;
-		chain->first = at;
-	}
-	spin_unlock(&frames.lock);
-	return owned << PAGE_SHIFT;
-}
-
-void frame_chain_free(struct frame_chain *chain)
-{
-	uint64_t first = 0, end = 0; /* of frames in a row that are free */
-
-	if (chain->first == 0)
-		return;
-	spin_lock(&frames.lock);
-	while (chain->first != 0) {
-		uint64_t number = chain->first;
-		struct frame *record = record_of(number);
-
-		chain->first = record->next;
-		record->state = FRAME_NONE;
-		if (number + (UINT64_C(1) << record->order) != first) { /* a chain goes downwards, most of the time */
-			release(first, end);
-			end = number + (UINT64_C(1) << record->order);
-		}
-		first = number;
-	}
-	release(first, end);
-	spin_unlock(&frames.lock);
-}
-
-bool frame_run_drop(struct frame_run *run, uint16_t owner)
-{
-	uint64_t left = run->end - run->next;
-	struct frame_chain chain = { 0 };
-
-	if (run->end == 0)
-		return false;
-	spin_lock(&frames.lock);
-	for (struct frame_run **link = &frames.runs; *link; link = &(*link)->others)
-		if (*link == run) {
-			*link = run->others;
-			break;
-		}
-	spin_unlock(&frames.lock);
-	(void)frame_chain_add(&chain, HPA(run->next), left >> PAGE_SHIFT, owner);
-	frame_chain_free(&chain);
-	*run = (struct frame_run){ 0 };
-	return left > 0;
-}
-
-enum err frame_run_renew(struct frame_run *run, uint16_t owner, unsigned least, uint64_t most)
-{
-	unsigned order = FRAME_RUN_ORDER;
-	hpa_t block;
-	enum err err;
-
-	frame_run_drop(run, owner);
-	while (1u << order > most)
-		order--;
-	/* A block as any other: it is parted where its frames go different ways. */
-	while ((err = frame_alloc_for(order, owner, &block)) != ERR_OK && 1u << order > least)
-		order--;
-	if (err != ERR_OK)
-		return err;
-	spin_lock(&frames.lock);
-	*run = (struct frame_run){ block.raw, block.raw, block.raw + (PAGE_SIZE << order), frames.runs };
-	frames.runs = run;
-	spin_unlock(&frames.lock);
-	return ERR_OK;
-}
-
-uint16_t *frame_table_live(hpa_t table)
-{
-	return &record_of(frame_number(table))->live;
+	return &record_of(frame_number(table))->present;
 }
 
 uint32_t *frame_table_note(hpa_t table)

@@ -37,7 +37,7 @@ struct ram_range {
 struct frame_stats {
 	uint64_t total; /* bytes ever given to the allocator */
 	uint64_t free;  /* bytes free now */
-	uint64_t zero;  /* bytes in the shared blocks of zeros */
+	uint64_t zero;  /* bytes in the shared zero pages */
 };
 
 /*
@@ -89,14 +89,14 @@ MUST_CHECK static inline enum err frame_alloc_for(unsigned order, uint16_t owner
 uint64_t frame_free_for(enum frame_need need);
 
 /*
- * The one block of this order (0 or 9) that is zero for ever, and mapped read-only wherever zeros are wanted. Taken at the
+ * The zero page (order 0) or the large zero page (order 9): always zero, and mapped read-only wherever zeros are read. Allocated at the
  * first call, and kept; it is nobody's, and has no references. Errors: ERR_NO_MEMORY.
  */
-MUST_CHECK enum err frame_zero_block(unsigned order, hpa_t *out);
+MUST_CHECK enum err frame_zero_page(unsigned order, hpa_t *out);
 /* Is this frame in such a block? */
-bool frame_is_zero(hpa_t frame);
+bool frame_is_zero_page(hpa_t frame);
 /* Of the `size` bytes at `frame`, how many from the start on are all in such a block, or all in none? */
-uint64_t frame_zero_border(hpa_t frame, uint64_t size);
+uint64_t frame_zero_page_border(hpa_t frame, uint64_t size);
 
 /* Give back a block that frame_alloc returned, whole. */
 void frame_free(hpa_t frame, unsigned order);
@@ -132,7 +132,7 @@ uint64_t frame_chain_add(struct frame_chain *chain, hpa_t frame, uint64_t count,
 void frame_chain_free(struct frame_chain *chain);
 
 /*
- * Frames in a row that an owner takes one after the other, by moving `next`, under a lock of its own: [next, end) are left, and count as
+ * Contiguous frames that an owner takes one after the other, by moving `next`, under a lock of its own: [next, end) are left, and count as
  * free. Those before `ready` are zeroed: that is for the owner to do, and to say.
  */
 struct frame_run {
@@ -146,7 +146,7 @@ bool frame_run_drop(struct frame_run *run, uint16_t owner);
 MUST_CHECK enum err frame_run_renew(struct frame_run *run, uint16_t owner, unsigned least, uint64_t most);
 
 /* The count of live entries kept in the record of an allocated frame that holds a page table. 0 when allocated. */
-uint16_t *frame_table_live(hpa_t table);
+uint16_t *frame_table_present(hpa_t table);
 /* A number of its owner's in the same record. 0 when allocated. */
 uint32_t *frame_table_note(hpa_t table);
 

@@ -19,7 +19,7 @@ static enum err outcome_error(enum fault_outcome outcome)
 	return errors[outcome];
 }
 
-/* Is `gpa` backed, and open for `access`? Leaves the marks that the access would leave if it were the guest's. */
+/* Is `gpa` backed, and open for `access`? Leaves the accessed and dirty bits that the access would leave if it were the guest's. */
 static bool leaf_at(struct addr_space *as, gpa_t gpa, unsigned access, struct npt_leaf *leaf)
 {
 	bool wrote = access & NPT_W, open = false;
@@ -28,7 +28,7 @@ static bool leaf_at(struct addr_space *as, gpa_t gpa, unsigned access, struct np
 	spin_lock(&as->lock);
 	if (gpa.raw < BIT(as->npt.config.gpa_bits) && npt_find(&as->npt, gpa, &cursor) == NPT_LEAF) {
 		npt_decode(&as->npt, &cursor, gpa, leaf);
-		open = !leaf->hidden && !(access & ~(unsigned)leaf->attr.prot);
+		open = !leaf->access_tracked && !(access & ~(unsigned)leaf->attr.prot);
 		if (open && (!leaf->accessed || (wrote && !leaf->dirty)))
 			npt_touch(&as->npt, &cursor, 0, NPT_ACCESSED | (wrote ? NPT_DIRTY : 0));
 	}
@@ -180,7 +180,7 @@ static const char *prot_text(unsigned prot)
 	return texts[prot & NPT_RWX];
 }
 
-/* May one more line be printed? The last one there is tells that it was not enough. */
+/* May one more line be printed? The last line says that there is more. */
 static bool dump_room(struct dump *dump)
 {
 	if (dump->lines == DUMP_LINES)
@@ -200,7 +200,7 @@ static bool dump_extent(struct dump *dump)
 		return true;
 	if (!dump_room(dump))
 		return false;
-	if (frame_is_zero(extent.hpa))
+	if (frame_is_zero_page(extent.hpa))
 		log_info("mem:   %#lx-%#lx -> zeros %s", extent.gpa.raw, extent.gpa.raw + extent.size,
 			 prot_text(extent.attr.prot));
 	else
@@ -209,12 +209,12 @@ static bool dump_extent(struct dump *dump)
 	return true;
 }
 
-/* Can the leaf be told of in the same line? All leaves of zeros are alike, wherever in a block of zeros they are. */
+/* Can the leaf be printed in the same line? Leaves that map zero pages can, whichever part of them they map. */
 static bool alike(const struct extent *extent, const struct npt_leaf *leaf)
 {
 	if (extent->attr.prot != leaf->attr.prot || extent->attr.shared != leaf->attr.shared)
 		return false;
-	if (frame_is_zero(extent->hpa) && frame_is_zero(leaf->hpa))
+	if (frame_is_zero_page(extent->hpa) && frame_is_zero_page(leaf->hpa))
 		return leaf->gpa.raw == extent->gpa.raw + extent->size;
 	return extends(extent, leaf);
 }

@@ -8,7 +8,7 @@
 #include "include/types.h"
 
 /*
- * A lazy area maps the shared zero frame, read-only, where it is only read, and gives a page memory of its own at the first
+ * A lazy area maps the shared zero page, read-only, where it is only read, and gives a page memory of its own at the first
  * write. No policy fails where a smaller leaf can be had.
  */
 #define ALLOC_POLICY_ENUM(KIND, NAME, name, text) ALLOC_##KIND,

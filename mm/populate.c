@@ -31,16 +31,16 @@ static enum err populate_block(struct addr_space *as, const struct area *area, u
 	return err;
 }
 
-/* Memory in place of zeros that nobody has written to. */
+/* Memory in place of a zero page. */
 static enum err populate_zeros(struct fault *fault)
 {
-	unsigned marks = fault->as->npt.config.hw_ad ? 0 : NPT_ACCESSED;
-	enum err err = unzero_leaf(fault, marks);
+	unsigned ad_bits = fault->as->npt.config.hardware_ad ? 0 : NPT_ACCESSED;
+	enum err err = break_zero_leaf(fault, ad_bits);
 
 	if (err != ERR_OK && fault->leaf.level > 0) {
 		err = reach_page(fault);
 		if (err == ERR_OK)
-			err = unzero_leaf(fault, marks);
+			err = break_zero_leaf(fault, ad_bits);
 	}
 	return err;
 }
@@ -58,7 +58,7 @@ static enum err populate_at(struct addr_space *as, const struct area *area, uint
 			level--;
 	} else {
 		npt_decode(&as->npt, &fault.cursor, GPA(*at), &fault.leaf);
-		if (frame_is_zero(fault.leaf.hpa))
+		if (frame_is_zero_page(fault.leaf.hpa))
 			err = populate_zeros(&fault);
 		level = fault.leaf.level;
 	}

@@ -8,7 +8,7 @@
 
 /* A promotion must not cost more than a twentieth of what is there already: 488 of 512 pages. */
 #define DENSE_PAGES (BLOCK_PAGES * 20 / 21 + 1)
-/* Beside a large leaf, this much of the block next to the border shows that a sequence goes on. */
+/* If this much of a block has memory, next to a large leaf, a sequence of accesses is assumed to go on. */
 #define STREAK_SIZE KIB(128)
 
 /* The pages of a block that have memory. */
@@ -44,32 +44,32 @@ static void look_at(const struct addr_space *as, struct block *block, unsigned p
 {
 	struct npt_leaf leaf;
 
-	if (npt_query(&as->npt, GPA(block->start + page * PAGE_SIZE), &leaf) != ERR_OK || frame_is_zero(leaf.hpa))
+	if (npt_query(&as->npt, GPA(block->start + page * PAGE_SIZE), &leaf) != ERR_OK || frame_is_zero_page(leaf.hpa))
 		return;
 	block->memory[page / 64] |= BIT(page % 64);
 	block->pages++;
 	block->own += !leaf.attr.shared;
 }
 
-/* Look at the `live` entries of the block's table. What is where it was reserved is told at a glance: nobody shares that. */
-static void look_into(const struct addr_space *as, struct block *block, unsigned live)
+/* Look at the `present` entries of the block's table. Pages that map their place in the reservation need no decoding: nobody shares them. */
+static void look_into(const struct addr_space *as, struct block *block, unsigned present)
 {
-	const uint64_t *slots = npt_known_slot(&as->npt, GPA(block->start));
-	struct npt_row row = { 0 };
+	const uint64_t *slots = npt_walk_cache_lookup(&as->npt, GPA(block->start));
+	struct npt_batch batch = { 0 };
 
 	if (as->reservation.memory.raw != 0 && as->reservation.block == block->start)
-		row = npt_row(&as->npt, as->reservation.memory);
-	for (unsigned page = 0; live > 0; page++) {
-		unsigned placed = npt_row_length(slots + page, row, (unsigned)min_u64(live, BLOCK_PAGES - page));
+		batch = npt_batch(&as->npt, as->reservation.memory);
+	for (unsigned page = 0; present > 0; page++) {
+		unsigned placed = npt_batch_length(slots + page, batch, (unsigned)min_u64(present, BLOCK_PAGES - page));
 
 		set_memory(block, page, placed);
 		block->placed += placed;
-		live -= placed;
+		present -= placed;
 		page += placed;
-		row.entry += (placed + 1) * row.step;
-		if (live > 0 && slots[page] != 0) {
+		batch.entry += (placed + 1) * batch.step;
+		if (present > 0 && slots[page] != 0) {
 			look_at(as, block, page);
-			live--;
+			present--;
 		}
 	}
 	block->pages += block->placed;
@@ -197,29 +197,29 @@ static bool goes_on(const struct block *block, uint64_t gpa)
 }
 
 /*
- * Is it worth a closer look, which costs a visit of the table, of `live` entries? It is when the last hole of a table has been
+ * Is it worth a closer look, which costs a visit of the table, of `present` entries? It is when the last hole of a table has been
  * filled, and otherwise at the end of each 64 KiB, if the block is dense or a sequence may go on in it.
  */
-static bool may_be_due(const struct addr_space *as, const struct area *area, uint64_t gpa, bool was_empty, unsigned live,
+static bool may_be_due(const struct addr_space *as, const struct area *area, uint64_t gpa, bool was_empty, unsigned present,
 		       bool *going_on)
 {
 	*going_on = false;
-	if (live == BLOCK_PAGES && was_empty)
+	if (present == BLOCK_PAGES && was_empty)
 		return true;
 	if (!is_aligned(align_down(gpa, PAGE_SIZE) + PAGE_SIZE, KIB(64)))
 		return false;
-	*going_on = area->policy == ALLOC_LAZY_AUTO && live >= STREAK_PAGES && may_go_on(as, area, gpa);
-	return live >= DENSE_PAGES || *going_on;
+	*going_on = area->policy == ALLOC_LAZY_AUTO && present >= STREAK_PAGES && may_go_on(as, area, gpa);
+	return present >= DENSE_PAGES || *going_on;
 }
 
-static bool merge_block(struct addr_space *as, uint64_t at)
+static bool collapse_block_in_place(struct addr_space *as, uint64_t at)
 {
 	struct npt_leaf leaf;
 
-	if (is_logged(as, at) || !npt_merge(&as->npt, GPA(at), BLOCK_LEVEL))
+	if (is_logged(as, at) || !npt_collapse_in_place(&as->npt, GPA(at), BLOCK_LEVEL))
 		return false;
 	as->stats.merged++;
-	if (npt_query(&as->npt, GPA(at), &leaf) == ERR_OK && frame_is_zero(leaf.hpa)) {
+	if (npt_query(&as->npt, GPA(at), &leaf) == ERR_OK && frame_is_zero_page(leaf.hpa)) {
 		as->stats.zero_leaves[0] -= BLOCK_PAGES;
 		as->stats.zero_leaves[BLOCK_LEVEL]++;
 	}
@@ -229,16 +229,16 @@ static bool merge_block(struct addr_space *as, uint64_t at)
 void promote_if_dense(struct addr_space *as, const struct area *area, uint64_t gpa, bool was_empty)
 {
 	struct block block = { .start = align_down(gpa, BLOCK_SIZE) };
-	unsigned live;
+	unsigned present;
 	bool going_on;
 
 	if (area->policy == ALLOC_LAZY_4K || area->policy == ALLOC_LAZY_64K || !block_in_area(as, area, gpa))
 		return;
-	live = npt_known_live(&as->npt, GPA(gpa)); /* it has just been changed; 0: the block is one leaf */
-	if (live == 0 || !may_be_due(as, area, gpa, was_empty, live, &going_on))
+	present = npt_walk_cache_present(&as->npt, GPA(gpa)); /* it has just been changed; 0: the block is one leaf */
+	if (present == 0 || !may_be_due(as, area, gpa, was_empty, present, &going_on))
 		return;
-	look_into(as, &block, live);
-	if (block.own == BLOCK_PAGES && merge_block(as, block.start))
+	look_into(as, &block, present);
+	if (block.own == BLOCK_PAGES && collapse_block_in_place(as, block.start))
 		return;
 	if (is_logged(as, gpa))
 		return;
@@ -248,7 +248,7 @@ void promote_if_dense(struct addr_space *as, const struct area *area, uint64_t g
 
 /* --- In place ----------------------------------------------------------------------------------------------------- */
 
-/* The next address that can be part of a table of `level` entries: past all that is known to be empty at `at`. */
+/* The next address at which there can be a table of `level` entries: after the hole at `at`. */
 static uint64_t past_nothing(const struct addr_space *as, uint64_t at, unsigned level)
 {
 	uint64_t size = npt_level_size(level);
@@ -266,7 +266,7 @@ static bool area_covers(struct addr_space *as, uint64_t start, uint64_t size)
 	return area && area->end - start >= size;
 }
 
-void merge_leaves(struct addr_space *as, uint64_t start, uint64_t end)
+void collapse_leaves_in_place(struct addr_space *as, uint64_t start, uint64_t end)
 {
 	for (unsigned level = BLOCK_LEVEL; level <= as->npt.config.max_leaf; level++) {
 		uint64_t size = npt_level_size(level);
@@ -275,8 +275,8 @@ void merge_leaves(struct addr_space *as, uint64_t start, uint64_t end)
 			if (!area_covers(as, at, size))
 				continue;
 			if (level == BLOCK_LEVEL)
-				merge_block(as, at);
-			else if (npt_merge(&as->npt, GPA(at), level))
+				collapse_block_in_place(as, at);
+			else if (npt_collapse_in_place(&as->npt, GPA(at), level))
 				as->stats.merged++;
 		}
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Taking memory back when frames have run out: pages that hold nothing but zeros, which the zero frame can stand for
+ * Reclaim, when frames have run out: pages that hold only zeros are taken back, since the zero page can replace them
  * again. First those that nobody has ever used (fault-around, large leaves), then any.
  *
  * The hand goes round the space, so that each call goes on where the last one ended. What a page holds is looked at
@@ -67,7 +67,7 @@ static bool consider(const struct npt_leaf *leaf, void *context)
 	uint64_t page = (leaf->gpa.raw - scan->start) / PAGE_SIZE;
 
 	/* What others use too would not be free. */
-	if (frame_is_zero(leaf->hpa) || (scan->pass == PASS_COLD && leaf->accessed) ||
+	if (frame_is_zero_page(leaf->hpa) || (scan->pass == PASS_COLD && leaf->accessed) ||
 	    (leaf->attr.shared && frame_is_shared(leaf->hpa, level_order(leaf->level))))
 		return true;
 	if (leaf->level > 0) {

@@ -19,64 +19,6 @@ void give_back(struct addr_space *as, uint64_t start, uint64_t end)
 	frame_chain_free(&chain);
 }
 
-/* --- A run of frames ---------------------------------------------------------------------------------------------- */
-
-/* So much at a time is cleared. */
-#define READY_SIZE (RUN_TAKE_MAX * PAGE_SIZE)
-
-static void run_clear(struct addr_space *as)
-{
-	struct frame_run *run = &as->run;
-	uint64_t size = min_u64(READY_SIZE, run->end - run->ready);
-
-	arch_zero_pages(frame_ptr(HPA(run->ready)), size);
-	publish_memory(as, HPA(run->ready), size);
-	run->ready += size;
-}
-
-/* Another run, of `count` frames at least, and no longer than the limit allows. */
-static bool run_renew(struct addr_space *as, unsigned count)
-{
-	frame_run_drop(&as->run, as->id);
-	return cost_fits(as, count * PAGE_SIZE) &&
-	       frame_run_renew(&as->run, as->id, count, cost_room(as) >> PAGE_SHIFT) == ERR_OK;
-}
-
-static bool run_prepare(struct addr_space *as, unsigned count)
-{
-	if (as->run.end - as->run.next < count * PAGE_SIZE && !run_renew(as, count))
-		return false;
-	if (as->run.ready - as->run.next < count * PAGE_SIZE)
-		run_clear(as);
-	return true;
-}
-
-bool run_ready(struct addr_space *as)
-{
-	return run_prepare(as, 1);
-}
-
-enum err run_take(struct addr_space *as, unsigned count, hpa_t *frames)
-{
-	if (!run_prepare(as, count))
-		return ERR_NO_MEMORY;
-	*frames = HPA(as->run.next);
-	as->run.next += count * PAGE_SIZE;
-	return ERR_OK;
-}
-
-bool addr_space_zero_ahead(struct addr_space *as)
-{
-	bool more;
-
-	spin_lock(&as->lock);
-	if (as->run.ready < as->run.end || (as->run.next == as->run.end && run_renew(as, 1)))
-		run_clear(as);
-	more = as->run.ready < as->run.end;
-	spin_unlock(&as->lock);
-	return more;
-}
-
 /* --- A block in the making ---------------------------------------------------------------------------------------- */
 
 #define PIECES (BLOCK_SIZE / RESERVATION_PIECE)
@@ -144,18 +86,11 @@ enum err reservation_take(struct addr_space *as, uint64_t start, hpa_t *memory)
 	return ERR_OK;
 }
 
-/* --- Both --------------------------------------------------------------------------------------------------------- */
+/* --- All that is held --- */
 
 bool held_drop(struct addr_space *as)
 {
 	bool run = frame_run_drop(&as->run, as->id);
 
 	return reservation_drop(as) || run;
-}
-
-void addr_space_rest(struct addr_space *as)
-{
-	spin_lock(&as->lock);
-	held_drop(as);
-	spin_unlock(&as->lock);
 }

@@ -3,18 +3,27 @@
  * What the files that make up an address space share. Private to mm/. Everything here is called with the space's lock
  * held.
  *
- *   addr_space.c  areas, and what is done to ranges
- *   fault.c       a guest's faults: which memory, by which policy
- *   window.c      what else a fault brings along
- *   populate.c    memory for a range at once
- *   reservation.c memory held back for faults to come
- *   promote.c     blocks that become one large leaf
- *   fork.c        a second space over the same memory
- *   track.c       which pages were accessed, which were written
- *   reclaim.c     memory taken back when frames run out
- *   cost.c        what all of it costs the host, and the limit
- *   guest_mem.c   the hypervisor's own accesses
- *   survey.c      what there is, told to whoever shows it
+ *   addr_space.c    the space as a whole: made, freed, asked
+ *   map.c           areas come
+ *   change.c        areas go and change: unmap, protect, policy, discard
+ *   fork.c          a second space over the same memory
+ *   fault.c         a guest's faults: fast path, slow path
+ *   fault_around.c  what else a fault brings along
+ *   populate.c      memory for a range at once
+ *   promote.c       blocks that become one large leaf
+ *   reclaim.c       memory taken back when frames run out
+ *   fresh.c         one leaf gets memory, or maps a zero page
+ *   removal.c       leaves are split and removed, and their memory released
+ *   track.c         which pages were accessed, which were written
+ *   guest_mem.c     the hypervisor's own accesses
+ *   survey.c        what a range is backed by
+ *   space_tables.c  where the tables come from, and how CPUs are flushed
+ *   run.c           frames for faults to come, cleared ahead
+ *   limit.c         how much a space may cost
+ *   reservation.c   a block held back for a sequence of faults
+ *   cost.c          what a space costs
+ *
+ * No file needs one that is above it in its group, and no two need each other: tools/check-structure.
  */
 #ifndef NESTLING_MM_SPACE_H
 #define NESTLING_MM_SPACE_H
@@ -88,8 +97,29 @@ static inline void cost_uncharge(struct addr_space *as, uint64_t bytes)
 	as->cost.overhead -= bytes;
 }
 
-/* What a fault wants to know of an area, ready made: to be called when its attributes or its policy have been set. */
-void ready_area(const struct addr_space *as, struct area *area);
+/* Make the CPUs forget, see addr_space_flush. */
+static inline void space_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
+{
+	as->stats.flushes++;
+	if (as->flush)
+		as->stats.flush_instructions += as->flush(as, gpa, size);
+}
+
+/* What the tables of any space get their memory from. */
+struct npt_env space_env(void);
+/* Frames of the space's that are no guest memory, charged to it. Errors: ERR_NO_MEMORY. */
+MUST_CHECK enum err space_take_frames(struct addr_space *as, unsigned order, hpa_t *frames);
+void space_give_frames(struct addr_space *as, hpa_t frames, unsigned order);
+
+/* As area_reserve; frames held for future faults are given back if that is needed. Errors: ERR_NO_MEMORY. */
+MUST_CHECK enum err reserve_areas_again(struct addr_space *as, size_t count);
+MUST_CHECK static inline enum err reserve_areas(struct addr_space *as, size_t count)
+{
+	return area_reserve(&as->areas, count) == ERR_OK ? ERR_OK : reserve_areas_again(as, count);
+}
+
+/* Precompute what the fast path of a fault needs of an area: to be called when its attributes or its policy have been set. */
+void set_fast_path(const struct addr_space *as, struct area *area);
 
 /* Does the aligned 2 MiB block around `gpa` lie in the area? */
 static inline bool holds_block(const struct area *area, uint64_t gpa)
@@ -113,23 +143,33 @@ struct removal {
 };
 
 void removal_init(struct removal *removal, struct addr_space *as);
-/* Remove the leaves of [start, end), whose ends are borders between leaves; `owned`: their memory is of an Alloc area. */
+/* Unmap the leaves of [start, end), no leaf lying across its ends; `owned`: their memory is an Alloc area's. */
 void remove_leaves(struct removal *removal, uint64_t start, uint64_t end, bool owned);
 /*
- * The memory behind `count` leaves, in a row on the host, is not used by this space any more: account for it, and chain what
+ * This space does not use the memory behind `count` leaves, contiguous on the host, any more: account for it, and chain what
  * nobody else uses.
  */
 void release_leaves(struct removal *removal, hpa_t hpa, unsigned level, uint64_t count);
 /* Flush once; only then is the memory anybody else's. */
 void removal_finish(struct removal *removal);
 
-/* Split so that both ends of the range are borders between leaves. Errors: ERR_NO_MEMORY, and nothing was changed. */
-MUST_CHECK enum err cut_leaves(struct addr_space *as, uint64_t start, uint64_t end);
-/* Split the leaf at `gpa` into 4 KiB ones. Errors: ERR_NO_MEMORY. */
+/* Split leaves that lie across an end of the range. Errors: ERR_NO_MEMORY: nothing was changed. */
+MUST_CHECK enum err split_leaves_at_boundaries(struct addr_space *as, uint64_t start, uint64_t end);
+MUST_CHECK static inline enum err split_at_boundaries(struct addr_space *as, uint64_t start, uint64_t end)
+{
+	/* In a table of pages there is nothing to split. */
+	return npt_walk_cache_covers(&as->npt, GPA(start), end - start) ? ERR_OK : split_leaves_at_boundaries(as, start, end);
+}
+/* Split the leaf at `gpa` down to 4 KiB; of a 1 GiB leaf the other parts stay 2 MiB. Errors: ERR_NO_MEMORY: nothing was changed. */
 MUST_CHECK enum err split_to_pages(struct addr_space *as, uint64_t gpa);
 
 /* Is [gpa, gpa + size) a range of whole pages of the space? */
-MUST_CHECK enum err check_range(const struct addr_space *as, gpa_t gpa, uint64_t size);
+MUST_CHECK static inline enum err check_range(const struct addr_space *as, gpa_t gpa, uint64_t size)
+{
+	if (size == 0 || !is_aligned(gpa.raw | size, PAGE_SIZE))
+		return ERR_INVALID;
+	return size <= as->npt.end && gpa.raw <= as->npt.end - size ? ERR_OK : ERR_RANGE;
+}
 
 /* Before we read what a guest may have written. */
 static inline void sync_memory(const struct addr_space *as, hpa_t memory, uint64_t size)
@@ -154,7 +194,7 @@ MUST_CHECK enum err populate(struct addr_space *as, const struct area *area, uin
  */
 void promote_if_dense(struct addr_space *as, const struct area *area, uint64_t gpa, bool was_empty);
 /* Put large leaves back where changes of [start, end) have left whole blocks of small ones. */
-void merge_leaves(struct addr_space *as, uint64_t start, uint64_t end);
+void collapse_leaves_in_place(struct addr_space *as, uint64_t start, uint64_t end);
 
 /* Is the block around `gpa` to stay in 4 KiB leaves, since somebody asks which pages of it were written? */
 bool is_logged(const struct addr_space *as, uint64_t gpa);
@@ -164,7 +204,7 @@ void log_fork(const struct addr_space *parent, struct addr_space *child);
 /* Give back frames of the space's that no CPU has come to know. */
 void give_back(struct addr_space *as, uint64_t start, uint64_t end);
 
-/* Frames in a row, at most RUN_TAKE_MAX, zeroed and as a guest may see them. Errors: ERR_NO_MEMORY. */
+/* Contiguous frames, at most RUN_TAKE_MAX, zeroed and published. Errors: ERR_NO_MEMORY. */
 #define RUN_TAKE_MAX 16
 MUST_CHECK enum err run_take(struct addr_space *as, unsigned count, hpa_t *frames);
 /* Make sure that run_take would have one. False: there is none. */
@@ -183,7 +223,7 @@ bool held_drop(struct addr_space *as);
 /* Fill up the reserve, if it is empty and there is a frame for it. */
 void fill_reserve(struct addr_space *as);
 
-/* Take back memory that is held back, or that holds nothing but zeros. True if some was. */
+/* Take back memory that is held back, or that holds only zeros. True if there was some. */
 bool reclaim(struct addr_space *as);
 
 #endif

@@ -15,7 +15,7 @@ static bool count_leaf(const struct npt_leaf *leaf, void *context)
 	uint64_t start = max_u64(leaf->gpa.raw, walk->start);
 	uint64_t end = min_u64(leaf->gpa.raw + npt_level_size(leaf->level), walk->end);
 
-	if (frame_is_zero(leaf->hpa))
+	if (frame_is_zero_page(leaf->hpa))
 		survey->zeros += end - start;
 	else if (leaf->attr.shared)
 		survey->shared += end - start;

@@ -16,10 +16,10 @@ static void free_table(struct npt_env *env, hpa_t table, unsigned order)
 	frame_free(table, order);
 }
 
-static uint16_t *live(struct npt_env *env, hpa_t table)
+static uint16_t *present(struct npt_env *env, hpa_t table)
 {
 	(void)env;
-	return frame_table_live(table);
+	return frame_table_present(table);
 }
 
 struct npt_env table_frames_env(void (*flush)(struct npt_env *env, gpa_t gpa, uint64_t size))
@@ -27,7 +27,7 @@ struct npt_env table_frames_env(void (*flush)(struct npt_env *env, gpa_t gpa, ui
 	return (struct npt_env){
 		.alloc_table = alloc_table,
 		.free_table = free_table,
-		.live = live,
+		.present = present,
 		.flush = flush,
 		.phys_to_virt = (uintptr_t)frame_ptr(HPA(0)),
 	};

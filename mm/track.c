@@ -86,7 +86,7 @@ static enum err split_range(struct addr_space *as, uint64_t start, uint64_t end)
 	return err;
 }
 
-static enum err harvest(struct addr_space *as, gpa_t gpa, uint64_t size, enum npt_mark mark, uint64_t *bitmap,
+static enum err test_and_clear(struct addr_space *as, gpa_t gpa, uint64_t size, enum npt_ad bit, uint64_t *bitmap,
 			uint64_t *pages)
 {
 	uint64_t words = (size / PAGE_SIZE + 63) / 64;
@@ -95,7 +95,7 @@ static enum err harvest(struct addr_space *as, gpa_t gpa, uint64_t size, enum np
 
 	memset(bitmap, 0, words * sizeof(*bitmap));
 	npt_gather_init(&gather, &as->npt);
-	err = npt_harvest(&as->npt, gpa, size, mark, bitmap, &gather);
+	err = npt_test_and_clear(&as->npt, gpa, size, bit, bitmap, &gather);
 	npt_gather_finish(&gather);
 	*pages = count_bits(bitmap, words);
 	return err;
@@ -108,7 +108,7 @@ enum err addr_space_scan_accessed(struct addr_space *as, gpa_t gpa, uint64_t siz
 	spin_lock(&as->lock);
 	err = check_range(as, gpa, size);
 	if (err == ERR_OK)
-		err = harvest(as, gpa, size, NPT_ACCESSED, bitmap, pages);
+		err = test_and_clear(as, gpa, size, NPT_ACCESSED, bitmap, pages);
 	spin_unlock(&as->lock);
 	return err;
 }
@@ -125,7 +125,7 @@ enum err addr_space_dirty_log(struct addr_space *as, gpa_t gpa, uint64_t size, b
 	if (err == ERR_OK)
 		set_logged(as, gpa.raw, gpa.raw + size, split);
 	if (err == ERR_OK)
-		err = harvest(as, gpa, size, NPT_DIRTY, bitmap, pages);
+		err = test_and_clear(as, gpa, size, NPT_DIRTY, bitmap, pages);
 	spin_unlock(&as->lock);
 	return err;
 }

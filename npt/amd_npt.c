@@ -25,7 +25,7 @@
 #define LM_NX       BIT(63)
 /* Bits 58:52 of a leaf are available to software, and all of an entry that is not present. */
 #define LM_SHARED   BIT(52)
-#define LM_HIDDEN   BIT(53)
+#define LM_ACCESS_TRACKED   BIT(53)
 
 /* Index into the PAT register, by enum npt_memtype, and back. */
 static const uint8_t lm_pat_index[] = { [NPT_WB] = 0, [NPT_WT] = 1, [NPT_UC] = 3, [NPT_WC] = 4, [NPT_WP] = 5 };
@@ -48,19 +48,19 @@ static inline uint64_t lm_pat_bit(unsigned level)
 	return level > 0 ? LM_PAT_BIG : LM_PAT_4K;
 }
 
-static inline bool lm_hidden(uint64_t pte)
+static inline bool lm_access_tracked(uint64_t pte)
 {
-	return (pte & (LM_HIDDEN | LM_PRESENT)) == LM_HIDDEN;
+	return (pte & (LM_ACCESS_TRACKED | LM_PRESENT)) == LM_ACCESS_TRACKED;
 }
 
-static inline uint64_t lm_hide(uint64_t pte)
+static inline uint64_t lm_track_access(uint64_t pte)
 {
-	return (pte & ~LM_PRESENT) | LM_HIDDEN;
+	return (pte & ~LM_PRESENT) | LM_ACCESS_TRACKED;
 }
 
-static inline uint64_t lm_show(uint64_t pte)
+static inline uint64_t lm_untrack_access(uint64_t pte)
 {
-	return lm_hidden(pte) ? pte ^ (LM_HIDDEN | LM_PRESENT) : pte;
+	return lm_access_tracked(pte) ? pte ^ (LM_ACCESS_TRACKED | LM_PRESENT) : pte;
 }
 
 /* The low address bits, which a leaf of this level must have clear: bit 12 of a large one is its PAT bit. */
@@ -76,7 +76,7 @@ static inline enum npt_kind lm_kind(uint64_t pte, unsigned level, uint64_t user)
 
 	if (level > 0 && (pte & (LM_PRESENT | LM_LEAF)) == LM_PRESENT)
 		return NPT_TABLE;
-	if (!(pte & LM_PRESENT) && !(pte & LM_HIDDEN))
+	if (!(pte & LM_PRESENT) && !(pte & LM_ACCESS_TRACKED))
 		return NPT_EMPTY;
 	return level < NPT_LEAF_LEVELS && (pte & (leaf | lm_misaligned(level))) == leaf ? NPT_LEAF : NPT_MALFORMED;
 }
@@ -110,20 +110,20 @@ static inline struct npt_attr lm_attr(uint64_t pte, unsigned level)
 	};
 }
 
-static inline unsigned lm_marks(uint64_t pte)
+static inline unsigned lm_ad_bits(uint64_t pte)
 {
 	return (pte & LM_ACCESSED ? NPT_ACCESSED : 0) | (pte & LM_DIRTY ? NPT_DIRTY : 0);
 }
 
-static inline uint64_t lm_set(uint64_t pte, struct npt_attr attr, unsigned marks, bool hw_ad)
+static inline uint64_t lm_set(uint64_t pte, struct npt_attr attr, unsigned ad_bits, bool hardware_ad)
 {
-	(void)hw_ad;
+	(void)hardware_ad;
 	return (pte & ~(LM_WRITE | LM_NX | LM_SHARED | LM_ACCESSED | LM_DIRTY)) | (attr.prot & NPT_W ? LM_WRITE : 0) |
 	       (attr.prot & NPT_X ? 0 : LM_NX) | (attr.shared ? LM_SHARED : 0) |
-	       (marks & NPT_ACCESSED ? LM_ACCESSED : 0) | (marks & NPT_DIRTY ? LM_DIRTY : 0);
+	       (ad_bits & NPT_ACCESSED ? LM_ACCESSED : 0) | (ad_bits & NPT_DIRTY ? LM_DIRTY : 0);
 }
 
-static inline uint64_t lm_shrink(uint64_t pte, unsigned level)
+static inline uint64_t lm_split(uint64_t pte, unsigned level)
 {
 	if (level > 1)
 		return pte;
@@ -159,13 +159,13 @@ static inline uint64_t host_table(hpa_t table)
 
 #define LM_FORMAT_COMMON                                                                                              \
 	.min_levels = 4, .max_levels = 5, .max_gpa_bits = 57, .max_hpa_bits = 52,                                      \
-	.marks_of_hardware = LM_ACCESSED | LM_DIRTY, .check = lm_check, .attr = lm_attr,                   \
-	.marks = lm_marks, .set = lm_set, .hidden = lm_hidden, .hide = lm_hide, .show = lm_show, .shrink = lm_shrink
+	.hardware_ad_bits = LM_ACCESSED | LM_DIRTY, .check = lm_check, .attr = lm_attr,                   \
+	.ad_bits = lm_ad_bits, .set = lm_set, .access_tracked = lm_access_tracked, .track_access = lm_track_access, .untrack_access = lm_untrack_access, .split = lm_split
 
 static const struct npt_format amd_format = {
 	LM_FORMAT_COMMON,
 	.name = amd_name,
-	.page = { .unlike = LM_PRESENT | LM_USER, .like = LM_PRESENT | LM_USER, .address = LM_ADDR },
+	.page = { .mask = LM_PRESENT | LM_USER, .value = LM_PRESENT | LM_USER, .address = LM_ADDR },
 	.table = amd_table,
 	.kind = amd_kind,
 	.leaf = amd_leaf,
@@ -174,7 +174,7 @@ static const struct npt_format amd_format = {
 static const struct npt_format host_format = {
 	LM_FORMAT_COMMON,
 	.name = host_name,
-	.page = { .unlike = LM_PRESENT, .like = LM_PRESENT, .address = LM_ADDR },
+	.page = { .mask = LM_PRESENT, .value = LM_PRESENT, .address = LM_ADDR },
 	.table = host_table,
 	.kind = host_kind,
 	.leaf = lm_leaf,

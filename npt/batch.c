@@ -4,15 +4,15 @@
 
 #include "npt/group.h"
 
-unsigned npt_row_length(const uint64_t *slot, struct npt_row row, unsigned count)
+unsigned npt_batch_length(const uint64_t *slot, struct npt_batch batch, unsigned count)
 {
 	const uint64_t *const start = slot, *const stop = slot + count;
 
-	if (row.mask == 0)
+	if (batch.mask == 0)
 		return 0;
-	for (; is_group(slot, stop, row.entry, row.mask, row.step); slot += GROUP)
-		row.entry += GROUP * row.step;
-	for (; slot < stop && (pte_load(slot) & row.mask) == row.entry; slot++)
-		row.entry += row.step;
+	for (; is_group(slot, stop, batch.entry, batch.mask, batch.step); slot += GROUP)
+		batch.entry += GROUP * batch.step;
+	for (; slot < stop && (pte_load(slot) & batch.mask) == batch.entry; slot++)
+		batch.entry += batch.step;
 	return (unsigned)(slot - start);
 }

@@ -23,7 +23,7 @@
 /* Bits 58:55 are for software, which keeps the dirty state here by itself; and all of an invalid descriptor but bit 0. */
 #define S1_DIRTY      BIT(55)
 #define S1_SHARED     BIT(56)
-#define S1_HIDDEN     BIT(57)
+#define S1_ACCESS_TRACKED     BIT(57)
 
 enum { S1_ATTRINDX_SHIFT = 2 };
 
@@ -37,26 +37,26 @@ static const char *s1_name(const struct npt_config *config)
 	return "el2_host";
 }
 
-static inline bool s1_hidden(uint64_t pte)
+static inline bool s1_access_tracked(uint64_t pte)
 {
-	return (pte & (S1_HIDDEN | S1_VALID)) == S1_HIDDEN;
+	return (pte & (S1_ACCESS_TRACKED | S1_VALID)) == S1_ACCESS_TRACKED;
 }
 
-static inline uint64_t s1_hide(uint64_t pte)
+static inline uint64_t s1_track_access(uint64_t pte)
 {
-	return (pte & ~S1_VALID) | S1_HIDDEN;
+	return (pte & ~S1_VALID) | S1_ACCESS_TRACKED;
 }
 
-static inline uint64_t s1_show(uint64_t pte)
+static inline uint64_t s1_untrack_access(uint64_t pte)
 {
-	return s1_hidden(pte) ? pte ^ (S1_HIDDEN | S1_VALID) : pte;
+	return s1_access_tracked(pte) ? pte ^ (S1_ACCESS_TRACKED | S1_VALID) : pte;
 }
 
 static inline enum npt_kind s1_kind(uint64_t pte, unsigned level)
 {
 	if ((pte & (S1_VALID | S1_TABLE)) == (S1_VALID | S1_TABLE))
 		return level > 0 ? NPT_TABLE : NPT_LEAF;
-	if (!(pte & (S1_VALID | S1_HIDDEN)))
+	if (!(pte & (S1_VALID | S1_ACCESS_TRACKED)))
 		return NPT_EMPTY;
 	/* A block at the last level or above 1 GiB is reserved. */
 	return (level == 0) == ((pte & S1_TABLE) != 0) && level < NPT_LEAF_LEVELS ? NPT_LEAF : NPT_MALFORMED;
@@ -77,17 +77,17 @@ static inline uint64_t s1_table(hpa_t table)
 	return table.raw | S1_TABLE | S1_VALID;
 }
 
-static inline unsigned s1_marks(uint64_t pte)
+static inline unsigned s1_ad_bits(uint64_t pte)
 {
 	return (pte & S1_AF ? NPT_ACCESSED : 0) | (pte & S1_DIRTY ? NPT_DIRTY : 0);
 }
 
-static inline uint64_t s1_set(uint64_t pte, struct npt_attr attr, unsigned marks, bool hw_ad)
+static inline uint64_t s1_set(uint64_t pte, struct npt_attr attr, unsigned ad_bits, bool hardware_ad)
 {
-	(void)hw_ad;
+	(void)hardware_ad;
 	return (pte & ~(S1_READ_ONLY | S1_XN | S1_SHARED | S1_AF | S1_DIRTY)) |
 	       (attr.prot & NPT_W ? 0 : S1_READ_ONLY) | (attr.prot & NPT_X ? 0 : S1_XN) |
-	       (attr.shared ? S1_SHARED : 0) | (marks & NPT_ACCESSED ? S1_AF : 0) | (marks & NPT_DIRTY ? S1_DIRTY : 0);
+	       (attr.shared ? S1_SHARED : 0) | (ad_bits & NPT_ACCESSED ? S1_AF : 0) | (ad_bits & NPT_DIRTY ? S1_DIRTY : 0);
 }
 
 static inline uint64_t s1_leaf(hpa_t hpa, unsigned memtype, unsigned level)
@@ -106,7 +106,7 @@ static inline struct npt_attr s1_attr(uint64_t pte, unsigned level)
 	};
 }
 
-static inline uint64_t s1_shrink(uint64_t pte, unsigned level)
+static inline uint64_t s1_split(uint64_t pte, unsigned level)
 {
 	return level == 1 ? pte | S1_TABLE : pte;
 }
@@ -118,18 +118,18 @@ static const struct npt_format s1_format = {
 	.max_gpa_bits = 48,
 	.max_hpa_bits = 48,
 	.break_before_make = true,
-	.page = { .unlike = S1_VALID | S1_TABLE, .like = S1_VALID | S1_TABLE, .address = S1_ADDR },
+	.page = { .mask = S1_VALID | S1_TABLE, .value = S1_VALID | S1_TABLE, .address = S1_ADDR },
 	.kind = s1_kind,
 	.check = s1_check,
 	.table = s1_table,
 	.leaf = s1_leaf,
 	.attr = s1_attr,
-	.marks = s1_marks,
+	.ad_bits = s1_ad_bits,
 	.set = s1_set,
-	.hidden = s1_hidden,
-	.hide = s1_hide,
-	.show = s1_show,
-	.shrink = s1_shrink,
+	.access_tracked = s1_access_tracked,
+	.track_access = s1_track_access,
+	.untrack_access = s1_untrack_access,
+	.split = s1_split,
 };
 
 NPT_INSTANTIATE(npt_el2_host, s1_format);

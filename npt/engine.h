@@ -3,8 +3,8 @@
  * The page-table engine. Private to npt/. This file has what all operations are made of: entries, walks, tables, and runs of
  * entries along a range.
  *
- * What is done per entry needs no call per entry: entries that differ by their address only are alike, and so the format is
- * asked about the first of them, and changes all of them by turning over the same bits. Addresses inside the engine are plain
+ * There is no call per entry: the format is asked once for all entries that differ only by their address, since a change flips the
+ * same bits in each of them. Addresses inside the engine are plain
  * integers that the entry points have checked.
  *
  * Order of stores: a new table is filled before one release store makes it reachable; an entry that hardware may be
@@ -38,43 +38,43 @@ static inline bool pte_replace(uint64_t *slot, uint64_t *pte, uint64_t wanted)
 
 static inline struct npt_attr engine_attr(const struct npt_format *format, uint64_t pte, unsigned level)
 {
-	return format->attr(format->show(pte), level);
+	return format->attr(format->untrack_access(pte), level);
 }
 
-static inline unsigned engine_marks(const struct npt_format *format, uint64_t pte)
+static inline unsigned engine_ad_bits(const struct npt_format *format, uint64_t pte)
 {
-	return format->marks(pte) & ~(format->hidden(pte) ? NPT_ACCESSED : 0u);
+	return format->ad_bits(pte) & ~(format->access_tracked(pte) ? NPT_ACCESSED : 0u);
 }
 
 /*
- * The leaf `pte` with other permissions, `shared` and marks. Where software keeps the marks, what can be written is dirty.
- * What is hidden stays so unless it becomes accessed.
+ * The leaf `pte` with other permissions, `shared` and accessed and dirty bits. Where software keeps the accessed and dirty bits, what can be written is dirty.
+ * What is access-tracked stays so unless it becomes accessed.
  */
-static inline uint64_t engine_set(const struct npt_format *format, uint64_t pte, struct npt_attr attr, unsigned marks, bool hw_ad)
+static inline uint64_t engine_set(const struct npt_format *format, uint64_t pte, struct npt_attr attr, unsigned ad_bits, bool hardware_ad)
 {
-	bool hide = format->hidden(pte) && !(marks & NPT_ACCESSED);
+	bool track_access = format->access_tracked(pte) && !(ad_bits & NPT_ACCESSED);
 
-	if (!hw_ad && (attr.prot & NPT_W))
-		marks |= NPT_DIRTY;
-	pte = format->set(format->show(pte), attr, marks, hw_ad);
-	return hide ? format->hide(pte) : pte;
+	if (!hardware_ad && (attr.prot & NPT_W))
+		ad_bits |= NPT_DIRTY;
+	pte = format->set(format->untrack_access(pte), attr, ad_bits, hardware_ad);
+	return track_access ? format->track_access(pte) : pte;
 }
 
-/* A leaf with these marks; hidden where software keeps them and has not seen it accessed. */
-static inline uint64_t engine_marked_leaf(const struct npt_format *format, hpa_t hpa, struct npt_attr attr, unsigned marks,
-				   unsigned level, bool hw_ad)
+/* A leaf with these accessed and dirty bits; access-tracked where software keeps them and has not seen it accessed. */
+static inline uint64_t engine_leaf_with_ad(const struct npt_format *format, hpa_t hpa, struct npt_attr attr, unsigned ad_bits,
+				   unsigned level, bool hardware_ad)
 {
-	uint64_t pte = engine_set(format, format->leaf(hpa, attr.memtype, level), attr, marks, hw_ad);
+	uint64_t pte = engine_set(format, format->leaf(hpa, attr.memtype, level), attr, ad_bits, hardware_ad);
 
-	return hw_ad || (marks & NPT_ACCESSED) ? pte : format->hide(pte);
+	return hardware_ad || (ad_bits & NPT_ACCESSED) ? pte : format->track_access(pte);
 }
 
-/* A leaf as it starts: without marks where hardware keeps them, and otherwise in use. */
-static inline uint64_t engine_leaf(const struct npt_format *format, hpa_t hpa, struct npt_attr attr, unsigned level, bool hw_ad)
+/* A leaf as it starts: without accessed and dirty bits where hardware keeps them, and otherwise in use. */
+static inline uint64_t engine_leaf(const struct npt_format *format, hpa_t hpa, struct npt_attr attr, unsigned level, bool hardware_ad)
 {
-	unsigned marks = hw_ad ? 0 : NPT_ACCESSED | (attr.prot & NPT_W ? NPT_DIRTY : 0);
+	unsigned ad_bits = hardware_ad ? 0 : NPT_ACCESSED | (attr.prot & NPT_W ? NPT_DIRTY : 0);
 
-	return format->set(format->leaf(hpa, attr.memtype, level), attr, marks, hw_ad);
+	return format->set(format->leaf(hpa, attr.memtype, level), attr, ad_bits, hardware_ad);
 }
 
 /* What an entry grows by from one leaf to the next. */
@@ -83,7 +83,7 @@ static inline uint64_t engine_step(const struct npt_format *format, unsigned lev
 	return npt_level_size(level) >> format->page.shift;
 }
 
-/* The bits of an entry that tell the addresses of leaves apart; the address bits below may mean other things. */
+/* The address bits of a leaf of `level`; the address bits below them may mean other things. */
 static inline uint64_t engine_varying(const struct npt_format *format, unsigned level)
 {
 	return format->page.address & ~(engine_step(format, level) - 1);
@@ -99,21 +99,21 @@ static inline hpa_t engine_table_addr(const struct npt_format *format, uint64_t 
 	return HPA((pte & format->page.address) << format->page.shift);
 }
 
-/* How one leaf changes; from it, how all do that differ from it by their address only: by turning over the same bits. */
+/* A change of leaves: those that are `value` but for their address change by flipping the bits of `delta`. */
 struct engine_change {
-	uint64_t like, delta; /* `like` 0: none was met yet */
+	uint64_t value, delta; /* `value` 0: none was met yet */
 };
 
-typedef uint64_t (*engine_changer)(const struct npt_format *format, uint64_t pte, unsigned level, unsigned arg, bool hw_ad);
+typedef uint64_t (*engine_changer)(const struct npt_format *format, uint64_t pte, unsigned level, unsigned arg, bool hardware_ad);
 
 /* Change the leaf `pte` at `slot`, and lose nothing that hardware adds meanwhile; returns what it became. */
 static inline uint64_t engine_change(const struct npt_format *format, uint64_t *slot, uint64_t pte, unsigned level,
-				     struct engine_change *change, engine_changer changer, unsigned arg, bool hw_ad)
+				     struct engine_change *change, engine_changer changer, unsigned arg, bool hardware_ad)
 {
 	do {
-		if ((pte ^ change->like) & ~engine_varying(format, level)) {
-			change->like = pte;
-			change->delta = changer(format, pte, level, arg, hw_ad) ^ pte;
+		if ((pte ^ change->value) & ~engine_varying(format, level)) {
+			change->value = pte;
+			change->delta = changer(format, pte, level, arg, hardware_ad) ^ pte;
 		}
 	} while (change->delta != 0 && !pte_replace(slot, &pte, pte ^ change->delta));
 	return pte ^ change->delta;
@@ -202,7 +202,7 @@ struct engine_run {
 	uint64_t gpa;           /* what `slot` maps */
 	hpa_t table;
 	unsigned level;
-	uint64_t like, unlike;  /* the last leaf, and the bits in which none of its kind differs; no leaf yet: 0 and all */
+	uint64_t value, mask;  /* the last leaf, and the bits in which none of its kind differs; no leaf yet: 0 and all */
 	enum err err;           /* ERR_CORRUPT: a malformed entry was met */
 	bool ended;             /* by an error, or because somebody has seen enough */
 };
@@ -216,12 +216,12 @@ static inline uint64_t *engine_next_leaf(struct engine_run *run, uint64_t *slot,
 		*pte = pte_load(slot);
 		if (*pte == 0)
 			continue;
-		if (((*pte ^ run->like) & run->unlike) == 0)
+		if (((*pte ^ run->value) & run->mask) == 0)
 			return slot;
 		switch (run->format->kind(*pte, run->level)) {
 		case NPT_LEAF:
-			run->like = *pte;
-			run->unlike = ~(engine_varying(run->format, run->level) | run->format->marks_of_hardware);
+			run->value = *pte;
+			run->mask = ~(engine_varying(run->format, run->level) | run->format->hardware_ad_bits);
 			return slot;
 		case NPT_TABLE:
 			run->stop = slot;

@@ -9,7 +9,7 @@
 
 enum {
 	EPT_MEMTYPE_SHIFT = 3, /* bits 5:3 of a leaf */
-	EPT_SAVED_SHIFT = 54,  /* a hidden leaf keeps its access bits in bits 56:54 */
+	EPT_SAVED_SHIFT = 54,  /* an access-tracked leaf keeps its access bits in bits 56:54 */
 };
 
 #define EPT_READ     BIT(0)
@@ -26,7 +26,7 @@ enum {
 #define EPT_ADDR     BITS(51, 12)
 /* Ignored by hardware: bits 56:52 and 59 of a leaf, and all of an entry without access. */
 #define EPT_SHARED   BIT(52)
-#define EPT_HIDDEN   BIT(53)
+#define EPT_ACCESS_TRACKED   BIT(53)
 #define EPT_EXECUTE_LATER BIT(59) /* of a large leaf: may be executed, but by smaller ones, and so hardware may not */
 
 _Static_assert(EPT_READ == NPT_R && EPT_WRITE == NPT_W && EPT_EXECUTE == NPT_X, "permissions are used as they are");
@@ -48,21 +48,21 @@ static inline bool ept_access_ok(uint64_t pte)
 	return (pte & EPT_READ) || !(pte & EPT_WRITE);
 }
 
-static inline bool ept_hidden(uint64_t pte)
+static inline bool ept_access_tracked(uint64_t pte)
 {
-	return (pte & (EPT_HIDDEN | EPT_ACCESS)) == EPT_HIDDEN;
+	return (pte & (EPT_ACCESS_TRACKED | EPT_ACCESS)) == EPT_ACCESS_TRACKED;
 }
 
-static inline uint64_t ept_hide(uint64_t pte)
+static inline uint64_t ept_track_access(uint64_t pte)
 {
-	return (pte & ~EPT_ACCESS) | (pte & EPT_ACCESS) << EPT_SAVED_SHIFT | EPT_HIDDEN;
+	return (pte & ~EPT_ACCESS) | (pte & EPT_ACCESS) << EPT_SAVED_SHIFT | EPT_ACCESS_TRACKED;
 }
 
-static inline uint64_t ept_show(uint64_t pte)
+static inline uint64_t ept_untrack_access(uint64_t pte)
 {
-	if (!ept_hidden(pte))
+	if (!ept_access_tracked(pte))
 		return pte;
-	return (pte & ~(EPT_HIDDEN | EPT_ACCESS << EPT_SAVED_SHIFT)) | ((pte >> EPT_SAVED_SHIFT) & EPT_ACCESS);
+	return (pte & ~(EPT_ACCESS_TRACKED | EPT_ACCESS << EPT_SAVED_SHIFT)) | ((pte >> EPT_SAVED_SHIFT) & EPT_ACCESS);
 }
 
 /* The low address bits, which a leaf of this level must have clear. */
@@ -71,15 +71,15 @@ static inline uint64_t ept_misaligned(unsigned level)
 	return EPT_ADDR & (npt_level_size(level) - 1);
 }
 
-/* All entries but those that ept_kind knows at a glance. */
+/* All entries but those that ept_kind recognises by itself. */
 static __attribute__((noinline)) enum npt_kind ept_rare_kind(uint64_t pte, unsigned level)
 {
-	uint64_t shown = ept_show(pte);
+	uint64_t untracked = ept_untrack_access(pte);
 
-	if (!(shown & EPT_ACCESS) || !ept_access_ok(shown))
-		return pte & (EPT_ACCESS | EPT_HIDDEN) ? NPT_MALFORMED : NPT_EMPTY;
+	if (!(untracked & EPT_ACCESS) || !ept_access_ok(untracked))
+		return pte & (EPT_ACCESS | EPT_ACCESS_TRACKED) ? NPT_MALFORMED : NPT_EMPTY;
 	if (level > 0 && !(pte & EPT_LEAF)) /* a table that does not grant everything */
-		return shown == pte && !(pte & (EPT_MEMTYPE | EPT_IPAT)) ? NPT_TABLE : NPT_MALFORMED;
+		return untracked == pte && !(pte & (EPT_MEMTYPE | EPT_IPAT)) ? NPT_TABLE : NPT_MALFORMED;
 	return level < NPT_LEAF_LEVELS && npt_memtype[(pte & EPT_MEMTYPE) >> EPT_MEMTYPE_SHIFT] >= 0 &&
 			       !(pte & ept_misaligned(level)) ?
 		       NPT_LEAF :
@@ -122,20 +122,20 @@ static inline struct npt_attr ept_attr(uint64_t pte, unsigned level)
 	};
 }
 
-static inline unsigned ept_marks(uint64_t pte)
+static inline unsigned ept_ad_bits(uint64_t pte)
 {
 	return (pte & EPT_ACCESSED ? NPT_ACCESSED : 0) | (pte & EPT_DIRTY ? NPT_DIRTY : 0);
 }
 
-static inline uint64_t ept_set(uint64_t pte, struct npt_attr attr, unsigned marks, bool hw_ad)
+static inline uint64_t ept_set(uint64_t pte, struct npt_attr attr, unsigned ad_bits, bool hardware_ad)
 {
-	(void)hw_ad;
+	(void)hardware_ad;
 	return (pte & ~(EPT_ACCESS | EPT_SHARED | EPT_ACCESSED | EPT_DIRTY)) | attr.prot |
-	       (attr.shared ? EPT_SHARED : 0) | (marks & NPT_ACCESSED ? EPT_ACCESSED : 0) |
-	       (marks & NPT_DIRTY ? EPT_DIRTY : 0);
+	       (attr.shared ? EPT_SHARED : 0) | (ad_bits & NPT_ACCESSED ? EPT_ACCESSED : 0) |
+	       (ad_bits & NPT_DIRTY ? EPT_DIRTY : 0);
 }
 
-static inline uint64_t ept_shrink(uint64_t pte, unsigned level)
+static inline uint64_t ept_split(uint64_t pte, unsigned level)
 {
 	return level == 1 ? pte & ~EPT_LEAF : pte;
 }
@@ -151,17 +151,17 @@ static inline struct npt_attr ept_attr_page_exec(uint64_t pte, unsigned level)
 	return attr;
 }
 
-static inline uint64_t ept_set_page_exec(uint64_t pte, struct npt_attr attr, unsigned marks, bool hw_ad)
+static inline uint64_t ept_set_page_exec(uint64_t pte, struct npt_attr attr, unsigned ad_bits, bool hardware_ad)
 {
-	pte = ept_set(pte & ~EPT_EXECUTE_LATER, attr, marks, hw_ad);
+	pte = ept_set(pte & ~EPT_EXECUTE_LATER, attr, ad_bits, hardware_ad);
 	return pte & EPT_LEAF && pte & EPT_EXECUTE ? pte ^ (EPT_EXECUTE | EPT_EXECUTE_LATER) : pte;
 }
 
-static inline uint64_t ept_shrink_page_exec(uint64_t pte, unsigned level)
+static inline uint64_t ept_split_page_exec(uint64_t pte, unsigned level)
 {
 	if (level == 1 && pte & EPT_EXECUTE_LATER)
-		pte = (pte ^ EPT_EXECUTE_LATER) | (ept_hidden(pte) ? EPT_EXECUTE << EPT_SAVED_SHIFT : EPT_EXECUTE);
-	return ept_shrink(pte, level);
+		pte = (pte ^ EPT_EXECUTE_LATER) | (ept_access_tracked(pte) ? EPT_EXECUTE << EPT_SAVED_SHIFT : EPT_EXECUTE);
+	return ept_split(pte, level);
 }
 
 #define EPT_FORMAT(variant)                                                                                           \
@@ -171,19 +171,19 @@ static inline uint64_t ept_shrink_page_exec(uint64_t pte, unsigned level)
 		.max_levels = 5,                                                                                      \
 		.max_gpa_bits = 57,                                                                                   \
 		.max_hpa_bits = 52,                                                                                   \
-		.page = { .unlike = EPT_READ | EPT_MEMTYPE, .like = EPT_READ | EPT_WRITE_BACK, .address = EPT_ADDR }, \
-		.marks_of_hardware = EPT_ACCESSED | EPT_DIRTY,                                                        \
+		.page = { .mask = EPT_READ | EPT_MEMTYPE, .value = EPT_READ | EPT_WRITE_BACK, .address = EPT_ADDR }, \
+		.hardware_ad_bits = EPT_ACCESSED | EPT_DIRTY,                                                        \
 		.kind = ept_kind,                                                                                     \
 		.check = ept_check,                                                                                   \
 		.table = ept_table,                                                                                   \
 		.leaf = ept_leaf,                                                                                     \
 		.attr = ept_attr##variant,                                                                            \
-		.marks = ept_marks,                                                                                   \
+		.ad_bits = ept_ad_bits,                                                                                   \
 		.set = ept_set##variant,                                                                              \
-		.hidden = ept_hidden,                                                                                 \
-		.hide = ept_hide,                                                                                     \
-		.show = ept_show,                                                                                     \
-		.shrink = ept_shrink##variant,                                                                        \
+		.access_tracked = ept_access_tracked,                                                                                 \
+		.track_access = ept_track_access,                                                                                     \
+		.untrack_access = ept_untrack_access,                                                                                     \
+		.split = ept_split##variant,                                                                        \
 	}
 
 static const struct npt_format ept_page_exec_format = EPT_FORMAT(_page_exec);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A walk step by step, for people who ask how it came out as it did. */
+/* A walk with each of its steps, for people. */
 #include "npt/explain.h"
 
 #include "npt/engine.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A walk step by step, for people who ask how it came out as it did. */
+/* A walk with each of its steps, for people: the debugger and the post-mortem print it. */
 #ifndef NESTLING_NPT_EXPLAIN_H
 #define NESTLING_NPT_EXPLAIN_H
 

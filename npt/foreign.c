@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Tables that somebody else has made: where they are. */
+/* Where the tables are that others have made. */
 #include "npt/foreign.h"
 
 #include "npt/engine.h"

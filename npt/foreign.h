@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Tables that somebody else has made, such as the firmware: where they are. */
+/* Where the tables are that others, such as the firmware, have made. */
 #ifndef NESTLING_NPT_FOREIGN_H
 #define NESTLING_NPT_FOREIGN_H
 

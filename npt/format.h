@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a page-table format tells the engine: pure functions over one entry. Private to npt/. */
+/* The interface between the engine and a page-table format: pure functions over one entry. Private to npt/. */
 #ifndef NESTLING_NPT_FORMAT_H
 #define NESTLING_NPT_FORMAT_H
 
@@ -7,12 +7,12 @@
 
 /*
  * Immutable; one per format. No function allocates, flushes or dereferences, and each is total over its arguments.
- * `kind` is asked most, and tells what the engine itself writes by the fewest tests, tables first; what is rare or wrong is
- * for a function of its own.
+ * `kind` is called most. It recognises what the engine itself writes by the fewest tests, tables first; rare and malformed entries
+ * are left to a function of their own.
  * The engine passes leaves only attributes that `check` accepted, and addresses that fit config.hpa_bits.
  *
- * A hidden leaf is one that hardware reads as "not present", by the bit that says so, and software by a mark that no
- * empty entry has; all else stays in it. Only `kind`, `shrink`, `hidden` and `show` are asked about hidden leaves.
+ * An access-tracked leaf has its present (or valid) bit clear, so hardware reads it as "not present", and a software bit set that no
+ * empty entry has; all other bits stay. Only `kind`, `split`, `access_tracked` and `untrack_access` are asked about access-tracked leaves.
  */
 struct npt_format {
 	const char *(*name)(const struct npt_config *config);
@@ -26,23 +26,23 @@ struct npt_format {
 	bool break_before_make;
 	/* What pages look like. The address bits are those of a table's entry, too. */
 	struct npt_page_format page;
-	/* The bits that hardware sets by itself in a leaf, where it keeps the marks; 0 where it never does. */
-	uint64_t marks_of_hardware;
+	/* The bits of a leaf that hardware may set by itself (accessed, dirty); 0 if it never does. */
+	uint64_t hardware_ad_bits;
 
 	enum npt_kind (*kind)(uint64_t pte, unsigned level);
 	enum err (*check)(const struct npt_config *config, struct npt_attr attr);
 	uint64_t (*table)(hpa_t table);
-	/* A leaf without permissions and marks, for `set` to complete. Entries of neighbours differ by their address only. */
+	/* A leaf without permissions, accessed and dirty bits, for `set` to complete. Entries of neighbours differ by their address only. */
 	uint64_t (*leaf)(hpa_t hpa, unsigned memtype, unsigned level);
 	struct npt_attr (*attr)(uint64_t pte, unsigned level);
-	unsigned (*marks)(uint64_t pte); /* a mask of enum npt_mark */
-	/* The same leaf with these permissions, `shared` and marks; `attr.memtype` is ignored. */
-	uint64_t (*set)(uint64_t pte, struct npt_attr attr, unsigned marks, bool hw_ad);
-	bool (*hidden)(uint64_t pte);
-	uint64_t (*hide)(uint64_t pte); /* of a leaf that is not hidden */
-	uint64_t (*show)(uint64_t pte); /* of any leaf */
-	/* The entry of `level - 1` that maps the first part of this leaf, with all its attributes and marks. */
-	uint64_t (*shrink)(uint64_t pte, unsigned level);
+	unsigned (*ad_bits)(uint64_t pte); /* a mask of enum npt_ad */
+	/* The same leaf with these permissions, `shared` and accessed and dirty bits; `attr.memtype` is ignored. */
+	uint64_t (*set)(uint64_t pte, struct npt_attr attr, unsigned ad_bits, bool hardware_ad);
+	bool (*access_tracked)(uint64_t pte);
+	uint64_t (*track_access)(uint64_t pte); /* of a leaf that is not access-tracked */
+	uint64_t (*untrack_access)(uint64_t pte); /* of any leaf */
+	/* The entry of `level - 1` that maps the first part of this leaf, with all its attributes. */
+	uint64_t (*split)(uint64_t pte, unsigned level);
 };
 
 /* What no format can express, or no area wants. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What CPUs must forget, gathered; and emptied tables, which are freed after that. */
+/* Gathering of flushes, and of empty tables, which are freed after the flush. */
 #include "npt/engine.h"
 
 void npt_gather_init(struct npt_gather *gather, struct npt *npt)
@@ -51,12 +51,12 @@ void engine_prune(struct npt *npt, uint64_t gpa, struct npt_gather *gather)
 		if (engine_find(npt, gpa, level + 1, &parent) != NPT_TABLE)
 			continue; /* the way ends higher up */
 		table = engine_table_addr(npt->ops->format, parent.pte);
-		if (*npt->env->live(npt->env, table) != 0)
+		if (*npt->env->present(npt->env, table) != 0)
 			return;
 		pte_store(parent.slot, 0);
 		if (level == 0)
-			npt_known_forget(npt, gpa);
-		--*npt->env->live(npt->env, parent.table);
+			npt_walk_cache_invalidate(npt, gpa);
+		--*npt->env->present(npt->env, parent.table);
 		engine_gather_range(gather, align_down(gpa, span), align_down(gpa, span) + span);
 		gather_table(gather, table);
 	}

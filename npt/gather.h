@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a run of removals and narrowings must make the CPUs forget: collected, and flushed once. */
+/* Gathering: translations that removals and narrowings make stale are collected, and flushed once. */
 #ifndef NESTLING_NPT_GATHER_H
 #define NESTLING_NPT_GATHER_H
 
@@ -13,16 +13,16 @@
 struct npt;
 
 /*
- * Collects what a run of removals and narrowings must make the CPUs forget, flushes once, and frees the emptied
- * tables after that. Lives on the caller's stack from npt_gather_init to npt_gather_finish.
+ * Collects the stale translations of several removals and narrowings, flushes once, and then frees the tables that have become
+ * empty. Lives on the caller's stack from npt_gather_init to npt_gather_finish.
  */
 struct npt_gather {
 	struct npt *npt;
 	uint64_t start, end; /* hull of what changed; start >= end: nothing did */
 	hpa_t tables;        /* chain of emptied tables; raw 0: none */
 	/*
-	 * Called for the leaves that npt_unmap removes, `count` at a time that are in a row in both address spaces, before the
-	 * flush: CPUs may still use the memory until npt_gather_finish. May be NULL.
+	 * Called for the leaves that npt_unmap removes, before the flush, `count` leaves at a time that are contiguous in both address
+	 * spaces. CPUs may still use the memory until npt_gather_finish. May be NULL.
 	 */
 	void (*leaves_gone)(struct npt_gather *gather, hpa_t hpa, unsigned level, uint64_t count);
 };

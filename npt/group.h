@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Groups of entries: where entries follow each other that differ by a constant step, many at a time, since in a loop over single
- * ones half of the work is the loop's. Private to npt/.
+ * Groups of consecutive entries that differ by a constant step are handled together: in a loop over single entries half of the
+ * instructions are the loop's own. Private to npt/.
  */
 #ifndef NESTLING_NPT_GROUP_H
 #define NESTLING_NPT_GROUP_H
@@ -11,8 +11,8 @@
 #define GROUP 8
 #define FOR_EACH_OF_GROUP(i) _Pragma("GCC unroll 8") for (unsigned i = 0; i < GROUP; i++)
 
-/* Does a group begin at `slot` of entries that are `pte`, each by `step` more than the one before, in the bits of `unlike`? */
-static inline bool is_group(const uint64_t *slot, const uint64_t *stop, uint64_t pte, uint64_t unlike, uint64_t step)
+/* Are the GROUP entries from `slot` on pte, pte + step, pte + 2 * step and so on, in the bits of `mask`? */
+static inline bool is_group(const uint64_t *slot, const uint64_t *stop, uint64_t pte, uint64_t mask, uint64_t step)
 {
 	uint64_t differ = 0;
 
@@ -20,7 +20,7 @@ static inline bool is_group(const uint64_t *slot, const uint64_t *stop, uint64_t
 		return false;
 	FOR_EACH_OF_GROUP(i)
 		differ |= pte_load(slot + i) ^ (pte + i * step);
-	return (differ & unlike) == 0;
+	return (differ & mask) == 0;
 }
 
 #endif

@@ -19,12 +19,12 @@ enum err npt_map_at(struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa,
 		return err;
 	if (level > cursor->level)
 		return ERR_EXISTS;
-	pte = engine_leaf(format, hpa, attr, level, npt->config.hw_ad);
+	pte = engine_leaf(format, hpa, attr, level, npt->config.hardware_ad);
 	if (level < cursor->level)
 		return engine_map_below(npt, *cursor, gpa.raw, level, pte);
 	npt->leaves[level]++;
 	pte_store(cursor->slot, pte);
-	++*npt->env->live(npt->env, cursor->table);
+	++*npt->env->present(npt->env, cursor->table);
 	return ERR_OK;
 }
 
@@ -35,7 +35,7 @@ static inline uint64_t block_entry(const struct npt *npt, uint64_t entry)
 
 	entry ^= npt->block_bits;
 	return npt->config.page_exec ?
-		       format->set(entry, format->attr(entry, 1), format->marks(entry), npt->config.hw_ad) :
+		       format->set(entry, format->attr(entry, 1), format->ad_bits(entry), npt->config.hardware_ad) :
 		       entry;
 }
 
@@ -46,22 +46,22 @@ void npt_fill_at(struct npt *npt, const struct npt_cursor *cursor, hpa_t hpa, ui
 		entry = block_entry(npt, entry);
 	pte_store(cursor->slot, entry);
 	npt->leaves[cursor->level]++;
-	++*npt->env->live(npt->env, cursor->table);
+	++*npt->env->present(npt->env, cursor->table);
 }
 
-void npt_touch(struct npt *npt, const struct npt_cursor *cursor, unsigned prot, unsigned marks)
+void npt_touch(struct npt *npt, const struct npt_cursor *cursor, unsigned prot, unsigned ad_bits)
 {
 	const struct npt_format *format = npt->ops->format;
-	const bool hw_ad = npt->config.hw_ad;
+	const bool hardware_ad = npt->config.hardware_ad;
 	uint64_t pte = pte_load(cursor->slot), wanted;
 
 	do {
 		struct npt_attr attr = engine_attr(format, pte, cursor->level);
-		bool let_in = !hw_ad || format->hidden(pte);
+		bool let_in = !hardware_ad || format->access_tracked(pte);
 
 		attr.prot |= (uint8_t)prot;
 		attr.shared = attr.shared && !(prot & NPT_W);
-		wanted = engine_set(format, pte, attr, engine_marks(format, pte) | marks | (let_in ? NPT_ACCESSED : 0), hw_ad);
+		wanted = engine_set(format, pte, attr, engine_ad_bits(format, pte) | ad_bits | (let_in ? NPT_ACCESSED : 0), hardware_ad);
 	} while (!pte_replace(cursor->slot, &pte, wanted));
 }
 
@@ -71,16 +71,16 @@ static inline void replace(struct npt *npt, uint64_t *slot, gpa_t gpa, uint64_t 
 	const struct npt_format *format = npt->ops->format;
 	uint64_t old = __atomic_exchange_n(slot, format->break_before_make ? 0 : pte, __ATOMIC_ACQ_REL);
 
-	if (!format->hidden(old))
+	if (!format->access_tracked(old))
 		npt->env->flush(npt->env, GPA(align_down(gpa.raw, size)), size);
 	if (format->break_before_make)
 		pte_store(slot, pte);
 }
 
-void npt_replace(struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, hpa_t hpa, struct npt_attr attr, unsigned marks)
+void npt_replace(struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, hpa_t hpa, struct npt_attr attr, unsigned ad_bits)
 {
 	replace(npt, cursor->slot, gpa, npt_level_size(cursor->level),
-		engine_marked_leaf(npt->ops->format, hpa, attr, marks, cursor->level, npt->config.hw_ad));
+		engine_leaf_with_ad(npt->ops->format, hpa, attr, ad_bits, cursor->level, npt->config.hardware_ad));
 }
 
 void npt_replace_page(struct npt *npt, uint64_t *slot, gpa_t gpa, hpa_t hpa, uint64_t entry)

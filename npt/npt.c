@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A space of nested tables: made, freed, and asked. */
+/* A space of nested tables: creating and freeing it, and questions about one address. */
 #include "npt/npt.h"
 
 #include "npt/engine.h"
@@ -42,7 +42,7 @@ static void make_fresh(struct npt *npt)
 		};
 
 		if (npt_check(npt, attr) == ERR_OK)
-			entries[i] = engine_leaf(npt->ops->format, HPA(0), attr, 0, npt->config.hw_ad);
+			entries[i] = engine_leaf(npt->ops->format, HPA(0), attr, 0, npt->config.hardware_ad);
 	}
 }
 
@@ -79,7 +79,7 @@ enum err npt_new(struct npt *npt, const struct npt_ops *ops, const struct npt_co
 	npt->page = format->page;
 	npt->block_bits = format->leaf(HPA(0), NPT_WB, 0) ^ format->leaf(HPA(0), NPT_WB, 1);
 	make_fresh(npt);
-	npt->known.block[0] = UINT64_MAX; /* not block 0; the others are not what the 0 in them says */
+	npt->walk_cache.block[0] = UINT64_MAX; /* not block 0; the others are not what the 0 in them says */
 	return ERR_OK;
 }
 
@@ -87,7 +87,7 @@ enum err npt_new(struct npt *npt, const struct npt_ops *ops, const struct npt_co
 static void free_below(struct npt *npt, hpa_t table, unsigned level, unsigned entries)
 {
 	const struct npt_format *format = npt->ops->format;
-	unsigned left = level > 0 ? *npt->env->live(npt->env, table) : 0;
+	unsigned left = level > 0 ? *npt->env->present(npt->env, table) : 0;
 
 	for (unsigned i = 0; left > 0 && i < entries; i++) {
 		uint64_t pte = pte_load(engine_entries(npt, table) + i);

@@ -62,14 +62,14 @@ struct npt_attr {
 	uint8_t prot;    /* enum npt_prot, never 0; without NPT_W when `shared` */
 	uint8_t memtype; /* enum npt_memtype */
 	/*
-	 * The memory behind the leaf may not be written through it: it is somebody else's too (the zero frame, copy-on-write).
-	 * A mark of software's that every operation keeps: npt_protect never gives such a leaf NPT_W.
+	 * Others use the memory too (a zero page, copy-on-write), so the leaf must not be writable. A software bit that every
+	 * operation keeps: npt_protect never gives such a leaf NPT_W.
 	 */
 	bool shared;
 };
 
-/* What a leaf remembers of its use, a bit mask. */
-enum npt_mark {
+/* The accessed and dirty bits of a leaf, a bit mask. */
+enum npt_ad {
 	NPT_ACCESSED = 1,
 	NPT_DIRTY = 2,
 };
@@ -83,42 +83,42 @@ enum npt_kind {
 };
 
 /*
- * Pages as software sees them at a glance: an entry of level 0 that is `like` in the bits of `unlike` maps a page, and
- * hardware can use it. Others may, too; npt_find knows.
+ * A quick test for entries of level 0: if (entry & mask) == value, the entry maps a page that hardware can use. Some entries that
+ * map a page fail the test; npt_find recognises those too.
  */
 struct npt_page_format {
-	uint64_t unlike, like;
-	uint64_t address; /* the bits that hold the page's address, and how far to shift them up to get it */
+	uint64_t mask, value;
+	uint64_t address; /* the bits that hold the page's address; shifted left by `shift`, they are the address */
 	unsigned shift;
 };
 
 /* A block is what one table of pages maps: 2 MiB. */
 #define NPT_BLOCK_SHIFT (PAGE_SHIFT + NPT_INDEX_BITS)
-#define NPT_KNOWN       256u
+#define NPT_WALK_CACHE_SIZE 256u
 
 /*
- * Tables of pages that walks have come to, so that the next walks there need not begin at the root: for each block number
- * modulo NPT_KNOWN the last one, until the table is unlinked.
+ * The walk cache: tables of pages that walks have come to, so that the next walk to the same block need not begin at the root.
+ * Direct-mapped by block number. An entry is valid until its table is unlinked. See npt/walk_cache.h.
  */
-struct npt_known {
-	uint64_t block[NPT_KNOWN]; /* gpa >> NPT_BLOCK_SHIFT */
-	uint64_t *entries[NPT_KNOWN];
-	uint16_t *live[NPT_KNOWN]; /* what env->live says */
-	/* What the owner has told of all 512 pages: at which accesses (a bit each) a page that is not there gets which entry. */
-	uint64_t entry[NPT_KNOWN];
-	uint8_t accesses[NPT_KNOWN];
+struct npt_walk_cache {
+	uint64_t block[NPT_WALK_CACHE_SIZE]; /* gpa >> NPT_BLOCK_SHIFT */
+	uint64_t *entries[NPT_WALK_CACHE_SIZE];
+	uint16_t *present[NPT_WALK_CACHE_SIZE]; /* the table's present-entry count, as env->present returns it */
+	/* For accesses n with bit n set in fresh_accesses, a page of the block that is not mapped yet gets fresh_entry plus its address. */
+	uint64_t fresh_entry[NPT_WALK_CACHE_SIZE];
+	uint8_t fresh_accesses[NPT_WALK_CACHE_SIZE];
 };
 
 /*
  * What the engine needs from its surroundings; embedded in the owner, who gets it back by CONTAINER_OF.
  */
 struct npt_env {
-	/* Get 4 KiB << order bytes, so aligned and zeroed, for a table. Returns ERR_NO_MEMORY when there is none. */
+	/* Allocate 4 KiB << order zeroed bytes, aligned to their size, for a table. Errors: ERR_NO_MEMORY. */
 	enum err (*alloc_table)(struct npt_env *env, unsigned order, hpa_t *table);
 	/* Give back what alloc_table returned. No CPU can reach it any more. */
 	void (*free_table)(struct npt_env *env, hpa_t table, unsigned order);
-	/* The number of non-empty entries in a table: a counter the env keeps per table frame, 0 when allocated. */
-	uint16_t *(*live)(struct npt_env *env, hpa_t table);
+	/* The present-entry count of a table (entries that are not empty): kept by the env per table frame, 0 when allocated. */
+	uint16_t *(*present)(struct npt_env *env, hpa_t table);
 	/*
 	 * Make every CPU forget the translations of [gpa, gpa + size), and cached pointers to tables below them.
 	 * NPT_FLUSH_ALL as the size means the whole address space. Returns when it is done.
@@ -135,10 +135,10 @@ struct npt_config {
 	uint8_t hpa_bits;   /* width of an output address on this machine */
 	uint8_t max_leaf;   /* highest level a leaf may be at: 0..2 */
 	/*
-	 * Hardware keeps the marks: leaves start with none. Otherwise software does: leaves start accessed, and dirty if
-	 * they are writable; npt_harvest takes away what lets the hardware in, and npt_touch gives it back at the fault.
+	 * Hardware sets the accessed and dirty bits, and leaves start with both clear. Otherwise software sets them: leaves start
+	 * accessed, and dirty if they are writable; npt_test_and_clear makes the next access fault, and npt_touch then sets the bit.
 	 */
-	bool hw_ad;
+	bool hardware_ad;
 	/*
 	 * Large leaves do not execute, whatever their permissions say: a fetch faults, and finds what it may execute when the leaf
 	 * has been split into pages. Ends exec_only, whose leaves would have no permission left.
@@ -165,7 +165,7 @@ struct npt {
 	uint64_t block_bits;  /* the bits in which the entry of 2 MiB of write-back memory differs from that of a page */
 	/* Fresh leaves of level 0 but for their addresses, by `shared`, memory type and permissions; 0: npt_check refuses it. */
 	uint64_t fresh[2][NPT_ATTR_MAX + 1][NPT_ATTR_MAX + 1];
-	struct npt_known known;
+	struct npt_walk_cache walk_cache;
 };
 
 /* A leaf, decoded. */
@@ -175,8 +175,8 @@ struct npt_leaf {
 	unsigned level;
 	struct npt_attr attr;
 	bool accessed, dirty;
-	/* The hardware sees nothing here: accessed was harvested, and software keeps the marks. npt_touch lets it in again. */
-	bool hidden;
+	/* Software cleared the accessed bit, and hardware reads the entry as not present until npt_touch restores it. */
+	bool access_tracked;
 };
 
 /* Where a walk ended. Valid until the tables change. */
@@ -249,7 +249,7 @@ MUST_CHECK enum err npt_unmap(struct npt *npt, gpa_t gpa, uint64_t size, struct 
 
 /*
  * Give every leaf in the range the permissions `prot` (without NPT_W where it is `shared`); holes are skipped, memory types
- * and marks stay, but that without hw_ad a leaf that gains NPT_W is dirty. Splits and errors as
+ * and accessed and dirty bits stay, but that without hardware_ad a leaf that gains NPT_W is dirty. Splits and errors as
  * npt_unmap, and ERR_UNSUPPORTED for a prot the format cannot express. Widening needs no flush (a spurious fault at
  * worst); narrowing is gathered.
  */
@@ -268,10 +268,10 @@ MUST_CHECK enum err npt_split(struct npt *npt, gpa_t gpa, unsigned level);
  * makes sure that they cannot fail on any part of the range. Errors: ERR_INVALID, ERR_RANGE, ERR_NO_MEMORY: nothing was
  * changed.
  */
-MUST_CHECK enum err npt_cut(struct npt *npt, gpa_t gpa, uint64_t size);
+MUST_CHECK enum err npt_split_at_boundaries(struct npt *npt, gpa_t gpa, uint64_t size);
 
 /*
- * Walk to the entry that decides about `gpa`, which must be inside the space. NPT_LEAF: npt_decode tells what it maps;
+ * Walk to the entry that decides about `gpa`, which must be inside the space. NPT_LEAF: npt_decode returns what it maps;
  * NPT_EMPTY: npt_map_at can fill it in without another walk.
  */
 static inline enum npt_kind npt_find(const struct npt *npt, gpa_t gpa, struct npt_cursor *cursor)
@@ -296,25 +296,26 @@ void npt_fill_at(struct npt *npt, const struct npt_cursor *cursor, hpa_t hpa, ui
 void npt_decode(const struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, struct npt_leaf *leaf);
 
 /*
- * Give the leaf at which npt_find ended at least the permissions `prot` (its `shared` mark goes if that has NPT_W) and the
- * marks `marks`, and let the hardware in if it was hidden. Only ever widens, so no flush: a CPU that remembers less takes a
- * spurious fault. NPT_W without hw_ad implies NPT_DIRTY.
+ * Add the permissions `prot` (with NPT_W, `shared` is cleared) and the accessed and dirty bits `ad_bits` to the leaf at which npt_find
+ * ended. An access-tracked leaf is restored, so that hardware can use it again. This only widens, so no flush is needed: a CPU with
+ * an older translation takes a spurious fault. NPT_W without hardware_ad implies NPT_DIRTY.
  */
-void npt_touch(struct npt *npt, const struct npt_cursor *cursor, unsigned prot, unsigned marks);
+void npt_touch(struct npt *npt, const struct npt_cursor *cursor, unsigned prot, unsigned ad_bits);
 
 /*
- * Let the leaf at which npt_find ended for `gpa` map `hpa` (aligned to its size) with `attr` and `marks` instead. When it
+ * Let the leaf at which npt_find ended for `gpa` map `hpa` (aligned to its size) with `attr` and `ad_bits` instead. When it
  * returns no CPU uses the old translation: flushes by itself, break-before-make included. `attr` and `hpa` are such as
  * npt_map accepts.
  */
 void npt_replace(struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, hpa_t hpa, struct npt_attr attr,
-		 unsigned marks);
+		 unsigned ad_bits);
 
 /*
- * Replace all that the entry of `level` around `gpa` leads to, a table of leaves one level below, by one leaf that maps `hpa`
- * with `attr`. In between nothing is mapped there, and no CPU uses what was: that is when `move` (may be NULL) is called for
- * each old leaf that is not in its place there already, to copy what it holds; what it returns is ignored. The new leaf has the marks that any old one had. The old
- * leaves' memory stays the caller's; the table is freed.
+ * Replace the table that the entry of `level` around `gpa` points to, a table of leaves one level below, by one leaf that maps `hpa`
+ * with `attr`. First the table is unlinked and flushed, so that nothing is mapped there and no CPU uses the old leaves. Then `move`
+ * (may be NULL) is called for each old leaf that does not map its place in the new memory already, to copy its contents; its return
+ * value is ignored. The new leaf has an accessed or dirty bit if any old leaf had it. The old leaves' memory stays the caller's; the
+ * table is freed.
  * Errors: ERR_NOT_FOUND (no such table, or it leads to further tables or anything malformed), ERR_INVALID (alignment, level
  * above config.max_leaf), ERR_UNSUPPORTED, ERR_RANGE: nothing was changed. Never takes memory.
  */
@@ -323,30 +324,30 @@ MUST_CHECK enum err npt_collapse(struct npt *npt, gpa_t gpa, unsigned level, hpa
 
 /*
  * If the table below the entry of `level` around `gpa` is full of leaves with the same attributes over contiguous, aligned
- * host memory, put one leaf in its place (npt_collapse onto the same memory). Costs next to nothing when it is not.
+ * host memory, put one leaf in its place (npt_collapse onto the same memory). The check is cheap when the answer is no.
  * False: nothing was changed.
  */
-bool npt_merge(struct npt *npt, gpa_t gpa, unsigned level);
+bool npt_collapse_in_place(struct npt *npt, gpa_t gpa, unsigned level);
 
 /*
- * Give `child`, a space of the same format and geometry with nothing in the range, the leaves that `npt` has in it. With `share`
- * the leaves of both lose NPT_W and become `shared`, where they have not; the child's have the parent's marks. `cloned` is
- * called for each leaf before the child can reach it. What was narrowed in `npt` is gathered. Leaves must lie in the range
- * whole (npt_cut). The work is one visit of each table.
- * Errors: ERR_INVALID, ERR_RANGE, ERR_EXISTS, ERR_NO_MEMORY: `child` has what `cloned` was called for, to be unmapped by the
- * caller, and `npt` may have leaves that are shared with nobody; ERR_CORRUPT as npt_unmap.
+ * Copy the leaves of `npt` in the range to `child`, a space of the same format and geometry with nothing mapped in the range. With
+ * `share`, the leaves of both lose NPT_W and become `shared`. The child's leaves have the parent's accessed and dirty bits. `cloned` is
+ * called for each leaf before the child can reach it. What was narrowed in `npt` is gathered. No leaf may cross an end of the
+ * range (npt_split_at_boundaries). Each table is visited once.
+ * Errors: ERR_INVALID, ERR_RANGE, ERR_EXISTS, ERR_NO_MEMORY: `child` has the leaves that `cloned` was called for, which the caller
+ * must unmap, and leaves of `npt` may be `shared` although no other space has them; ERR_CORRUPT as npt_unmap.
  */
 MUST_CHECK enum err npt_clone(struct npt *npt, struct npt *child, gpa_t gpa, uint64_t size, bool share,
 			      struct npt_gather *gather, npt_cloned cloned, void *context);
 
 /*
- * Take `mark` from every leaf in the range, and set the bit of each of its 4 KiB pages that lie in the range in `bitmap`
- * (bit 0 is the page at `gpa`; bits are only ever set; NULL: nobody asks). A leaf that lies only partly in the range is told
- * of, and keeps its mark. No mark that hardware sets meanwhile is lost. What must be flushed so that later uses leave a mark
- * again is gathered. Without hw_ad, taking NPT_ACCESSED hides the leaf, and taking NPT_DIRTY takes NPT_W.
+ * Test and clear `bit` in every leaf in the range. For each leaf that had it, set the bits in `bitmap` (NULL: not wanted) of its 4 KiB
+ * pages in the range; bit 0 is the page at `gpa`; no bit of the bitmap is cleared. A leaf that lies only partly in the range is
+ * reported, and keeps the bit. No bit that hardware sets meanwhile is lost. The flush after which later accesses set the bit again is
+ * gathered. Without hardware_ad, clearing NPT_ACCESSED makes an access-tracked entry, and clearing NPT_DIRTY clears NPT_W.
  * Errors: ERR_INVALID, ERR_RANGE; ERR_CORRUPT as npt_unmap.
  */
-MUST_CHECK enum err npt_harvest(struct npt *npt, gpa_t gpa, uint64_t size, enum npt_mark mark, uint64_t *bitmap,
+MUST_CHECK enum err npt_test_and_clear(struct npt *npt, gpa_t gpa, uint64_t size, enum npt_ad bit, uint64_t *bitmap,
 				struct npt_gather *gather);
 
 /* The leaf that maps `gpa`. Errors: ERR_NOT_FOUND, ERR_RANGE, ERR_CORRUPT. */

@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The fast path to pages whose table is in the walk cache: each operation is a few instructions, and calls nothing. What it cannot do is
- * for the slow path, by a walk: npt/npt.h.
+ * The fast path: operations on pages whose table is in the walk cache. Each is a few instructions and calls nothing. All other cases
+ * take the slow path, a walk: npt/npt.h.
  */
 #ifndef NESTLING_NPT_PAGES_H
 #define NESTLING_NPT_PAGES_H
 
 #include "npt/walk_cache.h"
 
-/* What the entry of level 0 maps, told at a glance. False: nothing, or that takes longer. */
+/* The page that the entry of level 0 maps. False: it maps none, or the quick test of npt_page_format does not recognise it. */
 static inline bool npt_page_at(const struct npt *npt, const uint64_t *slot, hpa_t *page)
 {
 	uint64_t pte = __atomic_load_n(slot, __ATOMIC_RELAXED);
 
 	*page = HPA((pte & npt->page.address) << npt->page.shift);
-	return (pte & npt->page.unlike) == npt->page.like;
+	return (pte & npt->page.mask) == npt->page.value;
 }
 
 /*
- * As npt_map for `count` pages, by what npt_page_entry gave, from the entry on that npt_known_slot gave for `gpa`: all of them are
+ * As npt_map for `count` pages, by what npt_page_entry gave, from the entry on that npt_walk_cache_lookup gave for `gpa`: all of them are
  * 0, and in that table. `hpa` is within hpa_bits.
  */
 static inline void npt_fill_pages(struct npt *npt, gpa_t gpa, uint64_t *slot, uint64_t count, hpa_t hpa, uint64_t entry)
@@ -31,35 +31,35 @@ static inline void npt_fill_pages(struct npt *npt, gpa_t gpa, uint64_t *slot, ui
 		__atomic_store_n(slot, entry, __ATOMIC_RELEASE);
 		entry += step;
 	} while (++slot < stop);
-	*npt->known.live[npt_known_index(gpa.raw)] += (uint16_t)count;
+	*npt->walk_cache.present[npt_walk_cache_index(gpa.raw)] += (uint16_t)count;
 	npt->leaves[0] += count;
 }
 
-/* As npt_replace of the page in `slot`, which npt_known_slot gave for `gpa`, by what npt_page_entry gave. */
+/* As npt_replace of the page in `slot`, which npt_walk_cache_lookup gave for `gpa`, by what npt_page_entry gave. */
 void npt_replace_page(struct npt *npt, uint64_t *slot, gpa_t gpa, hpa_t hpa, uint64_t entry);
 
 /*
- * Remove the leaf at the entry that npt_known_slot gave for `gpa`, if it is a page that hardware can use, and not the last one in
- * its table. The old translation may be in use until the caller has flushed it. False: it is another case, for npt_unmap.
+ * Remove the leaf at the entry that npt_walk_cache_lookup gave for `gpa`, if it is a page that hardware can use, and not the last one in
+ * its table. The old translation may be in use until the caller has flushed it. False: nothing was changed; npt_unmap does it.
  */
 static inline bool npt_remove_page(struct npt *npt, gpa_t gpa, uint64_t *slot, hpa_t *hpa)
 {
-	uint16_t *live = npt->known.live[npt_known_index(gpa.raw)];
+	uint16_t *present = npt->walk_cache.present[npt_walk_cache_index(gpa.raw)];
 	uint64_t pte = __atomic_load_n(slot, __ATOMIC_RELAXED);
 
-	if ((pte & npt->page.unlike) != npt->page.like || *live == 1)
+	if ((pte & npt->page.mask) != npt->page.value || *present == 1)
 		return false;
 	*hpa = HPA((pte & npt->page.address) << npt->page.shift);
 	__atomic_store_n(slot, 0, __ATOMIC_RELEASE);
-	--*live;
+	--*present;
 	npt->leaves[0]--;
 	return true;
 }
 
-/* As npt_translate_by_walk, without a walk. False: that takes longer. */
-static inline bool npt_translate_known(const struct npt *npt, gpa_t gpa, hpa_t *hpa)
+/* As npt_translate_by_walk, without a walk. False: the walk cache does not suffice. */
+static inline bool npt_translate_cached(const struct npt *npt, gpa_t gpa, hpa_t *hpa)
 {
-	const uint64_t *slot = npt_known_slot(npt, gpa);
+	const uint64_t *slot = npt_walk_cache_lookup(npt, gpa);
 	hpa_t page;
 
 	if (!slot || !npt_page_at(npt, slot, &page))
@@ -70,7 +70,7 @@ static inline bool npt_translate_known(const struct npt *npt, gpa_t gpa, hpa_t *
 
 MUST_CHECK static inline enum err npt_translate(const struct npt *npt, gpa_t gpa, hpa_t *hpa)
 {
-	return npt_translate_known(npt, gpa, hpa) ? ERR_OK : npt_translate_by_walk(npt, gpa, hpa);
+	return npt_translate_cached(npt, gpa, hpa) ? ERR_OK : npt_translate_by_walk(npt, gpa, hpa);
 }
 
 #endif

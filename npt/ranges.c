@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Operations on ranges: map, unmap, protect, clone, harvest, walk. */
+/* Operations on ranges: map, unmap, protect, clone, test-and-clear, walk. */
 #include "npt/engine.h"
 #include "npt/group.h"
 
@@ -20,8 +20,8 @@ enum err engine_run_all(struct npt *npt, uint64_t gpa, uint64_t end, engine_runn
 		run.stop = run.slot + ((stop - run.gpa + BIT(shift) - 1) >> shift);
 		run.table = cursor.table;
 		run.level = cursor.level;
-		run.like = 0;
-		run.unlike = ~UINT64_C(0);
+		run.value = 0;
+		run.mask = ~UINT64_C(0);
 		runner(&run, arg);
 		gpa = engine_run_gpa(&run, run.stop);
 	}
@@ -65,7 +65,7 @@ static enum err map_run(struct npt *npt, uint64_t *gpa, uint64_t end, uint64_t h
 	unsigned level = best_level(npt, *gpa, hpa, end - *gpa);
 	unsigned shift = PAGE_SHIFT + NPT_INDEX_BITS * level;
 	uint64_t done = 0, filled;
-	uint64_t pte = engine_leaf(format, HPA(hpa), attr, level, npt->config.hw_ad);
+	uint64_t pte = engine_leaf(format, HPA(hpa), attr, level, npt->config.hardware_ad);
 	uint64_t count = (min_u64(end, engine_table_end(npt, *gpa, level)) - *gpa) >> shift;
 	struct npt_cursor cursor;
 
@@ -84,7 +84,7 @@ static enum err map_run(struct npt *npt, uint64_t *gpa, uint64_t end, uint64_t h
 	filled = (uint64_t)(map_fill(format, cursor.slot + done, cursor.slot + count, pte, level) - cursor.slot);
 	*gpa += filled << shift;
 	npt->leaves[level] += filled - done;
-	*npt->env->live(npt->env, cursor.table) += (uint16_t)(filled - done);
+	*npt->env->present(npt->env, cursor.table) += (uint16_t)(filled - done);
 	return filled < count ? ERR_EXISTS : ERR_OK;
 }
 
@@ -117,12 +117,12 @@ enum err npt_map(struct npt *npt, gpa_t gpa, hpa_t hpa, uint64_t size, struct np
 /* --- Unmap --- */
 
 /* Clear the leaves from `slot` on that are like `pte` and, with `step`, map what follows; returns where another entry is. */
-static uint64_t *clear_alike(uint64_t *slot, const uint64_t *stop, uint64_t pte, uint64_t unlike, uint64_t step)
+static uint64_t *clear_alike(uint64_t *slot, const uint64_t *stop, uint64_t pte, uint64_t mask, uint64_t step)
 {
-	for (; is_group(slot, stop, pte, unlike, step); slot += GROUP, pte += GROUP * step)
+	for (; is_group(slot, stop, pte, mask, step); slot += GROUP, pte += GROUP * step)
 		FOR_EACH_OF_GROUP(i)
 			pte_store(slot + i, 0);
-	for (; slot < stop && ((pte_load(slot) ^ pte) & unlike) == 0; slot++, pte += step)
+	for (; slot < stop && ((pte_load(slot) ^ pte) & mask) == 0; slot++, pte += step)
 		pte_store(slot, 0);
 	return slot;
 }
@@ -133,15 +133,15 @@ static void unmap_run(struct engine_run *run, void *arg)
 	struct npt *npt = run->npt;
 	uint64_t step = gather->leaves_gone ? engine_step(run->format, run->level) : 0;
 	uint64_t *slot = run->slot, removed = 0, pte;
-	uint16_t *live;
+	uint16_t *present;
 
 	while ((slot = engine_next_leaf(run, slot, &pte)) < run->stop) {
 		uint64_t *const first = slot;
-		uint64_t count, unlike = run->unlike;
+		uint64_t count, mask = run->mask;
 
-		if (gather->leaves_gone) /* in a row on the host, too */
-			unlike = ~run->format->marks_of_hardware;
-		slot = clear_alike(slot, run->stop, pte, unlike, step);
+		if (gather->leaves_gone) /* contiguous on the host, too */
+			mask = ~run->format->hardware_ad_bits;
+		slot = clear_alike(slot, run->stop, pte, mask, step);
 		count = (uint64_t)(slot - first);
 		removed += count;
 		engine_gather_range(gather, engine_run_gpa(run, first), engine_run_gpa(run, slot));
@@ -150,16 +150,16 @@ static void unmap_run(struct engine_run *run, void *arg)
 	}
 	if (removed == 0)
 		return;
-	live = npt->env->live(npt->env, run->table);
+	present = npt->env->present(npt->env, run->table);
 	npt->leaves[run->level] -= removed;
-	*live = (uint16_t)(*live - removed);
-	if (*live == 0)
+	*present = (uint16_t)(*present - removed);
+	if (*present == 0)
 		engine_prune(npt, run->gpa, gather);
 }
 
 enum err npt_unmap(struct npt *npt, gpa_t gpa, uint64_t size, struct npt_gather *gather)
 {
-	enum err err = npt_cut(npt, gpa, size);
+	enum err err = npt_split_at_boundaries(npt, gpa, size);
 
 	return err == ERR_OK ? engine_run_all(npt, gpa.raw, gpa.raw + size, unmap_run, gather) : err;
 }
@@ -171,38 +171,38 @@ struct protect_arg {
 	unsigned prot;
 };
 
-static uint64_t protect_leaf(const struct npt_format *format, uint64_t pte, unsigned level, unsigned prot, bool hw_ad)
+static uint64_t protect_leaf(const struct npt_format *format, uint64_t pte, unsigned level, unsigned prot, bool hardware_ad)
 {
 	struct npt_attr attr = engine_attr(format, pte, level);
 
 	attr.prot = (uint8_t)(attr.shared ? prot & NPT_RX : prot);
-	return engine_set(format, pte, attr, engine_marks(format, pte), hw_ad);
+	return engine_set(format, pte, attr, engine_ad_bits(format, pte), hardware_ad);
 }
 
 /*
- * Change the leaves from `slot` on that are like the first one, which is `like`; returns where another one is. One instruction
- * does it, with no regard to the marks that hardware sets meanwhile.
+ * Change the leaves from `slot` on that are like the first one, which is `value`; returns where another one is. One instruction
+ * does it, with no regard to the accessed and dirty bits that hardware sets meanwhile.
  */
-static uint64_t *protect_alike(uint64_t *slot, const uint64_t *stop, uint64_t like, uint64_t unlike, uint64_t delta)
+static uint64_t *protect_alike(uint64_t *slot, const uint64_t *stop, uint64_t value, uint64_t mask, uint64_t delta)
 {
-	for (; is_group(slot, stop, like, unlike, 0); slot += GROUP)
+	for (; is_group(slot, stop, value, mask, 0); slot += GROUP)
 		FOR_EACH_OF_GROUP(i)
 			__atomic_fetch_xor(slot + i, delta, __ATOMIC_ACQ_REL);
-	for (; slot < stop && ((pte_load(slot) ^ like) & unlike) == 0; slot++)
+	for (; slot < stop && ((pte_load(slot) ^ value) & mask) == 0; slot++)
 		__atomic_fetch_xor(slot, delta, __ATOMIC_ACQ_REL);
 	return slot;
 }
 
 /* The same, with regard to them: those that differ by their address only. */
-static uint64_t *protect_by_one(struct engine_run *run, uint64_t *slot, uint64_t like, unsigned prot)
+static uint64_t *protect_by_one(struct engine_run *run, uint64_t *slot, uint64_t value, unsigned prot)
 {
-	const uint64_t unlike = ~engine_varying(run->format, run->level);
+	const uint64_t mask = ~engine_varying(run->format, run->level);
 	struct engine_change change = { 0 };
-	uint64_t pte = like;
+	uint64_t pte = value;
 
 	do {
-		engine_change(run->format, slot, pte, run->level, &change, protect_leaf, prot, run->npt->config.hw_ad);
-	} while (++slot < run->stop && (((pte = pte_load(slot)) ^ like) & unlike) == 0);
+		engine_change(run->format, slot, pte, run->level, &change, protect_leaf, prot, run->npt->config.hardware_ad);
+	} while (++slot < run->stop && (((pte = pte_load(slot)) ^ value) & mask) == 0);
 	return slot;
 }
 
@@ -210,21 +210,21 @@ static void protect_run(struct engine_run *run, void *arg)
 {
 	const struct protect_arg *protect = arg;
 	const struct npt_format *format = run->format;
-	const bool hw_ad = run->npt->config.hw_ad;
-	const uint64_t settable = hw_ad ? format->marks_of_hardware : 0;
+	const bool hardware_ad = run->npt->config.hardware_ad;
+	const uint64_t settable = hardware_ad ? format->hardware_ad_bits : 0;
 	uint64_t *slot = run->slot, pte;
 
 	while ((slot = engine_next_leaf(run, slot, &pte)) < run->stop) {
 		uint64_t *const first = slot;
 		uint64_t set = pte | settable, clear = pte & ~settable;
-		uint64_t delta = protect_leaf(format, set, run->level, protect->prot, hw_ad) ^ set;
+		uint64_t delta = protect_leaf(format, set, run->level, protect->prot, hardware_ad) ^ set;
 
 		/* Stage 2's dirty state is the permission to write: there the change is not the same with and without it. */
-		if (delta == (protect_leaf(format, clear, run->level, protect->prot, hw_ad) ^ clear))
+		if (delta == (protect_leaf(format, clear, run->level, protect->prot, hardware_ad) ^ clear))
 			slot = protect_alike(slot, run->stop, pte, ~engine_varying(format, run->level) & ~settable, delta);
 		else
 			slot = protect_by_one(run, slot, pte, protect->prot);
-		if (!format->hidden(pte) && (engine_attr(format, pte, run->level).prot & ~protect->prot))
+		if (!format->access_tracked(pte) && (engine_attr(format, pte, run->level).prot & ~protect->prot))
 			engine_gather_range(protect->gather, engine_run_gpa(run, first), engine_run_gpa(run, slot));
 	}
 }
@@ -237,7 +237,7 @@ enum err npt_protect(struct npt *npt, gpa_t gpa, uint64_t size, unsigned prot, s
 	if (err == ERR_OK)
 		err = prot > NPT_RWX ? ERR_INVALID : npt_check(npt, (struct npt_attr){ .prot = (uint8_t)prot });
 	if (err == ERR_OK)
-		err = npt_cut(npt, gpa, size);
+		err = npt_split_at_boundaries(npt, gpa, size);
 	return err == ERR_OK ? engine_run_all(npt, gpa.raw, gpa.raw + size, protect_run, &arg) : err;
 }
 
@@ -252,14 +252,14 @@ struct clone_arg {
 };
 
 /* A leaf that two spaces have from now on. */
-static uint64_t clone_leaf(const struct npt_format *format, uint64_t pte, unsigned level, unsigned arg, bool hw_ad)
+static uint64_t clone_leaf(const struct npt_format *format, uint64_t pte, unsigned level, unsigned arg, bool hardware_ad)
 {
 	struct npt_attr attr = engine_attr(format, pte, level);
 
 	(void)arg;
 	attr.prot &= NPT_RX;
 	attr.shared = true;
-	return engine_set(format, pte, attr, engine_marks(format, pte), hw_ad);
+	return engine_set(format, pte, attr, engine_ad_bits(format, pte), hardware_ad);
 }
 
 /* The child's side of a run: made when the run's first leaf is found, since a table must not stay empty. */
@@ -278,7 +278,7 @@ static enum err clone_target(struct npt *child, uint64_t gpa, unsigned level, st
 static void clone_run(struct engine_run *run, void *arg)
 {
 	const struct npt_format *format = run->format;
-	const bool hw_ad = run->npt->config.hw_ad;
+	const bool hardware_ad = run->npt->config.hardware_ad;
 	const unsigned level = run->level;
 	const struct clone_arg *clone = arg;
 	struct npt *child = clone->child;
@@ -300,11 +300,11 @@ static void clone_run(struct engine_run *run, void *arg)
 		if (err != ERR_OK)
 			break;
 		if (clone->share) {
-			if (!format->hidden(pte) && (engine_attr(format, pte, level).prot & NPT_W)) {
+			if (!format->access_tracked(pte) && (engine_attr(format, pte, level).prot & NPT_W)) {
 				narrowed = min_u64(narrowed, gpa);
 				end = gpa + npt_level_size(level);
 			}
-			pte = engine_change(format, slot, pte, level, &change, clone_leaf, 0, hw_ad);
+			pte = engine_change(format, slot, pte, level, &change, clone_leaf, 0, hardware_ad);
 		}
 		clone->cloned(engine_leaf_addr(format, pte, level), level, clone->context);
 		if (to) {
@@ -318,7 +318,7 @@ static void clone_run(struct engine_run *run, void *arg)
 	engine_gather_range(clone->gather, narrowed, end);
 	if (count > 0) {
 		child->leaves[level] += count;
-		*child->env->live(child->env, target.cursor.table) += (uint16_t)count;
+		*child->env->present(child->env, target.cursor.table) += (uint16_t)count;
 	}
 	if (err != ERR_OK) {
 		run->err = err;
@@ -337,87 +337,87 @@ enum err npt_clone(struct npt *npt, struct npt *child, gpa_t gpa, uint64_t size,
 	return err == ERR_OK ? engine_run_all(npt, gpa.raw, gpa.raw + size, clone_run, &arg) : err;
 }
 
-/* --- Harvest --- */
+/* --- Test and clear accessed and dirty bits --- */
 
-struct harvest_arg {
+struct test_and_clear_arg {
 	struct npt_gather *gather;
 	uint64_t *bitmap;
 	uint64_t gpa, end;
-	enum npt_mark mark;
+	enum npt_ad bit;
 };
 
 /* Set the bits of the pages from `gpa` to before `end` that are in the range. */
-static void harvest_tell(const struct harvest_arg *harvest, uint64_t gpa, uint64_t end)
+static void report_pages(const struct test_and_clear_arg *test, uint64_t gpa, uint64_t end)
 {
-	uint64_t bit = (max_u64(gpa, harvest->gpa) - harvest->gpa) >> PAGE_SHIFT;
-	uint64_t stop = (max_u64(min_u64(end, harvest->end), harvest->gpa) - harvest->gpa) >> PAGE_SHIFT;
+	uint64_t bit = (max_u64(gpa, test->gpa) - test->gpa) >> PAGE_SHIFT;
+	uint64_t stop = (max_u64(min_u64(end, test->end), test->gpa) - test->gpa) >> PAGE_SHIFT;
 
-	while (harvest->bitmap && bit < stop) { /* word by word */
+	while (test->bitmap && bit < stop) { /* word by word */
 		uint64_t count = min_u64(stop - bit, 64 - bit % 64);
 
-		harvest->bitmap[bit / 64] |= (~UINT64_C(0) >> (64 - count)) << (bit % 64);
+		test->bitmap[bit / 64] |= (~UINT64_C(0) >> (64 - count)) << (bit % 64);
 		bit += count;
 	}
 }
 
-/* Take the mark, and what lets the hardware in without leaving it again. */
-static uint64_t harvest_leaf(const struct npt_format *format, uint64_t pte, unsigned level, unsigned mark, bool hw_ad)
+/* Clear the bit; where software sets it, also make the next access that should set it fault. */
+static uint64_t clear_ad_bit(const struct npt_format *format, uint64_t pte, unsigned level, unsigned bit, bool hardware_ad)
 {
 	struct npt_attr attr = engine_attr(format, pte, level);
 
-	if (!hw_ad && mark == NPT_DIRTY)
+	if (!hardware_ad && bit == NPT_DIRTY)
 		attr.prot &= NPT_RX;
-	pte = engine_set(format, pte, attr, engine_marks(format, pte) & ~mark, hw_ad);
-	return !hw_ad && mark == NPT_ACCESSED ? format->hide(pte) : pte;
+	pte = engine_set(format, pte, attr, engine_ad_bits(format, pte) & ~bit, hardware_ad);
+	return !hardware_ad && bit == NPT_ACCESSED ? format->track_access(pte) : pte;
 }
 
-static void harvest_run(struct engine_run *run, void *arg)
+static void test_and_clear_run(struct engine_run *run, void *arg)
 {
 	const struct npt_format *format = run->format;
 	const unsigned level = run->level;
-	const uint64_t unlike = ~engine_varying(format, level);
-	const struct harvest_arg *harvest = arg;
+	const uint64_t mask = ~engine_varying(format, level);
+	const struct test_and_clear_arg *test = arg;
 	struct engine_change change = { 0 };
-	uint64_t *slot = run->slot, pte, like = 0, taken = UINT64_MAX, taken_end = 0, told = 0, told_end = 0;
-	bool marked = false, hidden = false; /* is what is like `like` */
+	uint64_t *slot = run->slot, pte, value = 0, taken = UINT64_MAX, taken_end = 0, reported = 0, reported_end = 0;
+	bool set = false, access_tracked = false; /* is what is like `value` */
 
 	for (; (slot = engine_next_leaf(run, slot, &pte)) < run->stop; slot++) {
 		uint64_t gpa = engine_run_gpa(run, slot), end = gpa + npt_level_size(level);
 
-		if ((pte ^ like) & unlike) {
-			like = pte;
-			marked = engine_marks(format, pte) & harvest->mark;
-			hidden = format->hidden(pte);
+		if ((pte ^ value) & mask) {
+			value = pte;
+			set = engine_ad_bits(format, pte) & test->bit;
+			access_tracked = format->access_tracked(pte);
 		}
-		if (!marked)
+		if (!set)
 			continue;
-		if (gpa != told_end) {
-			harvest_tell(harvest, told, told_end);
-			told = gpa;
+		if (gpa != reported_end) {
+			report_pages(test, reported, reported_end);
+			reported = gpa;
 		}
-		told_end = end;
-		if (level > 0 && (gpa < harvest->gpa || end > harvest->end))
+		reported_end = end;
+		if (level > 0 && (gpa < test->gpa || end > test->end))
 			continue;
-		engine_change(format, slot, pte, level, &change, harvest_leaf, harvest->mark,
-			      run->npt->config.hw_ad);
-		if (!hidden) {
+		engine_change(format, slot, pte, level, &change, clear_ad_bit, test->bit,
+			      run->npt->config.hardware_ad);
+		if (!access_tracked) {
 			taken = min_u64(taken, gpa);
 			taken_end = end;
 		}
 	}
-	harvest_tell(harvest, told, told_end);
-	engine_gather_range(harvest->gather, taken, taken_end);
+	report_pages(test, reported, reported_end);
+	engine_gather_range(test->gather, taken, taken_end);
 }
 
-enum err npt_harvest(struct npt *npt, gpa_t gpa, uint64_t size, enum npt_mark mark, uint64_t *bitmap,
+enum err npt_test_and_clear(struct npt *npt, gpa_t gpa, uint64_t size, enum npt_ad bit, uint64_t *bitmap,
 		     struct npt_gather *gather)
 {
-	struct harvest_arg arg = {
-		.gather = gather, .bitmap = bitmap, .gpa = gpa.raw, .end = gpa.raw + size, .mark = mark,
+	struct test_and_clear_arg arg = {
+		.gather = gather, .bitmap = bitmap, .gpa = gpa.raw, .end = gpa.raw + size, .bit = bit,
 	};
 	enum err err = engine_check_range(npt, gpa.raw, size);
 
-	return err == ERR_OK ? engine_run_all(npt, gpa.raw, gpa.raw + size, harvest_run, &arg) : err;
+	return err == ERR_OK ? engine_run_all(npt, gpa.raw, gpa.raw + size, test_and_clear_run, &arg) : err;
 }
 
 /* --- Walk --- */

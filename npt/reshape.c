@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The same memory in smaller leaves or larger ones: split, cut, collapse, merge. */
+/* The same memory in smaller leaves or larger ones: split, split at boundaries, collapse. */
 #include "npt/batch.h"
 #include "npt/engine.h"
 
-/* Tables that cutting one range out of large leaves can need: two levels at each end. */
-#define ENGINE_MAX_CUT (2 * (NPT_LEAF_LEVELS - 1))
+/* Tables that splitting at both boundaries of a range can need: two levels at each end. */
+#define ENGINE_MAX_BOUNDARY_TABLES (2 * (NPT_LEAF_LEVELS - 1))
 
 /* --- Smaller --- */
 
@@ -23,7 +23,7 @@ static void split_leaf(struct npt *npt, const struct npt_cursor *cursor, uint64_
 		npt->env->flush(npt->env, GPA(align_down(gpa, size)), size);
 	}
 	do {
-		uint64_t child = format->shrink(pte, level);
+		uint64_t child = format->split(pte, level);
 
 		for (unsigned i = 0; i < NPT_ENTRIES; i++, child += step)
 			entries[i] = child;
@@ -32,7 +32,7 @@ static void split_leaf(struct npt *npt, const struct npt_cursor *cursor, uint64_
 			break;
 		}
 	} while (!pte_replace(cursor->slot, &pte, format->table(table)));
-	*npt->env->live(npt->env, table) = NPT_ENTRIES;
+	*npt->env->present(npt->env, table) = NPT_ENTRIES;
 	npt->leaves[level]--;
 	npt->leaves[level - 1] += NPT_ENTRIES;
 }
@@ -57,8 +57,8 @@ enum err npt_split(struct npt *npt, gpa_t gpa, unsigned level)
 	return err;
 }
 
-/* How many tables it takes to make `edge` a border between leaves. */
-static unsigned cut_cost(const struct npt *npt, uint64_t edge, struct npt_cursor *cursor)
+/* How many tables it takes to make `edge` a boundary between leaves. */
+static unsigned boundary_tables(const struct npt *npt, uint64_t edge, struct npt_cursor *cursor)
 {
 	unsigned cost = 0;
 
@@ -69,27 +69,27 @@ static unsigned cut_cost(const struct npt *npt, uint64_t edge, struct npt_cursor
 	return cost;
 }
 
-/* Make `gpa` and `end` borders between leaves, or change nothing. */
-enum err npt_cut(struct npt *npt, gpa_t gpa, uint64_t size)
+/* All tables are allocated before the first entry changes. */
+enum err npt_split_at_boundaries(struct npt *npt, gpa_t gpa, uint64_t size)
 {
 	const uint64_t edges[] = { gpa.raw, gpa.raw + size };
 	struct npt_cursor cursor;
-	hpa_t tables[ENGINE_MAX_CUT];
+	hpa_t tables[ENGINE_MAX_BOUNDARY_TABLES];
 	unsigned count;
 	enum err err = engine_check_range(npt, gpa.raw, size);
 
 	if (err != ERR_OK)
 		return err;
-	if (npt_known_range(npt, gpa, size))
+	if (npt_walk_cache_covers(npt, gpa, size))
 		return ERR_OK;
-	count = cut_cost(npt, edges[0], &cursor) + cut_cost(npt, edges[1], &cursor);
+	count = boundary_tables(npt, edges[0], &cursor) + boundary_tables(npt, edges[1], &cursor);
 	if (count == 0)
 		return ERR_OK;
 	err = engine_alloc_tables(npt, tables, count);
 	if (err != ERR_OK)
 		return err;
 	for (unsigned i = 0; i < ARRAY_LEN(edges); i++)
-		while (cut_cost(npt, edges[i], &cursor) > 0)
+		while (boundary_tables(npt, edges[i], &cursor) > 0)
 			split_leaf(npt, &cursor, edges[i], tables[--count]);
 	while (count > 0) /* both edges were in one leaf */
 		engine_free_table(npt, tables[--count]);
@@ -107,13 +107,13 @@ static bool table_at(const struct npt *npt, uint64_t gpa, unsigned level, struct
 	return true;
 }
 
-/* From entry `i` of a table on, pass over those of the row, whose first one would be entry 0; false: none of the `left` ones are left. */
-static bool pass_row(const uint64_t *entries, struct npt_row row, unsigned *i, unsigned *left)
+/* From entry `i` of a table on, skip those of the batch, whose first one would be entry 0. False: none of the `left` present entries are left. */
+static bool pass_batch(const uint64_t *entries, struct npt_batch batch, unsigned *i, unsigned *left)
 {
 	unsigned count;
 
-	row.entry += *i * row.step;
-	count = npt_row_length(entries + *i, row, (unsigned)min_u64(*left, NPT_ENTRIES - *i));
+	batch.entry += *i * batch.step;
+	count = npt_batch_length(entries + *i, batch, (unsigned)min_u64(*left, NPT_ENTRIES - *i));
 	*i += count;
 	*left -= count;
 	return *left > 0 && *i < NPT_ENTRIES;
@@ -123,10 +123,10 @@ static bool pass_row(const uint64_t *entries, struct npt_row row, unsigned *i, u
 static bool has_leaves_only(const struct npt_format *format, const struct npt *npt, hpa_t table, unsigned level)
 {
 	const uint64_t *entries = engine_entries(npt, table);
-	unsigned left = *npt->env->live(npt->env, table);
-	struct npt_row row = { 0 }; /* leaves; what differs from one by the address only is one, too */
+	unsigned left = *npt->env->present(npt->env, table);
+	struct npt_batch batch = { 0 }; /* leaves; what differs from one by the address only is one, too */
 
-	for (unsigned i = 0; pass_row(entries, row, &i, &left); i++) {
+	for (unsigned i = 0; pass_batch(entries, batch, &i, &left); i++) {
 		uint64_t pte = pte_load(entries + i);
 		enum npt_kind kind;
 
@@ -137,8 +137,8 @@ static bool has_leaves_only(const struct npt_format *format, const struct npt *n
 		if (kind != NPT_LEAF && kind != NPT_EMPTY)
 			return false;
 		if (kind == NPT_LEAF) {
-			row.mask = ~engine_varying(format, level);
-			row.entry = pte & row.mask;
+			batch.mask = ~engine_varying(format, level);
+			batch.entry = pte & batch.mask;
 		}
 	}
 	return true;
@@ -146,27 +146,27 @@ static bool has_leaves_only(const struct npt_format *format, const struct npt *n
 
 /*
  * Call `move` for the leaves of a table that no CPU can reach any more, but for those that map what they will in one leaf of `hpa`;
- * returns the marks that any of them had.
+ * returns the accessed and dirty bits that any of them had.
  */
 static unsigned collapse_table(const struct npt_format *format, struct npt *npt, hpa_t table, uint64_t gpa, unsigned level,
 			       hpa_t hpa, npt_visitor move, void *context)
 {
 	const uint64_t *entries = engine_entries(npt, table);
 	const uint64_t varying = engine_varying(format, level), step = engine_step(format, level);
-	const unsigned live = *npt->env->live(npt->env, table);
-	unsigned left = live, marks = 0;
+	const unsigned present = *npt->env->present(npt->env, table);
+	unsigned left = present, ad_bits = 0;
 	uint64_t place = hpa.raw >> format->page.shift;
-	struct npt_row row = { 0 }; /* leaves in their place, whose marks have been looked at */
+	struct npt_batch batch = { 0 }; /* leaves in their place, whose accessed and dirty bits have been looked at */
 
-	for (unsigned i = 0; pass_row(entries, row, &i, &left); i++) {
+	for (unsigned i = 0; pass_batch(entries, batch, &i, &left); i++) {
 		uint64_t pte = pte_load(entries + i);
-		bool alike = row.mask != 0 && ((pte ^ row.entry) & ~varying) == 0;
+		bool alike = batch.mask != 0 && ((pte ^ batch.entry) & ~varying) == 0;
 
 		if (pte == 0 || (!alike && format->kind(pte, level) != NPT_LEAF))
 			continue;
 		if (!alike) {
-			marks |= engine_marks(format, pte);
-			row = (struct npt_row){ .entry = (pte & ~varying) + place, .mask = ~UINT64_C(0), .step = step };
+			ad_bits |= engine_ad_bits(format, pte);
+			batch = (struct npt_batch){ .entry = (pte & ~varying) + place, .mask = ~UINT64_C(0), .step = step };
 		}
 		left--;
 		if (move && (pte & varying) != place + i * step) {
@@ -176,8 +176,8 @@ static unsigned collapse_table(const struct npt_format *format, struct npt *npt,
 			move(&leaf, context);
 		}
 	}
-	npt->leaves[level] -= live - left;
-	return marks;
+	npt->leaves[level] -= present - left;
+	return ad_bits;
 }
 
 enum err npt_collapse(struct npt *npt, gpa_t gpa, unsigned level, hpa_t hpa, struct npt_attr attr, npt_visitor move,
@@ -186,7 +186,7 @@ enum err npt_collapse(struct npt *npt, gpa_t gpa, unsigned level, hpa_t hpa, str
 	const struct npt_format *format = npt->ops->format;
 	uint64_t size, start;
 	struct npt_cursor cursor;
-	unsigned marks;
+	unsigned ad_bits;
 	hpa_t table;
 	enum err err;
 
@@ -200,10 +200,10 @@ enum err npt_collapse(struct npt *npt, gpa_t gpa, unsigned level, hpa_t hpa, str
 	if (!table_at(npt, start, level, &cursor, &table) || !has_leaves_only(format, npt, table, level - 1))
 		return ERR_NOT_FOUND;
 	pte_store(cursor.slot, 0);
-	npt_known_forget(npt, start);
+	npt_walk_cache_invalidate(npt, start);
 	npt->env->flush(npt->env, GPA(start), size);
-	marks = collapse_table(format, npt, table, start, level - 1, hpa, move, context);
-	pte_store(cursor.slot, engine_marked_leaf(format, hpa, attr, marks, level, npt->config.hw_ad));
+	ad_bits = collapse_table(format, npt, table, start, level - 1, hpa, move, context);
+	pte_store(cursor.slot, engine_leaf_with_ad(format, hpa, attr, ad_bits, level, npt->config.hardware_ad));
 	npt->leaves[level]++;
 	engine_free_table(npt, table);
 	return ERR_OK;
@@ -222,7 +222,7 @@ static bool continues(const struct npt_format *format, uint64_t first, uint64_t 
 	return a.prot == b.prot && a.memtype == b.memtype && a.shared == b.shared;
 }
 
-bool npt_merge(struct npt *npt, gpa_t gpa, unsigned level)
+bool npt_collapse_in_place(struct npt *npt, gpa_t gpa, unsigned level)
 {
 	const struct npt_format *format = npt->ops->format;
 	struct npt_cursor cursor;

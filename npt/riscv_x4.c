@@ -24,8 +24,8 @@
 #define RV_DIRTY    BIT(7)
 /* RSW, for software; in an entry that is not valid all bits are. */
 #define RV_SHARED   BIT(8)
-#define RV_HIDDEN   BIT(9)
-#define RV_IGNORED  (RV_GLOBAL | RV_SHARED | RV_HIDDEN) /* in a table's entry */
+#define RV_ACCESS_TRACKED   BIT(9)
+#define RV_IGNORED  (RV_GLOBAL | RV_SHARED | RV_ACCESS_TRACKED) /* in a table's entry */
 #define RV_PPN      BITS(53, 10)
 #define RV_RESERVED BITS(60, 54)
 #define RV_PBMT     BITS(62, 61)
@@ -61,19 +61,19 @@ static const char *host_name(const struct npt_config *config)
 	return names[config->levels];
 }
 
-static inline bool rv_hidden(uint64_t pte)
+static inline bool rv_access_tracked(uint64_t pte)
 {
-	return (pte & (RV_HIDDEN | RV_VALID)) == RV_HIDDEN;
+	return (pte & (RV_ACCESS_TRACKED | RV_VALID)) == RV_ACCESS_TRACKED;
 }
 
-static inline uint64_t rv_hide(uint64_t pte)
+static inline uint64_t rv_track_access(uint64_t pte)
 {
-	return (pte & ~RV_VALID) | RV_HIDDEN;
+	return (pte & ~RV_VALID) | RV_ACCESS_TRACKED;
 }
 
-static inline uint64_t rv_show(uint64_t pte)
+static inline uint64_t rv_untrack_access(uint64_t pte)
 {
-	return rv_hidden(pte) ? pte ^ (RV_HIDDEN | RV_VALID) : pte;
+	return rv_access_tracked(pte) ? pte ^ (RV_ACCESS_TRACKED | RV_VALID) : pte;
 }
 
 /* What a leaf must have clear, whatever it maps: reserved bits, and address bits below its size. */
@@ -82,10 +82,10 @@ static inline uint64_t rv_forbidden(unsigned level)
 	return RV_RESERVED | RV_NAPOT | (RV_PPN & ((npt_level_size(level) >> RV_PPN_SHIFT) - 1));
 }
 
-/* All entries but those that rv_kind knows at a glance: leaves that are hidden, of an odd type or that cannot be read. */
+/* All entries but those that rv_kind recognises by itself: leaves that are access-tracked, of a rare memory type or not readable. */
 static __attribute__((noinline)) enum npt_kind rv_rare_kind(uint64_t pte, unsigned level, uint64_t user)
 {
-	if (!(pte & (RV_VALID | RV_HIDDEN)))
+	if (!(pte & (RV_VALID | RV_ACCESS_TRACKED)))
 		return NPT_EMPTY;
 	/* The manual has leaves above 1 GiB too; none are made for a guest. */
 	return level < NPT_LEAF_LEVELS && !(pte & rv_forbidden(level)) && (pte & (RV_READ | RV_EXECUTE)) &&
@@ -155,35 +155,35 @@ static inline uint64_t x4_leaf(hpa_t hpa, unsigned memtype, unsigned level)
 	return rv_leaf(hpa, memtype, level) | RV_USER;
 }
 
-static inline unsigned rv_marks(uint64_t pte)
+static inline unsigned rv_ad_bits(uint64_t pte)
 {
 	return (pte & RV_ACCESSED ? NPT_ACCESSED : 0) | (pte & RV_DIRTY ? NPT_DIRTY : 0);
 }
 
-static inline uint64_t rv_set(uint64_t pte, struct npt_attr attr, unsigned marks, bool hw_ad)
+static inline uint64_t rv_set(uint64_t pte, struct npt_attr attr, unsigned ad_bits, bool hardware_ad)
 {
-	(void)hw_ad;
+	(void)hardware_ad;
 	return (pte & ~(RV_ACCESS | RV_SHARED | RV_ACCESSED | RV_DIRTY)) | ((uint64_t)attr.prot << RV_PROT_SHIFT) |
-	       (attr.shared ? RV_SHARED : 0) | (marks & NPT_ACCESSED ? RV_ACCESSED : 0) |
-	       (marks & NPT_DIRTY ? RV_DIRTY : 0);
+	       (attr.shared ? RV_SHARED : 0) | (ad_bits & NPT_ACCESSED ? RV_ACCESSED : 0) |
+	       (ad_bits & NPT_DIRTY ? RV_DIRTY : 0);
 }
 
 /* A leaf looks the same at every level. */
-static inline uint64_t rv_shrink(uint64_t pte, unsigned level)
+static inline uint64_t rv_split(uint64_t pte, unsigned level)
 {
 	(void)level;
 	return pte;
 }
 
 #define RV_PAGE(user)                                                                                              \
-	{ .unlike = RV_VALID | RV_READ | RV_USER | RV_PBMT | RV_RESERVED | RV_NAPOT,                                       \
-	  .like = RV_VALID | RV_READ | (user), .address = RV_PPN, .shift = RV_PPN_SHIFT }
+	{ .mask = RV_VALID | RV_READ | RV_USER | RV_PBMT | RV_RESERVED | RV_NAPOT,                                       \
+	  .value = RV_VALID | RV_READ | (user), .address = RV_PPN, .shift = RV_PPN_SHIFT }
 
 #define RV_FORMAT_COMMON                                                                                           \
 	.min_levels = 3, .max_levels = 5, .max_hpa_bits = 56,                                      \
-	.marks_of_hardware = RV_ACCESSED | RV_DIRTY, .check = rv_check, .table = rv_table,        \
-	.attr = rv_attr, .marks = rv_marks, .set = rv_set, .hidden = rv_hidden, .hide = rv_hide, .show = rv_show,  \
-	.shrink = rv_shrink
+	.hardware_ad_bits = RV_ACCESSED | RV_DIRTY, .check = rv_check, .table = rv_table,        \
+	.attr = rv_attr, .ad_bits = rv_ad_bits, .set = rv_set, .access_tracked = rv_access_tracked, .track_access = rv_track_access, .untrack_access = rv_untrack_access,  \
+	.split = rv_split
 
 static const struct npt_format x4_format = {
 	RV_FORMAT_COMMON,

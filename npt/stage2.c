@@ -25,7 +25,7 @@
 /* Bits 58:55 are for software. Remembers a dirty page whose write permission was taken. */
 #define S2_SW_DIRTY BIT(55)
 #define S2_SHARED   BIT(56)
-#define S2_HIDDEN   BIT(57) /* in a descriptor that is not valid, where all other bits are ignored */
+#define S2_ACCESS_TRACKED   BIT(57) /* in a descriptor that is not valid, where all other bits are ignored */
 #define S2_ADDR     BITS(47, 12)
 
 enum {
@@ -58,26 +58,26 @@ static const char *s2_name(const struct npt_config *config)
 	return "stage2";
 }
 
-static inline bool s2_hidden(uint64_t pte)
+static inline bool s2_access_tracked(uint64_t pte)
 {
-	return (pte & (S2_HIDDEN | S2_VALID)) == S2_HIDDEN;
+	return (pte & (S2_ACCESS_TRACKED | S2_VALID)) == S2_ACCESS_TRACKED;
 }
 
-static inline uint64_t s2_hide(uint64_t pte)
+static inline uint64_t s2_track_access(uint64_t pte)
 {
-	return (pte & ~S2_VALID) | S2_HIDDEN;
+	return (pte & ~S2_VALID) | S2_ACCESS_TRACKED;
 }
 
-static inline uint64_t s2_show(uint64_t pte)
+static inline uint64_t s2_untrack_access(uint64_t pte)
 {
-	return s2_hidden(pte) ? pte ^ (S2_HIDDEN | S2_VALID) : pte;
+	return s2_access_tracked(pte) ? pte ^ (S2_ACCESS_TRACKED | S2_VALID) : pte;
 }
 
 static inline enum npt_kind s2_kind(uint64_t pte, unsigned level)
 {
 	if ((pte & (S2_VALID | S2_TABLE)) == (S2_VALID | S2_TABLE))
 		return level > 0 ? NPT_TABLE : NPT_LEAF;
-	if (!(pte & (S2_VALID | S2_HIDDEN)))
+	if (!(pte & (S2_VALID | S2_ACCESS_TRACKED)))
 		return NPT_EMPTY;
 	/* A block at the last level or above 1 GiB is reserved. */
 	return (level == 0) == ((pte & S2_TABLE) != 0) && level < NPT_LEAF_LEVELS ? NPT_LEAF : NPT_MALFORMED;
@@ -103,24 +103,24 @@ static inline uint64_t s2_table(hpa_t table)
 	return table.raw | S2_TABLE | S2_VALID;
 }
 
-static inline unsigned s2_marks(uint64_t pte)
+static inline unsigned s2_ad_bits(uint64_t pte)
 {
 	return (pte & S2_AF ? NPT_ACCESSED : 0) | (pte & (S2_WRITE | S2_SW_DIRTY) ? NPT_DIRTY : 0);
 }
 
 /* Where hardware keeps the dirty state, a writable clean page has DBM and no write permission. */
-static inline uint64_t s2_set(uint64_t pte, struct npt_attr attr, unsigned marks, bool hw_ad)
+static inline uint64_t s2_set(uint64_t pte, struct npt_attr attr, unsigned ad_bits, bool hardware_ad)
 {
-	bool dirty = marks & NPT_DIRTY;
+	bool dirty = ad_bits & NPT_DIRTY;
 
 	pte &= ~(S2_READ | S2_WRITE | S2_DBM | S2_SW_DIRTY | S2_XN | S2_SHARED | S2_AF);
 	if (attr.prot & NPT_R)
 		pte |= S2_READ;
 	if (attr.prot & NPT_W)
-		pte |= (hw_ad ? S2_DBM : 0) | (dirty || !hw_ad ? S2_WRITE : 0);
+		pte |= (hardware_ad ? S2_DBM : 0) | (dirty || !hardware_ad ? S2_WRITE : 0);
 	else if (dirty)
 		pte |= S2_SW_DIRTY;
-	return pte | (attr.prot & NPT_X ? 0 : S2_XN) | (attr.shared ? S2_SHARED : 0) | (marks & NPT_ACCESSED ? S2_AF : 0);
+	return pte | (attr.prot & NPT_X ? 0 : S2_XN) | (attr.shared ? S2_SHARED : 0) | (ad_bits & NPT_ACCESSED ? S2_AF : 0);
 }
 
 static inline uint64_t s2_leaf(hpa_t hpa, unsigned memtype, unsigned level)
@@ -155,16 +155,16 @@ static inline struct npt_attr s2_fwb_attr(uint64_t pte, unsigned level)
 	return attr;
 }
 
-static inline uint64_t s2_shrink(uint64_t pte, unsigned level)
+static inline uint64_t s2_split(uint64_t pte, unsigned level)
 {
 	return level == 1 ? pte | S2_TABLE : pte;
 }
 
 #define S2_FORMAT_COMMON                                                                                               \
 	.name = s2_name, .min_levels = 3, .max_levels = 4, .max_root_order = 4, .max_gpa_bits = 48,                    \
-	.max_hpa_bits = 48, .break_before_make = true, .page = { .unlike = S2_VALID | S2_TABLE, .like = S2_VALID | S2_TABLE, .address = S2_ADDR },  .marks_of_hardware = S2_AF | S2_WRITE,      \
-	.kind = s2_kind, .table = s2_table, .marks = s2_marks, .set = s2_set, .hidden = s2_hidden,    \
-	.hide = s2_hide, .show = s2_show, .shrink = s2_shrink
+	.max_hpa_bits = 48, .break_before_make = true, .page = { .mask = S2_VALID | S2_TABLE, .value = S2_VALID | S2_TABLE, .address = S2_ADDR },  .hardware_ad_bits = S2_AF | S2_WRITE,      \
+	.kind = s2_kind, .table = s2_table, .ad_bits = s2_ad_bits, .set = s2_set, .access_tracked = s2_access_tracked,    \
+	.track_access = s2_track_access, .untrack_access = s2_untrack_access, .split = s2_split
 
 static const struct npt_format s2_format = {
 	S2_FORMAT_COMMON,

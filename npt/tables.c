@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Tables: taken, given back, and put below an empty entry. */
+/* Allocating and freeing tables, and linking new ones below an empty entry. */
 #include "npt/engine.h"
 
 void engine_free_table(struct npt *npt, hpa_t table)
@@ -35,13 +35,13 @@ void engine_extend(struct npt *npt, struct npt_cursor *cursor, uint64_t gpa, uns
 	};
 	for (unsigned i = 0; level + i < top.level; i++) {
 		*engine_slot(tables[i], virt, gpa, level + i) = pte;
-		*npt->env->live(npt->env, tables[i]) = 1;
+		*npt->env->present(npt->env, tables[i]) = 1;
 		pte = npt->ops->format->table(tables[i]);
 	}
 	pte_store(top.slot, pte);
 	if (level == 0)
-		npt_known_insert(npt, gpa, tables[0]);
-	++*npt->env->live(npt->env, top.table);
+		npt_walk_cache_insert(npt, gpa, tables[0]);
+	++*npt->env->present(npt->env, top.table);
 	npt->leaves[level]++;
 }
 

@@ -29,7 +29,7 @@ WALK enum npt_kind walk_to(const struct npt_format *format, const struct npt *np
 	const uint64_t virt = npt->env->phys_to_virt;
 	const unsigned levels = npt->config.levels;
 	hpa_t table = npt->root;
-	uint64_t *slot = floor == 0 ? npt_known_slot(npt, GPA(gpa)) : NULL;
+	uint64_t *slot = floor == 0 ? npt_walk_cache_lookup(npt, GPA(gpa)) : NULL;
 
 	if (slot) {
 		table = HPA(align_down((uintptr_t)slot - virt, PAGE_SIZE));
@@ -45,7 +45,7 @@ WALK enum npt_kind walk_to(const struct npt_format *format, const struct npt *np
 		enum npt_kind kind = format->kind(pte, level);
 
 		if (level == 0)
-			npt_known_insert(npt, gpa, table);
+			npt_walk_cache_insert(npt, gpa, table);
 		if (level == 0 || kind != NPT_TABLE || level == floor) {
 			*cursor = (struct npt_cursor){ .slot = slot, .table = table, .pte = pte, .level = level };
 			return kind;
@@ -74,7 +74,7 @@ WALK enum err walk_translate(const struct npt_format *format, const struct npt *
 
 		if (kind == NPT_LEAF && level < NPT_LEAF_LEVELS) {
 			if (level == 0)
-				npt_known_insert(npt, gpa, table);
+				npt_walk_cache_insert(npt, gpa, table);
 			*hpa = HPA(engine_leaf_addr(format, pte, level).raw | (gpa & (npt_level_size(level) - 1)));
 			return ERR_OK;
 		}
@@ -88,16 +88,16 @@ WALK enum err walk_translate(const struct npt_format *format, const struct npt *
 
 WALK void walk_decode(const struct npt_format *format, uint64_t pte, uint64_t gpa, unsigned level, struct npt_leaf *leaf)
 {
-	unsigned marks = engine_marks(format, pte);
+	unsigned ad_bits = engine_ad_bits(format, pte);
 
 	*leaf = (struct npt_leaf){
 		.gpa = GPA(align_down(gpa, npt_level_size(level))),
 		.hpa = engine_leaf_addr(format, pte, level),
 		.level = level,
 		.attr = engine_attr(format, pte, level),
-		.accessed = marks & NPT_ACCESSED,
-		.dirty = marks & NPT_DIRTY,
-		.hidden = format->hidden(pte),
+		.accessed = ad_bits & NPT_ACCESSED,
+		.dirty = ad_bits & NPT_DIRTY,
+		.access_tracked = format->access_tracked(pte),
 	};
 }
 

@@ -44,7 +44,7 @@ static void run_to_end(struct vm *vm)
 	post_mortem_watch(&vm->vcpu);
 	vm_run(vm);
 	post_mortem_watch(NULL);
-	addr_space_rest(&vm->as);
+	addr_space_release_held(&vm->as);
 	picture_end();
 	map_print();
 }

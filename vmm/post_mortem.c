@@ -23,7 +23,7 @@ static void add_leaf(const struct npt_leaf *leaf, char *text, size_t size)
 	text_add(text, size, "leaf of %s %s hpa %#lx %s%s%s%s%s", text_size(bytes, npt_level_size(leaf->level)),
 		 text_prot(prot, leaf->attr.prot), leaf->hpa.raw, memtypes[leaf->attr.memtype],
 		 leaf->accessed ? " accessed" : "", leaf->dirty ? " dirty" : "", leaf->attr.shared ? " shared" : "",
-		 leaf->hidden ? " hidden" : "");
+		 leaf->access_tracked ? " access-tracked" : "");
 }
 
 static void print_step(const struct npt_step *step)

@@ -79,7 +79,7 @@ void report_settle(struct report *report, struct vm *vm)
 		.timed_faults = vm->timed_faults,
 		.fault_ticks = vm->fault_ticks,
 		.format = npt_name(npt),
-		.hw_ad = npt->config.hw_ad,
+		.hardware_ad = npt->config.hardware_ad,
 		.stats = addr_space_get_stats(&vm->as),
 		.tables = npt->table_bytes,
 		.areas = area_set_bytes(&vm->as.areas),
@@ -235,7 +235,7 @@ static void add_setup(const struct report *report, char *json, size_t size)
 		 "\"tracking\":\"%s\",\"guest_ram\":%lu,",
 		 nestling_version, arch_isa_name(), arch_virt_name(), report->format,
 		 report->options.guest[0] ? "file" : report->options.demo, alloc_policies[report->options.policy].name,
-		 report->hw_ad ? "hardware" : "software", report->options.ram);
+		 report->hardware_ad ? "hardware" : "software", report->options.ram);
 }
 
 static void add_memory(const struct report *report, char *json, size_t size)

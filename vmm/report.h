@@ -16,7 +16,7 @@ struct report {
 	struct vm_exit_counts exits;
 	uint64_t timed_faults, fault_ticks;
 	const char *format;        /* of its tables */
-	bool hw_ad;
+	bool hardware_ad;
 	struct addr_space_stats stats;
 	uint64_t tables, areas;    /* of memory_used, beside what is resident and the VM's own structures */
 	uint64_t host_free;        /* when it ended, and had its memory still */

@@ -36,7 +36,7 @@ static enum err new_space(struct vm *vm)
 	top = &vm->ram[vm->ram_ranges - 1];
 	err = arch_npt_config(top->start.raw + top->size, &ops, &config);
 	if (vm->options.software_tracking)
-		config.hw_ad = false;
+		config.hardware_ad = false;
 	if (err == ERR_OK && vm->options.page_exec && ops->page_exec)
 		config.page_exec = true;
 	if (err == ERR_OK)
@@ -175,7 +175,7 @@ enum err vm_fork(struct vm *parent, unsigned *number)
 
 	if (parent->tree->count == FORK_TREE_MAX)
 		return ERR_NO_MEMORY;
-	addr_space_rest(&parent->as);
+	addr_space_release_held(&parent->as);
 	err = alloc_vm(parent->tree, &child);
 	if (err != ERR_OK)
 		return err;

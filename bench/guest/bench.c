@@ -273,7 +273,7 @@ static void at_once(void)
 	}
 	result = measure(0, EVENTS, write_page);
 	loop = measure(0, EVENTS, write_page);
-	if (result.faults > 0) { /* software keeps the marks here */
+	if (result.faults > 0) { /* software keeps the accessed and dirty bits here */
 		print("tracked", PHASE_TRACKED, &result, loop.total, EVENTS);
 		rt_hypercall(RT_CALL_TRACK, area, PROFILED * RT_PAGE_SIZE, RT_TRACK_ACCESSED, ~0ul);
 		PROFILE(PHASE_TRACKED, 0, write_page);

@@ -36,12 +36,12 @@ struct format {
 };
 
 static const struct format formats[] = {
-	{ "ept", &npt_ept, { .levels = 4, .gpa_bits = 46, .hpa_bits = 48, .max_leaf = 2, .hw_ad = true, .page_memtypes = true } },
-	{ "npt", &npt_amd, { .levels = 4, .gpa_bits = 46, .hpa_bits = 48, .max_leaf = 2, .hw_ad = true, .page_memtypes = true } },
+	{ "ept", &npt_ept, { .levels = 4, .gpa_bits = 46, .hpa_bits = 48, .max_leaf = 2, .hardware_ad = true, .page_memtypes = true } },
+	{ "npt", &npt_amd, { .levels = 4, .gpa_bits = 46, .hpa_bits = 48, .max_leaf = 2, .hardware_ad = true, .page_memtypes = true } },
 	{ "stage2", &npt_stage2,
-	  { .levels = 4, .gpa_bits = 46, .hpa_bits = 48, .max_leaf = 2, .hw_ad = true, .page_memtypes = true } },
+	  { .levels = 4, .gpa_bits = 46, .hpa_bits = 48, .max_leaf = 2, .hardware_ad = true, .page_memtypes = true } },
 	{ "sv48x4", &npt_riscv_x4,
-	  { .levels = 4, .gpa_bits = 50, .hpa_bits = 56, .max_leaf = 2, .hw_ad = true, .page_memtypes = true } },
+	  { .levels = 4, .gpa_bits = 50, .hpa_bits = 56, .max_leaf = 2, .hardware_ad = true, .page_memtypes = true } },
 };
 
 static struct addr_space space, child;

@@ -52,7 +52,7 @@ const struct npt_ops *arch_host_map_config(struct npt_config *config)
 		.gpa_bits = 47, /* one to one ends where addresses are sign-extended */
 		.hpa_bits = (uint8_t)cpuid(0x80000008, 0).eax,
 		.max_leaf = big ? 2 : 1,
-		.hw_ad = true,
+		.hardware_ad = true,
 		.page_memtypes = true,
 	};
 	if (config->levels == 5)

@@ -35,7 +35,7 @@ class Reading(ctypes.Structure):
     """struct reading of pte_reader.c."""
 
     _fields_ = [("address", ctypes.c_uint64)] + [
-        (name, ctypes.c_uint8) for name in ("kind", "prot", "memtype", "shared", "accessed", "dirty", "hidden")]
+        (name, ctypes.c_uint8) for name in ("kind", "prot", "memtype", "shared", "accessed", "dirty", "access_tracked")]
 
 
 def some_entries(draw: random.Random) -> list[int]:
@@ -79,8 +79,8 @@ def reads_as(ours: pte.Entry, theirs: Reading) -> bool:
     if ours.kind == "table":
         return ours.address == theirs.address
     return (ours.address, ours.prot, ours.memtype) == (theirs.address, theirs.prot, MEMTYPES[theirs.memtype]) and \
-        (ours.shared, ours.accessed, ours.dirty, ours.hidden) == \
-        tuple(map(bool, (theirs.shared, theirs.accessed, theirs.dirty, theirs.hidden)))
+        (ours.shared, ours.accessed, ours.dirty, ours.access_tracked) == \
+        tuple(map(bool, (theirs.shared, theirs.accessed, theirs.dirty, theirs.access_tracked)))
 
 
 # What the manuals say, by hand: (format, entry, level, what it is).

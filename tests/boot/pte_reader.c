@@ -4,7 +4,7 @@
 
 struct reading {
 	uint64_t address; /* of a leaf or a table */
-	uint8_t kind, prot, memtype, shared, accessed, dirty, hidden;
+	uint8_t kind, prot, memtype, shared, accessed, dirty, access_tracked;
 };
 
 void read_entry(const struct npt_ops *ops, uint64_t pte, unsigned level, struct reading *reading);
@@ -24,6 +24,6 @@ void read_entry(const struct npt_ops *ops, uint64_t pte, unsigned level, struct 
 		reading->shared = leaf.attr.shared;
 		reading->accessed = leaf.accessed;
 		reading->dirty = leaf.dirty;
-		reading->hidden = leaf.hidden;
+		reading->access_tracked = leaf.access_tracked;
 	}
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The address space against its model (tests/host/space_model.h). Input: a byte that chooses the format and who keeps the marks, then what the
+ * The address space against its model (tests/host/space_model.h). Input: a byte that chooses the format and who keeps the accessed and dirty bits, then what the
  * model draws its operations from, of which some are taken with next to no memory left.
  */
 #include "tests/fuzz/fuzz.h"
@@ -9,7 +9,7 @@
 #define RAM   MIB(8)
 #define STEPS 300
 
-/* A nested format whose addresses reach the model's window; every other time with the marks kept by the other side. */
+/* A nested format whose addresses reach the model's window; every other time with the accessed and dirty bits kept by the other side. */
 static const struct format_case *choose_format(unsigned choice)
 {
 	static struct format_case format;
@@ -18,7 +18,7 @@ static const struct format_case *choose_format(unsigned choice)
 	while (formats[f].supervisor || formats[f].config.gpa_bits <= 31)
 		f = (f + 1) % format_count;
 	format = formats[f];
-	format.config.hw_ad ^= choice & 1;
+	format.config.hardware_ad ^= choice & 1;
 	return &format;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Page tables with any bit patterns in them. Input: a byte that chooses the format and who keeps the marks, then what is drawn
+ * Page tables with any bit patterns in them. Input: a byte that chooses the format and who keeps the accessed and dirty bits, then what is drawn
  * from: some leaves, patterns in entries of any level, and operations, some of which get no memory. Each pattern is read as
  * the oracle reads it, no operation says or does more than it may, and no table is lost.
  */
@@ -51,8 +51,8 @@ static uint64_t make_table(struct run *run, unsigned level)
 	if (level > npt->config.max_leaf)
 		return 0;
 	CHECK_ERR(run->f->env.alloc_table(&run->f->env, 0, &table), ERR_OK);
-	*entry_at(run, table.raw) = format->set(format->leaf(HPA(0), NPT_WB, level), attr, NPT_ACCESSED, npt->config.hw_ad);
-	*run->f->env.live(&run->f->env, table) = 1;
+	*entry_at(run, table.raw) = format->set(format->leaf(HPA(0), NPT_WB, level), attr, NPT_ACCESSED, npt->config.hardware_ad);
+	*run->f->env.present(&run->f->env, table) = 1;
 	npt->table_bytes += PAGE_SIZE;
 	npt->leaves[level]++;
 	return table.raw;
@@ -70,9 +70,9 @@ static void account(struct run *run, uint64_t slot, unsigned level, enum npt_kin
 {
 	struct npt *npt = &run->f->npt;
 	uint64_t table = level == npt->config.levels - 1u ? npt->root.raw : align_down(slot, PAGE_SIZE);
-	uint16_t *live = run->f->env.live(&run->f->env, HPA(table));
+	uint16_t *present = run->f->env.present(&run->f->env, HPA(table));
 
-	*live = (uint16_t)(*live + (is != NPT_EMPTY) - (was != NPT_EMPTY));
+	*present = (uint16_t)(*present + (is != NPT_EMPTY) - (was != NPT_EMPTY));
 	if (was == NPT_LEAF)
 		npt->leaves[level]--;
 	if (is == NPT_LEAF)
@@ -126,7 +126,7 @@ static void check_reading(struct run *run, uint64_t gpa)
 		      "%#jx to %#jx", (uintmax_t)gpa, (uintmax_t)hpa.raw);
 	if (walk.odd || (walk.status == ORACLE_OK && walk.leaf.type == ORACLE_OTHER))
 		return; /* bits that no entry of ours has: the engine may refuse them */
-	if (err == ERR_OK && leaf.hidden)
+	if (err == ERR_OK && leaf.access_tracked)
 		CHECK(walk.status == ORACLE_NOT_PRESENT, "%#jx is hidden, but seen", (uintmax_t)gpa);
 	else if (err == ERR_OK)
 		/* A planted table may take all permissions of what is below it. */
@@ -197,16 +197,16 @@ static void operate(struct run *run)
 		expect("split", npt_split(npt, GPA(gpa), 0));
 		break;
 	case 4:
-		expect("cut", npt_cut(npt, GPA(gpa), size));
+		expect("cut", npt_split_at_boundaries(npt, GPA(gpa), size));
 		break;
 	case 5:
-		npt_merge(npt, GPA(gpa), 1);
+		npt_collapse_in_place(npt, GPA(gpa), 1);
 		break;
 	case 6:
-		expect("harvest", npt_harvest(npt, GPA(gpa), size, NPT_ACCESSED, bitmap, &gather));
+		expect("harvest", npt_test_and_clear(npt, GPA(gpa), size, NPT_ACCESSED, bitmap, &gather));
 		break;
 	case 7:
-		expect("harvest", npt_harvest(npt, GPA(gpa), size, NPT_DIRTY, bitmap, &gather));
+		expect("harvest", npt_test_and_clear(npt, GPA(gpa), size, NPT_DIRTY, bitmap, &gather));
 		break;
 	case 8:
 		touch(run, gpa);
@@ -226,7 +226,7 @@ static void start(struct run *run, unsigned choice)
 	while (formats[f].supervisor)
 		f = (f + 1) % format_count;
 	format = formats[f];
-	format.config.hw_ad ^= choice & 1;
+	format.config.hardware_ad ^= choice & 1;
 	run->f = fixture_new(&format);
 	run->f->watched = false; /* what was planted nobody has told the TLB of */
 	run->view = run->f->view;

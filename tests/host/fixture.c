@@ -80,13 +80,13 @@ static void fake_free(struct npt_env *env, hpa_t table, unsigned order)
 	log_event(fixture, FAKE_FREE, table.raw, PAGE_SIZE << order);
 }
 
-static uint16_t *fake_live(struct npt_env *env, hpa_t table)
+static uint16_t *fake_present(struct npt_env *env, hpa_t table)
 {
 	struct fake_frame *frame = frame_of(fixture_of(env), table.raw);
 
 	CHECK(frame->taken && frame->head && is_aligned(table.raw, PAGE_SIZE), "counter of %#jx, no table",
 	      (uintmax_t)table.raw);
-	return &frame->live;
+	return &frame->present;
 }
 
 static void fake_flush(struct npt_env *env, gpa_t gpa, uint64_t size)
@@ -133,7 +133,7 @@ struct fixture *fixture_bare(const struct format_case *format)
 	fixture->env = (struct npt_env){
 		.alloc_table = fake_alloc,
 		.free_table = fake_free,
-		.live = fake_live,
+		.present = fake_present,
 		.flush = fake_flush,
 		.phys_to_virt = fixture->arena.phys_to_virt,
 	};

@@ -23,7 +23,7 @@ struct fake_event {
 struct fake_frame {
 	bool taken, head;
 	uint8_t order;
-	uint16_t live;
+	uint16_t present;
 };
 
 struct fixture {

@@ -13,12 +13,12 @@
 
 #define EPT                                                                                             \
 	.ops = &npt_ept, .oracle = &oracle_ept, .report_name = "ept", .types = X86_TYPES, .accessed_bit = 8, \
-	.dirty_bit = 9, .keeps_dirty = true, .address = BITS(51, 12), .valid = 7, .hidden_bit = 53, .hidden_shift = 54, \
+	.dirty_bit = 9, .keeps_dirty = true, .address = BITS(51, 12), .valid = 7, .tracked_bit = 53, .tracked_shift = 54, \
 	.shared_bit = 52
 #define AMD                                                                                          \
 	.oracle = &oracle_amd, .types = X86_TYPES, .accessed_bit = 5, .dirty_bit = 6, .keeps_dirty = true, \
-	.address = BITS(51, 12), .valid = 1, .hidden_bit = 53, .shared_bit = 52
-#define ARM_BITS .address = BITS(47, 12), .valid = 1, .hidden_bit = 57, .shared_bit = 56
+	.address = BITS(51, 12), .valid = 1, .tracked_bit = 53, .shared_bit = 52
+#define ARM_BITS .address = BITS(47, 12), .valid = 1, .tracked_bit = 57, .shared_bit = 56
 #define STAGE2_FWB                                                                                    \
 	.ops = &npt_stage2_fwb, .oracle = &oracle_stage2, .report_name = "stage2", .types = RISCV_TYPES, \
 	.break_before_make = true, .accessed_bit = 10, .dirty_bit = 7, .keeps_dirty = true,              \
@@ -32,7 +32,7 @@
 	.break_before_make = true, .accessed_bit = 10, .keeps_dirty = true, ARM_BITS, .supervisor = true
 #define RISCV                                                                                        \
 	.oracle = &oracle_riscv, .accessed_bit = 6, .dirty_bit = 7, .keeps_dirty = true,                \
-	.address = BITS(53, 10), .address_shift = 2, .valid = 1, .hidden_bit = 9, .shared_bit = 8
+	.address = BITS(53, 10), .address_shift = 2, .valid = 1, .tracked_bit = 9, .shared_bit = 8
 #define X4      RISCV, .ops = &npt_riscv_x4, .root_order = 2
 #define RV_HOST RISCV, .ops = &npt_riscv_host, .supervisor = true
 
@@ -46,18 +46,18 @@
 
 const struct format_case formats[] = {
 	{ .name = "ept4", EPT, .exec_only = true, .tables_at = HIGH,
-	  .config = { GEOMETRY(4, 48, 46, 2), .hw_ad = true, .exec_only = true, .page_memtypes = true } },
+	  .config = { GEOMETRY(4, 48, 46, 2), .hardware_ad = true, .exec_only = true, .page_memtypes = true } },
 	{ .name = "ept4-old", EPT, .tables_at = LOW,
 	  .config = { GEOMETRY(4, 39, 36, 1), .page_memtypes = true } },
 	{ .name = "ept4-software", EPT, .exec_only = true, .tables_at = LOW,
 	  .config = { GEOMETRY(4, 48, 40, 2), .exec_only = true, .page_memtypes = true } },
 	{ .name = "ept5", EPT, .tables_at = HIGH,
-	  .config = { GEOMETRY(5, 57, 52, 2), .hw_ad = true, .page_memtypes = true } },
+	  .config = { GEOMETRY(5, 57, 52, 2), .hardware_ad = true, .page_memtypes = true } },
 	{ .name = "amd4", AMD, .ops = &npt_amd, .report_name = "npt", .tables_at = LOW,
-	  .config = { GEOMETRY(4, 48, 48, 2), .hw_ad = true, .page_memtypes = true } },
+	  .config = { GEOMETRY(4, 48, 48, 2), .hardware_ad = true, .page_memtypes = true } },
 	{ .name = "amd5", AMD, .ops = &npt_amd, .report_name = "npt", .tables_at = HIGH,
-	  .config = { GEOMETRY(5, 57, 52, 2), .hw_ad = true, .page_memtypes = true } },
-	/* The CPU sets the marks nevertheless. */
+	  .config = { GEOMETRY(5, 57, 52, 2), .hardware_ad = true, .page_memtypes = true } },
+	/* The CPU sets the accessed and dirty bits nevertheless. */
 	{ .name = "amd4-software", AMD, .ops = &npt_amd, .report_name = "npt", .tables_at = HIGH,
 	  .config = { GEOMETRY(4, 48, 40, 2), .exec_only = true, .page_memtypes = true } }, /* which it cannot */
 	{ .name = "host4", AMD, .ops = &npt_x86_host, .report_name = "x86_host", .supervisor = true, .tables_at = LOW,
@@ -67,11 +67,11 @@ const struct format_case formats[] = {
 	{ .name = "stage2-39", STAGE2, .tables_at = LOW,
 	  .config = { GEOMETRY(3, 39, 40, 2), .page_memtypes = true } },
 	{ .name = "stage2-40", STAGE2, .root_order = 1, .tables_at = HIGH,
-	  .config = { GEOMETRY(3, 40, 44, 2), .hw_ad = true, .page_memtypes = true } },
+	  .config = { GEOMETRY(3, 40, 44, 2), .hardware_ad = true, .page_memtypes = true } },
 	{ .name = "stage2-43", STAGE2, .root_order = 4, .tables_at = LOW,
 	  .config = { GEOMETRY(3, 43, 48, 1), .page_memtypes = true } },
 	{ .name = "stage2-48", STAGE2, .tables_at = HIGH,
-	  .config = { GEOMETRY(4, 48, 48, 2), .hw_ad = true, .page_memtypes = true } },
+	  .config = { GEOMETRY(4, 48, 48, 2), .hardware_ad = true, .page_memtypes = true } },
 	{ .name = "stage2-fwb", STAGE2_FWB, .root_order = 1, .tables_at = LOW,
 	  .config = { GEOMETRY(3, 40, 40, 2), .exec_only = true, .page_memtypes = true } },
 	{ .name = "el2", EL2, .tables_at = LOW,
@@ -79,9 +79,9 @@ const struct format_case formats[] = {
 	{ .name = "sv39x4", X4, .report_name = "sv39x4", .types = TYPE(WB), .tables_at = LOW,
 	  .config = { GEOMETRY(3, 41, 56, 2) } },
 	{ .name = "sv48x4", X4, .report_name = "sv48x4", .types = RISCV_TYPES, .exec_only = true, .tables_at = HIGH,
-	  .config = { GEOMETRY(4, 50, 56, 2), .hw_ad = true, .exec_only = true, .page_memtypes = true } },
+	  .config = { GEOMETRY(4, 50, 56, 2), .hardware_ad = true, .exec_only = true, .page_memtypes = true } },
 	{ .name = "sv57x4", X4, .report_name = "sv57x4", .types = RISCV_TYPES, .tables_at = HIGH,
-	  .config = { GEOMETRY(5, 59, 50, 2), .hw_ad = true, .page_memtypes = true } },
+	  .config = { GEOMETRY(5, 59, 50, 2), .hardware_ad = true, .page_memtypes = true } },
 	{ .name = "host-sv39", RV_HOST, .report_name = "sv39", .types = TYPE(WB), .tables_at = LOW,
 	  .config = { GEOMETRY(3, 38, 56, 2) } },
 	{ .name = "host-sv57", RV_HOST, .report_name = "sv57", .types = RISCV_TYPES, .tables_at = HIGH,
@@ -90,12 +90,12 @@ const struct format_case formats[] = {
 
 const size_t format_count = ARRAY_LEN(formats);
 
-bool format_shown(const struct format_case *format, uint64_t pte, uint64_t *shown)
+bool format_untracked(const struct format_case *format, uint64_t pte, uint64_t *shown)
 {
-	uint64_t valid = format->valid, kept = format->hidden_shift ? pte >> format->hidden_shift & valid : valid;
+	uint64_t valid = format->valid, kept = format->tracked_shift ? pte >> format->tracked_shift & valid : valid;
 
-	*shown = (pte & ~BIT(format->hidden_bit) & ~(format->hidden_shift ? valid << format->hidden_shift : 0)) | kept;
-	return !(pte & valid) && (pte >> format->hidden_bit & 1);
+	*shown = (pte & ~BIT(format->tracked_bit) & ~(format->tracked_shift ? valid << format->tracked_shift : 0)) | kept;
+	return !(pte & valid) && (pte >> format->tracked_bit & 1);
 }
 
 struct oracle_machine format_machine(const struct format_case *format)
@@ -105,7 +105,7 @@ struct oracle_machine format_machine(const struct format_case *format)
 		.gpa_bits = format->config.gpa_bits,
 		.hpa_bits = format->config.hpa_bits,
 		.max_leaf = format->config.max_leaf,
-		.hw_ad = format->config.hw_ad,
+		.hardware_ad = format->config.hardware_ad,
 		.exec_only = format->config.exec_only,
 		.svpbmt = format->config.page_memtypes,
 		.supervisor = format->supervisor,

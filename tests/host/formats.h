@@ -23,16 +23,16 @@ struct format_case {
 	unsigned dirty_bit;      /* what hardware sets for a write, besides accessed */
 	unsigned accessed_bit;
 	uint64_t valid;          /* the bits without which hardware reads an entry as "not present" */
-	unsigned hidden_bit;     /* set in a leaf that is hidden, */
-	unsigned hidden_shift;   /* which keeps `valid` so much higher; 0: it is set in every leaf */
+	unsigned tracked_bit;     /* set in a leaf that is access-tracked, */
+	unsigned tracked_shift;   /* which keeps `valid` so much higher; 0: it is set in every leaf */
 	unsigned shared_bit;
 	uint64_t tables_at;      /* where the tables' memory is in the machine */
 	uint64_t address;        /* the field of an entry that locates a table */
 	unsigned address_shift;  /* from an address to that field */
 };
 
-/* The leaf that a hidden one stands for; false when `pte` is no such entry. */
-bool format_shown(const struct format_case *format, uint64_t pte, uint64_t *shown);
+/* The leaf that an access-tracked one stands for; false when `pte` is no such entry. */
+bool format_untracked(const struct format_case *format, uint64_t pte, uint64_t *shown);
 
 extern const struct format_case formats[];
 extern const size_t format_count;

@@ -31,7 +31,7 @@ struct oracle_machine {
 	unsigned levels;
 	unsigned gpa_bits, hpa_bits;
 	unsigned max_leaf;   /* the largest pages the CPU has */
-	bool hw_ad;          /* hardware keeps accessed and dirty */
+	bool hardware_ad;          /* hardware keeps accessed and dirty */
 	bool exec_only;      /* EPT only */
 	bool svpbmt;         /* RISC-V only */
 	bool fwb;            /* Arm stage 2: HCR_EL2.FWB */

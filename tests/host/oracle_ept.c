@@ -125,7 +125,7 @@ static void ept_walk(const struct oracle_machine *m, uint64_t gpa, unsigned acce
 	walk->hpa = e.addr + offset;
 	walk->leaf = e;
 	walk->status = (access & ~walk->prot) ? ORACLE_DENIED : ORACLE_OK;
-	if (update && m->hw_ad && walk->status == ORACLE_OK)
+	if (update && m->hardware_ad && walk->status == ORACLE_OK)
 		set_flags(m, walk, access);
 }
 

@@ -81,9 +81,9 @@ static void accessed_and_dirty(const struct oracle_machine *m, struct oracle_wal
 {
 	bool fault = access && (!walk->leaf.accessed || ((access & ORACLE_W) && !walk->leaf.dirty));
 
-	if (!m->hw_ad && fault)
+	if (!m->hardware_ad && fault)
 		walk->status = ORACLE_DENIED;
-	else if (update && m->hw_ad)
+	else if (update && m->hardware_ad)
 		m->set(m->memory, walk->slots[walk->depth - 1], (access & ORACLE_W) ? A | D : A);
 }
 

@@ -63,7 +63,7 @@ static unsigned permissions(const struct oracle_machine *m, uint64_t pte)
 	if (pte & S2AP_R)
 		prot |= ORACLE_R;
 	/* With VTCR_EL2.HD, a page marked DBM may become writable by a write. */
-	if ((pte & S2AP_W) || (m->hw_ad && (pte & DBM)))
+	if ((pte & S2AP_W) || (m->hardware_ad && (pte & DBM)))
 		prot |= ORACLE_W;
 	if (!(pte & XN))
 		prot |= ORACLE_X;
@@ -165,9 +165,9 @@ static void stage2_walk(const struct oracle_machine *m, uint64_t gpa, unsigned a
 	walk->hpa = e.addr + (gpa & ((UINT64_C(1) << (12 + 9 * walk->level)) - 1));
 	walk->status = (access & ~e.prot) ? ORACLE_DENIED : ORACLE_OK;
 	/* Without VTCR_EL2.HA a clear Access flag is a fault of its own. */
-	if (!m->hw_ad && !e.accessed)
+	if (!m->hardware_ad && !e.accessed)
 		walk->status = ORACLE_DENIED;
-	if (update && m->hw_ad && walk->status == ORACLE_OK)
+	if (update && m->hardware_ad && walk->status == ORACLE_OK)
 		update_flags(m, walk, access);
 }
 

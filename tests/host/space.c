@@ -87,7 +87,7 @@ static bool all_zero(const uint8_t *bytes, uint64_t size)
 	return bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0;
 }
 
-/* Nobody has ever written to the blocks of zeros that are there. */
+/* Nobody has ever written to the zero pages that are there. */
 static void check_zeros(unsigned max_order)
 {
 	uint64_t there = frame_get_stats().zero;
@@ -96,7 +96,7 @@ static void check_zeros(unsigned max_order)
 	for (unsigned order = 0; order <= max_order; order += NPT_INDEX_BITS) {
 		if (!(there & PAGE_SIZE << order))
 			continue;
-		CHECK_ERR(frame_zero_block(order, &block), ERR_OK);
+		CHECK_ERR(frame_zero_page(order, &block), ERR_OK);
 		CHECK(all_zero(frame_ptr(block), PAGE_SIZE << order), "the zeros of order %u are not", order);
 	}
 }
@@ -171,8 +171,8 @@ static int run_suite(const char *name, const struct format_test *tests, size_t c
 			if (!both_marks)
 				continue;
 			others[c] = formats[f];
-			others[c].config.hw_ad = !others[c].config.hw_ad;
-			snprintf(other, sizeof(other), "%s-%s", chosen[c], others[c].config.hw_ad ? "hw" : "sw");
+			others[c].config.hardware_ad = !others[c].config.hardware_ad;
+			snprintf(other, sizeof(other), "%s-%s", chosen[c], others[c].config.hardware_ad ? "hw" : "sw");
 			add_tests(&suite, tests, count, &others[c], other);
 		}
 	return suite_run(&suite, name);
@@ -192,7 +192,7 @@ void space_leave(struct space *space, uint64_t frames)
 {
 	for (struct space *kin = space->machine; kin; kin = kin->next)
 		if (!kin->gone)
-			addr_space_rest(&kin->as);
+			addr_space_release_held(&kin->as);
 	ram_leave(&space->machine->ram, frames);
 }
 
@@ -237,13 +237,13 @@ static bool count_leaf(const struct npt_leaf *leaf, void *context)
 	missing = area->attr.prot & ~(unsigned)leaf->attr.prot;
 	CHECK(!(leaf->attr.prot & ~(unsigned)area->attr.prot), "more than the area permits at %#jx",
 	      (uintmax_t)leaf->gpa.raw);
-	CHECK(missing == 0 || (missing == NPT_W && (leaf->attr.shared || !census->space->format->config.hw_ad)),
+	CHECK(missing == 0 || (missing == NPT_W && (leaf->attr.shared || !census->space->format->config.hardware_ad)),
 	      "prot %u, not %u, at %#jx", leaf->attr.prot, area->attr.prot, (uintmax_t)leaf->gpa.raw);
 	if (area->backend == AREA_LINEAR) {
 		CHECK(!leaf->attr.shared, "Linear memory is shared at %#jx", (uintmax_t)leaf->gpa.raw);
 		return true;
 	}
-	if (frame_is_zero(leaf->hpa)) {
+	if (frame_is_zero_page(leaf->hpa)) {
 		CHECK(leaf->attr.shared && !(leaf->attr.prot & NPT_W) && leaf->level < 2, "zeros at %#jx",
 		      (uintmax_t)leaf->gpa.raw);
 		census->zeros[leaf->level]++;
@@ -282,26 +282,26 @@ static uint64_t hogged(const struct space *space)
 static void check_known(struct space *space)
 {
 	const struct npt *npt = &space->as.npt;
-	const struct npt_known *known = &npt->known;
+	const struct npt_walk_cache *cache = &npt->walk_cache;
 
-	for (unsigned i = 0; i < NPT_KNOWN; i++) {
-		uint64_t block = known->block[i] << NPT_BLOCK_SHIFT;
+	for (unsigned i = 0; i < NPT_WALK_CACHE_SIZE; i++) {
+		uint64_t block = cache->block[i] << NPT_BLOCK_SHIFT;
 		struct npt_step steps[NPT_MAX_LEVELS];
 		const struct npt_step *last;
 		const struct area *area;
 
-		if (known->block[i] == UINT64_MAX || known->block[i] % NPT_KNOWN != i)
+		if (cache->block[i] == UINT64_MAX || cache->block[i] % NPT_WALK_CACHE_SIZE != i)
 			continue;
 		last = &steps[npt_explain(npt, GPA(block), steps) - 1];
 		CHECK_EQ(last->level, 0);
-		CHECK_EQ((uintptr_t)known->entries[i], (uintptr_t)frame_ptr(last->table));
-		CHECK_EQ((uintptr_t)known->live[i], (uintptr_t)frame_table_live(last->table));
-		if (known->accesses[i] == 0)
+		CHECK_EQ((uintptr_t)cache->entries[i], (uintptr_t)frame_ptr(last->table));
+		CHECK_EQ((uintptr_t)cache->present[i], (uintptr_t)frame_table_present(last->table));
+		if (cache->fresh_accesses[i] == 0)
 			continue;
 		area = area_find(&space->as.areas, block);
 		CHECK(area && holds_block(area, block), "no area has all of the block at %#jx", (uintmax_t)block);
-		CHECK_EQ(known->accesses[i], area->one_page);
-		CHECK_EQ(known->entry[i], area->page);
+		CHECK_EQ(cache->fresh_accesses[i], area->fast_page);
+		CHECK_EQ(cache->fresh_entry[i], area->page);
 	}
 }
 
@@ -434,7 +434,7 @@ enum err space_set_policy(struct space *space, uint64_t gpa, uint64_t size, enum
 	return err;
 }
 
-uint64_t space_harvest(struct space *space, enum npt_mark mark, uint64_t gpa, uint64_t size, bool split, uint64_t *bitmap)
+uint64_t space_test_and_clear(struct space *space, enum npt_ad mark, uint64_t gpa, uint64_t size, bool split, uint64_t *bitmap)
 {
 	uint64_t pages;
 
@@ -509,7 +509,7 @@ bool space_is_zero(struct space *space, uint64_t gpa)
 {
 	struct oracle_walk walk = view_walk(&space->view, gpa, 0);
 
-	return walk.status == ORACLE_OK && frame_is_zero(HPA(walk.hpa));
+	return walk.status == ORACLE_OK && frame_is_zero_page(HPA(walk.hpa));
 }
 
 unsigned space_touch(struct space *space, uint64_t gpa, unsigned access)

@@ -38,7 +38,7 @@ void space_free(struct space *space);
 
 /* Run each test over a few formats, one of each kind. */
 int space_suite(const char *name, const struct format_test *tests, size_t count);
-/* The same, and once more with the marks kept by software where hardware does, and the other way round. */
+/* The same, and once more with the accessed and dirty bits kept by software where hardware does, and the other way round. */
 int space_suite_both_marks(const char *name, const struct format_test *tests, size_t count);
 
 /* Take all memory but so many frames; what spaces hold for faults to come is part of that. */
@@ -57,7 +57,7 @@ void space_clear(struct space *space);
 enum err space_discard(struct space *space, uint64_t gpa, uint64_t size);
 enum err space_set_policy(struct space *space, uint64_t gpa, uint64_t size, enum alloc_policy policy);
 /* How many pages were accessed or dirty; their bits are in `bitmap`. */
-uint64_t space_harvest(struct space *space, enum npt_mark mark, uint64_t gpa, uint64_t size, bool split, uint64_t *bitmap);
+uint64_t space_test_and_clear(struct space *space, enum npt_ad mark, uint64_t gpa, uint64_t size, bool split, uint64_t *bitmap);
 /* A second space on the same machine; *child is NULL when there is none. */
 enum err space_fork(struct space *parent, struct space **child);
 /* The end of one space; the machine's others live on. */
@@ -65,7 +65,7 @@ void space_end(struct space *space);
 enum fault_outcome space_fault(struct space *space, uint64_t gpa, unsigned access);
 
 /*
- * What a guest's access comes to: marks if it is let through, else a fault that must be handled, and again. Returns how many
+ * What a guest's access comes to: accessed and dirty bits if it is let through, else a fault that must be handled, and again. Returns how many
  * faults that took. Checks next to nothing, so that it can be done often.
  */
 unsigned space_touch(struct space *space, uint64_t gpa, unsigned access);
@@ -79,7 +79,7 @@ uint8_t *space_byte(struct space *space, uint64_t gpa);
 bool space_allows(struct space *space, uint64_t gpa, unsigned access);
 /* Leaf level at `gpa`; fails when there is none. */
 unsigned space_level(struct space *space, uint64_t gpa);
-/* Does the guest see the shared zeros there? */
+/* Does the guest see the shared zero pages there? */
 bool space_is_zero(struct space *space, uint64_t gpa);
 static inline struct addr_space_stats space_stats(struct space *space)
 {

@@ -380,7 +380,7 @@ static void do_write(struct space_model *m)
 	uint64_t need = copy_need(m, &range), good, piece;
 	enum err expected, err;
 
-	for (uint64_t at = 0; at < range.size; at++) /* pages of zeros, too: such can be taken back */
+	for (uint64_t at = 0; at < range.size; at++) /* pages that hold zeros, too: such can be taken back */
 		buffer[at] = salt < 32 ? 0 : (uint8_t)(salt + at * 7 + at / 256);
 	good = allowed_bytes(m, &range, NPT_RW, &expected);
 	err = addr_space_write(&m->now->s->as, GPA(range.gpa), buffer, range.size);
@@ -413,7 +413,7 @@ static bool guest_access(struct space_model *m, uint64_t gpa, bool write, uint8_
 	view_touch(&m->now->s->view, gpa, access);
 	walk = view_walk(&m->now->s->view, gpa, access);
 	/* What replaces zeros remembers nothing of those who read them. */
-	page_of(m, gpa)->accessed |= !frame_is_zero(HPA(walk.hpa));
+	page_of(m, gpa)->accessed |= !frame_is_zero_page(HPA(walk.hpa));
 	byte = memory_at(m->now, walk.hpa);
 	if (write) {
 		note_write(m, gpa, &value, 1);
@@ -486,7 +486,7 @@ static void check_told(struct space_model *m, const struct range *range, bool lo
 		bool there = leaf_at(m->now, at, &leaf);
 
 		CHECK(there || !told, "%#jx is told of, but not there", (uintmax_t)at);
-		if (there && (page->kind == LINEAR || !frame_is_zero(leaf.hpa)))
+		if (there && (page->kind == LINEAR || !frame_is_zero_page(leaf.hpa)))
 			CHECK(told || !(log ? page->dirty : page->accessed), "%s at %#jx is not told of",
 			      log ? "a write" : "an access", (uintmax_t)at);
 		if (log)
@@ -591,7 +591,7 @@ static void compare_page(struct model_space *space, uint64_t gpa)
 		CHECK_EQ(leaf_hpa(&leaf, gpa), page->hpa);
 	if (page->kind != ALLOC)
 		return;
-	zero = there && frame_is_zero(leaf.hpa);
+	zero = there && frame_is_zero_page(leaf.hpa);
 	CHECK(!page->promised || (there && !zero), "populated memory is gone at %#jx", (uintmax_t)gpa);
 	CHECK(!page->sparse || page->written || !there || zero, "memory at %#jx that nobody asked for", (uintmax_t)gpa);
 	if (there)

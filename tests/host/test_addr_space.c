@@ -413,7 +413,7 @@ static void new_space_needs_memory_and_a_geometry(void **state)
 	CHECK_EQ(ram_free_bytes(), free);
 }
 
-/* In a table that is known, with another page there: by the short way, with one flush each time, and nothing else changes. */
+/* In a table that is in the walk cache, with another page there: by the fast path, with one flush each time, and nothing else changes. */
 static void a_page_comes_and_goes(void **state)
 {
 	struct space *s = *state;
@@ -435,7 +435,7 @@ static void a_page_comes_and_goes(void **state)
 		CHECK_EQ(s->as.npt.table_bytes, tables);
 		CHECK_EQ(space_fault(s, page, NPT_R), FAULT_UNMAPPED);
 	}
-	/* What the short way does not take is refused as ever. */
+	/* What the fast path does not take is refused as ever. */
 	CHECK_ERR(space_linear(s, page + 1, GIB(1), KIB(4), NPT_RW), ERR_INVALID);
 	CHECK_ERR(space_linear(s, page, GIB(1) + 1, KIB(4), NPT_RW), ERR_INVALID);
 	CHECK_ERR(space_linear(s, page, host_end, KIB(4), NPT_RW), ERR_RANGE);

@@ -190,7 +190,7 @@ static void hints_do_not_decide(void **state)
 }
 
 /* Blocks that the tables are known of by the same number. */
-#define FAR (NPT_KNOWN * MIB(2))
+#define FAR (NPT_WALK_CACHE_SIZE * MIB(2))
 
 /* Of blocks in one area it is remembered what a page there gets: it must not outlive the area, its attributes, or its table. */
 static void blocks_change_between_faults(void **state)
@@ -222,7 +222,7 @@ static void blocks_change_between_faults(void **state)
 static void no_block_is_remembered_too_long(void **state)
 {
 	struct space *s = *state;
-	const unsigned blocks[] = { 0, 1, 2, 7, 128, NPT_KNOWN - 1, NPT_KNOWN, NPT_KNOWN + 3, 5 * NPT_KNOWN + 77 };
+	const unsigned blocks[] = { 0, 1, 2, 7, 128, NPT_WALK_CACHE_SIZE - 1, NPT_WALK_CACHE_SIZE, NPT_WALK_CACHE_SIZE + 3, 5 * NPT_WALK_CACHE_SIZE + 77 };
 
 	CHECK_ERR(space_alloc(s, 0, 8 * FAR, NPT_RW, ALLOC_LAZY_4K), ERR_OK);
 	for (size_t i = 0; i < ARRAY_LEN(blocks); i++) {

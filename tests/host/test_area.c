@@ -102,26 +102,26 @@ static void check_find(struct set_test *t, uint64_t gpa)
 		assert_null(found);
 }
 
-/* Each lane is a ring in the order of addresses, of nodes for what is in the lane below; and nothing is left of the highest. */
+/* Each level is a ring in the order of addresses, of nodes for what is in the level below; and nothing is left of the highest. */
 static void check_lanes(struct set_test *t)
 {
 	size_t below = t->reference.count;
 
-	for (unsigned lane = 1; lane < AREA_LANES; lane++) {
-		struct area *head = &t->set.lane[lane], *node = head;
+	for (unsigned level = 1; level < AREA_LEVELS; level++) {
+		struct area *head = &t->set.level[level], *node = head;
 		uint64_t start = 0;
 		size_t count = 0;
 
-		CHECK(head->down == &t->set.lane[lane - 1] && head->down->up == head, "the heads are in a row");
+		CHECK(head->down == &t->set.level[level - 1] && head->down->up == head, "the heads are in a row");
 		for (; node->next != head; node = node->next, count++) {
 			const struct area *next = node->next;
 
 			CHECK(next->prev == node && next->down->up == next && next->down->start == next->start, "a lost node");
-			CHECK(next->start >= start && next->end == 0, "node %zu of lane %u is out of order", count, lane);
+			CHECK(next->start >= start && next->end == 0, "node %zu of level %u is out of order", count, level);
 			start = next->start + 1;
 		}
 		CHECK(head->prev == node && count <= below, "%zu nodes over %zu", count, below);
-		CHECK(count == 0 || t->set.top >= head, "a lane above the highest");
+		CHECK(count == 0 || t->set.top >= head, "a level above the highest");
 		below = count;
 	}
 }
@@ -224,7 +224,7 @@ static void four_thousand_areas(void **state)
 			check_all(t);
 	}
 	check_find(t, 0);
-	/* The structures are used again. By chance there may be some more nodes in the lanes, and so there are some areas less. */
+	/* The structures are used again. By chance there may be some more nodes in the levels, and so there are some areas less. */
 	uint64_t before = ram_free_bytes();
 
 	for (uint64_t i = 0; i < count - count / 16; i++)
@@ -300,7 +300,7 @@ static void reservations_fail_without_memory(void **state)
 		for (uint64_t start = 0; start <= KIB(8); start += KIB(8)) {
 			struct area area = make_area(start, start + KIB(4));
 
-			CHECK(t->set.spares > 0, "a node has what was reserved");
+			CHECK(t->set.free_count > 0, "a node has what was reserved");
 			insert_copy(t, &area);
 		}
 		check_lanes(t);
@@ -317,16 +317,16 @@ static void hints_do_without_memory(void **state)
 	struct set_test *t = *state;
 	uint64_t areas = 0;
 
-	ram_leave(&t->ram, 2 * AREA_FEW_HINTS * sizeof(struct area) / PAGE_SIZE);
+	ram_leave(&t->ram, 2 * AREA_INLINE_HINTS * sizeof(struct area) / PAGE_SIZE);
 	for (; area_reserve(&t->set, 1) == ERR_OK; areas++)
 		insert(t, KIB(8) * areas, KIB(8) * areas + KIB(4));
-	CHECK(t->set.structures > 2 * AREA_FEW_HINTS, "%zu structures are too few to want hints", t->set.structures);
-	CHECK_EQ(t->set.hint_mask, AREA_FEW_HINTS - 1);
+	CHECK(t->set.structures > 2 * AREA_INLINE_HINTS, "%zu structures are too few to want hints", t->set.structures);
+	CHECK_EQ(t->set.hint_mask, AREA_INLINE_HINTS - 1);
 	check_all(t);
 	ram_release(&t->ram);
 	for (uint64_t i = 0; i < areas; i++)
 		insert(t, KIB(8) * (areas + i), KIB(8) * (areas + i) + KIB(4));
-	CHECK_EQ(t->set.hint_mask, 4 * AREA_FEW_HINTS - 1);
+	CHECK_EQ(t->set.hint_mask, 4 * AREA_INLINE_HINTS - 1);
 	for (uint64_t i = 0; i < 2 * areas; i++)
 		check_find(t, KIB(8) * (i * 2741 % (2 * areas)) + i % KIB(8));
 	/* There is a hint for each by now. */
@@ -344,7 +344,7 @@ static void empty_chunks_are_given_back(void **state)
 	for (unsigned stride = 1; stride <= 3; stride++) {
 		for (uint64_t i = 0; i < count; i++)
 			insert(t, KIB(8) * i, KIB(8) * i + KIB(4));
-		CHECK(t->set.hint_mask + 1 > AREA_FEW_HINTS, "few hints for many areas");
+		CHECK(t->set.hint_mask + 1 > AREA_INLINE_HINTS, "few hints for many areas");
 		CHECK_EQ(free + PAGE_SIZE - ram_free_bytes(), area_set_bytes(&t->set));
 		for (uint64_t left = count; left > 0; left--) {
 			size_t at = stride == 1 ? 0 : stride == 2 ? left - 1 : left * 7 / 11;

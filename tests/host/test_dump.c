@@ -130,8 +130,8 @@ static void what_is_not_alike_is_told_apart(void **state)
 		space_store(s, page * PAGE_SIZE, 1);
 	hpa = view_walk(&s->view, 0, 0).hpa;
 	CHECK_EQ(view_walk(&s->view, KIB(8), 0).hpa, hpa + KIB(8));
-	if (!s->format->config.hw_ad) { /* a page that was harvested has lost the permission to write */
-		space_harvest(s, NPT_DIRTY, KIB(4), KIB(4), false, &bits);
+	if (!s->format->config.hardware_ad) { /* a page that was harvested has lost the permission to write */
+		space_test_and_clear(s, NPT_DIRTY, KIB(4), KIB(4), false, &bits);
 		dump(s);
 		CHECK_EQ(host_log_lines(), 4);
 		space_store(s, KIB(4), 1);

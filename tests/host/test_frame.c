@@ -619,9 +619,9 @@ static void the_count_of_a_table_starts_at_zero(void **state)
 	ram_open(&ram, BASE, MIB(1), true);
 	for (unsigned i = 0; i < 300; i++) {
 		CHECK_ERR(frame_alloc(i % 3, &frame), ERR_OK);
-		CHECK_EQ(*frame_table_live(frame), 0);
-		*frame_table_live(frame) = 511;
-		CHECK_EQ(*frame_table_live(frame), 511);
+		CHECK_EQ(*frame_table_present(frame), 0);
+		*frame_table_present(frame) = 511;
+		CHECK_EQ(*frame_table_present(frame), 511);
 		frame_free(frame, i % 3);
 	}
 	CHECK(frame_ptr(frame) == arena_at(&ram.arena, frame.raw), "frame_ptr");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The shared blocks of zeros, and frame numbers at the end of what a record can hold. */
+/* The shared zero pages, and frame numbers at the end of what a record can hold. */
 #include "tests/host/ram.h"
 
 #include <string.h>
@@ -8,7 +8,7 @@ static uint64_t zero_block(unsigned order)
 {
 	hpa_t block;
 
-	CHECK_ERR(frame_zero_block(order, &block), ERR_OK);
+	CHECK_ERR(frame_zero_page(order, &block), ERR_OK);
 	CHECK(is_aligned(block.raw, PAGE_SIZE << order), "%#jx of order %u", (uintmax_t)block.raw, order);
 	return block.raw;
 }
@@ -22,21 +22,21 @@ static void the_border_of_zeros(void **state)
 	(void)state;
 	for (unsigned first = 0; first < 2; first++) {
 		ram_open(&ram, GIB(1), MIB(16), true);
-		CHECK_EQ(frame_zero_border(HPA(GIB(1)), MIB(16)), MIB(16)); /* there are none yet */
-		CHECK(!frame_is_zero(HPA(0)) && !frame_is_zero(HPA(GIB(1))), "none, and yet there");
+		CHECK_EQ(frame_zero_page_border(HPA(GIB(1)), MIB(16)), MIB(16)); /* there are none yet */
+		CHECK(!frame_is_zero_page(HPA(0)) && !frame_is_zero_page(HPA(GIB(1))), "none, and yet there");
 		for (unsigned i = 0; i < 2; i++) {
 			const unsigned order = orders[i ^ first];
 			const uint64_t size = PAGE_SIZE << order, start = zero_block(order), end = start + size;
 
-			CHECK(!frame_is_zero(HPA(start - PAGE_SIZE)) && frame_is_zero(HPA(start)), "where they begin");
-			CHECK(frame_is_zero(HPA(end - PAGE_SIZE)) && !frame_is_zero(HPA(end)), "where they end");
-			CHECK_EQ(frame_zero_border(HPA(start - PAGE_SIZE), MIB(4)), PAGE_SIZE);
-			CHECK_EQ(frame_zero_border(HPA(start - KIB(16)), MIB(4)), KIB(16));
-			CHECK_EQ(frame_zero_border(HPA(start - KIB(16)), KIB(8)), KIB(8));
-			CHECK_EQ(frame_zero_border(HPA(start), MIB(4)), size);
-			CHECK_EQ(frame_zero_border(HPA(end - PAGE_SIZE), MIB(4)), PAGE_SIZE);
-			CHECK_EQ(frame_zero_border(HPA(start), PAGE_SIZE), PAGE_SIZE);
-			CHECK_EQ(frame_zero_border(HPA(end), KIB(4)), KIB(4));
+			CHECK(!frame_is_zero_page(HPA(start - PAGE_SIZE)) && frame_is_zero_page(HPA(start)), "where they begin");
+			CHECK(frame_is_zero_page(HPA(end - PAGE_SIZE)) && !frame_is_zero_page(HPA(end)), "where they end");
+			CHECK_EQ(frame_zero_page_border(HPA(start - PAGE_SIZE), MIB(4)), PAGE_SIZE);
+			CHECK_EQ(frame_zero_page_border(HPA(start - KIB(16)), MIB(4)), KIB(16));
+			CHECK_EQ(frame_zero_page_border(HPA(start - KIB(16)), KIB(8)), KIB(8));
+			CHECK_EQ(frame_zero_page_border(HPA(start), MIB(4)), size);
+			CHECK_EQ(frame_zero_page_border(HPA(end - PAGE_SIZE), MIB(4)), PAGE_SIZE);
+			CHECK_EQ(frame_zero_page_border(HPA(start), PAGE_SIZE), PAGE_SIZE);
+			CHECK_EQ(frame_zero_page_border(HPA(end), KIB(4)), KIB(4));
 			CHECK_EQ(zero_block(order), start); /* the same for ever */
 			CHECK_EQ(frame_get_stats().zero, i == 0 ? size : PAGE_SIZE + MIB(2));
 		}

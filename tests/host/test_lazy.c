@@ -427,10 +427,10 @@ static void frames_on_hand_are_free_and_zero(void **state)
 	CHECK_ERR(space_discard(s, 0, MIB(2)), ERR_OK);
 	CHECK_EQ(space_fault(s, 0, NPT_W), FAULT_HANDLED);
 	CHECK_EQ(*space_byte(s, 8), 0);
-	addr_space_rest(&s->as);
+	addr_space_release_held(&s->as);
 	space_check(s);
 	CHECK_EQ(s->as.run.end, 0);
-	addr_space_rest(&s->as); /* nothing is left */
+	addr_space_release_held(&s->as); /* nothing is left */
 }
 
 static unsigned publications;

@@ -4,7 +4,7 @@
 
 static uint64_t used(struct space *s)
 {
-	addr_space_rest(&s->as);
+	addr_space_release_held(&s->as);
 	return space_stats(s).memory_used;
 }
 
@@ -53,7 +53,7 @@ static void areas_are_counted_and_limited(void **state)
 		CHECK_ERR(err, ERR_NO_MEMORY);
 		space_check(s);
 		CHECK(s->as.cost.exceeded, "the host had no more");
-		/* 64 bytes each, two for each call, and the lanes and hints. */
+		/* 64 bytes each, two for each call, and the levels and hints. */
 		CHECK(pages * 128 <= KIB(512) && pages * 256 >= KIB(512), "%ju calls", (uintmax_t)pages);
 		CHECK(used(s) - before > KIB(512) - 16 * PAGE_SIZE, "%#jx used", (uintmax_t)used(s));
 		/* What joins again is given back. */
@@ -197,7 +197,7 @@ static void the_reserve_is_left(void **state)
 	for (*space_byte(s, at) = 1; touch(s, at, NPT_W) == FAULT_HANDLED; at += PAGE_SIZE)
 		*space_byte(s, at) = 1;
 	CHECK(at - GIB(2) > KIB(400), "only %#jx", (uintmax_t)(at - GIB(2)));
-	addr_space_rest(&s->as);
+	addr_space_release_held(&s->as);
 	CHECK_EQ(ram_free_bytes(), KIB(512));
 	CHECK_EQ(frame_free_for(FRAME_GUEST), 0);
 	CHECK_EQ(frame_free_for(FRAME_CALL), 0);

@@ -17,7 +17,7 @@ static struct npt_leaf query(const struct fixture *f, uint64_t gpa)
 static void leaves_start_as_configured(void **state)
 {
 	struct fixture *f = *state;
-	bool hw_ad = f->npt.config.hw_ad;
+	bool hardware_ad = f->npt.config.hardware_ad;
 
 	for (unsigned level = 0; level <= f->npt.config.max_leaf; level++) {
 		uint64_t size = npt_level_size(level);
@@ -29,8 +29,8 @@ static void leaves_start_as_configured(void **state)
 				continue;
 			CHECK_ERR(fixture_map(f, GIB(1), 0, size, prot), ERR_OK);
 			leaf = query(f, GIB(1));
-			CHECK_EQ(leaf.accessed, !hw_ad);
-			CHECK_EQ(leaf.dirty, !hw_ad && (prot & NPT_W));
+			CHECK_EQ(leaf.accessed, !hardware_ad);
+			CHECK_EQ(leaf.dirty, !hardware_ad && (prot & NPT_W));
 			CHECK_ERR(fixture_unmap(f, GIB(1), size), ERR_OK);
 		}
 	}
@@ -40,7 +40,7 @@ static void hardware_updates_are_seen(void **state)
 {
 	struct fixture *f = *state;
 
-	if (!f->npt.config.hw_ad)
+	if (!f->npt.config.hardware_ad)
 		return;
 	for (unsigned level = 0; level <= f->npt.config.max_leaf; level++) {
 		uint64_t size = npt_level_size(level);
@@ -67,7 +67,7 @@ static void protect_makes_nothing_dirty(void **state)
 {
 	struct fixture *f = *state;
 
-	if (!f->npt.config.hw_ad)
+	if (!f->npt.config.hardware_ad)
 		return;
 	CHECK_ERR(fixture_map(f, GIB(1), 0, KIB(4), NPT_RW), ERR_OK);
 	CHECK_ERR(fixture_protect(f, GIB(1), KIB(4), NPT_R), ERR_OK);
@@ -109,7 +109,7 @@ static void a_write_during_a_split_is_kept(void **state)
 {
 	struct fixture *f = *state;
 
-	for (unsigned level = 1; level <= f->npt.config.max_leaf && f->npt.config.hw_ad; level++) {
+	for (unsigned level = 1; level <= f->npt.config.max_leaf && f->npt.config.hardware_ad; level++) {
 		write_during_split(f, level, false);
 		write_during_split(f, level, true);
 	}
@@ -182,7 +182,7 @@ static void race_once(struct walker *walker, unsigned level, enum race race)
 	else if (race == RACE_PROTECT)
 		CHECK_ERR(npt_protect(&f->npt, GPA(GIB(1)), size, NPT_R, &gather), ERR_OK);
 	else
-		CHECK_ERR(npt_harvest(&f->npt, GPA(GIB(1)), size, race == RACE_DIRTY ? NPT_DIRTY : NPT_ACCESSED, told, &gather),
+		CHECK_ERR(npt_test_and_clear(&f->npt, GPA(GIB(1)), size, race == RACE_DIRTY ? NPT_DIRTY : NPT_ACCESSED, told, &gather),
 			  ERR_OK);
 	npt_gather_finish(&gather);
 	while (__atomic_load_n(&walker->done, __ATOMIC_ACQUIRE) != walker->go)
@@ -201,7 +201,7 @@ static void writes_that_race_are_kept(void **state)
 	unsigned rounds = host_steps(1500);
 	pthread_t thread;
 
-	if (!f->npt.config.hw_ad)
+	if (!f->npt.config.hardware_ad)
 		return;
 	f->watched = false;
 	assert_int_equal(pthread_create(&thread, NULL, walk_along, &walker), 0);
@@ -236,13 +236,13 @@ static void *use(void *context)
 }
 
 /* 1 if the page at GIB(1) is told of. */
-static uint64_t harvest_one(struct fixture *f, enum npt_mark mark)
+static uint64_t test_and_clear_one(struct fixture *f, enum npt_ad mark)
 {
 	struct npt_gather gather;
 	uint64_t told = 0;
 
 	npt_gather_init(&gather, &f->npt);
-	CHECK_ERR(npt_harvest(&f->npt, GPA(GIB(1)), PAGE_SIZE, mark, &told, &gather), ERR_OK);
+	CHECK_ERR(npt_test_and_clear(&f->npt, GPA(GIB(1)), PAGE_SIZE, mark, &told, &gather), ERR_OK);
 	npt_gather_finish(&gather);
 	fixture_forget_events(f);
 	return told;
@@ -258,7 +258,7 @@ static void every_mark_is_told_once(void **state)
 	struct npt_cursor cursor;
 	pthread_t thread;
 
-	if (!f->npt.config.hw_ad)
+	if (!f->npt.config.hardware_ad)
 		return;
 	f->watched = false;
 	CHECK_ERR(npt_map(&f->npt, GPA(GIB(1)), HPA(0), PAGE_SIZE, attr), ERR_OK);
@@ -266,13 +266,13 @@ static void every_mark_is_told_once(void **state)
 	user.slot = cursor.slot;
 	assert_int_equal(pthread_create(&thread, NULL, use, &user), 0);
 	for (unsigned i = host_steps(10000); i > 0; i--) {
-		accessed += harvest_one(f, NPT_ACCESSED);
-		dirty += harvest_one(f, NPT_DIRTY);
+		accessed += test_and_clear_one(f, NPT_ACCESSED);
+		dirty += test_and_clear_one(f, NPT_DIRTY);
 	}
 	__atomic_store_n(&user.stop, true, __ATOMIC_RELEASE);
 	pthread_join(thread, NULL);
-	accessed += harvest_one(f, NPT_ACCESSED);
-	dirty += harvest_one(f, NPT_DIRTY);
+	accessed += test_and_clear_one(f, NPT_ACCESSED);
+	dirty += test_and_clear_one(f, NPT_DIRTY);
 	CHECK_EQ(user.accessed_set, accessed);
 	CHECK_EQ(user.dirty_set, dirty);
 }

@@ -27,7 +27,7 @@ static uint64_t make_pair(struct fixture *f, unsigned level)
 
 	for (unsigned i = 0; i < 2; i++)
 		CHECK_ERR(npt_map(&f->npt, GPA(gpa + i * size), HPA(PAIR_HPA + i * size), size, attr), ERR_OK);
-	if (f->npt.config.hw_ad) {
+	if (f->npt.config.hardware_ad) {
 		view_touch(&f->view, gpa + size - 1, ORACLE_W);
 		view_touch(&f->view, gpa + size, ORACLE_R);
 	}
@@ -76,7 +76,7 @@ static void check_page(struct fixture *f, const struct after *after, uint64_t at
 	CHECK_ERR(npt_query(&f->npt, GPA(at), &leaf), ERR_OK);
 	CHECK(leaf.accessed, "accessed lost at %#jx", (uintmax_t)at);
 	if (f->format->keeps_dirty)
-		CHECK(leaf.dirty == (first || !f->npt.config.hw_ad), "dirty is %d at %#jx", leaf.dirty, (uintmax_t)at);
+		CHECK(leaf.dirty == (first || !f->npt.config.hardware_ad), "dirty is %d at %#jx", leaf.dirty, (uintmax_t)at);
 }
 
 static void check_pair(struct fixture *f, const struct after *after)
@@ -198,7 +198,7 @@ static void bad_ranges_are_refused(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(ranges); i++) {
 		CHECK_ERR(fixture_unmap(f, ranges[i].gpa, ranges[i].size), ranges[i].err);
 		CHECK_ERR(fixture_protect(f, ranges[i].gpa, ranges[i].size, NPT_R), ranges[i].err);
-		CHECK_ERR(npt_cut(&f->npt, GPA(ranges[i].gpa), ranges[i].size), ranges[i].err);
+		CHECK_ERR(npt_split_at_boundaries(&f->npt, GPA(ranges[i].gpa), ranges[i].size), ranges[i].err);
 	}
 	CHECK_EQ(f->event_count, 0);
 	expect_leaf(f, 0, 0, 1, NPT_RW);
@@ -318,9 +318,9 @@ static void cut_only_makes_borders(void **state)
 
 	CHECK_ERR(fixture_map(f, MIB(2), MIB(2), MIB(6), NPT_RX), ERR_OK);
 	fixture_forget_events(f);
-	CHECK_ERR(npt_cut(&f->npt, GPA(0), MIB(4)), ERR_OK); /* borders already, and a hole */
+	CHECK_ERR(npt_split_at_boundaries(&f->npt, GPA(0), MIB(4)), ERR_OK); /* borders already, and a hole */
 	CHECK_EQ(f->event_count, 0);
-	CHECK_ERR(npt_cut(&f->npt, GPA(MIB(3)), MIB(4)), ERR_OK);
+	CHECK_ERR(npt_split_at_boundaries(&f->npt, GPA(MIB(3)), MIB(4)), ERR_OK);
 	fixture_check(f);
 	expect_leaf(f, MIB(2), MIB(2), 0, NPT_RX);
 	expect_leaf(f, MIB(4), MIB(4), 1, NPT_RX);
@@ -339,7 +339,7 @@ static void cut_looks_at_both_ends(void **state)
 
 	CHECK_ERR(fixture_map(f, MIB(2), KIB(4), KIB(64), NPT_RW), ERR_OK);
 	CHECK_ERR(fixture_map(f, MIB(4), MIB(8), MIB(2), NPT_RW), ERR_OK);
-	CHECK_ERR(npt_cut(&f->npt, GPA(MIB(2) + KIB(8)), MIB(3)), ERR_OK);
+	CHECK_ERR(npt_split_at_boundaries(&f->npt, GPA(MIB(2) + KIB(8)), MIB(3)), ERR_OK);
 	fixture_check(f);
 	expect_leaf(f, MIB(5) + KIB(8), MIB(9) + KIB(8), 0, NPT_RW);
 	CHECK_ERR(fixture_unmap(f, MIB(2) + KIB(8), MIB(3)), ERR_OK);

@@ -17,8 +17,8 @@ struct probe {
 	uint64_t slot, table, gpa; /* an empty entry of that level */
 	uint64_t pte;
 	uint64_t below;           /* the table that the entry points to, if it is one */
-	struct oracle_entry is;   /* the hardware's opinion; of a hidden leaf, about what it hides */
-	bool hidden;              /* hardware sees nothing here */
+	struct oracle_entry is;   /* the hardware's opinion; of an access-tracked leaf, about what it hides */
+	bool access_tracked;              /* hardware sees nothing here */
 	enum npt_kind kind;       /* the engine's opinion */
 };
 
@@ -61,7 +61,7 @@ static void make_table_below(struct probe *probe)
 	if (probe->level == 1) {
 		*raw(f, table.raw) = walk.ptes[walk.depth - 1];
 		f->npt.leaves[0]++;
-		*f->env.live(&f->env, table) = 1;
+		*f->env.present(&f->env, table) = 1;
 	}
 	probe->below = table.raw;
 	f->npt.table_bytes += PAGE_SIZE;
@@ -82,11 +82,11 @@ static void drop_table_below(struct probe *probe)
 
 static void decode(struct probe *probe, uint64_t pte)
 {
-	uint64_t shown;
+	uint64_t untracked;
 
-	probe->hidden = format_shown(probe->f->format, pte, &shown);
-	probe->view.oracle->decode(&probe->view.machine, probe->hidden ? shown : pte, probe->level, &probe->is);
-	if (probe->hidden && probe->is.kind != ORACLE_LEAF)
+	probe->access_tracked = format_untracked(probe->f->format, pte, &untracked);
+	probe->view.oracle->decode(&probe->view.machine, probe->access_tracked ? untracked : pte, probe->level, &probe->is);
+	if (probe->access_tracked && probe->is.kind != ORACLE_LEAF)
 		probe->is.kind = ORACLE_MALFORMED;
 }
 
@@ -114,10 +114,10 @@ static void plant(struct probe *probe, uint64_t pte)
 static void account(struct probe *probe, int sign)
 {
 	struct fixture *f = probe->f;
-	uint16_t *live = f->env.live(&f->env, HPA(probe->table));
+	uint16_t *present = f->env.present(&f->env, HPA(probe->table));
 
 	if (probe->kind != NPT_EMPTY)
-		*live = (uint16_t)(*live + sign);
+		*present = (uint16_t)(*present + sign);
 	if (probe->kind == NPT_LEAF)
 		f->npt.leaves[probe->level] += (uint64_t)sign;
 }
@@ -170,8 +170,8 @@ static void check_leaf(const struct probe *probe, unsigned prot, bool exactly)
 	CHECK_EQ(leaf.attr.prot, prot);
 	CHECK_EQ(leaf.attr.memtype, probe->is.type);
 	CHECK_EQ(leaf.attr.shared, probe->pte >> probe->f->format->shared_bit & 1);
-	CHECK_EQ(leaf.hidden, probe->hidden);
-	CHECK_EQ(leaf.accessed, probe->is.accessed && !probe->hidden);
+	CHECK_EQ(leaf.access_tracked, probe->access_tracked);
+	CHECK_EQ(leaf.accessed, probe->is.accessed && !probe->access_tracked);
 	CHECK(leaf.dirty || !probe->is.dirty, "dirty lost");
 	CHECK_EQ(hpa.raw, probe->is.addr + last);
 }
@@ -260,11 +260,11 @@ static void split_entry(const struct probe *probe)
 	middle = 300 * below;
 	for (uint64_t at = 0; at <= middle; at += middle) {
 		struct oracle_walk walk = view_walk(&probe->view, probe->gpa + at, 0);
-		uint64_t pte = walk.ptes[walk.depth - 1], shown;
+		uint64_t pte = walk.ptes[walk.depth - 1], untracked;
 		struct oracle_entry is;
 
-		CHECK_EQ(format_shown(probe->f->format, pte, &shown), probe->hidden);
-		probe->view.oracle->decode(&probe->view.machine, probe->hidden ? shown : pte, walk.level, &is);
+		CHECK_EQ(format_untracked(probe->f->format, pte, &untracked), probe->access_tracked);
+		probe->view.oracle->decode(&probe->view.machine, probe->access_tracked ? untracked : pte, walk.level, &is);
 		CHECK(walk.level == probe->level - 1 && is.kind == ORACLE_LEAF && is.addr == probe->is.addr + at &&
 			      is.prot == NPT_R && is.type == probe->is.type,
 		      "child %#jx of %#jx, level %u", (uintmax_t)pte, (uintmax_t)probe->pte,
@@ -309,13 +309,13 @@ static void try_pattern(struct probe *probe, uint64_t pte)
 	if (probe->kind == NPT_MALFORMED)
 		account(probe, -1);
 	if (probe->kind == NPT_TABLE && probe->level > 1) {
-		*f->env.live(&f->env, HPA(probe->table)) -= 1;
+		*f->env.present(&f->env, HPA(probe->table)) -= 1;
 		drop_table_below(probe);
 	}
 	probe->below = 0;
 	*raw(f, probe->slot) = 0;
 	/* What was planted was none of the engine's doing, and so is its end. */
-	memset(f->npt.known.block, 0xff, sizeof(f->npt.known.block));
+	memset(f->npt.walk_cache.block, 0xff, sizeof(f->npt.walk_cache.block));
 	image_expect(&image, &f->view, "after a pattern");
 	CHECK_EQ(f->taken, f->npt.table_bytes);
 }
@@ -362,7 +362,7 @@ static void all_patterns_decode(void **state)
 	probe.view.machine.exec_only = true;
 	probe.view.machine.svpbmt = true;
 	probe.view.machine.max_leaf = 2;
-	probe.view.machine.hw_ad = true;
+	probe.view.machine.hardware_ad = true;
 	CHECK_ERR(fixture_map(f, NEAR, MIB(64), PAGE_SIZE, NPT_RW), ERR_OK);
 	f->watched = false;
 	for (unsigned level = 0; level < f->npt.config.levels; level++) {

@@ -19,8 +19,8 @@ struct page {
 	uint64_t hpa;
 	uint8_t prot, type;  /* prot 0: not mapped */
 	bool shared;
-	bool read, written;  /* since the marks were taken; must not be forgotten */
-	bool hidden;         /* nobody used it since accessed was taken, where software keeps the marks */
+	bool read, written;  /* since the accessed and dirty bits were taken; must not be forgotten */
+	bool access_tracked;         /* nobody used it since accessed was taken, where software keeps the accessed and dirty bits */
 };
 
 struct model {
@@ -197,7 +197,7 @@ static void do_cut(struct model *model)
 {
 	struct range range = choose_range(model);
 
-	settle(model, 4, npt_cut(&model->f->npt, GPA(range.gpa), range.size), ERR_OK);
+	settle(model, 4, npt_split_at_boundaries(&model->f->npt, GPA(range.gpa), range.size), ERR_OK);
 }
 
 /* A fault: one page where there is none. */
@@ -234,7 +234,7 @@ static bool leaf_at(struct model *model, uint64_t gpa, struct leaf_pages *at)
 	return true;
 }
 
-/* A guest's access, and the answer to the fault if that is one: hidden, or not permitted. */
+/* A guest's access, and the answer to the fault if that is one: access-tracked, or not permitted. */
 static void do_touch(struct model *model)
 {
 	struct fixture *f = model->f;
@@ -244,7 +244,7 @@ static void do_touch(struct model *model)
 	bool user = view_walk(&f->view, gpa, access).status == ORACLE_OK;
 	struct leaf_pages at;
 
-	CHECK_EQ(user, !page->hidden && (page->prot & access) ? 1 : 0);
+	CHECK_EQ(user, !page->access_tracked && (page->prot & access) ? 1 : 0);
 	if (!user && (!leaf_at(model, gpa, &at) || host_chance(&model->rng, 50)))
 		return;
 	if (!user) {
@@ -253,7 +253,7 @@ static void do_touch(struct model *model)
 		for (uint64_t i = 0; i < at.count; i++) {
 			at.first[i].prot |= (uint8_t)(access | NPT_R);
 			at.first[i].shared = at.first[i].shared && access != ORACLE_W;
-			at.first[i].hidden = false;
+			at.first[i].access_tracked = false;
 		}
 		model->done[7]++;
 	}
@@ -287,7 +287,7 @@ static void do_collapse(struct model *model)
 	uint64_t gpa = choose_range(model).gpa, start = align_down(gpa, MIB(2));
 	const struct npt_attr attr = { .prot = NPT_RWX, .memtype = NPT_WB };
 	uint64_t hpa = align_down(host_random(&model->rng) % BIT(model->f->npt.config.hpa_bits), MIB(2));
-	bool hidden = true, read = false, written = false;
+	bool access_tracked = true, read = false, written = false;
 	struct npt_cursor cursor;
 	enum err err;
 
@@ -299,23 +299,23 @@ static void do_collapse(struct model *model)
 	for (uint64_t i = 0; i < 512; i++) {
 		const struct page *page = page_of(model, start + i * PAGE_SIZE);
 
-		hidden &= page->hidden || page->prot == 0;
+		access_tracked &= page->access_tracked || page->prot == 0;
 		read |= page->read;
 		written |= page->written;
 	}
 	for (uint64_t i = 0; i < 512; i++)
 		*page_of(model, start + i * PAGE_SIZE) = (struct page){
 			.hpa = hpa + i * PAGE_SIZE, .prot = NPT_RWX, .type = NPT_WB, .read = read, .written = written,
-			.hidden = hidden,
+			.access_tracked = access_tracked,
 		};
 }
 
-/* Merging changes nothing that can be seen but marks, which become everybody's. */
+/* Merging changes nothing that can be seen but accessed and dirty bits, which become everybody's. */
 static void do_merge(struct model *model)
 {
 	uint64_t gpa = choose_range(model).gpa, start = align_down(gpa, MIB(2));
 	const struct page *first = page_of(model, start);
-	bool alike = true, hidden = true;
+	bool alike = true, access_tracked = true;
 	struct npt_cursor cursor;
 
 	/* So that there is something to merge. */
@@ -330,29 +330,29 @@ static void do_merge(struct model *model)
 
 		alike &= page->prot && page->prot == first->prot && page->type == first->type &&
 			 page->shared == first->shared && page->hpa == first->hpa + i * PAGE_SIZE;
-		hidden &= page->hidden;
+		access_tracked &= page->access_tracked;
 	}
 	alike &= cursor.level == 0 && is_aligned(first->hpa, MIB(2));
-	CHECK_EQ(npt_merge(&model->f->npt, GPA(gpa), 1), alike);
+	CHECK_EQ(npt_collapse_in_place(&model->f->npt, GPA(gpa), 1), alike);
 	settle(model, 10, alike ? ERR_OK : ERR_NOT_FOUND, alike ? ERR_OK : ERR_NOT_FOUND);
 	for (uint64_t i = 0; i < 512 && alike; i++)
-		page_of(model, start + i * PAGE_SIZE)->hidden = hidden;
+		page_of(model, start + i * PAGE_SIZE)->access_tracked = access_tracked;
 }
 
-static void do_harvest(struct model *model)
+static void do_test_and_clear(struct model *model)
 {
 	static uint64_t bitmap[PAGES / 64];
 	struct range range = choose_range(model);
-	enum npt_mark mark = host_chance(&model->rng, 50) ? NPT_ACCESSED : NPT_DIRTY;
-	bool hw_ad = model->f->npt.config.hw_ad;
+	enum npt_ad mark = host_chance(&model->rng, 50) ? NPT_ACCESSED : NPT_DIRTY;
+	bool hardware_ad = model->f->npt.config.hardware_ad;
 	struct npt_gather gather;
 
 	memset(bitmap, 0, sizeof(bitmap));
 	model->f->allocs_left = -1;
 	if (host_chance(&model->rng, 50)) /* whole leaves, or what there is */
-		CHECK_ERR(npt_cut(&model->f->npt, GPA(range.gpa), range.size), ERR_OK);
+		CHECK_ERR(npt_split_at_boundaries(&model->f->npt, GPA(range.gpa), range.size), ERR_OK);
 	npt_gather_init(&gather, &model->f->npt);
-	CHECK_ERR(npt_harvest(&model->f->npt, GPA(range.gpa), range.size, mark, bitmap, &gather), ERR_OK);
+	CHECK_ERR(npt_test_and_clear(&model->f->npt, GPA(range.gpa), range.size, mark, bitmap, &gather), ERR_OK);
 	npt_gather_finish(&gather);
 	settle(model, 11, ERR_OK, ERR_OK);
 	for (uint64_t at = 0; at < range.size;) {
@@ -376,10 +376,10 @@ static void do_harvest(struct model *model)
 				continue;
 			if (mark == NPT_ACCESSED) {
 				page->read = false;
-				page->hidden = !hw_ad;
+				page->access_tracked = !hardware_ad;
 			} else {
 				page->written = false;
-				page->prot &= (uint8_t)(hw_ad || !told ? NPT_RWX : NPT_RX);
+				page->prot &= (uint8_t)(hardware_ad || !told ? NPT_RWX : NPT_RX);
 			}
 		}
 		at = leaf.leaf.gpa.raw + leaf.count * PAGE_SIZE - range.gpa;
@@ -402,7 +402,7 @@ static void do_clone(struct model *model)
 	enum err err;
 
 	model->f->allocs_left = -1;
-	CHECK_ERR(npt_cut(&model->f->npt, GPA(range.gpa), range.size), ERR_OK);
+	CHECK_ERR(npt_split_at_boundaries(&model->f->npt, GPA(range.gpa), range.size), ERR_OK);
 	model->child->allocs_left = host_chance(&model->rng, 20) ? (long)host_below(&model->rng, 6) : -1;
 	npt_gather_init(&gather, &model->f->npt);
 	err = npt_clone(&model->f->npt, child, GPA(range.gpa), range.size, true, &gather, count_clone, &told);
@@ -445,8 +445,8 @@ static void compare_page(struct model *model, uint64_t gpa)
 		CHECK_ERR(npt_query(&model->f->npt, GPA(gpa), &leaf), ERR_NOT_FOUND);
 		return;
 	}
-	if (page->hidden) {
-		CHECK(walk.status == ORACLE_NOT_PRESENT, "%#jx is not hidden", (uintmax_t)gpa);
+	if (page->access_tracked) {
+		CHECK(walk.status == ORACLE_NOT_PRESENT, "%#jx is not access_tracked", (uintmax_t)gpa);
 	} else {
 		CHECK(walk.status == ORACLE_OK && walk.hpa == page->hpa && walk.prot == page->prot,
 		      "%#jx is at %#jx with prot %u, not at %#jx with %u", (uintmax_t)gpa, (uintmax_t)walk.hpa,
@@ -456,7 +456,7 @@ static void compare_page(struct model *model, uint64_t gpa)
 	CHECK_ERR(npt_query(&model->f->npt, GPA(gpa), &leaf), ERR_OK);
 	CHECK_EQ(leaf.hpa.raw + (gpa - leaf.gpa.raw), page->hpa);
 	CHECK_EQ(leaf.attr.prot, page->prot);
-	CHECK_EQ(leaf.hidden, page->hidden);
+	CHECK_EQ(leaf.access_tracked, page->access_tracked);
 	CHECK_EQ(leaf.attr.shared, page->shared);
 	CHECK(leaf.dirty || !page->written, "a write to %#jx is forgotten", (uintmax_t)gpa);
 	CHECK(leaf.accessed || !page->read, "an access to %#jx is forgotten", (uintmax_t)gpa);
@@ -477,7 +477,7 @@ static bool compare_leaf(const struct npt_leaf *leaf, void *context)
 
 		CHECK(page->prot == leaf->attr.prot && page->type == leaf->attr.memtype &&
 			      page->hpa == leaf->hpa.raw + at && (leaf->dirty || !page->written) &&
-			      page->shared == leaf->attr.shared && page->hidden == leaf->hidden,
+			      page->shared == leaf->attr.shared && page->access_tracked == leaf->access_tracked,
 		      "%#jx differs from the model", (uintmax_t)(leaf->gpa.raw + at));
 	}
 	return true;
@@ -499,7 +499,7 @@ static void step(struct model *model)
 {
 	static void (*const operations[])(struct model *) = {
 		do_map, do_map, do_map, do_unmap, do_unmap, do_protect, do_protect, do_split, do_cut, do_fault,
-		do_fault, do_touch, do_touch, do_touch, do_replace, do_collapse, do_merge, do_harvest, do_clone,
+		do_fault, do_touch, do_touch, do_touch, do_replace, do_collapse, do_merge, do_test_and_clear, do_clone,
 	};
 
 	if (host_chance(&model->rng, 5))

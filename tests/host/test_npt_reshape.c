@@ -89,40 +89,40 @@ static void what_is_in_place_is_not_moved(void **state)
 	expect_leaf(f, MIB(4), MIB(12), 1, NPT_RWX);
 }
 
-static void harvest(struct fixture *f, uint64_t gpa, uint64_t size, enum npt_mark mark)
+static void test_and_clear(struct fixture *f, uint64_t gpa, uint64_t size, enum npt_ad mark)
 {
 	struct npt_gather gather;
 
 	npt_gather_init(&gather, &f->npt);
-	CHECK_ERR(npt_harvest(&f->npt, GPA(gpa), size, mark, NULL, &gather), ERR_OK);
+	CHECK_ERR(npt_test_and_clear(&f->npt, GPA(gpa), size, mark, NULL, &gather), ERR_OK);
 	npt_gather_finish(&gather);
 	fixture_check(f);
 }
 
-/* The new leaf's marks: the old ones' together. 0 to 3: what one of them has. */
+/* The new leaf's accessed and dirty bits: the old ones' together. 0 to 3: what one of them has. */
 static void the_marks_are_kept(void **state)
 {
 	struct fixture *f = *state;
 	const struct npt_attr attr = { .prot = NPT_R, .memtype = NPT_WB };
-	bool hw_ad = f->npt.config.hw_ad;
+	bool hardware_ad = f->npt.config.hardware_ad;
 
 	for (unsigned marks = 0; marks < 4; marks++) {
 		struct npt_cursor cursor;
 
 		CHECK_ERR(fixture_map(f, MIB(2), KIB(4), KIB(16), NPT_R), ERR_OK);
-		harvest(f, MIB(2), KIB(16), NPT_ACCESSED);
+		test_and_clear(f, MIB(2), KIB(16), NPT_ACCESSED);
 		CHECK_EQ(npt_find(&f->npt, GPA(MIB(2) + KIB(8)), &cursor), NPT_LEAF);
 		npt_replace(&f->npt, &cursor, GPA(MIB(2) + KIB(8)), HPA(0), attr, marks);
 		CHECK_ERR(npt_collapse(&f->npt, GPA(MIB(2)), 1, HPA(0), attr, NULL, NULL), ERR_OK);
 		fixture_check(f);
 		CHECK_EQ(query(f, MIB(2)).accessed, marks & NPT_ACCESSED);
 		CHECK_EQ(query(f, MIB(2)).dirty, (marks & NPT_DIRTY) / NPT_DIRTY);
-		CHECK_EQ(query(f, MIB(2)).hidden, !hw_ad && !(marks & NPT_ACCESSED));
+		CHECK_EQ(query(f, MIB(2)).access_tracked, !hardware_ad && !(marks & NPT_ACCESSED));
 		CHECK_ERR(fixture_unmap(f, MIB(2), MIB(2)), ERR_OK);
 	}
 }
 
-/* Hardware's last marks come while the entry is being taken away. */
+/* Hardware's last accessed and dirty bits come while the entry is being taken away. */
 static void mark_meanwhile(struct fixture *f)
 {
 	struct oracle_machine m = f->view.machine;
@@ -136,7 +136,7 @@ static void late_marks_are_kept(void **state)
 	struct fixture *f = *state;
 	struct oracle_walk walk;
 
-	if (!f->npt.config.hw_ad)
+	if (!f->npt.config.hardware_ad)
 		return;
 	CHECK_ERR(fixture_map(f, MIB(2), 0, KIB(4), NPT_RW), ERR_OK);
 	walk = view_walk(&f->view, MIB(2), 0);
@@ -227,7 +227,7 @@ static void merge_undoes_a_split(void **state)
 
 			fill(f, level, GIB(1), GIB(3), attrs[i]);
 			f->allocs_left = 0;
-			CHECK(npt_merge(&f->npt, GPA(GIB(1) + size / 2 + 5), level), "not merged");
+			CHECK(npt_collapse_in_place(&f->npt, GPA(GIB(1) + size / 2 + 5), level), "not merged");
 			f->allocs_left = -1;
 			fixture_check(f);
 			CHECK_EQ(fixture_count(f, FAKE_FLUSH), 1);
@@ -237,9 +237,9 @@ static void merge_undoes_a_split(void **state)
 			CHECK_EQ(leaf.attr.prot, attrs[i].prot);
 			CHECK_EQ(leaf.attr.memtype, attrs[i].memtype);
 			CHECK_EQ(leaf.attr.shared, attrs[i].shared);
-			CHECK_EQ(leaf.accessed, !f->npt.config.hw_ad);
-			CHECK_EQ(leaf.dirty, !f->npt.config.hw_ad && (attrs[i].prot & NPT_W));
-			CHECK(!npt_merge(&f->npt, GPA(GIB(1)), level), "merged again");
+			CHECK_EQ(leaf.accessed, !f->npt.config.hardware_ad);
+			CHECK_EQ(leaf.dirty, !f->npt.config.hardware_ad && (attrs[i].prot & NPT_W));
+			CHECK(!npt_collapse_in_place(&f->npt, GPA(GIB(1)), level), "merged again");
 			CHECK_ERR(fixture_unmap(f, GIB(1), size), ERR_OK);
 		}
 	}
@@ -251,23 +251,23 @@ static void merge_joins_marks(void **state)
 	struct fixture *f = *state;
 
 	fill(f, 1, MIB(2), MIB(8), rwx);
-	if (f->npt.config.hw_ad) {
+	if (f->npt.config.hardware_ad) {
 		view_touch(&f->view, MIB(3), ORACLE_R);
 		view_touch(&f->view, MIB(4) - 1, ORACLE_W);
 	} else {
-		harvest(f, MIB(2), KIB(4), NPT_ACCESSED);
-		harvest(f, MIB(3), KIB(64), NPT_ACCESSED);
+		test_and_clear(f, MIB(2), KIB(4), NPT_ACCESSED);
+		test_and_clear(f, MIB(3), KIB(64), NPT_ACCESSED);
 	}
-	CHECK(npt_merge(&f->npt, GPA(MIB(2)), 1), "not merged");
+	CHECK(npt_collapse_in_place(&f->npt, GPA(MIB(2)), 1), "not merged");
 	fixture_check(f);
 	CHECK(query(f, MIB(2)).accessed && query(f, MIB(2)).dirty, "marks lost");
-	/* Where all are hidden, the one is. */
-	harvest(f, MIB(2), MIB(2), NPT_ACCESSED);
+	/* Where all are access-tracked, the one is. */
+	test_and_clear(f, MIB(2), MIB(2), NPT_ACCESSED);
 	CHECK_ERR(npt_split(&f->npt, GPA(MIB(2)), 0), ERR_OK);
-	CHECK(npt_merge(&f->npt, GPA(MIB(2)), 1), "not merged");
+	CHECK(npt_collapse_in_place(&f->npt, GPA(MIB(2)), 1), "not merged");
 	fixture_check(f);
 	CHECK_EQ(query(f, MIB(2)).accessed, false);
-	CHECK_EQ(query(f, MIB(2)).hidden, !f->npt.config.hw_ad);
+	CHECK_EQ(query(f, MIB(2)).access_tracked, !f->npt.config.hardware_ad);
 }
 
 static void spoil(struct fixture *f, uint64_t gpa, unsigned how)
@@ -312,7 +312,7 @@ static void what_differs_is_not_merged(void **state)
 			spoil(f, MIB(2) + pages[i] * KIB(4), how);
 			fixture_forget_events(f);
 			image_take(&image, &f->view);
-			CHECK(!npt_merge(&f->npt, GPA(MIB(2)), 1), "merged, though page %ju is spoilt", (uintmax_t)pages[i]);
+			CHECK(!npt_collapse_in_place(&f->npt, GPA(MIB(2)), 1), "merged, though page %ju is spoilt", (uintmax_t)pages[i]);
 			CHECK_EQ(f->event_count, 0);
 			image_expect(&image, &f->view, "a merge that must not be");
 			CHECK_ERR(fixture_unmap(f, MIB(2), MIB(2)), ERR_OK);
@@ -326,12 +326,12 @@ static void what_cannot_be_a_leaf_is_not_merged(void **state)
 	uint64_t end = BIT(f->npt.config.gpa_bits);
 
 	CHECK_ERR(fixture_map(f, MIB(2), MIB(2) + KIB(4), MIB(2), NPT_RW), ERR_OK); /* contiguous, not aligned */
-	CHECK(!npt_merge(&f->npt, GPA(MIB(2)), 1), "misaligned");
-	CHECK(!npt_merge(&f->npt, GPA(MIB(8)), 1), "nothing there");
-	CHECK(!npt_merge(&f->npt, GPA(0), 0), "a page");
-	CHECK(!npt_merge(&f->npt, GPA(0), f->npt.config.max_leaf + 1u), "too large");
-	CHECK(!npt_merge(&f->npt, GPA(end), 1), "out of the space");
-	CHECK(!npt_merge(&f->npt, GPA(MIB(2)), f->npt.config.max_leaf == 2 ? 2 : 1), "tables");
+	CHECK(!npt_collapse_in_place(&f->npt, GPA(MIB(2)), 1), "misaligned");
+	CHECK(!npt_collapse_in_place(&f->npt, GPA(MIB(8)), 1), "nothing there");
+	CHECK(!npt_collapse_in_place(&f->npt, GPA(0), 0), "a page");
+	CHECK(!npt_collapse_in_place(&f->npt, GPA(0), f->npt.config.max_leaf + 1u), "too large");
+	CHECK(!npt_collapse_in_place(&f->npt, GPA(end), 1), "out of the space");
+	CHECK(!npt_collapse_in_place(&f->npt, GPA(MIB(2)), f->npt.config.max_leaf == 2 ? 2 : 1), "tables");
 	CHECK_EQ(fixture_count(f, FAKE_FLUSH), 0);
 }
 

@@ -114,7 +114,7 @@ static void replace_moves_a_leaf(void **state)
 static void replace_takes_the_marks_it_is_given(void **state)
 {
 	struct fixture *f = *state;
-	bool hw_ad = f->npt.config.hw_ad;
+	bool hardware_ad = f->npt.config.hardware_ad;
 
 	for (unsigned marks = 0; marks < 4; marks++) {
 		const struct npt_attr attr = { .prot = NPT_R, .memtype = NPT_WB, .shared = marks & 1 };
@@ -126,14 +126,14 @@ static void replace_takes_the_marks_it_is_given(void **state)
 		fixture_check(f);
 		CHECK_EQ(query(f, GIB(1)).accessed, marks & NPT_ACCESSED);
 		CHECK_EQ(query(f, GIB(1)).dirty, (marks & NPT_DIRTY) / NPT_DIRTY);
-		CHECK_EQ(query(f, GIB(1)).hidden, !hw_ad && !(marks & NPT_ACCESSED));
+		CHECK_EQ(query(f, GIB(1)).access_tracked, !hardware_ad && !(marks & NPT_ACCESSED));
 		CHECK_EQ(query(f, GIB(1)).attr.shared, marks & 1);
 		CHECK_EQ(query(f, GIB(1)).hpa.raw, KIB(8));
 		/* Of what no CPU can have seen it need not forget anything. */
 		fixture_forget_events(f);
 		CHECK_EQ(npt_find(&f->npt, GPA(GIB(1)), &cursor), NPT_LEAF);
 		npt_replace(&f->npt, &cursor, GPA(GIB(1)), HPA(KIB(12)), attr, NPT_ACCESSED);
-		CHECK_EQ(fixture_count(f, FAKE_FLUSH), hw_ad || (marks & NPT_ACCESSED) ? 1 : 0);
+		CHECK_EQ(fixture_count(f, FAKE_FLUSH), hardware_ad || (marks & NPT_ACCESSED) ? 1 : 0);
 		expect_leaf(f, GIB(1), KIB(12), 0, NPT_R);
 		CHECK_ERR(fixture_unmap(f, GIB(1), PAGE_SIZE), ERR_OK);
 	}
@@ -207,7 +207,7 @@ static void furnish(struct fixture *f)
 	map_shared(f, MIB(8), 0, MIB(2));
 	CHECK_ERR(fixture_map(f, MIB(12), MIB(64), KIB(8), NPT_RX), ERR_OK);
 	CHECK_ERR(npt_map(&f->npt, GPA(GIB(1)), HPA(GIB(1)), GIB(1), odd), ERR_OK);
-	CHECK_ERR(npt_cut(&f->npt, GPA(GIB(1)), GIB(1) - MIB(2)), ERR_OK);
+	CHECK_ERR(npt_split_at_boundaries(&f->npt, GPA(GIB(1)), GIB(1) - MIB(2)), ERR_OK);
 	fixture_check(f);
 }
 
@@ -215,16 +215,16 @@ static void use_some(struct fixture *f)
 {
 	struct npt_gather gather;
 
-	if (f->npt.config.hw_ad) {
+	if (f->npt.config.hardware_ad) {
 		view_touch(&f->view, KIB(4), ORACLE_R);
 		view_touch(&f->view, KIB(8), ORACLE_W);
 		view_touch(&f->view, MIB(5), ORACLE_W);
 		return;
 	}
 	npt_gather_init(&gather, &f->npt);
-	CHECK_ERR(npt_harvest(&f->npt, GPA(KIB(8)), KIB(4), NPT_ACCESSED, NULL, &gather), ERR_OK);
-	CHECK_ERR(npt_harvest(&f->npt, GPA(KIB(12)), KIB(4), NPT_DIRTY, NULL, &gather), ERR_OK);
-	CHECK_ERR(npt_harvest(&f->npt, GPA(MIB(4)), MIB(2), NPT_ACCESSED, NULL, &gather), ERR_OK);
+	CHECK_ERR(npt_test_and_clear(&f->npt, GPA(KIB(8)), KIB(4), NPT_ACCESSED, NULL, &gather), ERR_OK);
+	CHECK_ERR(npt_test_and_clear(&f->npt, GPA(KIB(12)), KIB(4), NPT_DIRTY, NULL, &gather), ERR_OK);
+	CHECK_ERR(npt_test_and_clear(&f->npt, GPA(MIB(4)), MIB(2), NPT_ACCESSED, NULL, &gather), ERR_OK);
 	npt_gather_finish(&gather);
 	fixture_check(f);
 }
@@ -261,7 +261,7 @@ static void expect_cloned(const struct npt_leaf *before, const struct npt_leaf *
 	CHECK_EQ(now->attr.shared, share || before->attr.shared);
 	CHECK_EQ(now->accessed, before->accessed);
 	CHECK_EQ(now->dirty, before->dirty);
-	CHECK_EQ(now->hidden, before->hidden);
+	CHECK_EQ(now->access_tracked, before->access_tracked);
 }
 
 static void clone_everything(struct fixture *f, bool share)

@@ -84,7 +84,7 @@ static enum err operate(struct fixture *f, const struct table_case *c)
 	case PROTECT:
 		return with_gather(f, c);
 	case CUT:
-		return npt_cut(&f->npt, GPA(c->gpa), c->size);
+		return npt_split_at_boundaries(&f->npt, GPA(c->gpa), c->size);
 	default:
 		return npt_split(&f->npt, GPA(c->gpa), 0);
 	}
@@ -341,7 +341,7 @@ static void leave_frames(struct space *s, uint64_t frames, bool by_limit)
 		space_leave(s, frames);
 		return;
 	}
-	addr_space_rest(&s->as);
+	addr_space_release_held(&s->as);
 	CHECK_ERR(addr_space_set_limit(&s->as, space_stats(s).memory_used + frames * PAGE_SIZE), ERR_OK);
 }
 
@@ -415,7 +415,7 @@ static void area_structures_run_out(void **state)
 	struct areas areas, now;
 
 	/* All but one; by chance an area takes some more than one, and then they last for another frame of them. */
-	for (uint64_t i = 0; s->as.areas.spares != 1; i++)
+	for (uint64_t i = 0; s->as.areas.free_count != 1; i++)
 		CHECK_ERR(space_alloc(s, GIB(1) + KIB(16) * i, KIB(12), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
 	for (unsigned round = 0; round < 2; round++) {
 		space_leave(s, 0);

@@ -12,23 +12,23 @@ enum { EMPTY = ORACLE_EMPTY, TABLE = ORACLE_TABLE, LEAF = ORACLE_LEAF, BAD = ORA
 
 #define PAT UINT64_C(0x0007050100070406) /* WB WT UC- UC WC WP UC- UC */
 
-static const struct oracle_machine ept = { .levels = 4, .gpa_bits = 48, .hpa_bits = 46, .max_leaf = 2, .hw_ad = true,
+static const struct oracle_machine ept = { .levels = 4, .gpa_bits = 48, .hpa_bits = 46, .max_leaf = 2, .hardware_ad = true,
 					   .exec_only = true };
 static const struct oracle_machine ept_old = { .levels = 4, .gpa_bits = 48, .hpa_bits = 36, .max_leaf = 1 };
-static const struct oracle_machine amd = { .levels = 4, .gpa_bits = 48, .hpa_bits = 48, .max_leaf = 2, .hw_ad = true,
+static const struct oracle_machine amd = { .levels = 4, .gpa_bits = 48, .hpa_bits = 48, .max_leaf = 2, .hardware_ad = true,
 					   .pat = PAT };
 static const struct oracle_machine self = { .levels = 4, .gpa_bits = 48, .hpa_bits = 48, .max_leaf = 2,
 					    .supervisor = true, .pat = PAT };
 static const struct oracle_machine arm = { .levels = 3, .gpa_bits = 40, .hpa_bits = 40, .max_leaf = 2 };
 static const struct oracle_machine arm_ad = { .levels = 3, .gpa_bits = 40, .hpa_bits = 40, .max_leaf = 2,
-					      .hw_ad = true };
+					      .hardware_ad = true };
 static const struct oracle_machine arm_fwb = { .levels = 3, .gpa_bits = 40, .hpa_bits = 40, .max_leaf = 2,
 					       .fwb = true };
 static const struct oracle_machine el2 = { .levels = 4, .gpa_bits = 48, .hpa_bits = 44, .max_leaf = 2,
 					   .pat = 0x0044bbff };
 static const struct oracle_machine rv = { .levels = 3, .gpa_bits = 41, .hpa_bits = 56, .max_leaf = 2 };
 static const struct oracle_machine rv_pbmt = { .levels = 3, .gpa_bits = 41, .hpa_bits = 56, .max_leaf = 2,
-					       .hw_ad = true, .svpbmt = true };
+					       .hardware_ad = true, .svpbmt = true };
 static const struct oracle_machine rv_self = { .levels = 3, .gpa_bits = 38, .hpa_bits = 56, .max_leaf = 2,
 					       .supervisor = true };
 
@@ -258,7 +258,7 @@ static void ept_walks(void **state)
 	expect_walk(&oracle_ept, &m, gpa | 1ull << 48, R, ORACLE_NOT_PRESENT, 0);
 	*word(0x102000 + 8 * 7) = 0x122000f7; /* a 2 MiB page */
 	expect_walk(&oracle_ept, &m, gpa, X, ORACLE_OK, 0x12200000 + (8 << 12) + 0x123);
-	m.hw_ad = false;
+	m.hardware_ad = false;
 	*word(0x102000 + 8 * 7) = 0x122000f7;
 	expect_walk(&oracle_ept, &m, gpa, W, ORACLE_OK, 0x12200000 + (8 << 12) + 0x123);
 	CHECK_EQ(*word(0x102000 + 8 * 7), 0x122000f7);
@@ -299,7 +299,7 @@ static void stage2_walks(void **state)
 	expect_walk(&oracle_stage2, &m, gpa | 1ull << 40, R, ORACLE_NOT_PRESENT, 0);
 	*word(0x103000 + 8 * 4) = 0x123453ff; /* AF = 0 */
 	expect_walk(&oracle_stage2, &m, gpa, R, ORACLE_DENIED, 0);
-	m.hw_ad = true;
+	m.hardware_ad = true;
 	*word(0x103000 + 8 * 4) = 0x000800001234537f; /* DBM, writable and clean */
 	expect_walk(&oracle_stage2, &m, gpa, R, ORACLE_OK, 0x12345000);
 	CHECK_EQ(*word(0x103000 + 8 * 4), 0x000800001234577f);
@@ -327,7 +327,7 @@ static void riscv_walks(void **state)
 	*word(0x105000 + 8 * 4) = 0x048d145f; /* D = 0 */
 	expect_walk(&oracle_riscv, &m, gpa, R, ORACLE_OK, 0x12345fff);
 	expect_walk(&oracle_riscv, &m, gpa, W, ORACLE_DENIED, 0);
-	m.hw_ad = true;
+	m.hardware_ad = true;
 	expect_walk(&oracle_riscv, &m, gpa, W, ORACLE_OK, 0x12345fff);
 	CHECK_EQ(*word(0x105000 + 8 * 4), 0x048d14df);
 	*word(0x104000 + 8 * 3) |= 128; /* D in a table's entry */

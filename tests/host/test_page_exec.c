@@ -62,7 +62,7 @@ static void a_fetch_splits(void **state)
 	space_free(s);
 }
 
-/* The same of the block of zeros, which nobody may write. */
+/* The same of the zero page, which nobody may write. */
 static void a_fetch_from_zeros(void **state)
 {
 	struct space *s = new_space();
@@ -108,14 +108,14 @@ static void populated(void **state)
 	space_free(s);
 }
 
-/* Software keeps the marks: a leaf may be hidden when it is split. */
+/* Software keeps the accessed and dirty bits: a leaf may be access-tracked when it is split. */
 static void hidden_leaves(void **state)
 {
 	struct space *s = new_space();
 	uint64_t pages, bitmap[8];
 
 	(void)state;
-	s->as.npt.config.hw_ad = false;
+	s->as.npt.config.hardware_ad = false;
 	CHECK_ERR(addr_space_map_alloc(&s->as, GPA(0), MIB(4), NPT_RWX, ALLOC_LAZY_2M), ERR_OK);
 	CHECK_EQ(fault(s, AT, NPT_W), FAULT_HANDLED);
 	CHECK_ERR(addr_space_scan_accessed(&s->as, GPA(AT), MIB(2), bitmap, &pages), ERR_OK);

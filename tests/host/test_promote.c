@@ -70,7 +70,7 @@ static void what_is_held_goes_with_the_area(void **state)
 		else if (how == 2)
 			space_clear(s);
 		else
-			addr_space_rest(&s->as);
+			addr_space_release_held(&s->as);
 		CHECK_EQ(reservation_held(&s->as), 0);
 		if (how < 3)
 			CHECK_EQ(ram_free_bytes(), free);

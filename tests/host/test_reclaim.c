@@ -56,7 +56,7 @@ static void what_nobody_has_used_goes_first(void **state)
 	CHECK_EQ(resident(s), MIB(1) + KIB(8) - space_stats(s).reclaimed);
 	for (unsigned window = 0; window < 16; window++) {
 		CHECK_EQ(*space_byte(s, window * KIB(64)), window + 1);
-		if (s->format->config.hw_ad) /* else every page counts as used */
+		if (s->format->config.hardware_ad) /* else every page counts as used */
 			CHECK(space_allows(s, window * KIB(64) + KIB(4), NPT_RW), "a page in use was taken");
 	}
 	/* What was taken is as good as ever. */
@@ -77,7 +77,7 @@ static void zeros_go_next_and_data_never(void **state)
 	write_pages(s, 100 * PAGE_SIZE, 100, false);
 	write_pages(s, 200 * PAGE_SIZE, 56, true);
 	space_leave(s, 0);
-	/* The hundred pages of zeros serve a hundred faults, and not one more, since all else is written. */
+	/* The hundred pages that hold zeros serve a hundred faults, and not one more, since all else is written. */
 	for (unsigned page = 1; space_fault(s, MIB(8) + page * PAGE_SIZE, NPT_W) == FAULT_HANDLED; page++, handled++)
 		*space_byte(s, MIB(8) + page * PAGE_SIZE) = 1;
 	CHECK_EQ(handled, 100);
@@ -102,7 +102,7 @@ static void without_zeros_there_is_no_memory(void **state)
 	space_leave(s, 0);
 	image_take(&image, &s->view);
 	CHECK_EQ(space_fault(s, MIB(8) + KIB(4), NPT_W), FAULT_NO_MEMORY);
-	/* One page of zeros would only pay for the table of the split. */
+	/* One zero page would only pay for the table of the split. */
 	image_expect(&image, &s->view, "nothing to be had");
 	CHECK_EQ(space_stats(s).reclaimed, 0);
 	CHECK_EQ(space_stats(s).split, 0);

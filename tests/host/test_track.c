@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which pages were accessed, which were written: exactly those, whether hardware keeps the marks or software. */
+/* Which pages were accessed, which were written: exactly those, whether hardware keeps the accessed and dirty bits or software. */
 #include "tests/host/space.h"
 
 #include <pthread.h>
@@ -23,18 +23,18 @@ static void expect_page(struct expected *expected, unsigned page)
 }
 
 /* Ask twice: the second time there is nothing. */
-static void harvest(struct space *s, enum npt_mark mark, const struct expected *expected)
+static void test_and_clear(struct space *s, enum npt_ad mark, const struct expected *expected)
 {
 	uint64_t bits[WORDS], flushes = s->flushes;
 
 	memset(bits, 0xff, sizeof(bits));
-	CHECK_EQ(space_harvest(s, mark, 0, SIZE, false, bits), expected->count);
+	CHECK_EQ(space_test_and_clear(s, mark, 0, SIZE, false, bits), expected->count);
 	CHECK(s->flushes - flushes <= 1, "%ju flushes", (uintmax_t)(s->flushes - flushes));
 	for (unsigned i = 0; i < WORDS; i++)
 		CHECK(bits[i] == expected->bits[i], "pages %u and on: %#jx, not %#jx", 64 * i, (uintmax_t)bits[i],
 		      (uintmax_t)expected->bits[i]);
 	flushes = s->flushes;
-	CHECK_EQ(space_harvest(s, mark, 0, SIZE, false, bits), 0);
+	CHECK_EQ(space_test_and_clear(s, mark, 0, SIZE, false, bits), 0);
 	for (unsigned i = 0; i < WORDS; i++)
 		CHECK_EQ(bits[i], 0);
 	CHECK_EQ(s->flushes, flushes);
@@ -44,8 +44,8 @@ static void forget(struct space *s)
 {
 	uint64_t bits[WORDS];
 
-	space_harvest(s, NPT_DIRTY, 0, SIZE, false, bits);
-	space_harvest(s, NPT_ACCESSED, 0, SIZE, false, bits);
+	space_test_and_clear(s, NPT_DIRTY, 0, SIZE, false, bits);
+	space_test_and_clear(s, NPT_ACCESSED, 0, SIZE, false, bits);
 }
 
 static void lazy_area(struct space *s)
@@ -78,7 +78,7 @@ static void written_pages_are_told_exactly(void **state)
 			}
 		}
 		space_check(s);
-		harvest(s, NPT_DIRTY, &dirty);
+		test_and_clear(s, NPT_DIRTY, &dirty);
 	}
 }
 
@@ -100,17 +100,17 @@ static void accessed_pages_are_told_exactly(void **state)
 			space_touch(s, page * PAGE_SIZE, i % 3 == 0 ? NPT_RW : i % 3 == 1 ? NPT_R : NPT_X);
 		}
 		space_check(s);
-		harvest(s, NPT_ACCESSED, &accessed);
+		test_and_clear(s, NPT_ACCESSED, &accessed);
 	}
 	/* One kind of mark says nothing of the other: the writes are still to be told. */
-	CHECK(space_harvest(s, NPT_DIRTY, 0, SIZE, false, bits) > 20, "written pages are forgotten");
+	CHECK(space_test_and_clear(s, NPT_DIRTY, 0, SIZE, false, bits) > 20, "written pages are forgotten");
 }
 
 /* What software keeps costs faults, once a page and harvest; what hardware keeps costs none. */
 static void software_marks_cost_one_fault_each(void **state)
 {
 	struct space *s = *state;
-	const bool software = !s->format->config.hw_ad;
+	const bool software = !s->format->config.hardware_ad;
 	uint64_t bits[WORDS], handled;
 
 	lazy_area(s);
@@ -121,11 +121,11 @@ static void software_marks_cost_one_fault_each(void **state)
 			space_touch(s, page * PAGE_SIZE, access ? NPT_RW : NPT_R);
 	CHECK_EQ(space_stats(s).handled_tracked, software ? 16 : 0);
 	CHECK_EQ(space_stats(s).faults[FAULT_HANDLED] - handled, software ? 16 : 0);
-	/* A write to a hidden page leaves both marks at once. */
+	/* A write to an access-tracked page leaves both accessed and dirty bits at once. */
 	space_touch(s, 8 * PAGE_SIZE, NPT_RW);
 	CHECK_EQ(space_stats(s).handled_tracked, software ? 17 : 0);
-	CHECK_EQ(space_harvest(s, NPT_DIRTY, 0, SIZE, false, bits), 9);
-	CHECK_EQ(space_harvest(s, NPT_ACCESSED, 0, SIZE, false, bits), 9);
+	CHECK_EQ(space_test_and_clear(s, NPT_DIRTY, 0, SIZE, false, bits), 9);
+	CHECK_EQ(space_test_and_clear(s, NPT_ACCESSED, 0, SIZE, false, bits), 9);
 	CHECK_EQ(space_stats(s).resident, SIZE);
 	CHECK_EQ(space_stats(s).shared + space_stats(s).zero_leaves[0], 0);
 }
@@ -143,17 +143,17 @@ static void harvested_pages_keep_what_they_have(void **state)
 	forget(s);
 	CHECK_ERR(addr_space_read(&s->as, GPA(KIB(2)), bytes, sizeof(bytes)), ERR_OK);
 	CHECK_EQ(bytes[KIB(2) + 7], 2);
-	harvest(s, NPT_DIRTY, &dirty);
+	test_and_clear(s, NPT_DIRTY, &dirty);
 	for (unsigned page = 0; page < 3; page++)
 		expect_page(&read, page);
-	harvest(s, NPT_ACCESSED, &read);
+	test_and_clear(s, NPT_ACCESSED, &read);
 	/* What the hypervisor writes counts as written. */
 	space_begin(s);
 	CHECK_ERR(addr_space_write(&s->as, GPA(KIB(6)), bytes, KIB(4)), ERR_OK);
 	space_check(s);
 	expect_page(&dirty, 1);
 	expect_page(&dirty, 2);
-	harvest(s, NPT_DIRTY, &dirty);
+	test_and_clear(s, NPT_DIRTY, &dirty);
 	forget(s);
 	CHECK_ERR(space_protect(s, 0, KIB(32), NPT_R), ERR_OK);
 	CHECK_EQ(space_fault(s, KIB(4), NPT_W), FAULT_DENIED);
@@ -176,16 +176,16 @@ static void fresh_pages_are_told_too(void **state)
 
 	CHECK_ERR(space_alloc(s, 0, SIZE, NPT_RW, ALLOC_LAZY_4K), ERR_OK);
 	space_load(s, 0); /* zeros are read, not written */
-	CHECK_EQ(space_harvest(s, NPT_DIRTY, 0, SIZE, false, bits), 0);
+	CHECK_EQ(space_test_and_clear(s, NPT_DIRTY, 0, SIZE, false, bits), 0);
 	space_store(s, KIB(4), 1);
 	space_store(s, 0, 1); /* in place of zeros */
-	CHECK_EQ(space_harvest(s, NPT_DIRTY, 0, SIZE, false, bits), 2);
+	CHECK_EQ(space_test_and_clear(s, NPT_DIRTY, 0, SIZE, false, bits), 2);
 	CHECK_EQ(bits[0], 3);
-	CHECK_EQ(space_harvest(s, NPT_ACCESSED, 0, SIZE, false, bits), 2);
+	CHECK_EQ(space_test_and_clear(s, NPT_ACCESSED, 0, SIZE, false, bits), 2);
 	/* Memory that comes unasked is not written, either, as far as hardware can tell. */
 	space_load(s, MIB(1));
 	CHECK_ERR(space_set_policy(s, 0, SIZE, ALLOC_POPULATE), ERR_OK);
-	CHECK_EQ(space_harvest(s, NPT_DIRTY, 0, SIZE, false, bits), s->format->config.hw_ad ? 0 : PAGES - 2);
+	CHECK_EQ(space_test_and_clear(s, NPT_DIRTY, 0, SIZE, false, bits), s->format->config.hardware_ad ? 0 : PAGES - 2);
 }
 
 static void parts_are_told_by_themselves(void **state)
@@ -207,14 +207,14 @@ static void parts_are_told_by_themselves(void **state)
 			expect_page(&dirty, page);
 		}
 		/* A part of it only, at any page: bit 0 is its first one. */
-		space_harvest(s, NPT_DIRTY, part, pages * PAGE_SIZE, false, bits);
+		space_test_and_clear(s, NPT_DIRTY, part, pages * PAGE_SIZE, false, bits);
 		for (unsigned i = 0; i < pages; i++)
 			if (bits[i / 64] >> (i % 64) & 1)
 				told[(part / PAGE_SIZE + i) / 64] |= BIT((part / PAGE_SIZE + i) % 64);
 		if (pages % 64)
 			CHECK(bits[pages / 64] >> (pages % 64) == 0, "bits beyond the range");
 	}
-	space_harvest(s, NPT_DIRTY, 0, SIZE, false, bits);
+	space_test_and_clear(s, NPT_DIRTY, 0, SIZE, false, bits);
 	for (unsigned i = 0; i < WORDS; i++)
 		CHECK_EQ(told[i] | bits[i], dirty.bits[i]);
 }
@@ -244,7 +244,7 @@ static void marks_set_meanwhile_are_not_lost(void **state)
 {
 	struct space *s = *state;
 
-	if (!s->format->config.hw_ad)
+	if (!s->format->config.hardware_ad)
 		return;
 	lazy_area(s);
 	for (unsigned round = 0; round < 10; round++) {
@@ -270,23 +270,23 @@ static void a_large_leaf_counts_whole(void **state)
 	uint64_t bits[WORDS];
 
 	CHECK_ERR(space_alloc(s, 0, SIZE, NPT_RW, ALLOC_POPULATE), ERR_OK);
-	space_harvest(s, NPT_DIRTY, 0, SIZE, false, bits);
+	space_test_and_clear(s, NPT_DIRTY, 0, SIZE, false, bits);
 	space_store(s, MIB(3), 1);
 	/* Asked about a part, it is told of, and keeps its mark. */
-	CHECK_EQ(space_harvest(s, NPT_DIRTY, MIB(2) + KIB(4), KIB(16), false, bits), 4);
+	CHECK_EQ(space_test_and_clear(s, NPT_DIRTY, MIB(2) + KIB(4), KIB(16), false, bits), 4);
 	CHECK_EQ(bits[0], 15);
 	for (unsigned page = 512; page < 1024; page++)
 		expect_page(&dirty, page);
-	harvest(s, NPT_DIRTY, &dirty);
+	test_and_clear(s, NPT_DIRTY, &dirty);
 	CHECK_EQ(space_level(s, MIB(2)), 1);
 	/* Split, to know better: the first answer is still of the large leaf, later ones are exact. */
 	space_store(s, MIB(3), 1);
-	CHECK_EQ(space_harvest(s, NPT_DIRTY, MIB(2), MIB(2), true, bits), 512);
+	CHECK_EQ(space_test_and_clear(s, NPT_DIRTY, MIB(2), MIB(2), true, bits), 512);
 	CHECK_EQ(space_level(s, MIB(2)), 0);
 	CHECK_EQ(space_level(s, 0), 1);
 	CHECK_EQ(space_stats(s).split, 1);
 	space_store(s, MIB(3), 2);
-	CHECK_EQ(space_harvest(s, NPT_DIRTY, MIB(2), MIB(2), true, bits), 1);
+	CHECK_EQ(space_test_and_clear(s, NPT_DIRTY, MIB(2), MIB(2), true, bits), 1);
 	CHECK_EQ(bits[4], 1);
 	CHECK_EQ(*space_byte(s, MIB(3)), 2);
 }
@@ -298,17 +298,17 @@ static void a_logged_block_stays_split(void **state)
 	uint64_t bits[WORDS];
 
 	CHECK_ERR(space_alloc(s, 0, SIZE, NPT_RW, ALLOC_POPULATE), ERR_OK);
-	space_harvest(s, NPT_DIRTY, MIB(2), MIB(2), true, bits);
+	space_test_and_clear(s, NPT_DIRTY, MIB(2), MIB(2), true, bits);
 	for (unsigned round = 0; round < 3; round++) {
 		CHECK_ERR(space_protect(s, 0, SIZE, NPT_R), ERR_OK);
 		CHECK_ERR(space_protect(s, 0, SIZE, NPT_RW), ERR_OK);
 		CHECK_EQ(space_level(s, MIB(2)), 0);
 		CHECK_EQ(space_level(s, 0), 1);
-		space_harvest(s, NPT_DIRTY, MIB(2), MIB(2), true, bits);
+		space_test_and_clear(s, NPT_DIRTY, MIB(2), MIB(2), true, bits);
 		space_store(s, MIB(2), 1);
 		space_store(s, MIB(3), 1);
 		CHECK_ERR(space_set_policy(s, 0, SIZE, round == 1 ? ALLOC_LAZY_AUTO : ALLOC_POPULATE), ERR_OK);
-		CHECK_EQ(space_harvest(s, NPT_DIRTY, MIB(2), MIB(2), true, bits), 2);
+		CHECK_EQ(space_test_and_clear(s, NPT_DIRTY, MIB(2), MIB(2), true, bits), 2);
 		CHECK_EQ(bits[0], 1);
 	}
 	/* A fork goes on with it. */
@@ -321,7 +321,7 @@ static void a_logged_block_stays_split(void **state)
 	for (uint64_t at = MIB(2); at < MIB(4); at += PAGE_SIZE)
 		space_store(s, at, 1); /* all its own again */
 	/* Asked less exactly, it is nobody's log any more. */
-	space_harvest(s, NPT_DIRTY, MIB(2), MIB(2), false, bits);
+	space_test_and_clear(s, NPT_DIRTY, MIB(2), MIB(2), false, bits);
 	CHECK_ERR(space_protect(s, 0, SIZE, NPT_R), ERR_OK);
 	CHECK_EQ(space_level(s, MIB(2)), 1);
 }
@@ -336,14 +336,14 @@ static void splits_skip_what_is_not_there(void **state)
 	space_store(s, MIB(600), 1);
 	space_load(s, MIB(800)); /* zeros */
 	space_touch(s, GIB(2) + MIB(2), NPT_RW);
-	space_harvest(s, NPT_DIRTY, KIB(4), GIB(3) - KIB(4), true, bits);
+	space_test_and_clear(s, NPT_DIRTY, KIB(4), GIB(3) - KIB(4), true, bits);
 	CHECK_EQ(space_level(s, MIB(600)), 0);
 	CHECK_EQ(space_level(s, GIB(2) + MIB(2)), 0);
 	CHECK_EQ(space_stats(s).split, 4);
 	CHECK_EQ(space_stats(s).zero_leaves[0], 512);
 	space_store(s, MIB(600) + KIB(4), 1);
 	space_touch(s, GIB(2) + MIB(3), NPT_RW);
-	CHECK_EQ(space_harvest(s, NPT_DIRTY, KIB(4), GIB(3) - KIB(4), true, bits), 2);
+	CHECK_EQ(space_test_and_clear(s, NPT_DIRTY, KIB(4), GIB(3) - KIB(4), true, bits), 2);
 	CHECK(bits[(MIB(600) / PAGE_SIZE) / 64] >> (MIB(600) / PAGE_SIZE % 64) & 1, "the page after MIB(600)");
 }
 
@@ -357,19 +357,19 @@ static void a_fork_keeps_the_marks(void **state)
 	space_store(s, KIB(12), 5);
 	expect_page(&dirty, 3);
 	CHECK_ERR(space_fork(s, &child), ERR_OK);
-	harvest(s, NPT_DIRTY, &dirty);
-	harvest(child, NPT_DIRTY, &dirty);
+	test_and_clear(s, NPT_DIRTY, &dirty);
+	test_and_clear(child, NPT_DIRTY, &dirty);
 	/* Copies are written pages. */
 	dirty = (struct expected){ .count = 0 };
-	harvest(child, NPT_DIRTY, &dirty);
+	test_and_clear(child, NPT_DIRTY, &dirty);
 	space_store(child, KIB(16), 1);
 	space_store(child, KIB(20), 2);
 	space_load(child, KIB(24));
 	expect_page(&dirty, 4);
 	expect_page(&dirty, 5);
-	harvest(child, NPT_DIRTY, &dirty);
+	test_and_clear(child, NPT_DIRTY, &dirty);
 	dirty = (struct expected){ .count = 0 };
-	harvest(s, NPT_DIRTY, &dirty);
+	test_and_clear(s, NPT_DIRTY, &dirty);
 	CHECK_EQ(space_load(s, KIB(16)), 1);
 }
 
@@ -400,9 +400,9 @@ static void refused_questions_change_nothing(void **state)
 	CHECK_ERR(addr_space_dirty_log(&s->as, GPA(0), MIB(2), true, bits, &pages), ERR_NO_MEMORY);
 	ram_release(&s->ram);
 	CHECK_EQ(space_level(s, 0), 1);
-	CHECK_EQ(space_harvest(s, NPT_DIRTY, 0, MIB(2), false, bits), 512);
+	CHECK_EQ(space_test_and_clear(s, NPT_DIRTY, 0, MIB(2), false, bits), 512);
 	/* Where nothing is, nothing was accessed. */
-	CHECK_EQ(space_harvest(s, NPT_ACCESSED, GIB(1), MIB(2), false, bits), 0);
+	CHECK_EQ(space_test_and_clear(s, NPT_ACCESSED, GIB(1), MIB(2), false, bits), 0);
 }
 
 int main(void)

@@ -53,7 +53,7 @@ void view_touch(const struct view *view, uint64_t gpa, unsigned access)
 /* Counts while scanning, and checks each leaf against the engine's own words. */
 struct census {
 	const struct view *view;
-	struct npt_env *live;
+	struct npt_env *present;
 	uint64_t tables, leaves[NPT_LEAF_LEVELS];
 	unsigned filled[ORACLE_MAX_DEPTH + 1]; /* entries met in the table being scanned, by level */
 	uint64_t table[ORACLE_MAX_DEPTH + 1];  /* that table */
@@ -66,8 +66,8 @@ static void close_table(struct census *census, unsigned level)
 	if (table == 0)
 		return;
 	CHECK(census->filled[level] > 0, "an empty table of level %u", level);
-	if (census->live)
-		CHECK_EQ(*census->live->live(census->live, HPA(table)), census->filled[level]);
+	if (census->present)
+		CHECK_EQ(*census->present->present(census->present, HPA(table)), census->filled[level]);
 	census->table[level] = 0;
 }
 
@@ -85,7 +85,7 @@ static void check_leaf(const struct view *view, const struct view_entry *entry)
 	CHECK_EQ(leaf.attr.prot, entry->prot);
 	CHECK_EQ(leaf.attr.memtype, entry->is.type);
 	CHECK_EQ(leaf.accessed, entry->is.accessed);
-	CHECK(!leaf.hidden, "hidden, but not from hardware, at %#jx", (uintmax_t)entry->gpa);
+	CHECK(!leaf.access_tracked, "hidden, but not from hardware, at %#jx", (uintmax_t)entry->gpa);
 	CHECK(!leaf.attr.shared || !(entry->prot & ORACLE_W), "shared and writable at %#jx", (uintmax_t)entry->gpa);
 	CHECK(leaf.dirty || !entry->is.dirty, "dirty for hardware, but not for npt_query, at %#jx",
 	      (uintmax_t)entry->gpa);
@@ -98,10 +98,10 @@ static void check_hidden(const struct view *view, const struct view_entry *entry
 {
 	struct npt_leaf leaf;
 
-	CHECK(!view->machine.hw_ad, "entry %#jx of level %u for %#jx is hidden", (uintmax_t)entry->pte, entry->level,
+	CHECK(!view->machine.hardware_ad, "entry %#jx of level %u for %#jx is hidden", (uintmax_t)entry->pte, entry->level,
 	      (uintmax_t)entry->gpa);
 	CHECK_ERR(npt_query(view->npt, GPA(entry->gpa), &leaf), ERR_OK);
-	CHECK(leaf.hidden && !leaf.accessed && leaf.gpa.raw == entry->gpa && leaf.level == entry->level,
+	CHECK(leaf.access_tracked && !leaf.accessed && leaf.gpa.raw == entry->gpa && leaf.level == entry->level,
 	      "entry %#jx of level %u for %#jx", (uintmax_t)entry->pte, entry->level, (uintmax_t)entry->gpa);
 	CHECK(!leaf.attr.shared || !(leaf.attr.prot & NPT_W), "shared and writable");
 }
@@ -149,7 +149,7 @@ static bool recount_leaf(const struct npt_leaf *leaf, void *context)
 	CHECK(leaf->gpa.raw >= recount->next, "npt_walk goes back to %#jx", (uintmax_t)leaf->gpa.raw);
 	recount->next = leaf->gpa.raw + npt_level_size(leaf->level);
 	CHECK_EQ(walk.level, leaf->level);
-	if (leaf->hidden) {
+	if (leaf->access_tracked) {
 		CHECK_EQ(walk.status, ORACLE_NOT_PRESENT);
 	} else {
 		CHECK_EQ(walk.hpa, leaf->hpa.raw);
@@ -164,24 +164,24 @@ static void check_known(const struct view *view)
 {
 	const struct npt *npt = view->npt;
 
-	for (unsigned i = 0; i < NPT_KNOWN; i++) {
-		uint64_t gpa = npt->known.block[i] << NPT_BLOCK_SHIFT;
+	for (unsigned i = 0; i < NPT_WALK_CACHE_SIZE; i++) {
+		uint64_t gpa = npt->walk_cache.block[i] << NPT_BLOCK_SHIFT;
 		struct oracle_walk walk;
 
-		if (npt->known.block[i] % NPT_KNOWN != i || npt->known.block[i] == UINT64_MAX)
+		if (npt->walk_cache.block[i] % NPT_WALK_CACHE_SIZE != i || npt->walk_cache.block[i] == UINT64_MAX)
 			continue; /* no address leads here */
 		walk = view_walk(view, gpa, 0);
 		CHECK(walk.depth == view->machine.levels &&
-			      (uintptr_t)npt->known.entries[i] == walk.slots[walk.depth - 1] + npt->env->phys_to_virt,
+			      (uintptr_t)npt->walk_cache.entries[i] == walk.slots[walk.depth - 1] + npt->env->phys_to_virt,
 		      "the table of %#jx is another one", (uintmax_t)gpa);
-		CHECK(npt->known.live[i] == npt->env->live(npt->env, HPA(walk.slots[walk.depth - 1])), "another table's counter");
+		CHECK(npt->walk_cache.present[i] == npt->env->present(npt->env, HPA(walk.slots[walk.depth - 1])), "another table's counter");
 	}
 }
 
-void view_check(const struct view *view, struct npt_env *live)
+void view_check(const struct view *view, struct npt_env *present)
 {
 	const struct npt *npt = view->npt;
-	struct census census = { .view = view, .live = live };
+	struct census census = { .view = view, .present = present };
 	struct recount recount = { .view = view };
 	unsigned root = view->machine.levels - 1;
 
@@ -189,8 +189,8 @@ void view_check(const struct view *view, struct npt_env *live)
 	view_scan(view, census_entry, &census);
 	for (unsigned level = 0; level < root; level++)
 		close_table(&census, level);
-	if (live)
-		CHECK_EQ(*live->live(live, HPA(view->machine.root)), census.filled[root]);
+	if (present)
+		CHECK_EQ(*present->present(present, HPA(view->machine.root)), census.filled[root]);
 	CHECK_EQ(npt->table_bytes, (census.tables << 12) + (PAGE_SIZE << npt->root_order));
 	CHECK_ERR(npt_walk(npt, GPA(0), BIT(npt->config.gpa_bits), recount_leaf, &recount), ERR_OK);
 	for (unsigned level = 0; level < NPT_LEAF_LEVELS; level++) {

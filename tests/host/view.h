@@ -32,9 +32,9 @@ void view_touch(const struct view *view, uint64_t gpa, unsigned access);
 
 /*
  * Fail unless the tables hold together: nothing malformed, no empty table but the root, table_bytes and leaves[] as
- * counted, live counters (when `live` is given) right, and npt_walk, npt_query and npt_translate telling the same.
+ * counted, counters of present entries (when `present` is given) right, and npt_walk, npt_query and npt_translate telling the same.
  */
-void view_check(const struct view *view, struct npt_env *live);
+void view_check(const struct view *view, struct npt_env *present);
 
 /* What "nothing was changed" is measured by. */
 struct image {

@@ -207,7 +207,7 @@ def walk_lines(vm: gdb.Value, gpa: int) -> list[str]:
 
 def area_lines(vm: gdb.Value) -> list[str]:
     lines = []
-    area = vm["as"]["areas"]["lane"][0]["next"]
+    area = vm["as"]["areas"]["level"][0]["next"]
     while int(area["end"]):  # the head of the ring is empty
         policy = value(f"alloc_policies[{int(area['policy'])}].name").string()
         memtype = ("wb", "wt", "wp", "wc", "uc")[int(area["attr"]["memtype"])]

@@ -29,7 +29,7 @@ class Entry:
     accessed: bool = False
     dirty: bool = False
     shared: bool = False
-    hidden: bool = False
+    access_tracked: bool = False
     why: str = ""  # it is malformed
 
     def __str__(self) -> str:
@@ -40,7 +40,7 @@ class Entry:
         if self.kind == "empty":
             return "empty"
         words = [f"leaf of {LEAF_SIZES[self.level]}", prot_text(self.prot), f"hpa {self.address:#x}", self.memtype]
-        words += [name for name in ("accessed", "dirty", "shared", "hidden") if getattr(self, name)]
+        words += [name.replace("_", "-") for name in ("accessed", "dirty", "shared", "access_tracked") if getattr(self, name)]
         return " ".join(words)
 
 
@@ -69,32 +69,32 @@ def malformed(level: int, why: str) -> Entry:
 
 
 def ept(value: int, level: int) -> Entry:
-    hidden = bit(value, 53) and not value & 7
-    prot = bits(value, 56, 54) if hidden else value & 7
+    access_tracked = bit(value, 53) and not value & 7
+    prot = bits(value, 56, 54) if access_tracked else value & 7
     address = bits(value, 51, 12) << 12
     memtype = {0: "uc", 1: "wc", 4: "wt", 5: "wp", 6: "wb"}.get(bits(value, 5, 3))
     if not prot:
-        return malformed(level, "hidden, with no access") if hidden else Entry("empty", level)
+        return malformed(level, "access-tracked, with no access") if access_tracked else Entry("empty", level)
     if prot & (READ | WRITE) == WRITE:
         return malformed(level, "writable, but not readable")
     if level > 0 and not bit(value, 7):
-        if hidden:
-            return malformed(level, "a table that is hidden")
+        if access_tracked:
+            return malformed(level, "a table that is access-tracked")
         return malformed(level, "reserved bits 6:3 of a table") if bits(value, 6, 3) else Entry("table", level, address)
     if level > 2:
         return malformed(level, "a leaf above 1 GiB")
     if memtype is None or misaligned(address, level):
         return malformed(level, "reserved memory type" if memtype is None else "reserved address bits")
-    return Entry("leaf", level, address, prot, memtype, bit(value, 8), bit(value, 9), bit(value, 52), hidden)
+    return Entry("leaf", level, address, prot, memtype, bit(value, 8), bit(value, 9), bit(value, 52), access_tracked)
 
 
 def long_mode(value: int, level: int, user: bool) -> Entry:
-    hidden = bit(value, 53) and not bit(value, 0)
+    access_tracked = bit(value, 53) and not bit(value, 0)
     address = bits(value, 51, 12) << 12
-    if not bit(value, 0) and not hidden:
+    if not bit(value, 0) and not access_tracked:
         return Entry("empty", level)
     if level > 0 and not bit(value, 7):
-        return malformed(level, "a table that is hidden") if hidden else Entry("table", level, address)
+        return malformed(level, "a table that is access-tracked") if access_tracked else Entry("table", level, address)
     if level > 2:
         return malformed(level, "a leaf above 1 GiB")
     if user and not bit(value, 2):
@@ -107,16 +107,16 @@ def long_mode(value: int, level: int, user: bool) -> Entry:
     prot = READ | (WRITE if bit(value, 1) else 0) | (0 if bit(value, 63) else EXECUTE)
     # As the hypervisor programs its PAT: include/arch/x86_64/msr.h.
     memtype = ("wb", "wt", "uc", "uc", "wc", "wp", "uc", "uc")[pat]
-    return Entry("leaf", level, address, prot, memtype, bit(value, 5), bit(value, 6), bit(value, 52), hidden)
+    return Entry("leaf", level, address, prot, memtype, bit(value, 5), bit(value, 6), bit(value, 52), access_tracked)
 
 
 def arm(value: int, level: int, leaf) -> Entry:
-    hidden = bit(value, 57) and not bit(value, 0)
+    access_tracked = bit(value, 57) and not bit(value, 0)
     address = bits(value, 47, 12) << 12
-    if not bit(value, 0) and not hidden:
+    if not bit(value, 0) and not access_tracked:
         return Entry("empty", level)
     if level > 0 and bit(value, 1):
-        return malformed(level, "a table that is hidden") if hidden else Entry("table", level, address)
+        return malformed(level, "a table that is access-tracked") if access_tracked else Entry("table", level, address)
     if level == 0 and not bit(value, 1):
         return malformed(level, "a block at the last level")
     if level > 2:
@@ -124,7 +124,7 @@ def arm(value: int, level: int, leaf) -> Entry:
     # A block's address bits below its size are not looked at by hardware.
     address &= ~((1 << level_shift(level)) - 1)
     prot, memtype, dirty = leaf(value)
-    return Entry("leaf", level, address, prot, memtype, bit(value, 10), dirty, bit(value, 56), hidden)
+    return Entry("leaf", level, address, prot, memtype, bit(value, 10), dirty, bit(value, 56), access_tracked)
 
 
 def stage2_leaf(value: int, fwb: bool) -> tuple[int, str, bool]:
@@ -145,25 +145,25 @@ def el2_leaf(value: int) -> tuple[int, str, bool]:
 
 
 def riscv(value: int, level: int, user: bool) -> Entry:
-    hidden = bit(value, 9) and not bit(value, 0)
+    access_tracked = bit(value, 9) and not bit(value, 0)
     address = bits(value, 53, 10) << 12
-    if not bit(value, 0) and not hidden:
+    if not bit(value, 0) and not access_tracked:
         return Entry("empty", level)
     prot = bits(value, 3, 1)
-    if not prot and not hidden:
+    if not prot and not access_tracked:
         # "A, D, U are reserved in a pointer", as are the type and the bits above the address.
         wrong = level == 0 or bit(value, 4) or bits(value, 7, 6) or bits(value, 63, 54)
         return malformed(level, "reserved bits of a table") if wrong else Entry("table", level, address)
     if level > 2:
         return malformed(level, "a leaf above 1 GiB")
     if not prot & (READ | EXECUTE) or prot & (READ | WRITE) == WRITE:
-        return malformed(level, "writable, but not readable" if prot else "hidden, with no access")
+        return malformed(level, "writable, but not readable" if prot else "access-tracked, with no access")
     if bit(value, 4) != user:
         return malformed(level, "U is clear, and every G-stage access is a user's" if user else "U is set")
     if bits(value, 60, 54) or bit(value, 63) or bits(value, 62, 61) == 3 or misaligned(address, level):
         return malformed(level, "reserved bits")
     memtype = ("wb", "wc", "uc")[bits(value, 62, 61)]
-    return Entry("leaf", level, address, prot, memtype, bit(value, 6), bit(value, 7), bit(value, 8), hidden)
+    return Entry("leaf", level, address, prot, memtype, bit(value, 6), bit(value, 7), bit(value, 8), access_tracked)
 
 
 DECODERS = {
@@ -185,7 +185,7 @@ def decode(name: str, value: int, level: int) -> Entry:
     if not 0 <= value < 1 << 64:
         raise ValueError("an entry has 64 bits")
     entry = decoder(value, level)
-    if entry.hidden:
-        # Where software keeps the marks, what is hidden has not been accessed.
+    if entry.access_tracked:
+        # Where software keeps the accessed and dirty bits, what is access-tracked has not been accessed.
         entry = Entry(**(entry.__dict__ | {"accessed": False}))
     return entry

@@ -102,7 +102,7 @@ enum err arch_npt_config(uint64_t gpa_end, const struct npt_ops **ops, struct np
 		.gpa_bits = (uint8_t)pa_range_bits(range),
 		.hpa_bits = (uint8_t)pa_range_bits(cpu_pa_range()),
 		.max_leaf = 2,
-		.hw_ad = id_field(mmfr1, ID_AA64MMFR1_HAFDBS_SHIFT) >= HAFDBS_ACCESS_AND_DIRTY,
+		.hardware_ad = id_field(mmfr1, ID_AA64MMFR1_HAFDBS_SHIFT) >= HAFDBS_ACCESS_AND_DIRTY,
 		.page_memtypes = true,
 	};
 	return ERR_OK;
@@ -115,7 +115,7 @@ static uint64_t make_vtcr(const struct npt_config *config)
 			TCR_IRGN0_WBWA | TCR_ORGN0_WBWA | TCR_SH0_INNER | TCR_TG0_4K |
 			(uint64_t)cpu_pa_range() << TCR_PS_SHIFT;
 
-	if (config->hw_ad)
+	if (config->hardware_ad)
 		vtcr |= VTCR_HA | VTCR_HD;
 	return vtcr;
 }

@@ -68,7 +68,7 @@ static void find_environment(struct riscv_features *features)
 	features->cache_block = find_cache_block();
 	if (features->cache_block == 0)
 		features->henvcfg &= ~HENVCFG_PBMTE;
-	features->hw_ad = features->henvcfg & HENVCFG_ADUE;
+	features->hardware_ad = features->henvcfg & HENVCFG_ADUE;
 	features->sstc = (features->henvcfg & HENVCFG_STCE) && csr_try_write(CSR_VSTIMECMP, UINT64_MAX);
 	if (!features->sstc)
 		features->henvcfg &= ~HENVCFG_STCE;

@@ -43,7 +43,7 @@ struct riscv_features {
 	bool sstc;        /* the guest has a timer of its own, and its compare register is ours to reset */
 	bool pbmt;        /* G-stage entries can carry a memory type */
 	uint32_t cache_block; /* bytes that cbo.flush works on; 0: there is none that we may use */
-	bool hw_ad;       /* hardware sets A and D in G-stage entries */
+	bool hardware_ad; /* hardware sets A and D in G-stage entries */
 	uint8_t fp_bytes; /* of an FP register: 8, 4 without D, 0 without F */
 	bool vectors;
 	bool vsiselect, scontext, jvt; /* registers that a guest can use where the hart has them */

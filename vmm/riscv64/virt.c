@@ -138,7 +138,7 @@ enum err arch_npt_config(uint64_t gpa_end, const struct npt_ops **ops, struct np
 		.gpa_bits = mode->gpa_bits,
 		.hpa_bits = HPA_BITS,
 		.max_leaf = 2, /* every mode has all leaf sizes */
-		.hw_ad = riscv_features.hw_ad,
+		.hardware_ad = riscv_features.hardware_ad,
 		.exec_only = true,
 		.page_memtypes = riscv_features.pbmt,
 	};

@@ -54,7 +54,7 @@ struct virt_ops {
 	/* As the arch_virt_* of the same names. */
 	enum err (*probe)(const char **why);
 	enum err (*enable)(const char **why);
-	/* Fill in what the vendor decides of the geometry: levels, max_leaf, hw_ad, exec_only. */
+	/* Fill in what the vendor decides of the geometry: levels, max_leaf, hardware_ad, exec_only. */
 	void (*npt_config)(struct npt_config *config);
 	/* Forget all nested translations of a VM before it runs on. */
 	void (*flush)(struct vm *vm);

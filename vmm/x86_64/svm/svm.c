@@ -73,7 +73,7 @@ static void svm_npt_config(struct npt_config *config)
 	/* The nested walk has the host's paging mode. AMD APM vol. 2 "Nested Paging". */
 	config->levels = read_cr4() & CR4_LA57 ? 5 : 4;
 	config->max_leaf = leaves_1g ? 2 : 1;
-	config->hw_ad = true; /* AMD APM vol. 2 "Nested Table Walk": as in any long-mode table */
+	config->hardware_ad = true; /* AMD APM vol. 2 "Nested Table Walk": as in any long-mode table */
 }
 
 static void svm_flush(struct vm *vm)

@@ -96,14 +96,14 @@ static void vmx_npt_config(struct npt_config *config)
 
 	config->levels = 4;
 	config->max_leaf = !(caps & EPT_CAP_2M) ? 0 : !(caps & EPT_CAP_1G) ? 1 : 2;
-	config->hw_ad = caps & EPT_CAP_AD;
+	config->hardware_ad = caps & EPT_CAP_AD;
 	config->exec_only = caps & EPT_CAP_EXEC_ONLY;
 	config->page_exec = itlb_multihit_here();
 }
 
 uint64_t vmx_eptp(const struct npt *npt)
 {
-	return npt->root.raw | EPTP_WB | EPTP_LEVELS(npt->config.levels) | (npt->config.hw_ad ? EPTP_ENABLE_AD : 0);
+	return npt->root.raw | EPTP_WB | EPTP_LEVELS(npt->config.levels) | (npt->config.hardware_ad ? EPTP_ENABLE_AD : 0);
 }
 
 void vmx_flush(struct vm *vm)

@@ -3,26 +3,26 @@
 #include "mm/fault.h"
 
 /* What a fault-around maps at once, at most. */
-#define WINDOW_SIZE KIB(64)
+#define FAULT_AROUND_SIZE KIB(64)
 
-/* What is at `gpa`: nothing, zeros, or memory. */
+/* What is at `gpa`: nothing, a zero page, or memory. */
 enum backing { BACKING_NONE, BACKING_ZERO, BACKING_MEMORY };
 
 static enum backing backing_at(const struct addr_space *as, uint64_t gpa)
 {
-	const uint64_t *slot = npt_known_slot(&as->npt, GPA(gpa));
+	const uint64_t *slot = npt_walk_cache_lookup(&as->npt, GPA(gpa));
 	hpa_t hpa;
 
 	if ((slot && *slot == 0) || npt_translate(&as->npt, GPA(gpa), &hpa) != ERR_OK)
 		return BACKING_NONE;
-	return frame_is_zero(hpa) ? BACKING_ZERO : BACKING_MEMORY;
+	return frame_is_zero_page(hpa) ? BACKING_ZERO : BACKING_MEMORY;
 }
 
-static struct window clip(const struct area *area, uint64_t gpa, uint64_t size)
+static struct fault_around clip(const struct area *area, uint64_t gpa, uint64_t size)
 {
 	uint64_t start = align_down(gpa, size);
 
-	return (struct window){ .start = max_u64(start, area->start), .end = min_u64(start + size, area->end) };
+	return (struct fault_around){ .start = max_u64(start, area->start), .end = min_u64(start + size, area->end) };
 }
 
 static bool is_empty(const uint64_t *slot, unsigned pages)
@@ -35,13 +35,13 @@ static bool is_empty(const uint64_t *slot, unsigned pages)
 }
 
 /* Fill in what is in the window, all of which is in one table. */
-static void look_into(const struct addr_space *as, struct window *window)
+static void look_into(const struct addr_space *as, struct fault_around *window)
 {
-	const uint64_t *slot = npt_known_slot(&as->npt, GPA(window->start));
+	const uint64_t *slot = npt_walk_cache_lookup(&as->npt, GPA(window->start));
 	unsigned pages = (unsigned)((window->end - window->start) >> PAGE_SHIFT);
 
 	window->memory = window->zeros = 0;
-	/* Where no table is known, npt_find has been here, and has come to none of pages. */
+	/* npt_find has been here: if the walk cache has no table, there is no table of pages. */
 	if (!slot || is_empty(slot, pages))
 		return;
 	for (unsigned i = 0; i < pages; i++) {
@@ -60,16 +60,16 @@ static void look_into(const struct addr_space *as, struct window *window)
  * the page after has; and it doubles as long as it stays aligned, has as much memory beside it, and has none inside. So a
  * sequence, up or down, gets ever larger windows, and a page by itself stays alone.
  */
-static struct window auto_window(const struct fault *fault)
+static struct fault_around auto_window(const struct fault *fault)
 {
 	uint64_t page = align_down(fault->gpa, PAGE_SIZE), size = PAGE_SIZE;
 	bool up = page > fault->area->start && backing_at(fault->as, page - PAGE_SIZE) == BACKING_MEMORY;
-	/* What must be aligned: the border between the window and what is beside it. */
+	/* The boundary between the window and the memory beside it, which must be aligned. */
 	uint64_t border = up ? page : page + PAGE_SIZE;
 
 	if (!up && (border >= fault->area->end || backing_at(fault->as, border) != BACKING_MEMORY))
 		return clip(fault->area, page, PAGE_SIZE);
-	while (size < WINDOW_SIZE && is_aligned(border, 2 * size)) {
+	while (size < FAULT_AROUND_SIZE && is_aligned(border, 2 * size)) {
 		uint64_t beside = up ? border - 2 * size : border + 2 * size - PAGE_SIZE;
 		uint64_t inside = up ? border + 2 * size - PAGE_SIZE : border - 2 * size;
 
@@ -81,11 +81,11 @@ static struct window auto_window(const struct fault *fault)
 	return clip(fault->area, up ? border : border - size, size);
 }
 
-struct window window_of(const struct fault *fault)
+struct fault_around fault_around_of(const struct fault *fault)
 {
 	switch (fault->area->policy) {
 	case ALLOC_LAZY_64K:
-		return clip(fault->area, fault->gpa, WINDOW_SIZE);
+		return clip(fault->area, fault->gpa, FAULT_AROUND_SIZE);
 	case ALLOC_LAZY_AUTO:
 		return auto_window(fault);
 	default:
@@ -93,8 +93,8 @@ struct window window_of(const struct fault *fault)
 	}
 }
 
-/* Take the zeros out of the window, with one flush for all. */
-static void remove_zeros(struct addr_space *as, const struct window *window)
+/* Unmap the zero page everywhere in the window, with one flush. */
+static void remove_zeros(struct addr_space *as, const struct fault_around *window)
 {
 	struct removal removal;
 
@@ -108,11 +108,11 @@ static void remove_zeros(struct addr_space *as, const struct window *window)
 }
 
 /* Map the frames of a block to all of the window, in which nothing is. */
-static enum err map_window(struct addr_space *as, const struct area *area, const struct window *window, hpa_t frames)
+static enum err map_window(struct addr_space *as, const struct area *area, const struct fault_around *window, hpa_t frames)
 {
 	const gpa_t start = GPA(window->start);
 	uint64_t size = window->end - window->start;
-	uint64_t *slot = npt_known_slot(&as->npt, start);
+	uint64_t *slot = npt_walk_cache_lookup(&as->npt, start);
 
 	if (!slot) {
 		enum err err;
@@ -127,7 +127,7 @@ static enum err map_window(struct addr_space *as, const struct area *area, const
 }
 
 /* Zeroed memory for a whole window: under `auto` a large one is part of a sequence, which may fill the block. */
-static enum err window_memory(struct addr_space *as, const struct area *area, const struct window *window, unsigned order,
+static enum err window_memory(struct addr_space *as, const struct area *area, const struct fault_around *window, unsigned order,
 			      hpa_t *frames)
 {
 	uint64_t size = PAGE_SIZE << order;
@@ -141,7 +141,7 @@ static enum err window_memory(struct addr_space *as, const struct area *area, co
 }
 
 /* A whole window by one block of frames, if nothing in it has memory and there is such a block. */
-static bool fill_at_once(struct addr_space *as, const struct area *area, const struct window *window)
+static bool fill_at_once(struct addr_space *as, const struct area *area, const struct fault_around *window)
 {
 	uint64_t size = window->end - window->start;
 	unsigned order = (unsigned)__builtin_ctzll(size >> PAGE_SHIFT);
@@ -160,7 +160,7 @@ static bool fill_at_once(struct addr_space *as, const struct area *area, const s
 	return true;
 }
 
-void window_fill_rest(struct addr_space *as, const struct area *area, struct window *window)
+void fault_around_fill_rest(struct addr_space *as, const struct area *area, struct fault_around *window)
 {
 	struct npt_cursor cursor;
 
@@ -171,31 +171,31 @@ void window_fill_rest(struct addr_space *as, const struct area *area, struct win
 			break;
 }
 
-bool window_give(struct addr_space *as, const struct area *area, uint64_t gpa)
+bool fault_around_give(struct addr_space *as, const struct area *area, uint64_t gpa)
 {
-	const gpa_t start = GPA(align_down(gpa, WINDOW_SIZE));
-	uint64_t *slot = npt_known_slot(&as->npt, start);
+	const gpa_t start = GPA(align_down(gpa, FAULT_AROUND_SIZE));
+	uint64_t *slot = npt_walk_cache_lookup(&as->npt, start);
 	hpa_t frames;
 
-	if (!slot || start.raw < area->start || area->end - start.raw < WINDOW_SIZE ||
-	    !is_empty(slot, WINDOW_SIZE / PAGE_SIZE) || run_take(as, WINDOW_SIZE / PAGE_SIZE, &frames) != ERR_OK)
+	if (!slot || start.raw < area->start || area->end - start.raw < FAULT_AROUND_SIZE ||
+	    !is_empty(slot, FAULT_AROUND_SIZE / PAGE_SIZE) || run_take(as, FAULT_AROUND_SIZE / PAGE_SIZE, &frames) != ERR_OK)
 		return false;
-	npt_fill_pages(&as->npt, start, slot, WINDOW_SIZE / PAGE_SIZE, frames, area->page);
-	count_resident(as, WINDOW_SIZE);
+	npt_fill_pages(&as->npt, start, slot, FAULT_AROUND_SIZE / PAGE_SIZE, frames, area->page);
+	count_resident(as, FAULT_AROUND_SIZE);
 	return true;
 }
 
-enum err window_fill(struct fault *fault, struct window *window)
+enum err fault_around_fill(struct fault *fault, struct fault_around *window)
 {
 	enum err err;
 
 	look_into(fault->as, window);
 	if (fill_at_once(fault->as, fault->area, window))
 		return ERR_OK;
-	/* Taking zeros out may have emptied the table that the walk ended in. */
+	/* Unmapping the zero page may have emptied the table that the walk ended in. */
 	npt_find(&fault->as->npt, GPA(fault->gpa), &fault->cursor);
 	err = map_fresh(fault->as, fault->area, &fault->cursor, fault->gpa, 0);
 	if (err == ERR_OK)
-		window_fill_rest(fault->as, fault->area, window);
+		fault_around_fill_rest(fault->as, fault->area, window);
 	return err;
 }

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * References to frames: blocks that are parted, shared, owned, and chained until a flush is done. Runs of frames are such blocks.
+ */
+#include "include/panic.h"
+#include "mm/frame_state.h"
+
+/*
+ * The allocated block that begins at `number`, of at most `order`: cut out of the larger one that it is part of, unless it is
+ * parted already.
+ */
+static __attribute__((noinline)) struct frame *part_at(uint64_t number, unsigned order)
+{
+	struct frame *parted = record_of(number);
+
+	if (parted && parted->state == FRAME_ALLOCATED && parted->order <= order)
+		return parted;
+	for (unsigned above = order + 1; above <= FRAME_MAX_ORDER; above++) {
+		uint64_t first = number & ~((UINT64_C(1) << above) - 1);
+		struct frame *record = record_of(first);
+
+		if (!is_block(record, FRAME_ALLOCATED, above))
+			continue;
+		while (above > order) { /* halve, and go on with the half that holds it */
+			uint64_t middle = first + (UINT64_C(1) << --above);
+
+			record->order = (uint8_t)above;
+			*record_of(middle) = *record;
+			if (number >= middle) {
+				first = middle;
+				record = record_of(middle);
+			}
+		}
+		return record;
+	}
+	panic("frame: %#lx is not in an allocated block", number << PAGE_SHIFT);
+}
+
+/* The part that begins at frame `at`, and ends at `end` at the latest. */
+static struct frame *part_up_to(uint64_t at, uint64_t end)
+{
+	struct frame *record = record_of(at);
+	unsigned order;
+
+	if (record && record->state == FRAME_ALLOCATED && at + (UINT64_C(1) << record->order) <= end)
+		return record;
+	order = (unsigned)min_u64((unsigned)__builtin_ctzll(at), FRAME_MAX_ORDER);
+	while (at + (UINT64_C(1) << order) > end)
+		order--;
+	return part_at(at, order);
+}
+
+/* Run the statement for each part of `count` frames: `record`, from frame `at` on. */
+#define FOR_EACH_PART(record, at, frame, count)                                                                       \
+	for (uint64_t at = frame_number(frame), at##_end = at + (count), at##_next; at < at##_end; at = at##_next)    \
+		if (((record) = part_up_to(at, at##_end)), at##_next = at + (UINT64_C(1) << (record)->order), true)
+
+uint64_t frame_not_owned(hpa_t frame, unsigned order, uint16_t owner)
+{
+	struct frame *record;
+	uint64_t bytes = 0;
+
+	spin_lock(&frames.lock);
+	FOR_EACH_PART(record, at, frame, UINT64_C(1) << order)
+		if (record->owner != owner)
+			bytes += PAGE_SIZE << record->order;
+	spin_unlock(&frames.lock);
+	return bytes;
+}
+
+uint64_t frame_take_over(hpa_t frame, unsigned order, uint16_t owner)
+{
+	struct frame *record;
+	uint64_t bytes = 0;
+
+	spin_lock(&frames.lock);
+	FOR_EACH_PART(record, at, frame, UINT64_C(1) << order) {
+		if (record->owner != owner)
+			bytes += PAGE_SIZE << record->order;
+		record->owner = owner;
+	}
+	spin_unlock(&frames.lock);
+	return bytes;
+}
+
+void frame_share(hpa_t frame, unsigned order)
+{
+	struct frame *record;
+
+	spin_lock(&frames.lock);
+	FOR_EACH_PART(record, at, frame, UINT64_C(1) << order)
+		record->more++;
+	spin_unlock(&frames.lock);
+}
+
+bool frame_is_shared(hpa_t frame, unsigned order)
+{
+	struct frame *record;
+	bool shared = false;
+
+	spin_lock(&frames.lock);
+	FOR_EACH_PART(record, at, frame, UINT64_C(1) << order)
+		shared |= record->more > 0;
+	spin_unlock(&frames.lock);
+	return shared;
+}
+
+uint64_t frame_chain_add(struct frame_chain *chain, hpa_t frame, uint64_t count, uint16_t owner)
+{
+	struct frame *record;
+	uint64_t owned = 0;
+
+	spin_lock(&frames.lock);
+	FOR_EACH_PART(record, at, frame, count) {
+		if (record->owner == owner) {
+			owned += UINT64_C(1) << record->order;
+			record->owner = 0;
+		}
+		if (record->more > 0) {
+			record->more--;
+			continue;
+		}
+		record->state = FRAME_CHAINED;
+		record->next = (uint32_t)chain->first;
+		chain->first = at;
+	}
+	spin_unlock(&frames.lock);
+	return owned << PAGE_SHIFT;
+}
+
+void frame_chain_free(struct frame_chain *chain)
+{
+	uint64_t first = 0, end = 0; /* of contiguous frames that are free */
+
+	if (chain->first == 0)
+		return;
+	spin_lock(&frames.lock);
+	while (chain->first != 0) {
+		uint64_t number = chain->first;
+		struct frame *record = record_of(number);
+
+		chain->first = record->next;
+		record->state = FRAME_NONE;
+		if (number + (UINT64_C(1) << record->order) != first) { /* a chain goes downwards, most of the time */
+			frame_release(first, end);
+			end = number + (UINT64_C(1) << record->order);
+		}
+		first = number;
+	}
+	frame_release(first, end);
+	spin_unlock(&frames.lock);
+}
+
+bool frame_run_drop(struct frame_run *run, uint16_t owner)
+{
+	uint64_t left = run->end - run->next;
+	struct frame_chain chain = { 0 };
+
+	if (run->end == 0)
+		return false;
+	spin_lock(&frames.lock);
+	for (struct frame_run **link = &frames.runs; *link; link = &(*link)->others)
+		if (*link == run) {
+			*link = run->others;
+			break;
+		}
+	spin_unlock(&frames.lock);
+	(void)frame_chain_add(&chain, HPA(run->next), left >> PAGE_SHIFT, owner);
+	frame_chain_free(&chain);
+	*run = (struct frame_run){ 0 };
+	return left > 0;
+}
+
+enum err frame_run_renew(struct frame_run *run, uint16_t owner, unsigned least, uint64_t most)
+{
+	unsigned order = FRAME_RUN_ORDER;
+	hpa_t block;
+	enum err err;
+
+	frame_run_drop(run, owner);
+	while (1u << order > most)
+		order--;
+	/* A block as any other: it is parted where its frames go different ways. */
+	while ((err = frame_alloc_for(order, owner, &block)) != ERR_OK && 1u << order > least)
+		order--;
+	if (err != ERR_OK)
+		return err;
+	spin_lock(&frames.lock);
+	*run = (struct frame_run){ block.raw, block.raw, block.raw + (PAGE_SIZE << order), frames.runs };
+	frames.runs = run;
+	spin_unlock(&frames.lock);
+	return ERR_OK;
+}

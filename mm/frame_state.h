@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The frame allocator's state and its records, for the files that it consists of: frame*.c in mm/, and nobody else. */
+#ifndef NESTLING_MM_FRAME_STATE_H
+#define NESTLING_MM_FRAME_STATE_H
+
+#include "mm/frame.h"
+
+struct frame {
+	union {
+		uint32_t more; /* references beyond the first, of an allocated block */
+		uint32_t note; /* of its owner's, for a frame that holds a page table, which nobody shares */
+		uint32_t next; /* frame number of the next in a chain, 0 at its end */
+	};
+	union {
+		uint16_t present;  /* entries in use, for a frame that holds a page table */
+		uint16_t owner; /* for any other */
+	};
+	uint8_t order;
+	uint8_t state; /* enum frame_state */
+};
+_Static_assert(sizeof(struct frame) == 8, "the cost per frame that is documented");
+
+/* The first bytes of a free block. */
+struct free_block {
+	struct free_block *next, *prev;
+};
+
+struct zone {
+	uint64_t first, end; /* frame numbers */
+	struct frame *records;
+};
+
+/* Single frames on hand, without taking blocks apart and together again; as many as that, filled up by blocks of that order. */
+#define STOCK       128
+#define STOCK_ORDER 6
+
+/* All of it is under `lock`, but for `zero`, which is set once, and read without it. */
+extern struct frame_allocator {
+	struct spinlock lock;
+	struct zone zones[FRAME_MAX_ZONES];
+	size_t zone_count;
+	struct zone *zone; /* the last one asked for */
+	struct free_block lists[FRAME_MAX_ORDER + 1]; /* circular, these are the heads */
+	uint32_t nonempty;                            /* bit n: list n has a block */
+	unsigned stocked;
+	uint64_t stock[STOCK]; /* frame numbers */
+	struct frame_run *runs;
+	struct {
+		hpa_t block; /* raw 0: not taken yet */
+		unsigned order;
+	} zero[2];
+	struct frame_stats stats; /* `free` is what the lists have */
+	uint64_t left_alone[FRAME_CALL + 1]; /* bytes of the reserve, by enum frame_need */
+} frames;
+
+static inline uint64_t frame_number(hpa_t frame)
+{
+	return frame.raw >> PAGE_SHIFT;
+}
+
+static inline bool in_zone(const struct zone *zone, uint64_t number)
+{
+	return number >= zone->first && number < zone->end;
+}
+
+/* The zone of a frame that is not in the last one asked for; NULL: there is none. */
+struct zone *frame_other_zone(uint64_t number);
+
+static inline struct zone *zone_of(uint64_t number)
+{
+	return in_zone(frames.zone, number) ? frames.zone : frame_other_zone(number);
+}
+
+/* NULL when the frame is in no zone. */
+static inline struct frame *record_of(uint64_t number)
+{
+	struct zone *zone = zone_of(number);
+
+	return zone ? &zone->records[number - zone->first] : NULL;
+}
+
+static inline bool is_block(const struct frame *record, enum frame_state state, unsigned order)
+{
+	return record && record->state == state && record->order == order;
+}
+
+/* The frames of [number, end), numbers, are free again. Under the lock. */
+void frame_release(uint64_t number, uint64_t end);
+
+#endif

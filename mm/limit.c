@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How much a space may cost: what goes beyond its limit fails as if the host had no more. */
+#include "mm/space.h"
+
+bool cost_fits_limit(struct addr_space *as, uint64_t bytes)
+{
+	as->cost.exceeded = cost_room(as) < bytes && (!held_drop(as) || cost_room(as) < bytes);
+	return !as->cost.exceeded;
+}
+
+enum err addr_space_set_limit(struct addr_space *as, uint64_t max)
+{
+	uint64_t before = as->cost.max;
+	enum err err;
+
+	spin_lock(&as->lock);
+	as->cost.max = max;
+	as->cost.exceeded = false;
+	err = cost_room(as) > 0 || max == as->stats.resident + as->cost.overhead ? ERR_OK : ERR_NO_MEMORY;
+	if (err != ERR_OK)
+		as->cost.max = before;
+	spin_unlock(&as->lock);
+	return err;
+}
+
+enum err addr_space_charge(struct addr_space *as, uint64_t bytes)
+{
+	bool charged;
+
+	spin_lock(&as->lock);
+	charged = cost_charge(as, bytes);
+	spin_unlock(&as->lock);
+	return charged ? ERR_OK : ERR_NO_MEMORY;
+}
