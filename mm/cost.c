@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a space costs the host, and how much that may be.
+ * What a space costs the host.
  *
- * Resident memory is counted where leaves come and go, as ever. All else is `overhead`, which changes seldom: so a fault pays
- * nothing for a limit. It is asked about where a run of frames is taken, and counts all of that run then.
+ * Resident memory is counted where leaves are mapped and unmapped. All else is `overhead`, which changes rarely. A fault pays nothing for
+ * a limit: it is checked where a run of frames is taken, and all of the run counts from then on.
  */
 #include "mm/space.h"
 

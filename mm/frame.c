@@ -11,14 +11,6 @@
 uint64_t frame_phys_to_virt;
 struct frame_allocator frames;
 
-struct zone *frame_other_zone(uint64_t number)
-{
-	for (size_t i = 0; i < frames.zone_count; i++)
-		if (in_zone(&frames.zones[i], number))
-			return frames.zone = &frames.zones[i];
-	return NULL;
-}
-
 static struct free_block *block_of(uint64_t number)
 {
 	return frame_ptr(HPA(number << PAGE_SHIFT));

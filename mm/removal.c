@@ -5,7 +5,7 @@
 
 /* --- Splits ------------------------------------------------------------------------------------------------------- */
 
-/* The zero leaf of 2 MiB that a cut at `edge` would split; UINT64_MAX: there is none. */
+/* The leaf of the large zero page that a split at `edge` would split; UINT64_MAX: there is none. */
 static uint64_t large_zero_page_across(const struct addr_space *as, uint64_t edge)
 {
 	struct npt_leaf leaf;

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory that a space holds back. What is left of it is given back when anybody needs it, or the guest stops for good.
- *
- * A run of frames, for pages and windows as they come: mm/frame.h. It counts as free.
- *
- * A block that a sequence of accesses is filling: its windows get their memory from where it will be when the block becomes one
- * leaf, so that it needs no copying then. A space has one such block at a time; what was not handed out of it is given back when
- * the sequence goes on elsewhere, and when memory is taken away from the space.
+ * The reservation: a block of frames for a 2 MiB block of the guest that a sequence of accesses is filling. Each fault-around window gets
+ * its frames from the place that they will have when the block becomes one leaf, so that nothing is copied then. A space has one
+ * reservation at a time. What was not handed out is given back when the sequence goes on elsewhere, when memory is unmapped or
+ * discarded, and when a frame is missing.
  */
 #include "include/arch/machine.h"
 #include "mm/fault.h"
@@ -18,8 +15,6 @@ void give_back(struct addr_space *as, uint64_t start, uint64_t end)
 	(void)frame_chain_add(&chain, HPA(start), (end - start) >> PAGE_SHIFT, as->id);
 	frame_chain_free(&chain);
 }
-
-/* --- A block in the making ---------------------------------------------------------------------------------------- */
 
 #define PIECES (BLOCK_SIZE / RESERVATION_PIECE)
 _Static_assert(PIECES == 32, "a bit each in `given`");
@@ -52,7 +47,7 @@ bool reservation_drop(struct addr_space *as)
 	return reservation.memory.raw != 0 && reservation.given != UINT32_MAX;
 }
 
-/* Hold back memory for the block, if there is that much: nothing else has to go for it. */
+/* Reserve memory for the block, if the host has that much free: nothing else is given up for it. */
 static enum err reserve_block(struct addr_space *as, uint64_t block)
 {
 	hpa_t memory;
@@ -79,15 +74,14 @@ enum err reservation_take(struct addr_space *as, uint64_t start, hpa_t *memory)
 	}
 	piece = piece_of(reservation, start);
 	if (reservation->given >> piece & 1)
-		return ERR_EXISTS; /* it was given once, and may be somebody else's by now */
+		return ERR_EXISTS; /* it was handed out before, and may have another owner by now */
 	reservation->given |= 1u << piece;
 	cost_uncharge(as, RESERVATION_PIECE); /* it is about to be resident */
 	*memory = HPA(reservation->memory.raw + piece * RESERVATION_PIECE);
 	return ERR_OK;
 }
 
-/* --- All that is held --- */
-
+/* All that is held for future faults: the reservation, and the run of frames. */
 bool held_drop(struct addr_space *as)
 {
 	bool run = frame_run_drop(&as->run, as->id);

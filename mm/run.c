@@ -6,7 +6,7 @@
 #include "include/arch/machine.h"
 #include "mm/space.h"
 
-/* So much at a time is cleared. */
+/* This many bytes are cleared at a time. */
 #define READY_SIZE (RUN_TAKE_MAX * PAGE_SIZE)
 
 static void run_clear(struct addr_space *as)
@@ -19,7 +19,7 @@ static void run_clear(struct addr_space *as)
 	run->ready += size;
 }
 
-/* Another run, of `count` frames at least, and no longer than the limit allows. */
+/* A new run, of at least `count` frames and at most what the limit allows. */
 static bool run_renew(struct addr_space *as, unsigned count)
 {
 	frame_run_drop(&as->run, as->id);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a space's tables are made of, and how its CPUs are made to forget: the env of its struct npt. */
+/* The env of a space's struct npt: where its tables come from, and how its CPUs are flushed. */
 #include "include/arch/machine.h"
 #include "mm/space.h"
 #include "mm/table_frames.h"
@@ -34,7 +34,7 @@ void space_give_frames(struct addr_space *as, hpa_t frames, unsigned order)
 	cost_uncharge(as, PAGE_SIZE << order);
 }
 
-/* Taking memory back may itself need a table, when there is no frame for one: that is what the reserve is for. */
+/* Reclaim itself may need a table for a split when there is no frame left: the reserve is for that. */
 static enum err env_alloc_table(struct npt_env *env, unsigned order, hpa_t *table)
 {
 	struct addr_space *as = space_of(env);

@@ -476,7 +476,7 @@ static uint64_t run_once(const struct format *format, const struct bench *bench)
 	if (child.npt.ops)
 		addr_space_free(&child);
 	addr_space_free(&space);
-	/* The zero frames stay, once they are there; nothing else does. */
+	/* The zero pages stay, once they are there; nothing else does. */
 	if (free_before - frame_get_stats().free > MIB(4))
 		panic("bench: %s leaks", bench->name);
 	return time;

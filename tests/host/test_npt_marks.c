@@ -118,7 +118,7 @@ static void software_faults_once_a_harvest(void **state)
 }
 
 /* The other operations on what is access-tracked. */
-static void hidden_leaves_are_leaves(void **state)
+static void tracked_leaves_are_leaves(void **state)
 {
 	struct fixture *f = *state;
 	uint64_t bits[512 / 64] = { 0 };
@@ -154,7 +154,7 @@ static void hidden_leaves_are_leaves(void **state)
 	for (unsigned i = 0; i < ARRAY_LEN(bits); i++)
 		CHECK_EQ(bits[i], UINT64_MAX);
 	CHECK_EQ(query(f, MIB(3)).attr.prot, NPT_RX);
-	CHECK(query(f, MIB(3)).access_tracked, "shown");
+	CHECK(query(f, MIB(3)).access_tracked, "not tracked any more");
 	CHECK_ERR(fixture_unmap(f, MIB(2), MIB(2)), ERR_OK);
 	CHECK_EQ(f->npt.table_bytes, PAGE_SIZE << f->npt.root_order);
 }
@@ -234,7 +234,7 @@ static uint64_t entry_of(struct fixture *f, uint64_t gpa)
 }
 
 /* A leaf that is access-tracked, shown, changed, and access-tracked again is what it was changed to, and no more. */
-static void what_was_hidden_before_says_nothing(void **state)
+static void what_was_tracked_before_says_nothing(void **state)
 {
 	struct fixture *f = *state;
 	const bool software = !f->npt.config.hardware_ad;
@@ -267,7 +267,7 @@ static void what_was_hidden_before_says_nothing(void **state)
 }
 
 /* No CPU remembers an access-tracked leaf: to narrow it takes no flush, and one that is in use takes one. */
-static void what_is_hidden_needs_no_flush(void **state)
+static void what_is_tracked_needs_no_flush(void **state)
 {
 	struct fixture *f = *state;
 
@@ -302,12 +302,12 @@ int main(void)
 	static const struct format_test tests[] = {
 		{ "what_was_used_is_told_once", what_was_used_is_told_once },
 		{ "software_faults_once_a_harvest", software_faults_once_a_harvest },
-		{ "hidden_leaves_are_leaves", hidden_leaves_are_leaves },
+		{ "tracked_leaves_are_leaves", tracked_leaves_are_leaves },
 		{ "large_leaves_are_told_by_the_page", large_leaves_are_told_by_the_page },
 		{ "bad_harvests_are_refused", bad_harvests_are_refused },
 		{ "touch_only_widens", touch_only_widens },
-		{ "what_was_hidden_before_says_nothing", what_was_hidden_before_says_nothing },
-		{ "what_is_hidden_needs_no_flush", what_is_hidden_needs_no_flush },
+		{ "what_was_tracked_before_says_nothing", what_was_tracked_before_says_nothing },
+		{ "what_is_tracked_needs_no_flush", what_is_tracked_needs_no_flush },
 		{ "what_software_lets_write_is_dirty", what_software_lets_write_is_dirty },
 	};
 
