@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is told, by log_err, of a run that ends badly. Nothing here changes the guest. */
+/* What is logged, by log_err, of a run that ends badly. Nothing here changes the guest. */
 #ifndef NESTLING_VMM_POST_MORTEM_H
 #define NESTLING_VMM_POST_MORTEM_H
 
@@ -17,8 +17,5 @@ void post_mortem(struct vcpu *vcpu, const gpa_t *gpa);
  */
 void post_mortem_watch(const struct vcpu *vcpu);
 void post_mortem_of_panic(void);
-
-/* The entries of the nested tables on the way to `gpa`, the root's first. */
-void post_mortem_walk(const struct npt *npt, gpa_t gpa);
 
 #endif

@@ -523,6 +523,7 @@ def all_cases() -> list[Case]:
     checks += [
         Case("static/flags-are-dependencies", [], function=static.flags_are_dependencies),
         Case("static/no-isa-conditionals", [], function=static.no_isa_conditionals),
+        Case("static/no-circles", [], function=static.no_circles),
         Case("static/hypercalls-agree", [], function=static.hypercalls_agree),
     ]
     cases = checks + usage() + demos() + sizes() + guests() + documented() + files() + built() + wrong_guests() + linux_images() + configs()

@@ -7,7 +7,7 @@
 #define NESTLING_TESTS_FUZZ_SERVED_H
 
 #include "vmm/hypercall.h"
-#include "vmm/post_mortem.h"
+#include "vmm/walk_log.h"
 
 enum fault_outcome addr_space_handle_fault(struct addr_space *as, const struct npt_fault *fault)
 {
@@ -18,7 +18,7 @@ enum fault_outcome addr_space_handle_fault(struct addr_space *as, const struct n
 
 static const hypercall_fn no_hypercalls[HYPERCALL_COUNT];
 
-void post_mortem_walk(const struct npt *npt, gpa_t gpa)
+void walk_log(const struct npt *npt, gpa_t gpa)
 {
 	(void)npt;
 	(void)gpa;

@@ -29,8 +29,6 @@ _Static_assert(offsetof(struct vcpu, arch.svm.vmcb_pa) == VCPU_SVM_VMCB_PA, "off
 _Static_assert(offsetof(struct vcpu, arch.svm.host_vmcb_pa) == VCPU_SVM_HOST_VMCB_PA, "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.vmx.launched) == VCPU_VMX_LAUNCHED, "offsets.h");
 
-const struct virt_ops *virt;
-
 enum err arch_virt_probe(const char **why)
 {
 	if (cpuid(1, 0).ecx & CPUID_1_ECX_VMX)

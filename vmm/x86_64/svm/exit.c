@@ -3,7 +3,7 @@
 #include "vmm/x86_64/svm/svm.h"
 
 #include "include/panic.h"
-#include "vmm/post_mortem.h"
+#include "vmm/walk_log.h"
 #include "vmm/serve.h"
 #include "vmm/x86_64/emulate.h"
 
@@ -25,7 +25,7 @@ static void check_reserved(struct vcpu *vcpu, gpa_t gpa)
 {
 	if (gpa.raw >> vcpu->vm->as.npt.config.gpa_bits)
 		return;
-	post_mortem_walk(&vcpu->vm->as.npt, gpa);
+	walk_log(&vcpu->vm->as.npt, gpa);
 	panic("svm: reserved bit set in a nested entry for gpa %#lx", gpa.raw);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* AMD SVM: what the CPU must offer, switching it on, the VMCB of a guest. AMD APM vol. 2 "Secure Virtual Machine". */
+/* AMD SVM: its place among virt_ops, switching it on, the VMCB of a guest. AMD APM vol. 2 "Secure Virtual Machine". */
 #include "vmm/x86_64/svm/svm.h"
 
 #include "include/arch/x86_64/insn.h"
@@ -8,37 +8,9 @@
 #include "mm/frame.h"
 #include "vmm/x86_64/emulate.h"
 
-#define SVM_LEAF 0x8000000a
-
-struct svm_features svm_features;
-
 /* Where VMSAVE put the host's share of the state; loaded again after each exit. */
 static hpa_t host_vmcb_pa;
 static uint32_t next_asid = 1; /* 0 is the host's */
-
-static enum err svm_probe(const char **why)
-{
-	struct cpuid_regs features;
-
-	/* AMD APM vol. 2 "Enabling SVM". */
-	if (rdmsr(VM_CR) & VM_CR_SVMDIS) {
-		*why = cpuid(SVM_LEAF, 0).edx & CPUID_8A_EDX_SVML ?
-			       "SVM is locked off by firmware (VM_CR.SVMDIS): enable it in the set-up menu" :
-			       "SVM is disabled by firmware (VM_CR.SVMDIS): enable it in the set-up menu";
-		return ERR_UNSUPPORTED;
-	}
-	features = cpuid(SVM_LEAF, 0);
-	if (!(features.edx & CPUID_8A_EDX_NP)) {
-		*why = "the CPU's SVM has no nested paging";
-		return ERR_UNSUPPORTED;
-	}
-	svm_features = (struct svm_features){
-		.nrips = features.edx & CPUID_8A_EDX_NRIPS,
-		.flush_by_asid = features.edx & CPUID_8A_EDX_FLUSHBYASID,
-		.asids = features.ebx,
-	};
-	return ERR_OK;
-}
 
 /*
  * Guests run with what these hold, and cannot write them. RDPID, which has no intercept, reads TSC_AUX; where LBR
@@ -226,57 +198,6 @@ static void svm_reset(struct vcpu *vcpu, const struct entry_state *entry)
 	svm_flush(vcpu->vm);
 	/* By now the host's descriptor tables are the ones it keeps. */
 	__asm__ volatile("vmsave %%rax" : : "a"(host_vmcb_pa.raw) : "memory");
-}
-
-/* Where in the VMCB a field is, and how wide. */
-static const struct {
-	uint16_t offset;
-	uint8_t size;
-} fields[FIELD_COUNT] = {
-#define FIELD(member) { offsetof(struct vmcb, member), sizeof(((struct vmcb *)0)->member) }
-	[FIELD_RIP] = FIELD(rip),
-	[FIELD_RSP] = FIELD(rsp),
-	[FIELD_RFLAGS] = FIELD(rflags),
-	[FIELD_CR0] = FIELD(cr0),
-	[FIELD_CR3] = FIELD(cr3),
-	[FIELD_CR4] = FIELD(cr4),
-	[FIELD_DR7] = FIELD(dr7),
-	[FIELD_EFER] = FIELD(efer),
-	[FIELD_PAT] = FIELD(g_pat),
-	[FIELD_TSC_OFFSET] = FIELD(tsc_offset),
-	[FIELD_CS] = FIELD(cs.selector),
-	[FIELD_CS_BASE] = FIELD(cs.base),
-	[FIELD_SS] = FIELD(ss.selector),
-	[FIELD_GDTR_BASE] = FIELD(gdtr.base),
-	[FIELD_GDTR_LIMIT] = FIELD(gdtr.limit),
-	[FIELD_IDTR_BASE] = FIELD(idtr.base),
-	[FIELD_IDTR_LIMIT] = FIELD(idtr.limit),
-#undef FIELD
-};
-
-static uint64_t svm_get(struct vcpu *vcpu, enum guest_field field)
-{
-	uint64_t value = 0;
-
-	__builtin_memcpy(&value, (char *)vcpu->arch.svm.vmcb + fields[field].offset, fields[field].size);
-	/* SVME must be set for VMRUN; the guest knows nothing of it. */
-	return field == FIELD_EFER ? value & ~EFER_SVME : value;
-}
-
-static void svm_set(struct vcpu *vcpu, enum guest_field field, uint64_t value)
-{
-	if (field == FIELD_EFER)
-		value |= EFER_SVME;
-	__builtin_memcpy((char *)vcpu->arch.svm.vmcb + fields[field].offset, &value, fields[field].size);
-}
-
-uint64_t svm_get_gpr(struct vcpu *vcpu, enum gpr gpr)
-{
-	if (gpr == RAX)
-		return vcpu->arch.svm.vmcb->rax;
-	if (gpr == RSP)
-		return vcpu->arch.svm.vmcb->rsp;
-	return vcpu->arch.gpr[gpr];
 }
 
 const struct virt_ops svm_ops = {

@@ -19,6 +19,9 @@ struct svm_features {
 };
 extern struct svm_features svm_features;
 
+/* features.c: virt_ops.probe, which fills svm_features. */
+enum err svm_probe(const char **why);
+
 /* entry.S: arch_vcpu_run. IF is clear and GIF set, before and after. */
 void svm_run(struct vcpu *vcpu);
 
@@ -41,7 +44,9 @@ enum event_kind svm_event_kind(uint64_t event);
 /* control.c: serve VMEXIT_CR0_SEL_WRITE and that of a write to CR4. False: the instruction cannot be followed. */
 bool svm_handle_cr_write(struct vcpu *vcpu);
 
-/* svm.c */
+/* fields.c */
+uint64_t svm_get(struct vcpu *vcpu, enum guest_field field);
+void svm_set(struct vcpu *vcpu, enum guest_field field, uint64_t value);
 uint64_t svm_get_gpr(struct vcpu *vcpu, enum gpr gpr);
 
 /*

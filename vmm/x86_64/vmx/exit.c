@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* VMX: an exit decoded. Intel SDM vol. 3 "VM Exits". */
 #include "include/panic.h"
-#include "vmm/post_mortem.h"
+#include "vmm/walk_log.h"
 #include "vmm/serve.h"
 #include "vmm/x86_64/emulate.h"
 #include "vmm/x86_64/vmx/vmx.h"
@@ -72,7 +72,7 @@ static _Noreturn __attribute__((cold, noinline)) void nested_entry_malformed(str
 {
 	gpa_t gpa = GPA(vmread(GUEST_PHYSICAL_ADDRESS));
 
-	post_mortem_walk(&vcpu->vm->as.npt, gpa);
+	walk_log(&vcpu->vm->as.npt, gpa);
 	panic("vmx: EPT misconfiguration at gpa %#lx", gpa.raw);
 }
 

@@ -69,14 +69,24 @@ void vmx_describe(struct vcpu *vcpu, const struct vm_exit *exit, char *text, siz
 /* check.c: the rule for guest state that the current VMCS breaks, or NULL. */
 const char *vmx_bad_guest_state(void);
 
-/* vmx.c */
+/* region.c */
+MUST_CHECK enum err vmx_alloc_region(hpa_t *region); /* a page that begins with the revision, for VMXON or a VMCS */
+bool vmx_on(hpa_t region);                /* VMXON; false: it failed */
 enum err vmx_vm_init(struct vm *vm);
+void vmx_vm_free(struct vm *vm);
 void vmx_clear(struct vcpu *vcpu); /* the VMCS, for a first entry */
-uint64_t vmx_eptp(const struct npt *npt);
-void vmx_flush(struct vm *vm);
 extern hpa_t vmx_current; /* the VMCS that VMREAD and VMWRITE act on; one CPU runs guests so far */
 void vmx_load_vmcs(hpa_t vmcs);
 void vmx_load(struct vcpu *vcpu);
+
+/* flush.c */
+uint64_t vmx_eptp(const struct npt *npt);
+void vmx_flush(struct vm *vm);
+void vmx_flush_all(void); /* of whoever ran VMX before */
+
+/* fields.c */
+uint64_t vmx_get(struct vcpu *vcpu, enum guest_field field);
+void vmx_set(struct vcpu *vcpu, enum guest_field field, uint64_t value);
 uint64_t vmx_get_gpr(struct vcpu *vcpu, enum gpr gpr);
 
 static inline void vmx_make_current(struct vcpu *vcpu)

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A walk of nested tables, logged. */
+#ifndef NESTLING_VMM_WALK_LOG_H
+#define NESTLING_VMM_WALK_LOG_H
+
+#include "npt/npt.h"
+
+/* Log the entries on the way to `gpa` by log_err, the root's first. */
+void walk_log(const struct npt *npt, gpa_t gpa);
+
+#endif

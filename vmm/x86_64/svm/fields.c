@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A guest's registers that its VMCB holds. AMD APM vol. 2 "VMCB Layout". */
+#include "vmm/x86_64/svm/svm.h"
+
+/* Where in the VMCB a field is, and how wide. */
+static const struct {
+	uint16_t offset;
+	uint8_t size;
+} fields[FIELD_COUNT] = {
+#define FIELD(member) { offsetof(struct vmcb, member), sizeof(((struct vmcb *)0)->member) }
+	[FIELD_RIP] = FIELD(rip),
+	[FIELD_RSP] = FIELD(rsp),
+	[FIELD_RFLAGS] = FIELD(rflags),
+	[FIELD_CR0] = FIELD(cr0),
+	[FIELD_CR3] = FIELD(cr3),
+	[FIELD_CR4] = FIELD(cr4),
+	[FIELD_DR7] = FIELD(dr7),
+	[FIELD_EFER] = FIELD(efer),
+	[FIELD_PAT] = FIELD(g_pat),
+	[FIELD_TSC_OFFSET] = FIELD(tsc_offset),
+	[FIELD_CS] = FIELD(cs.selector),
+	[FIELD_CS_BASE] = FIELD(cs.base),
+	[FIELD_SS] = FIELD(ss.selector),
+	[FIELD_GDTR_BASE] = FIELD(gdtr.base),
+	[FIELD_GDTR_LIMIT] = FIELD(gdtr.limit),
+	[FIELD_IDTR_BASE] = FIELD(idtr.base),
+	[FIELD_IDTR_LIMIT] = FIELD(idtr.limit),
+#undef FIELD
+};
+
+uint64_t svm_get(struct vcpu *vcpu, enum guest_field field)
+{
+	uint64_t value = 0;
+
+	__builtin_memcpy(&value, (char *)vcpu->arch.svm.vmcb + fields[field].offset, fields[field].size);
+	/* SVME must be set for VMRUN; the guest knows nothing of it. */
+	return field == FIELD_EFER ? value & ~EFER_SVME : value;
+}
+
+void svm_set(struct vcpu *vcpu, enum guest_field field, uint64_t value)
+{
+	if (field == FIELD_EFER)
+		value |= EFER_SVME;
+	__builtin_memcpy((char *)vcpu->arch.svm.vmcb + fields[field].offset, &value, fields[field].size);
+}
+
+uint64_t svm_get_gpr(struct vcpu *vcpu, enum gpr gpr)
+{
+	if (gpr == RAX)
+		return vcpu->arch.svm.vmcb->rax;
+	if (gpr == RSP)
+		return vcpu->arch.svm.vmcb->rsp;
+	return vcpu->arch.gpr[gpr];
+}
