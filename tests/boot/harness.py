@@ -20,7 +20,7 @@ EXIT_KINDS = ("fault", "mmio", "pio", "hypercall", "other")
 HANDLED = ("zero", "fresh", "unzero", "copy", "reuse", "tracked")
 LEAF_SIZES = {"4k": 4 * K, "2m": 2 * M, "1g": G}
 
-LOG_LINE = re.compile(r"(nestling|error|warning|vmm?|mem): ")
+LOG_LINE = re.compile(r"(nestling|error|warning|vm|mem): ")
 
 # What run-qemu.sh may need beside the boot, to build and to wait for others that do.
 MORE_SECONDS = 120

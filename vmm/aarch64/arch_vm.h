@@ -44,7 +44,7 @@ struct vcpu_arch {
 	uint64_t pc, pstate;
 	uint64_t vector;         /* GUEST_EXIT_* of offsets.h */
 	uint64_t esr, far, hpfar; /* of the last synchronous exit; the addresses for aborts only */
-	unsigned stray_sysregs;  /* accesses to registers the guest does not have; the first few are told */
+	unsigned sysregs_logged;  /* accesses to registers the guest does not have; the first few are logged */
 	unsigned interrupts;     /* in a row, */
 	uint64_t interrupted_pc; /* all of them here */
 	struct kept_state kept;  /* of a forked vCPU that has not run yet */

@@ -7,8 +7,8 @@
 #include "include/log.h"
 #include "vmm/aarch64/aarch64.h"
 
-/* A guest may probe all it likes: this many are told, then no more. */
-#define STRAY_SYSREGS_TOLD 8
+/* A guest may probe all it likes: this many are logged. */
+#define SYSREGS_LOGGED 8
 
 #define ACTLR_EL1  SYSREG_ID(3, 0, 1, 0, 1)
 #define OSLSR_EL1  SYSREG_ID(2, 0, 1, 1, 4)
@@ -45,14 +45,14 @@ static bool sysreg_write(uint32_t id)
 	return is_debug(id) || id == ACTLR_EL1;
 }
 
-static void tell_stray(struct vcpu_arch *arch, bool read, uint32_t id)
+static void log_undefined(struct vcpu_arch *arch, bool read, uint32_t id)
 {
-	if (arch->stray_sysregs >= STRAY_SYSREGS_TOLD)
+	if (arch->sysregs_logged >= SYSREGS_LOGGED)
 		return;
-	arch->stray_sysregs++;
-	log_warn("vmm: guest's %s of system register S%u_%u_C%u_C%u_%u at pc %#lx: undefined%s", read ? "read" : "write",
+	arch->sysregs_logged++;
+	log_warn("vm: guest's %s of system register S%u_%u_C%u_C%u_%u at pc %#lx: undefined%s", read ? "read" : "write",
 		 SYSREG_OP0(id), SYSREG_OP1(id), SYSREG_CRN(id), SYSREG_CRM(id), SYSREG_OP2(id), arch->pc,
-		 arch->stray_sysregs == STRAY_SYSREGS_TOLD ? " (further ones are not told)" : "");
+		 arch->sysregs_logged == SYSREGS_LOGGED ? "; further ones are not logged" : "");
 }
 
 void emulate_sysreg(struct vcpu *vcpu)
@@ -63,7 +63,7 @@ void emulate_sysreg(struct vcpu *vcpu)
 	uint64_t value;
 
 	if (read ? !sysreg_read(vcpu->vm, id, &value) : !sysreg_write(id)) {
-		tell_stray(arch, read, id);
+		log_undefined(arch, read, id);
 		inject_undefined(arch);
 		return;
 	}

@@ -77,7 +77,7 @@ struct vcpu_arch {
 		struct svm_vcpu svm;
 		struct vmx_vcpu vmx;
 	};
-	unsigned stray_msrs; /* accesses to MSRs the guest does not have; the first few are told */
+	unsigned msrs_logged; /* accesses to MSRs the guest does not have; the first few are logged */
 	struct redelivery redelivery;
 	struct kept_state kept; /* of a forked vCPU that has not run yet */
 };

@@ -213,7 +213,7 @@ enum err arch_vcpu_reset(struct vcpu *vcpu, gpa_t entry)
 	enum err err;
 
 	if (map.data_end > BOOT_DATA_MAX) {
-		log_err("vmm: without 1 GiB pages, page tables for %lu GiB do not fit the guest's first MiB", map.gibs);
+		log_err("vm: without 1 GiB pages, page tables for %lu GiB do not fit the guest's first MiB", map.gibs);
 		return ERR_RANGE;
 	}
 	err = write_boot_params(vm, &map);
@@ -227,7 +227,7 @@ enum err arch_vcpu_reset(struct vcpu *vcpu, gpa_t entry)
 	for (unsigned i = 0; i < GPR_COUNT; i++)
 		vcpu->arch.gpr[i] = 0;
 	vcpu->arch.gpr[RSI] = state.rsi;
-	vcpu->arch.stray_msrs = 0;
+	vcpu->arch.msrs_logged = 0;
 	fp_load(&fp_reset); /* firmware has used these registers */
 	debug_load(no_breakpoints);
 	speculation_forget();

@@ -15,7 +15,7 @@ enum err arch_vm_fork(struct vm *child, const struct vm *parent)
 	child->arch.console = parent->arch.console;
 	device_add(&child->devices, &child->arch.console.device);
 	memcpy(arch->gpr, parent->vcpu.arch.gpr, sizeof(arch->gpr));
-	arch->stray_msrs = parent->vcpu.arch.stray_msrs;
+	arch->msrs_logged = parent->vcpu.arch.msrs_logged;
 	fp_save(&arch->kept.fp);
 	debug_save(arch->kept.dr);
 	return virt->vm_fork(child, parent);

@@ -9,8 +9,8 @@
 #include "vmm/x86_64/emulate.h"
 #include "vmm/x86_64/virt_ops.h"
 
-/* A guest may probe all it likes: this many are told, then no more. */
-#define STRAY_MSRS_TOLD 8
+/* A guest may probe all it likes: this many are logged. */
+#define MSRS_LOGGED 8
 
 #define APIC_BASE_RESET       UINT64_C(0xfee00000)
 #define MISC_ENABLE_FAST_STRINGS BIT(0)
@@ -96,13 +96,13 @@ static bool msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	return false;
 }
 
-static void tell_stray(struct vcpu *vcpu, const char *what, uint32_t msr)
+static void log_undefined(struct vcpu *vcpu, const char *what, uint32_t msr)
 {
-	if (vcpu->arch.stray_msrs >= STRAY_MSRS_TOLD)
+	if (vcpu->arch.msrs_logged >= MSRS_LOGGED)
 		return;
-	vcpu->arch.stray_msrs++;
-	log_warn("vmm: guest's %s of MSR %#x at rip %#lx: #GP%s", what, msr, virt->get(vcpu, FIELD_RIP),
-		 vcpu->arch.stray_msrs == STRAY_MSRS_TOLD ? " (further ones are not told)" : "");
+	vcpu->arch.msrs_logged++;
+	log_warn("vm: guest's %s of MSR %#x at rip %#lx: #GP%s", what, msr, virt->get(vcpu, FIELD_RIP),
+		 vcpu->arch.msrs_logged == MSRS_LOGGED ? "; further ones are not logged" : "");
 }
 
 bool emulate_rdmsr(struct vcpu *vcpu)
@@ -111,7 +111,7 @@ bool emulate_rdmsr(struct vcpu *vcpu)
 	uint64_t value;
 
 	if (!msr_read(vcpu, (uint32_t)gpr[RCX], &value)) {
-		tell_stray(vcpu, "read", (uint32_t)gpr[RCX]);
+		log_undefined(vcpu, "read", (uint32_t)gpr[RCX]);
 		return false;
 	}
 	gpr[RAX] = (uint32_t)value;
@@ -126,6 +126,6 @@ bool emulate_wrmsr(struct vcpu *vcpu)
 
 	if (msr_write(vcpu, (uint32_t)gpr[RCX], value))
 		return true;
-	tell_stray(vcpu, "write", (uint32_t)gpr[RCX]);
+	log_undefined(vcpu, "write", (uint32_t)gpr[RCX]);
 	return false;
 }

@@ -69,7 +69,7 @@ void speculation_start(void)
 	if (plan.automatic_ibrs)
 		wrmsr(IA32_EFER, rdmsr(IA32_EFER) | EFER_AIBRSE);
 	if (plan.ibpb || plan.flush_l1d || plan.clear_buffers)
-		log_info("vmm: between VMs this CPU forgets%s%s%s", plan.ibpb ? " branches" : "",
+		log_info("vm: between VMs this CPU forgets%s%s%s", plan.ibpb ? " branches" : "",
 			 plan.flush_l1d ? " L1 data" : "", plan.clear_buffers ? " buffers" : "");
 }
 
