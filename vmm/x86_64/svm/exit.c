@@ -69,7 +69,8 @@ static void read_hypercall(const struct vcpu *vcpu, const struct vmcb *vmcb, str
 	exit->hypercall.arg[3] = gpr[RCX];
 }
 
-static inline unsigned serve_hypercall(struct vcpu *vcpu, struct vm_exit *exit)
+/* Out of line: in it, the fault path would save a register for its call. */
+static __attribute__((noinline)) unsigned serve_hypercall(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	struct vmcb *vmcb = vcpu->arch.svm.vmcb;
 	uint64_t result;

@@ -91,7 +91,8 @@ static void finish_hypercall(struct vcpu *vcpu, uint64_t result)
 	vcpu->arch.gpr[RAX] = result;
 }
 
-static inline unsigned serve_hypercall(struct vcpu *vcpu, struct vm_exit *exit)
+/* Out of line: in it, the fault path would save a register for its call. */
+static __attribute__((noinline)) unsigned serve_hypercall(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	vmwrite_known(GUEST_RIP, exit->pc + vmread(EXIT_INSTRUCTION_LENGTH));
 	vmwrite_known(GUEST_INTERRUPTIBILITY, 0);
