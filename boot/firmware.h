@@ -46,7 +46,7 @@ void firmware_init(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
  */
 MUST_CHECK enum err firmware_read_file(const char *path, uint64_t max, const void **bytes, size_t *size);
 
-/* The first screen that we can draw on, in the mode it is in; of others a line tells. False: there is none. */
+/* The first screen that we can draw on, in the mode it is in; others are logged. False: there is none. */
 bool firmware_find_framebuffer(struct framebuffer *framebuffer);
 
 /* Do not let the machine be reset because we take our time. */

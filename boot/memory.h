@@ -31,7 +31,7 @@ bool memory_get_excluded(size_t n, struct ram_range *range);
  * The functions below take firmware_exit's map. A place that several descriptors tell of is used only if all of them agree.
  *
  * Start the frame allocator on the memory that nothing uses any more. What boot services left behind stays out: the
- * stack, page tables and descriptor tables in use may still be theirs. Lines tell what memory is left out because there is too
+ * stack, page tables and descriptor tables in use may still be theirs. It is logged what memory is left out because there is too
  * much of it, or by the firmware's wish. Errors: ERR_NO_MEMORY, ERR_RANGE.
  */
 MUST_CHECK enum err memory_init(const struct firmware_map *firmware);
@@ -50,7 +50,7 @@ MUST_CHECK enum err memory_make_map(struct host_map *map, const struct firmware_
 MUST_CHECK enum err memory_add_device(struct host_map *map, hpa_t start, uint64_t size);
 
 /*
- * Map the pixels of a screen, 4 KiB aligned, which memory_exclude was told of: as memory if the firmware's map says that they
+ * Map the pixels of a screen, 4 KiB aligned, which have been given to memory_exclude: as memory if the firmware's map says that they
  * lie in some, else as a device. Errors: as npt_map.
  */
 MUST_CHECK enum err memory_add_screen(struct host_map *map, const struct firmware_map *firmware, hpa_t start,

@@ -20,7 +20,7 @@ void tables_find(struct platform *platform, const struct firmware_map *memory);
 
 /*
  * The tree copied once more, to other memory: its copy may lie in what it reserves, when that has been taken from the
- * firmware. NULL: there is no memory for it; a line has told of that.
+ * firmware. NULL: there is no memory for it, which has been logged.
  */
 const void *tables_move_fdt(const void *fdt);
 

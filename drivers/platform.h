@@ -11,7 +11,7 @@ struct platform {
 	const void *(*acpi_reader)(uint64_t address, uint64_t size);
 	const void *fdt;       /* flattened device tree, checked whole; NULL when there is none */
 	uint64_t boot_hart;    /* RISC-V: the hart that runs us */
-	bool boot_hart_known;  /* somebody told which it is */
+	bool boot_hart_known;  /* the firmware has named it */
 };
 
 /*

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Drivers of serial ports, all by polling, none with an interrupt. One more is a file of its own and a line in uart.c: by what
- * names the firmware's tables call it is told there, too.
+ * names the firmware's tables call it is listed there, too.
  */
 #ifndef NESTLING_DRIVERS_UART_H
 #define NESTLING_DRIVERS_UART_H

@@ -32,7 +32,7 @@ struct blocks {
 	unsigned count;
 };
 
-/* Part the RAM of a VM that is about to run; of it the functions below tell until the next one. */
+/* Divide the RAM of a VM that is about to run. The functions below are about this VM, until the next call. */
 void blocks_start(struct vm *vm);
 const struct blocks *blocks_get(void);
 

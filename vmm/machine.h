@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* All of a run: its VMs, one after the other, and what is told of each. */
+/* All of a run: its VMs, one after the other, and the report of each. */
 #ifndef NESTLING_VMM_MACHINE_H
 #define NESTLING_VMM_MACHINE_H
 

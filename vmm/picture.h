@@ -16,7 +16,7 @@ void picture_start(struct vm *vm);
 
 /*
  * An exit of it has been served. Most of the time this only remembers where a fault was; each so many exits the cells are
- * drawn that have changed, by a bounded amount of work. Formats text: called for VMs that are watched only.
+ * drawn that have changed, by a bounded amount of work. Formats text: called for traced VMs only.
  */
 void picture_exit(const struct vm_exit *exit);
 

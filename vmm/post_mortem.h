@@ -12,7 +12,7 @@
 void post_mortem(struct vcpu *vcpu, const gpa_t *gpa);
 
 /*
- * While `vcpu` runs, a panic of the hypervisor has post_mortem_of_panic tell of it: its last exits, and the walk of the address
+ * While `vcpu` runs, post_mortem_of_panic, which a panic of the hypervisor calls, logs its last exits, and the walk of the address
  * at fault if the last one was a fault. Its registers may be in the CPU still. NULL: none runs.
  */
 void post_mortem_watch(const struct vcpu *vcpu);

@@ -32,7 +32,7 @@ void report_settle(struct report *report, struct vm *vm);
 /* The same of a VM that could not be started. */
 void report_refused(struct report *report, const struct vm_options *options, unsigned number);
 
-/* Print the account: a few lines, then "report: " and one JSON object on one line. The first VM's, the last one, tells of the run, too. */
+/* Print the account: a few lines, then "report: " and one JSON object on one line. The first VM's, the last one, has the figures of the run, too. */
 struct machine;
 void report_print(const struct report *report, const struct machine *machine);
 

@@ -17,7 +17,7 @@ struct v16550 {
 	uint8_t divisor[2];
 	uint8_t lsr;          /* errors, until they are read */
 	uint8_t msr;          /* lines, and which have changed since they were read */
-	bool thre;            /* "transmitter empty" waits to be told as an interrupt */
+	bool thre;            /* "transmitter empty" is pending as an interrupt */
 	uint8_t rx[V16550_FIFO]; /* received: a ring */
 	uint8_t rx_first, rx_count;
 };
