@@ -45,8 +45,7 @@ $(demos | fold -s -w 72 | sed 's/^/      /')
   --gdb                  wait for a debugger, and say how to start one
   --timeout SECONDS      give up after so long (default 120, Bochs 300)
   --help, --version      this screen, the version; docs/run-qemu.md has the rest
-SIZE: bytes, or with K, M, G, T. Exit status: the guest's, or 2 for a wrong
-command, 3 for a failed run, 4 for a time-out.
+SIZE: bytes, K, M, G, T. Exit status: the guest's; 2 usage, 3 failed, 4 time-out
 EOF
 }
 

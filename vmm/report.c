@@ -208,11 +208,11 @@ static void bill_events(const struct report *report)
 static void print_fork(const struct report *report)
 {
 	const struct addr_space_stats *stats = &report->stats;
-	char own[48], peak[48], shared[48], tables[48], memory[48];
+	char own[48], shared[48], tables[48], memory[48];
 
-	log_info("nestling: forked VM %u %s, status %lu: %s its own (peak %s), %s shared, %s of tables, %s in all, %lu exit%s",
+	log_info("nestling: forked VM %u %s, status %lu: %s its own, %s shared, %s of tables, %s in all, %lu exit%s",
 		 report->number, outcome_name(report->outcome), report->guest_status, text_size(own, stats->resident),
-		 text_size(peak, stats->resident_peak), text_size(shared, stats->shared), text_size(tables, report->tables),
+		 text_size(shared, stats->shared), text_size(tables, report->tables),
 		 text_size(memory, stats->memory_used), report->exits.total, text_plural(report->exits.total));
 }
 

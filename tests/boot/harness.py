@@ -45,6 +45,7 @@ class Boot:
     env: dict[str, str] = field(default_factory=dict)
     seconds: int | None = None
     report_path: str = "{dir}/report.json"
+    alone: bool = False  # it shares no boot with others
     bare: bool = False  # pass `args` alone: no machine, --report, --timeout
     after: Callable[[Path, "Result"], list[str]] | None = None  # judges what else it left in the case's directory
     during: Callable[[Path], None] | None = None  # done while it runs, with the case's directory

@@ -115,7 +115,7 @@ def registers() -> list[Case]:
         ("h", "no-fp", "-cpu rv64,h=true,d=false,f=false", True),
     )
     return [case(f"{backend}/registers/{name}", "--guest", BACKENDS[backend].guest("registers"), forks=1,
-                 report=EXITED | {"vms": 2}, forbid=("FAILED",), slow=slow, env=qemu(args) if args else {},
+                 report=EXITED | {"forks": 1}, forbid=("FAILED",), slow=slow, env=qemu(args) if args else {},
                  text=(r"^registers: \d+, in the parent\nregisters: all as it should be$",
                        r"^registers: \d+, in the child\nregisters: all as it should be$"))
             for backend, name, args, slow in machines]
