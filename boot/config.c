@@ -12,11 +12,11 @@ void config_defaults(struct config *config, struct machine_vm *vm)
 {
 	*config = (struct config){ .machine = { .vm = vm, .count = 1 } };
 	*vm = (struct machine_vm){ .options = {
-		.name = CONFIG_DEFAULT_NAME,
-		.demo = CONFIG_DEFAULT_DEMO,
-		.ram = CONFIG_DEFAULT_RAM,
-		.policy = ALLOC_LAZY_4K,
-	} };
+					   .name = CONFIG_DEFAULT_NAME,
+					   .demo = CONFIG_DEFAULT_DEMO,
+					   .ram = CONFIG_DEFAULT_RAM,
+					   .policy = ALLOC_LAZY_4K,
+				   } };
 }
 
 enum err config_parse_size(const char *text, uint64_t *bytes)
@@ -28,8 +28,7 @@ enum err config_parse_size(const char *text, uint64_t *bytes)
 	if (*text < '0' || *text > '9')
 		return ERR_INVALID;
 	for (; *text >= '0' && *text <= '9'; text++)
-		if (__builtin_mul_overflow(value, 10, &value) ||
-		    __builtin_add_overflow(value, (uint64_t)(*text - '0'), &value))
+		if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, (uint64_t)(*text - '0'), &value))
 			return ERR_RANGE;
 	if (*text != '\0') {
 		unit = *text > '9' ? strchr(units, *text & ~0x20) : NULL; /* either case */
@@ -181,7 +180,7 @@ struct parser {
 	struct vm_options defaults; /* what stands before any section; it has no name */
 	struct vm_options *vm;      /* what the line is about */
 	unsigned sections;
-	unsigned seen;              /* a bit for each key that was there before in this section */
+	unsigned seen; /* a bit for each key that was there before in this section */
 	char *why;
 	size_t why_size;
 };
@@ -408,7 +407,11 @@ enum err config_parse(struct config *config, const char *text, size_t size, char
 {
 	char line[LINE_MAX_BYTES], reason[LINE_MAX_BYTES + 128] = "";
 	struct parser parser = {
-		.config = config, .defaults = config->machine.vm->options, .vm = &parser.defaults, .why = reason, .why_size = sizeof(reason),
+		.config = config,
+		.defaults = config->machine.vm->options,
+		.vm = &parser.defaults,
+		.why = reason,
+		.why_size = sizeof(reason),
 	};
 	size_t at;
 

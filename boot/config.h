@@ -9,7 +9,7 @@
 #define CONFIG_DEFAULT_RAM  GIB(1)
 
 /* The name of the file, in the root of the volume that the image was started from. */
-#define CONFIG_FILE "nestling.cfg"
+#define CONFIG_FILE      "nestling.cfg"
 /* A larger file is refused. */
 #define CONFIG_MAX_BYTES KIB(64)
 
@@ -18,8 +18,8 @@
 
 /* What the file says of the machine and of its VMs, which are in the order of the file. */
 struct config {
-	bool no_serial;        /* the console goes on on the screen, though there is a serial port */
-	bool gdb;              /* wait for a debugger before the machine is taken over */
+	bool no_serial; /* the console goes on on the screen, though there is a serial port */
+	bool gdb;       /* wait for a debugger before the machine is taken over */
 	struct machine machine;
 };
 
@@ -32,8 +32,8 @@ void config_defaults(struct config *config, struct machine_vm *vm);
 /*
  * Read `size` bytes of text into what config_defaults has made, with room for config_room VMs: lines of "key = value", a VM's
  * section begins with "[vm NAME]", what stands before the first one holds for all of them. '#' begins a comment, behind text
- * only after a blank; blank lines, a byte-order mark, and line ends of any system are fine. A value may be in quotes, single or double.
- * Each key may come once in a section. Errors: ERR_INVALID, with one line in `why` (NUL-terminated, cut to `why_size`) that
+ * only after a blank; blank lines, a byte-order mark, and line ends of any system are fine. A value may be in quotes, single or
+ * double. Each key may come once in a section. Errors: ERR_INVALID, with one line in `why` (NUL-terminated, cut to `why_size`) that
  * names the line of the file.
  */
 MUST_CHECK enum err config_parse(struct config *config, const char *text, size_t size, char *why, size_t why_size);

@@ -10,9 +10,9 @@
 
 enum {
 	PATH_MAX_CHARS = 256,
-	EXIT_TRIES = 8,       /* a stale map key means that the map changed under us: take it again */
-	MAP_SLACK = 64,       /* descriptors of room for what our own allocations add */
-	OWN_BLOCKS = 254,     /* remembered in a page */
+	EXIT_TRIES = 8,   /* a stale map key means that the map changed under us: take it again */
+	MAP_SLACK = 64,   /* descriptors of room for what our own allocations add */
+	OWN_BLOCKS = 254, /* remembered in a page */
 };
 
 /* From boot/<isa>/image.lds. */
@@ -261,8 +261,7 @@ static EFI_STATUS take_map(struct firmware_map *map, UINTN room, UINTN *key)
 	UINT32 version;
 
 	map->size = room;
-	return BS->GetMemoryMap(&map->size, (EFI_MEMORY_DESCRIPTOR *)(uintptr_t)map->descriptors, key, &map->stride,
-				&version);
+	return BS->GetMemoryMap(&map->size, (EFI_MEMORY_DESCRIPTOR *)(uintptr_t)map->descriptors, key, &map->stride, &version);
 }
 
 /* How large is the map, with what will be added to it by getting memory for it and by whoever else is at work? */
@@ -285,8 +284,7 @@ enum err firmware_get_map(struct firmware_map *map)
 
 	if (err != ERR_OK)
 		return err;
-	*map = (struct firmware_map){ .descriptors = room <= sizeof(buffer) ? buffer :
-									      firmware_alloc_pages(room / PAGE_SIZE) };
+	*map = (struct firmware_map){ .descriptors = room <= sizeof(buffer) ? buffer : firmware_alloc_pages(room / PAGE_SIZE) };
 	if (!map->descriptors)
 		return ERR_NO_MEMORY;
 	return EFI_ERROR(take_map(map, room, &key)) ? ERR_IO : ERR_OK;

@@ -18,7 +18,7 @@ struct firmware_map {
 	size_t size, stride;
 	void *work; /* of firmware_exit's map: FIRMWARE_WORK(descriptors) bytes for who makes something of it */
 };
-#define FIRMWARE_WORK(descriptors) ((descriptors) * 128 + KIB(16))
+#define FIRMWARE_WORK(descriptors) ((descriptors)*128 + KIB(16))
 
 /* The n-th descriptor; NULL past the end. */
 static inline const EFI_MEMORY_DESCRIPTOR *firmware_descriptor(const struct firmware_map *map, size_t n)

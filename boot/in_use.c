@@ -95,7 +95,8 @@ enum err in_use_keep(void)
 	if (err == ERR_OK && keeping.refused)
 		err = ERR_DENIED;
 	if (keeping.kept > 0)
-		log_info("boot: the CPU's own tables and stack are in or beside %lu KiB that the firmware calls free: these are kept",
+		log_info("boot: the CPU's own tables and stack are in or beside %lu KiB that the firmware calls free: these are "
+			 "kept",
 			 keeping.kept >> 10);
 	return err;
 }

@@ -25,8 +25,7 @@ static bool is_free(const EFI_MEMORY_DESCRIPTOR *descriptor)
 
 static bool is_left_behind(const EFI_MEMORY_DESCRIPTOR *descriptor)
 {
-	return (descriptor->Type == EfiBootServicesCode || descriptor->Type == EfiBootServicesData) &&
-	       is_ordinary(descriptor);
+	return (descriptor->Type == EfiBootServicesCode || descriptor->Type == EfiBootServicesData) && is_ordinary(descriptor);
 }
 
 /* The image and what it was given: we are there, whatever else is said of it. */
@@ -73,7 +72,8 @@ static bool is_runtime(const EFI_MEMORY_DESCRIPTOR *descriptor)
 {
 	if (is_device(descriptor))
 		return false;
-	return is_ram(descriptor) || is_service(descriptor) || descriptor->Type == EfiACPIMemoryNVS || descriptor->Type == EfiReservedMemoryType;
+	return is_ram(descriptor) || is_service(descriptor) || descriptor->Type == EfiACPIMemoryNVS ||
+	       descriptor->Type == EfiReservedMemoryType;
 }
 
 static bool is_runtime_device(const EFI_MEMORY_DESCRIPTOR *descriptor)
@@ -127,8 +127,8 @@ bool memory_get_excluded(size_t n, struct ram_range *range)
 /* --- What the map says, in order --- */
 
 /*
- * The firmware's map has room for four lists at work: descriptors that are wanted; those that speak against them; two results, which
- * are longer, as what is wanted may fall apart.
+ * The firmware's map has room for four lists at work: descriptors that are wanted; those that speak against them; two results,
+ * which are longer, as what is wanted may fall apart.
  */
 enum work { WORK_WANTED, WORK_AGAINST, WORK_FIRST, WORK_SECOND };
 
@@ -183,8 +183,8 @@ static struct extents list(const struct firmware_map *firmware, memory_filter wa
 }
 
 /* What is wanted, below `limit`, but for what is `against` it (which may be NULL) and for what is excluded. */
-static struct extents collect(const struct firmware_map *firmware, memory_filter wanted, memory_filter against,
-			      uint64_t limit, enum work work)
+static struct extents collect(const struct firmware_map *firmware, memory_filter wanted, memory_filter against, uint64_t limit,
+			      enum work work)
 {
 	struct extents all = list(firmware, wanted, limit, WORK_WANTED), result = work_list(firmware, work);
 	struct extents others = work_list(firmware, WORK_AGAINST);
@@ -271,8 +271,8 @@ static void tell_left_out(const struct firmware_map *firmware, uint64_t apart)
 		log_warn("boot: %lu MiB of memory from %lu GiB on are left out: our addresses end there", high >> 20,
 			 frame_limit() >> 30);
 	if (apart > 0)
-		log_warn("boot: %lu KiB of memory are left out: they lie in more than %u places, far from each other",
-			 apart >> 10, FRAME_MAX_ZONES);
+		log_warn("boot: %lu KiB of memory are left out: they lie in more than %u places, far from each other", apart >> 10,
+			 FRAME_MAX_ZONES);
 	if (alone.count > 0)
 		log_info("boot: %lu MiB of memory are left to others: they are for a special purpose, or not cached",
 			 extents_bytes(&alone) >> 20);
@@ -299,8 +299,7 @@ enum err memory_init(const struct firmware_map *firmware)
 
 enum err memory_reclaim(const struct firmware_map *firmware)
 {
-	struct extents left_behind =
-		collect(firmware, is_left_behind, is_not_left_behind, frame_limit(), WORK_FIRST);
+	struct extents left_behind = collect(firmware, is_left_behind, is_not_left_behind, frame_limit(), WORK_FIRST);
 	uint64_t left_out = 0;
 
 	return add_frames(&left_behind, &left_out);

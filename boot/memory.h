@@ -43,22 +43,21 @@ MUST_CHECK enum err memory_reclaim(const struct firmware_map *firmware);
  * Make the hypervisor's map: RAM readable and writable, the image by its sections (W^X), page 0 unmapped.
  * Errors: ERR_NO_MEMORY.
  */
-MUST_CHECK enum err memory_make_map(struct host_map *map, const struct firmware_map *firmware,
-				    const struct image_layout *image);
+MUST_CHECK enum err memory_make_map(struct host_map *map, const struct firmware_map *firmware, const struct image_layout *image);
 
 /* Map device registers too, 4 KiB aligned. Pages that are mapped already stay as they are. Errors: as npt_map. */
 MUST_CHECK enum err memory_add_device(struct host_map *map, hpa_t start, uint64_t size);
 
 /*
- * Map the pixels of a screen, 4 KiB aligned, which have been given to memory_exclude: as memory if the firmware's map says that they
- * lie in some, else as a device. Errors: as npt_map.
+ * Map the pixels of a screen, 4 KiB aligned, which have been given to memory_exclude: as memory if the firmware's map says that
+ * they lie in some, else as a device. Errors: as npt_map.
  */
-MUST_CHECK enum err memory_add_screen(struct host_map *map, const struct firmware_map *firmware, hpa_t start,
-				      uint64_t size);
+MUST_CHECK enum err memory_add_screen(struct host_map *map, const struct firmware_map *firmware, hpa_t start, uint64_t size);
 
 /*
  * Make the map under which runtime services are called: everything the firmware describes, all permissions, since its
- * code and data share regions; device registers that they use as such. It is used for the very last call only. Errors: ERR_NO_MEMORY.
+ * code and data share regions; device registers that they use as such. It is used for the very last call only. Errors:
+ * ERR_NO_MEMORY.
  */
 MUST_CHECK enum err memory_make_firmware_map(struct host_map *map, const struct firmware_map *firmware);
 

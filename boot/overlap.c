@@ -63,8 +63,7 @@ bool overlap_screen_fits(const struct framebuffer *framebuffer)
 	uint64_t size;
 
 	framebuffer_region(framebuffer, &start, &size);
-	if (!is_described_as(is_kept, start, size) && !firmware_is_ours(start, size) &&
-	    !(map && in_use_overlaps(map, start, size)))
+	if (!is_described_as(is_kept, start, size) && !firmware_is_ours(start, size) && !(map && in_use_overlaps(map, start, size)))
 		return true;
 	log_warn("boot: the screen at %#lx is not used: there is memory that something else uses", start.raw);
 	return false;

@@ -11,8 +11,7 @@
 static void exclude(uint64_t start, uint64_t size)
 {
 	if (memory_exclude(HPA(start), size) != ERR_OK)
-		log_warn("boot: the device tree's reservation of %#lx bytes at %#lx is passed over: there is nothing",
-			 size, start);
+		log_warn("boot: the device tree's reservation of %#lx bytes at %#lx is passed over: there is nothing", size, start);
 }
 
 /* Nodes without `reg` ask an operating system to find them a place, which nobody here does. */
@@ -31,8 +30,7 @@ static void exclude_node(const void *fdt, int node)
 			exclude(start, size);
 	}
 	if (err == ERR_CORRUPT)
-		log_warn("boot: the device tree's reservation %s is passed over: %s", fdt_get_name(fdt, node, NULL),
-			 err_name(err));
+		log_warn("boot: the device tree's reservation %s is passed over: %s", fdt_get_name(fdt, node, NULL), err_name(err));
 }
 
 void reserved_exclude(const void *fdt)
@@ -47,6 +45,5 @@ void reserved_exclude(const void *fdt)
 	}
 	if (parent < 0)
 		return;
-	fdt_for_each_subnode(node, fdt, parent)
-		exclude_node(fdt, node);
+	fdt_for_each_subnode(node, fdt, parent) exclude_node(fdt, node);
 }

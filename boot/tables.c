@@ -9,8 +9,13 @@
 #include "include/log.h"
 
 /* Of RISCV_EFI_BOOT_PROTOCOL; GNU-EFI has no declaration of it. */
-#define RISCV_EFI_BOOT_PROTOCOL_GUID \
-	{ 0xccd15fec, 0x6f73, 0x4eec, { 0x83, 0x95, 0x3e, 0x69, 0xe4, 0xb9, 0x40, 0xbf } }
+#define RISCV_EFI_BOOT_PROTOCOL_GUID                                   \
+	{                                                              \
+		0xccd15fec, 0x6f73, 0x4eec,                            \
+		{                                                      \
+			0x83, 0x95, 0x3e, 0x69, 0xe4, 0xb9, 0x40, 0xbf \
+		}                                                      \
+	}
 
 struct riscv_efi_boot_protocol {
 	UINT64 revision;
@@ -66,7 +71,8 @@ static int check_structure(const void *fdt)
 	int node = 0, depth = 0, property;
 
 	do {
-		fdt_for_each_property_offset(property, fdt, node) {
+		fdt_for_each_property_offset(property, fdt, node)
+		{
 			const char *name;
 			int length;
 
@@ -156,8 +162,7 @@ static bool hart_of_protocol(uint64_t *hart)
 	struct riscv_efi_boot_protocol *protocol;
 	UINTN id;
 
-	if (EFI_ERROR(LibLocateProtocol(&guid, (void **)&protocol)) ||
-	    EFI_ERROR(protocol->get_boot_hart_id(protocol, &id)))
+	if (EFI_ERROR(LibLocateProtocol(&guid, (void **)&protocol)) || EFI_ERROR(protocol->get_boot_hart_id(protocol, &id)))
 		return false;
 	*hart = id;
 	return true;
@@ -185,6 +190,6 @@ void tables_find(struct platform *platform, const struct firmware_map *map)
 	memory = map;
 	*platform = (struct platform){ 0 };
 	find_descriptions(platform);
-	platform->boot_hart_known = hart_of_protocol(&platform->boot_hart) ||
-				    (platform->fdt && hart_of_fdt(platform->fdt, &platform->boot_hart));
+	platform->boot_hart_known =
+		hart_of_protocol(&platform->boot_hart) || (platform->fdt && hart_of_fdt(platform->fdt, &platform->boot_hart));
 }

@@ -94,8 +94,7 @@ static enum err find_root(const void *at, acpi_reader reader, uint64_t *root, si
 	return ERR_OK;
 }
 
-enum err acpi_find_table(const void *rsdp, acpi_reader reader, const char signature[4], const void **table,
-			 size_t *size)
+enum err acpi_find_table(const void *rsdp, acpi_reader reader, const char signature[4], const void **table, size_t *size)
 {
 	struct acpi_header header;
 	const char *root;
@@ -161,8 +160,7 @@ static enum err port_of_spcr(const struct acpi_spcr *spcr, struct serial_port *p
 	const struct uart_driver *driver;
 	const struct uart_subtype *is;
 
-	if (base->space > ACPI_SPACE_IO || base->address == 0 ||
-	    (base->space == ACPI_SPACE_IO && base->address > UINT16_MAX - 7))
+	if (base->space > ACPI_SPACE_IO || base->address == 0 || (base->space == ACPI_SPACE_IO && base->address > UINT16_MAX - 7))
 		return ERR_UNSUPPORTED;
 	is = find_driver(spcr->interface, &driver);
 	if (!is || (base->space == ACPI_SPACE_IO && driver->registers == 0))

@@ -17,8 +17,8 @@ typedef const void *(*acpi_reader)(uint64_t address, uint64_t size);
  * Find the first table with this signature, through XSDT or RSDT, each with its checksum verified. `*size` is the
  * table's own length. Errors: ERR_NOT_FOUND; ERR_CORRUPT (a table on the way to it, or itself, is malformed).
  */
-MUST_CHECK enum err acpi_find_table(const void *rsdp, acpi_reader reader, const char signature[4],
-				    const void **table, size_t *size);
+MUST_CHECK enum err acpi_find_table(const void *rsdp, acpi_reader reader, const char signature[4], const void **table,
+				    size_t *size);
 
 /* What SPCR says. Errors: as above, and ERR_UNSUPPORTED for a kind of port that has no driver. */
 MUST_CHECK enum err acpi_find_serial(const void *rsdp, acpi_reader reader, struct serial_port *port);

@@ -162,8 +162,8 @@ static enum err space_registers(const void *fdt, int node, struct serial_port *p
 	uint32_t width = number(fdt, node, "reg-io-width", port->width);
 	uint32_t offset = number(fdt, node, "reg-offset", 0);
 
-	if (shift > 2 || (width != 1 && width != 2 && width != 4) || width > 1u << shift ||
-	    port->base % width != 0 || offset % width != 0)
+	if (shift > 2 || (width != 1 && width != 2 && width != 4) || width > 1u << shift || port->base % width != 0 ||
+	    offset % width != 0)
 		return ERR_UNSUPPORTED;
 	port->shift = (uint8_t)shift;
 	port->width = (uint8_t)width;

@@ -12,8 +12,8 @@ enum {
 	MIN_WIDTH = 320, /* the picture and the legend beside it */
 	MIN_HEIGHT = 200,
 	MAX_SIDE = 32768,
-	WIDE = 1024,     /* from here on a pixel is small */
-	MAX_LINES = 64,  /* of the console */
+	WIDE = 1024,    /* from here on a pixel is small */
+	MAX_LINES = 64, /* of the console */
 	MAX_COLUMNS = WIDE / FONT_ADVANCE + 1,
 };
 
@@ -24,8 +24,8 @@ static struct {
 } screen;
 
 static struct {
-	uint32_t lines, columns; /* there is room for */
-	uint32_t line, column;   /* where the next character goes; a column beyond the last: to the next line */
+	uint32_t lines, columns;           /* there is room for */
+	uint32_t line, column;             /* where the next character goes; a column beyond the last: to the next line */
 	char text[MAX_LINES][MAX_COLUMNS]; /* what is shown, for the screen is not read */
 } console;
 

@@ -34,7 +34,10 @@ static void write_line(const char *mark, const char *fmt, va_list ap)
 void log_vline(enum log_level level, const char *fmt, va_list ap)
 {
 	static const char *const marks[] = {
-		[LOG_ERR] = "error: ", [LOG_WARN] = "warning: ", [LOG_INFO] = "", [LOG_DBG] = "",
+		[LOG_ERR] = "error: ",
+		[LOG_WARN] = "warning: ",
+		[LOG_INFO] = "",
+		[LOG_DBG] = "",
 	};
 
 	write_line(marks[level], fmt, ap);

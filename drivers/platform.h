@@ -9,9 +9,9 @@ struct platform {
 	const void *acpi_rsdp; /* ACPI's root pointer structure, checked by nobody yet; NULL when there is none */
 	/* `size` bytes at a physical address where firmware says memory is; else NULL. For ACPI's tables. */
 	const void *(*acpi_reader)(uint64_t address, uint64_t size);
-	const void *fdt;       /* flattened device tree, checked whole; NULL when there is none */
-	uint64_t boot_hart;    /* RISC-V: the hart that runs us */
-	bool boot_hart_known;  /* the firmware has named it */
+	const void *fdt;      /* flattened device tree, checked whole; NULL when there is none */
+	uint64_t boot_hart;   /* RISC-V: the hart that runs us */
+	bool boot_hart_known; /* the firmware has named it */
 };
 
 /*

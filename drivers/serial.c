@@ -15,8 +15,7 @@ static bool stuck; /* it did not get ready in time: it is not waited for again u
 
 bool serial_find(const struct platform *platform, serial_filter accepted, struct serial_port *port)
 {
-	if (platform->acpi_rsdp && acpi_find_serial(platform->acpi_rsdp, platform->acpi_reader, port) == ERR_OK &&
-	    accepted(port))
+	if (platform->acpi_rsdp && acpi_find_serial(platform->acpi_rsdp, platform->acpi_reader, port) == ERR_OK && accepted(port))
 		return true;
 	if (platform->fdt && devicetree_find_serial(platform->fdt, accepted, port) == ERR_OK)
 		return true;

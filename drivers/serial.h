@@ -11,13 +11,13 @@ struct uart_driver;
 
 struct serial_port {
 	const struct uart_driver *driver; /* NULL: no device of ours, `sink` calls the firmware for each piece of text */
-	bool by_io_port;   /* else in memory */
-	uint64_t base;     /* of register 0: host-physical, or an I/O port */
-	uint64_t size;     /* bytes of registers */
-	uint8_t shift;     /* registers are 1 << shift bytes apart */
-	uint8_t width;     /* bytes of an access: 1, 2 or 4 */
-	uint16_t divisor;  /* 16550: to be set; 0: as the firmware has left it */
-	console_sink sink; /* where there is no driver */
+	bool by_io_port;                  /* else in memory */
+	uint64_t base;                    /* of register 0: host-physical, or an I/O port */
+	uint64_t size;                    /* bytes of registers */
+	uint8_t shift;                    /* registers are 1 << shift bytes apart */
+	uint8_t width;                    /* bytes of an access: 1, 2 or 4 */
+	uint16_t divisor;                 /* 16550: to be set; 0: as the firmware has left it */
+	console_sink sink;                /* where there is no driver */
 };
 
 /* Can there be such a port? It says why not, if it is asked of one that cannot be there. */

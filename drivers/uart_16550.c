@@ -87,9 +87,9 @@ static const struct uart_compatible compatibles[] = {
 /* Before revision 2 SPCR had numbers of its own, of which 0 and 1 meant the same. */
 static const struct uart_subtype subtypes[] = {
 	{ 0x00, 0, 0 },
-	{ 0x01, 0, 0 }, /* a subset that has all we use */
+	{ 0x01, 0, 0 },    /* a subset that has all we use */
 	{ 0x10, 0x40, 4 }, /* BCM2835 ARM Peripherals, 2.1: the mini UART begins here in the block of auxiliary peripherals */
-	{ 0x12, 0, 0 }, /* with the parameters that the address structure gives */
+	{ 0x12, 0, 0 },    /* with the parameters that the address structure gives */
 };
 
 const struct uart_driver uart_16550 = {

@@ -21,8 +21,8 @@ static void fill(uint64_t salt)
 	for (uint64_t i = 0; i < pages; i++)
 		rt_page_fill(page_at(i), salt);
 	resident = rt_memory_info(RT_MEMORY_RESIDENT);
-	rt_printf("balloon: filled %s: %s resident, %s of tables\n", rt_size_text(room.size).text,
-		  rt_size_text(resident).text, rt_size_text(rt_memory_info(RT_MEMORY_TABLES)).text);
+	rt_printf("balloon: filled %s: %s resident, %s of tables\n", rt_size_text(room.size).text, rt_size_text(resident).text,
+		  rt_size_text(rt_memory_info(RT_MEMORY_TABLES)).text);
 	rt_claim(resident >= base + room.size && resident <= base + room.size + RT_OWN_BYTES,
 		 "%lu bytes are resident, with %lu before and %lu filled\n", resident, base, room.size);
 }
@@ -68,8 +68,8 @@ int guest_main(void)
 	pages = room.size / RT_PAGE_SIZE;
 	base = rt_memory_info(RT_MEMORY_RESIDENT);
 	tables = rt_memory_info(RT_MEMORY_TABLES);
-	rt_printf("balloon: promised %s; %s resident, %s of tables\n", rt_size_text(promised).text,
-		  rt_size_text(base).text, rt_size_text(tables).text);
+	rt_printf("balloon: promised %s; %s resident, %s of tables\n", rt_size_text(promised).text, rt_size_text(base).text,
+		  rt_size_text(tables).text);
 
 	fill(1);
 	discard(0, pages);

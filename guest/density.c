@@ -82,7 +82,7 @@ static const struct {
 	void (*run)(void);
 	bool reading;
 } patterns[] = {
-	{ "sequential", sequential, false }, { "random", scattered, false }, { "strided", strided, false },
+	{ "sequential", sequential, false }, { "random", scattered, false },  { "strided", strided, false },
 	{ "sparse", sparse, false },         { "reading", sequential, true },
 };
 
@@ -148,11 +148,11 @@ static void check(const char *name, enum rt_policy policy, const struct cost *co
 	rt_claim(cost->exits <= simple->exits + RT_OWN_PAGES, "%s, %s: %lu exits, more than the %lu of 4k\n", name, which,
 		 cost->exits, simple->exits);
 	if (policy == RT_POLICY_4K)
-		rt_claim(cost->exits >= touched && cost->exits <= touched + RT_OWN_PAGES,
-			 "%s, 4k: %lu exits for %lu pages\n", name, cost->exits, touched);
+		rt_claim(cost->exits >= touched && cost->exits <= touched + RT_OWN_PAGES, "%s, 4k: %lu exits for %lu pages\n", name,
+			 cost->exits, touched);
 	else if (touched == pages)
-		rt_claim(cost->exits * 4 <= simple->exits, "%s, %s: %lu exits, more than a quarter of 4k's %lu\n", name,
-			 which, cost->exits, simple->exits);
+		rt_claim(cost->exits * 4 <= simple->exits, "%s, %s: %lu exits, more than a quarter of 4k's %lu\n", name, which,
+			 cost->exits, simple->exits);
 }
 
 static void compare(unsigned pattern)
@@ -163,8 +163,7 @@ static void compare(unsigned pattern)
 	for (unsigned policy = 0; policy < RT_POLICIES; policy++) {
 		cost[policy] = measure(pattern, policy);
 		rt_printf("density: %-10s  %-8s  %6lu exits  %8s resident  %8s touched\n", name, policy_names[policy],
-			  cost[policy].exits, rt_size_text(cost[policy].resident).text,
-			  rt_size_text(touched * RT_PAGE_SIZE).text);
+			  cost[policy].exits, rt_size_text(cost[policy].resident).text, rt_size_text(touched * RT_PAGE_SIZE).text);
 		check(name, policy, &cost[policy], &cost[RT_POLICY_4K]);
 	}
 }

@@ -59,8 +59,8 @@ static _Noreturn void child(uint64_t number)
 	cost = rt_memory_info(RT_MEMORY_RESIDENT);
 	for (unsigned i = 0; i < SLICE; i++)
 		rt_claim(rt_page_holds(slice_page(CHILDREN + number, i), CHILD + number), "child %lu: lost a page\n", number);
-	rt_printf("fork: child %lu found the memory of its moment; %s its own, %s shared\n", number,
-		  rt_size_text(cost).text, rt_size_text(rt_memory_info(RT_MEMORY_SHARED)).text);
+	rt_printf("fork: child %lu found the memory of its moment; %s its own, %s shared\n", number, rt_size_text(cost).text,
+		  rt_size_text(rt_memory_info(RT_MEMORY_SHARED)).text);
 	rt_claim(cost >= SLICE * RT_PAGE_SIZE && cost <= SLICE * RT_PAGE_SIZE + 2 * RT_OWN_BYTES,
 		 "child %lu: %lu bytes of its own for %u changed pages\n", number, cost, SLICE);
 	rt_exit((uint64_t)rt_claims_status());
@@ -81,8 +81,8 @@ static void fork_all(void)
 		change(i, PARENT + i);
 	}
 	grown = rt_memory_info(RT_MEMORY_RESIDENT) - resident;
-	rt_claim((int64_t)grown <= (int64_t)(CHILDREN * SLICE * RT_PAGE_SIZE + RT_OWN_BYTES),
-		 "the parent grew by %lu bytes\n", grown);
+	rt_claim((int64_t)grown <= (int64_t)(CHILDREN * SLICE * RT_PAGE_SIZE + RT_OWN_BYTES), "the parent grew by %lu bytes\n",
+		 grown);
 }
 
 int guest_main(void)

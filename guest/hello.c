@@ -20,8 +20,7 @@ int guest_main(void)
 	for (size_t i = 0; i < rt_ram.count; i++)
 		rt_printf("hello: there is RAM from 0x%lx to 0x%lx\n", rt_ram.range[i].start,
 			  rt_ram.range[i].start + rt_ram.range[i].size);
-	rt_printf("hello: I was promised %s; so far it has cost %s of memory and %s of page tables\n",
-		  rt_size_text(promised).text, rt_size_text(resident).text,
-		  rt_size_text(rt_memory_info(RT_MEMORY_TABLES)).text);
+	rt_printf("hello: I was promised %s; so far it has cost %s of memory and %s of page tables\n", rt_size_text(promised).text,
+		  rt_size_text(resident).text, rt_size_text(rt_memory_info(RT_MEMORY_TABLES)).text);
 	return 0;
 }

@@ -54,8 +54,8 @@ static void check(uint64_t page)
 
 	for (size_t i = 0; i < PAGE_WORDS; i++)
 		if (words[i] != pattern((uint64_t *)page + i) && !failed) {
-			rt_printf("lazy: FAILED: page 0x%lx holds 0x%lx at byte %zu, not what was written there\n",
-				  page, words[i], i * sizeof(*words));
+			rt_printf("lazy: FAILED: page 0x%lx holds 0x%lx at byte %zu, not what was written there\n", page, words[i],
+				  i * sizeof(*words));
 			failed = true;
 		}
 }

@@ -21,8 +21,7 @@ static void set_up(enum rt_policy policy)
 	}
 	free = rt_memory_info(RT_MEMORY_HOST_FREE);
 	touched = (free / 4 * 5 < fresh ? free / 4 * 5 : fresh) / RT_PAGE_SIZE;
-	rt_printf("pressure: the host has %s free; I use %s\n", rt_size_text(free).text,
-		  rt_size_text(touched * RT_PAGE_SIZE).text);
+	rt_printf("pressure: the host has %s free; I use %s\n", rt_size_text(free).text, rt_size_text(touched * RT_PAGE_SIZE).text);
 }
 
 static void tell(const char *how, uint64_t held, uint64_t free, uint64_t reclaimed)

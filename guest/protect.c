@@ -53,8 +53,7 @@ static void check_fault(unsigned access, const volatile uint64_t *at)
 	struct rt_fault fault = rt_fault_last();
 
 	faults++;
-	rt_claim((fault.access == 0 && fault.address == RT_UNKNOWN) ||
-			 (fault.access == access && fault.address == (uintptr_t)at),
+	rt_claim((fault.access == 0 && fault.address == RT_UNKNOWN) || (fault.access == access && fault.address == (uintptr_t)at),
 		 "%s tells of access %u at 0x%lx, it was %u at 0x%lx\n", fault.name, fault.access, fault.address, access,
 		 (uint64_t)(uintptr_t)at);
 }

@@ -20,7 +20,7 @@ struct set {
 
 static struct rt_range room;
 static uint64_t pages, words, random;
-static uint64_t *bitmap; /* a page, for the hypervisor to write to */
+static uint64_t *bitmap;           /* a page, for the hypervisor to write to */
 static struct set accessed, dirty; /* the truth of this round */
 
 static void add(struct set *set, uint64_t page)

@@ -46,9 +46,8 @@ static void reading(void)
 	read_all(false);
 	cost = rt_memory_info(RT_MEMORY_RESIDENT) - resident;
 	rt_printf("zeros: read all of %s: %lu exits, %s -> %s resident; %s are the shared zeros\n",
-		  rt_size_text(pages * RT_PAGE_SIZE).text, rt_memory_info(RT_MEMORY_EXITS) - exits,
-		  rt_size_text(resident).text, rt_size_text(resident + cost).text,
-		  rt_size_text(rt_memory_info(RT_MEMORY_ZERO)).text);
+		  rt_size_text(pages * RT_PAGE_SIZE).text, rt_memory_info(RT_MEMORY_EXITS) - exits, rt_size_text(resident).text,
+		  rt_size_text(resident + cost).text, rt_size_text(rt_memory_info(RT_MEMORY_ZERO)).text);
 	rt_claim(cost <= RT_OWN_BYTES, "reading cost %lu bytes\n", cost);
 	rt_claim(rt_memory_info(RT_MEMORY_ZERO) >= pages * RT_PAGE_SIZE, "not all that was read is the shared zeros\n");
 

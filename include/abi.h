@@ -11,45 +11,45 @@
  * number, NAME, name. One more has a function in vmm/hypercall.c, serve_<name>, without which that does not build. `fast` ones
  * may be served on the fast path of an exit; `slow` ones need all of the guest's registers, or end the run.
  */
-#define HYPERCALLS(fast, slow)                                                                                               \
-	fast(0, VERSION, version)              /* () -> HYPERCALL_ABI_VERSION */                                             \
-	slow(1, EXIT, exit)                    /* (status) -> does not return */                                             \
-	fast(2, CONSOLE_WRITE, console_write)  /* (gpa, bytes) -> bytes written */                                           \
-	fast(3, MEMORY_INFO, memory_info)      /* (MEMORY_INFO_*) -> value */                                                \
-	fast(4, DISCARD, discard)              /* (gpa, bytes) -> 0; the range reads as zeros from then on */                \
-	fast(5, PROTECT, protect)              /* (gpa, bytes, permissions: 1 read, 2 write, 4 execute) -> 0 */              \
-	fast(6, SET_POLICY, set_policy)        /* (gpa, bytes, policy) -> 0 */                                               \
-	slow(7, FORK, fork)                    /* () -> 0 in the child, its number (1, 2, ...) in the parent */              \
-	fast(8, FAULT_MODE, fault_mode)        /* (fault mode) -> the mode before */                                         \
-	fast(9, TRACK, track)                  /* (gpa, bytes, what, gpa of a bitmap or ~0) -> pages */
+#define HYPERCALLS(fast, slow)                                                                                         \
+	fast(0, VERSION, version)                     /* () -> HYPERCALL_ABI_VERSION */                                \
+		slow(1, EXIT, exit)                   /* (status) -> does not return */                                \
+		fast(2, CONSOLE_WRITE, console_write) /* (gpa, bytes) -> bytes written */                              \
+		fast(3, MEMORY_INFO, memory_info)     /* (MEMORY_INFO_*) -> value */                                   \
+		fast(4, DISCARD, discard)             /* (gpa, bytes) -> 0; the range reads as zeros from then on */   \
+		fast(5, PROTECT, protect)             /* (gpa, bytes, permissions: 1 read, 2 write, 4 execute) -> 0 */ \
+		fast(6, SET_POLICY, set_policy)       /* (gpa, bytes, policy) -> 0 */                                  \
+		slow(7, FORK, fork)                   /* () -> 0 in the child, its number (1, 2, ...) in the parent */ \
+		fast(8, FAULT_MODE, fault_mode)       /* (fault mode) -> the mode before */                            \
+		fast(9, TRACK, track)                 /* (gpa, bytes, what, gpa of a bitmap or ~0) -> pages */
 
 /* number, NAME: what MEMORY_INFO answers. */
-#define MEMORY_INFOS(X)                                                                                                      \
-	X(0, PROMISED)   /* bytes of RAM the guest was promised */                                                           \
-	X(1, RESIDENT)   /* bytes of host memory behind it now */                                                            \
-	X(2, TABLES)     /* bytes of nested tables now */                                                                    \
-	X(3, FAULTS)     /* faults served so far */                                                                          \
-	X(4, PEAK)       /* the most that RESIDENT ever was */                                                               \
-	X(5, SHARED)     /* bytes mapped that belong to another VM since a fork */                                           \
-	X(6, ZERO)       /* bytes that the shared zero frames stand for now */                                               \
-	X(7, EXITS)      /* exits by nested faults so far */                                                                 \
-	X(8, FLUSHES)    /* flush instructions so far */                                                                     \
-	X(9, HOST_FREE)  /* bytes of host memory that guests can get */                                                      \
-	X(10, LARGE)     /* bytes mapped by 2 MiB and 1 GiB leaves */                                                        \
-	X(11, RECLAIMED) /* bytes taken back for want of host memory so far */                                               \
-	X(12, USED)      /* bytes of host memory that the VM costs now, all of it */                                         \
+#define MEMORY_INFOS(X)                                                              \
+	X(0, PROMISED)   /* bytes of RAM the guest was promised */                   \
+	X(1, RESIDENT)   /* bytes of host memory behind it now */                    \
+	X(2, TABLES)     /* bytes of nested tables now */                            \
+	X(3, FAULTS)     /* faults served so far */                                  \
+	X(4, PEAK)       /* the most that RESIDENT ever was */                       \
+	X(5, SHARED)     /* bytes mapped that belong to another VM since a fork */   \
+	X(6, ZERO)       /* bytes that the shared zero frames stand for now */       \
+	X(7, EXITS)      /* exits by nested faults so far */                         \
+	X(8, FLUSHES)    /* flush instructions so far */                             \
+	X(9, HOST_FREE)  /* bytes of host memory that guests can get */              \
+	X(10, LARGE)     /* bytes mapped by 2 MiB and 1 GiB leaves */                \
+	X(11, RECLAIMED) /* bytes taken back for want of host memory so far */       \
+	X(12, USED)      /* bytes of host memory that the VM costs now, all of it */ \
 	X(13, MAX)       /* bytes that USED may come to; 0: no limit but the host's */
 
 /*
  * KIND, NAME, name, text: how memory comes when it is touched, numbered from 0. ALLOC_<KIND> is the hypervisor's name for it,
  * RT_POLICY_<NAME> the guests', name the one in options and reports, and text that of a post-mortem.
  */
-#define ALLOC_POLICY_LIST(X)                                                                                                 \
-	X(LAZY_4K, 4K, "4k", "lazy, by 4 KiB")              /* 4 KiB at each first touch */                                  \
-	X(LAZY_64K, 64K, "64k", "lazy, by 64 KiB")          /* what is not there yet of the aligned 64 KiB around it */      \
-	X(LAZY_2M, 2M, "2m", "lazy, by 2 MiB")              /* the aligned 2 MiB by one leaf, if nothing is there yet */     \
-	X(LAZY_AUTO, AUTO, "auto", "lazy, as dense as it is") /* 4 KiB, more beside neighbours, 2 MiB where it is dense */   \
-	X(POPULATE, POPULATE, "populate", "populated")      /* all at once; what is discarded later comes back as by 2M */
+#define ALLOC_POLICY_LIST(X)                                                                                               \
+	X(LAZY_4K, 4K, "4k", "lazy, by 4 KiB")                /* 4 KiB at each first touch */                              \
+	X(LAZY_64K, 64K, "64k", "lazy, by 64 KiB")            /* what is not there yet of the aligned 64 KiB around it */  \
+	X(LAZY_2M, 2M, "2m", "lazy, by 2 MiB")                /* the aligned 2 MiB by one leaf, if nothing is there yet */ \
+	X(LAZY_AUTO, AUTO, "auto", "lazy, as dense as it is") /* 4 KiB, more beside neighbours, 2 MiB where it is dense */ \
+	X(POPULATE, POPULATE, "populate", "populated")        /* all at once; what is discarded later comes back as by 2M */
 
 /* Results below zero, as signed 64-bit numbers; the first is SMCCC's NOT_SUPPORTED. */
 #define HYPERCALL_NOT_SUPPORTED ((uint64_t)-1)

@@ -22,15 +22,9 @@ enum err {
 static inline const char *err_name(enum err err)
 {
 	static const char *const names[] = {
-		[ERR_OK] = "no error",
-		[ERR_NO_MEMORY] = "out of memory",
-		[ERR_INVALID] = "malformed",
-		[ERR_RANGE] = "out of range",
-		[ERR_EXISTS] = "already there",
-		[ERR_NOT_FOUND] = "not found",
-		[ERR_DENIED] = "not permitted",
-		[ERR_UNSUPPORTED] = "not supported",
-		[ERR_CORRUPT] = "inconsistent",
+		[ERR_OK] = "no error",           [ERR_NO_MEMORY] = "out of memory",   [ERR_INVALID] = "malformed",
+		[ERR_RANGE] = "out of range",    [ERR_EXISTS] = "already there",      [ERR_NOT_FOUND] = "not found",
+		[ERR_DENIED] = "not permitted",  [ERR_UNSUPPORTED] = "not supported", [ERR_CORRUPT] = "inconsistent",
 		[ERR_IO] = "input/output error",
 	};
 

@@ -24,9 +24,9 @@ void log_vline(enum log_level level, const char *fmt, va_list ap) __attribute__(
 /* Why the program cannot start or go on: one line, "nestling: fatal: ...". The caller then ends the run. */
 void log_fatal(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-#define log_at(level, ...)                          \
-	do {                                        \
-		if ((level) <= LOG_LEVEL)           \
+#define log_at(level, ...)                            \
+	do {                                          \
+		if ((level) <= LOG_LEVEL)             \
 			log_line(level, __VA_ARGS__); \
 	} while (0)
 

@@ -11,10 +11,18 @@
  * One-member structs, so that an address of one kind never compiles where another is meant.
  * All are byte addresses.
  */
-typedef struct { uint64_t raw; } gpa_t; /* guest-physical (Arm: IPA) */
-typedef struct { uint64_t raw; } hpa_t; /* host-physical */
-typedef struct { uint64_t raw; } hva_t; /* the hypervisor's own virtual address */
-typedef struct { uint64_t raw; } gva_t; /* guest-virtual */
+typedef struct {
+	uint64_t raw;
+} gpa_t; /* guest-physical (Arm: IPA) */
+typedef struct {
+	uint64_t raw;
+} hpa_t; /* host-physical */
+typedef struct {
+	uint64_t raw;
+} hva_t; /* the hypervisor's own virtual address */
+typedef struct {
+	uint64_t raw;
+} gva_t; /* guest-virtual */
 
 #define GPA(x) ((gpa_t){ (x) })
 #define HPA(x) ((hpa_t){ (x) })
@@ -29,12 +37,12 @@ typedef struct { uint64_t raw; } gva_t; /* guest-virtual */
 #define PAGE_SHIFT 12u
 #define PAGE_SIZE  KIB(4)
 
-#define BIT(n) (UINT64_C(1) << (n))
+#define BIT(n)       (UINT64_C(1) << (n))
 /* Bits hi..lo inclusive. */
 #define BITS(hi, lo) ((~UINT64_C(0) >> (63 - (hi))) & (~UINT64_C(0) << (lo)))
 
-#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
-#define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define ARRAY_LEN(a)                    (sizeof(a) / sizeof((a)[0]))
+#define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 /* `align` is a power of two in all three. */
 static inline uint64_t align_down(uint64_t x, uint64_t align)

@@ -31,13 +31,16 @@ static uint16_t next_id(void)
 	return (uint16_t)(__atomic_fetch_add(&last, 1, __ATOMIC_RELAXED) % UINT16_MAX + 1);
 }
 
-enum err addr_space_new(struct addr_space *as, const struct npt_ops *ops, const struct npt_config *config,
-			addr_space_flush flush)
+enum err addr_space_new(struct addr_space *as, const struct npt_ops *ops, const struct npt_config *config, addr_space_flush flush)
 {
 	enum err err;
 
 	*as = (struct addr_space){
-		.env = space_env(), .flush = flush, .id = next_id(), .cost.max = COST_NO_LIMIT, .need = FRAME_CALL,
+		.env = space_env(),
+		.flush = flush,
+		.id = next_id(),
+		.cost.max = COST_NO_LIMIT,
+		.need = FRAME_CALL,
 	};
 	err = area_set_init(&as->areas, &area_account);
 	if (err != ERR_OK)

@@ -24,9 +24,9 @@
 /* What a guest did, decoded by ISA code. */
 struct npt_fault {
 	gpa_t gpa;
-	uint8_t access;      /* mask of NPT_R, NPT_W, NPT_X: all that is wanted */
-	bool present;        /* as the hardware saw it: the entry was there, permission was not */
-	bool on_guest_walk;  /* the access was the guest's own page-table walk */
+	uint8_t access;     /* mask of NPT_R, NPT_W, NPT_X: all that is wanted */
+	bool present;       /* as the hardware saw it: the entry was there, permission was not */
+	bool on_guest_walk; /* the access was the guest's own page-table walk */
 };
 
 enum fault_outcome {
@@ -42,24 +42,25 @@ enum fault_outcome {
 struct addr_space_stats {
 	uint64_t resident;      /* frames owned now, tables apart */
 	uint64_t resident_peak; /* the most it ever was */
-	uint64_t memory_used;   /* all that the space costs the host now: `resident`, tables, areas, and what addr_space_charge added */
-	uint64_t memory_peak;   /* the most it ever was */
-	uint64_t shared;        /* memory mapped now that another space owns, or nobody: copy-on-write after a fork */
-	uint64_t zero_leaves[2]; /* leaves that map the zero page now, and those that map the large zero page (2 MiB) */
-	uint64_t flushes;       /* flush requests issued to the CPUs */
-	uint64_t flush_instructions; /* what those took, in the ISA's own flush instructions */
+	uint64_t memory_used; /* all that the space costs the host now: `resident`, tables, areas, and what addr_space_charge added
+			       */
+	uint64_t memory_peak; /* the most it ever was */
+	uint64_t shared;      /* memory mapped now that another space owns, or nobody: copy-on-write after a fork */
+	uint64_t zero_leaves[2];         /* leaves that map the zero page now, and those that map the large zero page (2 MiB) */
+	uint64_t flushes;                /* flush requests issued to the CPUs */
+	uint64_t flush_instructions;     /* what those took, in the ISA's own flush instructions */
 	uint64_t faults[FAULT_OUTCOMES]; /* by outcome, guest accessors' own included */
-	uint64_t faults_by_host; /* of those, raised by guest accessors of the hypervisor */
+	uint64_t faults_by_host;         /* of those, raised by guest accessors of the hypervisor */
 	/* What the handled ones came to; they add up. */
-	uint64_t handled_zero;    /* a zero page was mapped */
-	uint64_t handled_fresh;   /* memory was given where nothing was */
-	uint64_t handled_unzero;  /* zero-page break: memory was given in place of a zero page */
-	uint64_t handled_copy;    /* copy-on-write break: a shared page was copied */
-	uint64_t handled_reuse;   /* copy-on-write reuse: nobody else used the page any more */
-	uint64_t handled_tracked; /* software set an accessed or dirty bit */
+	uint64_t handled_zero;            /* a zero page was mapped */
+	uint64_t handled_fresh;           /* memory was given where nothing was */
+	uint64_t handled_unzero;          /* zero-page break: memory was given in place of a zero page */
+	uint64_t handled_copy;            /* copy-on-write break: a shared page was copied */
+	uint64_t handled_reuse;           /* copy-on-write reuse: nobody else used the page any more */
+	uint64_t handled_tracked;         /* software set an accessed or dirty bit */
 	uint64_t promoted, merged, split; /* blocks collapsed by copy; in place; leaves split */
-	uint64_t discarded;       /* given back by addr_space_discard, in all */
-	uint64_t reclaimed;       /* taken back for want of frames, in all */
+	uint64_t discarded;               /* given back by addr_space_discard, in all */
+	uint64_t reclaimed;               /* taken back for want of frames, in all */
 };
 
 /*
@@ -109,14 +110,14 @@ struct addr_space {
 	struct area_set areas;
 	addr_space_flush flush;
 	addr_space_sync sync, publish; /* to be set before anything is mapped; NULL: the CPU sees to it */
-	hpa_t reserve;        /* a frame kept for the table that taking memory back may need; raw 0: in use */
-	bool reclaiming;      /* the reserve may be used */
+	hpa_t reserve;                 /* a frame kept for the table that taking memory back may need; raw 0: in use */
+	bool reclaiming;               /* the reserve may be used */
 	struct reservation reservation;
-	bool zero_page_published[2];  /* publish has seen the zero page and the large one */
-	hpa_t zero_page;      /* the first of them, from then on; raw 0: it has not been used yet */
+	bool zero_page_published[2];     /* publish has seen the zero page and the large one */
+	hpa_t zero_page;                 /* the first of them, from then on; raw 0: it has not been used yet */
 	uint64_t zero_entry[NPT_RX + 1]; /* by permissions, what npt_page_entry gives for it */
-	uint64_t hand;        /* gpa where taking memory back goes on */
-	bool logged;          /* there may be a block that is logged exactly: is_logged */
+	uint64_t hand;                   /* gpa where taking memory back goes on */
+	bool logged;                     /* there may be a block that is logged exactly: is_logged */
 	struct addr_space_cost cost;
 	enum frame_need need; /* that tables are taken for */
 };
@@ -148,15 +149,13 @@ void addr_space_free(struct addr_space *as);
  * Errors: ERR_INVALID (alignment to 4 KiB, size, prot), ERR_RANGE, ERR_EXISTS (an area is there), ERR_UNSUPPORTED
  * (prot or memory type), ERR_NO_MEMORY.
  */
-MUST_CHECK enum err addr_space_map_linear(struct addr_space *as, gpa_t gpa, hpa_t hpa, uint64_t size,
-					  struct npt_attr attr);
+MUST_CHECK enum err addr_space_map_linear(struct addr_space *as, gpa_t gpa, hpa_t hpa, uint64_t size, struct npt_attr attr);
 
 /*
  * Promise zeroed memory at [gpa, gpa + size). Lazy: O(log areas), no table or data frame. Populate: all frames now, by
  * the largest leaves the allocator can give; all or nothing. Errors as addr_space_map_linear.
  */
-MUST_CHECK enum err addr_space_map_alloc(struct addr_space *as, gpa_t gpa, uint64_t size, unsigned prot,
-					 enum alloc_policy policy);
+MUST_CHECK enum err addr_space_map_alloc(struct addr_space *as, gpa_t gpa, uint64_t size, unsigned prot, enum alloc_policy policy);
 
 /*
  * Remove [gpa, gpa + size) from all areas (split where needed; holes are skipped). When it returns no CPU reaches the
@@ -198,8 +197,7 @@ MUST_CHECK enum err addr_space_fork(struct addr_space *parent, struct addr_space
  * bit a page rounded up to whole words, bit 0 for the page at `gpa`, and says in `pages` how many bits it has set. A large leaf
  * counts as accessed whole. At most one flush. Errors: ERR_INVALID, ERR_RANGE.
  */
-MUST_CHECK enum err addr_space_scan_accessed(struct addr_space *as, gpa_t gpa, uint64_t size, uint64_t *bitmap,
-					     uint64_t *pages);
+MUST_CHECK enum err addr_space_scan_accessed(struct addr_space *as, gpa_t gpa, uint64_t size, uint64_t *bitmap, uint64_t *pages);
 
 /*
  * Which pages were written, by the guest or by addr_space_write, since this was last asked? As addr_space_scan_accessed.
@@ -244,8 +242,7 @@ MUST_CHECK enum err addr_space_translate(struct addr_space *as, gpa_t gpa, hpa_t
 /*
  * The same, and how many bytes from there on are host-contiguous and backed, at most `want` of them; `want` > 0.
  */
-MUST_CHECK enum err addr_space_translate_and_limit(struct addr_space *as, gpa_t gpa, uint64_t want, hpa_t *hpa,
-						   uint64_t *limit);
+MUST_CHECK enum err addr_space_translate_and_limit(struct addr_space *as, gpa_t gpa, uint64_t want, hpa_t *hpa, uint64_t *limit);
 
 /*
  * Clear some frames that no fault has asked for yet: for when the CPU has nothing better to do. Bounded; returns false when enough
@@ -273,8 +270,8 @@ MUST_CHECK enum err addr_space_write(struct addr_space *as, gpa_t gpa, const voi
  * Errors as addr_space_read.
  */
 typedef bool (*addr_space_chunk)(void *bytes, uint64_t size, void *context);
-MUST_CHECK enum err addr_space_iter_bytes(struct addr_space *as, gpa_t gpa, uint64_t size, unsigned access,
-					  addr_space_chunk each, void *context);
+MUST_CHECK enum err addr_space_iter_bytes(struct addr_space *as, gpa_t gpa, uint64_t size, unsigned access, addr_space_chunk each,
+					  void *context);
 
 /* Remove every area, and with it every mapping and owned frame. The space stays usable. */
 void addr_space_clear(struct addr_space *as);

@@ -297,7 +297,8 @@ static __attribute__((noinline)) void raise_area(struct area_set *set, struct ar
 	struct area *before = area->prev;
 	uint64_t random = set->random;
 
-	for (unsigned level = 1; level < AREA_LEVELS && random >> 61 == 0 && set->free_count > set->reserved; level++, random <<= 3) {
+	for (unsigned level = 1; level < AREA_LEVELS && random >> 61 == 0 && set->free_count > set->reserved;
+	     level++, random <<= 3) {
 		struct area *node = area_new(set);
 
 		while (!before->up)

@@ -14,11 +14,11 @@ struct area {
 	struct area *up, *down;   /* its node in the level above, and what a node stands for: see struct area_set */
 	uint64_t start, end;      /* gpa, [start, end), 4 KiB aligned */
 	struct npt_attr attr;
-	uint8_t backend;          /* enum area_backend */
-	uint8_t policy;           /* enum alloc_policy, for AREA_ALLOC */
+	uint8_t backend; /* enum area_backend */
+	uint8_t policy;  /* enum alloc_policy, for AREA_ALLOC */
 	/* Bit n: the access n (enum npt_prot) to what is not there yet gets a page of memory; a window of 64 KiB; a zero page. */
 	uint8_t fast_page, fast_window, fast_zero;
-	uint64_t page;            /* what npt_page_entry gives for `attr` */
+	uint64_t page; /* what npt_page_entry gives for `attr` */
 };
 _Static_assert(sizeof(struct area) == 64, "a cache line");
 
@@ -32,15 +32,15 @@ struct area_account {
 	void (*uncharge)(struct area_set *set, uint64_t bytes);
 };
 
-#define AREA_LEVELS       7
-#define AREA_INLINE_HINTS 256
+#define AREA_LEVELS         7
+#define AREA_INLINE_HINTS   256
 /* A hint is for 2 MiB at most. */
 #define AREA_HINT_MAX_SHIFT 21
 
 /*
- * A skip list: the areas are a ring, level 0, in which each has its place by address. About every eighth has a node in level 1, which
- * is a ring, too, every eighth of those one in level 2, and so on, by chance: a search goes along the highest level as far as it
- * can, then down one, and so on. To insert and to remove costs the same few instructions however many areas there are.
+ * A skip list: the areas are a ring, level 0, in which each has its place by address. About every eighth has a node in level 1,
+ * which is a ring, too, every eighth of those one in level 2, and so on, by chance: a search goes along the highest level as far as
+ * it can, then down one, and so on. To insert and to remove costs the same few instructions however many areas there are.
  *
  *     level 1   head ──────────────► node ──────────────► head
  *                │                    │ down
@@ -53,18 +53,18 @@ struct area_account {
  * making an area costs no frame until it is full. area_trim gives back those in which no structure is in use any more.
  */
 struct area_set {
-	struct area **hint;           /* tried first; what is no area any more is empty, so that it need not be forgotten */
-	uint64_t hint_mask;           /* their number less one */
-	unsigned hint_shift;          /* an address shifted so is the number of its hint */
-	struct area *top;             /* the highest level there is */
-	struct area *free_list;       /* free structures, linked by `up` */
-	size_t free_count, reserved;  /* how many, and how many of them are kept for areas */
-	size_t structures;            /* how many there are in all */
-	size_t trimmed;               /* how many were in use when it was last trimmed, or more at a later time */
+	struct area **hint;          /* tried first; what is no area any more is empty, so that it need not be forgotten */
+	uint64_t hint_mask;          /* their number less one */
+	unsigned hint_shift;         /* an address shifted so is the number of its hint */
+	struct area *top;            /* the highest level there is */
+	struct area *free_list;      /* free structures, linked by `up` */
+	size_t free_count, reserved; /* how many, and how many of them are kept for areas */
+	size_t structures;           /* how many there are in all */
+	size_t trimmed;              /* how many were in use when it was last trimmed, or more at a later time */
 	const struct area_account *account;
 	uint64_t random;
-	hpa_t chunks;                 /* frames that hold the structures; raw 0: none */
-	hpa_t hint_frames;            /* frames that hold the hints; raw 0: `inline_hints` does */
+	hpa_t chunks;                   /* frames that hold the structures; raw 0: none */
+	hpa_t hint_frames;              /* frames that hold the hints; raw 0: `inline_hints` does */
 	struct area level[AREA_LEVELS]; /* the heads of the levels; `start` is -1, above every address */
 	struct area *inline_hints[AREA_INLINE_HINTS];
 };

@@ -13,7 +13,8 @@ static size_t missing_borders(struct addr_space *as, uint64_t start, uint64_t en
 	return (size_t)(first && first->start < start) + (size_t)(last && last->end > end);
 }
 
-/* What two splits at the ends of the range can need. Whoever has no memory left can still change what is one area, and so join it. */
+/* What two splits at the ends of the range can need. Whoever has no memory left can still change what is one area, and so join it.
+ */
 FAST enum err reserve_borders(struct addr_space *as, uint64_t start, uint64_t end)
 {
 	return reserve_areas(as, 2) == ERR_OK ? ERR_OK : area_reserve(&as->areas, missing_borders(as, start, end));
@@ -30,8 +31,7 @@ FAST bool remove_page(struct addr_space *as, uint64_t gpa, bool owned)
 	uint64_t *slot = npt_walk_cache_lookup(&as->npt, GPA(gpa));
 	hpa_t hpa;
 
-	if (!slot || (owned && as->reservation.memory.raw != 0) ||
-	    !npt_remove_page(&as->npt, GPA(gpa), slot, &hpa))
+	if (!slot || (owned && as->reservation.memory.raw != 0) || !npt_remove_page(&as->npt, GPA(gpa), slot, &hpa))
 		return false;
 	space_flush(as, GPA(gpa), PAGE_SIZE);
 	if (owned) {

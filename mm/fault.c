@@ -43,8 +43,7 @@ static enum err read_untouched(struct fault *fault)
 		return err;
 	window = fault_around_of(fault);
 	for (uint64_t at = window.start; at < window.end; at += PAGE_SIZE)
-		if (npt_find(&as->npt, GPA(at), &fault->cursor) == NPT_EMPTY &&
-		    map_zero(as, area, &fault->cursor, at, 0) != ERR_OK)
+		if (npt_find(&as->npt, GPA(at), &fault->cursor) == NPT_EMPTY && map_zero(as, area, &fault->cursor, at, 0) != ERR_OK)
 			break;
 	return ERR_OK;
 }
@@ -124,7 +123,8 @@ static enum err break_zero(struct fault *fault)
 	return err;
 }
 
-/* Nobody else uses the memory any more: it is this space's own. Errors: ERR_NO_MEMORY (the limit: what was nobody's counts then). */
+/* Nobody else uses the memory any more: it is this space's own. Errors: ERR_NO_MEMORY (the limit: what was nobody's counts then).
+ */
 static enum err reuse_cow_leaf(struct fault *fault)
 {
 	struct addr_space *as = fault->as;
@@ -390,11 +390,8 @@ enum fault_outcome addr_space_handle_fault(struct addr_space *as, const struct n
 const char *fault_outcome_name(enum fault_outcome outcome)
 {
 	static const char *const names[] = {
-		[FAULT_HANDLED] = "handled",
-		[FAULT_SPURIOUS] = "spurious",
-		[FAULT_DENIED] = "denied",
-		[FAULT_UNMAPPED] = "unmapped",
-		[FAULT_NO_MEMORY] = "no_memory",
+		[FAULT_HANDLED] = "handled",   [FAULT_SPURIOUS] = "spurious",   [FAULT_DENIED] = "denied",
+		[FAULT_UNMAPPED] = "unmapped", [FAULT_NO_MEMORY] = "no_memory",
 	};
 
 	return names[outcome];

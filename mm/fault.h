@@ -52,8 +52,8 @@ static inline bool fault_around_is_single(const struct fault_around *window)
 /* Back all of the window, the page of the fault above all, at which nothing is. Errors: ERR_NO_MEMORY, for that page. */
 MUST_CHECK enum err fault_around_fill(struct fault *fault, struct fault_around *window);
 /*
- * The fast path of an area whose policy is 64 KiB: map the aligned 64 KiB around `gpa`, if nothing is mapped there and its table is in
- * the walk cache. False: nothing was changed; take the slow path.
+ * The fast path of an area whose policy is 64 KiB: map the aligned 64 KiB around `gpa`, if nothing is mapped there and its table is
+ * in the walk cache. False: nothing was changed; take the slow path.
  */
 bool fault_around_give(struct addr_space *as, const struct area *area, uint64_t gpa);
 /* Back what has no memory in the window, but for the page that has been served. It does no harm if memory runs out. */

@@ -73,8 +73,8 @@ static struct fault_around auto_window(const struct fault *fault)
 		uint64_t beside = up ? border - 2 * size : border + 2 * size - PAGE_SIZE;
 		uint64_t inside = up ? border + 2 * size - PAGE_SIZE : border - 2 * size;
 
-		if (beside < fault->area->start || beside >= fault->area->end ||
-		    backing_at(fault->as, beside) != BACKING_MEMORY || backing_at(fault->as, inside) == BACKING_MEMORY)
+		if (beside < fault->area->start || beside >= fault->area->end || backing_at(fault->as, beside) != BACKING_MEMORY ||
+		    backing_at(fault->as, inside) == BACKING_MEMORY)
 			break;
 		size *= 2;
 	}
@@ -147,8 +147,7 @@ static bool fill_at_once(struct addr_space *as, const struct area *area, const s
 	unsigned order = (unsigned)__builtin_ctzll(size >> PAGE_SHIFT);
 	hpa_t frames;
 
-	if (window->memory != 0 || size != PAGE_SIZE << order ||
-	    window_memory(as, area, window, order, &frames) != ERR_OK)
+	if (window->memory != 0 || size != PAGE_SIZE << order || window_memory(as, area, window, order, &frames) != ERR_OK)
 		return false;
 	if (window->zeros != 0)
 		remove_zeros(as, window);

@@ -23,8 +23,7 @@ static void keep_leaf(hpa_t hpa, unsigned level, void *context)
 	(void)context;
 }
 
-static enum err fork_area(struct addr_space *parent, struct addr_space *child, const struct area *area,
-			  struct npt_gather *gather)
+static enum err fork_area(struct addr_space *parent, struct addr_space *child, const struct area *area, struct npt_gather *gather)
 {
 	bool owned = area->backend == AREA_ALLOC;
 	enum err err = area_reserve(&child->areas, 1);

@@ -220,8 +220,7 @@ enum err frame_alloc_need(enum frame_need need, unsigned order, uint16_t owner, 
 	spin_lock(&frames.lock);
 	number = may_take(need, order) ? find_block(order) : 0;
 	if (number != 0)
-		*record_of(number) =
-			(struct frame){ .owner = owner, .order = (uint8_t)order, .state = FRAME_ALLOCATED };
+		*record_of(number) = (struct frame){ .owner = owner, .order = (uint8_t)order, .state = FRAME_ALLOCATED };
 	spin_unlock(&frames.lock);
 	*out = HPA(number << PAGE_SHIFT);
 	return number != 0 ? ERR_OK : ERR_NO_MEMORY;
@@ -243,8 +242,7 @@ void frame_free(hpa_t frame, unsigned order)
 
 	spin_lock(&frames.lock);
 	if (!is_aligned(frame.raw, PAGE_SIZE) || !is_block(record, FRAME_ALLOCATED, order))
-		panic("frame: freeing %#lx, which is not an allocated block of order %u",
-		      frame.raw, order);
+		panic("frame: freeing %#lx, which is not an allocated block of order %u", frame.raw, order);
 	record->state = FRAME_NONE;
 	frame_release(number, number + (UINT64_C(1) << order));
 	spin_unlock(&frames.lock);

@@ -89,8 +89,8 @@ MUST_CHECK static inline enum err frame_alloc_for(unsigned order, uint16_t owner
 uint64_t frame_free_for(enum frame_need need);
 
 /*
- * The zero page (order 0) or the large zero page (order 9): always zero, and mapped read-only wherever zeros are read. Allocated at the
- * first call, and kept; it is nobody's, and has no references. Errors: ERR_NO_MEMORY.
+ * The zero page (order 0) or the large zero page (order 9): always zero, and mapped read-only wherever zeros are read. Allocated at
+ * the first call, and kept; it is nobody's, and has no references. Errors: ERR_NO_MEMORY.
  */
 MUST_CHECK enum err frame_zero_page(unsigned order, hpa_t *out);
 /* Is this frame in such a block? */
@@ -132,8 +132,8 @@ uint64_t frame_chain_add(struct frame_chain *chain, hpa_t frame, uint64_t count,
 void frame_chain_free(struct frame_chain *chain);
 
 /*
- * Contiguous frames that an owner takes one after the other, by moving `next`, under a lock of its own: [next, end) are left, and count as
- * free. Those before `ready` are zeroed: that is for the owner to do, and to say.
+ * Contiguous frames that an owner takes one after the other, by moving `next`, under a lock of its own: [next, end) are left, and
+ * count as free. Those before `ready` are zeroed: that is for the owner to do, and to say.
  */
 struct frame_run {
 	uint64_t next, ready, end; /* hpa */

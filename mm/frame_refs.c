@@ -51,8 +51,8 @@ static struct frame *part_up_to(uint64_t at, uint64_t end)
 }
 
 /* Run the statement for each part of `count` frames: `record`, from frame `at` on. */
-#define FOR_EACH_PART(record, at, frame, count)                                                                       \
-	for (uint64_t at = frame_number(frame), at##_end = at + (count), at##_next; at < at##_end; at = at##_next)    \
+#define FOR_EACH_PART(record, at, frame, count)                                                                    \
+	for (uint64_t at = frame_number(frame), at##_end = at + (count), at##_next; at < at##_end; at = at##_next) \
 		if (((record) = part_up_to(at, at##_end)), at##_next = at + (UINT64_C(1) << (record)->order), true)
 
 uint64_t frame_not_owned(hpa_t frame, unsigned order, uint16_t owner)
@@ -61,7 +61,7 @@ uint64_t frame_not_owned(hpa_t frame, unsigned order, uint16_t owner)
 	uint64_t bytes = 0;
 
 	spin_lock(&frames.lock);
-	FOR_EACH_PART(record, at, frame, UINT64_C(1) << order)
+	FOR_EACH_PART (record, at, frame, UINT64_C(1) << order)
 		if (record->owner != owner)
 			bytes += PAGE_SIZE << record->order;
 	spin_unlock(&frames.lock);
@@ -74,7 +74,7 @@ uint64_t frame_take_over(hpa_t frame, unsigned order, uint16_t owner)
 	uint64_t bytes = 0;
 
 	spin_lock(&frames.lock);
-	FOR_EACH_PART(record, at, frame, UINT64_C(1) << order) {
+	FOR_EACH_PART (record, at, frame, UINT64_C(1) << order) {
 		if (record->owner != owner)
 			bytes += PAGE_SIZE << record->order;
 		record->owner = owner;
@@ -88,7 +88,7 @@ void frame_share(hpa_t frame, unsigned order)
 	struct frame *record;
 
 	spin_lock(&frames.lock);
-	FOR_EACH_PART(record, at, frame, UINT64_C(1) << order)
+	FOR_EACH_PART (record, at, frame, UINT64_C(1) << order)
 		record->more++;
 	spin_unlock(&frames.lock);
 }
@@ -99,7 +99,7 @@ bool frame_is_shared(hpa_t frame, unsigned order)
 	bool shared = false;
 
 	spin_lock(&frames.lock);
-	FOR_EACH_PART(record, at, frame, UINT64_C(1) << order)
+	FOR_EACH_PART (record, at, frame, UINT64_C(1) << order)
 		shared |= record->more > 0;
 	spin_unlock(&frames.lock);
 	return shared;
@@ -111,7 +111,7 @@ uint64_t frame_chain_add(struct frame_chain *chain, hpa_t frame, uint64_t count,
 	uint64_t owned = 0;
 
 	spin_lock(&frames.lock);
-	FOR_EACH_PART(record, at, frame, count) {
+	FOR_EACH_PART (record, at, frame, count) {
 		if (record->owner == owner) {
 			owned += UINT64_C(1) << record->order;
 			record->owner = 0;

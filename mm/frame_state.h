@@ -12,8 +12,8 @@ struct frame {
 		uint32_t next; /* frame number of the next in a chain, 0 at its end */
 	};
 	union {
-		uint16_t present;  /* entries in use, for a frame that holds a page table */
-		uint16_t owner; /* for any other */
+		uint16_t present; /* entries in use, for a frame that holds a page table */
+		uint16_t owner;   /* for any other */
 	};
 	uint8_t order;
 	uint8_t state; /* enum frame_state */
@@ -39,7 +39,7 @@ extern struct frame_allocator {
 	struct spinlock lock;
 	struct zone zones[FRAME_MAX_ZONES];
 	size_t zone_count;
-	struct zone *zone; /* the last one asked for */
+	struct zone *zone;                            /* the last one asked for */
 	struct free_block lists[FRAME_MAX_ORDER + 1]; /* circular, these are the heads */
 	uint32_t nonempty;                            /* bit n: list n has a block */
 	unsigned stocked;
@@ -49,7 +49,7 @@ extern struct frame_allocator {
 		hpa_t block; /* raw 0: not taken yet */
 		unsigned order;
 	} zero[2];
-	struct frame_stats stats; /* `free` is what the lists have */
+	struct frame_stats stats;            /* `free` is what the lists have */
 	uint64_t left_alone[FRAME_CALL + 1]; /* bytes of the reserve, by enum frame_need */
 } frames;
 
@@ -64,8 +64,8 @@ static inline bool in_zone(const struct zone *zone, uint64_t number)
 }
 
 /*
- * The zone of a frame that is not in the last one asked for; NULL: there is none. Each file has a copy, so that the compiler knows which
- * registers it changes, and callers need not save any for this rare case.
+ * The zone of a frame that is not in the last one asked for; NULL: there is none. Each file has a copy, so that the compiler knows
+ * which registers it changes, and callers need not save any for this rare case.
  */
 static __attribute__((noinline, unused)) struct zone *other_zone_of(uint64_t number)
 {

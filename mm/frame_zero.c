@@ -33,8 +33,7 @@ enum err frame_zero_page(unsigned order, hpa_t *out)
 bool frame_is_zero_page(hpa_t frame)
 {
 	for (size_t i = 0; i < ARRAY_LEN(frames.zero); i++)
-		if (frames.zero[i].block.raw != 0 &&
-		    frame.raw - frames.zero[i].block.raw < PAGE_SIZE << frames.zero[i].order)
+		if (frames.zero[i].block.raw != 0 && frame.raw - frames.zero[i].block.raw < PAGE_SIZE << frames.zero[i].order)
 			return true;
 	return false;
 }

@@ -30,8 +30,7 @@ static enum err zero_page(struct addr_space *as, unsigned level, hpa_t *block)
 	return err;
 }
 
-enum err map_fresh(struct addr_space *as, const struct area *area, const struct npt_cursor *cursor, uint64_t gpa,
-		   unsigned level)
+enum err map_fresh(struct addr_space *as, const struct area *area, const struct npt_cursor *cursor, uint64_t gpa, unsigned level)
 {
 	hpa_t frame;
 	enum err err = guest_frame_alloc(as, level_order(level), &frame);
@@ -52,8 +51,7 @@ enum err map_fresh(struct addr_space *as, const struct area *area, const struct 
 	return err;
 }
 
-enum err map_zero(struct addr_space *as, const struct area *area, const struct npt_cursor *cursor, uint64_t gpa,
-			 unsigned level)
+enum err map_zero(struct addr_space *as, const struct area *area, const struct npt_cursor *cursor, uint64_t gpa, unsigned level)
 {
 	struct npt_attr attr = area->attr;
 	hpa_t block;

@@ -9,11 +9,8 @@
 static enum err outcome_error(enum fault_outcome outcome)
 {
 	static const enum err errors[] = {
-		[FAULT_HANDLED] = ERR_OK,
-		[FAULT_SPURIOUS] = ERR_OK,
-		[FAULT_DENIED] = ERR_DENIED,
-		[FAULT_UNMAPPED] = ERR_NOT_FOUND,
-		[FAULT_NO_MEMORY] = ERR_NO_MEMORY,
+		[FAULT_HANDLED] = ERR_OK,         [FAULT_SPURIOUS] = ERR_OK,         [FAULT_DENIED] = ERR_DENIED,
+		[FAULT_UNMAPPED] = ERR_NOT_FOUND, [FAULT_NO_MEMORY] = ERR_NO_MEMORY,
 	};
 
 	return errors[outcome];
@@ -54,8 +51,7 @@ static enum err reach(struct addr_space *as, gpa_t gpa, unsigned access, struct 
 }
 
 /* One piece of guest memory, between its caches' truth and ours. False: `each` has had enough. */
-static bool visit_chunk(struct addr_space *as, void *bytes, uint64_t size, unsigned access, addr_space_chunk each,
-			void *context)
+static bool visit_chunk(struct addr_space *as, void *bytes, uint64_t size, unsigned access, addr_space_chunk each, void *context)
 {
 	bool more;
 
@@ -67,8 +63,8 @@ static bool visit_chunk(struct addr_space *as, void *bytes, uint64_t size, unsig
 	return more;
 }
 
-enum err addr_space_iter_bytes(struct addr_space *as, gpa_t gpa, uint64_t size, unsigned access,
-			       addr_space_chunk each, void *context)
+enum err addr_space_iter_bytes(struct addr_space *as, gpa_t gpa, uint64_t size, unsigned access, addr_space_chunk each,
+			       void *context)
 {
 	if (gpa.raw + size < gpa.raw)
 		return ERR_NOT_FOUND;
@@ -201,8 +197,7 @@ static bool dump_extent(struct dump *dump)
 	if (!dump_room(dump))
 		return false;
 	if (frame_is_zero_page(extent.hpa))
-		log_info("mem:   %#lx-%#lx -> zeros %s", extent.gpa.raw, extent.gpa.raw + extent.size,
-			 prot_text(extent.attr.prot));
+		log_info("mem:   %#lx-%#lx -> zeros %s", extent.gpa.raw, extent.gpa.raw + extent.size, prot_text(extent.attr.prot));
 	else
 		log_info("mem:   %#lx-%#lx -> %#lx %s%s", extent.gpa.raw, extent.gpa.raw + extent.size, extent.hpa.raw,
 			 prot_text(extent.attr.prot), extent.attr.shared ? " shared" : "");
@@ -244,8 +239,7 @@ void addr_space_dump(struct addr_space *as)
 
 	spin_lock(&as->lock);
 	for (area = area_find_from(&as->areas, 0); area && dump_room(&dump); area = area_next(area)) {
-		log_info("mem: area %#lx-%#lx %s %s", area->start, area->end, prot_text(area->attr.prot),
-			 backend_text(area));
+		log_info("mem: area %#lx-%#lx %s %s", area->start, area->end, prot_text(area->attr.prot), backend_text(area));
 		if (npt_walk(&as->npt, GPA(area->start), area->end - area->start, dump_leaf, &dump) != ERR_OK)
 			log_err("mem:   malformed entry");
 		dump_extent(&dump);

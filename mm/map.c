@@ -13,7 +13,9 @@ void set_fast_path(const struct addr_space *as, struct area *area)
 	};
 	/* And those that do not write. */
 	static const uint8_t reads[] = {
-		[NPT_R] = BIT(NPT_R), [NPT_X] = BIT(NPT_X), [NPT_RX] = BIT(NPT_R) | BIT(NPT_X) | BIT(NPT_RX),
+		[NPT_R] = BIT(NPT_R),
+		[NPT_X] = BIT(NPT_X),
+		[NPT_RX] = BIT(NPT_R) | BIT(NPT_X) | BIT(NPT_RX),
 	};
 	uint8_t writing = area->backend == AREA_ALLOC ? writes[area->attr.prot] : 0;
 
@@ -73,7 +75,8 @@ static __attribute__((noinline)) enum err map_linear(struct addr_space *as, gpa_
 	return err;
 }
 
-/* The fast path: one page where nothing is mapped, in a table that is in the walk cache. False: nothing was changed; take the slow path. */
+/* The fast path: one page where nothing is mapped, in a table that is in the walk cache. False: nothing was changed; take the slow
+ * path. */
 static inline bool map_page(struct addr_space *as, gpa_t gpa, hpa_t hpa, struct npt_attr attr)
 {
 	uint64_t *slot, page;
@@ -112,7 +115,11 @@ enum err addr_space_map_linear(struct addr_space *as, gpa_t gpa, hpa_t hpa, uint
 static enum err populate_new(struct addr_space *as, gpa_t gpa, uint64_t size, struct npt_attr attr)
 {
 	const struct area area = {
-		.start = gpa.raw, .end = gpa.raw + size, .attr = attr, .backend = AREA_ALLOC, .policy = ALLOC_POPULATE,
+		.start = gpa.raw,
+		.end = gpa.raw + size,
+		.attr = attr,
+		.backend = AREA_ALLOC,
+		.policy = ALLOC_POPULATE,
 	};
 	struct removal undo;
 	uint64_t peak;
@@ -131,8 +138,7 @@ static enum err populate_new(struct addr_space *as, gpa_t gpa, uint64_t size, st
 	return err;
 }
 
-enum err addr_space_map_alloc(struct addr_space *as, gpa_t gpa, uint64_t size, unsigned prot,
-			      enum alloc_policy policy)
+enum err addr_space_map_alloc(struct addr_space *as, gpa_t gpa, uint64_t size, unsigned prot, enum alloc_policy policy)
 {
 	const struct npt_attr attr = { .prot = (uint8_t)prot, .memtype = NPT_WB };
 	struct area *before;

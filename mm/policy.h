@@ -24,7 +24,7 @@ extern const struct alloc_policy_name alloc_policies[ALLOC_POLICIES];
 
 /* All names, in a text: " 4k 64k ...". */
 #define ALLOC_POLICY_WORD(KIND, NAME, name, text) " " name
-#define ALLOC_POLICY_NAMES ALLOC_POLICY_LIST(ALLOC_POLICY_WORD)
+#define ALLOC_POLICY_NAMES                        ALLOC_POLICY_LIST(ALLOC_POLICY_WORD)
 
 /* A policy by its name on the command line; ERR_NOT_FOUND when there is none of that name. */
 MUST_CHECK enum err alloc_policy_parse(const char *name, enum alloc_policy *policy);

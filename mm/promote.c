@@ -51,7 +51,8 @@ static void look_at(const struct addr_space *as, struct block *block, unsigned p
 	block->own += !leaf.attr.shared;
 }
 
-/* Look at the `present` entries of the block's table. Pages that map their place in the reservation need no decoding: nobody shares them. */
+/* Look at the `present` entries of the block's table. Pages that map their place in the reservation need no decoding: nobody shares
+ * them. */
 static void look_into(const struct addr_space *as, struct block *block, unsigned present)
 {
 	const uint64_t *slots = npt_walk_cache_lookup(&as->npt, GPA(block->start));
@@ -147,8 +148,7 @@ static void promote(struct addr_space *as, const struct area *area, struct block
 		publish_memory(as, promotion.to, BLOCK_SIZE);
 	removal_init(&promotion.removal, as);
 	/* The old leaves' memory is not in use any more when move_page sees them. */
-	if (npt_collapse(&as->npt, GPA(block->start), BLOCK_LEVEL, promotion.to, area->attr, move_page, &promotion) !=
-	    ERR_OK) {
+	if (npt_collapse(&as->npt, GPA(block->start), BLOCK_LEVEL, promotion.to, area->attr, move_page, &promotion) != ERR_OK) {
 		if (!in_place) {
 			frame_free(promotion.to, level_order(BLOCK_LEVEL));
 			cost_uncharge(as, BLOCK_SIZE);
@@ -190,8 +190,8 @@ static bool may_go_on(const struct addr_space *as, const struct area *area, uint
 /* Has it come so far? All pages at that end of the block have memory. */
 static bool goes_on(const struct block *block, uint64_t gpa)
 {
-	uint64_t streak = gpa - block->start < STREAK_SIZE ? block->memory[0] :
-							     block->memory[BLOCK_PAGES / 64 - 1] >> (64 - STREAK_PAGES);
+	uint64_t streak =
+		gpa - block->start < STREAK_SIZE ? block->memory[0] : block->memory[BLOCK_PAGES / 64 - 1] >> (64 - STREAK_PAGES);
 
 	return (streak & STREAK_BITS) == STREAK_BITS && block->own >= STREAK_PAGES;
 }

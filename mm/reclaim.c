@@ -10,7 +10,7 @@
 #include "mm/space.h"
 
 /* A call is content with this much. */
-#define ENOUGH KIB(256)
+#define ENOUGH        KIB(256)
 /* Splitting a large leaf takes a table. */
 #define WORTH_A_SPLIT 2
 
@@ -24,7 +24,7 @@ struct scan {
 	enum pass pass;
 	uint64_t zero[BLOCK_PAGES / 64]; /* a bit for each page from `start` on that seems to be zero, in 4 KiB leaves */
 	unsigned found;
-	bool split;                      /* there are enough, but in a large leaf */
+	bool split; /* there are enough, but in a large leaf */
 };
 
 static bool is_zero_page(const struct addr_space *as, hpa_t page)

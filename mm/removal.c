@@ -10,8 +10,8 @@ static uint64_t large_zero_page_across(const struct addr_space *as, uint64_t edg
 {
 	struct npt_leaf leaf;
 
-	if (is_aligned(edge, BLOCK_SIZE) || npt_query(&as->npt, GPA(edge), &leaf) != ERR_OK ||
-	    leaf.level != BLOCK_LEVEL || !frame_is_zero_page(leaf.hpa))
+	if (is_aligned(edge, BLOCK_SIZE) || npt_query(&as->npt, GPA(edge), &leaf) != ERR_OK || leaf.level != BLOCK_LEVEL ||
+	    !frame_is_zero_page(leaf.hpa))
 		return UINT64_MAX;
 	return leaf.gpa.raw;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The reservation: a block of frames for a 2 MiB block of the guest that a sequence of accesses is filling. Each fault-around window gets
- * its frames from the place that they will have when the block becomes one leaf, so that nothing is copied then. A space has one
- * reservation at a time. What was not handed out is given back when the sequence goes on elsewhere, when memory is unmapped or
- * discarded, and when a frame is missing.
+ * The reservation: a block of frames for a 2 MiB block of the guest that a sequence of accesses is filling. Each fault-around
+ * window gets its frames from the place that they will have when the block becomes one leaf, so that nothing is copied then. A
+ * space has one reservation at a time. What was not handed out is given back when the sequence goes on elsewhere, when memory is
+ * unmapped or discarded, and when a frame is missing.
  */
 #include "include/arch/machine.h"
 #include "mm/fault.h"

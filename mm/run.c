@@ -23,8 +23,7 @@ static void run_clear(struct addr_space *as)
 static bool run_renew(struct addr_space *as, unsigned count)
 {
 	frame_run_drop(&as->run, as->id);
-	return cost_fits(as, count * PAGE_SIZE) &&
-	       frame_run_renew(&as->run, as->id, count, cost_room(as) >> PAGE_SHIFT) == ERR_OK;
+	return cost_fits(as, count * PAGE_SIZE) && frame_run_renew(&as->run, as->id, count, cost_room(as) >> PAGE_SHIFT) == ERR_OK;
 }
 
 static bool run_prepare(struct addr_space *as, unsigned count)

@@ -47,7 +47,8 @@ static inline uint64_t space_size(const struct addr_space *as)
 	return BIT(as->npt.config.gpa_bits);
 }
 
-/* Bring the peaks up to date: before anything goes down, and where somebody asks. So what goes up, like the fault path, only adds. */
+/* Bring the peaks up to date: before anything goes down, and where somebody asks. So what goes up, like the fault path, only adds.
+ */
 static inline void cost_settle(struct addr_space *as)
 {
 	struct addr_space_stats *stats = &as->stats;

@@ -27,8 +27,7 @@ static bool count_leaf(const struct npt_leaf *leaf, void *context)
 	return --*walk->leaves > 0;
 }
 
-enum err addr_space_survey(struct addr_space *as, gpa_t gpa, uint64_t size, unsigned *leaves,
-			   struct addr_space_survey *survey)
+enum err addr_space_survey(struct addr_space *as, gpa_t gpa, uint64_t size, unsigned *leaves, struct addr_space_survey *survey)
 {
 	struct survey_walk walk = { .survey = survey, .start = gpa.raw, .end = gpa.raw + size, .leaves = leaves };
 	enum err err;

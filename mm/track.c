@@ -86,8 +86,7 @@ static enum err split_range(struct addr_space *as, uint64_t start, uint64_t end)
 	return err;
 }
 
-static enum err test_and_clear(struct addr_space *as, gpa_t gpa, uint64_t size, enum npt_ad bit, uint64_t *bitmap,
-			uint64_t *pages)
+static enum err test_and_clear(struct addr_space *as, gpa_t gpa, uint64_t size, enum npt_ad bit, uint64_t *bitmap, uint64_t *pages)
 {
 	uint64_t words = (size / PAGE_SIZE + 63) / 64;
 	struct npt_gather gather;
@@ -113,8 +112,7 @@ enum err addr_space_scan_accessed(struct addr_space *as, gpa_t gpa, uint64_t siz
 	return err;
 }
 
-enum err addr_space_dirty_log(struct addr_space *as, gpa_t gpa, uint64_t size, bool split, uint64_t *bitmap,
-			      uint64_t *pages)
+enum err addr_space_dirty_log(struct addr_space *as, gpa_t gpa, uint64_t size, bool split, uint64_t *bitmap, uint64_t *pages)
 {
 	enum err err;
 

@@ -11,21 +11,21 @@
  */
 #include "npt/walk.h"
 
-#define LM_PRESENT  BIT(0)
-#define LM_WRITE    BIT(1)
-#define LM_USER     BIT(2)
-#define LM_PWT      BIT(3)
-#define LM_PCD      BIT(4)
-#define LM_ACCESSED BIT(5)
-#define LM_DIRTY    BIT(6)
-#define LM_LEAF     BIT(7) /* page size, in a PDE or PDPE */
-#define LM_PAT_4K   BIT(7) /* in a PTE */
-#define LM_PAT_BIG  BIT(12)
-#define LM_ADDR     BITS(51, 12)
-#define LM_NX       BIT(63)
+#define LM_PRESENT        BIT(0)
+#define LM_WRITE          BIT(1)
+#define LM_USER           BIT(2)
+#define LM_PWT            BIT(3)
+#define LM_PCD            BIT(4)
+#define LM_ACCESSED       BIT(5)
+#define LM_DIRTY          BIT(6)
+#define LM_LEAF           BIT(7) /* page size, in a PDE or PDPE */
+#define LM_PAT_4K         BIT(7) /* in a PTE */
+#define LM_PAT_BIG        BIT(12)
+#define LM_ADDR           BITS(51, 12)
+#define LM_NX             BIT(63)
 /* Bits 58:52 of a leaf are available to software, and all of an entry that is not present. */
-#define LM_SHARED   BIT(52)
-#define LM_ACCESS_TRACKED   BIT(53)
+#define LM_SHARED         BIT(52)
+#define LM_ACCESS_TRACKED BIT(53)
 
 /* Index into the PAT register, by enum npt_memtype, and back. */
 static const uint8_t lm_pat_index[] = { [NPT_WB] = 0, [NPT_WT] = 1, [NPT_UC] = 3, [NPT_WC] = 4, [NPT_WP] = 5 };
@@ -119,8 +119,8 @@ static inline uint64_t lm_set(uint64_t pte, struct npt_attr attr, unsigned ad_bi
 {
 	(void)hardware_ad;
 	return (pte & ~(LM_WRITE | LM_NX | LM_SHARED | LM_ACCESSED | LM_DIRTY)) | (attr.prot & NPT_W ? LM_WRITE : 0) |
-	       (attr.prot & NPT_X ? 0 : LM_NX) | (attr.shared ? LM_SHARED : 0) |
-	       (ad_bits & NPT_ACCESSED ? LM_ACCESSED : 0) | (ad_bits & NPT_DIRTY ? LM_DIRTY : 0);
+	       (attr.prot & NPT_X ? 0 : LM_NX) | (attr.shared ? LM_SHARED : 0) | (ad_bits & NPT_ACCESSED ? LM_ACCESSED : 0) |
+	       (ad_bits & NPT_DIRTY ? LM_DIRTY : 0);
 }
 
 static inline uint64_t lm_split(uint64_t pte, unsigned level)
@@ -157,10 +157,10 @@ static inline uint64_t host_table(hpa_t table)
 	return table.raw | LM_PRESENT | LM_WRITE;
 }
 
-#define LM_FORMAT_COMMON                                                                                              \
-	.min_levels = 4, .max_levels = 5, .max_gpa_bits = 57, .max_hpa_bits = 52,                                      \
-	.hardware_ad_bits = LM_ACCESSED | LM_DIRTY, .check = lm_check, .attr = lm_attr,                   \
-	.ad_bits = lm_ad_bits, .set = lm_set, .access_tracked = lm_access_tracked, .track_access = lm_track_access, .untrack_access = lm_untrack_access, .split = lm_split
+#define LM_FORMAT_COMMON                                                                                                      \
+	.min_levels = 4, .max_levels = 5, .max_gpa_bits = 57, .max_hpa_bits = 52, .hardware_ad_bits = LM_ACCESSED | LM_DIRTY, \
+	.check = lm_check, .attr = lm_attr, .ad_bits = lm_ad_bits, .set = lm_set, .access_tracked = lm_access_tracked,        \
+	.track_access = lm_track_access, .untrack_access = lm_untrack_access, .split = lm_split
 
 static const struct npt_format amd_format = {
 	LM_FORMAT_COMMON,
@@ -172,12 +172,8 @@ static const struct npt_format amd_format = {
 };
 
 static const struct npt_format host_format = {
-	LM_FORMAT_COMMON,
-	.name = host_name,
-	.page = { .mask = LM_PRESENT, .value = LM_PRESENT, .address = LM_ADDR },
-	.table = host_table,
-	.kind = host_kind,
-	.leaf = lm_leaf,
+	LM_FORMAT_COMMON,    .name = host_name, .page = { .mask = LM_PRESENT, .value = LM_PRESENT, .address = LM_ADDR },
+	.table = host_table, .kind = host_kind, .leaf = lm_leaf,
 };
 
 NPT_INSTANTIATE(npt_amd, amd_format);

@@ -11,19 +11,19 @@
  */
 #include "npt/walk.h"
 
-#define S1_VALID      BIT(0)
-#define S1_TABLE      BIT(1) /* table at the upper levels, page at the last one */
-#define S1_ATTRINDX   BITS(4, 2)
-#define S1_AP1        BIT(6) /* RES1 where there is one privilege level */
-#define S1_READ_ONLY  BIT(7) /* AP[2] */
-#define S1_SH_INNER   BITS(9, 8)
-#define S1_AF         BIT(10)
-#define S1_XN         BIT(54)
-#define S1_ADDR       BITS(47, 12)
+#define S1_VALID          BIT(0)
+#define S1_TABLE          BIT(1) /* table at the upper levels, page at the last one */
+#define S1_ATTRINDX       BITS(4, 2)
+#define S1_AP1            BIT(6) /* RES1 where there is one privilege level */
+#define S1_READ_ONLY      BIT(7) /* AP[2] */
+#define S1_SH_INNER       BITS(9, 8)
+#define S1_AF             BIT(10)
+#define S1_XN             BIT(54)
+#define S1_ADDR           BITS(47, 12)
 /* Bits 58:55 are for software, which keeps the dirty state here by itself; and all of an invalid descriptor but bit 0. */
-#define S1_DIRTY      BIT(55)
-#define S1_SHARED     BIT(56)
-#define S1_ACCESS_TRACKED     BIT(57)
+#define S1_DIRTY          BIT(55)
+#define S1_SHARED         BIT(56)
+#define S1_ACCESS_TRACKED BIT(57)
 
 enum { S1_ATTRINDX_SHIFT = 2 };
 
@@ -85,15 +85,15 @@ static inline unsigned s1_ad_bits(uint64_t pte)
 static inline uint64_t s1_set(uint64_t pte, struct npt_attr attr, unsigned ad_bits, bool hardware_ad)
 {
 	(void)hardware_ad;
-	return (pte & ~(S1_READ_ONLY | S1_XN | S1_SHARED | S1_AF | S1_DIRTY)) |
-	       (attr.prot & NPT_W ? 0 : S1_READ_ONLY) | (attr.prot & NPT_X ? 0 : S1_XN) |
-	       (attr.shared ? S1_SHARED : 0) | (ad_bits & NPT_ACCESSED ? S1_AF : 0) | (ad_bits & NPT_DIRTY ? S1_DIRTY : 0);
+	return (pte & ~(S1_READ_ONLY | S1_XN | S1_SHARED | S1_AF | S1_DIRTY)) | (attr.prot & NPT_W ? 0 : S1_READ_ONLY) |
+	       (attr.prot & NPT_X ? 0 : S1_XN) | (attr.shared ? S1_SHARED : 0) | (ad_bits & NPT_ACCESSED ? S1_AF : 0) |
+	       (ad_bits & NPT_DIRTY ? S1_DIRTY : 0);
 }
 
 static inline uint64_t s1_leaf(hpa_t hpa, unsigned memtype, unsigned level)
 {
-	return hpa.raw | S1_AP1 | S1_VALID | (level == 0 ? S1_TABLE : 0) |
-	       ((uint64_t)s1_index[memtype] << S1_ATTRINDX_SHIFT) | (memtype != NPT_UC ? S1_SH_INNER : 0);
+	return hpa.raw | S1_AP1 | S1_VALID | (level == 0 ? S1_TABLE : 0) | ((uint64_t)s1_index[memtype] << S1_ATTRINDX_SHIFT) |
+	       (memtype != NPT_UC ? S1_SH_INNER : 0);
 }
 
 static inline struct npt_attr s1_attr(uint64_t pte, unsigned level)

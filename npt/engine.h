@@ -47,10 +47,11 @@ static inline unsigned engine_ad_bits(const struct npt_format *format, uint64_t 
 }
 
 /*
- * The leaf `pte` with other permissions, `shared` and accessed and dirty bits. Where software keeps the accessed and dirty bits, what can be written is dirty.
- * What is access-tracked stays so unless it becomes accessed.
+ * The leaf `pte` with other permissions, `shared` and accessed and dirty bits. Where software keeps the accessed and dirty bits,
+ * what can be written is dirty. What is access-tracked stays so unless it becomes accessed.
  */
-static inline uint64_t engine_set(const struct npt_format *format, uint64_t pte, struct npt_attr attr, unsigned ad_bits, bool hardware_ad)
+static inline uint64_t engine_set(const struct npt_format *format, uint64_t pte, struct npt_attr attr, unsigned ad_bits,
+				  bool hardware_ad)
 {
 	bool track_access = format->access_tracked(pte) && !(ad_bits & NPT_ACCESSED);
 
@@ -62,7 +63,7 @@ static inline uint64_t engine_set(const struct npt_format *format, uint64_t pte,
 
 /* A leaf with these accessed and dirty bits; access-tracked where software keeps them and has not seen it accessed. */
 static inline uint64_t engine_leaf_with_ad(const struct npt_format *format, hpa_t hpa, struct npt_attr attr, unsigned ad_bits,
-				   unsigned level, bool hardware_ad)
+					   unsigned level, bool hardware_ad)
 {
 	uint64_t pte = engine_set(format, format->leaf(hpa, attr.memtype, level), attr, ad_bits, hardware_ad);
 
@@ -70,7 +71,8 @@ static inline uint64_t engine_leaf_with_ad(const struct npt_format *format, hpa_
 }
 
 /* A leaf as it starts: without accessed and dirty bits where hardware keeps them, and otherwise in use. */
-static inline uint64_t engine_leaf(const struct npt_format *format, hpa_t hpa, struct npt_attr attr, unsigned level, bool hardware_ad)
+static inline uint64_t engine_leaf(const struct npt_format *format, hpa_t hpa, struct npt_attr attr, unsigned level,
+				   bool hardware_ad)
 {
 	unsigned ad_bits = hardware_ad ? 0 : NPT_ACCESSED | (attr.prot & NPT_W ? NPT_DIRTY : 0);
 
@@ -154,8 +156,8 @@ static inline enum err engine_check_range(const struct npt *npt, uint64_t gpa, u
 }
 
 /* Can one leaf of `level` at `gpa` map `hpa` so? */
-static inline enum err engine_check_leaf(const struct npt_format *format, const struct npt *npt, uint64_t gpa,
-					 unsigned level, hpa_t hpa, struct npt_attr attr)
+static inline enum err engine_check_leaf(const struct npt_format *format, const struct npt *npt, uint64_t gpa, unsigned level,
+					 hpa_t hpa, struct npt_attr attr)
 {
 	if (level > npt->config.max_leaf || !is_aligned(gpa | hpa.raw, npt_level_size(level)))
 		return ERR_INVALID;
@@ -181,8 +183,7 @@ void engine_free_table(struct npt *npt, hpa_t table);
  * Go from the empty entry at `cursor` down to an entry of `level`, by `tables` (as many as there are levels between), which
  * become reachable with `first`, the value of that last entry, in place. Counts that leaf.
  */
-void engine_extend(struct npt *npt, struct npt_cursor *cursor, uint64_t gpa, unsigned level, uint64_t first,
-		   const hpa_t *tables);
+void engine_extend(struct npt *npt, struct npt_cursor *cursor, uint64_t gpa, unsigned level, uint64_t first, const hpa_t *tables);
 /* The same, with tables that it gets itself. */
 enum err engine_map_below(struct npt *npt, struct npt_cursor cursor, uint64_t gpa, unsigned level, uint64_t first);
 
@@ -198,13 +199,13 @@ void engine_prune(struct npt *npt, uint64_t gpa, struct npt_gather *gather);
 struct engine_run {
 	struct npt *npt;
 	const struct npt_format *format;
-	uint64_t *slot, *stop;  /* from here to before there */
-	uint64_t gpa;           /* what `slot` maps */
+	uint64_t *slot, *stop; /* from here to before there */
+	uint64_t gpa;          /* what `slot` maps */
 	hpa_t table;
 	unsigned level;
-	uint64_t value, mask;  /* the last leaf, and the bits in which none of its kind differs; no leaf yet: 0 and all */
-	enum err err;           /* ERR_CORRUPT: a malformed entry was met */
-	bool ended;             /* by an error, or because somebody has seen enough */
+	uint64_t value, mask; /* the last leaf, and the bits in which none of its kind differs; no leaf yet: 0 and all */
+	enum err err;         /* ERR_CORRUPT: a malformed entry was met */
+	bool ended;           /* by an error, or because somebody has seen enough */
 };
 
 typedef void (*engine_runner)(struct engine_run *run, void *arg);

@@ -12,22 +12,22 @@ enum {
 	EPT_SAVED_SHIFT = 54,  /* an access-tracked leaf keeps its access bits in bits 56:54 */
 };
 
-#define EPT_READ     BIT(0)
-#define EPT_WRITE    BIT(1)
-#define EPT_EXECUTE  BIT(2)
-#define EPT_ACCESS   (EPT_READ | EPT_WRITE | EPT_EXECUTE)
-#define EPT_MEMTYPE  BITS(5, 3)
-#define EPT_WRITE_BACK (UINT64_C(6) << EPT_MEMTYPE_SHIFT)
-#define EPT_IPAT     BIT(6) /* ignore the guest's PAT: the type in this entry is final */
-#define EPT_LEAF     BIT(7) /* in a PDE or PDPTE; ignored in a PTE */
-#define EPT_TABLE_BITS (EPT_ACCESS | EPT_MEMTYPE | EPT_IPAT | EPT_LEAF) /* all that count in a table's entry */
-#define EPT_ACCESSED BIT(8)
-#define EPT_DIRTY    BIT(9)
-#define EPT_ADDR     BITS(51, 12)
+#define EPT_READ           BIT(0)
+#define EPT_WRITE          BIT(1)
+#define EPT_EXECUTE        BIT(2)
+#define EPT_ACCESS         (EPT_READ | EPT_WRITE | EPT_EXECUTE)
+#define EPT_MEMTYPE        BITS(5, 3)
+#define EPT_WRITE_BACK     (UINT64_C(6) << EPT_MEMTYPE_SHIFT)
+#define EPT_IPAT           BIT(6) /* ignore the guest's PAT: the type in this entry is final */
+#define EPT_LEAF           BIT(7) /* in a PDE or PDPTE; ignored in a PTE */
+#define EPT_TABLE_BITS     (EPT_ACCESS | EPT_MEMTYPE | EPT_IPAT | EPT_LEAF) /* all that count in a table's entry */
+#define EPT_ACCESSED       BIT(8)
+#define EPT_DIRTY          BIT(9)
+#define EPT_ADDR           BITS(51, 12)
 /* Ignored by hardware: bits 56:52 and 59 of a leaf, and all of an entry without access. */
-#define EPT_SHARED   BIT(52)
-#define EPT_ACCESS_TRACKED   BIT(53)
-#define EPT_EXECUTE_LATER BIT(59) /* of a large leaf: may be executed, but by smaller ones, and so hardware may not */
+#define EPT_SHARED         BIT(52)
+#define EPT_ACCESS_TRACKED BIT(53)
+#define EPT_EXECUTE_LATER  BIT(59) /* of a large leaf: may be executed, but by smaller ones, and so hardware may not */
 
 _Static_assert(EPT_READ == NPT_R && EPT_WRITE == NPT_W && EPT_EXECUTE == NPT_X, "permissions are used as they are");
 
@@ -130,9 +130,8 @@ static inline unsigned ept_ad_bits(uint64_t pte)
 static inline uint64_t ept_set(uint64_t pte, struct npt_attr attr, unsigned ad_bits, bool hardware_ad)
 {
 	(void)hardware_ad;
-	return (pte & ~(EPT_ACCESS | EPT_SHARED | EPT_ACCESSED | EPT_DIRTY)) | attr.prot |
-	       (attr.shared ? EPT_SHARED : 0) | (ad_bits & NPT_ACCESSED ? EPT_ACCESSED : 0) |
-	       (ad_bits & NPT_DIRTY ? EPT_DIRTY : 0);
+	return (pte & ~(EPT_ACCESS | EPT_SHARED | EPT_ACCESSED | EPT_DIRTY)) | attr.prot | (attr.shared ? EPT_SHARED : 0) |
+	       (ad_bits & NPT_ACCESSED ? EPT_ACCESSED : 0) | (ad_bits & NPT_DIRTY ? EPT_DIRTY : 0);
 }
 
 static inline uint64_t ept_split(uint64_t pte, unsigned level)
@@ -164,26 +163,14 @@ static inline uint64_t ept_split_page_exec(uint64_t pte, unsigned level)
 	return ept_split(pte, level);
 }
 
-#define EPT_FORMAT(variant)                                                                                           \
-	{                                                                                                             \
-		.name = ept_name,                                                                                     \
-		.min_levels = 4,                                                                                      \
-		.max_levels = 5,                                                                                      \
-		.max_gpa_bits = 57,                                                                                   \
-		.max_hpa_bits = 52,                                                                                   \
-		.page = { .mask = EPT_READ | EPT_MEMTYPE, .value = EPT_READ | EPT_WRITE_BACK, .address = EPT_ADDR }, \
-		.hardware_ad_bits = EPT_ACCESSED | EPT_DIRTY,                                                        \
-		.kind = ept_kind,                                                                                     \
-		.check = ept_check,                                                                                   \
-		.table = ept_table,                                                                                   \
-		.leaf = ept_leaf,                                                                                     \
-		.attr = ept_attr##variant,                                                                            \
-		.ad_bits = ept_ad_bits,                                                                                   \
-		.set = ept_set##variant,                                                                              \
-		.access_tracked = ept_access_tracked,                                                                                 \
-		.track_access = ept_track_access,                                                                                     \
-		.untrack_access = ept_untrack_access,                                                                                     \
-		.split = ept_split##variant,                                                                        \
+#define EPT_FORMAT(variant)                                                                                                   \
+	{                                                                                                                     \
+		.name = ept_name, .min_levels = 4, .max_levels = 5, .max_gpa_bits = 57, .max_hpa_bits = 52,                   \
+		.page = { .mask = EPT_READ | EPT_MEMTYPE, .value = EPT_READ | EPT_WRITE_BACK, .address = EPT_ADDR },          \
+		.hardware_ad_bits = EPT_ACCESSED | EPT_DIRTY, .kind = ept_kind, .check = ept_check, .table = ept_table,       \
+		.leaf = ept_leaf, .attr = ept_attr##variant, .ad_bits = ept_ad_bits, .set = ept_set##variant,                 \
+		.access_tracked = ept_access_tracked, .track_access = ept_track_access, .untrack_access = ept_untrack_access, \
+		.split = ept_split##variant,                                                                                  \
 	}
 
 static const struct npt_format ept_page_exec_format = EPT_FORMAT(_page_exec);

@@ -11,8 +11,9 @@
  * are left to a function of their own.
  * The engine passes leaves only attributes that `check` accepted, and addresses that fit config.hpa_bits.
  *
- * An access-tracked leaf has its present (or valid) bit clear, so hardware reads it as "not present", and a software bit set that no
- * empty entry has; all other bits stay. Only `kind`, `split`, `access_tracked` and `untrack_access` are asked about access-tracked leaves.
+ * An access-tracked leaf has its present (or valid) bit clear, so hardware reads it as "not present", and a software bit set that
+ * no empty entry has; all other bits stay. Only `kind`, `split`, `access_tracked` and `untrack_access` are asked about
+ * access-tracked leaves.
  */
 struct npt_format {
 	const char *(*name)(const struct npt_config *config);
@@ -32,14 +33,15 @@ struct npt_format {
 	enum npt_kind (*kind)(uint64_t pte, unsigned level);
 	enum err (*check)(const struct npt_config *config, struct npt_attr attr);
 	uint64_t (*table)(hpa_t table);
-	/* A leaf without permissions, accessed and dirty bits, for `set` to complete. Entries of neighbours differ by their address only. */
+	/* A leaf without permissions, accessed and dirty bits, for `set` to complete. Entries of neighbours differ by their address
+	 * only. */
 	uint64_t (*leaf)(hpa_t hpa, unsigned memtype, unsigned level);
 	struct npt_attr (*attr)(uint64_t pte, unsigned level);
 	unsigned (*ad_bits)(uint64_t pte); /* a mask of enum npt_ad */
 	/* The same leaf with these permissions, `shared` and accessed and dirty bits; `attr.memtype` is ignored. */
 	uint64_t (*set)(uint64_t pte, struct npt_attr attr, unsigned ad_bits, bool hardware_ad);
 	bool (*access_tracked)(uint64_t pte);
-	uint64_t (*track_access)(uint64_t pte); /* of a leaf that is not access-tracked */
+	uint64_t (*track_access)(uint64_t pte);   /* of a leaf that is not access-tracked */
 	uint64_t (*untrack_access)(uint64_t pte); /* of any leaf */
 	/* The entry of `level - 1` that maps the first part of this leaf, with all its attributes. */
 	uint64_t (*split)(uint64_t pte, unsigned level);

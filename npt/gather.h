@@ -6,7 +6,7 @@
 #include "include/types.h"
 
 /* As the size of a flush: the whole address space. */
-#define NPT_FLUSH_ALL UINT64_MAX
+#define NPT_FLUSH_ALL       UINT64_MAX
 /* Up to this many bytes a gathered flush goes by range, beyond it by address space. */
 #define NPT_FLUSH_RANGE_MAX KIB(64)
 
@@ -21,8 +21,8 @@ struct npt_gather {
 	uint64_t start, end; /* hull of what changed; start >= end: nothing did */
 	hpa_t tables;        /* chain of emptied tables; raw 0: none */
 	/*
-	 * Called for the leaves that npt_unmap removes, before the flush, `count` leaves at a time that are contiguous in both address
-	 * spaces. CPUs may still use the memory until npt_gather_finish. May be NULL.
+	 * Called for the leaves that npt_unmap removes, before the flush, `count` leaves at a time that are contiguous in both
+	 * address spaces. CPUs may still use the memory until npt_gather_finish. May be NULL.
 	 */
 	void (*leaves_gone)(struct npt_gather *gather, hpa_t hpa, unsigned level, uint64_t count);
 };

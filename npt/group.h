@@ -8,7 +8,7 @@
 
 #include "npt/engine.h"
 
-#define GROUP 8
+#define GROUP                8
 #define FOR_EACH_OF_GROUP(i) _Pragma("GCC unroll 8") for (unsigned i = 0; i < GROUP; i++)
 
 /* Are the GROUP entries from `slot` on pte, pte + step, pte + 2 * step and so on, in the bits of `mask`? */
@@ -19,7 +19,7 @@ static inline bool is_group(const uint64_t *slot, const uint64_t *stop, uint64_t
 	if (stop - slot < GROUP)
 		return false;
 	FOR_EACH_OF_GROUP(i)
-		differ |= pte_load(slot + i) ^ (pte + i * step);
+	differ |= pte_load(slot + i) ^ (pte + i * step);
 	return (differ & mask) == 0;
 }
 

@@ -8,8 +8,7 @@ void npt_decode(const struct npt *npt, const struct npt_cursor *cursor, gpa_t gp
 	npt->ops->decode(cursor->pte, gpa.raw, cursor->level, leaf);
 }
 
-enum err npt_map_at(struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, unsigned level, hpa_t hpa,
-		    struct npt_attr attr)
+enum err npt_map_at(struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, unsigned level, hpa_t hpa, struct npt_attr attr)
 {
 	const struct npt_format *format = npt->ops->format;
 	enum err err = engine_check_leaf(format, npt, gpa.raw, level, hpa, attr);
@@ -34,9 +33,8 @@ static inline uint64_t block_entry(const struct npt *npt, uint64_t entry)
 	const struct npt_format *format = npt->ops->format;
 
 	entry ^= npt->block_bits;
-	return npt->config.page_exec ?
-		       format->set(entry, format->attr(entry, 1), format->ad_bits(entry), npt->config.hardware_ad) :
-		       entry;
+	return npt->config.page_exec ? format->set(entry, format->attr(entry, 1), format->ad_bits(entry), npt->config.hardware_ad) :
+				       entry;
 }
 
 void npt_fill_at(struct npt *npt, const struct npt_cursor *cursor, hpa_t hpa, uint64_t entry)
@@ -61,7 +59,8 @@ void npt_touch(struct npt *npt, const struct npt_cursor *cursor, unsigned prot, 
 
 		attr.prot |= (uint8_t)prot;
 		attr.shared = attr.shared && !(prot & NPT_W);
-		wanted = engine_set(format, pte, attr, engine_ad_bits(format, pte) | ad_bits | (let_in ? NPT_ACCESSED : 0), hardware_ad);
+		wanted = engine_set(format, pte, attr, engine_ad_bits(format, pte) | ad_bits | (let_in ? NPT_ACCESSED : 0),
+				    hardware_ad);
 	} while (!pte_replace(cursor->slot, &pte, wanted));
 }
 

@@ -38,7 +38,9 @@ static void make_fresh(struct npt *npt)
 
 	for (unsigned i = 0; i < 2 * kinds; i++) {
 		struct npt_attr attr = {
-			.prot = (uint8_t)(i % values), .memtype = (uint8_t)(i / values % values), .shared = i >= kinds,
+			.prot = (uint8_t)(i % values),
+			.memtype = (uint8_t)(i / values % values),
+			.shared = i >= kinds,
 		};
 
 		if (npt_check(npt, attr) == ERR_OK)
@@ -57,9 +59,8 @@ enum err npt_new(struct npt *npt, const struct npt_ops *ops, const struct npt_co
 		return ERR_UNSUPPORTED;
 	*npt = (struct npt){ .ops = config->page_exec ? ops->page_exec : ops, .env = env, .config = *config };
 	npt->config.exec_only = config->exec_only && !config->page_exec;
-	if (config->levels < format->min_levels || config->levels > format->max_levels ||
-	    config->gpa_bits > format->max_gpa_bits || config->hpa_bits > format->max_hpa_bits ||
-	    config->gpa_bits <= PAGE_SHIFT || config->max_leaf >= NPT_LEAF_LEVELS)
+	if (config->levels < format->min_levels || config->levels > format->max_levels || config->gpa_bits > format->max_gpa_bits ||
+	    config->hpa_bits > format->max_hpa_bits || config->gpa_bits <= PAGE_SHIFT || config->max_leaf >= NPT_LEAF_LEVELS)
 		return ERR_INVALID;
 	if (config->gpa_bits + format->sign_bits > base + order)
 		order = config->gpa_bits + format->sign_bits - base;

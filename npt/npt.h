@@ -93,7 +93,7 @@ struct npt_page_format {
 };
 
 /* A block is what one table of pages maps: 2 MiB. */
-#define NPT_BLOCK_SHIFT (PAGE_SHIFT + NPT_INDEX_BITS)
+#define NPT_BLOCK_SHIFT     (PAGE_SHIFT + NPT_INDEX_BITS)
 #define NPT_WALK_CACHE_SIZE 256u
 
 /*
@@ -104,7 +104,8 @@ struct npt_walk_cache {
 	uint64_t block[NPT_WALK_CACHE_SIZE]; /* gpa >> NPT_BLOCK_SHIFT */
 	uint64_t *entries[NPT_WALK_CACHE_SIZE];
 	uint16_t *present[NPT_WALK_CACHE_SIZE]; /* the table's present-entry count, as env->present returns it */
-	/* For accesses n with bit n set in fresh_accesses, a page of the block that is not mapped yet gets fresh_entry plus its address. */
+	/* For accesses n with bit n set in fresh_accesses, a page of the block that is not mapped yet gets fresh_entry plus its
+	 * address. */
 	uint64_t fresh_entry[NPT_WALK_CACHE_SIZE];
 	uint8_t fresh_accesses[NPT_WALK_CACHE_SIZE];
 };
@@ -130,13 +131,14 @@ struct npt_env {
 
 /* Geometry and abilities, fixed when the tables are made. */
 struct npt_config {
-	uint8_t levels;     /* 3..5, as the format allows */
-	uint8_t gpa_bits;   /* width of an input address; the root is as wide as this needs */
-	uint8_t hpa_bits;   /* width of an output address on this machine */
-	uint8_t max_leaf;   /* highest level a leaf may be at: 0..2 */
+	uint8_t levels;   /* 3..5, as the format allows */
+	uint8_t gpa_bits; /* width of an input address; the root is as wide as this needs */
+	uint8_t hpa_bits; /* width of an output address on this machine */
+	uint8_t max_leaf; /* highest level a leaf may be at: 0..2 */
 	/*
 	 * Hardware sets the accessed and dirty bits, and leaves start with both clear. Otherwise software sets them: leaves start
-	 * accessed, and dirty if they are writable; npt_test_and_clear makes the next access fault, and npt_touch then sets the bit.
+	 * accessed, and dirty if they are writable; npt_test_and_clear makes the next access fault, and npt_touch then sets the
+	 * bit.
 	 */
 	bool hardware_ad;
 	/*
@@ -154,15 +156,15 @@ struct npt {
 	const struct npt_ops *ops;
 	struct npt_env *env;
 	struct npt_config config;
-	hpa_t root;           /* 4 KiB << root_order bytes, aligned to its size */
-	uint8_t root_order;   /* 0; more for a concatenated Arm root or a RISC-V x4 root */
-	uint8_t root_shift;   /* from an address to the index of its entry in the root */
-	uint64_t end;         /* first address beyond the space */
-	uint64_t host_end;    /* first one beyond hpa_bits */
-	uint64_t table_bytes; /* in tables now, the root included */
+	hpa_t root;                       /* 4 KiB << root_order bytes, aligned to its size */
+	uint8_t root_order;               /* 0; more for a concatenated Arm root or a RISC-V x4 root */
+	uint8_t root_shift;               /* from an address to the index of its entry in the root */
+	uint64_t end;                     /* first address beyond the space */
+	uint64_t host_end;                /* first one beyond hpa_bits */
+	uint64_t table_bytes;             /* in tables now, the root included */
 	uint64_t leaves[NPT_LEAF_LEVELS]; /* leaves now, by level */
 	struct npt_page_format page;
-	uint64_t block_bits;  /* the bits in which the entry of 2 MiB of write-back memory differs from that of a page */
+	uint64_t block_bits; /* the bits in which the entry of 2 MiB of write-back memory differs from that of a page */
 	/* Fresh leaves of level 0 but for their addresses, by `shared`, memory type and permissions; 0: npt_check refuses it. */
 	uint64_t fresh[2][NPT_ATTR_MAX + 1][NPT_ATTR_MAX + 1];
 	struct npt_walk_cache walk_cache;
@@ -207,15 +209,15 @@ struct npt_ops {
 	const struct npt_ops *page_exec;
 };
 
-extern const struct npt_ops npt_ept;       /* Intel EPT */
+extern const struct npt_ops npt_ept;           /* Intel EPT */
 extern const struct npt_ops npt_ept_page_exec; /* the same for npt_config.page_exec */
-extern const struct npt_ops npt_amd;       /* AMD nested paging */
-extern const struct npt_ops npt_stage2;    /* AArch64 stage 2, 4 KiB granule */
-extern const struct npt_ops npt_stage2_fwb; /* the same with FEAT_S2FWB: memory types that no guest can weaken */
-extern const struct npt_ops npt_riscv_x4;  /* RISC-V Sv39x4, Sv48x4, Sv57x4 */
-extern const struct npt_ops npt_riscv_host; /* RISC-V Sv39, Sv48, Sv57 of the hypervisor itself */
-extern const struct npt_ops npt_x86_host;  /* x86-64 long-mode paging of the hypervisor itself */
-extern const struct npt_ops npt_el2_host;  /* AArch64 EL2 stage 1 of the hypervisor itself, 4 KiB granule */
+extern const struct npt_ops npt_amd;           /* AMD nested paging */
+extern const struct npt_ops npt_stage2;        /* AArch64 stage 2, 4 KiB granule */
+extern const struct npt_ops npt_stage2_fwb;    /* the same with FEAT_S2FWB: memory types that no guest can weaken */
+extern const struct npt_ops npt_riscv_x4;      /* RISC-V Sv39x4, Sv48x4, Sv57x4 */
+extern const struct npt_ops npt_riscv_host;    /* RISC-V Sv39, Sv48, Sv57 of the hypervisor itself */
+extern const struct npt_ops npt_x86_host;      /* x86-64 long-mode paging of the hypervisor itself */
+extern const struct npt_ops npt_el2_host;      /* AArch64 EL2 stage 1 of the hypervisor itself, 4 KiB granule */
 
 /* The name a report gives the format: "ept", "npt", "stage2", "sv39x4", ... */
 const char *npt_name(const struct npt *npt);
@@ -224,8 +226,7 @@ const char *npt_name(const struct npt *npt);
  * Make an empty address space. Errors: ERR_INVALID for a geometry the format does not have, ERR_NO_MEMORY.
  * `env` must outlive the tables.
  */
-MUST_CHECK enum err npt_new(struct npt *npt, const struct npt_ops *ops, const struct npt_config *config,
-			    struct npt_env *env);
+MUST_CHECK enum err npt_new(struct npt *npt, const struct npt_ops *ops, const struct npt_config *config, struct npt_env *env);
 
 /* Flush everything, then free every table. The memory that leaves map is not touched. */
 void npt_free(struct npt *npt);
@@ -256,9 +257,9 @@ MUST_CHECK enum err npt_unmap(struct npt *npt, gpa_t gpa, uint64_t size, struct 
 MUST_CHECK enum err npt_protect(struct npt *npt, gpa_t gpa, uint64_t size, unsigned prot, struct npt_gather *gather);
 
 /*
- * Split the leaf that maps `gpa` until the leaf around `gpa` is at `level` or below. Only what lies around `gpa` goes that far: of a
- * 1 GiB leaf split to level 0, the other 511 parts stay leaves of 2 MiB. Translations stay the same; all attributes are inherited.
- * Flushes by itself where the format wants break-before-make. Errors: ERR_NOT_FOUND (no leaf there), ERR_RANGE,
+ * Split the leaf that maps `gpa` until the leaf around `gpa` is at `level` or below. Only what lies around `gpa` goes that far: of
+ * a 1 GiB leaf split to level 0, the other 511 parts stay leaves of 2 MiB. Translations stay the same; all attributes are
+ * inherited. Flushes by itself where the format wants break-before-make. Errors: ERR_NOT_FOUND (no leaf there), ERR_RANGE,
  * ERR_NO_MEMORY (all tables are taken before the first entry changes): nothing was changed.
  */
 MUST_CHECK enum err npt_split(struct npt *npt, gpa_t gpa, unsigned level);
@@ -287,8 +288,8 @@ MUST_CHECK enum err npt_map_at(struct npt *npt, const struct npt_cursor *cursor,
 			       struct npt_attr attr);
 
 /*
- * The same for 4 KiB or 2 MiB of write-back memory where the walk ended at that level, by what npt_page_entry gave for its attributes.
- * `hpa` is within hpa_bits, and 2 MiB are permitted.
+ * The same for 4 KiB or 2 MiB of write-back memory where the walk ended at that level, by what npt_page_entry gave for its
+ * attributes. `hpa` is within hpa_bits, and 2 MiB are permitted.
  */
 void npt_fill_at(struct npt *npt, const struct npt_cursor *cursor, hpa_t hpa, uint64_t entry);
 
@@ -296,9 +297,9 @@ void npt_fill_at(struct npt *npt, const struct npt_cursor *cursor, hpa_t hpa, ui
 void npt_decode(const struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, struct npt_leaf *leaf);
 
 /*
- * Add the permissions `prot` (with NPT_W, `shared` is cleared) and the accessed and dirty bits `ad_bits` to the leaf at which npt_find
- * ended. An access-tracked leaf is restored, so that hardware can use it again. This only widens, so no flush is needed: a CPU with
- * an older translation takes a spurious fault. NPT_W without hardware_ad implies NPT_DIRTY.
+ * Add the permissions `prot` (with NPT_W, `shared` is cleared) and the accessed and dirty bits `ad_bits` to the leaf at which
+ * npt_find ended. An access-tracked leaf is restored, so that hardware can use it again. This only widens, so no flush is needed: a
+ * CPU with an older translation takes a spurious fault. NPT_W without hardware_ad implies NPT_DIRTY.
  */
 void npt_touch(struct npt *npt, const struct npt_cursor *cursor, unsigned prot, unsigned ad_bits);
 
@@ -307,20 +308,18 @@ void npt_touch(struct npt *npt, const struct npt_cursor *cursor, unsigned prot, 
  * returns no CPU uses the old translation: flushes by itself, break-before-make included. `attr` and `hpa` are such as
  * npt_map accepts.
  */
-void npt_replace(struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, hpa_t hpa, struct npt_attr attr,
-		 unsigned ad_bits);
+void npt_replace(struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, hpa_t hpa, struct npt_attr attr, unsigned ad_bits);
 
 /*
- * Replace the table that the entry of `level` around `gpa` points to, a table of leaves one level below, by one leaf that maps `hpa`
- * with `attr`. First the table is unlinked and flushed, so that nothing is mapped there and no CPU uses the old leaves. Then `move`
- * (may be NULL) is called for each old leaf that does not map its place in the new memory already, to copy its contents; its return
- * value is ignored. The new leaf has an accessed or dirty bit if any old leaf had it. The old leaves' memory stays the caller's; the
- * table is freed.
- * Errors: ERR_NOT_FOUND (no such table, or it leads to further tables or anything malformed), ERR_INVALID (alignment, level
- * above config.max_leaf), ERR_UNSUPPORTED, ERR_RANGE: nothing was changed. Never takes memory.
+ * Replace the table that the entry of `level` around `gpa` points to, a table of leaves one level below, by one leaf that maps
+ * `hpa` with `attr`. First the table is unlinked and flushed, so that nothing is mapped there and no CPU uses the old leaves. Then
+ * `move` (may be NULL) is called for each old leaf that does not map its place in the new memory already, to copy its contents; its
+ * return value is ignored. The new leaf has an accessed or dirty bit if any old leaf had it. The old leaves' memory stays the
+ * caller's; the table is freed. Errors: ERR_NOT_FOUND (no such table, or it leads to further tables or anything malformed),
+ * ERR_INVALID (alignment, level above config.max_leaf), ERR_UNSUPPORTED, ERR_RANGE: nothing was changed. Never takes memory.
  */
-MUST_CHECK enum err npt_collapse(struct npt *npt, gpa_t gpa, unsigned level, hpa_t hpa, struct npt_attr attr,
-				 npt_visitor move, void *context);
+MUST_CHECK enum err npt_collapse(struct npt *npt, gpa_t gpa, unsigned level, hpa_t hpa, struct npt_attr attr, npt_visitor move,
+				 void *context);
 
 /*
  * If the table below the entry of `level` around `gpa` is full of leaves with the same attributes over contiguous, aligned
@@ -331,24 +330,24 @@ bool npt_collapse_in_place(struct npt *npt, gpa_t gpa, unsigned level);
 
 /*
  * Copy the leaves of `npt` in the range to `child`, a space of the same format and geometry with nothing mapped in the range. With
- * `share`, the leaves of both lose NPT_W and become `shared`. The child's leaves have the parent's accessed and dirty bits. `cloned` is
- * called for each leaf before the child can reach it. What was narrowed in `npt` is gathered. No leaf may cross an end of the
- * range (npt_split_at_boundaries). Each table is visited once.
- * Errors: ERR_INVALID, ERR_RANGE, ERR_EXISTS, ERR_NO_MEMORY: `child` has the leaves that `cloned` was called for, which the caller
- * must unmap, and leaves of `npt` may be `shared` although no other space has them; ERR_CORRUPT as npt_unmap.
+ * `share`, the leaves of both lose NPT_W and become `shared`. The child's leaves have the parent's accessed and dirty bits.
+ * `cloned` is called for each leaf before the child can reach it. What was narrowed in `npt` is gathered. No leaf may cross an end
+ * of the range (npt_split_at_boundaries). Each table is visited once. Errors: ERR_INVALID, ERR_RANGE, ERR_EXISTS, ERR_NO_MEMORY:
+ * `child` has the leaves that `cloned` was called for, which the caller must unmap, and leaves of `npt` may be `shared` although no
+ * other space has them; ERR_CORRUPT as npt_unmap.
  */
-MUST_CHECK enum err npt_clone(struct npt *npt, struct npt *child, gpa_t gpa, uint64_t size, bool share,
-			      struct npt_gather *gather, npt_cloned cloned, void *context);
+MUST_CHECK enum err npt_clone(struct npt *npt, struct npt *child, gpa_t gpa, uint64_t size, bool share, struct npt_gather *gather,
+			      npt_cloned cloned, void *context);
 
 /*
- * Test and clear `bit` in every leaf in the range. For each leaf that had it, set the bits in `bitmap` (NULL: not wanted) of its 4 KiB
- * pages in the range; bit 0 is the page at `gpa`; no bit of the bitmap is cleared. A leaf that lies only partly in the range is
- * reported, and keeps the bit. No bit that hardware sets meanwhile is lost. The flush after which later accesses set the bit again is
- * gathered. Without hardware_ad, clearing NPT_ACCESSED makes an access-tracked entry, and clearing NPT_DIRTY clears NPT_W.
+ * Test and clear `bit` in every leaf in the range. For each leaf that had it, set the bits in `bitmap` (NULL: not wanted) of its 4
+ * KiB pages in the range; bit 0 is the page at `gpa`; no bit of the bitmap is cleared. A leaf that lies only partly in the range is
+ * reported, and keeps the bit. No bit that hardware sets meanwhile is lost. The flush after which later accesses set the bit again
+ * is gathered. Without hardware_ad, clearing NPT_ACCESSED makes an access-tracked entry, and clearing NPT_DIRTY clears NPT_W.
  * Errors: ERR_INVALID, ERR_RANGE; ERR_CORRUPT as npt_unmap.
  */
 MUST_CHECK enum err npt_test_and_clear(struct npt *npt, gpa_t gpa, uint64_t size, enum npt_ad bit, uint64_t *bitmap,
-				struct npt_gather *gather);
+				       struct npt_gather *gather);
 
 /* The leaf that maps `gpa`. Errors: ERR_NOT_FOUND, ERR_RANGE, ERR_CORRUPT. */
 MUST_CHECK enum err npt_query(const struct npt *npt, gpa_t gpa, struct npt_leaf *leaf);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The fast path: operations on pages whose table is in the walk cache. Each is a few instructions and calls nothing. All other cases
- * take the slow path, a walk: npt/npt.h.
+ * The fast path: operations on pages whose table is in the walk cache. Each is a few instructions and calls nothing. All other
+ * cases take the slow path, a walk: npt/npt.h.
  */
 #ifndef NESTLING_NPT_PAGES_H
 #define NESTLING_NPT_PAGES_H
@@ -18,8 +18,8 @@ static inline bool npt_page_at(const struct npt *npt, const uint64_t *slot, hpa_
 }
 
 /*
- * As npt_map for `count` pages, by what npt_page_entry gave, from the entry on that npt_walk_cache_lookup gave for `gpa`: all of them are
- * 0, and in that table. `hpa` is within hpa_bits.
+ * As npt_map for `count` pages, by what npt_page_entry gave, from the entry on that npt_walk_cache_lookup gave for `gpa`: all of
+ * them are 0, and in that table. `hpa` is within hpa_bits.
  */
 static inline void npt_fill_pages(struct npt *npt, gpa_t gpa, uint64_t *slot, uint64_t count, hpa_t hpa, uint64_t entry)
 {
@@ -39,8 +39,9 @@ static inline void npt_fill_pages(struct npt *npt, gpa_t gpa, uint64_t *slot, ui
 void npt_replace_page(struct npt *npt, uint64_t *slot, gpa_t gpa, hpa_t hpa, uint64_t entry);
 
 /*
- * Remove the leaf at the entry that npt_walk_cache_lookup gave for `gpa`, if it is a page that hardware can use, and not the last one in
- * its table. The old translation may be in use until the caller has flushed it. False: nothing was changed; npt_unmap does it.
+ * Remove the leaf at the entry that npt_walk_cache_lookup gave for `gpa`, if it is a page that hardware can use, and not the last
+ * one in its table. The old translation may be in use until the caller has flushed it. False: nothing was changed; npt_unmap does
+ * it.
  */
 static inline bool npt_remove_page(struct npt *npt, gpa_t gpa, uint64_t *slot, hpa_t *hpa)
 {

@@ -46,7 +46,8 @@ static uint64_t *map_fill(const struct npt_format *format, uint64_t *slot, const
 	uint64_t step = engine_step(format, level);
 
 	for (; is_group(slot, stop, 0, ~UINT64_C(0), 0); slot += GROUP)
-		FOR_EACH_OF_GROUP(i) {
+		FOR_EACH_OF_GROUP(i)
+		{
 			pte_store(slot + i, pte);
 			pte += step;
 		}
@@ -121,7 +122,7 @@ static uint64_t *clear_alike(uint64_t *slot, const uint64_t *stop, uint64_t pte,
 {
 	for (; is_group(slot, stop, pte, mask, step); slot += GROUP, pte += GROUP * step)
 		FOR_EACH_OF_GROUP(i)
-			pte_store(slot + i, 0);
+	pte_store(slot + i, 0);
 	for (; slot < stop && ((pte_load(slot) ^ pte) & mask) == 0; slot++, pte += step)
 		pte_store(slot, 0);
 	return slot;
@@ -187,7 +188,7 @@ static uint64_t *protect_alike(uint64_t *slot, const uint64_t *stop, uint64_t va
 {
 	for (; is_group(slot, stop, value, mask, 0); slot += GROUP)
 		FOR_EACH_OF_GROUP(i)
-			__atomic_fetch_xor(slot + i, delta, __ATOMIC_ACQ_REL);
+	__atomic_fetch_xor(slot + i, delta, __ATOMIC_ACQ_REL);
 	for (; slot < stop && ((pte_load(slot) ^ value) & mask) == 0; slot++)
 		__atomic_fetch_xor(slot, delta, __ATOMIC_ACQ_REL);
 	return slot;
@@ -330,7 +331,11 @@ enum err npt_clone(struct npt *npt, struct npt *child, gpa_t gpa, uint64_t size,
 		   npt_cloned cloned, void *context)
 {
 	struct clone_arg arg = {
-		.child = child, .gather = gather, .cloned = cloned, .context = context, .share = share,
+		.child = child,
+		.gather = gather,
+		.cloned = cloned,
+		.context = context,
+		.share = share,
 	};
 	enum err err = engine_check_range(npt, gpa.raw, size);
 
@@ -398,8 +403,7 @@ static void test_and_clear_run(struct engine_run *run, void *arg)
 		reported_end = end;
 		if (level > 0 && (gpa < test->gpa || end > test->end))
 			continue;
-		engine_change(format, slot, pte, level, &change, clear_ad_bit, test->bit,
-			      run->npt->config.hardware_ad);
+		engine_change(format, slot, pte, level, &change, clear_ad_bit, test->bit, run->npt->config.hardware_ad);
 		if (!access_tracked) {
 			taken = min_u64(taken, gpa);
 			taken_end = end;
@@ -409,11 +413,14 @@ static void test_and_clear_run(struct engine_run *run, void *arg)
 	engine_gather_range(test->gather, taken, taken_end);
 }
 
-enum err npt_test_and_clear(struct npt *npt, gpa_t gpa, uint64_t size, enum npt_ad bit, uint64_t *bitmap,
-		     struct npt_gather *gather)
+enum err npt_test_and_clear(struct npt *npt, gpa_t gpa, uint64_t size, enum npt_ad bit, uint64_t *bitmap, struct npt_gather *gather)
 {
 	struct test_and_clear_arg arg = {
-		.gather = gather, .bitmap = bitmap, .gpa = gpa.raw, .end = gpa.raw + size, .bit = bit,
+		.gather = gather,
+		.bitmap = bitmap,
+		.gpa = gpa.raw,
+		.end = gpa.raw + size,
+		.bit = bit,
 	};
 	enum err err = engine_check_range(npt, gpa.raw, size);
 

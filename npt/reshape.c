@@ -107,7 +107,8 @@ static bool table_at(const struct npt *npt, uint64_t gpa, unsigned level, struct
 	return true;
 }
 
-/* From entry `i` of a table on, skip those of the batch, whose first one would be entry 0. False: none of the `left` present entries are left. */
+/* From entry `i` of a table on, skip those of the batch, whose first one would be entry 0. False: none of the `left` present
+ * entries are left. */
 static bool pass_batch(const uint64_t *entries, struct npt_batch batch, unsigned *i, unsigned *left)
 {
 	unsigned count;
@@ -180,8 +181,7 @@ static unsigned collapse_table(const struct npt_format *format, struct npt *npt,
 	return ad_bits;
 }
 
-enum err npt_collapse(struct npt *npt, gpa_t gpa, unsigned level, hpa_t hpa, struct npt_attr attr, npt_visitor move,
-		      void *context)
+enum err npt_collapse(struct npt *npt, gpa_t gpa, unsigned level, hpa_t hpa, struct npt_attr attr, npt_visitor move, void *context)
 {
 	const struct npt_format *format = npt->ops->format;
 	uint64_t size, start;
@@ -215,7 +215,8 @@ static bool continues(const struct npt_format *format, uint64_t first, uint64_t 
 	struct npt_attr a, b;
 
 	if (format->kind(pte, level) != NPT_LEAF ||
-	    engine_leaf_addr(format, pte, level).raw - engine_leaf_addr(format, first, level).raw != distance * npt_level_size(level))
+	    engine_leaf_addr(format, pte, level).raw - engine_leaf_addr(format, first, level).raw !=
+		    distance * npt_level_size(level))
 		return false;
 	a = engine_attr(format, first, level);
 	b = engine_attr(format, pte, level);
@@ -230,8 +231,7 @@ bool npt_collapse_in_place(struct npt *npt, gpa_t gpa, unsigned level)
 	uint64_t first;
 	hpa_t table;
 
-	if (level == 0 || level > npt->config.max_leaf || gpa.raw >= npt->end ||
-	    !table_at(npt, gpa.raw, level, &cursor, &table))
+	if (level == 0 || level > npt->config.max_leaf || gpa.raw >= npt->end || !table_at(npt, gpa.raw, level, &cursor, &table))
 		return false;
 	entries = engine_entries(npt, table);
 	first = pte_load(entries);
@@ -242,7 +242,6 @@ bool npt_collapse_in_place(struct npt *npt, gpa_t gpa, unsigned level)
 	for (unsigned i = NPT_ENTRIES - 1; i > 0; i--)
 		if (!continues(format, first, pte_load(entries + i), i, level - 1))
 			return false;
-	return npt_collapse(npt, gpa, level, engine_leaf_addr(format, first, level - 1),
-			    engine_attr(format, first, level - 1), NULL, NULL) == ERR_OK;
+	return npt_collapse(npt, gpa, level, engine_leaf_addr(format, first, level - 1), engine_attr(format, first, level - 1),
+			    NULL, NULL) == ERR_OK;
 }
-

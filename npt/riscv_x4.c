@@ -13,23 +13,23 @@
 
 #include "npt/walk.h"
 
-#define RV_VALID    BIT(0)
-#define RV_READ     BIT(1)
-#define RV_WRITE    BIT(2)
-#define RV_EXECUTE  BIT(3)
-#define RV_ACCESS   (RV_READ | RV_WRITE | RV_EXECUTE)
-#define RV_USER     BIT(4)
-#define RV_GLOBAL   BIT(5)
-#define RV_ACCESSED BIT(6)
-#define RV_DIRTY    BIT(7)
+#define RV_VALID          BIT(0)
+#define RV_READ           BIT(1)
+#define RV_WRITE          BIT(2)
+#define RV_EXECUTE        BIT(3)
+#define RV_ACCESS         (RV_READ | RV_WRITE | RV_EXECUTE)
+#define RV_USER           BIT(4)
+#define RV_GLOBAL         BIT(5)
+#define RV_ACCESSED       BIT(6)
+#define RV_DIRTY          BIT(7)
 /* RSW, for software; in an entry that is not valid all bits are. */
-#define RV_SHARED   BIT(8)
-#define RV_ACCESS_TRACKED   BIT(9)
-#define RV_IGNORED  (RV_GLOBAL | RV_SHARED | RV_ACCESS_TRACKED) /* in a table's entry */
-#define RV_PPN      BITS(53, 10)
-#define RV_RESERVED BITS(60, 54)
-#define RV_PBMT     BITS(62, 61)
-#define RV_NAPOT    BIT(63) /* reserved without Svnapot, which is not used here */
+#define RV_SHARED         BIT(8)
+#define RV_ACCESS_TRACKED BIT(9)
+#define RV_IGNORED        (RV_GLOBAL | RV_SHARED | RV_ACCESS_TRACKED) /* in a table's entry */
+#define RV_PPN            BITS(53, 10)
+#define RV_RESERVED       BITS(60, 54)
+#define RV_PBMT           BITS(62, 61)
+#define RV_NAPOT          BIT(63) /* reserved without Svnapot, which is not used here */
 
 enum {
 	RV_PROT_SHIFT = 1, /* R, W, X in the order of enum npt_prot */
@@ -40,8 +40,7 @@ enum {
 	RV_PBMT_IO = 2,
 };
 
-_Static_assert(RV_READ == NPT_R << RV_PROT_SHIFT && RV_WRITE == NPT_W << RV_PROT_SHIFT &&
-		       RV_EXECUTE == NPT_X << RV_PROT_SHIFT,
+_Static_assert(RV_READ == NPT_R << RV_PROT_SHIFT && RV_WRITE == NPT_W << RV_PROT_SHIFT && RV_EXECUTE == NPT_X << RV_PROT_SHIFT,
 	       "permissions are shifted into place");
 
 static const uint8_t rv_pbmt[] = { [NPT_WB] = RV_PBMT_PMA, [NPT_WC] = RV_PBMT_NC, [NPT_UC] = RV_PBMT_IO };
@@ -82,15 +81,15 @@ static inline uint64_t rv_forbidden(unsigned level)
 	return RV_RESERVED | RV_NAPOT | (RV_PPN & ((npt_level_size(level) >> RV_PPN_SHIFT) - 1));
 }
 
-/* All entries but those that rv_kind recognises by itself: leaves that are access-tracked, of a rare memory type or not readable. */
+/* All entries but those that rv_kind recognises by itself: leaves that are access-tracked, of a rare memory type or not readable.
+ */
 static __attribute__((noinline)) enum npt_kind rv_rare_kind(uint64_t pte, unsigned level, uint64_t user)
 {
 	if (!(pte & (RV_VALID | RV_ACCESS_TRACKED)))
 		return NPT_EMPTY;
 	/* The manual has leaves above 1 GiB too; none are made for a guest. */
 	return level < NPT_LEAF_LEVELS && !(pte & rv_forbidden(level)) && (pte & (RV_READ | RV_EXECUTE)) &&
-			       (pte & (RV_READ | RV_WRITE)) != RV_WRITE && (pte & RV_PBMT) != RV_PBMT &&
-			       (pte & RV_USER) == user ?
+			       (pte & (RV_READ | RV_WRITE)) != RV_WRITE && (pte & RV_PBMT) != RV_PBMT && (pte & RV_USER) == user ?
 		       NPT_LEAF :
 		       NPT_MALFORMED;
 }
@@ -164,8 +163,7 @@ static inline uint64_t rv_set(uint64_t pte, struct npt_attr attr, unsigned ad_bi
 {
 	(void)hardware_ad;
 	return (pte & ~(RV_ACCESS | RV_SHARED | RV_ACCESSED | RV_DIRTY)) | ((uint64_t)attr.prot << RV_PROT_SHIFT) |
-	       (attr.shared ? RV_SHARED : 0) | (ad_bits & NPT_ACCESSED ? RV_ACCESSED : 0) |
-	       (ad_bits & NPT_DIRTY ? RV_DIRTY : 0);
+	       (attr.shared ? RV_SHARED : 0) | (ad_bits & NPT_ACCESSED ? RV_ACCESSED : 0) | (ad_bits & NPT_DIRTY ? RV_DIRTY : 0);
 }
 
 /* A leaf looks the same at every level. */
@@ -175,36 +173,26 @@ static inline uint64_t rv_split(uint64_t pte, unsigned level)
 	return pte;
 }
 
-#define RV_PAGE(user)                                                                                              \
-	{ .mask = RV_VALID | RV_READ | RV_USER | RV_PBMT | RV_RESERVED | RV_NAPOT,                                       \
-	  .value = RV_VALID | RV_READ | (user), .address = RV_PPN, .shift = RV_PPN_SHIFT }
+#define RV_PAGE(user)                                                                                                          \
+	{                                                                                                                      \
+		.mask = RV_VALID | RV_READ | RV_USER | RV_PBMT | RV_RESERVED | RV_NAPOT, .value = RV_VALID | RV_READ | (user), \
+		.address = RV_PPN, .shift = RV_PPN_SHIFT                                                                       \
+	}
 
-#define RV_FORMAT_COMMON                                                                                           \
-	.min_levels = 3, .max_levels = 5, .max_hpa_bits = 56,                                      \
-	.hardware_ad_bits = RV_ACCESSED | RV_DIRTY, .check = rv_check, .table = rv_table,        \
-	.attr = rv_attr, .ad_bits = rv_ad_bits, .set = rv_set, .access_tracked = rv_access_tracked, .track_access = rv_track_access, .untrack_access = rv_untrack_access,  \
-	.split = rv_split
+#define RV_FORMAT_COMMON                                                                                                     \
+	.min_levels = 3, .max_levels = 5, .max_hpa_bits = 56, .hardware_ad_bits = RV_ACCESSED | RV_DIRTY, .check = rv_check, \
+	.table = rv_table, .attr = rv_attr, .ad_bits = rv_ad_bits, .set = rv_set, .access_tracked = rv_access_tracked,       \
+	.track_access = rv_track_access, .untrack_access = rv_untrack_access, .split = rv_split
 
 static const struct npt_format x4_format = {
-	RV_FORMAT_COMMON,
-	.name = x4_name,
-	.page = RV_PAGE(RV_USER),
-	.min_root_order = 2,
-	.max_root_order = 2,
-	.max_gpa_bits = 59,
-	.kind = x4_kind,
-	.leaf = x4_leaf,
+	RV_FORMAT_COMMON,    .name = x4_name,    .page = RV_PAGE(RV_USER), .min_root_order = 2,
+	.max_root_order = 2, .max_gpa_bits = 59, .kind = x4_kind,          .leaf = x4_leaf,
 };
 
 /* Addresses are sign-extended: one to one goes up to the sign bit. */
 static const struct npt_format host_format = {
-	RV_FORMAT_COMMON,
-	.name = host_name,
-	.page = RV_PAGE(0),
-	.sign_bits = 1,
-	.max_gpa_bits = 56,
-	.kind = host_kind,
-	.leaf = rv_leaf,
+	RV_FORMAT_COMMON,   .name = host_name, .page = RV_PAGE(0), .sign_bits = 1,
+	.max_gpa_bits = 56, .kind = host_kind, .leaf = rv_leaf,
 };
 
 NPT_INSTANTIATE(npt_riscv_x4, x4_format);
@@ -213,6 +201,5 @@ NPT_INSTANTIATE(npt_riscv_host, host_format);
 void npt_riscv_identity_root(uint64_t *root, unsigned levels)
 {
 	for (unsigned i = 0; i < 1u << (NPT_INDEX_BITS - 1); i++)
-		root[i] = rv_leaf(HPA(i * npt_level_size(levels - 1)), NPT_WB, levels - 1) | RV_ACCESS | RV_ACCESSED |
-			  RV_DIRTY;
+		root[i] = rv_leaf(HPA(i * npt_level_size(levels - 1)), NPT_WB, levels - 1) | RV_ACCESS | RV_ACCESSED | RV_DIRTY;
 }

@@ -13,20 +13,20 @@
  */
 #include "npt/walk.h"
 
-#define S2_VALID    BIT(0)
-#define S2_TABLE    BIT(1) /* table at the upper levels, page at the last one */
-#define S2_MEMATTR  BITS(5, 2)
-#define S2_READ     BIT(6) /* S2AP[0] */
-#define S2_WRITE    BIT(7) /* S2AP[1] */
-#define S2_SH_INNER BITS(9, 8)
-#define S2_AF       BIT(10)
-#define S2_DBM      BIT(51) /* hardware may set S2AP[1]: writable, dirty once that is set */
-#define S2_XN       BIT(54)
+#define S2_VALID          BIT(0)
+#define S2_TABLE          BIT(1) /* table at the upper levels, page at the last one */
+#define S2_MEMATTR        BITS(5, 2)
+#define S2_READ           BIT(6) /* S2AP[0] */
+#define S2_WRITE          BIT(7) /* S2AP[1] */
+#define S2_SH_INNER       BITS(9, 8)
+#define S2_AF             BIT(10)
+#define S2_DBM            BIT(51) /* hardware may set S2AP[1]: writable, dirty once that is set */
+#define S2_XN             BIT(54)
 /* Bits 58:55 are for software. Remembers a dirty page whose write permission was taken. */
-#define S2_SW_DIRTY BIT(55)
-#define S2_SHARED   BIT(56)
-#define S2_ACCESS_TRACKED   BIT(57) /* in a descriptor that is not valid, where all other bits are ignored */
-#define S2_ADDR     BITS(47, 12)
+#define S2_SW_DIRTY       BIT(55)
+#define S2_SHARED         BIT(56)
+#define S2_ACCESS_TRACKED BIT(57) /* in a descriptor that is not valid, where all other bits are ignored */
+#define S2_ADDR           BITS(47, 12)
 
 enum {
 	S2_MEMATTR_SHIFT = 2,
@@ -39,11 +39,16 @@ enum {
 };
 
 static const uint8_t s2_memattr[] = {
-	[NPT_WB] = S2_NORMAL_WB, [NPT_WT] = S2_NORMAL_WT, [NPT_WC] = S2_NORMAL_NC, [NPT_UC] = S2_DEVICE_nGnRnE,
+	[NPT_WB] = S2_NORMAL_WB,
+	[NPT_WT] = S2_NORMAL_WT,
+	[NPT_WC] = S2_NORMAL_NC,
+	[NPT_UC] = S2_DEVICE_nGnRnE,
 };
 
 static const uint8_t s2_fwb_memattr[] = {
-	[NPT_WB] = S2_FWB_NORMAL_WB, [NPT_WC] = S2_FWB_NORMAL_NC, [NPT_UC] = S2_DEVICE_nGnRnE,
+	[NPT_WB] = S2_FWB_NORMAL_WB,
+	[NPT_WC] = S2_FWB_NORMAL_NC,
+	[NPT_UC] = S2_DEVICE_nGnRnE,
 };
 
 /* The reverse: 0b00xx is one of the Device types, otherwise the low bits are the inner cacheability. */
@@ -160,11 +165,12 @@ static inline uint64_t s2_split(uint64_t pte, unsigned level)
 	return level == 1 ? pte | S2_TABLE : pte;
 }
 
-#define S2_FORMAT_COMMON                                                                                               \
-	.name = s2_name, .min_levels = 3, .max_levels = 4, .max_root_order = 4, .max_gpa_bits = 48,                    \
-	.max_hpa_bits = 48, .break_before_make = true, .page = { .mask = S2_VALID | S2_TABLE, .value = S2_VALID | S2_TABLE, .address = S2_ADDR },  .hardware_ad_bits = S2_AF | S2_WRITE,      \
-	.kind = s2_kind, .table = s2_table, .ad_bits = s2_ad_bits, .set = s2_set, .access_tracked = s2_access_tracked,    \
-	.track_access = s2_track_access, .untrack_access = s2_untrack_access, .split = s2_split
+#define S2_FORMAT_COMMON                                                                                                      \
+	.name = s2_name, .min_levels = 3, .max_levels = 4, .max_root_order = 4, .max_gpa_bits = 48, .max_hpa_bits = 48,       \
+	.break_before_make = true, .page = { .mask = S2_VALID | S2_TABLE, .value = S2_VALID | S2_TABLE, .address = S2_ADDR }, \
+	.hardware_ad_bits = S2_AF | S2_WRITE, .kind = s2_kind, .table = s2_table, .ad_bits = s2_ad_bits, .set = s2_set,       \
+	.access_tracked = s2_access_tracked, .track_access = s2_track_access, .untrack_access = s2_untrack_access,            \
+	.split = s2_split
 
 static const struct npt_format s2_format = {
 	S2_FORMAT_COMMON,

@@ -23,15 +23,16 @@ enum err engine_alloc_tables(struct npt *npt, hpa_t *tables, unsigned count)
 	return ERR_OK;
 }
 
-void engine_extend(struct npt *npt, struct npt_cursor *cursor, uint64_t gpa, unsigned level, uint64_t first,
-		   const hpa_t *tables)
+void engine_extend(struct npt *npt, struct npt_cursor *cursor, uint64_t gpa, unsigned level, uint64_t first, const hpa_t *tables)
 {
 	const uint64_t virt = npt->env->phys_to_virt;
 	struct npt_cursor top = *cursor;
 	uint64_t pte = first;
 
 	*cursor = (struct npt_cursor){
-		.slot = engine_slot(tables[0], virt, gpa, level), .table = tables[0], .level = level,
+		.slot = engine_slot(tables[0], virt, gpa, level),
+		.table = tables[0],
+		.level = level,
 	};
 	for (unsigned i = 0; level + i < top.level; i++) {
 		*engine_slot(tables[i], virt, gpa, level + i) = pte;

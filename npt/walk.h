@@ -14,7 +14,7 @@
 
 #define WALK static inline __attribute__((always_inline))
 
-#define WALK_TOP (NPT_MAX_LEVELS - 1)
+#define WALK_TOP                   (NPT_MAX_LEVELS - 1)
 #define WALK_FOR_EACH_LEVEL(level) _Pragma("GCC unroll 5") for (unsigned level = WALK_TOP; level <= WALK_TOP; level--)
 
 WALK bool walk_above_root(const struct npt_format *format, unsigned levels, unsigned level)
@@ -38,7 +38,8 @@ WALK enum npt_kind walk_to(const struct npt_format *format, const struct npt *np
 	}
 	slot = (uint64_t *)(uintptr_t)(table.raw + virt) + (gpa >> npt->root_shift);
 
-	WALK_FOR_EACH_LEVEL(level) {
+	WALK_FOR_EACH_LEVEL(level)
+	{
 		if (walk_above_root(format, levels, level))
 			continue;
 		uint64_t pte = pte_load(slot);
@@ -66,7 +67,8 @@ WALK enum err walk_translate(const struct npt_format *format, const struct npt *
 
 	if (gpa >= npt->end)
 		return ERR_RANGE;
-	WALK_FOR_EACH_LEVEL(level) {
+	WALK_FOR_EACH_LEVEL(level)
+	{
 		if (walk_above_root(format, levels, level))
 			continue;
 		uint64_t pte = pte_load(slot);
@@ -102,23 +104,23 @@ WALK void walk_decode(const struct npt_format *format, uint64_t pte, uint64_t gp
 }
 
 /* Define `ops_name` (declared in npt/npt.h) from `this_format`, a static const struct npt_format of this file. */
-#define NPT_INSTANTIATE(ops_name, this_format, ...)                                                                      \
-	static enum npt_kind ops_name##_find(const struct npt *npt, gpa_t gpa, unsigned floor,                         \
-					     struct npt_cursor *cursor)                                                \
-	{                                                                                                              \
-		return walk_to(&(this_format), npt, gpa.raw, floor, cursor);                                           \
-	}                                                                                                              \
-	static enum err ops_name##_translate(const struct npt *npt, gpa_t gpa, hpa_t *hpa)                              \
-	{                                                                                                              \
-		return walk_translate(&(this_format), npt, gpa.raw, hpa);                                              \
-	}                                                                                                              \
-	static void ops_name##_decode(uint64_t pte, uint64_t gpa, unsigned level, struct npt_leaf *leaf)               \
-	{                                                                                                              \
-		walk_decode(&(this_format), pte, gpa, level, leaf);                                                    \
-	}                                                                                                              \
-	const struct npt_ops ops_name = {                                                                              \
-		.format = &(this_format), .find = ops_name##_find, .translate = ops_name##_translate,                  \
-		.decode = ops_name##_decode, __VA_ARGS__                                                               \
-	}
+#define NPT_INSTANTIATE(ops_name, this_format, ...)                                                                       \
+	static enum npt_kind ops_name##_find(const struct npt *npt, gpa_t gpa, unsigned floor, struct npt_cursor *cursor) \
+	{                                                                                                                 \
+		return walk_to(&(this_format), npt, gpa.raw, floor, cursor);                                              \
+	}                                                                                                                 \
+	static enum err ops_name##_translate(const struct npt *npt, gpa_t gpa, hpa_t *hpa)                                \
+	{                                                                                                                 \
+		return walk_translate(&(this_format), npt, gpa.raw, hpa);                                                 \
+	}                                                                                                                 \
+	static void ops_name##_decode(uint64_t pte, uint64_t gpa, unsigned level, struct npt_leaf *leaf)                  \
+	{                                                                                                                 \
+		walk_decode(&(this_format), pte, gpa, level, leaf);                                                       \
+	}                                                                                                                 \
+	const struct npt_ops ops_name = { .format = &(this_format),                                                       \
+					  .find = ops_name##_find,                                                        \
+					  .translate = ops_name##_translate,                                              \
+					  .decode = ops_name##_decode,                                                    \
+					  __VA_ARGS__ }
 
 #endif

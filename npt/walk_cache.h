@@ -28,8 +28,9 @@ static inline uint64_t *npt_walk_cache_lookup(const struct npt *npt, gpa_t gpa)
 }
 
 /*
- * Insert fresh information for the block around `gpa`, if its table is in the walk cache: for the accesses n with bit n of `accesses`
- * set, any page of the block that is not mapped yet gets `entry` plus its address. Valid until it is invalidated or the table is unlinked.
+ * Insert fresh information for the block around `gpa`, if its table is in the walk cache: for the accesses n with bit n of
+ * `accesses` set, any page of the block that is not mapped yet gets `entry` plus its address. Valid until it is invalidated or the
+ * table is unlinked.
  */
 static inline void npt_walk_cache_insert_fresh(struct npt *npt, gpa_t gpa, unsigned accesses, uint64_t entry)
 {

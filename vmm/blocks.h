@@ -18,7 +18,7 @@ enum block_look {
 	LOOK_ZEROS,
 	LOOK_SHARED,
 	LOOK_LARGE,
-	LOOK_PAGES,     /* and from here on, ten shades: the last one is full */
+	LOOK_PAGES, /* and from here on, ten shades: the last one is full */
 	LOOK_SHADES = 10,
 	LOOKS = LOOK_PAGES + LOOK_SHADES,
 };

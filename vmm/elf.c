@@ -20,8 +20,7 @@
 /* May it lie where it says? */
 static bool is_place(const struct elf_file *file, const struct elf_segment *segment)
 {
-	return segment->paddr >= arch_guest_load_floor(file->vm).raw &&
-	       vm_is_ram(file->vm, GPA(segment->paddr), segment->memsz);
+	return segment->paddr >= arch_guest_load_floor(file->vm).raw && vm_is_ram(file->vm, GPA(segment->paddr), segment->memsz);
 }
 
 /*
@@ -37,7 +36,8 @@ static enum err place_dyn(struct elf_file *file)
 		struct elf_segment *segment = &file->load[i];
 
 		if (segment->align & (segment->align - 1))
-			return elf_fail(file, ERR_CORRUPT, "segment %u is aligned at %#lx, which is no power of two", i, segment->align);
+			return elf_fail(file, ERR_CORRUPT, "segment %u is aligned at %#lx, which is no power of two", i,
+					segment->align);
 		segment->paddr = segment->vaddr;
 		stays = stays && is_place(file, segment);
 		lowest = min_u64(lowest, segment->vaddr);
@@ -68,15 +68,17 @@ static enum err fail_place(struct elf_file *file, unsigned i)
 	const char *headers = segment->offset ? "" : ", with the file's headers";
 
 	if (start >= ram->start.raw && start < floor)
-		return elf_fail(file, ERR_RANGE, "segment %u begins at %#lx%s, where the boot data goes: " HOW_TO_LINK ", without -Ttext",
-				i, start, headers, best, best);
+		return elf_fail(file, ERR_RANGE,
+				"segment %u begins at %#lx%s, where the boot data goes: " HOW_TO_LINK ", without -Ttext", i, start,
+				headers, best, best);
 	if ((int64_t)start < 0 && start == segment->vaddr)
 		return elf_fail(file, ERR_RANGE, HIGH_ADDRESS, i, start);
 	if (file->bias || start - ram->start.raw < ram->size)
-		return elf_fail(file, ERR_RANGE, "segment %u, %#lx bytes at %#lx, lies outside guest RAM, which ends at %#lx: promise it more",
-				i, segment->memsz, start, ram->start.raw + ram->size);
-	return elf_fail(file, ERR_RANGE, "segment %u begins at %#lx%s and lies outside guest RAM, %#lx to %#lx: " HOW_TO_LINK, i, start,
-			headers, ram->start.raw, ram->start.raw + ram->size - 1, best, best);
+		return elf_fail(file, ERR_RANGE,
+				"segment %u, %#lx bytes at %#lx, lies outside guest RAM, which ends at %#lx: promise it more", i,
+				segment->memsz, start, ram->start.raw + ram->size);
+	return elf_fail(file, ERR_RANGE, "segment %u begins at %#lx%s and lies outside guest RAM, %#lx to %#lx: " HOW_TO_LINK, i,
+			start, headers, ram->start.raw, ram->start.raw + ram->size - 1, best, best);
 }
 
 static enum err check_places(struct elf_file *file)
@@ -123,7 +125,8 @@ static enum err find_entry(struct elf_file *file, gpa_t *entry)
 		return elf_fail(file, ERR_CORRUPT, "its entry point %#lx has no bytes in the file: was its code stripped?",
 				file->header.entry);
 	if (segment->offset + at == 0)
-		return elf_fail(file, ERR_UNSUPPORTED, "its entry point is its own header: it is a shared library, or _start is missing");
+		return elf_fail(file, ERR_UNSUPPORTED,
+				"its entry point is its own header: it is a shared library, or _start is missing");
 	*entry = GPA(segment->paddr + at);
 	return ERR_OK;
 }

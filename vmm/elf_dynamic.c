@@ -112,8 +112,8 @@ static enum err find_symbol(struct elf_file *file, const struct elf_dynamic *dyn
 		return elf_fail(file, ERR_CORRUPT, "a relocation is for symbol %lu, which is not there", index);
 	memcpy(&symbol, bytes, sizeof(symbol));
 	if (symbol.section == SHN_UNDEF && symbol.info >> 4 != STB_WEAK)
-		return elf_fail(file, ERR_UNSUPPORTED, "symbol %lu is to come from a shared library: link it with -static or -static-pie",
-				index);
+		return elf_fail(file, ERR_UNSUPPORTED,
+				"symbol %lu is to come from a shared library: link it with -static or -static-pie", index);
 	if (symbol.section != SHN_UNDEF)
 		*address = symbol.value + (symbol.section == SHN_ABS ? 0 : file->bias);
 	return ERR_OK;
@@ -135,8 +135,10 @@ static enum err do_rela(struct elf_file *file, const struct elf_dynamic *dynamic
 		err = find_symbol(file, dynamic, rela->info >> 32, &address);
 		break;
 	default:
-		return elf_fail(file, ERR_UNSUPPORTED, "it has relocations of type %u, which take a dynamic linker: link it with "
-				"-static-pie or -no-pie", type);
+		return elf_fail(file, ERR_UNSUPPORTED,
+				"it has relocations of type %u, which take a dynamic linker: link it with "
+				"-static-pie or -no-pie",
+				type);
 	}
 	if (err != ERR_OK)
 		return err;
@@ -145,8 +147,7 @@ static enum err do_rela(struct elf_file *file, const struct elf_dynamic *dynamic
 	return fn(file, place, address + rela->addend);
 }
 
-static enum err each_rela(struct elf_file *file, const struct elf_dynamic *dynamic, uint64_t vaddr, uint64_t size,
-			  elf_place_fn fn)
+static enum err each_rela(struct elf_file *file, const struct elf_dynamic *dynamic, uint64_t vaddr, uint64_t size, elf_place_fn fn)
 {
 	gpa_t place;
 	const char *table = find_bytes(file, vaddr, size, &place);
@@ -237,7 +238,8 @@ static enum err check_tables(struct elf_file *file, const struct elf_dynamic *dy
 	const uint64_t *value = dynamic->value;
 
 	if (dynamic->android)
-		return elf_fail(file, ERR_UNSUPPORTED, "its relocations are packed as for Android: link it without "
+		return elf_fail(file, ERR_UNSUPPORTED,
+				"its relocations are packed as for Android: link it without "
 				"--pack-dyn-relocs=android");
 	if (value[DT_RELSZ])
 		return elf_fail(file, ERR_UNSUPPORTED, "it has relocations without addends, which its ABI does not have");
@@ -260,7 +262,8 @@ enum err elf_check_dynamic(struct elf_file *file)
 	if (dynamic.has & BIT(DT_SONAME))
 		return elf_fail(file, ERR_UNSUPPORTED, "it is a shared library: give a static executable");
 	if (dynamic.has & BIT(DT_NEEDED))
-		return elf_fail(file, ERR_UNSUPPORTED, "it needs shared libraries, and here are none: link it with -static or "
+		return elf_fail(file, ERR_UNSUPPORTED,
+				"it needs shared libraries, and here are none: link it with -static or "
 				"-static-pie");
 	err = check_tables(file, &dynamic);
 	return err == ERR_OK ? each_relocation(file, &dynamic, check_place) : err;

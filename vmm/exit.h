@@ -8,14 +8,14 @@
 #include "vmm/devices/device.h"
 
 enum vm_exit_kind {
-	VM_EXIT_FAULT,     /* nested page fault: .fault */
-	VM_EXIT_IO,        /* access to a port: .io */
-	VM_EXIT_HYPERCALL, /* .hypercall */
-	VM_EXIT_HALT,      /* the guest waits for an interrupt */
-	VM_EXIT_ARCH,      /* for arch_handle_exit: CPUID, MSRs, system registers, ... */
-	VM_EXIT_CRASH,     /* the guest cannot go on: triple fault and the like */
+	VM_EXIT_FAULT,        /* nested page fault: .fault */
+	VM_EXIT_IO,           /* access to a port: .io */
+	VM_EXIT_HYPERCALL,    /* .hypercall */
+	VM_EXIT_HALT,         /* the guest waits for an interrupt */
+	VM_EXIT_ARCH,         /* for arch_handle_exit: CPUID, MSRs, system registers, ... */
+	VM_EXIT_CRASH,        /* the guest cannot go on: triple fault and the like */
 	VM_EXIT_ENTRY_FAILED, /* the CPU would not enter the guest: an error of ours, or state that the guest has set up */
-	VM_EXIT_UNDECODED, /* by the fast path, which has left it to the slow one */
+	VM_EXIT_UNDECODED,    /* by the fast path, which has left it to the slow one */
 };
 
 #define HYPERCALL_ARGS 4

@@ -19,28 +19,27 @@ enum guest_fdt_uart {
 
 /* What differs between ISAs. Strings that are NULL, and numbers that are 0, leave their property out. */
 struct guest_fdt {
-	const char *compatible;     /* of the machine: "linux,dummy-virt", "riscv-virtio" */
-	const char *bootargs;       /* may be empty, too */
+	const char *compatible; /* of the machine: "linux,dummy-virt", "riscv-virtio" */
+	const char *bootargs;   /* may be empty, too */
 	struct {
-		const char *compatible; /* "arm,armv8", "riscv" */
-		uint32_t id;            /* Arm: affinity fields 0 to 2 of MPIDR_EL1; RISC-V: hart id */
+		const char *compatible;    /* "arm,armv8", "riscv" */
+		uint32_t id;               /* Arm: affinity fields 0 to 2 of MPIDR_EL1; RISC-V: hart id */
 		const char *enable_method; /* "psci" */
-		const char *riscv_isa;  /* "rv64imac..."; brings the hart's interrupt controller */
-		const char *mmu_type;   /* "riscv,sv48" */
+		const char *riscv_isa;     /* "rv64imac..."; brings the hart's interrupt controller */
+		const char *mmu_type;      /* "riscv,sv48" */
 	} cpu;
-	uint32_t timebase_hz;       /* RISC-V: frequency of the `time` counter */
-	bool psci;                  /* Arm: PSCI 1.0 by HVC */
-	enum guest_fdt_uart uart;   /* the console, also in /chosen stdout-path */
+	uint32_t timebase_hz;     /* RISC-V: frequency of the `time` counter */
+	bool psci;                /* Arm: PSCI 1.0 by HVC */
+	enum guest_fdt_uart uart; /* the console, also in /chosen stdout-path */
 	gpa_t uart_base;
-	uint64_t uart_size;         /* bytes of its registers */
-	uint32_t uart_hz;           /* of its input clock */
+	uint64_t uart_size; /* bytes of its registers */
+	uint32_t uart_hz;   /* of its input clock */
 };
 
 /*
  * Write the tree for `vm`, whose RAM ranges it lists, to `buffer` (8-byte aligned); its size in bytes goes to `bytes`.
  * Errors: ERR_RANGE (it does not fit `room`), ERR_INVALID (a description that libfdt refuses).
  */
-MUST_CHECK enum err guest_fdt_build(const struct vm *vm, const struct guest_fdt *guest, void *buffer, size_t room,
-				    size_t *bytes);
+MUST_CHECK enum err guest_fdt_build(const struct vm *vm, const struct guest_fdt *guest, void *buffer, size_t room, size_t *bytes);
 
 #endif

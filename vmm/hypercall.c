@@ -104,8 +104,7 @@ static uint64_t serve_set_policy(struct vm *vm, const struct hypercall *call)
 {
 	if (!is_ram_range(vm, call) || call->arg[2] >= ALLOC_POLICIES)
 		return HYPERCALL_INVALID;
-	return result_of(addr_space_set_policy(&vm->as, GPA(call->arg[0]), call->arg[1],
-					       (enum alloc_policy)call->arg[2]));
+	return result_of(addr_space_set_policy(&vm->as, GPA(call->arg[0]), call->arg[1], (enum alloc_policy)call->arg[2]));
 }
 
 static uint64_t serve_fault_mode(struct vm *vm, const struct hypercall *call)
@@ -187,8 +186,8 @@ static uint64_t serve_fork(struct vm *vm, const struct hypercall *call)
 }
 
 #define ROW(number, NAME, name) [HYPERCALL_##NAME] = serve_##name,
-#define CASE(number, NAME, name)   \
-	case HYPERCALL_##NAME:     \
+#define CASE(number, NAME, name) \
+	case HYPERCALL_##NAME:   \
 		return serve_##name(vm, call);
 #define NOTHING(number, NAME, name)
 

@@ -12,7 +12,7 @@
  * range; RISC-V: function id of an experimental SBI extension).
  */
 #define HYPERCALL_ENUM(number, NAME, name) HYPERCALL_##NAME = number,
-#define HYPERCALL_ONE(number, NAME, name) +1
+#define HYPERCALL_ONE(number, NAME, name)  +1
 enum hypercall_number { HYPERCALLS(HYPERCALL_ENUM, HYPERCALL_ENUM) };
 enum { HYPERCALL_COUNT = HYPERCALLS(HYPERCALL_ONE, HYPERCALL_ONE) };
 #undef HYPERCALL_ENUM
@@ -37,7 +37,7 @@ enum track {
 };
 
 /* Longest TRACK: its bitmap, a bit a page, fills a page. */
-#define HYPERCALL_TRACK_MAX MIB(128)
+#define HYPERCALL_TRACK_MAX   MIB(128)
 /* Where the bitmap's address would be: only the number is wanted. */
 #define HYPERCALL_TRACK_COUNT UINT64_MAX
 

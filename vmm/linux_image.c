@@ -9,7 +9,7 @@
 #include "vmm/text.h"
 
 /* An image lies `text_offset` above a multiple of this. */
-#define BASE_ALIGN MIB(2)
+#define BASE_ALIGN      MIB(2)
 /* Where it lies if it does not say: kernels before 3.17. */
 #define OLD_TEXT_OFFSET KIB(512)
 
@@ -22,8 +22,7 @@ struct linux_header {
 	uint32_t magic;
 	uint32_t reserved2;
 };
-_Static_assert(sizeof(struct linux_header) == 64 && offsetof(struct linux_header, magic) == 56,
-	       "the layout of the boot protocol");
+_Static_assert(sizeof(struct linux_header) == 64 && offsetof(struct linux_header, magic) == 56, "the layout of the boot protocol");
 
 #define FLAG_BIG_ENDIAN BIT(0)
 

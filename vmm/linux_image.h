@@ -15,7 +15,6 @@ bool linux_image_is(const void *file, size_t size);
  * Check the header, then copy the image to the lowest place in guest RAM that it may run at. Entered at its first byte.
  * `why` and errors as for elf_load.
  */
-MUST_CHECK enum err linux_image_load(struct vm *vm, const void *file, size_t size, gpa_t *entry, char *why,
-				     size_t why_size);
+MUST_CHECK enum err linux_image_load(struct vm *vm, const void *file, size_t size, gpa_t *entry, char *why, size_t why_size);
 
 #endif

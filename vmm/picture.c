@@ -31,13 +31,13 @@ enum {
 
 static struct {
 	struct framebuffer_part grid, column;
-	uint32_t scale, pitch, columns; /* of text; pixels from one cell to the next; cells in a row */
-	unsigned exits;                 /* since it was drawn */
-	unsigned next, sweep;           /* blocks where drawing and sweeping go on */
+	uint32_t scale, pitch, columns;  /* of text; pixels from one cell to the next; cells in a row */
+	unsigned exits;                  /* since it was drawn */
+	unsigned next, sweep;            /* blocks where drawing and sweeping go on */
 	struct addr_space_survey survey; /* of block `next`, as far as it has come */
 	bool surveying;
 	uint64_t stale[BLOCKS_MAX / 64];
-	uint8_t drawn[BLOCKS_MAX];      /* enum block_look, or NO_LOOK */
+	uint8_t drawn[BLOCKS_MAX]; /* enum block_look, or NO_LOOK */
 	char shown[COUNTERS][COLUMN_CHARS + 1];
 } picture;
 
@@ -56,8 +56,7 @@ static uint32_t colour_of(unsigned look)
 	};
 	uint32_t shade = look - LOOK_PAGES;
 
-	return look < LOOK_PAGES ? colours[look] :
-				   (0x20 + 6 * shade) << 16 | (0x70 + 15 * shade) << 8 | (0x38 + 6 * shade);
+	return look < LOOK_PAGES ? colours[look] : (0x20 + 6 * shade) << 16 | (0x70 + 15 * shade) << 8 | (0x38 + 6 * shade);
 }
 
 static void draw_cell(unsigned block, enum block_look look)
@@ -98,8 +97,8 @@ static void draw_counter(unsigned line, const char *text)
 		ended = ended || text[i] == '\0';
 		c = ended ? ' ' : text[i];
 		if (shown[i] != c)
-			framebuffer_put(picture.column.x + i * FONT_ADVANCE * picture.scale,
-					line_at(COUNTERS_LINE + line), picture.scale, FRAMEBUFFER_WHITE, c);
+			framebuffer_put(picture.column.x + i * FONT_ADVANCE * picture.scale, line_at(COUNTERS_LINE + line),
+					picture.scale, FRAMEBUFFER_WHITE, c);
 		shown[i] = c;
 	}
 }
@@ -112,7 +111,7 @@ static void draw_counters(void)
 		const char *what;
 		uint64_t bytes;
 	} sizes[] = {
-		{ "promised", vm->options.ram }, { "resident", stats.resident }, { "at its peak", stats.resident_peak },
+		{ "promised", vm->options.ram }, { "resident", stats.resident },       { "at its peak", stats.resident_peak },
 		{ "shared", stats.shared },      { "tables", vm->as.npt.table_bytes },
 	};
 	char text[64], size[TEXT_SIZE_ROOM];
@@ -140,9 +139,8 @@ static void draw_legend(void)
 
 		/* Shades share one square. */
 		for (uint32_t i = 0; i < LOOK_SHADES; i++) {
-			const struct framebuffer_part part = {
-				picture.column.x + side * i / LOOK_SHADES, y, side / LOOK_SHADES + 1, side
-			};
+			const struct framebuffer_part part = { picture.column.x + side * i / LOOK_SHADES, y, side / LOOK_SHADES + 1,
+							       side };
 
 			framebuffer_fill(part, colour_of(look < LOOK_PAGES ? look : look + i));
 		}
@@ -157,8 +155,7 @@ static void draw_title(void)
 	char text[192], size[TEXT_SIZE_ROOM];
 
 	snprintf(text, sizeof(text), "Nestling on %s, %s. Guest: %s. A cell is %s of its memory.", arch_isa_name(),
-		 arch_virt_name(), options->guest[0] ? options->guest : options->demo,
-		 text_size(size, BIT(blocks->shift)));
+		 arch_virt_name(), options->guest[0] ? options->guest : options->demo, text_size(size, BIT(blocks->shift)));
 	draw_text(picture.grid.x, FONT_HEIGHT * picture.scale, text);
 }
 
@@ -169,8 +166,8 @@ static void lay_out(const struct framebuffer_part *canvas, unsigned count)
 	uint32_t column = COLUMN_CHARS * FONT_ADVANCE * scale;
 
 	picture.scale = scale;
-	picture.grid = (struct framebuffer_part){ canvas->x + margin, canvas->y + top,
-						  canvas->width - column - 3 * margin, canvas->height - top - margin };
+	picture.grid = (struct framebuffer_part){ canvas->x + margin, canvas->y + top, canvas->width - column - 3 * margin,
+						  canvas->height - top - margin };
 	picture.column = (struct framebuffer_part){ picture.grid.x + picture.grid.width + margin, picture.grid.y, column,
 						    picture.grid.height };
 	picture.pitch = 0;

@@ -65,8 +65,7 @@ static void add_what(const struct vm_exit *exit, char *text, size_t size)
 	switch (exit->kind) {
 	case VM_EXIT_FAULT:
 		text_add(text, size, "%s fault%s, %s,", access_text(exit->fault.access),
-			 exit->fault.on_guest_walk ? " by a page walk" : "",
-			 fault_outcome_name((enum fault_outcome)exit->outcome));
+			 exit->fault.on_guest_walk ? " by a page walk" : "", fault_outcome_name((enum fault_outcome)exit->outcome));
 		break;
 	case VM_EXIT_IO:
 		text_add(text, size, exit->io.space == IO_PORT ? "port I/O" : "MMIO");

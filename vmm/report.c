@@ -18,9 +18,8 @@
 static const char *outcome_name(enum vm_outcome outcome)
 {
 	static const char *const names[] = {
-		[VM_RUNNING] = "running",     [VM_EXITED] = "exited",       [VM_DENIED] = "denied",
-		[VM_UNMAPPED] = "unmapped", [VM_NO_MEMORY] = "no_memory", [VM_CRASHED] = "crashed",
-		[VM_REFUSED] = "refused",
+		[VM_RUNNING] = "running",     [VM_EXITED] = "exited",   [VM_DENIED] = "denied",   [VM_UNMAPPED] = "unmapped",
+		[VM_NO_MEMORY] = "no_memory", [VM_CRASHED] = "crashed", [VM_REFUSED] = "refused",
 	};
 
 	return names[outcome];
@@ -96,7 +95,10 @@ void report_settle(struct report *report, struct vm *vm)
 void report_refused(struct report *report, const struct vm_options *options, unsigned number)
 {
 	*report = (struct report){
-		.options = *options, .number = number, .outcome = VM_REFUSED, .format = "none",
+		.options = *options,
+		.number = number,
+		.outcome = VM_REFUSED,
+		.format = "none",
 	};
 }
 
@@ -176,12 +178,9 @@ static void bill_events(const struct report *report)
 		{ exits->other, "other", false },
 	};
 	const struct counted handled[] = {
-		{ stats->handled_fresh, "got fresh memory", false },
-		{ stats->handled_zero, "read zeros", false },
-		{ stats->handled_unzero, "wrote over zeros", false },
-		{ stats->handled_copy, "copied a shared page", false },
-		{ stats->handled_reuse, "kept a shared page", false },
-		{ stats->handled_tracked, "noted by software", false },
+		{ stats->handled_fresh, "got fresh memory", false },   { stats->handled_zero, "read zeros", false },
+		{ stats->handled_unzero, "wrote over zeros", false },  { stats->handled_copy, "copied a shared page", false },
+		{ stats->handled_reuse, "kept a shared page", false }, { stats->handled_tracked, "noted by software", false },
 	};
 	const struct counted changes[] = {
 		{ stats->promoted, "copied into one leaf", false },
@@ -212,8 +211,8 @@ static void print_fork(const struct report *report)
 
 	log_info("nestling: forked VM %u %s, status %lu: %s its own, %s shared, %s of tables, %s in all, %lu exit%s",
 		 report->number, outcome_name(report->outcome), report->guest_status, text_size(own, stats->resident),
-		 text_size(shared, stats->shared), text_size(tables, report->tables),
-		 text_size(memory, stats->memory_used), report->exits.total, text_plural(report->exits.total));
+		 text_size(shared, stats->shared), text_size(tables, report->tables), text_size(memory, stats->memory_used),
+		 report->exits.total, text_plural(report->exits.total));
 }
 
 static void print_bill(const struct report *report, const struct machine *machine)
@@ -231,7 +230,8 @@ static void print_bill(const struct report *report, const struct machine *machin
 
 static void add_setup(const struct report *report, char *json, size_t size)
 {
-	text_add(json, size, "\"version\":\"%s\",\"isa\":\"%s\",\"virt\":\"%s\",\"format\":\"%s\",\"demo\":\"%s\",\"policy\":\"%s\","
+	text_add(json, size,
+		 "\"version\":\"%s\",\"isa\":\"%s\",\"virt\":\"%s\",\"format\":\"%s\",\"demo\":\"%s\",\"policy\":\"%s\","
 		 "\"tracking\":\"%s\",\"guest_ram\":%lu,",
 		 nestling_version, arch_isa_name(), arch_virt_name(), report->format,
 		 report->options.guest[0] ? "file" : report->options.demo, alloc_policies[report->options.policy].name,
@@ -243,14 +243,15 @@ static void add_memory(const struct report *report, char *json, size_t size)
 	const struct addr_space_stats *stats = &report->stats;
 	const uint64_t *leaves = report->leaves;
 
-	text_add(json, size, "\"touched\":%lu,\"resident\":%lu,\"resident_peak\":%lu,\"shared\":%lu,\"table_bytes\":%lu,"
+	text_add(json, size,
+		 "\"touched\":%lu,\"resident\":%lu,\"resident_peak\":%lu,\"shared\":%lu,\"table_bytes\":%lu,"
 		 "\"memory_used\":%lu,\"memory_peak\":%lu,\"memory_max\":%lu,"
 		 "\"leaves\":{\"4k\":%lu,\"2m\":%lu,\"1g\":%lu},\"zero_page_leaves\":%lu,\"zero_bytes\":%lu,"
 		 "\"populated\":{\"resident\":%lu,\"table_bytes\":%lu,\"table_bytes_4k\":%lu},",
-		 report->touched, stats->resident, stats->resident_peak, stats->shared, report->tables,
-		 stats->memory_used, stats->memory_peak, report->options.memory_max,
-		 leaves[0], leaves[1], leaves[2], stats->zero_leaves[0] + stats->zero_leaves[1], report->zeros,
-		 report->options.ram, report->populated[1], report->populated[0]);
+		 report->touched, stats->resident, stats->resident_peak, stats->shared, report->tables, stats->memory_used,
+		 stats->memory_peak, report->options.memory_max, leaves[0], leaves[1], leaves[2],
+		 stats->zero_leaves[0] + stats->zero_leaves[1], report->zeros, report->options.ram, report->populated[1],
+		 report->populated[0]);
 }
 
 static void add_faults(const struct report *report, char *json, size_t size)
@@ -263,16 +264,15 @@ static void add_faults(const struct report *report, char *json, size_t size)
 		 "\"exits\":{\"total\":%lu,\"fault\":%lu,\"mmio\":%lu,\"pio\":%lu,\"hypercall\":%lu,\"other\":%lu},"
 		 "\"faults\":{\"handled\":%lu,\"spurious\":%lu,\"denied\":%lu,\"unmapped\":%lu,\"no_memory\":%lu},"
 		 "\"handled\":{\"zero\":%lu,\"fresh\":%lu,\"unzero\":%lu,\"copy\":%lu,\"reuse\":%lu,\"tracked\":%lu},",
-		 exits->total, exits->fault, exits->mmio, exits->pio, vm_hypercalls(exits), exits->other,
-		 faults[FAULT_HANDLED], faults[FAULT_SPURIOUS], faults[FAULT_DENIED], faults[FAULT_UNMAPPED],
-		 faults[FAULT_NO_MEMORY], stats->handled_zero, stats->handled_fresh, stats->handled_unzero,
-		 stats->handled_copy, stats->handled_reuse, stats->handled_tracked);
+		 exits->total, exits->fault, exits->mmio, exits->pio, vm_hypercalls(exits), exits->other, faults[FAULT_HANDLED],
+		 faults[FAULT_SPURIOUS], faults[FAULT_DENIED], faults[FAULT_UNMAPPED], faults[FAULT_NO_MEMORY], stats->handled_zero,
+		 stats->handled_fresh, stats->handled_unzero, stats->handled_copy, stats->handled_reuse, stats->handled_tracked);
 	text_add(json, size,
 		 "\"fault_clock\":{\"name\":\"%s\",\"faults\":%lu,\"ticks\":%lu},"
 		 "\"host_faults\":%lu,\"promoted\":%lu,\"merged\":%lu,\"split\":%lu,\"discarded\":%lu,"
 		 "\"reclaimed\":%lu,\"flushes\":%lu,\"flush_instructions\":%lu,",
-		 arch_clock_name(), report->timed_faults, report->fault_ticks, stats->faults_by_host, stats->promoted, stats->merged, stats->split, stats->discarded,
-		 stats->reclaimed, stats->flushes, stats->flush_instructions);
+		 arch_clock_name(), report->timed_faults, report->fault_ticks, stats->faults_by_host, stats->promoted,
+		 stats->merged, stats->split, stats->discarded, stats->reclaimed, stats->flushes, stats->flush_instructions);
 }
 
 /* The first one's report, the last of all, says what became of the others. */

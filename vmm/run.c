@@ -23,13 +23,12 @@ static void fault_text(struct vm *vm, gpa_t gpa, enum fault_outcome outcome, cha
 
 	if (outcome == FAULT_NO_MEMORY && vm->as.cost.exceeded)
 		snprintf(text, size, "the VM's memory_max is reached: %lu bytes of %lu are used, %lu resident, %lu of tables",
-			 addr_space_get_stats(&vm->as).memory_used, vm->options.memory_max,
-			 addr_space_get_stats(&vm->as).resident, vm->as.npt.table_bytes);
+			 addr_space_get_stats(&vm->as).memory_used, vm->options.memory_max, addr_space_get_stats(&vm->as).resident,
+			 vm->as.npt.table_bytes);
 	else if (outcome == FAULT_NO_MEMORY)
 		snprintf(text, size,
 			 "the host has no frame left for it: %lu bytes free, %lu resident of %lu promised, %lu of tables",
-			 frame_get_stats().free, addr_space_get_stats(&vm->as).resident, vm->options.ram,
-			 vm->as.npt.table_bytes);
+			 frame_get_stats().free, addr_space_get_stats(&vm->as).resident, vm->options.ram, vm->as.npt.table_bytes);
 	else if (outcome == FAULT_UNMAPPED || !addr_space_area_at(&vm->as, gpa, &area))
 		snprintf(text, size, "the guest has no memory there");
 	else
@@ -41,7 +40,9 @@ static void fault_text(struct vm *vm, gpa_t gpa, enum fault_outcome outcome, cha
 static void fault_ends(struct vcpu *vcpu, const struct vm_exit *exit, enum fault_outcome outcome)
 {
 	static const enum vm_outcome ends[] = {
-		[FAULT_DENIED] = VM_DENIED, [FAULT_UNMAPPED] = VM_UNMAPPED, [FAULT_NO_MEMORY] = VM_NO_MEMORY,
+		[FAULT_DENIED] = VM_DENIED,
+		[FAULT_UNMAPPED] = VM_UNMAPPED,
+		[FAULT_NO_MEMORY] = VM_NO_MEMORY,
 	};
 	struct vm *vm = vcpu->vm;
 	char why[192];
@@ -65,8 +66,8 @@ static bool inject_denied(struct vcpu *vcpu, const struct vm_exit *exit)
 		return true;
 	vm->denied_logged++;
 	fault_text(vm, exit->fault.gpa, FAULT_DENIED, why, sizeof(why));
-	log_warn("vm: guest %s at %#lx%s, pc %#lx: %s; it gets a fault%s", access_text(exit->fault.access),
-		 exit->fault.gpa.raw, exit->fault.on_guest_walk ? " (by its own page walk)" : "", exit->pc, why,
+	log_warn("vm: guest %s at %#lx%s, pc %#lx: %s; it gets a fault%s", access_text(exit->fault.access), exit->fault.gpa.raw,
+		 exit->fault.on_guest_walk ? " (by its own page walk)" : "", exit->pc, why,
 		 vm->denied_logged == DENIED_LOGGED ? "; further ones are not logged" : "");
 	return true;
 }

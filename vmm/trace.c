@@ -14,9 +14,8 @@ static void print_exit(struct vcpu *vcpu, const struct vm_exit *exit)
 	char what[192];
 
 	if (exit->kind == VM_EXIT_FAULT) {
-		log_info("trace: %lu pc %#lx %s fault at %#lx%s", vcpu->exits.total, exit->pc,
-			 access_text(exit->fault.access), exit->fault.gpa.raw,
-			 exit->fault.on_guest_walk ? " by a page walk" : "");
+		log_info("trace: %lu pc %#lx %s fault at %#lx%s", vcpu->exits.total, exit->pc, access_text(exit->fault.access),
+			 exit->fault.gpa.raw, exit->fault.on_guest_walk ? " by a page walk" : "");
 		return;
 	}
 	arch_exit_describe(vcpu, exit, what, sizeof(what));

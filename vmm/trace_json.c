@@ -33,12 +33,12 @@ void trace_json_close(void)
 /* How a fault was handled, by the counter that has changed. Fresh memory has no counter of its own. */
 static const char *how(const struct addr_space_stats *before, const struct addr_space_stats *now)
 {
-	return now->handled_zero != before->handled_zero	? "zero" :
-	       now->handled_unzero != before->handled_unzero	? "unzero" :
-	       now->handled_copy != before->handled_copy	? "copy" :
-	       now->handled_reuse != before->handled_reuse	? "reuse" :
-	       now->handled_tracked != before->handled_tracked	? "tracked" :
-								  "fresh";
+	return now->handled_zero != before->handled_zero       ? "zero" :
+	       now->handled_unzero != before->handled_unzero   ? "unzero" :
+	       now->handled_copy != before->handled_copy       ? "copy" :
+	       now->handled_reuse != before->handled_reuse     ? "reuse" :
+	       now->handled_tracked != before->handled_tracked ? "tracked" :
+								 "fresh";
 }
 
 static void add_area(struct addr_space *as, gpa_t gpa, char *text)
@@ -47,8 +47,8 @@ static void add_area(struct addr_space *as, gpa_t gpa, char *text)
 	char prot[TEXT_PROT_ROOM];
 
 	if (addr_space_area_at(as, gpa, &area))
-		text_add(text, RECORD_MAX, "\"area\":{\"start\":\"%#lx\",\"end\":\"%#lx\",\"prot\":\"%s\"},",
-			 area.start.raw, area.start.raw + area.size, text_prot(prot, area.prot));
+		text_add(text, RECORD_MAX, "\"area\":{\"start\":\"%#lx\",\"end\":\"%#lx\",\"prot\":\"%s\"},", area.start.raw,
+			 area.start.raw + area.size, text_prot(prot, area.prot));
 	else
 		text_add(text, RECORD_MAX, "\"area\":null,");
 }
@@ -70,11 +70,10 @@ static void add_fault(struct vm *vm, const struct vm_exit *exit, const struct ad
 	const struct npt_fault *fault = &exit->fault;
 	char prot[TEXT_PROT_ROOM];
 
-	text_add(text, RECORD_MAX, "\"kind\":\"fault\",\"gpa\":\"%#lx\",\"access\":\"%s\",\"on_walk\":%s,",
-		 fault->gpa.raw, text_prot(prot, fault->access), fault->on_guest_walk ? "true" : "false");
+	text_add(text, RECORD_MAX, "\"kind\":\"fault\",\"gpa\":\"%#lx\",\"access\":\"%s\",\"on_walk\":%s,", fault->gpa.raw,
+		 text_prot(prot, fault->access), fault->on_guest_walk ? "true" : "false");
 	add_area(&vm->as, fault->gpa, text);
-	text_add(text, RECORD_MAX, "\"outcome\":\"%s\",\"how\":\"%s\",",
-		 fault_outcome_name((enum fault_outcome)exit->outcome),
+	text_add(text, RECORD_MAX, "\"outcome\":\"%s\",\"how\":\"%s\",", fault_outcome_name((enum fault_outcome)exit->outcome),
 		 exit->outcome == FAULT_HANDLED ? how(before, &vm->as.stats) : "");
 	add_leaf(&vm->as.npt, fault->gpa, text);
 }
@@ -99,8 +98,7 @@ static void add_call(struct vm *vm, const struct vm_exit *exit, char *text)
 	if (call->number == HYPERCALL_SET_POLICY)
 		text_add(text, RECORD_MAX, "\"policy\":\"%s\",",
 			 call->arg[2] < ALLOC_POLICIES ? alloc_policies[call->arg[2]].name : "");
-	text_add(text, RECORD_MAX, "\"outcome\":\"%s\",\"how\":\"\",",
-		 exit->outcome ? "refused" : "done");
+	text_add(text, RECORD_MAX, "\"outcome\":\"%s\",\"how\":\"\",", exit->outcome ? "refused" : "done");
 	add_leaf(&vm->as.npt, gpa, text);
 }
 

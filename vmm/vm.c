@@ -44,8 +44,9 @@ static enum err new_space(struct vm *vm)
 	vm->as.sync = arch_guest_sync();
 	vm->as.publish = arch_guest_publish();
 	if (err == ERR_RANGE)
-		log_fatal("no guest can be promised %s of RAM here: its addresses end at %s on this CPU, and not all of them are RAM",
-			  text_size(ram, vm->options.ram), text_size(widest, widest_space()));
+		log_fatal(
+			"no guest can be promised %s of RAM here: its addresses end at %s on this CPU, and not all of them are RAM",
+			text_size(ram, vm->options.ram), text_size(widest, widest_space()));
 	else if (err != ERR_OK)
 		log_fatal("no guest can be promised %s of RAM here: %s", text_size(ram, vm->options.ram), err_name(err));
 	return err;
@@ -68,8 +69,7 @@ static enum err promise_ram(struct vm *vm)
 	char ram[TEXT_SIZE_ROOM], why[80];
 
 	for (size_t i = 0; i < vm->ram_ranges; i++) {
-		enum err err = addr_space_map_alloc(&vm->as, vm->ram[i].start, vm->ram[i].size, NPT_RWX,
-						    vm->options.policy);
+		enum err err = addr_space_map_alloc(&vm->as, vm->ram[i].start, vm->ram[i].size, NPT_RWX, vm->options.policy);
 
 		if (err == ERR_NO_MEMORY) {
 			log_err("vm: of the guest's RAM, %s are to be there from the start, and %s",

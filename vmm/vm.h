@@ -24,14 +24,14 @@ struct vm_options {
 	uint64_t ram;             /* bytes promised to the guest */
 	uint64_t memory_max;      /* of host memory, all that the VM costs; 0: no limit but the host's */
 	enum alloc_policy policy;
-	bool page_exec;           /* only pages execute, whatever the CPU says of the erratum that this is for */
-	bool software_tracking;   /* keep accessed and dirty marks in software, whatever the CPU can do */
+	bool page_exec;         /* only pages execute, whatever the CPU says of the erratum that this is for */
+	bool software_tracking; /* keep accessed and dirty marks in software, whatever the CPU can do */
 	enum trace {
 		TRACE_OFF,
-		TRACE_ON,         /* print every exit */
-		TRACE_JSON,       /* record those that concern memory: vmm/trace_json.h */
+		TRACE_ON,   /* print every exit */
+		TRACE_JSON, /* record those that concern memory: vmm/trace_json.h */
 	} trace;
-	bool progress;            /* print now and then how far the guest has come */
+	bool progress; /* print now and then how far the guest has come */
 };
 
 /* A guest program in our memory. */
@@ -101,13 +101,13 @@ struct vm {
 	size_t ram_ranges;
 	struct device_table devices;
 	struct fork_tree *tree;
-	unsigned number;          /* in the run: 0 is the first one */
-	hpa_t memory;             /* the block of frames that this structure is in */
-	uint64_t timed_faults;    /* exits by faults that were traced, */
-	uint64_t fault_ticks;     /* and what serving them took of arch_clock */
-	bool traced;              /* each exit is printed, recorded or drawn: vmm/trace.h; see vcpu.fast */
-	bool inject_denied;       /* an access that an area denies does not end the run: the guest gets a fault */
-	unsigned denied_logged;   /* accesses that were denied, injected and logged: only the first few are */
+	unsigned number;        /* in the run: 0 is the first one */
+	hpa_t memory;           /* the block of frames that this structure is in */
+	uint64_t timed_faults;  /* exits by faults that were traced, */
+	uint64_t fault_ticks;   /* and what serving them took of arch_clock */
+	bool traced;            /* each exit is printed, recorded or drawn: vmm/trace.h; see vcpu.fast */
+	bool inject_denied;     /* an access that an area denies does not end the run: the guest gets a fault */
+	unsigned denied_logged; /* accesses that were denied, injected and logged: only the first few are */
 	enum vm_outcome outcome;
 	uint64_t guest_status;
 	struct vcpu vcpu;

@@ -14,22 +14,24 @@ static void add_leaf(const struct npt_leaf *leaf, char *text, size_t size)
 	char bytes[TEXT_SIZE_ROOM], prot[TEXT_PROT_ROOM];
 
 	text_add(text, size, "leaf of %s %s hpa %#lx %s%s%s%s%s", text_size(bytes, npt_level_size(leaf->level)),
-		 text_prot(prot, leaf->attr.prot), leaf->hpa.raw, memtypes[leaf->attr.memtype],
-		 leaf->accessed ? " accessed" : "", leaf->dirty ? " dirty" : "", leaf->attr.shared ? " shared" : "",
-		 leaf->access_tracked ? " access-tracked" : "");
+		 text_prot(prot, leaf->attr.prot), leaf->hpa.raw, memtypes[leaf->attr.memtype], leaf->accessed ? " accessed" : "",
+		 leaf->dirty ? " dirty" : "", leaf->attr.shared ? " shared" : "", leaf->access_tracked ? " access-tracked" : "");
 }
 
 static void print_step(const struct npt_step *step)
 {
 	static const char *const kinds[] = {
-		[NPT_EMPTY] = "empty", [NPT_TABLE] = "table", [NPT_LEAF] = "", [NPT_MALFORMED] = "malformed",
+		[NPT_EMPTY] = "empty",
+		[NPT_TABLE] = "table",
+		[NPT_LEAF] = "",
+		[NPT_MALFORMED] = "malformed",
 	};
 	char leaf[128] = "";
 
 	if (step->kind == NPT_LEAF)
 		add_leaf(&step->leaf, leaf, sizeof(leaf));
-	log_err("vm:   level %u [%4u] of the table at %#lx: 0x%016lx %s%s", step->level, step->index, step->table.raw,
-		step->pte, kinds[step->kind], leaf);
+	log_err("vm:   level %u [%4u] of the table at %#lx: 0x%016lx %s%s", step->level, step->index, step->table.raw, step->pte,
+		kinds[step->kind], leaf);
 }
 
 void walk_log(const struct npt *npt, gpa_t gpa)

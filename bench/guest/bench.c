@@ -123,14 +123,14 @@ static void print(const char *name, unsigned phase, const struct result *result,
 }
 
 /* PROFILED more events, from number `first` on, that only a profiler watches. The phase is part of an instruction. */
-#define PROFILE(phase, first, event)                                                     \
-	do {                                                                             \
-		watch();                                                                 \
-		mark(phase);                                                             \
-		for (uint64_t i_ = 0; i_ < PROFILED; i_++)                               \
-			event((first) + i_);                                             \
-		mark(PHASE_IDLE);                                                        \
-		watch();                                                                 \
+#define PROFILE(phase, first, event)                       \
+	do {                                               \
+		watch();                                   \
+		mark(phase);                               \
+		for (uint64_t i_ = 0; i_ < PROFILED; i_++) \
+			event((first) + i_);               \
+		mark(PHASE_IDLE);                          \
+		watch();                                   \
 	} while (0)
 
 /* --- Events ---------------------------------------------------------------------------------------------------------- */

@@ -21,13 +21,14 @@
 #include "mm/addr_space.h"
 #include "mm/frame.h"
 
-#define ARENA_PHYS GIB(256)
-#define ARENA_SIZE MIB(384)
-#define BASE       UINT64_C(0x40000000)
-#define FAULTED    MIB(256)
-#define PAGES      (FAULTED / PAGE_SIZE)
-#define ROUNDS     16 /* of translations over all PAGES; under callgrind one will do */
-#define PAIRS      10000
+#define ARENA_PHYS   GIB(256)
+#define ARENA_SIZE   MIB(384)
+#define BASE         UINT64_C(0x40000000)
+#define FAULTED      MIB(256)
+#define PAGES        (FAULTED / PAGE_SIZE)
+#define ROUNDS       16 /* of translations over all PAGES; under callgrind one will do */
+#define TRANSLATIONS (ROUNDS * PAGES)
+#define PAIRS        10000
 
 struct format {
 	const char *name;
@@ -36,17 +37,23 @@ struct format {
 };
 
 static const struct format formats[] = {
-	{ "ept", &npt_ept, { .levels = 4, .gpa_bits = 46, .hpa_bits = 48, .max_leaf = 2, .hardware_ad = true, .page_memtypes = true } },
-	{ "npt", &npt_amd, { .levels = 4, .gpa_bits = 46, .hpa_bits = 48, .max_leaf = 2, .hardware_ad = true, .page_memtypes = true } },
-	{ "stage2", &npt_stage2,
+	{ "ept",
+	  &npt_ept,
 	  { .levels = 4, .gpa_bits = 46, .hpa_bits = 48, .max_leaf = 2, .hardware_ad = true, .page_memtypes = true } },
-	{ "sv48x4", &npt_riscv_x4,
+	{ "npt",
+	  &npt_amd,
+	  { .levels = 4, .gpa_bits = 46, .hpa_bits = 48, .max_leaf = 2, .hardware_ad = true, .page_memtypes = true } },
+	{ "stage2",
+	  &npt_stage2,
+	  { .levels = 4, .gpa_bits = 46, .hpa_bits = 48, .max_leaf = 2, .hardware_ad = true, .page_memtypes = true } },
+	{ "sv48x4",
+	  &npt_riscv_x4,
 	  { .levels = 4, .gpa_bits = 50, .hpa_bits = 56, .max_leaf = 2, .hardware_ad = true, .page_memtypes = true } },
 };
 
 static struct addr_space space, child;
 static uint32_t permutation[PAGES];
-static uint64_t translations = ROUNDS * PAGES;
+static uint64_t translations = TRANSLATIONS;
 static volatile uint64_t sink; /* keeps the compiler from leaving translations out */
 
 static void must(enum err err)
@@ -429,11 +436,11 @@ static const struct bench {
 	{ "fault, read", PAGES, set_lazy, fault_zero },
 	{ "fault, write after read", PAGES, set_read, fault_sequential },
 	{ "fault, spurious", PAGES, set_linear_4k, fault_spurious },
-	{ "translate, sequential", ROUNDS * PAGES, set_linear_4k, translate_sequential },
-	{ "translate, random", ROUNDS * PAGES, set_linear_4k, translate_random },
-	{ "translate, random, 2 MiB leaves", ROUNDS * PAGES, set_linear_2m, translate_random },
-	{ "translate, random, 1 GiB leaves", ROUNDS * PAGES, set_linear_1g, translate_random },
-	{ "translate and limit, random", ROUNDS * PAGES, set_linear_4k, translate_and_limit },
+	{ "translate, sequential", TRANSLATIONS, set_linear_4k, translate_sequential },
+	{ "translate, random", TRANSLATIONS, set_linear_4k, translate_random },
+	{ "translate, random, 2 MiB leaves", TRANSLATIONS, set_linear_2m, translate_random },
+	{ "translate, random, 1 GiB leaves", TRANSLATIONS, set_linear_1g, translate_random },
+	{ "translate and limit, random", TRANSLATIONS, set_linear_4k, translate_and_limit },
 	{ "protect 256 MiB, 4 KiB leaves", PAGES, set_linear_4k, protect },
 	{ "map and unmap a page, 1 other area", PAIRS, set_other, map_unmap_page },
 	{ "map and unmap a page, 64 others", PAIRS, set_others_64, map_unmap_page },

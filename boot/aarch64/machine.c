@@ -17,8 +17,7 @@ void install_map(const struct el2_regime *regime);
 #define HOST_VA_BITS 48
 
 /* In the order of npt/el2.c's indices. */
-#define HOST_MAIR \
-	(MAIR_NORMAL_WB | MAIR_NORMAL_WT << 8 | MAIR_NORMAL_NC << 16 | MAIR_DEVICE_nGnRnE << 24)
+#define HOST_MAIR (MAIR_NORMAL_WB | MAIR_NORMAL_WT << 8 | MAIR_NORMAL_NC << 16 | MAIR_DEVICE_nGnRnE << 24)
 
 enum err arch_mode_check(const char **why)
 {
@@ -96,8 +95,8 @@ void arch_host_map_activate(hpa_t root)
 {
 	const struct el2_regime regime = {
 		.ttbr0 = root.raw,
-		.tcr = TCR_EL2_RES1 | TCR_T0SZ(HOST_VA_BITS) | TCR_IRGN0_WBWA | TCR_ORGN0_WBWA | TCR_SH0_INNER |
-		       TCR_TG0_4K | (uint64_t)cpu_pa_range() << TCR_PS_SHIFT,
+		.tcr = TCR_EL2_RES1 | TCR_T0SZ(HOST_VA_BITS) | TCR_IRGN0_WBWA | TCR_ORGN0_WBWA | TCR_SH0_INNER | TCR_TG0_4K |
+		       (uint64_t)cpu_pa_range() << TCR_PS_SHIFT,
 		.mair = HOST_MAIR,
 		.sctlr = SCTLR_EL2_RES1 | SCTLR_I | SCTLR_SA | SCTLR_C | SCTLR_M,
 		.hcr = HCR_HOST,
@@ -124,7 +123,9 @@ void arch_zero_pages(void *pages, uint64_t size)
 	}
 	while (block <= PAGE_SIZE / 16 && at < end)
 		__asm__ volatile(ZVA ZVA ZVA ZVA ZVA ZVA ZVA ZVA ZVA ZVA ZVA ZVA ZVA ZVA ZVA ZVA
-				 : "+r"(at) : "r"(block) : "memory");
+				 : "+r"(at)
+				 : "r"(block)
+				 : "memory");
 	while (at < end)
 		__asm__ volatile(ZVA : "+r"(at) : "r"(block) : "memory");
 }

@@ -68,8 +68,11 @@ static void print_syndrome(const struct trap_frame *frame)
 	if (!is_abort(frame->esr))
 		return;
 	esr_fault_name(frame->esr, fault, sizeof(fault));
-	log_err("trap: %s: %s at %#lx", ESR_EC(frame->esr) == EC_IABT_CUR ? "fetch" :
-		frame->esr & ABORT_WNR ? "write" : "read", fault, frame->far);
+	log_err("trap: %s: %s at %#lx",
+		ESR_EC(frame->esr) == EC_IABT_CUR ? "fetch" :
+		frame->esr & ABORT_WNR            ? "write" :
+						    "read",
+		fault, frame->far);
 }
 
 static bool in_text(uint64_t address)
@@ -116,10 +119,9 @@ void trap_handle(struct trap_frame *frame)
 		log_err("trap: pc %#lx, outside the image's code, SPSR_EL2 %#lx, FAR_EL2 %#lx", frame->elr, frame->spsr,
 			frame->far);
 	for (unsigned i = 0; i < 28; i += 4)
-		log_err("trap: x%-2u %#018lx x%-2u %#018lx x%-2u %#018lx x%-2u %#018lx", i, frame->x[i], i + 1,
-			frame->x[i + 1], i + 2, frame->x[i + 2], i + 3, frame->x[i + 3]);
-	log_err("trap: x28 %#018lx x29 %#018lx x30 %#018lx sp  %#018lx", frame->x[28], frame->x[29], frame->x[30],
-		frame->sp);
+		log_err("trap: x%-2u %#018lx x%-2u %#018lx x%-2u %#018lx x%-2u %#018lx", i, frame->x[i], i + 1, frame->x[i + 1],
+			i + 2, frame->x[i + 2], i + 3, frame->x[i + 3]);
+	log_err("trap: x28 %#018lx x29 %#018lx x30 %#018lx sp  %#018lx", frame->x[28], frame->x[29], frame->x[30], frame->sp);
 	print_calls(frame);
 	panic("%s in the hypervisor", frame->vector % 4 == 0 ? esr_class_name(frame->esr) : source_name(frame->vector));
 }

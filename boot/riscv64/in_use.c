@@ -31,7 +31,8 @@ void arch_in_use(arch_region_visitor visit, void *context)
 		const unsigned levels = (unsigned)mode - ATP_SV39 + 3;
 		/* One less than the whole width, for which the format has the sign's bit. */
 		const struct npt_config config = {
-			.levels = (uint8_t)levels, .gpa_bits = (uint8_t)(PAGE_SHIFT + NPT_INDEX_BITS * levels - 1),
+			.levels = (uint8_t)levels,
+			.gpa_bits = (uint8_t)(PAGE_SHIFT + NPT_INDEX_BITS * levels - 1),
 		};
 
 		npt_visit_tables(&npt_riscv_host, &config, HPA((satp & ATP_PPN) << PAGE_SHIFT), 0, visit_table, &use);

@@ -21,8 +21,8 @@ static enum atp_mode host_mode;
 
 /*
  * No register tells a hart its own mode. M-mode's registers can be read in M-mode only: elsewhere that is an illegal instruction,
- * which comes to us as those of GUARDED do, for no firmware emulates this register. In M-mode nothing traps, so it does not matter that
- * traps would not come to stvec there. RISC-V Privileged, "CSR Address Mapping Conventions", "Hart ID (mhartid) Register".
+ * which comes to us as those of GUARDED do, for no firmware emulates this register. In M-mode nothing traps, so it does not matter
+ * that traps would not come to stvec there. RISC-V Privileged, "CSR Address Mapping Conventions", "Hart ID (mhartid) Register".
  */
 enum err arch_mode_check(const char **why)
 {
@@ -58,9 +58,9 @@ static bool has_mode(enum atp_mode mode)
 	/* Bare before and after, so nothing cached from this root outlives the second fence. */
 	__asm__ volatile("sfence.vma\n\t"
 			 "csrw " CSR_STRING(CSR_SATP) ", %1\n\t"
-			 "csrr %0, " CSR_STRING(CSR_SATP) "\n\t"
-			 "csrw " CSR_STRING(CSR_SATP) ", zero\n\t"
-			 "sfence.vma"
+						      "csrr %0, " CSR_STRING(CSR_SATP) "\n\t"
+										       "csrw " CSR_STRING(CSR_SATP) ", zero\n\t"
+														    "sfence.vma"
 			 : "=&r"(kept)
 			 : "r"(satp)
 			 : "memory");

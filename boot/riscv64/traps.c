@@ -58,14 +58,13 @@ static void print_calls(const struct trap_frame *frame)
 
 static void print_registers(const struct trap_frame *frame)
 {
-	static const char *const names[32] = { "x0 ", "ra ", "sp ", "gp ", "tp ", "t0 ", "t1 ", "t2 ",
-					       "s0 ", "s1 ", "a0 ", "a1 ", "a2 ", "a3 ", "a4 ", "a5 ",
-					       "a6 ", "a7 ", "s2 ", "s3 ", "s4 ", "s5 ", "s6 ", "s7 ",
-					       "s8 ", "s9 ", "s10", "s11", "t3 ", "t4 ", "t5 ", "t6 " };
+	static const char *const names[32] = { "x0 ", "ra ", "sp ", "gp ", "tp ", "t0 ", "t1 ", "t2 ", "s0 ", "s1 ", "a0 ",
+					       "a1 ", "a2 ", "a3 ", "a4 ", "a5 ", "a6 ", "a7 ", "s2 ", "s3 ", "s4 ", "s5 ",
+					       "s6 ", "s7 ", "s8 ", "s9 ", "s10", "s11", "t3 ", "t4 ", "t5 ", "t6 " };
 
 	for (unsigned i = 0; i < 32; i += 4)
-		log_err("trap: %s %016lx %s %016lx %s %016lx %s %016lx", names[i], frame->x[i], names[i + 1],
-			frame->x[i + 1], names[i + 2], frame->x[i + 2], names[i + 3], frame->x[i + 3]);
+		log_err("trap: %s %016lx %s %016lx %s %016lx %s %016lx", names[i], frame->x[i], names[i + 1], frame->x[i + 1],
+			names[i + 2], frame->x[i + 2], names[i + 3], frame->x[i + 3]);
 }
 
 void trap_handle(const struct trap_frame *frame)
@@ -77,8 +76,8 @@ void trap_handle(const struct trap_frame *frame)
 		arch_halt();
 	trap_stack_top = stack_tops[depth];
 	log_err("trap: %s (scause %#lx), stval %#lx", cause_name(scause), scause, stval);
-	log_err("trap: sepc %#lx = nestling.elf + %#lx, sstatus %#lx, satp %#lx", sepc,
-		sepc - (uintptr_t)__image_start, csr_read(CSR_SSTATUS), csr_read(CSR_SATP));
+	log_err("trap: sepc %#lx = nestling.elf + %#lx, sstatus %#lx, satp %#lx", sepc, sepc - (uintptr_t)__image_start,
+		csr_read(CSR_SSTATUS), csr_read(CSR_SATP));
 	print_registers(frame);
 	print_calls(frame);
 	panic("%s in the hypervisor", cause_name(scause));

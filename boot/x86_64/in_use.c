@@ -75,8 +75,7 @@ static void visit_gdt(const struct in_use *use)
 		return;
 	memcpy(&tss, (const char *)(uintptr_t)gdt.base + selector, sizeof(tss));
 	visit_tss(use,
-		  tss.base_low | (uint64_t)tss.base_middle << 16 | (uint64_t)tss.base_high << 24 |
-			  (uint64_t)tss.base_highest << 32,
+		  tss.base_low | (uint64_t)tss.base_middle << 16 | (uint64_t)tss.base_high << 24 | (uint64_t)tss.base_highest << 32,
 		  ((tss.limit_high & 0xfu) << 16 | tss.limit) + UINT64_C(1));
 }
 

@@ -49,7 +49,7 @@ const struct npt_ops *arch_host_map_config(struct npt_config *config)
 
 	*config = (struct npt_config){
 		.levels = read_cr4() & CR4_LA57 ? 5 : 4, /* as the firmware left it: it cannot be changed in long mode */
-		.gpa_bits = 47, /* one to one ends where addresses are sign-extended */
+		.gpa_bits = 47,                          /* one to one ends where addresses are sign-extended */
 		.hpa_bits = (uint8_t)cpuid(0x80000008, 0).eax,
 		.max_leaf = big ? 2 : 1,
 		.hardware_ad = true,

@@ -64,8 +64,8 @@ static void load_gdt(void)
 	const struct table_pointer pointer = { .limit = sizeof(gdt) - 1, .base = (uintptr_t)gdt };
 	uint64_t base = (uintptr_t)&tss;
 
-	gdt[3] = (sizeof(tss) - 1) | (base & BITS(23, 0)) << 16 | (uint64_t)GDT_TYPE_TSS_AVAILABLE << 40 |
-		 DESCRIPTOR_PRESENT | (base & BITS(31, 24)) << 32;
+	gdt[3] = (sizeof(tss) - 1) | (base & BITS(23, 0)) << 16 | (uint64_t)GDT_TYPE_TSS_AVAILABLE << 40 | DESCRIPTOR_PRESENT |
+		 (base & BITS(31, 24)) << 32;
 	gdt[4] = base >> 32;
 	lgdt(&pointer);
 	__asm__ volatile("push %0\n\t"
@@ -107,21 +107,11 @@ void arch_traps_init(void)
 static const char *vector_name(uint64_t vector)
 {
 	static const char *const names[] = {
-		[VECTOR_DE] = "divide error",
-		[VECTOR_DB] = "debug exception",
-		[VECTOR_NMI] = "non-maskable interrupt",
-		[VECTOR_BP] = "breakpoint",
-		[VECTOR_UD] = "invalid opcode",
-		[VECTOR_NM] = "device not available",
-		[VECTOR_DF] = "double fault",
-		[VECTOR_TS] = "invalid TSS",
-		[VECTOR_NP] = "segment not present",
-		[VECTOR_SS] = "stack fault",
-		[VECTOR_GP] = "general protection",
-		[VECTOR_PF] = "page fault",
-		[VECTOR_MF] = "x87 error",
-		[VECTOR_AC] = "alignment check",
-		[VECTOR_MC] = "machine check",
+		[VECTOR_DE] = "divide error", [VECTOR_DB] = "debug exception",    [VECTOR_NMI] = "non-maskable interrupt",
+		[VECTOR_BP] = "breakpoint",   [VECTOR_UD] = "invalid opcode",     [VECTOR_NM] = "device not available",
+		[VECTOR_DF] = "double fault", [VECTOR_TS] = "invalid TSS",        [VECTOR_NP] = "segment not present",
+		[VECTOR_SS] = "stack fault",  [VECTOR_GP] = "general protection", [VECTOR_PF] = "page fault",
+		[VECTOR_MF] = "x87 error",    [VECTOR_AC] = "alignment check",    [VECTOR_MC] = "machine check",
 		[VECTOR_XM] = "SIMD error",
 	};
 	const char *name = vector < ARRAY_LEN(names) ? names[vector] : NULL;
@@ -151,8 +141,8 @@ void trap_handle(struct trap_frame *f)
 	if (f->vector >= FIRST_INTERRUPT)
 		return;
 	log_err("trap: %s (vector %lu), error code %#lx", vector_name(f->vector), f->vector, f->error);
-	log_err("trap: rip %#lx = nestling.elf + %#lx, cs %#lx, rflags %#lx, cr2 %#lx", f->rip,
-		f->rip - (uintptr_t)__image_start, f->cs, f->rflags, read_cr2());
+	log_err("trap: rip %#lx = nestling.elf + %#lx, cs %#lx, rflags %#lx, cr2 %#lx", f->rip, f->rip - (uintptr_t)__image_start,
+		f->cs, f->rflags, read_cr2());
 	log_err("trap: rax 0x%016lx rbx 0x%016lx rcx 0x%016lx rdx 0x%016lx", f->rax, f->rbx, f->rcx, f->rdx);
 	log_err("trap: rsi 0x%016lx rdi 0x%016lx rbp 0x%016lx rsp 0x%016lx", f->rsi, f->rdi, f->rbp, f->rsp);
 	log_err("trap: r8  0x%016lx r9  0x%016lx r10 0x%016lx r11 0x%016lx", f->r8, f->r9, f->r10, f->r11);

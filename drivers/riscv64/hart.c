@@ -29,7 +29,8 @@ static int find_node(const void *fdt)
 	const struct platform *platform = platform_get();
 	int cpus = fdt_path_offset(fdt, "/cpus"), node, length;
 
-	fdt_for_each_subnode(node, fdt, cpus) {
+	fdt_for_each_subnode(node, fdt, cpus)
+	{
 		const char *type = fdt_getprop(fdt, node, "device_type", NULL);
 		const fdt32_t *reg = fdt_getprop(fdt, node, "reg", &length);
 
@@ -124,8 +125,8 @@ static bool stands_for(char letter, const char *name)
 		char letter;
 		const char *name;
 	} meant[] = {
-		{ 'g', "i" }, { 'g', "m" }, { 'g', "a" }, { 'g', "f" }, { 'g', "d" }, { 'g', "zicsr" }, { 'g', "zifencei" },
-		{ 'b', "zba" }, { 'b', "zbb" }, { 'b', "zbs" },
+		{ 'g', "i" },     { 'g', "m" },        { 'g', "a" },   { 'g', "f" },   { 'g', "d" },
+		{ 'g', "zicsr" }, { 'g', "zifencei" }, { 'b', "zba" }, { 'b', "zbb" }, { 'b', "zbs" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(meant); i++)

@@ -179,8 +179,7 @@ void rt_vprintf(const char *fmt, va_list ap)
 			break;
 		case 'u':
 		case 'x':
-			put_number(&f, f.longs ? va_arg(ap, unsigned long) : va_arg(ap, unsigned),
-				   *fmt == 'u' ? 10 : 16, false);
+			put_number(&f, f.longs ? va_arg(ap, unsigned long) : va_arg(ap, unsigned), *fmt == 'u' ? 10 : 16, false);
 			break;
 		case 'p':
 			put_number(&f, (uintptr_t)va_arg(ap, void *), 16, false);

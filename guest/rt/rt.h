@@ -40,7 +40,10 @@ enum rt_policy { ALLOC_POLICY_LIST(RT_POLICY_ENUM) RT_POLICIES };
 #undef RT_POLICY_ENUM
 #define RT_POLICY_NAME(KIND, NAME, name, text) name,
 /* Their names, in braces. */
-#define RT_POLICY_NAMES { ALLOC_POLICY_LIST(RT_POLICY_NAME) }
+#define RT_POLICY_NAMES                           \
+	{                                         \
+		ALLOC_POLICY_LIST(RT_POLICY_NAME) \
+	}
 
 /* What becomes of an access that PROTECT has forbidden: it ends the run, or is the guest's own exception. */
 enum rt_fault_mode { RT_FAULT_END, RT_FAULT_INJECT };

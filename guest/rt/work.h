@@ -25,7 +25,8 @@ struct rt_range rt_take(uint64_t bytes);
 uint64_t rt_fresh_pages(void);
 uint64_t rt_fresh_page(uint64_t index);
 
-/* Tell of a claim that does not hold: where it stands, what was claimed, and what is; but not of each of very many. Returns `holds`. */
+/* Tell of a claim that does not hold: where it stands, what was claimed, and what is; but not of each of very many. Returns
+ * `holds`. */
 #define rt_claim(holds, ...) rt_claim_at(holds, RT_HERE ": not so: " #holds, __VA_ARGS__)
 bool rt_claim_at(bool holds, const char *claim, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* A call that must succeed. */

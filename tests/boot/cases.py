@@ -526,6 +526,7 @@ def all_cases() -> list[Case]:
                for isa in elf.ISAS]
     checks += [
         Case("static/flags-are-dependencies", [], function=static.flags_are_dependencies),
+        Case("static/formatted", [], function=static.files_are_formatted),
         Case("static/no-isa-conditionals", [], function=static.no_isa_conditionals),
         Case("static/no-circles", [], function=static.no_circles),
         Case("static/hypercalls-agree", [], function=static.hypercalls_agree),

@@ -162,3 +162,12 @@ def flags_are_dependencies() -> list[str]:
         if count < least:
             errors.append(f"{variable}: only {count} times {step} for {target}")
     return errors
+
+
+def files_are_formatted() -> list[str]:
+    """By .clang-format, every C file of the tree."""
+    listed = subprocess.run(["git", "ls-files", "*.c", "*.h"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
+    files = listed or [str(path.relative_to(ROOT)) for path in ROOT.rglob("*.[ch]") if "build" not in path.relative_to(ROOT).parts]
+    done = subprocess.run(["clang-format-14", "--dry-run", "-Werror", "--ferror-limit=1", *files], cwd=ROOT, capture_output=True,
+                          text=True, check=False)
+    return re.findall(r"^\S+:\d+:\d+: error: .*$", done.stderr, re.M)[:20] + ([] if done.returncode == 0 or done.stderr else ["?"])

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A program that has what linkers treat differently, and ends with status 0 if all of it is where its pointers say. It has
- * data and bss if the compiler is told -DDATA=data, -DBSS=bss, and not if they are 0. tests/elf/build links it in many ways; tests/host/test_elf_built.c looks for `probe`.
+ * data and bss if the compiler is told -DDATA=data, -DBSS=bss, and not if they are 0. tests/elf/build links it in many ways;
+ * tests/host/test_elf_built.c looks for `probe`.
  */
 #include <stdint.h>
 
 #define BSS_WORDS 3000
-#define MARK 0x6e6573746c696e67
+#define MARK      0x6e6573746c696e67
 
 extern char _start[];
 unsigned long probe_main(void);

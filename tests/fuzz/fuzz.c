@@ -50,7 +50,7 @@ void fuzz_check_port(const struct serial_port *port)
 	if (port->driver != &uart_16550)
 		return;
 	CHECK(port->width == 1 || port->width == 2 || port->width == 4, "width %u", port->width);
-	CHECK(port->by_io_port || (port->shift <= 2 && port->width <= 1 << port->shift), "shift %u, width %u",
-	      port->shift, port->width);
+	CHECK(port->by_io_port || (port->shift <= 2 && port->width <= 1 << port->shift), "shift %u, width %u", port->shift,
+	      port->width);
 	CHECK(port->size >= UINT64_C(8) << port->shift, "%#jx bytes of registers", (uintmax_t)port->size);
 }

@@ -13,9 +13,9 @@
 #include "tests/host/efi.h"
 
 /* Below 4 GiB, since the older root table has 32-bit addresses; the seeds (tests/fuzz/seeds) know it. */
-#define MEMORY_LOW   0x10000000
-#define PAGES        2
-#define SIZE         (PAGES * PAGE_SIZE)
+#define MEMORY_LOW 0x10000000
+#define PAGES      2
+#define SIZE       (PAGES * PAGE_SIZE)
 
 enum { FLAG_KEEP_CHECKSUMS = 1, FLAG_OLD_GUID = 2 };
 

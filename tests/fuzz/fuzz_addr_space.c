@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The address space against its model (tests/host/space_model.h). Input: a byte that chooses the format and who keeps the accessed and dirty bits, then what the
- * model draws its operations from, of which some are taken with next to no memory left.
+ * The address space against its model (tests/host/space_model.h). Input: a byte that chooses the format and who keeps the accessed
+ * and dirty bits, then what the model draws its operations from, of which some are taken with next to no memory left.
  */
 #include "tests/fuzz/fuzz.h"
 #include "tests/host/space_model.h"
@@ -9,7 +9,8 @@
 #define RAM   MIB(8)
 #define STEPS 300
 
-/* A nested format whose addresses reach the model's window; every other time with the accessed and dirty bits kept by the other side. */
+/* A nested format whose addresses reach the model's window; every other time with the accessed and dirty bits kept by the other
+ * side. */
 static const struct format_case *choose_format(unsigned choice)
 {
 	static struct format_case format;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Page tables with any bit patterns in them. Input: a byte that chooses the format and who keeps the accessed and dirty bits, then what is drawn
- * from: some leaves, patterns in entries of any level, and operations, some of which get no memory. Each pattern is read as
- * the oracle reads it, no operation says or does more than it may, and no table is lost.
+ * Page tables with any bit patterns in them. Input: a byte that chooses the format and who keeps the accessed and dirty bits, then
+ * what is drawn from: some leaves, patterns in entries of any level, and operations, some of which get no memory. Each pattern is
+ * read as the oracle reads it, no operation says or does more than it may, and no table is lost.
  */
 #include "npt/format.h"
 #include "npt/pages.h"
@@ -130,8 +130,7 @@ static void check_reading(struct run *run, uint64_t gpa)
 		CHECK(walk.status == ORACLE_NOT_PRESENT, "%#jx is hidden, but seen", (uintmax_t)gpa);
 	else if (err == ERR_OK)
 		/* A planted table may take all permissions of what is below it. */
-		CHECK((walk.status == ORACLE_OK || walk.status == ORACLE_DENIED) && walk.hpa == hpa.raw &&
-			      walk.level == leaf.level,
+		CHECK((walk.status == ORACLE_OK || walk.status == ORACLE_DENIED) && walk.hpa == hpa.raw && walk.level == leaf.level,
 		      "%#jx: to %#jx, level %u; the hardware: %d, to %#jx, level %u", (uintmax_t)gpa, (uintmax_t)hpa.raw,
 		      leaf.level, (int)walk.status, (uintmax_t)walk.hpa, walk.level);
 	else
@@ -184,8 +183,8 @@ static void operate(struct run *run)
 	npt_gather_init(&gather, npt);
 	switch (host_below(&run->rng, 10)) {
 	case 0:
-		expect("map", npt_map(npt, GPA(gpa), HPA(gpa), size,
-				      (struct npt_attr){ .prot = (uint8_t)prot, .memtype = NPT_WB }));
+		expect("map",
+		       npt_map(npt, GPA(gpa), HPA(gpa), size, (struct npt_attr){ .prot = (uint8_t)prot, .memtype = NPT_WB }));
 		break;
 	case 1:
 		expect("unmap", npt_unmap(npt, GPA(gpa), size, &gather));

@@ -57,24 +57,27 @@ static bool list_full(uint32_t insn, struct access_insn *access)
 		uint8_t size;
 		bool write, sign;
 	} listed[] = {
-		{ 0x0003, 1, false, true }, /* lb */
-		{ 0x1003, 2, false, true }, /* lh */
-		{ 0x2003, 4, false, true }, /* lw */
-		{ 0x3003, 8, false, true }, /* ld */
+		{ 0x0003, 1, false, true },  /* lb */
+		{ 0x1003, 2, false, true },  /* lh */
+		{ 0x2003, 4, false, true },  /* lw */
+		{ 0x3003, 8, false, true },  /* ld */
 		{ 0x4003, 1, false, false }, /* lbu */
 		{ 0x5003, 2, false, false }, /* lhu */
 		{ 0x6003, 4, false, false }, /* lwu */
-		{ 0x0023, 1, true, false }, /* sb */
-		{ 0x1023, 2, true, false }, /* sh */
-		{ 0x2023, 4, true, false }, /* sw */
-		{ 0x3023, 8, true, false }, /* sd */
+		{ 0x0023, 1, true, false },  /* sb */
+		{ 0x1023, 2, true, false },  /* sh */
+		{ 0x2023, 4, true, false },  /* sw */
+		{ 0x3023, 8, true, false },  /* sd */
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(listed); i++) {
 		if (listed[i].bits != (insn & 0x707f))
 			continue;
 		*access = (struct access_insn){
-			.size = listed[i].size, .write = listed[i].write, .sign = listed[i].sign, .length = 4,
+			.size = listed[i].size,
+			.write = listed[i].write,
+			.sign = listed[i].sign,
+			.length = 4,
 			.gpr = (uint8_t)(listed[i].write ? insn >> 20 & 31 : insn >> 7 & 31),
 		};
 		return true;
@@ -143,8 +146,7 @@ static bool list(uint32_t insn, uint32_t *htinst, struct access_insn *access)
 
 static void check_same(const struct access_insn *a, const struct access_insn *b, uint32_t insn)
 {
-	CHECK(a->size == b->size && a->gpr == b->gpr && a->length == b->length && a->write == b->write &&
-		      a->sign == b->sign,
+	CHECK(a->size == b->size && a->gpr == b->gpr && a->length == b->length && a->write == b->write && a->sign == b->sign,
 	      "%#x: size %u register %u length %u write %d sign %d", insn, a->size, a->gpr, a->length, a->write, a->sign);
 }
 
@@ -236,7 +238,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	csr_write(CSR_SCAUSE, csr_read(CSR_SCAUSE) & (BIT(63) | 31));
 	csr_write(CSR_VSATP, legal_vsatp(csr_read(CSR_VSATP)));
 	csr_write(CSR_HSTATUS, HSTATUS_SPV); /* a trap of our own is ours to die of */
-	if (flags & 1) /* near the device */
+	if (flags & 1)                       /* near the device */
 		csr_write(CSR_HTVAL, (GUEST_UART_BASE + (csr_read(CSR_HTVAL) & 0x1ff)) >> 2);
 	if (flags & 2)
 		csr_write(CSR_HTINST, 0);

@@ -86,7 +86,7 @@ static void check_completed(const struct vmcb *vmcb, uint64_t rip, uint64_t hits
 	CHECK_EQ((bool)(vmcb->event_inj & EVENT_VALID), trap);
 	if (trap)
 		CHECK(EVENT_VECTOR(vmcb->event_inj) == VECTOR_DB && !(vmcb->dr7 & DR7_GD) &&
-		      (vmcb->dr6 & (DR6_HITS | DR6_BS)) == ((hits | (vmcb->rflags & RFLAGS_TF ? DR6_BS : 0))),
+			      (vmcb->dr6 & (DR6_HITS | DR6_BS)) == ((hits | (vmcb->rflags & RFLAGS_TF ? DR6_BS : 0))),
 		      "event %#jx, dr6 %#jx", (uintmax_t)vmcb->event_inj, (uintmax_t)vmcb->dr6);
 }
 
@@ -98,8 +98,8 @@ static void check_control_registers(const struct vmcb *vmcb)
 	CHECK(!(vmcb->cr0 & CR0_PG) || vmcb->cr0 & CR0_PE, "cr0 %#jx", (uintmax_t)vmcb->cr0);
 	CHECK((vmcb->cr4 & ~GUEST_CR4) == 0, "cr4 %#jx", (uintmax_t)vmcb->cr4);
 	if (vmcb->efer & EFER_LMA)
-		CHECK(vmcb->cr0 & CR0_PG && vmcb->cr4 & CR4_PAE, "long mode with cr0 %#jx, cr4 %#jx",
-		      (uintmax_t)vmcb->cr0, (uintmax_t)vmcb->cr4);
+		CHECK(vmcb->cr0 & CR0_PG && vmcb->cr4 & CR4_PAE, "long mode with cr0 %#jx, cr4 %#jx", (uintmax_t)vmcb->cr0,
+		      (uintmax_t)vmcb->cr4);
 }
 
 /* A state that VMRUN takes, to begin with. */
@@ -168,8 +168,8 @@ static void check_exit(struct vcpu *vcpu)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const uint64_t codes[] = {
-		VMEXIT_CR0_SEL_WRITE, VMEXIT_CR0_WRITE, VMEXIT_CR0_WRITE + 4, VMEXIT_NPF, VMEXIT_VMMCALL, VMEXIT_IOIO,
-		VMEXIT_HLT, VMEXIT_SHUTDOWN, VMEXIT_INVALID, VMEXIT_CPUID,
+		VMEXIT_CR0_SEL_WRITE, VMEXIT_CR0_WRITE, VMEXIT_CR0_WRITE + 4, VMEXIT_NPF,     VMEXIT_VMMCALL,
+		VMEXIT_IOIO,          VMEXIT_HLT,       VMEXIT_SHUTDOWN,      VMEXIT_INVALID, VMEXIT_CPUID,
 	};
 	struct host_rng rng = host_rng_of_bytes(data, size);
 	unsigned flags = (unsigned)host_below(&rng, 256);

@@ -25,16 +25,16 @@ void walk_log(const struct npt *npt, gpa_t gpa)
 }
 
 /* Both paths: `fast` is what entry.S calls. */
-#define fuzz_decode(vcpu, fast_path, slow_path)                        \
-	({                                                             \
+#define fuzz_decode(vcpu, fast_path, slow_path)                                                     \
+	({                                                                                          \
 		unsigned left_ = ((vcpu)->calls = no_hypercalls, (vcpu)->fast = true, (fast_path)); \
-		struct vm_exit *exit_ = vm_last_exit(vcpu);            \
-								       \
-		if (exit_->kind == VM_EXIT_UNDECODED) {                \
-			CHECK(left_, "over, but not decoded");         \
-			slow_path(vcpu, exit_);                        \
-		}                                                      \
-		exit_;                                                 \
+		struct vm_exit *exit_ = vm_last_exit(vcpu);                                         \
+                                                                                                    \
+		if (exit_->kind == VM_EXIT_UNDECODED) {                                             \
+			CHECK(left_, "over, but not decoded");                                      \
+			slow_path(vcpu, exit_);                                                     \
+		}                                                                                   \
+		exit_;                                                                              \
 	})
 
 #endif

@@ -17,7 +17,8 @@ static void take_all(uint64_t start, enum rt_call call, uint64_t change, uint64_
 		if ((result = rt_hypercall(call, at, RT_PAGE_SIZE, change, 0)) != 0)
 			break;
 	taken = rt_memory_info(RT_MEMORY_USED) - before;
-	rt_printf("area_all: %lu pages by call %d: %lu KiB, then %ld\n", (at - start) / APART, (int)call, taken >> 10, (long)result);
+	rt_printf("area_all: %lu pages by call %d: %lu KiB, then %ld\n", (at - start) / APART, (int)call, taken >> 10,
+		  (long)result);
 	CHECK(result == RT_NO_MEMORY);
 	CHECK(rt_memory_info(RT_MEMORY_RESIDENT) - resident <= LITTLE);
 	CHECK(taken >= (at - start) / APART * 128);

@@ -18,12 +18,23 @@ static void bad_ranges(enum rt_call number, uint64_t arg, uint64_t more)
 {
 	const uint64_t at = (uintptr_t)page, end = ram_end(), huge = 1ul << 63;
 	const struct rt_range ranges[] = {
-		{ at + 1, RT_PAGE_SIZE },        { at, RT_PAGE_SIZE + 1 },      { at, 1 },
-		{ at + 8, RT_PAGE_SIZE - 8 },    { end, RT_PAGE_SIZE },         { end - RT_PAGE_SIZE, 2 * RT_PAGE_SIZE },
-		{ HOLE, RT_PAGE_SIZE },          { huge, RT_PAGE_SIZE },        { at, huge },
-		{ at, -at },                     { at, -RT_PAGE_SIZE },         { -(uint64_t)RT_PAGE_SIZE, RT_PAGE_SIZE },
-		{ -(uint64_t)RT_PAGE_SIZE, 2 * RT_PAGE_SIZE },                  { 1ul << 56, RT_PAGE_SIZE },
-		{ ~0ul, ~0ul },                  { ~0ul, 1 },                   { at, end },
+		{ at + 1, RT_PAGE_SIZE },
+		{ at, RT_PAGE_SIZE + 1 },
+		{ at, 1 },
+		{ at + 8, RT_PAGE_SIZE - 8 },
+		{ end, RT_PAGE_SIZE },
+		{ end - RT_PAGE_SIZE, 2 * RT_PAGE_SIZE },
+		{ HOLE, RT_PAGE_SIZE },
+		{ huge, RT_PAGE_SIZE },
+		{ at, huge },
+		{ at, -at },
+		{ at, -RT_PAGE_SIZE },
+		{ -(uint64_t)RT_PAGE_SIZE, RT_PAGE_SIZE },
+		{ -(uint64_t)RT_PAGE_SIZE, 2 * RT_PAGE_SIZE },
+		{ 1ul << 56, RT_PAGE_SIZE },
+		{ ~0ul, ~0ul },
+		{ ~0ul, 1 },
+		{ at, end },
 	};
 
 	for (size_t i = 0; i < sizeof(ranges) / sizeof(*ranges); i++) {

@@ -58,7 +58,9 @@ void efi_describe(UINT32 type, const void *start, uint64_t pages)
 {
 	assert_true(efi.map_count < MAX_ENTRIES);
 	efi.map[efi.map_count++].descriptor = (EFI_MEMORY_DESCRIPTOR){
-		.Type = type, .PhysicalStart = (uintptr_t)start, .NumberOfPages = pages,
+		.Type = type,
+		.PhysicalStart = (uintptr_t)start,
+		.NumberOfPages = pages,
 	};
 }
 
@@ -66,7 +68,8 @@ void efi_add_table(EFI_GUID guid, const void *table)
 {
 	assert_true(system_table.NumberOfTableEntries < MAX_ENTRIES);
 	efi.tables[system_table.NumberOfTableEntries++] = (EFI_CONFIGURATION_TABLE){
-		.VendorGuid = guid, .VendorTable = (void *)(uintptr_t)table,
+		.VendorGuid = guid,
+		.VendorTable = (void *)(uintptr_t)table,
 	};
 }
 

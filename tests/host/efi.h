@@ -19,7 +19,8 @@ extern struct efi_faults efi_faults;
 /* A firmware that has nothing to say. Takes back the memory that it gave. */
 void efi_reset(void);
 
-/* Its memory map, which must describe whatever is to be read. `start` need not be aligned: this host's pages are not the firmware's. */
+/* Its memory map, which must describe whatever is to be read. `start` need not be aligned: this host's pages are not the
+ * firmware's. */
 void efi_describe(UINT32 type, const void *start, uint64_t pages);
 
 /* What a page has been taken as; EfiConventionalMemory: it was not. */

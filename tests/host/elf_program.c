@@ -88,7 +88,8 @@ int program_setup(void **state)
 	program_vm->ram[1].size = HIGH_SIZE;
 	program_vm->ram_ranges = 2;
 	for (size_t i = 0; i < program_vm->ram_ranges; i++)
-		CHECK_ERR(addr_space_map_alloc(&program_vm->as, program_vm->ram[i].start, program_vm->ram[i].size, NPT_RWX, ALLOC_LAZY_4K),
+		CHECK_ERR(addr_space_map_alloc(&program_vm->as, program_vm->ram[i].start, program_vm->ram[i].size, NPT_RWX,
+					       ALLOC_LAZY_4K),
 			  ERR_OK);
 	make_program();
 	return 0;

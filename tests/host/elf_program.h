@@ -9,11 +9,11 @@
 #include "tests/host/ram.h"
 #include "vmm/elf.h"
 
-#define FLOOR    MIB(1)
-#define RAM_LOW  MIB(8)  /* guest RAM at 0 */
-#define RAM_HIGH GIB(4)  /* and 2 MiB more here */
+#define FLOOR     MIB(1)
+#define RAM_LOW   MIB(8) /* guest RAM at 0 */
+#define RAM_HIGH  GIB(4) /* and 2 MiB more here */
 #define HIGH_SIZE MIB(2)
-#define SEGMENTS 20
+#define SEGMENTS  20
 
 /* A file as its parts, of which a test spoils one. */
 struct program {

@@ -15,8 +15,7 @@ static struct fixture *fixture_of(struct npt_env *env)
 
 static struct fake_frame *frame_of(struct fixture *fixture, uint64_t hpa)
 {
-	CHECK(hpa >= fixture->arena.phys && hpa - fixture->arena.phys < fixture->arena.size, "table at %#jx",
-	      (uintmax_t)hpa);
+	CHECK(hpa >= fixture->arena.phys && hpa - fixture->arena.phys < fixture->arena.size, "table at %#jx", (uintmax_t)hpa);
 	return &fixture->frames[(hpa - fixture->arena.phys) / PAGE_SIZE];
 }
 
@@ -69,8 +68,7 @@ static void fake_free(struct npt_env *env, hpa_t table, unsigned order)
 	struct fixture *fixture = fixture_of(env);
 	struct fake_frame *frame = frame_of(fixture, table.raw);
 
-	CHECK(frame->taken && frame->head && frame->order == order, "freeing table %#jx of order %u",
-	      (uintmax_t)table.raw, order);
+	CHECK(frame->taken && frame->head && frame->order == order, "freeing table %#jx of order %u", (uintmax_t)table.raw, order);
 	CHECK(is_aligned(table.raw, PAGE_SIZE << order), "table %#jx", (uintmax_t)table.raw);
 	if (fixture->watched)
 		tlb_freed(&fixture->tlb, table.raw);
@@ -84,8 +82,7 @@ static uint16_t *fake_present(struct npt_env *env, hpa_t table)
 {
 	struct fake_frame *frame = frame_of(fixture_of(env), table.raw);
 
-	CHECK(frame->taken && frame->head && is_aligned(table.raw, PAGE_SIZE), "counter of %#jx, no table",
-	      (uintmax_t)table.raw);
+	CHECK(frame->taken && frame->head && is_aligned(table.raw, PAGE_SIZE), "counter of %#jx, no table", (uintmax_t)table.raw);
 	return &frame->present;
 }
 
@@ -104,8 +101,7 @@ static void fake_flush(struct npt_env *env, gpa_t gpa, uint64_t size)
 
 static uint64_t *fake_word(struct fixture *fixture, uint64_t hpa)
 {
-	CHECK(frame_of(fixture, hpa)->taken && is_aligned(hpa, 8), "the hardware walks %#jx, which is no table",
-	      (uintmax_t)hpa);
+	CHECK(frame_of(fixture, hpa)->taken && is_aligned(hpa, 8), "the hardware walks %#jx, which is no table", (uintmax_t)hpa);
 	return arena_at(&fixture->arena, hpa);
 }
 

@@ -33,11 +33,11 @@ struct fixture {
 	struct arena arena;
 	struct view view;
 	struct tlb tlb;
-	bool watched;          /* the TLB is shown the tables; otherwise only events are logged */
+	bool watched; /* the TLB is shown the tables; otherwise only events are logged */
 	struct fake_frame *frames;
 	size_t next_frame;
-	uint64_t taken;        /* bytes in tables now */
-	long allocs_left;      /* until alloc_table fails; negative: never */
+	uint64_t taken;   /* bytes in tables now */
+	long allocs_left; /* until alloc_table fails; negative: never */
 	struct fake_event events[FIXTURE_EVENTS];
 	size_t event_count;
 	/* Run at the start of each alloc_table or flush: what another CPU does meanwhile. NULL: nothing. */

@@ -14,21 +14,21 @@ struct format_case {
 	const char *report_name; /* npt_name's answer */
 	struct npt_config config;
 	unsigned root_order;
-	unsigned types;          /* mask of 1 << enum npt_memtype */
-	bool exec_only;          /* X alone is expressible */
+	unsigned types; /* mask of 1 << enum npt_memtype */
+	bool exec_only; /* X alone is expressible */
 	bool break_before_make;
 	bool supervisor;
 	bool fwb;
-	bool keeps_dirty;        /* a leaf remembers a write when the permission to write is taken */
-	unsigned dirty_bit;      /* what hardware sets for a write, besides accessed */
+	bool keeps_dirty;   /* a leaf remembers a write when the permission to write is taken */
+	unsigned dirty_bit; /* what hardware sets for a write, besides accessed */
 	unsigned accessed_bit;
-	uint64_t valid;          /* the bits without which hardware reads an entry as "not present" */
-	unsigned tracked_bit;     /* set in a leaf that is access-tracked, */
-	unsigned tracked_shift;   /* which keeps `valid` so much higher; 0: it is set in every leaf */
+	uint64_t valid;         /* the bits without which hardware reads an entry as "not present" */
+	unsigned tracked_bit;   /* set in a leaf that is access-tracked, */
+	unsigned tracked_shift; /* which keeps `valid` so much higher; 0: it is set in every leaf */
 	unsigned shared_bit;
-	uint64_t tables_at;      /* where the tables' memory is in the machine */
-	uint64_t address;        /* the field of an entry that locates a table */
-	unsigned address_shift;  /* from an address to that field */
+	uint64_t tables_at;     /* where the tables' memory is in the machine */
+	uint64_t address;       /* the field of an entry that locates a table */
+	unsigned address_shift; /* from an address to that field */
 };
 
 /* The leaf that an access-tracked one stands for; false when `pte` is no such entry. */
@@ -48,8 +48,7 @@ static inline bool format_has_type(const struct format_case *format, unsigned ty
 /* Can the format express these permissions? Written down here again, on purpose. */
 static inline bool format_has_prot(const struct format_case *format, unsigned prot)
 {
-	return prot == NPT_R || prot == NPT_RW || prot == NPT_RX || prot == NPT_RWX ||
-	       (prot == NPT_X && format->exec_only);
+	return prot == NPT_R || prot == NPT_RW || prot == NPT_RX || prot == NPT_RWX || (prot == NPT_X && format->exec_only);
 }
 
 struct format_test {

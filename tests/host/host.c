@@ -81,15 +81,9 @@ void host_log_clear(void)
 const char *host_err(enum err err)
 {
 	static const char *const names[] = {
-		[ERR_OK] = "ERR_OK",
-		[ERR_NO_MEMORY] = "ERR_NO_MEMORY",
-		[ERR_INVALID] = "ERR_INVALID",
-		[ERR_RANGE] = "ERR_RANGE",
-		[ERR_EXISTS] = "ERR_EXISTS",
-		[ERR_NOT_FOUND] = "ERR_NOT_FOUND",
-		[ERR_DENIED] = "ERR_DENIED",
-		[ERR_UNSUPPORTED] = "ERR_UNSUPPORTED",
-		[ERR_CORRUPT] = "ERR_CORRUPT",
+		[ERR_OK] = "ERR_OK",         [ERR_NO_MEMORY] = "ERR_NO_MEMORY",     [ERR_INVALID] = "ERR_INVALID",
+		[ERR_RANGE] = "ERR_RANGE",   [ERR_EXISTS] = "ERR_EXISTS",           [ERR_NOT_FOUND] = "ERR_NOT_FOUND",
+		[ERR_DENIED] = "ERR_DENIED", [ERR_UNSUPPORTED] = "ERR_UNSUPPORTED", [ERR_CORRUPT] = "ERR_CORRUPT",
 		[ERR_IO] = "ERR_IO",
 	};
 
@@ -221,8 +215,8 @@ void arch_zero_pages(void *pages, uint64_t size)
 	memset(pages, 0, size);
 }
 
-void suite_add(struct suite *suite, const char *name, const char *variant, CMUnitTestFunction test,
-	       CMFixtureFunction setup, CMFixtureFunction teardown, const void *state)
+void suite_add(struct suite *suite, const char *name, const char *variant, CMUnitTestFunction test, CMFixtureFunction setup,
+	       CMFixtureFunction teardown, const void *state)
 {
 	size_t i = suite->count++;
 

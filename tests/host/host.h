@@ -15,25 +15,24 @@
 #include "include/types.h"
 
 /* Like assert_true, with the state that explains the failure. */
-#define CHECK(condition, message, ...)                                             \
-	do {                                                                       \
-		if (!(condition))                                                  \
-			fail_msg("%s: " message, #condition, ##__VA_ARGS__);       \
+#define CHECK(condition, message, ...)                                       \
+	do {                                                                 \
+		if (!(condition))                                            \
+			fail_msg("%s: " message, #condition, ##__VA_ARGS__); \
 	} while (0)
 
-#define CHECK_ERR(expression, wanted)                                                                    \
-	do {                                                                                             \
-		enum err check_got = (expression), check_wanted = (wanted);                              \
-		if (check_got != check_wanted)                                                           \
+#define CHECK_ERR(expression, wanted)                                                                           \
+	do {                                                                                                    \
+		enum err check_got = (expression), check_wanted = (wanted);                                     \
+		if (check_got != check_wanted)                                                                  \
 			fail_msg("%s is %s, not %s", #expression, host_err(check_got), host_err(check_wanted)); \
 	} while (0)
 
-#define CHECK_EQ(left, right)                                                                                  \
-	do {                                                                                                   \
-		uint64_t check_left = (uint64_t)(left), check_right = (uint64_t)(right);                       \
-		if (check_left != check_right)                                                                 \
-			fail_msg("%s is %#jx, %s is %#jx", #left, (uintmax_t)check_left, #right,               \
-				 (uintmax_t)check_right);                                                      \
+#define CHECK_EQ(left, right)                                                                                             \
+	do {                                                                                                              \
+		uint64_t check_left = (uint64_t)(left), check_right = (uint64_t)(right);                                  \
+		if (check_left != check_right)                                                                            \
+			fail_msg("%s is %#jx, %s is %#jx", #left, (uintmax_t)check_left, #right, (uintmax_t)check_right); \
 	} while (0)
 
 const char *host_err(enum err err);
@@ -41,14 +40,14 @@ const char *host_err(enum err err);
 /* Run `statement`, which must panic. Locks it held stay held: start the modules afresh afterwards. */
 extern jmp_buf host_panic_target;
 extern bool host_panic_expected;
-#define EXPECT_PANIC(statement)                                         \
-	do {                                                            \
-		host_panic_expected = true;                             \
-		if (setjmp(host_panic_target) == 0) {                   \
-			statement;                                      \
-			host_panic_expected = false;                    \
-			fail_msg("no panic from %s", #statement);       \
-		}                                                       \
+#define EXPECT_PANIC(statement)                                   \
+	do {                                                      \
+		host_panic_expected = true;                       \
+		if (setjmp(host_panic_target) == 0) {             \
+			statement;                                \
+			host_panic_expected = false;              \
+			fail_msg("no panic from %s", #statement); \
+		}                                                 \
 	} while (0)
 
 /* Lines that the code under test logged since host_log_clear, at most the last few kept. */
@@ -92,8 +91,8 @@ struct suite {
 	char names[512][80];
 	size_t count;
 };
-void suite_add(struct suite *suite, const char *name, const char *variant, CMUnitTestFunction test,
-	       CMFixtureFunction setup, CMFixtureFunction teardown, const void *state);
+void suite_add(struct suite *suite, const char *name, const char *variant, CMUnitTestFunction test, CMFixtureFunction setup,
+	       CMFixtureFunction teardown, const void *state);
 int suite_run(const struct suite *suite, const char *name);
 
 #endif

@@ -30,14 +30,14 @@ struct oracle_machine {
 	uint64_t root;
 	unsigned levels;
 	unsigned gpa_bits, hpa_bits;
-	unsigned max_leaf;   /* the largest pages the CPU has */
-	bool hardware_ad;          /* hardware keeps accessed and dirty */
-	bool exec_only;      /* EPT only */
-	bool svpbmt;         /* RISC-V only */
-	bool fwb;            /* Arm stage 2: HCR_EL2.FWB */
+	unsigned max_leaf; /* the largest pages the CPU has */
+	bool hardware_ad;  /* hardware keeps accessed and dirty */
+	bool exec_only;    /* EPT only */
+	bool svpbmt;       /* RISC-V only */
+	bool fwb;          /* Arm stage 2: HCR_EL2.FWB */
 	/* One's own map rather than a nested one. x86: with SMEP, SMAP and WP on; RISC-V: S-mode with SUM clear. */
 	bool supervisor;
-	uint64_t pat;        /* x86: IA32_PAT of the host; EL2: MAIR_EL2 */
+	uint64_t pat; /* x86: IA32_PAT of the host; EL2: MAIR_EL2 */
 
 	/* Memory, eight bytes at a time; `set` ORs bits in, atomically. */
 	uint64_t (*load)(void *memory, uint64_t hpa);
@@ -46,7 +46,7 @@ struct oracle_machine {
 };
 
 enum oracle_kind {
-	ORACLE_EMPTY,     /* not present */
+	ORACLE_EMPTY, /* not present */
 	ORACLE_TABLE,
 	ORACLE_LEAF,
 	ORACLE_MALFORMED, /* the hardware refuses it: misconfiguration, reserved bit, address size */
@@ -59,7 +59,7 @@ struct oracle_entry {
 	unsigned prot; /* of a leaf, or what a table leaves of what is below it */
 	enum oracle_type type;
 	bool accessed, dirty;
-	bool ipat;     /* EPT: the guest's PAT is ignored */
+	bool ipat;      /* EPT: the guest's PAT is ignored */
 	unsigned share; /* Arm: the SH field */
 	/* Software ought to have left some bit clear that this hardware ignores, or does not use as set. */
 	bool odd;
@@ -75,11 +75,11 @@ enum oracle_status {
 /* A walk. Everything but status is meaningful when the walk reached a leaf. */
 struct oracle_walk {
 	enum oracle_status status;
-	unsigned level;           /* where the walk ended */
-	uint64_t hpa;             /* of the very byte */
-	unsigned prot;            /* of all entries together */
+	unsigned level; /* where the walk ended */
+	uint64_t hpa;   /* of the very byte */
+	unsigned prot;  /* of all entries together */
 	struct oracle_entry leaf;
-	bool odd;                 /* any entry on the way was */
+	bool odd; /* any entry on the way was */
 	unsigned depth;
 	uint64_t slots[ORACLE_MAX_DEPTH]; /* where the entries are, root first */
 	uint64_t ptes[ORACLE_MAX_DEPTH];
@@ -94,8 +94,7 @@ struct oracle {
 	 * Walk for `access` (a mask; 0 asks only what is there). With `update` accessed and dirty are set as the
 	 * hardware would for an access that succeeds.
 	 */
-	void (*walk)(const struct oracle_machine *m, uint64_t gpa, unsigned access, bool update,
-		     struct oracle_walk *walk);
+	void (*walk)(const struct oracle_machine *m, uint64_t gpa, unsigned access, bool update, struct oracle_walk *walk);
 };
 
 extern const struct oracle oracle_ept, oracle_amd, oracle_stage2, oracle_el2, oracle_riscv;

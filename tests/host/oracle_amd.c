@@ -10,13 +10,13 @@
 
 #include <string.h>
 
-#define P   (UINT64_C(1) << 0)
-#define RW  (UINT64_C(1) << 1)
-#define US  (UINT64_C(1) << 2)
-#define A   (UINT64_C(1) << 5)
-#define D   (UINT64_C(1) << 6)
-#define PS  (UINT64_C(1) << 7)
-#define NX  (UINT64_C(1) << 63)
+#define P  (UINT64_C(1) << 0)
+#define RW (UINT64_C(1) << 1)
+#define US (UINT64_C(1) << 2)
+#define A  (UINT64_C(1) << 5)
+#define D  (UINT64_C(1) << 6)
+#define PS (UINT64_C(1) << 7)
+#define NX (UINT64_C(1) << 63)
 
 /* The entry's PWT, PCD and PAT select one of IA32_PAT's eight bytes. */
 static enum oracle_type memory_type(const struct oracle_machine *m, uint64_t pte, unsigned level)
@@ -99,8 +99,7 @@ static void set_flags(const struct oracle_machine *m, const struct oracle_walk *
 		m->set(m->memory, walk->slots[walk->depth - 1], D);
 }
 
-static void amd_walk(const struct oracle_machine *m, uint64_t gpa, unsigned access, bool update,
-		     struct oracle_walk *walk)
+static void amd_walk(const struct oracle_machine *m, uint64_t gpa, unsigned access, bool update, struct oracle_walk *walk)
 {
 	uint64_t at = m->root;
 	unsigned shift = 12 + 9 * m->levels;

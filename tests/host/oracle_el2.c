@@ -10,10 +10,10 @@
 
 #include <string.h>
 
-#define AP_1   (UINT64_C(1) << 6) /* RES1 here */
-#define AP_2   (UINT64_C(1) << 7)
-#define AF     (UINT64_C(1) << 10)
-#define XN     (UINT64_C(1) << 54)
+#define AP_1     (UINT64_C(1) << 6) /* RES1 here */
+#define AP_2     (UINT64_C(1) << 7)
+#define AF       (UINT64_C(1) << 10)
+#define XN       (UINT64_C(1) << 54)
 #define XNTABLE  (UINT64_C(1) << 60)
 #define APTABLE1 (UINT64_C(1) << 62)
 
@@ -74,8 +74,7 @@ static unsigned el2_root_bits(const struct oracle_machine *m)
 	return 9;
 }
 
-static void el2_walk(const struct oracle_machine *m, uint64_t gpa, unsigned access, bool update,
-		     struct oracle_walk *walk)
+static void el2_walk(const struct oracle_machine *m, uint64_t gpa, unsigned access, bool update, struct oracle_walk *walk)
 {
 	uint64_t table = m->root;
 	struct oracle_entry e;

@@ -90,8 +90,7 @@ static void set_flags(const struct oracle_machine *m, const struct oracle_walk *
 		m->set(m->memory, walk->slots[walk->depth - 1], 1 << 9);
 }
 
-static void ept_walk(const struct oracle_machine *m, uint64_t gpa, unsigned access, bool update,
-		     struct oracle_walk *walk)
+static void ept_walk(const struct oracle_machine *m, uint64_t gpa, unsigned access, bool update, struct oracle_walk *walk)
 {
 	uint64_t table = m->root;
 	struct oracle_entry e;

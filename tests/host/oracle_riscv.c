@@ -87,8 +87,7 @@ static void accessed_and_dirty(const struct oracle_machine *m, struct oracle_wal
 		m->set(m->memory, walk->slots[walk->depth - 1], (access & ORACLE_W) ? A | D : A);
 }
 
-static void riscv_walk(const struct oracle_machine *m, uint64_t gpa, unsigned access, bool update,
-		       struct oracle_walk *walk)
+static void riscv_walk(const struct oracle_machine *m, uint64_t gpa, unsigned access, bool update, struct oracle_walk *walk)
 {
 	uint64_t a = m->root;
 	struct oracle_entry e;

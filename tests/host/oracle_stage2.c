@@ -11,9 +11,9 @@
 
 #include <string.h>
 
-#define DBM (UINT64_C(1) << 51)
-#define XN  (UINT64_C(1) << 54)
-#define AF  (UINT64_C(1) << 10)
+#define DBM    (UINT64_C(1) << 51)
+#define XN     (UINT64_C(1) << 54)
+#define AF     (UINT64_C(1) << 10)
 #define S2AP_W (UINT64_C(1) << 7)
 #define S2AP_R (UINT64_C(1) << 6)
 
@@ -126,8 +126,7 @@ static void update_flags(const struct oracle_machine *m, const struct oracle_wal
 		m->set(m->memory, slot, S2AP_W);
 }
 
-static void stage2_walk(const struct oracle_machine *m, uint64_t gpa, unsigned access, bool update,
-			struct oracle_walk *walk)
+static void stage2_walk(const struct oracle_machine *m, uint64_t gpa, unsigned access, bool update, struct oracle_walk *walk)
 {
 	unsigned initial = 4 - m->levels; /* the Arm ARM's lookup levels from here on */
 	uint64_t base = m->root;

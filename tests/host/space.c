@@ -209,8 +209,8 @@ void space_begin(struct space *space)
 /* Who maps which frame of the machine. */
 struct frame_census {
 	struct space *space;
-	uint8_t *frames; /* by frame: USED, WRITTEN */
-	uint64_t used;   /* frames of which that is said */
+	uint8_t *frames;           /* by frame: USED, WRITTEN */
+	uint64_t used;             /* frames of which that is said */
 	uint64_t memory, zeros[2]; /* of this space */
 };
 
@@ -219,8 +219,8 @@ static void count_frame(struct frame_census *census, uint64_t hpa, const struct 
 	uint8_t *frame = &census->frames[(hpa - census->space->machine->ram.arena.phys) / PAGE_SIZE];
 	uint8_t use = leaf->attr.prot & NPT_W ? USED | WRITTEN : USED;
 
-	CHECK(!(*frame & WRITTEN) && !(*frame && use & WRITTEN), "%#jx, at %#jx, is written here and seen there",
-	      (uintmax_t)hpa, (uintmax_t)leaf->gpa.raw);
+	CHECK(!(*frame & WRITTEN) && !(*frame && use & WRITTEN), "%#jx, at %#jx, is written here and seen there", (uintmax_t)hpa,
+	      (uintmax_t)leaf->gpa.raw);
 	census->used += *frame == 0;
 	*frame |= use;
 }
@@ -235,8 +235,7 @@ static bool count_leaf(const struct npt_leaf *leaf, void *context)
 	CHECK(area && leaf->gpa.raw >= area->start && area->end - leaf->gpa.raw >= size, "a leaf across areas at %#jx",
 	      (uintmax_t)leaf->gpa.raw);
 	missing = area->attr.prot & ~(unsigned)leaf->attr.prot;
-	CHECK(!(leaf->attr.prot & ~(unsigned)area->attr.prot), "more than the area permits at %#jx",
-	      (uintmax_t)leaf->gpa.raw);
+	CHECK(!(leaf->attr.prot & ~(unsigned)area->attr.prot), "more than the area permits at %#jx", (uintmax_t)leaf->gpa.raw);
 	CHECK(missing == 0 || (missing == NPT_W && (leaf->attr.shared || !census->space->format->config.hardware_ad)),
 	      "prot %u, not %u, at %#jx", leaf->attr.prot, area->attr.prot, (uintmax_t)leaf->gpa.raw);
 	if (area->backend == AREA_LINEAR) {
@@ -266,7 +265,8 @@ static void check_stats(struct space *space, const struct frame_census *census)
 	CHECK_EQ(stats.flushes, space->flushes);
 	CHECK_EQ(stats.flush_instructions, space->instructions);
 	CHECK_EQ(stats.handled_zero + stats.handled_fresh + stats.handled_unzero + stats.handled_copy + stats.handled_reuse +
-		 stats.handled_tracked, stats.faults[FAULT_HANDLED]);
+			 stats.handled_tracked,
+		 stats.faults[FAULT_HANDLED]);
 }
 
 static uint64_t hogged(const struct space *space)

@@ -25,7 +25,7 @@ struct space {
 	uint64_t instructions; /* and what these took */
 	uint64_t free_before;  /* no more bytes may be free or held back at a flush: what was, and what earlier flushes allow */
 	void (*meanwhile)(struct space *space); /* what a CPU does at the last moment before a flush reaches it; once */
-	uint64_t overhead;     /* bytes that the test itself has taken, hogs apart */
+	uint64_t overhead;                      /* bytes that the test itself has taken, hogs apart */
 };
 
 /* cmocka fixtures: the state is a struct format_case before, a struct space after. */
@@ -65,8 +65,8 @@ void space_end(struct space *space);
 enum fault_outcome space_fault(struct space *space, uint64_t gpa, unsigned access);
 
 /*
- * What a guest's access comes to: accessed and dirty bits if it is let through, else a fault that must be handled, and again. Returns how many
- * faults that took. Checks next to nothing, so that it can be done often.
+ * What a guest's access comes to: accessed and dirty bits if it is let through, else a fault that must be handled, and again.
+ * Returns how many faults that took. Checks next to nothing, so that it can be done often.
  */
 unsigned space_touch(struct space *space, uint64_t gpa, unsigned access);
 /* The same for a byte. */

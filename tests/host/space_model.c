@@ -9,7 +9,7 @@
 #define WINDOW_OF SPACE_MODEL_SIZE
 #define PAGES     (WINDOW_OF / PAGE_SIZE)
 #define HOT       KIB(128) /* around the border of all levels */
-#define LINEAR_OF 10 /* order of the block that linear areas show: 4 MiB */
+#define LINEAR_OF 10       /* order of the block that linear areas show: 4 MiB */
 
 /* Frames that an operation may need for tables and structures, however small it is. */
 #define SLACK 12
@@ -93,15 +93,16 @@ static enum err check_prot(const struct space_model *m, unsigned prot)
 static bool any_area(struct space_model *m, const struct range *range)
 {
 	FOR_EACH_PAGE(at, *range)
-		if (page_of(m, at)->kind != HOLE)
-			return true;
+	if (page_of(m, at)->kind != HOLE)
+		return true;
 	return false;
 }
 
 /* What an operation that wants areas all over the range, Alloc ones if `alloc`, must say. */
 static enum err check_cover(struct space_model *m, const struct range *range, bool alloc)
 {
-	FOR_EACH_PAGE(at, *range) {
+	FOR_EACH_PAGE(at, *range)
+	{
 		if (page_of(m, at)->kind == HOLE)
 			return ERR_NOT_FOUND;
 		if (alloc && page_of(m, at)->kind == LINEAR)
@@ -128,7 +129,8 @@ static bool done(struct space_model *m, enum model_operation operation, enum err
 
 static void note_area(struct space_model *m, const struct range *range, const struct model_page *page)
 {
-	FOR_EACH_PAGE(at, *range) {
+	FOR_EACH_PAGE(at, *range)
+	{
 		*page_of(m, at) = *page;
 		page_of(m, at)->hpa = page->hpa + (at - range->gpa);
 	}
@@ -168,10 +170,14 @@ static void do_map_alloc(struct space_model *m)
 		  addr_space_map_alloc(&m->now->s->as, GPA(range.gpa), range.size, prot, policy), expected,
 		  populate ? range.size / PAGE_SIZE : 0))
 		return;
-	note_area(m, &range, &(struct model_page){
-		.kind = ALLOC, .prot = (uint8_t)prot, .policy = (uint8_t)policy, .promised = populate,
-		.sparse = policy == ALLOC_LAZY_4K,
-	});
+	note_area(m, &range,
+		  &(struct model_page){
+			  .kind = ALLOC,
+			  .prot = (uint8_t)prot,
+			  .policy = (uint8_t)policy,
+			  .promised = populate,
+			  .sparse = policy == ALLOC_LAZY_4K,
+		  });
 }
 
 static void do_unmap(struct space_model *m)
@@ -185,7 +191,7 @@ static void do_unmap(struct space_model *m)
 		return;
 	}
 	FOR_EACH_PAGE(at, range)
-		*page_of(m, at) = (struct model_page){ .kind = HOLE };
+	*page_of(m, at) = (struct model_page){ .kind = HOLE };
 }
 
 static void do_protect(struct space_model *m)
@@ -199,7 +205,7 @@ static void do_protect(struct space_model *m)
 	if (!done(m, MODEL_PROTECT, addr_space_protect(&m->now->s->as, GPA(range.gpa), range.size, prot), expected, 0))
 		return;
 	FOR_EACH_PAGE(at, range)
-		page_of(m, at)->prot = (uint8_t)prot;
+	page_of(m, at)->prot = (uint8_t)prot;
 }
 
 static void do_discard(struct space_model *m)
@@ -209,7 +215,8 @@ static void do_discard(struct space_model *m)
 
 	if (!done(m, MODEL_DISCARD, addr_space_discard(&m->now->s->as, GPA(range.gpa), range.size), expected, 0))
 		return;
-	FOR_EACH_PAGE(at, range) {
+	FOR_EACH_PAGE(at, range)
+	{
 		struct model_page *page = page_of(m, at);
 		struct npt_leaf leaf;
 
@@ -230,7 +237,8 @@ static void do_set_policy(struct space_model *m)
 
 	if (expected != ERR_OK)
 		return;
-	FOR_EACH_PAGE(at, range) {
+	FOR_EACH_PAGE(at, range)
+	{
 		struct model_page *page = page_of(m, at);
 
 		page->sparse &= policy == ALLOC_LAZY_4K;
@@ -292,8 +300,8 @@ static void do_fault(struct space_model *m)
 		done(m, MODEL_FAULT, ERR_NO_MEMORY, ERR_OK, 1);
 		return;
 	}
-	CHECK(outcome == expected, "%s, not %s, for access %u at %#jx", fault_outcome_name(outcome),
-	      fault_outcome_name(expected), access, (uintmax_t)gpa);
+	CHECK(outcome == expected, "%s, not %s, for access %u at %#jx", fault_outcome_name(outcome), fault_outcome_name(expected),
+	      access, (uintmax_t)gpa);
 	m->done[MODEL_FAULT]++;
 }
 
@@ -479,7 +487,8 @@ static void check_told(struct space_model *m, const struct range *range, bool lo
 {
 	uint64_t count = 0, page_number = 0;
 
-	FOR_EACH_PAGE(at, *range) {
+	FOR_EACH_PAGE(at, *range)
+	{
 		struct model_page *page = page_of(m, at);
 		bool told = bitmap[page_number / 64] >> page_number % 64 & 1;
 		struct npt_leaf leaf;
@@ -607,8 +616,7 @@ static void compare_areas(struct model_space *space)
 	uint64_t end = 0, pages = 0, wanted = 0;
 
 	for (struct area *area = area_find_from(&space->s->as.areas, 0); area; area = area_next(area)) {
-		CHECK(area->start >= end && area->start < area->end && area->start >= WINDOW &&
-			      area->end <= WINDOW + WINDOW_OF,
+		CHECK(area->start >= end && area->start < area->end && area->start >= WINDOW && area->end <= WINDOW + WINDOW_OF,
 		      "area [%#jx, %#jx)", (uintmax_t)area->start, (uintmax_t)area->end);
 		end = area->end;
 		for (uint64_t at = area->start; at < end; at += PAGE_SIZE, pages++) {
@@ -642,9 +650,9 @@ static void compare_stats(struct model_space *space)
 void space_model_step(struct space_model *m)
 {
 	static void (*const operations[])(struct space_model *) = {
-		do_map_linear, do_map_alloc, do_map_alloc, do_map_alloc, do_unmap, do_protect, do_protect, do_fault, do_fault,
-		do_read, do_read, do_write, do_write, do_guest, do_guest, do_guest, do_sweep, do_limit, do_discard, do_set_policy,
-		do_marks, do_fork, do_end,
+		do_map_linear, do_map_alloc, do_map_alloc, do_map_alloc,  do_unmap, do_protect, do_protect, do_fault,
+		do_fault,      do_read,      do_read,      do_write,      do_write, do_guest,   do_guest,   do_guest,
+		do_sweep,      do_limit,     do_discard,   do_set_policy, do_marks, do_fork,    do_end,
 	};
 	struct ram *ram = &m->all[0]->s->ram;
 

@@ -41,12 +41,12 @@ enum model_kind { HOLE, LINEAR, ALLOC };
 
 struct model_page {
 	uint8_t kind, prot;
-	uint8_t policy;    /* ALLOC */
-	bool promised;     /* populated, and not discarded since: it has memory */
-	bool sparse;       /* of 4 KiB policy ever since: without a write it has none */
-	bool written;      /* since it was mapped or discarded */
+	uint8_t policy;       /* ALLOC */
+	bool promised;        /* populated, and not discarded since: it has memory */
+	bool sparse;          /* of 4 KiB policy ever since: without a write it has none */
+	bool written;         /* since it was mapped or discarded */
 	bool dirty, accessed; /* the log, or the scan, has not told yet */
-	uint64_t hpa;      /* LINEAR */
+	uint64_t hpa;         /* LINEAR */
 };
 
 /* One space, and what it must be. */
@@ -60,12 +60,12 @@ struct model_space {
 struct space_model {
 	struct model_space *all[SPACE_MODEL_SPACES]; /* the first is the machine's own */
 	unsigned count;
-	struct model_space *now;           /* the one that this step is about */
+	struct model_space *now; /* the one that this step is about */
 	struct host_rng rng;
-	uint64_t linear;                   /* hpa of the memory that LINEAR pages show */
-	uint64_t free_frames;              /* before the step */
-	unsigned done[MODEL_OPERATIONS];   /* how often each operation came off */
-	unsigned no_memory;                /* how often one did not, for want of memory */
+	uint64_t linear;                 /* hpa of the memory that LINEAR pages show */
+	uint64_t free_frames;            /* before the step */
+	unsigned done[MODEL_OPERATIONS]; /* how often each operation came off */
+	unsigned no_memory;              /* how often one did not, for want of memory */
 };
 
 /* `ram` bytes of memory are there in all, of which linear areas show 4 MiB. */

@@ -212,33 +212,65 @@ static void ports_are_what_spcr_says(void **state)
 		enum err err;
 		struct serial_port port;
 	} cases[] = {
-		{ 3, 0, 32, 3, 0x09000000, ERR_OK,
+		{ 3,
+		  0,
+		  32,
+		  3,
+		  0x09000000,
+		  ERR_OK,
 		  { .driver = &uart_pl011, .base = 0x09000000, .size = KIB(4), .width = 4, .shift = 2 } },
-		{ 0x0e, 0, 32, 3, 0x60000000, ERR_OK,
+		{ 0x0e,
+		  0,
+		  32,
+		  3,
+		  0x60000000,
+		  ERR_OK,
 		  { .driver = &uart_pl011, .base = 0x60000000, .size = KIB(4), .width = 4, .shift = 2 } },
-		{ 0, 1, 8, 1, 0x3f8, ERR_OK,
-		  { .driver = &uart_16550, .by_io_port = true, .base = 0x3f8, .size = 8, .width = 1 } },
-		{ 1, 1, 8, 0, 0x2f8, ERR_OK, /* an old table, without an access size */
+		{ 0, 1, 8, 1, 0x3f8, ERR_OK, { .driver = &uart_16550, .by_io_port = true, .base = 0x3f8, .size = 8, .width = 1 } },
+		{ 1,
+		  1,
+		  8,
+		  0,
+		  0x2f8,
+		  ERR_OK, /* an old table, without an access size */
 		  { .driver = &uart_16550, .by_io_port = true, .base = 0x2f8, .size = 8, .width = 1 } },
-		{ 0, 0, 8, 1, 0x10000000, ERR_OK,
-		  { .driver = &uart_16550, .base = 0x10000000, .size = 8, .width = 1 } },
-		{ 0, 0, 32, 3, 0x10000000, ERR_OK,
+		{ 0, 0, 8, 1, 0x10000000, ERR_OK, { .driver = &uart_16550, .base = 0x10000000, .size = 8, .width = 1 } },
+		{ 0,
+		  0,
+		  32,
+		  3,
+		  0x10000000,
+		  ERR_OK,
 		  { .driver = &uart_16550, .base = 0x10000000, .size = 32, .width = 4, .shift = 2 } },
 		/* What QEMU's RISC-V machine says, whose registers are a byte apart. */
-		{ 0x12, 0, 32, 1, 0x10000000, ERR_OK,
-		  { .driver = &uart_16550, .base = 0x10000000, .size = 8, .width = 1 } },
-		{ 0x12, 0, 32, 3, 0x10000000, ERR_OK,
+		{ 0x12, 0, 32, 1, 0x10000000, ERR_OK, { .driver = &uart_16550, .base = 0x10000000, .size = 8, .width = 1 } },
+		{ 0x12,
+		  0,
+		  32,
+		  3,
+		  0x10000000,
+		  ERR_OK,
 		  { .driver = &uart_16550, .base = 0x10000000, .size = 32, .width = 4, .shift = 2 } },
-		{ 0x12, 0, 8, 2, 0x10000000, ERR_OK,
+		{ 0x12,
+		  0,
+		  8,
+		  2,
+		  0x10000000,
+		  ERR_OK,
 		  { .driver = &uart_16550, .base = 0x10000000, .size = 16, .width = 2, .shift = 1 } },
-		{ 0x10, 0, 32, 3, 0x3f215000, ERR_OK,
+		{ 0x10,
+		  0,
+		  32,
+		  3,
+		  0x3f215000,
+		  ERR_OK,
 		  { .driver = &uart_16550, .base = 0x3f215040, .size = 32, .width = 4, .shift = 2 } },
-		{ 0x02, 0, 32, 3, 0x1000, ERR_UNSUPPORTED, { 0 } },  /* by SPI */
-		{ 0x15, 0, 32, 3, 0x1000, ERR_UNSUPPORTED, { 0 } },  /* the SBI's console */
-		{ 0x03, 1, 32, 3, 0x1000, ERR_UNSUPPORTED, { 0 } },  /* a PL011 at a port */
-		{ 0x00, 2, 8, 1, 0x1000, ERR_UNSUPPORTED, { 0 } },   /* in PCI configuration space */
-		{ 0x00, 0, 8, 1, 0, ERR_UNSUPPORTED, { 0 } },        /* redirection is off */
-		{ 0x00, 1, 8, 1, 0xfff9, ERR_UNSUPPORTED, { 0 } },   /* beyond the last port */
+		{ 0x02, 0, 32, 3, 0x1000, ERR_UNSUPPORTED, { 0 } }, /* by SPI */
+		{ 0x15, 0, 32, 3, 0x1000, ERR_UNSUPPORTED, { 0 } }, /* the SBI's console */
+		{ 0x03, 1, 32, 3, 0x1000, ERR_UNSUPPORTED, { 0 } }, /* a PL011 at a port */
+		{ 0x00, 2, 8, 1, 0x1000, ERR_UNSUPPORTED, { 0 } },  /* in PCI configuration space */
+		{ 0x00, 0, 8, 1, 0, ERR_UNSUPPORTED, { 0 } },       /* redirection is off */
+		{ 0x00, 1, 8, 1, 0xfff9, ERR_UNSUPPORTED, { 0 } },  /* beyond the last port */
 	};
 
 	(void)state;

@@ -313,9 +313,9 @@ static void refused_protect_changes_nothing(void **state)
 		{ 0, KIB(4), NPT_W, ERR_UNSUPPORTED },
 		{ top(s), KIB(4), NPT_R, ERR_RANGE },
 		{ KIB(4), -KIB(4), NPT_R, ERR_RANGE },
-		{ 0, MIB(3), NPT_R, ERR_NOT_FOUND },          /* ends in a hole */
-		{ 0, MIB(8), NPT_R, ERR_NOT_FOUND },          /* a hole inside */
-		{ MIB(3), MIB(2), NPT_R, ERR_NOT_FOUND },     /* begins in one */
+		{ 0, MIB(3), NPT_R, ERR_NOT_FOUND },      /* ends in a hole */
+		{ 0, MIB(8), NPT_R, ERR_NOT_FOUND },      /* a hole inside */
+		{ MIB(3), MIB(2), NPT_R, ERR_NOT_FOUND }, /* begins in one */
 		{ MIB(16), KIB(4), NPT_R, ERR_NOT_FOUND },
 		{ MIB(7), MIB(1) + KIB(4), NPT_R, ERR_NOT_FOUND }, /* past the last area */
 	};
@@ -413,7 +413,8 @@ static void new_space_needs_memory_and_a_geometry(void **state)
 	CHECK_EQ(ram_free_bytes(), free);
 }
 
-/* In a table that is in the walk cache, with another page there: by the fast path, with one flush each time, and nothing else changes. */
+/* In a table that is in the walk cache, with another page there: by the fast path, with one flush each time, and nothing else
+ * changes. */
 static void a_page_comes_and_goes(void **state)
 {
 	struct space *s = *state;
@@ -459,8 +460,9 @@ static void pages_come_in_hundreds(void **state)
 	const struct npt_attr attr = { .prot = NPT_RW, .memtype = NPT_WB };
 
 	for (unsigned page = 0; page < 512; page++)
-		CHECK_ERR(addr_space_map_linear(&s->as, GPA(MIB(4) + page * PAGE_SIZE), HPA(GIB(1) + page * KIB(8)), PAGE_SIZE,
-						attr), ERR_OK);
+		CHECK_ERR(
+			addr_space_map_linear(&s->as, GPA(MIB(4) + page * PAGE_SIZE), HPA(GIB(1) + page * KIB(8)), PAGE_SIZE, attr),
+			ERR_OK);
 	for (unsigned page = 0; page < 512; page += 2) /* more than there are hints for at first */
 		CHECK_ERR(addr_space_map_linear(&s->as, GPA(GIB(1) + page * PAGE_SIZE), HPA(GIB(2)), PAGE_SIZE, attr), ERR_OK);
 	CHECK(s->as.areas.hint_frames.raw != 0, "no more hints than at first");

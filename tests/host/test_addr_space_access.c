@@ -384,7 +384,8 @@ static void copies_on_write_are_synced(void **state)
 	space_store(s, KIB(4), 33);
 	watch_sync(s, KIB(4));
 	CHECK_ERR(space_fork(s, &child), ERR_OK);
-	CHECK(child->as.sync == note_sync && child->as.publish == note_sync, "a child of a guest that goes past the caches does so too");
+	CHECK(child->as.sync == note_sync && child->as.publish == note_sync,
+	      "a child of a guest that goes past the caches does so too");
 	watch_sync(child, KIB(4));
 	old = space_byte(child, KIB(4));
 	CHECK_EQ(space_fault(child, KIB(4), NPT_W), FAULT_HANDLED);

@@ -222,7 +222,9 @@ static void blocks_change_between_faults(void **state)
 static void no_block_is_remembered_too_long(void **state)
 {
 	struct space *s = *state;
-	const unsigned blocks[] = { 0, 1, 2, 7, 128, NPT_WALK_CACHE_SIZE - 1, NPT_WALK_CACHE_SIZE, NPT_WALK_CACHE_SIZE + 3, 5 * NPT_WALK_CACHE_SIZE + 77 };
+	const unsigned blocks[] = {
+		0, 1, 2, 7, 128, NPT_WALK_CACHE_SIZE - 1, NPT_WALK_CACHE_SIZE, NPT_WALK_CACHE_SIZE + 3, 5 * NPT_WALK_CACHE_SIZE + 77
+	};
 
 	CHECK_ERR(space_alloc(s, 0, 8 * FAR, NPT_RW, ALLOC_LAZY_4K), ERR_OK);
 	for (size_t i = 0; i < ARRAY_LEN(blocks); i++) {

@@ -28,7 +28,7 @@ int main(void)
 
 	for (size_t f = 0; f < format_count; f++)
 		if (!formats[f].supervisor && formats[f].config.gpa_bits > 31)
-			suite_add(&suite, "the_space_does_as_the_model", formats[f].name, the_space_does_as_the_model,
-				  NULL, NULL, &formats[f]);
+			suite_add(&suite, "the_space_does_as_the_model", formats[f].name, the_space_does_as_the_model, NULL, NULL,
+				  &formats[f]);
 	return suite_run(&suite, "addr_space_model");
 }

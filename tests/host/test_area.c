@@ -72,8 +72,7 @@ static void reference_insert(struct reference *reference, const struct area *are
 static void reference_remove(struct reference *reference, size_t at)
 {
 	reference->count--;
-	memmove(&reference->areas[at], &reference->areas[at + 1],
-		(reference->count - at) * sizeof(reference->areas[0]));
+	memmove(&reference->areas[at], &reference->areas[at + 1], (reference->count - at) * sizeof(reference->areas[0]));
 }
 
 static void expect_same(const struct area *area, const struct area *wanted)
@@ -187,8 +186,7 @@ static void borders(void **state)
 {
 	struct set_test *t = *state;
 	const uint64_t points[] = {
-		0,       1,           KIB(4) - 1, KIB(4),     KIB(8) - 1, KIB(8),
-		KIB(16), KIB(12) - 1, KIB(12),    KIB(20) - 1, KIB(20),    UINT64_MAX,
+		0, 1, KIB(4) - 1, KIB(4), KIB(8) - 1, KIB(8), KIB(16), KIB(12) - 1, KIB(12), KIB(20) - 1, KIB(20), UINT64_MAX,
 	};
 
 	insert(t, KIB(8), KIB(12)); /* neighbours on both sides, then a hole */

@@ -42,8 +42,7 @@ static void expect_sequence(struct space *s, unsigned faults)
 	space_check(s);
 	CHECK(faults <= SEQUENCE / PAGE_SIZE / 4, "%u faults", faults);
 	CHECK(space_stats(s).resident <= SEQUENCE + SEQUENCE / 20, "%#jx resident", (uintmax_t)space_stats(s).resident);
-	CHECK(space_stats(s).resident_peak <= SEQUENCE + SEQUENCE / 20, "%#jx at most",
-	      (uintmax_t)space_stats(s).resident_peak);
+	CHECK(space_stats(s).resident_peak <= SEQUENCE + SEQUENCE / 20, "%#jx at most", (uintmax_t)space_stats(s).resident_peak);
 	for (uint64_t at = 0; at < SEQUENCE; at += PAGE_SIZE)
 		expect_stamp(s, MIB(2) + at);
 	for (uint64_t at = 0; at < SEQUENCE; at += MIB(2))

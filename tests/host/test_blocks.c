@@ -60,8 +60,23 @@ static void check_blocks(void)
 static void all_ram_is_in_blocks(void **state)
 {
 	static const uint64_t sizes[] = {
-		KIB(4), KIB(8), MIB(1), MIB(2), MIB(2) + KIB(4), MIB(3) - KIB(4), MIB(64), MIB(258), GIB(1), GIB(3) + MIB(1),
-		GIB(8), GIB(8) + KIB(4), GIB(64), GIB(64) + KIB(4), TIB(1), TIB(200) + KIB(12), TIB(256) - GIB(1),
+		KIB(4),
+		KIB(8),
+		MIB(1),
+		MIB(2),
+		MIB(2) + KIB(4),
+		MIB(3) - KIB(4),
+		MIB(64),
+		MIB(258),
+		GIB(1),
+		GIB(3) + MIB(1),
+		GIB(8),
+		GIB(8) + KIB(4),
+		GIB(64),
+		GIB(64) + KIB(4),
+		TIB(1),
+		TIB(200) + KIB(12),
+		TIB(256) - GIB(1),
 	};
 
 	(void)state;
@@ -83,8 +98,8 @@ static void blocks_are_as_large_as_people_expect(void **state)
 		uint64_t ram;
 		unsigned shift, count;
 	} expected[] = {
-		{ MIB(2), 12, 512 },     { MIB(4), 13, 512 },  { MIB(256), 19, 512 }, { GIB(1), 21, 512 },
-		{ GIB(2), 21, 1024 },    { GIB(8), 21, 4096 }, { GIB(16), 22, 4096 }, { GIB(64), 24, 4096 },
+		{ MIB(2), 12, 512 },  { MIB(4), 13, 512 },  { MIB(256), 19, 512 }, { GIB(1), 21, 512 },
+		{ GIB(2), 21, 1024 }, { GIB(8), 21, 4096 }, { GIB(16), 22, 4096 }, { GIB(64), 24, 4096 },
 	};
 
 	(void)state;
@@ -105,8 +120,7 @@ static void discarded_blocks_are_remembered_until_the_next_vm(void **state)
 	blocks_discarded(GPA(MIB(20)), MIB(2));
 	blocks_discarded(GPA(GIB(5) - KIB(4)), KIB(4));
 	for (unsigned block = 0; block < blocks_get()->count; block++)
-		CHECK_EQ(block_was_discarded(block),
-			 block == 2 || block == 3 || block == 10 || block + 1 == blocks_get()->count);
+		CHECK_EQ(block_was_discarded(block), block == 2 || block == 3 || block == 10 || block + 1 == blocks_get()->count);
 	blocks_start(vm);
 	CHECK(!block_was_discarded(2), "still");
 }

@@ -82,7 +82,8 @@ static enum err parse_all(struct parsed *parsed, const char *text, size_t size, 
 	memset(why, '?', why_size);
 	err = config_parse(&parsed->config, copy, size, why, why_size);
 	if (err == ERR_OK)
-		CHECK(parsed->config.machine.count > 0 && parsed->config.machine.count <= config_room(copy, size), "%u VMs", parsed->config.machine.count);
+		CHECK(parsed->config.machine.count > 0 && parsed->config.machine.count <= config_room(copy, size), "%u VMs",
+		      parsed->config.machine.count);
 	free(copy);
 	if (err != ERR_OK) {
 		CHECK(memchr(why, '\0', why_size), "the reason has no end");
@@ -194,7 +195,9 @@ static void files_as_editors_leave_them(void **state)
 		{ "guest = a b\t# c", "a b" },
 		{ "guest = a \"b # c\"", "a \"b" },
 		{ "guest=a=b", "a=b" },
-		{ "# gr\xc3\xb6\xc3\x9f" "er\nguest = a # \xe2\x80\x9cquoted\xe2\x80\x9d", "a" },
+		{ "# gr\xc3\xb6\xc3\x9f"
+		  "er\nguest = a # \xe2\x80\x9cquoted\xe2\x80\x9d",
+		  "a" },
 		{ "guest = a\n\n\n# the end", "a" },
 	};
 	struct vm_options options;
@@ -212,7 +215,9 @@ static void files_as_editors_leave_them(void **state)
 
 static void utf16_is_refused_by_its_name(void **state)
 {
-	static const char *const texts[] = { "\xff\xfe" "r\0a\0", "\xfe\xff\0r\0a", "r\0a\0m\0", "\0r\0a\0m", "\xff\xfe\0\0r\0\0\0" };
+	static const char *const texts[] = { "\xff\xfe"
+					     "r\0a\0",
+					     "\xfe\xff\0r\0a", "r\0a\0m\0", "\0r\0a\0m", "\xff\xfe\0\0r\0\0\0" };
 	static const size_t sizes_of[] = { 6, 6, 6, 6, 8 };
 	struct vm_options options;
 	char why[200];
@@ -233,7 +238,8 @@ static void sections_describe_several_vms(void **state)
 	CHECK_ERR(parse_string(&parsed, "ram = 64M\nguest = g\n[vm web]\ndemo = hello # not the guest\n  [ vm x]"), ERR_INVALID);
 	CHECK_ERR(parse_string(&parsed, "ram = 64M\nguest = g\npolicy = 2m\n"
 					"[vm web] # the first\ndemo = hello\nafter = d-b.1\n"
-					"[vm\td-b.1 ]\nram = 2M\n\n[vm last]\ntracking = software"), ERR_OK);
+					"[vm\td-b.1 ]\nram = 2M\n\n[vm last]\ntracking = software"),
+		  ERR_OK);
 	CHECK_EQ(parsed.config.machine.count, 3);
 	assert_string_equal(vm[0].options.name, "web");
 	assert_string_equal(vm[0].options.demo, "hello");
@@ -268,9 +274,8 @@ static void many_sections_have_room(void **state)
 static void each_policy_has_its_name(void **state)
 {
 	static const char *const texts[ALLOC_POLICIES] = {
-		[ALLOC_LAZY_4K] = "policy = 4k",     [ALLOC_LAZY_64K] = "policy = 64k",
-		[ALLOC_LAZY_2M] = "policy = 2m",     [ALLOC_LAZY_AUTO] = "policy = auto",
-		[ALLOC_POPULATE] = "policy = populate",
+		[ALLOC_LAZY_4K] = "policy = 4k",     [ALLOC_LAZY_64K] = "policy = 64k",      [ALLOC_LAZY_2M] = "policy = 2m",
+		[ALLOC_LAZY_AUTO] = "policy = auto", [ALLOC_POPULATE] = "policy = populate",
 	};
 	struct vm_options options;
 	char why[128];
@@ -405,8 +410,8 @@ static void long_things_are_cut_or_refused(void **state)
 static void random_bytes_do_no_harm(void **state)
 {
 	static const char *const words[] = {
-		"ram", "demo", "guest", "policy", "trace", "=",  "=",    "#",       "tracking", "[vm ", "]\n", "after", "\"",
-		"\n",  "\n",   " ",     "64M",    "on",    "4k", "\r\n", "\t",     "software",
+		"ram",   "demo", "guest", "policy", "trace", "=",   "=",  "#",  "tracking", "[vm ", "]\n",
+		"after", "\"",   "\n",    "\n",     " ",     "64M", "on", "4k", "\r\n",     "\t",   "software",
 	};
 	struct host_rng rng = host_rng("config", 99);
 	unsigned steps = host_steps(20000), good = 0;

@@ -27,8 +27,10 @@ static void text_is_as_it_is(void **state)
 	(void)state;
 	console_set_sink(keep);
 	written[0] = '\0';
-	write_text("a\x1e" "b\n");
-	assert_string_equal(written, "a\x1e" "b\n");
+	write_text("a\x1e"
+		   "b\n");
+	assert_string_equal(written, "a\x1e"
+				     "b\n");
 	assert_true(console_at_line_start());
 }
 

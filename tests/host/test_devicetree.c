@@ -40,10 +40,10 @@ static void set_cells(int node, const char *name, const uint32_t *cells, int cou
 	check(fdt_setprop(buffer, node, name, value, count * (int)sizeof(*value)));
 }
 
-#define SET_CELLS(node, name, ...)                                                            \
-	do {                                                                                  \
-		const uint32_t cells_[] = { __VA_ARGS__ };                                    \
-		set_cells(node, name, cells_, (int)ARRAY_LEN(cells_));                        \
+#define SET_CELLS(node, name, ...)                                     \
+	do {                                                           \
+		const uint32_t cells_[] = { __VA_ARGS__ };             \
+		set_cells(node, name, cells_, (int)ARRAY_LEN(cells_)); \
 	} while (0)
 
 static int add_node(int parent, const char *name, const char *compatible)

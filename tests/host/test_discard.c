@@ -56,10 +56,10 @@ static void refused_discards_change_nothing(void **state)
 		{ end, page, ERR_RANGE },
 		{ end - page, 2 * page, ERR_RANGE },
 		{ page, -page, ERR_RANGE },
-		{ 0, MIB(2) + page, ERR_NOT_FOUND },          /* ends in a hole */
+		{ 0, MIB(2) + page, ERR_NOT_FOUND }, /* ends in a hole */
 		{ MIB(2), page, ERR_NOT_FOUND },
-		{ MIB(3), MIB(2), ERR_NOT_FOUND },            /* begins in one */
-		{ MIB(6), page, ERR_INVALID },                /* Linear memory is not the space's to give */
+		{ MIB(3), MIB(2), ERR_NOT_FOUND }, /* begins in one */
+		{ MIB(6), page, ERR_INVALID },     /* Linear memory is not the space's to give */
 		{ MIB(4), MIB(2) + page, ERR_INVALID },
 		{ MIB(6) - page, MIB(2), ERR_INVALID },
 	};
@@ -128,8 +128,7 @@ static void a_filled_hole_is_a_large_leaf_again(void **state)
 		CHECK_EQ(after.promoted + after.merged, before.promoted + before.merged + 1);
 		CHECK_EQ(after.resident, MIB(2));
 		for (unsigned page = 0; page < 512; page++)
-			CHECK_EQ(*space_byte(s, MIB(2) + page * PAGE_SIZE),
-				 page >= 300 && page < 320 ? 99 : page % 255 + 1);
+			CHECK_EQ(*space_byte(s, MIB(2) + page * PAGE_SIZE), page >= 300 && page < 320 ? 99 : page % 255 + 1);
 		space_clear(s);
 	}
 }

@@ -91,7 +91,10 @@ static void reasons_say_what_to_do(void **state)
 		uint64_t paddr, memsz;
 		const char *words[3];
 	} reasons[] = {
-		{ 0x10000, 4, { "segment 0 begins at 0x10000, where the boot data goes", "-Ttext-segment=0x200000 (ld)", "--image-base=0x200000" } },
+		{ 0x10000,
+		  4,
+		  { "segment 0 begins at 0x10000, where the boot data goes", "-Ttext-segment=0x200000 (ld)",
+		    "--image-base=0x200000" } },
 		{ GIB(1), 4, { "begins at 0x40000000", "outside guest RAM, 0 to 0x7fffff", "-Ttext-segment=0x200000" } },
 		{ MIB(4), MIB(5), { "0x500000 bytes at 0x400000", "ends at 0x800000", "promise it more" } },
 		{ 0xffffffff80000000, 4, { "0xffffffff80000000", "virtual address", "raw Image" } },
@@ -175,8 +178,7 @@ static const struct bad_segment bad_segments[] = {
 	{ "across the end of the file", MIB(3), KIB(16) - 3, 4, 4, ERR_CORRUPT },
 	{ "after the end of the file", MIB(3), KIB(17), 1, 1, ERR_CORRUPT },
 	{ "offset out of this world", MIB(3), UINT64_MAX - BYTES_AT, 1, 1, ERR_CORRUPT },
-	{ "offset and size that wrap around", MIB(3), 0x1000 - BYTES_AT, UINT64_MAX - 0xfff, UINT64_MAX - 0xfff,
-	  ERR_CORRUPT },
+	{ "offset and size that wrap around", MIB(3), 0x1000 - BYTES_AT, UINT64_MAX - 0xfff, UINT64_MAX - 0xfff, ERR_CORRUPT },
 	{ "above all RAM", RAM_HIGH + HIGH_SIZE, 0, 4, 4, ERR_RANGE },
 	{ "between two ranges of RAM", MIB(64), 0, 4, 4, ERR_RANGE },
 	{ "across the end of RAM", RAM_LOW - KIB(4), 0, 4, KIB(4) + 1, ERR_RANGE },
@@ -217,9 +219,9 @@ static void borders_are_exact(void **state)
 {
 	(void)state;
 	program.header.e_phnum = 7;
-	set_segment(4, RAM_LOW - KIB(4), 0, KIB(4), KIB(4));                     /* the last page of RAM */
-	set_segment(5, RAM_HIGH + HIGH_SIZE - 4, KIB(16) - 4, 4, 4);             /* the last bytes of RAM and file */
-	set_segment(6, MIB(1) + KIB(10), 0, 4, MIB(1) + 0x345 - KIB(10));        /* no gap to its neighbours */
+	set_segment(4, RAM_LOW - KIB(4), 0, KIB(4), KIB(4));              /* the last page of RAM */
+	set_segment(5, RAM_HIGH + HIGH_SIZE - 4, KIB(16) - 4, 4, 4);      /* the last bytes of RAM and file */
+	set_segment(6, MIB(1) + KIB(10), 0, 4, MIB(1) + 0x345 - KIB(10)); /* no gap to its neighbours */
 	expect_loaded(MIB(1) + 0x100);
 	/* Empty segments are nowhere, wherever they say they are. */
 	make_program();
@@ -289,8 +291,7 @@ static void random_damage_does_no_harm(void **state)
 							*word ^ BIT(host_below(&rng, 64));
 		}
 		err = load(program.size, &entry, why, sizeof(why));
-		CHECK(err == ERR_OK || err == ERR_CORRUPT || err == ERR_UNSUPPORTED || err == ERR_RANGE, "%s",
-		      host_err(err));
+		CHECK(err == ERR_OK || err == ERR_CORRUPT || err == ERR_UNSUPPORTED || err == ERR_RANGE, "%s", host_err(err));
 		good += err == ERR_OK;
 		CHECK(err != ERR_OK || (entry.raw >= FLOOR && entry.raw < RAM_HIGH + HIGH_SIZE), "entry %#jx",
 		      (uintmax_t)entry.raw);

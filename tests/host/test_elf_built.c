@@ -130,10 +130,9 @@ static void check_loaded(const struct file *file)
 	CHECK(find_probe(&probe, &at), "%s: there is no probe in memory", file->name);
 	/* What was linked high has its pointers there. */
 	slide = high ? probe.self - at : 0;
-	CHECK(probe.self - slide == at, "%s: it is at %#jx, and says %#jx", file->name, (uintmax_t)at,
-	      (uintmax_t)probe.self);
-	CHECK(probe.start - slide == entry.raw, "%s: entered at %#jx and not %#jx", file->name,
-	      (uintmax_t)entry.raw, (uintmax_t)probe.start);
+	CHECK(probe.self - slide == at, "%s: it is at %#jx, and says %#jx", file->name, (uintmax_t)at, (uintmax_t)probe.self);
+	CHECK(probe.start - slide == entry.raw, "%s: entered at %#jx and not %#jx", file->name, (uintmax_t)entry.raw,
+	      (uintmax_t)probe.start);
 	if (probe.data) {
 		CHECK_ERR(addr_space_read(&vm->as, GPA(probe.data - slide), &word, sizeof(word)), ERR_OK);
 		CHECK(word == MARK, "%s: its data is not where it says", file->name);

@@ -36,7 +36,9 @@ static void set_rela(unsigned i, uint64_t offset, uint64_t info, uint64_t addend
 static void set_symbol(unsigned i, uint8_t binding, uint16_t section, uint64_t value)
 {
 	((Elf64_Sym *)(program.bytes + KIB(6)))[i] = (Elf64_Sym){
-		.st_info = (uint8_t)(binding << 4 | STT_OBJECT), .st_shndx = section, .st_value = value,
+		.st_info = (uint8_t)(binding << 4 | STT_OBJECT),
+		.st_shndx = section,
+		.st_value = value,
 	};
 }
 

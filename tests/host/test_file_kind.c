@@ -14,17 +14,26 @@ static const struct file {
 	size_t length;
 	const char *words; /* in what is said */
 } files[] = {
-#define FILE_OF(offset, bytes, words) { offset, bytes, sizeof(bytes) - 1, words }
+#define FILE_OF(offset, bytes, words)                   \
+	{                                               \
+		offset, bytes, sizeof(bytes) - 1, words \
+	}
 	FILE_OF(0, "\x1f\x8b\x08\0\0\0\0\0", "gunzip"),
 	FILE_OF(0, "\x28\xb5\x2f\xfd\x04", "unzstd"),
-	FILE_OF(0, "\xfd" "7zXZ\0\0\4", "unxz"),
+	FILE_OF(0,
+		"\xfd"
+		"7zXZ\0\0\4",
+		"unxz"),
 	FILE_OF(0, "BZh91AY&SY", "bunzip2"),
 	FILE_OF(0, "\x04\x22\x4d\x18\x64", "unlz4"),
 	FILE_OF(0, "\x02\x21\x4c\x18", "unlz4"),
 	FILE_OF(0, "\x5d\0\0\x80\0\xff\xff", "unlzma"),
 	FILE_OF(0, "070701000002d1", "cpio"),
 	FILE_OF(0, "\xc7\x71", "cpio"),
-	FILE_OF(257, "ustar\0" "00", "tar -xf"),
+	FILE_OF(257,
+		"ustar\0"
+		"00",
+		"tar -xf"),
 	FILE_OF(0, "PK\3\4", "zip"),
 	FILE_OF(0, "!<arch>\n", "archive"),
 	FILE_OF(0x202, "HdrS", "bzImage"),
@@ -90,7 +99,10 @@ static void elf_files_are_told_apart(void **state)
 		unsigned char value;
 		const char *words;
 	} changes[] = {
-		{ 4, 1, "32-bit" }, { 5, 2, "big-endian" }, { 16, 1, "link it" }, { 16, 4, "core dump" },
+		{ 4, 1, "32-bit" },
+		{ 5, 2, "big-endian" },
+		{ 16, 1, "link it" },
+		{ 16, 4, "core dump" },
 	};
 	unsigned char header[64] = { 0x7f, 'E', 'L', 'F', 2, 1, 1, [16] = 2, [18] = 0x3e };
 

@@ -40,8 +40,8 @@ static void every_order_is_aligned_and_comes_back(void **state)
 		uint64_t before = ram_free_bytes();
 
 		frames[order] = alloc(order);
-		CHECK(frames[order] >= BASE && frames[order] + (PAGE_SIZE << order) <= BASE + ram.arena.size,
-		      "%#jx", (uintmax_t)frames[order]);
+		CHECK(frames[order] >= BASE && frames[order] + (PAGE_SIZE << order) <= BASE + ram.arena.size, "%#jx",
+		      (uintmax_t)frames[order]);
 		CHECK_EQ(before - ram_free_bytes(), PAGE_SIZE << order);
 		for (unsigned other = 0; other < order; other++)
 			CHECK(frames[other] + (PAGE_SIZE << other) <= frames[order] ||
@@ -148,8 +148,7 @@ static void random_load(void **state)
 			struct block block = { .order = (unsigned)host_below(&rng, host_chance(&rng, 90) ? 4 : 10) };
 			bool zeroed = host_chance(&rng, 30);
 			hpa_t frame;
-			enum err err = zeroed ? frame_alloc_zeroed(block.order, &frame) :
-						frame_alloc(block.order, &frame);
+			enum err err = zeroed ? frame_alloc_zeroed(block.order, &frame) : frame_alloc(block.order, &frame);
 
 			if (err == ERR_NO_MEMORY)
 				continue;
@@ -184,7 +183,10 @@ static void random_load(void **state)
 static void zones_keep_their_holes(void **state)
 {
 	const struct ram_range span[] = {
-		{ HPA(0), MIB(1) }, { HPA(MIB(2)), MIB(2) }, { HPA(MIB(4)), KIB(64) }, { HPA(MIB(6)), MIB(2) },
+		{ HPA(0), MIB(1) },
+		{ HPA(MIB(2)), MIB(2) },
+		{ HPA(MIB(4)), KIB(64) },
+		{ HPA(MIB(6)), MIB(2) },
 	};
 	uint64_t records = MIB(7), free;
 	struct arena arena;

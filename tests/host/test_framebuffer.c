@@ -94,8 +94,8 @@ static void what_is_off_the_screen_is_left_out(void **state)
 {
 	const struct framebuffer screen = mode();
 	const struct framebuffer_part parts[] = {
-		{ WIDTH - 3, HEIGHT - 3, 10, 10 }, { 0, HEIGHT, 5, 5 }, { WIDTH, 0, 5, 5 },
-		{ UINT32_MAX, UINT32_MAX, 9, 9 },  { 0, 0, UINT32_MAX, UINT32_MAX },
+		{ WIDTH - 3, HEIGHT - 3, 10, 10 }, { 0, HEIGHT, 5, 5 }, { WIDTH, 0, 5, 5 }, { UINT32_MAX, UINT32_MAX, 9, 9 },
+		{ 0, 0, UINT32_MAX, UINT32_MAX },
 	};
 
 	(void)state;

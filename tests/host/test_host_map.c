@@ -8,7 +8,12 @@
 const struct npt_ops *arch_host_map_config(struct npt_config *config)
 {
 	*config = (struct npt_config){
-		.levels = 4, .gpa_bits = 48, .hpa_bits = 48, .max_leaf = 2, .hardware_ad = true, .page_memtypes = true,
+		.levels = 4,
+		.gpa_bits = 48,
+		.hpa_bits = 48,
+		.max_leaf = 2,
+		.hardware_ad = true,
+		.page_memtypes = true,
 	};
 	return &npt_x86_host;
 }

@@ -13,7 +13,7 @@
 
 static const struct region {
 	uint64_t start, size;
-} *regions;
+} * regions;
 static size_t region_count, asked, readable;
 static bool endless;
 

@@ -327,7 +327,7 @@ static void populate_by_policy_fills_what_is_missing(void **state)
 
 	CHECK_ERR(space_alloc(s, 0, MIB(6), NPT_RW, ALLOC_LAZY_AUTO), ERR_OK);
 	space_store(s, MIB(1), 42);
-	space_load(s, MIB(2)); /* 2 MiB of zeros */
+	space_load(s, MIB(2));          /* 2 MiB of zeros */
 	space_load(s, KIB(8) + MIB(1)); /* one page of them */
 	CHECK_ERR(space_set_policy(s, 0, MIB(6), ALLOC_POPULATE), ERR_OK);
 	CHECK_EQ(space_stats(s).resident, MIB(6));
@@ -542,7 +542,7 @@ int main(void)
 
 	static struct suite large; /* on one format, since all that memory is zeroed */
 
-	suite_add(&large, "populate_takes_a_gibibyte", formats[0].name, populate_takes_a_gibibyte, setup_gibibytes,
-		  space_teardown, &formats[0]);
+	suite_add(&large, "populate_takes_a_gibibyte", formats[0].name, populate_takes_a_gibibyte, setup_gibibytes, space_teardown,
+		  &formats[0]);
 	return space_suite("lazy", tests, ARRAY_LEN(tests)) + suite_run(&large, "lazy_gibibytes");
 }

@@ -9,7 +9,7 @@
 #include "tests/host/formats.h"
 #include "tests/host/ram.h"
 
-#define MAGIC 0x644d5241
+#define MAGIC     0x644d5241
 #define RAM_START 0x40000000
 #define RAM_SIZE  MIB(8)
 #define FILE_SIZE 5000
@@ -170,11 +170,8 @@ static void memory_may_run_out(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(the_magic_number_tells),
-		TEST(the_lowest_place_is_taken),
-		TEST(ram_has_an_end),
-		TEST(nonsense_is_refused),
-		TEST(memory_may_run_out),
+		TEST(the_magic_number_tells), TEST(the_lowest_place_is_taken), TEST(ram_has_an_end),
+		TEST(nonsense_is_refused),    TEST(memory_may_run_out),
 	};
 
 	return cmocka_run_group_tests_name("linux_image", tests, NULL, NULL);

@@ -21,9 +21,12 @@
 #define IMAGE_END    (IMAGE_START + 0x8000)
 
 static const struct image_layout image = {
-	.text_start = { IMAGE_TEXT },     .text_end = { IMAGE_RODATA },
-	.rodata_start = { IMAGE_RODATA }, .rodata_end = { IMAGE_RELRO },
-	.relro_start = { IMAGE_RELRO },   .relro_end = { IMAGE_DATA },
+	.text_start = { IMAGE_TEXT },
+	.text_end = { IMAGE_RODATA },
+	.rodata_start = { IMAGE_RODATA },
+	.rodata_end = { IMAGE_RELRO },
+	.relro_start = { IMAGE_RELRO },
+	.relro_end = { IMAGE_DATA },
 };
 
 /* Firmware's descriptors may be longer than the structure says. */
@@ -43,7 +46,12 @@ static struct {
 const struct npt_ops *arch_host_map_config(struct npt_config *config)
 {
 	*config = (struct npt_config){
-		.levels = 4, .gpa_bits = 48, .hpa_bits = 48, .max_leaf = 2, .hardware_ad = true, .page_memtypes = true,
+		.levels = 4,
+		.gpa_bits = 48,
+		.hpa_bits = 48,
+		.max_leaf = 2,
+		.hardware_ad = true,
+		.page_memtypes = true,
 	};
 	return &npt_x86_host;
 }
@@ -51,7 +59,10 @@ const struct npt_ops *arch_host_map_config(struct npt_config *config)
 static void describe(UINT32 type, uint64_t start, uint64_t bytes, UINT64 attribute)
 {
 	firmware.map[firmware.count++].descriptor = (EFI_MEMORY_DESCRIPTOR){
-		.Type = type, .PhysicalStart = start, .NumberOfPages = bytes / PAGE_SIZE, .Attribute = attribute,
+		.Type = type,
+		.PhysicalStart = start,
+		.NumberOfPages = bytes / PAGE_SIZE,
+		.Attribute = attribute,
 	};
 }
 
@@ -274,7 +285,7 @@ static void test_only_ordinary_memory_is_used(void **state)
 static void test_descriptors_may_overlap(void **state)
 {
 	static const UINT32 others[] = { EfiReservedMemoryType, EfiRuntimeServicesData, EfiUnusableMemory, EfiMemoryMappedIO,
-					 EfiBootServicesData, EfiLoaderData, EfiACPIMemoryNVS };
+					 EfiBootServicesData,   EfiLoaderData,          EfiACPIMemoryNVS };
 	struct firmware_map map = the_map();
 	size_t count = firmware.count;
 	uint64_t before = frames_of(&map);

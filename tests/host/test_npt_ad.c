@@ -133,8 +133,8 @@ static void hardware_write(struct walker *walker)
 	do {
 		walker->f->view.oracle->decode(&walker->f->view.machine, pte, walker->level, &is);
 		walker->wrote = is.kind == ORACLE_LEAF && (is.prot & ORACLE_W);
-	} while (walker->wrote && !__atomic_compare_exchange_n(walker->slot, &pte, pte | bits, true, __ATOMIC_ACQ_REL,
-							       __ATOMIC_RELAXED));
+	} while (walker->wrote &&
+		 !__atomic_compare_exchange_n(walker->slot, &pte, pte | bits, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
 }
 
 static void *walk_along(void *context)
@@ -182,7 +182,8 @@ static void race_once(struct walker *walker, unsigned level, enum race race)
 	else if (race == RACE_PROTECT)
 		CHECK_ERR(npt_protect(&f->npt, GPA(GIB(1)), size, NPT_R, &gather), ERR_OK);
 	else
-		CHECK_ERR(npt_test_and_clear(&f->npt, GPA(GIB(1)), size, race == RACE_DIRTY ? NPT_DIRTY : NPT_ACCESSED, told, &gather),
+		CHECK_ERR(npt_test_and_clear(&f->npt, GPA(GIB(1)), size, race == RACE_DIRTY ? NPT_DIRTY : NPT_ACCESSED, told,
+					     &gather),
 			  ERR_OK);
 	npt_gather_finish(&gather);
 	while (__atomic_load_n(&walker->done, __ATOMIC_ACQUIRE) != walker->go)

@@ -52,7 +52,7 @@ static unsigned level_after(uint64_t at, unsigned level, uint64_t start, uint64_
 struct after {
 	uint64_t gpa, start, end; /* the pair, and what was changed in it */
 	unsigned level;
-	unsigned prot;            /* of what was changed; 0: it is gone */
+	unsigned prot; /* of what was changed; 0: it is gone */
 };
 
 static void check_page(struct fixture *f, const struct after *after, uint64_t at)
@@ -130,8 +130,8 @@ static void change_pairs(struct fixture *f, unsigned prot)
 			struct after after = { gpa, gpa + cuts[i].start, gpa + cuts[i].end, level, prot };
 			uint64_t length = after.end - after.start, tables = f->npt.table_bytes;
 
-			CHECK_ERR(prot ? fixture_protect(f, after.start, length, prot) :
-					 fixture_unmap(f, after.start, length), ERR_OK);
+			CHECK_ERR(prot ? fixture_protect(f, after.start, length, prot) : fixture_unmap(f, after.start, length),
+				  ERR_OK);
 			check_pair(f, &after);
 			if (prot && splits_of(after.start, level) + splits_of(after.end, level) == 0)
 				CHECK(f->npt.table_bytes == tables, "%s: tables without need", cuts[i].name);

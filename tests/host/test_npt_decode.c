@@ -12,14 +12,14 @@
 
 struct probe {
 	struct fixture *f;
-	struct view view;         /* a machine with every ability: the engine's decoding does not ask for it */
+	struct view view; /* a machine with every ability: the engine's decoding does not ask for it */
 	unsigned level;
 	uint64_t slot, table, gpa; /* an empty entry of that level */
 	uint64_t pte;
-	uint64_t below;           /* the table that the entry points to, if it is one */
-	struct oracle_entry is;   /* the hardware's opinion; of an access-tracked leaf, about what it hides */
-	bool access_tracked;              /* hardware sees nothing here */
-	enum npt_kind kind;       /* the engine's opinion */
+	uint64_t below;         /* the table that the entry points to, if it is one */
+	struct oracle_entry is; /* the hardware's opinion; of an access-tracked leaf, about what it hides */
+	bool access_tracked;    /* hardware sees nothing here */
+	enum npt_kind kind;     /* the engine's opinion */
 };
 
 static uint64_t *raw(const struct fixture *f, uint64_t hpa)
@@ -147,8 +147,8 @@ static void check_kind(const struct probe *probe)
 		agree = probe->kind == NPT_EMPTY || probe->kind == NPT_MALFORMED;
 		break;
 	}
-	CHECK(agree, "entry %#jx of level %u is kind %d to the hardware and %d to the engine", (uintmax_t)probe->pte,
-	      probe->level, (int)probe->is.kind, (int)probe->kind);
+	CHECK(agree, "entry %#jx of level %u is kind %d to the hardware and %d to the engine", (uintmax_t)probe->pte, probe->level,
+	      (int)probe->is.kind, (int)probe->kind);
 	/* What the hardware refuses must not be taken for free room. */
 	CHECK(probe->is.kind != ORACLE_MALFORMED || probe->kind == NPT_MALFORMED, "entry %#jx of level %u is empty?",
 	      (uintmax_t)probe->pte, probe->level);
@@ -267,8 +267,7 @@ static void split_entry(const struct probe *probe)
 		probe->view.oracle->decode(&probe->view.machine, probe->access_tracked ? untracked : pte, walk.level, &is);
 		CHECK(walk.level == probe->level - 1 && is.kind == ORACLE_LEAF && is.addr == probe->is.addr + at &&
 			      is.prot == NPT_R && is.type == probe->is.type,
-		      "child %#jx of %#jx, level %u", (uintmax_t)pte, (uintmax_t)probe->pte,
-		      probe->level);
+		      "child %#jx of %#jx, level %u", (uintmax_t)pte, (uintmax_t)probe->pte, probe->level);
 	}
 }
 
@@ -356,9 +355,7 @@ static void all_patterns_decode(void **state)
 	struct host_rng rng = host_rng("patterns", 0x6e657374);
 	struct probe probe = { .f = f, .view = f->view };
 
-	probe.view.machine.hpa_bits = f->view.oracle == &oracle_riscv  ? 56 :
-				      f->format->address == BITS(47, 12) ? 48 :
-									   52;
+	probe.view.machine.hpa_bits = f->view.oracle == &oracle_riscv ? 56 : f->format->address == BITS(47, 12) ? 48 : 52;
 	probe.view.machine.exec_only = true;
 	probe.view.machine.svpbmt = true;
 	probe.view.machine.max_leaf = 2;

@@ -83,5 +83,6 @@ int main(void)
 	};
 	const struct CMUnitTest one[] = { cmocka_unit_test(a_root_ends_where_its_addresses_do) };
 
-	return format_suite("npt_foreign", tests, ARRAY_LEN(tests)) + cmocka_run_group_tests_name("npt_foreign_root", one, NULL, NULL);
+	return format_suite("npt_foreign", tests, ARRAY_LEN(tests)) +
+	       cmocka_run_group_tests_name("npt_foreign_root", one, NULL, NULL);
 }

@@ -101,8 +101,8 @@ static void check_geometry(struct fixture *fixture, const struct geometry *g)
 	};
 	enum err err = npt_new(&fixture->npt, g->ops, &config, &fixture->env);
 
-	CHECK(err == (g->root_order < 0 ? ERR_INVALID : ERR_OK), "levels %u, gpa %u, hpa %u, leaf %u: %s", g->levels,
-	      g->gpa_bits, g->hpa_bits, g->max_leaf, host_err(err));
+	CHECK(err == (g->root_order < 0 ? ERR_INVALID : ERR_OK), "levels %u, gpa %u, hpa %u, leaf %u: %s", g->levels, g->gpa_bits,
+	      g->hpa_bits, g->max_leaf, host_err(err));
 	if (err == ERR_OK) {
 		CHECK_EQ(fixture->npt.root_order, g->root_order);
 		CHECK_EQ(fixture->taken, PAGE_SIZE << g->root_order);

@@ -51,8 +51,7 @@ static void each_leaf_size_maps(void **state)
 			expect_hole(f, gpa + size);
 		CHECK_EQ(f->npt.leaves[level], 1);
 		/* One table for each level between the root and the leaf. */
-		CHECK_EQ(f->npt.table_bytes, (PAGE_SIZE << f->npt.root_order) +
-						     PAGE_SIZE * (f->npt.config.levels - 1u - level));
+		CHECK_EQ(f->npt.table_bytes, (PAGE_SIZE << f->npt.root_order) + PAGE_SIZE * (f->npt.config.levels - 1u - level));
 		CHECK_ERR(fixture_unmap(f, gpa, size), ERR_OK);
 		expect_hole(f, gpa);
 		CHECK_EQ(f->npt.table_bytes, PAGE_SIZE << f->npt.root_order);
@@ -71,8 +70,8 @@ static const struct pick picks[] = {
 	{ KIB(4), KIB(4), MIB(2), { 512, 0, 0 } },
 	{ KIB(4), MIB(4) + KIB(4), MIB(4), { 511 + 1, 1, 0 } },
 	{ MIB(2), MIB(2) + KIB(4), MIB(4), { 1024, 0, 0 } }, /* gpa is aligned, hpa is not */
-	{ MIB(2) + KIB(4), MIB(2), MIB(2), { 512, 0, 0 } }, /* the other way round */
-	{ GIB(1), MIB(1026), GIB(1), { 0, 512, 0 } },       /* apart by a multiple of 2 MiB only */
+	{ MIB(2) + KIB(4), MIB(2), MIB(2), { 512, 0, 0 } },  /* the other way round */
+	{ GIB(1), MIB(1026), GIB(1), { 0, 512, 0 } },        /* apart by a multiple of 2 MiB only */
 	{ MIB(1022), MIB(2046), MIB(1026), { 0, 1, 1 } },
 	{ MIB(1022) - KIB(8), MIB(2046) - KIB(8), MIB(1026) + KIB(8), { 2, 1, 1 } },
 	{ MIB(1022), MIB(3070), MIB(6) + KIB(8), { 2, 3, 0 } },
@@ -101,8 +100,7 @@ static void the_largest_leaves_are_picked(void **state)
 		for (uint64_t at = 0; at < pick->size; at += KIB(4) + MIB(1)) {
 			struct oracle_walk walk = view_walk(&f->view, pick->gpa + at, NPT_RW);
 
-			CHECK(walk.status == ORACLE_OK && walk.hpa == pick->hpa + at, "pick %zu at %#jx", i,
-			      (uintmax_t)at);
+			CHECK(walk.status == ORACLE_OK && walk.hpa == pick->hpa + at, "pick %zu at %#jx", i, (uintmax_t)at);
 		}
 		CHECK_ERR(fixture_unmap(f, pick->gpa, pick->size), ERR_OK);
 		CHECK_EQ(f->npt.table_bytes, PAGE_SIZE << f->npt.root_order);
@@ -216,8 +214,7 @@ static void permissions_are_exact_or_refused(void **state)
 			for (unsigned access = 1; access <= NPT_RWX; access++) {
 				struct oracle_walk walk = view_walk(&f->view, GIB(1), access);
 
-				CHECK((walk.status == ORACLE_OK) == !(access & ~prot), "prot %u, access %u", prot,
-				      access);
+				CHECK((walk.status == ORACLE_OK) == !(access & ~prot), "prot %u, access %u", prot, access);
 			}
 			CHECK_ERR(fixture_unmap(f, GIB(1), size), ERR_OK);
 		}
@@ -244,12 +241,10 @@ static void memory_types_are_exact_or_refused(void **state)
 				continue;
 			walk = view_walk(&f->view, GIB(1), NPT_RW);
 			CHECK(walk.status == ORACLE_OK && walk.level == level, "type %u level %u", type, level);
-			CHECK(walk.leaf.type == (enum oracle_type)type, "type %u is %d to the hardware", type,
-			      (int)walk.leaf.type);
+			CHECK(walk.leaf.type == (enum oracle_type)type, "type %u is %d to the hardware", type, (int)walk.leaf.type);
 			/* EPT: the guest's PAT is not asked. Arm: RAM is shared with all CPUs. */
 			CHECK(f->view.oracle != &oracle_ept || walk.leaf.ipat, "IPAT");
-			CHECK(f->view.oracle != &oracle_stage2 || type == NPT_UC || walk.leaf.share == 3, "SH %u",
-			      walk.leaf.share);
+			CHECK(f->view.oracle != &oracle_stage2 || type == NPT_UC || walk.leaf.share == 3, "SH %u", walk.leaf.share);
 			CHECK_ERR(fixture_unmap(f, GIB(1), npt_level_size(level)), ERR_OK);
 		}
 	}

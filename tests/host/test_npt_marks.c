@@ -105,7 +105,8 @@ static void software_faults_once_a_harvest(void **state)
 		CHECK(!use(f, GIB(1), NPT_W), "new leaves are ready for use");
 		begin(f, GIB(1), size);
 		expect_hole(f, GIB(1));
-		CHECK(query(f, GIB(1)).access_tracked && query(f, GIB(1)).attr.prot == NPT_RX, "prot %u", query(f, GIB(1)).attr.prot);
+		CHECK(query(f, GIB(1)).access_tracked && query(f, GIB(1)).attr.prot == NPT_RX, "prot %u",
+		      query(f, GIB(1)).attr.prot);
 		CHECK(use(f, GIB(1), NPT_R), "no fault");
 		CHECK(query(f, GIB(1)).accessed && !query(f, GIB(1)).dirty, "marks");
 		CHECK(!use(f, GIB(1) + size - 1, NPT_R), "a second fault");
@@ -143,8 +144,8 @@ static void tracked_leaves_are_leaves(void **state)
 		struct npt_leaf leaf = query(f, at);
 
 		expect_hole(f, at);
-		CHECK(leaf.access_tracked && leaf.dirty && !leaf.accessed && leaf.level == 0 && leaf.hpa.raw == at + MIB(2),
-		      "%#jx", (uintmax_t)at);
+		CHECK(leaf.access_tracked && leaf.dirty && !leaf.accessed && leaf.level == 0 && leaf.hpa.raw == at + MIB(2), "%#jx",
+		      (uintmax_t)at);
 		CHECK_EQ(leaf.attr.prot, at == MIB(2) ? NPT_RX : at == MIB(2) + KIB(4) ? NPT_RW : NPT_RWX);
 	}
 	touch(f, MIB(2) + KIB(4), NPT_R, 0);

@@ -8,26 +8,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SPACE     GIB(2)
-#define PAGES     (SPACE / PAGE_SIZE)
-#define WINDOW    (GIB(1) - MIB(5)) /* where small operations happen, around a border of all levels */
-#define WINDOW_OF MIB(9)
+#define SPACE      GIB(2)
+#define PAGES      (SPACE / PAGE_SIZE)
+#define WINDOW     (GIB(1) - MIB(5)) /* where small operations happen, around a border of all levels */
+#define WINDOW_OF  MIB(9)
 #define FULL_EVERY 50
 #define OPERATIONS 13
 
 struct page {
 	uint64_t hpa;
-	uint8_t prot, type;  /* prot 0: not mapped */
+	uint8_t prot, type; /* prot 0: not mapped */
 	bool shared;
 	bool read, written;  /* since the accessed and dirty bits were taken; must not be forgotten */
-	bool access_tracked;         /* nobody used it since accessed was taken, where software keeps the accessed and dirty bits */
+	bool access_tracked; /* nobody used it since accessed was taken, where software keeps the accessed and dirty bits */
 };
 
 struct model {
 	struct fixture *f;
 	struct host_rng rng;
 	struct page *pages;
-	struct fixture *child; /* of the same format, for clones; empty between steps */
+	struct fixture *child;     /* of the same format, for clones; empty between steps */
 	unsigned done[OPERATIONS]; /* operations that succeeded, by kind: none may be idle */
 };
 
@@ -278,7 +278,10 @@ static void do_replace(struct model *model)
 	settle(model, 8, ERR_OK, ERR_OK);
 	for (uint64_t i = 0; i < at.count; i++)
 		at.first[i] = (struct page){
-			.hpa = hpa + i * PAGE_SIZE, .prot = attr.prot, .type = NPT_WB, .shared = attr.shared,
+			.hpa = hpa + i * PAGE_SIZE,
+			.prot = attr.prot,
+			.type = NPT_WB,
+			.shared = attr.shared,
 		};
 }
 
@@ -305,7 +308,11 @@ static void do_collapse(struct model *model)
 	}
 	for (uint64_t i = 0; i < 512; i++)
 		*page_of(model, start + i * PAGE_SIZE) = (struct page){
-			.hpa = hpa + i * PAGE_SIZE, .prot = NPT_RWX, .type = NPT_WB, .read = read, .written = written,
+			.hpa = hpa + i * PAGE_SIZE,
+			.prot = NPT_RWX,
+			.type = NPT_WB,
+			.read = read,
+			.written = written,
 			.access_tracked = access_tracked,
 		};
 }
@@ -328,8 +335,8 @@ static void do_merge(struct model *model)
 	for (uint64_t i = 0; i < 512; i++) {
 		const struct page *page = first + i;
 
-		alike &= page->prot && page->prot == first->prot && page->type == first->type &&
-			 page->shared == first->shared && page->hpa == first->hpa + i * PAGE_SIZE;
+		alike &= page->prot && page->prot == first->prot && page->type == first->type && page->shared == first->shared &&
+			 page->hpa == first->hpa + i * PAGE_SIZE;
 		access_tracked &= page->access_tracked;
 	}
 	alike &= cursor.level == 0 && is_aligned(first->hpa, MIB(2));
@@ -364,8 +371,7 @@ static void do_test_and_clear(struct model *model)
 			continue;
 		}
 		bool told = bitmap[at / PAGE_SIZE / 64] >> at / PAGE_SIZE % 64 & 1;
-		bool whole = leaf.leaf.gpa.raw >= range.gpa &&
-			     leaf.leaf.gpa.raw + leaf.count * PAGE_SIZE <= range.gpa + range.size;
+		bool whole = leaf.leaf.gpa.raw >= range.gpa && leaf.leaf.gpa.raw + leaf.count * PAGE_SIZE <= range.gpa + range.size;
 
 		CHECK(!whole || !(mark == NPT_ACCESSED ? leaf.leaf.accessed : leaf.leaf.dirty), "not taken");
 		for (uint64_t i = 0; i < leaf.count; i++) {
@@ -449,8 +455,8 @@ static void compare_page(struct model *model, uint64_t gpa)
 		CHECK(walk.status == ORACLE_NOT_PRESENT, "%#jx is not access_tracked", (uintmax_t)gpa);
 	} else {
 		CHECK(walk.status == ORACLE_OK && walk.hpa == page->hpa && walk.prot == page->prot,
-		      "%#jx is at %#jx with prot %u, not at %#jx with %u", (uintmax_t)gpa, (uintmax_t)walk.hpa,
-		      walk.prot, (uintmax_t)page->hpa, page->prot);
+		      "%#jx is at %#jx with prot %u, not at %#jx with %u", (uintmax_t)gpa, (uintmax_t)walk.hpa, walk.prot,
+		      (uintmax_t)page->hpa, page->prot);
 		CHECK_EQ(walk.leaf.type, page->type);
 	}
 	CHECK_ERR(npt_query(&model->f->npt, GPA(gpa), &leaf), ERR_OK);
@@ -475,9 +481,9 @@ static bool compare_leaf(const struct npt_leaf *leaf, void *context)
 	for (uint64_t at = 0; at < npt_level_size(leaf->level); at += PAGE_SIZE, total->pages++) {
 		const struct page *page = page_of(total->model, leaf->gpa.raw + at);
 
-		CHECK(page->prot == leaf->attr.prot && page->type == leaf->attr.memtype &&
-			      page->hpa == leaf->hpa.raw + at && (leaf->dirty || !page->written) &&
-			      page->shared == leaf->attr.shared && page->access_tracked == leaf->access_tracked,
+		CHECK(page->prot == leaf->attr.prot && page->type == leaf->attr.memtype && page->hpa == leaf->hpa.raw + at &&
+			      (leaf->dirty || !page->written) && page->shared == leaf->attr.shared &&
+			      page->access_tracked == leaf->access_tracked,
 		      "%#jx differs from the model", (uintmax_t)(leaf->gpa.raw + at));
 	}
 	return true;
@@ -498,8 +504,8 @@ static void compare_all(struct model *model)
 static void step(struct model *model)
 {
 	static void (*const operations[])(struct model *) = {
-		do_map, do_map, do_map, do_unmap, do_unmap, do_protect, do_protect, do_split, do_cut, do_fault,
-		do_fault, do_touch, do_touch, do_touch, do_replace, do_collapse, do_merge, do_test_and_clear, do_clone,
+		do_map,   do_map,   do_map,   do_unmap, do_unmap,   do_protect,  do_protect, do_split,          do_cut,   do_fault,
+		do_fault, do_touch, do_touch, do_touch, do_replace, do_collapse, do_merge,   do_test_and_clear, do_clone,
 	};
 
 	if (host_chance(&model->rng, 5))

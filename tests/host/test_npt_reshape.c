@@ -79,8 +79,10 @@ static void what_is_in_place_is_not_moved(void **state)
 	struct moved moved = { .f = f };
 
 	for (uint64_t page = 0; page < MIB(2); page += KIB(4))
-		if (page % KIB(8) == 0 || page == KIB(36) || page == KIB(2044)) /* note_move expects those at three times their address */
-			CHECK_ERR(fixture_map(f, MIB(4) + page, MIB(12) + page * (page % KIB(8) == 0 ? 1 : 3), KIB(4), NPT_RW), ERR_OK);
+		if (page % KIB(8) == 0 || page == KIB(36) ||
+		    page == KIB(2044)) /* note_move expects those at three times their address */
+			CHECK_ERR(fixture_map(f, MIB(4) + page, MIB(12) + page * (page % KIB(8) == 0 ? 1 : 3), KIB(4), NPT_RW),
+				  ERR_OK);
 	fixture_forget_events(f);
 	CHECK_ERR(npt_collapse(&f->npt, GPA(MIB(4)), 1, HPA(MIB(12)), rwx, note_move, &moved), ERR_OK);
 	fixture_check(f);
@@ -312,7 +314,8 @@ static void what_differs_is_not_merged(void **state)
 			spoil(f, MIB(2) + pages[i] * KIB(4), how);
 			fixture_forget_events(f);
 			image_take(&image, &f->view);
-			CHECK(!npt_collapse_in_place(&f->npt, GPA(MIB(2)), 1), "merged, though page %ju is spoilt", (uintmax_t)pages[i]);
+			CHECK(!npt_collapse_in_place(&f->npt, GPA(MIB(2)), 1), "merged, though page %ju is spoilt",
+			      (uintmax_t)pages[i]);
 			CHECK_EQ(f->event_count, 0);
 			image_expect(&image, &f->view, "a merge that must not be");
 			CHECK_ERR(fixture_unmap(f, MIB(2), MIB(2)), ERR_OK);

@@ -254,8 +254,8 @@ static struct listed *list(struct fixture *f)
 /* Is `now` what `before` was, but for what sharing does to it? */
 static void expect_cloned(const struct npt_leaf *before, const struct npt_leaf *now, bool share)
 {
-	CHECK(now->gpa.raw == before->gpa.raw && now->hpa.raw == before->hpa.raw && now->level == before->level,
-	      "leaf at %#jx", (uintmax_t)now->gpa.raw);
+	CHECK(now->gpa.raw == before->gpa.raw && now->hpa.raw == before->hpa.raw && now->level == before->level, "leaf at %#jx",
+	      (uintmax_t)now->gpa.raw);
 	CHECK_EQ(now->attr.prot, share ? before->attr.prot & NPT_RX : before->attr.prot);
 	CHECK_EQ(now->attr.memtype, before->attr.memtype);
 	CHECK_EQ(now->attr.shared, share || before->attr.shared);
@@ -284,8 +284,8 @@ static void clone_everything(struct fixture *f, bool share)
 	for (size_t i = 0; i < before->count; i++) {
 		expect_cloned(&before->leaves[i], &parent->leaves[i], share);
 		expect_cloned(&before->leaves[i], &child->leaves[i], share);
-		CHECK(clones->hpa[i] == before->leaves[i].hpa.raw && clones->level[i] == before->leaves[i].level,
-		      "told of %#jx", (uintmax_t)clones->hpa[i]);
+		CHECK(clones->hpa[i] == before->leaves[i].hpa.raw && clones->level[i] == before->leaves[i].level, "told of %#jx",
+		      (uintmax_t)clones->hpa[i]);
 	}
 	CHECK_EQ(clones->child->npt.table_bytes, f->npt.table_bytes);
 	/* Again there is nothing to narrow, and no room in the child. */

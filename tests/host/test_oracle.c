@@ -12,25 +12,25 @@ enum { EMPTY = ORACLE_EMPTY, TABLE = ORACLE_TABLE, LEAF = ORACLE_LEAF, BAD = ORA
 
 #define PAT UINT64_C(0x0007050100070406) /* WB WT UC- UC WC WP UC- UC */
 
-static const struct oracle_machine ept = { .levels = 4, .gpa_bits = 48, .hpa_bits = 46, .max_leaf = 2, .hardware_ad = true,
-					   .exec_only = true };
+static const struct oracle_machine ept = {
+	.levels = 4, .gpa_bits = 48, .hpa_bits = 46, .max_leaf = 2, .hardware_ad = true, .exec_only = true
+};
 static const struct oracle_machine ept_old = { .levels = 4, .gpa_bits = 48, .hpa_bits = 36, .max_leaf = 1 };
-static const struct oracle_machine amd = { .levels = 4, .gpa_bits = 48, .hpa_bits = 48, .max_leaf = 2, .hardware_ad = true,
-					   .pat = PAT };
-static const struct oracle_machine self = { .levels = 4, .gpa_bits = 48, .hpa_bits = 48, .max_leaf = 2,
-					    .supervisor = true, .pat = PAT };
+static const struct oracle_machine amd = {
+	.levels = 4, .gpa_bits = 48, .hpa_bits = 48, .max_leaf = 2, .hardware_ad = true, .pat = PAT
+};
+static const struct oracle_machine self = {
+	.levels = 4, .gpa_bits = 48, .hpa_bits = 48, .max_leaf = 2, .supervisor = true, .pat = PAT
+};
 static const struct oracle_machine arm = { .levels = 3, .gpa_bits = 40, .hpa_bits = 40, .max_leaf = 2 };
-static const struct oracle_machine arm_ad = { .levels = 3, .gpa_bits = 40, .hpa_bits = 40, .max_leaf = 2,
-					      .hardware_ad = true };
-static const struct oracle_machine arm_fwb = { .levels = 3, .gpa_bits = 40, .hpa_bits = 40, .max_leaf = 2,
-					       .fwb = true };
-static const struct oracle_machine el2 = { .levels = 4, .gpa_bits = 48, .hpa_bits = 44, .max_leaf = 2,
-					   .pat = 0x0044bbff };
+static const struct oracle_machine arm_ad = { .levels = 3, .gpa_bits = 40, .hpa_bits = 40, .max_leaf = 2, .hardware_ad = true };
+static const struct oracle_machine arm_fwb = { .levels = 3, .gpa_bits = 40, .hpa_bits = 40, .max_leaf = 2, .fwb = true };
+static const struct oracle_machine el2 = { .levels = 4, .gpa_bits = 48, .hpa_bits = 44, .max_leaf = 2, .pat = 0x0044bbff };
 static const struct oracle_machine rv = { .levels = 3, .gpa_bits = 41, .hpa_bits = 56, .max_leaf = 2 };
-static const struct oracle_machine rv_pbmt = { .levels = 3, .gpa_bits = 41, .hpa_bits = 56, .max_leaf = 2,
-					       .hardware_ad = true, .svpbmt = true };
-static const struct oracle_machine rv_self = { .levels = 3, .gpa_bits = 38, .hpa_bits = 56, .max_leaf = 2,
-					       .supervisor = true };
+static const struct oracle_machine rv_pbmt = {
+	.levels = 3, .gpa_bits = 41, .hpa_bits = 56, .max_leaf = 2, .hardware_ad = true, .svpbmt = true
+};
+static const struct oracle_machine rv_self = { .levels = 3, .gpa_bits = 38, .hpa_bits = 56, .max_leaf = 2, .supervisor = true };
 
 struct vector {
 	const struct oracle *oracle;
@@ -184,10 +184,10 @@ static void entries_decode_as_the_manuals_say(void **state)
 		      (int)e.kind);
 		if (v->kind != LEAF && v->kind != TABLE)
 			continue;
-		CHECK(e.addr == v->addr && e.prot == v->prot, "%s %#jx: addr %#jx prot %u", v->oracle->name,
-		      (uintmax_t)v->pte, (uintmax_t)e.addr, e.prot);
-		CHECK(v->kind == TABLE || (int)e.type == v->type, "%s %#jx: type %d", v->oracle->name,
-		      (uintmax_t)v->pte, (int)e.type);
+		CHECK(e.addr == v->addr && e.prot == v->prot, "%s %#jx: addr %#jx prot %u", v->oracle->name, (uintmax_t)v->pte,
+		      (uintmax_t)e.addr, e.prot);
+		CHECK(v->kind == TABLE || (int)e.type == v->type, "%s %#jx: type %d", v->oracle->name, (uintmax_t)v->pte,
+		      (int)e.type);
 	}
 }
 

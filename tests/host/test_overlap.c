@@ -179,11 +179,8 @@ static void what_is_reserved_is_not_ours(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_port_is_in_no_memory),
-		TEST(a_screen_is_in_no_memory_in_use),
-		TEST(a_screen_is_kept),
-		TEST(what_is_reserved_is_kept),
-		TEST(what_is_reserved_is_not_ours),
+		TEST(a_port_is_in_no_memory),   TEST(a_screen_is_in_no_memory_in_use), TEST(a_screen_is_kept),
+		TEST(what_is_reserved_is_kept), TEST(what_is_reserved_is_not_ours),
 	};
 
 	return cmocka_run_group_tests_name("overlap", tests, NULL, NULL);

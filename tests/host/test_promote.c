@@ -113,7 +113,8 @@ static void expect_zeros_beside(struct space *s, uint64_t start, uint64_t writte
 	}
 }
 
-/* What was held back is as clean as any other memory: by pages, as one leaf in its place, and when it is given back and comes again. */
+/* What was held back is as clean as any other memory: by pages, as one leaf in its place, and when it is given back and comes
+ * again. */
 static void what_was_held_back_is_zeroed(void **state)
 {
 	struct space *s = *state;

@@ -53,7 +53,11 @@ static int setup(void **state)
 }
 
 static const struct serial_port by_port = {
-	.driver = &uart_16550, .by_io_port = true, .base = 0x100, .size = 8, .width = 1,
+	.driver = &uart_16550,
+	.by_io_port = true,
+	.base = 0x100,
+	.size = 8,
+	.width = 1,
 };
 
 static void lines_end_with_both(void **state)
@@ -109,8 +113,9 @@ static void registers_are_where_they_are_said_to_be(void **state)
 	for (uint8_t shift = 0; shift <= 2; shift++) {
 		for (size_t w = 0; w < ARRAY_LEN(widths) && widths[w] <= 1 << shift; w++) {
 			uint8_t memory[64] __attribute__((aligned(8))), wanted[64];
-			struct serial_port port = { .driver = &uart_16550, .base = (uintptr_t)memory + 8,
-						    .shift = shift, .width = widths[w] };
+			struct serial_port port = {
+				.driver = &uart_16550, .base = (uintptr_t)memory + 8, .shift = shift, .width = widths[w]
+			};
 
 			memset(memory, 0xee, sizeof(memory));
 			memcpy(wanted, memory, sizeof(wanted));

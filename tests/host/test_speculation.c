@@ -46,29 +46,26 @@ static void buffers(void **state)
 {
 	(void)state;
 	assert_true(choose(1u << 10, 0, 0, 0).clear_buffers);
-	assert_false(choose(1u << 10, 0, 0, 1u << 5).clear_buffers);              /* MDS_NO */
-	assert_true(choose(1u << 10, 0, 0, 1u << 5 | 1u << 17).clear_buffers);    /* but stale data of MMIO: FB_CLEAR */
-	assert_true(choose(0, 0, 1u << 5, 0).clear_buffers);                      /* AMD's TSA */
+	assert_false(choose(1u << 10, 0, 0, 1u << 5).clear_buffers);           /* MDS_NO */
+	assert_true(choose(1u << 10, 0, 0, 1u << 5 | 1u << 17).clear_buffers); /* but stale data of MMIO: FB_CLEAR */
+	assert_true(choose(0, 0, 1u << 5, 0).clear_buffers);                   /* AMD's TSA */
 }
 
 static void multihit(void **state)
 {
 	(void)state;
-	assert_true(itlb_multihit(0x000306c3, 0));           /* Haswell */
-	assert_true(itlb_multihit(0x00050657, 0));           /* Cascade Lake, of old microcode */
-	assert_false(itlb_multihit(0x00050657, 1u << 6));    /* and as it says it is */
-	assert_false(itlb_multihit(0x000706e5, 0));          /* Ice Lake */
-	assert_false(itlb_multihit(0x00000f4a, 0));          /* another family, model 4 */
+	assert_true(itlb_multihit(0x000306c3, 0));        /* Haswell */
+	assert_true(itlb_multihit(0x00050657, 0));        /* Cascade Lake, of old microcode */
+	assert_false(itlb_multihit(0x00050657, 1u << 6)); /* and as it says it is */
+	assert_false(itlb_multihit(0x000706e5, 0));       /* Ice Lake */
+	assert_false(itlb_multihit(0x00000f4a, 0));       /* another family, model 4 */
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(says_nothing),
-		cmocka_unit_test(branches),
-		cmocka_unit_test(level_one_data),
-		cmocka_unit_test(buffers),
-		cmocka_unit_test(multihit),
+		cmocka_unit_test(says_nothing), cmocka_unit_test(branches), cmocka_unit_test(level_one_data),
+		cmocka_unit_test(buffers),      cmocka_unit_test(multihit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -381,7 +381,7 @@ static void refused_questions_change_nothing(void **state)
 		uint64_t gpa, size;
 		enum err err;
 	} refusals[] = {
-		{ 0, 0, ERR_INVALID }, { 8, PAGE_SIZE, ERR_INVALID }, { 0, 100, ERR_INVALID },
+		{ 0, 0, ERR_INVALID },         { 8, PAGE_SIZE, ERR_INVALID },        { 0, 100, ERR_INVALID },
 		{ end, PAGE_SIZE, ERR_RANGE }, { PAGE_SIZE, -PAGE_SIZE, ERR_RANGE },
 	};
 	uint64_t bits[WORDS], pages;
@@ -389,8 +389,7 @@ static void refused_questions_change_nothing(void **state)
 	CHECK_ERR(space_alloc(s, 0, MIB(2), NPT_RW, ALLOC_POPULATE), ERR_OK);
 	space_store(s, 0, 1);
 	for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
-		CHECK_ERR(addr_space_scan_accessed(&s->as, GPA(refusals[i].gpa), refusals[i].size, bits, &pages),
-			  refusals[i].err);
+		CHECK_ERR(addr_space_scan_accessed(&s->as, GPA(refusals[i].gpa), refusals[i].size, bits, &pages), refusals[i].err);
 		CHECK_ERR(addr_space_dirty_log(&s->as, GPA(refusals[i].gpa), refusals[i].size, true, bits, &pages),
 			  refusals[i].err);
 		CHECK(!s->as.lock.held, "the lock is still held");

@@ -255,7 +255,8 @@ static void all_accesses_are_answered(void **state)
 
 			CHECK_EQ(value & ~(~UINT64_C(0) >> (64 - 8 * size)), 0);
 			for (unsigned i = 0; i < size; i++)
-				CHECK(offset + i < 8 || (value >> (8 * i) & 0xff) == 0xff, "%ju: %#jx", (uintmax_t)offset, (uintmax_t)value);
+				CHECK(offset + i < 8 || (value >> (8 * i) & 0xff) == 0xff, "%ju: %#jx", (uintmax_t)offset,
+				      (uintmax_t)value);
 			if (offset > 0)
 				write_wide(offset, size, ~UINT64_C(0));
 		}

@@ -40,8 +40,7 @@ static uint64_t read_at(uint64_t offset, uint8_t size)
 
 static void write_at(uint64_t offset, uint8_t size, uint64_t value)
 {
-	struct io_access io = { .space = IO_MEMORY, .size = size, .write = true, .addr = BASE + offset,
-				.value = value };
+	struct io_access io = { .space = IO_MEMORY, .size = size, .write = true, .addr = BASE + offset, .value = value };
 
 	uart.device.access(&uart.device, offset, &io);
 }
@@ -74,7 +73,7 @@ static void registers_keep_what_they_have_room_for(void **state)
 		uint16_t offset;
 		uint32_t reset, bits;
 	} registers[] = {
-		{ 0x20, 0, 0xff }, { 0x24, 0, 0xffff }, { 0x28, 0, 0x3f }, { 0x2c, 0, 0xff },
+		{ 0x20, 0, 0xff },       { 0x24, 0, 0xffff },  { 0x28, 0, 0x3f },  { 0x2c, 0, 0xff },
 		{ 0x30, 0x300, 0xff87 }, { 0x34, 0x12, 0x3f }, { 0x38, 0, 0x7ff }, { 0x48, 0, 0x7 },
 	};
 
@@ -124,7 +123,16 @@ static void it_says_what_it_is(void **state)
 }
 
 enum {
-	DR = 0, RSR = 4, FR = 0x18, LCR_H = 0x2c, CR = 0x30, IFLS = 0x34, IMSC = 0x38, RIS = 0x3c, MIS = 0x40, ICR = 0x44,
+	DR = 0,
+	RSR = 4,
+	FR = 0x18,
+	LCR_H = 0x2c,
+	CR = 0x30,
+	IFLS = 0x34,
+	IMSC = 0x38,
+	RIS = 0x3c,
+	MIS = 0x40,
+	ICR = 0x44,
 	CR_LOOP = 0x381, /* enabled, both ways, loop back */
 };
 

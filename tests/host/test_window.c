@@ -53,7 +53,8 @@ static void memory_and_zeros_in_one_window(void **state)
 	struct space *s = *state;
 	/* By eighths of the window: memory, zeros, or nothing. */
 	const char *const layouts[] = {
-		"mmmmzz-z", "zzmm-zmm", "m-zzzzzz", "-mz-mzmz", "zm-mzz-m", "zzzzzz-m", "zzzzzzz-", "-zzzzzzz", "zz-z-zzz", "-zz-----",
+		"mmmmzz-z", "zzmm-zmm", "m-zzzzzz", "-mz-mzmz", "zm-mzz-m",
+		"zzzzzz-m", "zzzzzzz-", "-zzzzzzz", "zz-z-zzz", "-zz-----",
 	};
 
 	CHECK_ERR(space_alloc(s, 0, MIB(1), NPT_RW, ALLOC_LAZY_64K), ERR_OK);

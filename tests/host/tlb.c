@@ -40,8 +40,8 @@ static void see_leaf(struct tlb_runs *runs, const struct view_entry *entry)
 	};
 	struct tlb_run *last = runs->count ? &runs->all[runs->count - 1] : NULL;
 
-	if (last && last->end == run.start && last->hpa + (last->end - last->start) == run.hpa &&
-	    last->prot == run.prot && last->type == run.type && last->level == run.level)
+	if (last && last->end == run.start && last->hpa + (last->end - last->start) == run.hpa && last->prot == run.prot &&
+	    last->type == run.type && last->level == run.level)
 		last->end = run.end;
 	else
 		add_run(runs, &run);
@@ -136,8 +136,7 @@ static void check_break_before_make(const struct tlb *tlb)
 	for (size_t s = 0; s < tlb->stale.count; s++) {
 		const struct tlb_run *old = &tlb->stale.all[s];
 
-		for (size_t i = first_above(&tlb->now, old->start);
-		     i < tlb->now.count && tlb->now.all[i].start < old->end; i++) {
+		for (size_t i = first_above(&tlb->now, old->start); i < tlb->now.count && tlb->now.all[i].start < old->end; i++) {
 			const struct tlb_run *run = &tlb->now.all[i];
 
 			CHECK(same_offset(run, old) && run->level == old->level,
@@ -164,8 +163,7 @@ static void note_unlinked(struct tlb *tlb, const struct tlb_tables *linked)
 	for (size_t i = 0; i < tlb->tables.count; i++) {
 		const struct tlb_table *table = &tlb->tables.all[i];
 
-		if (next < linked->count && linked->all[next].hpa == table->hpa &&
-		    linked->all[next].start == table->start) {
+		if (next < linked->count && linked->all[next].hpa == table->hpa && linked->all[next].start == table->start) {
 			next++;
 			continue;
 		}
@@ -273,8 +271,8 @@ void tlb_settle(struct tlb *tlb)
 		struct tlb_run run = harmful.all[0];
 
 		free(harmful.all);
-		fail_msg("not flushed: %#jx to %#jx, level %u, prot %u, to %#jx", (uintmax_t)run.start,
-			 (uintmax_t)run.end, run.level, run.prot, (uintmax_t)run.hpa);
+		fail_msg("not flushed: %#jx to %#jx, level %u, prot %u, to %#jx", (uintmax_t)run.start, (uintmax_t)run.end,
+			 run.level, run.prot, (uintmax_t)run.hpa);
 	}
 	free(harmful.all);
 }

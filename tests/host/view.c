@@ -7,8 +7,8 @@
 
 #include "npt/pages.h"
 
-static void scan_table(const struct view *view, uint64_t table, unsigned level, unsigned bits, uint64_t gpa,
-		       unsigned prot, view_visitor visit, void *context)
+static void scan_table(const struct view *view, uint64_t table, unsigned level, unsigned bits, uint64_t gpa, unsigned prot,
+		       view_visitor visit, void *context)
 {
 	const struct oracle_machine *m = &view->machine;
 
@@ -87,8 +87,7 @@ static void check_leaf(const struct view *view, const struct view_entry *entry)
 	CHECK_EQ(leaf.accessed, entry->is.accessed);
 	CHECK(!leaf.access_tracked, "hidden, but not from hardware, at %#jx", (uintmax_t)entry->gpa);
 	CHECK(!leaf.attr.shared || !(entry->prot & ORACLE_W), "shared and writable at %#jx", (uintmax_t)entry->gpa);
-	CHECK(leaf.dirty || !entry->is.dirty, "dirty for hardware, but not for npt_query, at %#jx",
-	      (uintmax_t)entry->gpa);
+	CHECK(leaf.dirty || !entry->is.dirty, "dirty for hardware, but not for npt_query, at %#jx", (uintmax_t)entry->gpa);
 	CHECK_ERR(npt_translate(npt, GPA(entry->gpa + last), &hpa), ERR_OK);
 	CHECK_EQ(hpa.raw, entry->is.addr + last);
 }
@@ -120,8 +119,7 @@ static void census_entry(const struct view_entry *entry, void *context)
 		return;
 	}
 	CHECK(entry->is.kind == ORACLE_TABLE || entry->is.kind == ORACLE_LEAF,
-	      "entry %#jx of level %u for %#jx is neither table nor leaf", (uintmax_t)entry->pte, level,
-	      (uintmax_t)entry->gpa);
+	      "entry %#jx of level %u for %#jx is neither table nor leaf", (uintmax_t)entry->pte, level, (uintmax_t)entry->gpa);
 	CHECK(!entry->is.odd, "entry %#jx of level %u for %#jx has a reserved bit", (uintmax_t)entry->pte, level,
 	      (uintmax_t)entry->gpa);
 	if (entry->is.kind == ORACLE_TABLE) {
@@ -174,7 +172,8 @@ static void check_known(const struct view *view)
 		CHECK(walk.depth == view->machine.levels &&
 			      (uintptr_t)npt->walk_cache.entries[i] == walk.slots[walk.depth - 1] + npt->env->phys_to_virt,
 		      "the table of %#jx is another one", (uintmax_t)gpa);
-		CHECK(npt->walk_cache.present[i] == npt->env->present(npt->env, HPA(walk.slots[walk.depth - 1])), "another table's counter");
+		CHECK(npt->walk_cache.present[i] == npt->env->present(npt->env, HPA(walk.slots[walk.depth - 1])),
+		      "another table's counter");
 	}
 }
 
@@ -236,8 +235,8 @@ void image_expect(struct image *image, const struct view *view, const char *when
 		      (uintmax_t)a->pte, (uintmax_t)b->gpa, b->level, (uintmax_t)b->pte);
 	}
 	CHECK(image->count == now.count, "%s: %zu entries became %zu", when, image->count, now.count);
-	CHECK(image->table_bytes == now.table_bytes, "%s: table_bytes %ju became %ju", when,
-	      (uintmax_t)image->table_bytes, (uintmax_t)now.table_bytes);
+	CHECK(image->table_bytes == now.table_bytes, "%s: table_bytes %ju became %ju", when, (uintmax_t)image->table_bytes,
+	      (uintmax_t)now.table_bytes);
 	for (unsigned level = 0; level < NPT_LEAF_LEVELS; level++)
 		CHECK(image->leaves[level] == now.leaves[level], "%s: leaves[%u]", when, level);
 	image_drop(&now);

@@ -41,7 +41,7 @@ struct image {
 	struct image_entry {
 		uint64_t gpa, pte; /* pte 0: a table */
 		unsigned level;
-	} *entries;
+	} * entries;
 	size_t count, room;
 	uint64_t table_bytes, leaves[NPT_LEAF_LEVELS];
 };

@@ -10,9 +10,9 @@
 
 struct vm_arch {
 	struct vpl011 console; /* the serial port it finds */
-	uint64_t vtcr;  /* VTCR_EL2 */
-	uint64_t vttbr; /* VTTBR_EL2: root and VMID */
-	unsigned pa_range; /* of the guest's physical addresses, as ID_AA64MMFR0_EL1.PARange encodes it */
+	uint64_t vtcr;         /* VTCR_EL2 */
+	uint64_t vttbr;        /* VTTBR_EL2: root and VMID */
+	unsigned pa_range;     /* of the guest's physical addresses, as ID_AA64MMFR0_EL1.PARange encodes it */
 };
 
 struct fp_state {
@@ -42,12 +42,12 @@ struct kept_state {
 struct vcpu_arch {
 	uint64_t x[32];
 	uint64_t pc, pstate;
-	uint64_t vector;         /* GUEST_EXIT_* of offsets.h */
+	uint64_t vector;          /* GUEST_EXIT_* of offsets.h */
 	uint64_t esr, far, hpfar; /* of the last synchronous exit; the addresses for aborts only */
 	unsigned sysregs_logged;  /* accesses to registers the guest does not have; the first few are logged */
-	unsigned interrupts;     /* in a row, */
-	uint64_t interrupted_pc; /* all of them here */
-	struct kept_state kept;  /* of a forked vCPU that has not run yet */
+	unsigned interrupts;      /* in a row, */
+	uint64_t interrupted_pc;  /* all of them here */
+	struct kept_state kept;   /* of a forked vCPU that has not run yet */
 };
 
 #endif

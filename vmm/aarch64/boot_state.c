@@ -52,8 +52,8 @@ static void reset_pointer_authentication(void)
  */
 uint64_t guest_hcr(void)
 {
-	uint64_t hcr = HCR_VM | HCR_SWIO | HCR_PTW | HCR_FMO | HCR_IMO | HCR_AMO | HCR_TWI | HCR_TID3 | HCR_TSC |
-		       HCR_TIDCP | HCR_TACR | HCR_RW;
+	uint64_t hcr = HCR_VM | HCR_SWIO | HCR_PTW | HCR_FMO | HCR_IMO | HCR_AMO | HCR_TWI | HCR_TID3 | HCR_TSC | HCR_TIDCP |
+		       HCR_TACR | HCR_RW;
 
 	if (cpu_has_fwb())
 		hcr |= HCR_FWB;
@@ -133,8 +133,8 @@ static void reset_mpam(uint64_t pfr0)
 		return;
 	if (!sysreg_try_read(MPAMIDR_EL1, &mpamidr))
 		return;
-	sysreg_try_write(MPAM2_EL2, MPAM2_MPAMEN | MPAM2_TRAPMPAM0EL1 | MPAM2_TRAPMPAM1EL1 |
-					    (mpamidr & MPAMIDR_HAS_TIDR ? MPAM2_TIDR : 0));
+	sysreg_try_write(MPAM2_EL2,
+			 MPAM2_MPAMEN | MPAM2_TRAPMPAM0EL1 | MPAM2_TRAPMPAM1EL1 | (mpamidr & MPAMIDR_HAS_TIDR ? MPAM2_TIDR : 0));
 	if (mpamidr & MPAMIDR_HAS_HCR)
 		sysreg_try_write(MPAMHCR_EL2, MPAMHCR_TRAP_MPAMIDR_EL1);
 	sysreg_try_write(MPAM1_EL1, MPAM2_MPAMEN);

@@ -16,15 +16,17 @@
 #include "vmm/aarch64/features.h"
 
 /* One operation on each line of `bytes`, eight at a time where that many are left. */
-#define FOR_LINES(operation, bytes, size)                                                                            \
-	do {                                                                                                         \
-		uint64_t line_ = dcache_line_size(), end_ = (uintptr_t)(bytes) + (size);                             \
-		uint64_t at_ = align_down((uintptr_t)(bytes), line_);                                                \
-                                                                                                                     \
-		while (end_ - at_ >= 8 * line_ && at_ < end_)                                                        \
-			__asm__ volatile(".rept 8\n\t" operation ", %0\n\tadd %0, %0, %1\n\t.endr"                  \
-					 : "+r"(at_) : "r"(line_) : "memory");                                       \
-		while (at_ < end_)                                                                                   \
+#define FOR_LINES(operation, bytes, size)                                                                         \
+	do {                                                                                                      \
+		uint64_t line_ = dcache_line_size(), end_ = (uintptr_t)(bytes) + (size);                          \
+		uint64_t at_ = align_down((uintptr_t)(bytes), line_);                                             \
+                                                                                                                  \
+		while (end_ - at_ >= 8 * line_ && at_ < end_)                                                     \
+			__asm__ volatile(".rept 8\n\t" operation ", %0\n\tadd %0, %0, %1\n\t.endr"                \
+					 : "+r"(at_)                                                              \
+					 : "r"(line_)                                                             \
+					 : "memory");                                                             \
+		while (at_ < end_)                                                                                \
 			__asm__ volatile(operation ", %0\n\tadd %0, %0, %1" : "+r"(at_) : "r"(line_) : "memory"); \
 	} while (0)
 

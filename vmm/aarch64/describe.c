@@ -26,8 +26,8 @@ static void describe_sysreg(uint64_t esr, char *text, size_t size)
 {
 	uint32_t id = ESR_SYSREG(esr);
 
-	text_add(text, size, ", %s of S%u_%u_C%u_C%u_%u", esr & ESR_SYSREG_READ ? "read" : "write", SYSREG_OP0(id),
-		 SYSREG_OP1(id), SYSREG_CRN(id), SYSREG_CRM(id), SYSREG_OP2(id));
+	text_add(text, size, ", %s of S%u_%u_C%u_C%u_%u", esr & ESR_SYSREG_READ ? "read" : "write", SYSREG_OP0(id), SYSREG_OP1(id),
+		 SYSREG_CRN(id), SYSREG_CRM(id), SYSREG_OP2(id));
 }
 
 static void describe_sync(const struct vcpu *vcpu, char *text, size_t size)
@@ -60,7 +60,9 @@ static void describe_exception(char *text, size_t size)
 }
 
 static const char *const interrupts[] = {
-	[GUEST_EXIT_IRQ] = "IRQ", [GUEST_EXIT_FIQ] = "FIQ", [GUEST_EXIT_SERROR] = "SError",
+	[GUEST_EXIT_IRQ] = "IRQ",
+	[GUEST_EXIT_FIQ] = "FIQ",
+	[GUEST_EXIT_SERROR] = "SError",
 };
 
 /* The syndrome has nearly all; of an interrupt there is but the vector, a small number. */
@@ -87,8 +89,7 @@ void arch_exit_describe(struct vcpu *vcpu, const struct vm_exit *exit, char *tex
 	else if (vcpu->arch.vector == GUEST_EXIT_SYNC)
 		describe_sync(vcpu, text, size);
 	else
-		text_add(text, size, "%s of the machine's, which nothing here can silence",
-			 interrupts[vcpu->arch.vector]);
+		text_add(text, size, "%s of the machine's, which nothing here can silence", interrupts[vcpu->arch.vector]);
 }
 
 void arch_vcpu_dump(struct vcpu *vcpu)
@@ -96,13 +97,13 @@ void arch_vcpu_dump(struct vcpu *vcpu)
 	const struct vcpu_arch *arch = &vcpu->arch;
 
 	for (unsigned i = 0; i < 28; i += 4)
-		log_err("vm:  x%-2u %016lx x%-2u %016lx x%-2u %016lx x%-2u %016lx", i, arch->x[i], i + 1,
-			arch->x[i + 1], i + 2, arch->x[i + 2], i + 3, arch->x[i + 3]);
+		log_err("vm:  x%-2u %016lx x%-2u %016lx x%-2u %016lx x%-2u %016lx", i, arch->x[i], i + 1, arch->x[i + 1], i + 2,
+			arch->x[i + 2], i + 3, arch->x[i + 3]);
 	log_err("vm:  x28 %016lx x29 %016lx x30 %016lx", arch->x[28], arch->x[29], arch->x[30]);
 	log_err("vm:  pc  %016lx pstate %lx sp_el0 %lx sp_el1 %lx", arch->pc, arch->pstate, read_sysreg(sp_el0),
 		read_sysreg(sp_el1));
 	log_err("vm:  sctlr %lx tcr %lx ttbr0 %lx ttbr1 %lx mair %lx", read_sysreg(sctlr_el1), read_sysreg(tcr_el1),
 		read_sysreg(ttbr0_el1), read_sysreg(ttbr1_el1), read_sysreg(mair_el1));
-	log_err("vm:  vbar %lx elr_el1 %lx spsr_el1 %lx esr_el1 %lx far_el1 %lx", read_sysreg(vbar_el1),
-		read_sysreg(elr_el1), read_sysreg(spsr_el1), read_sysreg(esr_el1), read_sysreg(far_el1));
+	log_err("vm:  vbar %lx elr_el1 %lx spsr_el1 %lx esr_el1 %lx far_el1 %lx", read_sysreg(vbar_el1), read_sysreg(elr_el1),
+		read_sysreg(spsr_el1), read_sysreg(esr_el1), read_sysreg(far_el1));
 }

@@ -58,7 +58,10 @@ const char *esr_class_name(uint64_t esr)
 static const char *by_level(unsigned fsc)
 {
 	static const char *const names[] = {
-		"address size fault", "translation fault", "access flag fault", "permission fault",
+		"address size fault",
+		"translation fault",
+		"access flag fault",
+		"permission fault",
 	};
 
 	if (fsc < 4 * ARRAY_LEN(names))

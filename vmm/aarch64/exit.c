@@ -225,8 +225,7 @@ static bool handle_abort(struct vcpu *vcpu)
 	switch (FSC_KIND(fsc)) {
 	case FSC_ADDRESS_SIZE:
 	case FSC_ACCESS_FLAG:
-		panic("el2: stage 2 is malformed: ESR_EL2 %#lx, HPFAR_EL2 %#lx, FAR_EL2 %#lx", arch->esr, arch->hpfar,
-		      arch->far);
+		panic("el2: stage 2 is malformed: ESR_EL2 %#lx, HPFAR_EL2 %#lx, FAR_EL2 %#lx", arch->esr, arch->hpfar, arch->far);
 	case FSC_PERMISSION: /* stage 1 has changed under the access: it will see that for itself */
 		return true;
 	}

@@ -11,15 +11,15 @@
 #include "vmm/aarch64/aarch64.h"
 #include "vmm/aarch64/features.h"
 
-#define FOR_KEPT_REGISTERS(each)                                                                                   \
-	each(sctlr_el1) each(tcr_el1) each(ttbr0_el1) each(ttbr1_el1) each(mair_el1) each(amair_el1) each(vbar_el1) \
-	each(cpacr_el1) each(contextidr_el1) each(tpidr_el1) each(tpidr_el0) each(tpidrro_el0) each(esr_el1)       \
-	each(far_el1) each(afsr0_el1) each(afsr1_el1) each(par_el1) each(elr_el1) each(spsr_el1) each(sp_el0)      \
-	each(sp_el1) each(csselr_el1) each(cntkctl_el1) each(cntvoff_el2) each(cntv_cval_el0) each(cntv_ctl_el0)   \
-	each(cntp_cval_el0) each(cntp_ctl_el0) each(vmpidr_el2)
+#define FOR_KEPT_REGISTERS(each)                                                                                                   \
+	each(sctlr_el1) each(tcr_el1) each(ttbr0_el1) each(ttbr1_el1) each(mair_el1) each(amair_el1) each(vbar_el1)                \
+		each(cpacr_el1) each(contextidr_el1) each(tpidr_el1) each(tpidr_el0) each(tpidrro_el0) each(esr_el1) each(far_el1) \
+			each(afsr0_el1) each(afsr1_el1) each(par_el1) each(elr_el1) each(spsr_el1) each(sp_el0) each(sp_el1)       \
+				each(csselr_el1) each(cntkctl_el1) each(cntvoff_el2) each(cntv_cval_el0) each(cntv_ctl_el0)        \
+					each(cntp_cval_el0) each(cntp_ctl_el0) each(vmpidr_el2)
 
 #define COUNT(name) +1
-#define READ(name) *values++ = read_sysreg(name);
+#define READ(name)  *values++ = read_sysreg(name);
 #define WRITE(name) write_sysreg(name, *values++);
 _Static_assert(0 FOR_KEPT_REGISTERS(COUNT) == ARRAY_LEN(((struct kept_state *)0)->registers), "struct kept_state");
 

@@ -11,7 +11,7 @@
 #include "vmm/aarch64/aarch64.h"
 #include "vmm/aarch64/features.h"
 
-#define FIELD(shift) (UINT64_C(0xf) << (shift))
+#define FIELD(shift)        (UINT64_C(0xf) << (shift))
 #define VALUE(value, shift) ((uint64_t)(value) << (shift))
 
 /* FP, AdvSIMD, DIT, CSV3; EL0 and EL1 are AArch64; of CSV2 no more than 1, for 2 brings registers. */
@@ -64,9 +64,8 @@ uint64_t guest_id_register(const struct vm *vm, unsigned crm, unsigned op2)
 	case 0x71: /* ID_AA64MMFR1_EL1: HAFDBS, HPDS, PAN, ETS, AFP */
 		return read_sysreg(id_aa64mmfr1_el1) & (FIELD(0) | FIELD(12) | FIELD(20) | FIELD(36) | FIELD(44));
 	case 0x72: /* ID_AA64MMFR2_EL1: CnP, UAO, LSM, VARange, CCIDX, ST, AT, IDS, TTL, BBM, E0PD */
-		return read_sysreg(ID_AA64MMFR2_EL1) & (FIELD(0) | FIELD(4) | FIELD(8) | FIELD(16) | FIELD(20) |
-							FIELD(28) | FIELD(32) | FIELD(36) | FIELD(48) | FIELD(52) |
-							FIELD(60));
+		return read_sysreg(ID_AA64MMFR2_EL1) & (FIELD(0) | FIELD(4) | FIELD(8) | FIELD(16) | FIELD(20) | FIELD(28) |
+							FIELD(32) | FIELD(36) | FIELD(48) | FIELD(52) | FIELD(60));
 	default: /* AArch32's, those of what is left out, and those that are not allocated yet */
 		return 0;
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the guest does next: go on behind an instruction, or take an exception that the hypervisor raises. Source: Arm ARM (DDI 0487), "AArch64 Exception model", "ESR_EL1".
+ * What the guest does next: go on behind an instruction, or take an exception that the hypervisor raises. Source: Arm ARM (DDI
+ * 0487), "AArch64 Exception model", "ESR_EL1".
  */
 #include "include/arch/virt.h"
 #include "vmm/aarch64/aarch64.h"
@@ -73,7 +74,7 @@ bool arch_inject_denied(struct vcpu *vcpu, const struct vm_exit *exit)
 	if (!from_el0(arch))
 		class += EC_DABT_CUR - EC_DABT_LOW;
 	write_sysreg(far_el1, arch->far);
-	take_exception(arch, (uint64_t)class << ESR_EC_SHIFT | (arch->esr & ESR_IL) | iss);
+	take_exception(arch, (uint64_t) class << ESR_EC_SHIFT | (arch->esr & ESR_IL) | iss);
 	return true;
 }
 _Static_assert(EC_DABT_CUR - EC_DABT_LOW == EC_IABT_CUR - EC_IABT_LOW, "the classes lie in pairs");

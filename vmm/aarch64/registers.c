@@ -4,13 +4,12 @@
 #include "vmm/aarch64/aarch64.h"
 
 /* "APIAKeyLo_EL1" and those that follow it: instruction keys A and B, data keys A and B, the generic one. */
-#define FOR_PAUTH_KEYS(each)                                                                  \
-	each(S3_0_C2_C1_0) each(S3_0_C2_C1_1) each(S3_0_C2_C1_2) each(S3_0_C2_C1_3)           \
-	each(S3_0_C2_C2_0) each(S3_0_C2_C2_1) each(S3_0_C2_C2_2) each(S3_0_C2_C2_3)           \
-	each(S3_0_C2_C3_0) each(S3_0_C2_C3_1)
+#define FOR_PAUTH_KEYS(each)                                                                                              \
+	each(S3_0_C2_C1_0) each(S3_0_C2_C1_1) each(S3_0_C2_C1_2) each(S3_0_C2_C1_3) each(S3_0_C2_C2_0) each(S3_0_C2_C2_1) \
+		each(S3_0_C2_C2_2) each(S3_0_C2_C2_3) each(S3_0_C2_C3_0) each(S3_0_C2_C3_1)
 
 #define COUNT(name) +1
-#define READ(name) *values++ = read_sysreg(name);
+#define READ(name)  *values++ = read_sysreg(name);
 #define WRITE(name) write_sysreg(name, *values++);
 _Static_assert(0 FOR_PAUTH_KEYS(COUNT) == PAUTH_KEYS, "PAUTH_KEYS");
 

@@ -124,8 +124,7 @@ void smccc_call(struct vcpu *vcpu)
 		arch->x[0] = SMCCC_VERSION_1_1;
 		break;
 	case SMCCC_ARCH_FEATURES:
-		arch->x[0] = about == SMCCC_VERSION || about == SMCCC_ARCH_FEATURES ? SMCCC_SUCCESS :
-										     SMCCC_NOT_SUPPORTED;
+		arch->x[0] = about == SMCCC_VERSION || about == SMCCC_ARCH_FEATURES ? SMCCC_SUCCESS : SMCCC_NOT_SUPPORTED;
 		break;
 	case VENDOR_HYP_UID:
 		tell_uid(arch);

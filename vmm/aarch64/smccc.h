@@ -10,10 +10,10 @@
 
 #include "vmm/aarch64/aarch64.h"
 
-#define SMCCC_64           UINT32_C(0x40000000) /* the same function with 64-bit arguments */
-#define SMCCC_NUMBER       UINT32_C(0x0000ffff)
-#define SMCCC_VENDOR_HYP   UINT32_C(0x86000000)
-#define SMCCC_QUERIES      UINT32_C(0x0000ff00) /* numbers from here on ask about the owner */
+#define SMCCC_64         UINT32_C(0x40000000) /* the same function with 64-bit arguments */
+#define SMCCC_NUMBER     UINT32_C(0x0000ffff)
+#define SMCCC_VENDOR_HYP UINT32_C(0x86000000)
+#define SMCCC_QUERIES    UINT32_C(0x0000ff00) /* numbers from here on ask about the owner */
 
 /* What we answer, and ask firmware ourselves. */
 #define SMCCC_VERSION       UINT32_C(0x80000000)

@@ -24,8 +24,8 @@ static int32_t smc(uint32_t function, uint32_t argument)
 	__asm__ volatile("smc #0"
 			 : "+r"(x0), "+r"(x1)
 			 :
-			 : "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16",
-			   "x17", "memory");
+			 : "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17",
+			   "memory");
 	return (int32_t)x0;
 }
 

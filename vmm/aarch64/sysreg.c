@@ -17,8 +17,7 @@
 /* Op0 3, Op1 0, CRn 0, CRm 1 to 7. */
 static bool is_identification(uint32_t id)
 {
-	return SYSREG_OP0(id) == 3 && SYSREG_OP1(id) == 0 && SYSREG_CRN(id) == 0 && SYSREG_CRM(id) >= 1 &&
-	       SYSREG_CRM(id) <= 7;
+	return SYSREG_OP0(id) == 3 && SYSREG_OP1(id) == 0 && SYSREG_CRN(id) == 0 && SYSREG_CRM(id) >= 1 && SYSREG_CRM(id) <= 7;
 }
 
 /* Op0 2; trace has Op1 1. */

@@ -111,9 +111,8 @@ enum err arch_npt_config(uint64_t gpa_end, const struct npt_ops **ops, struct np
 /* SL0 counts levels the other way: 0 begins at the manual's level 2, 1 at its level 1, 2 at its level 0. */
 static uint64_t make_vtcr(const struct npt_config *config)
 {
-	uint64_t vtcr = VTCR_RES1 | TCR_T0SZ(config->gpa_bits) | (uint64_t)(config->levels - 2) << VTCR_SL0_SHIFT |
-			TCR_IRGN0_WBWA | TCR_ORGN0_WBWA | TCR_SH0_INNER | TCR_TG0_4K |
-			(uint64_t)cpu_pa_range() << TCR_PS_SHIFT;
+	uint64_t vtcr = VTCR_RES1 | TCR_T0SZ(config->gpa_bits) | (uint64_t)(config->levels - 2) << VTCR_SL0_SHIFT | TCR_IRGN0_WBWA |
+			TCR_ORGN0_WBWA | TCR_SH0_INNER | TCR_TG0_4K | (uint64_t)cpu_pa_range() << TCR_PS_SHIFT;
 
 	if (config->hardware_ad)
 		vtcr |= VTCR_HA | VTCR_HD;

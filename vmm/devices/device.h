@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The contract between a VM and the devices that it sees: what a device is, and what an access to one is. vmm/devices/ holds what guests
- * see and touch; what the hypervisor drives itself is in drivers/.
+ * The contract between a VM and the devices that it sees: what a device is, and what an access to one is. vmm/devices/ holds what
+ * guests see and touch; what the hypervisor drives itself is in drivers/.
  */
 #ifndef NESTLING_VMM_DEVICES_DEVICE_H
 #define NESTLING_VMM_DEVICES_DEVICE_H
@@ -14,7 +14,7 @@ enum io_space { IO_PORT, IO_MEMORY };
 
 struct io_access {
 	enum io_space space;
-	uint8_t size;   /* bytes: 1, 2, 4, 8 */
+	uint8_t size; /* bytes: 1, 2, 4, 8 */
 	bool write;
 	uint64_t addr;  /* port or guest-physical address */
 	uint64_t value; /* written, or to be filled in by a read; bits above `size` are 0 */

@@ -27,16 +27,16 @@ enum {
 	UART_IER_BITS = 0x0f,
 
 	UART_IIR_MODEM = 0x00,
-	UART_IIR_NONE = 0x01,     /* no interrupt pending */
+	UART_IIR_NONE = 0x01, /* no interrupt pending */
 	UART_IIR_THRE = 0x02,
 	UART_IIR_RX = 0x04,
 	UART_IIR_LINE = 0x06,
-	UART_IIR_TIMEOUT = 0x0c,  /* fewer bytes than were waited for, and no more come */
+	UART_IIR_TIMEOUT = 0x0c, /* fewer bytes than were waited for, and no more come */
 	UART_IIR_FIFOS_ON = 0xc0,
 
 	UART_FCR_ENABLE = 0x01,
 	UART_FCR_CLEAR_RX = 0x02,
-	UART_FCR_BITS = 0xc9,     /* that stay: enable, DMA mode, trigger level */
+	UART_FCR_BITS = 0xc9, /* that stay: enable, DMA mode, trigger level */
 
 	UART_LCR_DLAB = 0x80,
 
@@ -45,14 +45,14 @@ enum {
 
 	UART_LSR_DATA = 0x01,
 	UART_LSR_OVERRUN = 0x02,
-	UART_LSR_IDLE = 0x60,     /* holding register and transmitter empty */
+	UART_LSR_IDLE = 0x60, /* holding register and transmitter empty */
 
 	UART_MSR_CTS = 0x10,
 	UART_MSR_DSR = 0x20,
 	UART_MSR_RI = 0x40,
 	UART_MSR_DCD = 0x80,
 	UART_MSR_LINES = 0xf0,
-	UART_MSR_CHANGED = 0x0f,  /* each 4 below its line; of RI, its end only */
+	UART_MSR_CHANGED = 0x0f, /* each 4 below its line; of RI, its end only */
 };
 
 static bool in_loop(const struct v16550 *uart)

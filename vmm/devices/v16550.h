@@ -15,9 +15,9 @@ struct v16550 {
 	struct io_device device;
 	uint8_t ier, lcr, mcr, scr, fcr;
 	uint8_t divisor[2];
-	uint8_t lsr;          /* errors, until they are read */
-	uint8_t msr;          /* lines, and which have changed since they were read */
-	bool thre;            /* "transmitter empty" is pending as an interrupt */
+	uint8_t lsr;             /* errors, until they are read */
+	uint8_t msr;             /* lines, and which have changed since they were read */
+	bool thre;               /* "transmitter empty" is pending as an interrupt */
 	uint8_t rx[V16550_FIFO]; /* received: a ring */
 	uint8_t rx_first, rx_count;
 };

@@ -267,8 +267,7 @@ static void uart_access(struct io_device *device, uint64_t offset, struct io_acc
 	if (io->write)
 		write_register(uart, offset, (uint32_t)(io->value << shift));
 	else
-		io->value = (uint64_t)read_register(uart, offset) >> shift &
-			    ~UINT64_C(0) >> (64 - 8 * io->size);
+		io->value = (uint64_t)read_register(uart, offset) >> shift & ~UINT64_C(0) >> (64 - 8 * io->size);
 }
 
 void vpl011_init(struct vpl011 *uart, uint64_t base)

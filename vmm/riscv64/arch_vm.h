@@ -25,12 +25,12 @@ struct vector_csrs {
 
 /* State that stays in the hart, since a VM runs to its end; a forked one brings its own in here. */
 struct kept_state {
-	uint64_t registers[12]; /* CSRs, as fork.c lists them */
-	uint64_t hvip;          /* what is pending for the guest */
+	uint64_t registers[12];                     /* CSRs, as fork.c lists them */
+	uint64_t hvip;                              /* what is pending for the guest */
 	uint64_t senvcfg, vsiselect, scontext, jvt; /* where there are such */
 	struct fp_state fp;
 	struct vector_csrs vector;
-	hpa_t vectors;          /* a block of frames with the vector registers; raw 0: the hart has none */
+	hpa_t vectors; /* a block of frames with the vector registers; raw 0: the hart has none */
 	unsigned vectors_order;
 };
 
@@ -40,7 +40,7 @@ struct access_insn {
 	uint8_t gpr;    /* loaded into, or stored */
 	uint8_t length; /* of the instruction, bytes */
 	bool write;
-	bool sign;      /* the value is sign-extended */
+	bool sign; /* the value is sign-extended */
 };
 
 /*

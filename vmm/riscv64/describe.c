@@ -14,13 +14,15 @@ static void add_code(const struct vcpu *vcpu, char *text, size_t size)
 		text_add(text, size, "; code there: %0*x", (insn & 3) == 3 ? 8 : 4, insn);
 }
 
-/* Why a fault is a crash: it was the fetch of a trap handler that is not there, or a device was reached in a way that is not emulated. */
+/* Why a fault is a crash: it was the fetch of a trap handler that is not there, or a device was reached in a way that is not
+ * emulated. */
 static void add_crash(const struct vcpu *vcpu, uint64_t cause, char *text, size_t size)
 {
 	uint64_t vscause = csr_read(CSR_VSCAUSE);
 
 	if (cause == CAUSE_FETCH_GUEST_PAGE) {
-		text_add(text, size, "; the guest has no handler at vstvec for its own trap: %s (vscause %#lx), vsepc %#lx, vstval %#lx",
+		text_add(text, size,
+			 "; the guest has no handler at vstvec for its own trap: %s (vscause %#lx), vsepc %#lx, vstval %#lx",
 			 cause_name(vscause), vscause, csr_read(CSR_VSEPC), csr_read(CSR_VSTVAL));
 		return;
 	}

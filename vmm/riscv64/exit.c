@@ -96,8 +96,8 @@ static void decode_call(const struct vcpu *vcpu, struct vm_exit *exit)
 static void check_origin(const struct vcpu *vcpu)
 {
 	if (!(csr_read(CSR_HSTATUS) & HSTATUS_SPV))
-		panic("riscv: %s at %#lx while entering the guest, stval %#lx", cause_name(csr_read(CSR_SCAUSE)),
-		      vcpu->arch.pc, csr_read(CSR_STVAL));
+		panic("riscv: %s at %#lx while entering the guest, stval %#lx", cause_name(csr_read(CSR_SCAUSE)), vcpu->arch.pc,
+		      csr_read(CSR_STVAL));
 }
 
 static bool from_vs(void)

@@ -11,13 +11,12 @@
 #include "vmm/riscv64/riscv.h"
 
 /* sstatus and hstatus say where sret goes. */
-#define FOR_KEPT_CSRS(each)                                                                                      \
-	each(CSR_VSSTATUS) each(CSR_VSIE) each(CSR_VSTVEC) each(CSR_VSSCRATCH) each(CSR_VSEPC) each(CSR_VSCAUSE) \
-	each(CSR_VSTVAL) each(CSR_VSATP) each(CSR_SCOUNTEREN) each(CSR_HTIMEDELTA)                                \
-	each(CSR_SSTATUS) each(CSR_HSTATUS)
+#define FOR_KEPT_CSRS(each)                                                                                                       \
+	each(CSR_VSSTATUS) each(CSR_VSIE) each(CSR_VSTVEC) each(CSR_VSSCRATCH) each(CSR_VSEPC) each(CSR_VSCAUSE) each(CSR_VSTVAL) \
+		each(CSR_VSATP) each(CSR_SCOUNTEREN) each(CSR_HTIMEDELTA) each(CSR_SSTATUS) each(CSR_HSTATUS)
 
 #define COUNT(name) +1
-#define READ(name) *values++ = csr_read(name);
+#define READ(name)  *values++ = csr_read(name);
 #define WRITE(name) csr_write(name, *values++);
 _Static_assert(0 FOR_KEPT_CSRS(COUNT) == ARRAY_LEN(((struct kept_state *)0)->registers), "struct kept_state");
 

@@ -6,21 +6,28 @@
  */
 #include "vmm/riscv64/riscv.h"
 
-#define OPCODE(insn)     ((insn) & 0x7f)
-#define FUNCT3(insn)     ((insn) >> 12 & 7)
-#define RD(insn)         ((insn) >> 7 & 31)
-#define RS2(insn)        ((insn) >> 20 & 31)
+#define OPCODE(insn)      ((insn)&0x7f)
+#define FUNCT3(insn)      ((insn) >> 12 & 7)
+#define RD(insn)          ((insn) >> 7 & 31)
+#define RS2(insn)         ((insn) >> 20 & 31)
 #define ADDR_OFFSET(insn) ((insn) >> 15 & 31) /* of a transformed instruction, where rs1 was */
-#define OPCODE_LOAD  0x03
-#define OPCODE_STORE 0x23
+#define OPCODE_LOAD       0x03
+#define OPCODE_STORE      0x23
 
 /* Compressed: quadrant and funct3 in one number, the registers of three bits, and those of five. */
-#define C_OP(insn)   (((insn) & 3) << 3 | ((insn) >> 13 & 7))
+#define C_OP(insn)       (((insn)&3) << 3 | ((insn) >> 13 & 7))
 #define C_RD_SHORT(insn) (8 + ((insn) >> 2 & 7))
-#define C_RS2(insn)  ((insn) >> 2 & 31)
+#define C_RS2(insn)      ((insn) >> 2 & 31)
 enum {
-	C_LW = 0 << 3 | 2, C_LD = 0 << 3 | 3, C_ZCB = 0 << 3 | 4, C_SW = 0 << 3 | 6, C_SD = 0 << 3 | 7,
-	C_LWSP = 2 << 3 | 2, C_LDSP = 2 << 3 | 3, C_SWSP = 2 << 3 | 6, C_SDSP = 2 << 3 | 7,
+	C_LW = 0 << 3 | 2,
+	C_LD = 0 << 3 | 3,
+	C_ZCB = 0 << 3 | 4,
+	C_SW = 0 << 3 | 6,
+	C_SD = 0 << 3 | 7,
+	C_LWSP = 2 << 3 | 2,
+	C_LDSP = 2 << 3 | 3,
+	C_SWSP = 2 << 3 | 6,
+	C_SDSP = 2 << 3 | 7,
 };
 
 static bool set(struct access_insn *access, unsigned size, bool write, bool sign, unsigned gpr)

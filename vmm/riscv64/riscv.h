@@ -27,24 +27,23 @@
  * hypervisor. Not its calls (ECALL from VS), and not what only exists because of us: guest-page faults and virtual
  * instructions.
  */
-#define GUEST_EXCEPTIONS                                                                           \
-	(BIT(CAUSE_FETCH_MISALIGNED) | BIT(CAUSE_FETCH_ACCESS) | BIT(CAUSE_ILLEGAL_INSN) |         \
-	 BIT(CAUSE_BREAKPOINT) | BIT(CAUSE_LOAD_MISALIGNED) | BIT(CAUSE_LOAD_ACCESS) |             \
-	 BIT(CAUSE_STORE_MISALIGNED) | BIT(CAUSE_STORE_ACCESS) | BIT(CAUSE_ECALL_U) |              \
-	 BIT(CAUSE_FETCH_PAGE) | BIT(CAUSE_LOAD_PAGE) | BIT(CAUSE_STORE_PAGE))
+#define GUEST_EXCEPTIONS                                                                                               \
+	(BIT(CAUSE_FETCH_MISALIGNED) | BIT(CAUSE_FETCH_ACCESS) | BIT(CAUSE_ILLEGAL_INSN) | BIT(CAUSE_BREAKPOINT) |     \
+	 BIT(CAUSE_LOAD_MISALIGNED) | BIT(CAUSE_LOAD_ACCESS) | BIT(CAUSE_STORE_MISALIGNED) | BIT(CAUSE_STORE_ACCESS) | \
+	 BIT(CAUSE_ECALL_U) | BIT(CAUSE_FETCH_PAGE) | BIT(CAUSE_LOAD_PAGE) | BIT(CAUSE_STORE_PAGE))
 
 /* What this hart offers beyond what we need; found out by writing and reading back. */
 struct riscv_features {
 	bool sv39x4, sv48x4, sv57x4;
-	bool instret;   /* we may count instructions */
+	bool instret; /* we may count instructions */
 	uint8_t vmid_bits;
-	uint64_t henvcfg; /* what the guest is given: bits that stick */
-	bool senvcfg;     /* the register is there */
-	bool sstc;        /* the guest has a timer of its own, and its compare register is ours to reset */
-	bool pbmt;        /* G-stage entries can carry a memory type */
+	uint64_t henvcfg;     /* what the guest is given: bits that stick */
+	bool senvcfg;         /* the register is there */
+	bool sstc;            /* the guest has a timer of its own, and its compare register is ours to reset */
+	bool pbmt;            /* G-stage entries can carry a memory type */
 	uint32_t cache_block; /* bytes that cbo.flush works on; 0: there is none that we may use */
-	bool hardware_ad; /* hardware sets A and D in G-stage entries */
-	uint8_t fp_bytes; /* of an FP register: 8, 4 without D, 0 without F */
+	bool hardware_ad;     /* hardware sets A and D in G-stage entries */
+	uint8_t fp_bytes;     /* of an FP register: 8, 4 without D, 0 without F */
 	bool vectors;
 	bool vsiselect, scontext, jvt; /* registers that a guest can use where the hart has them */
 };

@@ -299,15 +299,14 @@ uint32_t arch_linux_magic(void)
 
 void arch_vcpu_dump(struct vcpu *vcpu)
 {
-	static const char *const names[GPR_COUNT] = { "x0 ", "ra ", "sp ", "gp ", "tp ", "t0 ", "t1 ", "t2 ",
-						      "s0 ", "s1 ", "a0 ", "a1 ", "a2 ", "a3 ", "a4 ", "a5 ",
-						      "a6 ", "a7 ", "s2 ", "s3 ", "s4 ", "s5 ", "s6 ", "s7 ",
-						      "s8 ", "s9 ", "s10", "s11", "t3 ", "t4 ", "t5 ", "t6 " };
+	static const char *const names[GPR_COUNT] = { "x0 ", "ra ", "sp ", "gp ", "tp ", "t0 ", "t1 ", "t2 ", "s0 ", "s1 ", "a0 ",
+						      "a1 ", "a2 ", "a3 ", "a4 ", "a5 ", "a6 ", "a7 ", "s2 ", "s3 ", "s4 ", "s5 ",
+						      "s6 ", "s7 ", "s8 ", "s9 ", "s10", "s11", "t3 ", "t4 ", "t5 ", "t6 " };
 	const uint64_t *gpr = vcpu->arch.gpr;
 
 	for (unsigned i = 0; i < GPR_COUNT; i += 4)
-		log_err("vm:  %s %016lx %s %016lx %s %016lx %s %016lx", names[i], gpr[i], names[i + 1], gpr[i + 1],
-			names[i + 2], gpr[i + 2], names[i + 3], gpr[i + 3]);
+		log_err("vm:  %s %016lx %s %016lx %s %016lx %s %016lx", names[i], gpr[i], names[i + 1], gpr[i + 1], names[i + 2],
+			gpr[i + 2], names[i + 3], gpr[i + 3]);
 	log_err("vm:  pc  %016lx, in %s-mode", vcpu->arch.pc, csr_read(CSR_SSTATUS) & SSTATUS_SPP ? "VS" : "VU");
 	log_err("vm:  vsstatus %016lx vsatp %016lx vstvec %016lx", csr_read(CSR_VSSTATUS), csr_read(CSR_VSATP),
 		csr_read(CSR_VSTVEC));

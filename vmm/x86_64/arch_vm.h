@@ -12,8 +12,8 @@ struct vmcb;
 enum gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, GPR_COUNT };
 
 struct svm_vm {
-	hpa_t iopm;    /* I/O permission map */
-	hpa_t msrpm;   /* MSR permission map */
+	hpa_t iopm;  /* I/O permission map */
+	hpa_t msrpm; /* MSR permission map */
 	uint32_t asid;
 };
 
@@ -38,7 +38,7 @@ struct svm_vcpu {
 struct vmx_vcpu {
 	uint64_t launched; /* VMRESUME, not VMLAUNCH, enters it */
 	hpa_t vmcs;
-	uint64_t cr8;      /* the guest's task priority: there is no APIC behind it */
+	uint64_t cr8; /* the guest's task priority: there is no APIC behind it */
 };
 
 /* The FXSAVE area: all there is, for CPUID offers no XSAVE. */

@@ -21,16 +21,16 @@
 #include "vmm/x86_64/speculation.h"
 #include "vmm/x86_64/virt_ops.h"
 
-#define BOOT_PARAMS  UINT64_C(0x1000)
-#define GDT_BASE     (BOOT_PARAMS + 0xf00)
-#define PML4         UINT64_C(0x2000)
-#define BOOT_DATA    UINT64_C(0x10000) /* what guests keep out of without being told */
-#define BOOT_DATA_MAX MIB(1)           /* the load floor */
+#define BOOT_PARAMS   UINT64_C(0x1000)
+#define GDT_BASE      (BOOT_PARAMS + 0xf00)
+#define PML4          UINT64_C(0x2000)
+#define BOOT_DATA     UINT64_C(0x10000) /* what guests keep out of without being told */
+#define BOOT_DATA_MAX MIB(1)            /* the load floor */
 
 /* struct boot_params */
-#define BOOT_PARAMS_E820_ENTRIES   0x1e8
-#define BOOT_PARAMS_HEADER         0x1f1
-#define BOOT_PARAMS_E820_TABLE     0x2d0
+#define BOOT_PARAMS_E820_ENTRIES 0x1e8
+#define BOOT_PARAMS_HEADER       0x1f1
+#define BOOT_PARAMS_E820_TABLE   0x2d0
 
 #define NO_CMDLINE (BOOT_PARAMS + 0xff0) /* a zero in its unused tail */
 
@@ -164,7 +164,8 @@ static enum err write_header(struct vm *vm, const struct identity_map *map)
 	};
 	enum err err = addr_space_write(&vm->as, GPA(BOOT_PARAMS + BOOT_PARAMS_HEADER), &header, sizeof(header));
 
-	return err == ERR_OK && cmdline[0] != '\0' ? addr_space_write(&vm->as, GPA(map->cmdline), cmdline, strlen(cmdline) + 1) : err;
+	return err == ERR_OK && cmdline[0] != '\0' ? addr_space_write(&vm->as, GPA(map->cmdline), cmdline, strlen(cmdline) + 1) :
+						     err;
 }
 
 static enum err write_boot_params(struct vm *vm, const struct identity_map *map)

@@ -17,35 +17,31 @@
 #define HYPERVISOR_LEAF     0x40000000
 #define HYPERVISOR_LEAF_MAX 0x40000001
 
-#define LEAF_1_ECX                                                                                              \
-	(CPUID_1_ECX_SSE3 | CPUID_1_ECX_PCLMULQDQ | CPUID_1_ECX_SSSE3 | CPUID_1_ECX_CMPXCHG16B |                \
-	 CPUID_1_ECX_SSE4_1 | CPUID_1_ECX_SSE4_2 | CPUID_1_ECX_MOVBE | CPUID_1_ECX_POPCNT | CPUID_1_ECX_AESNI | \
-	 CPUID_1_ECX_RDRAND)
-#define LEAF_1_EDX                                                                                           \
-	(CPUID_1_EDX_FPU | CPUID_1_EDX_DE | CPUID_1_EDX_PSE | CPUID_1_EDX_TSC | CPUID_1_EDX_MSR |            \
-	 CPUID_1_EDX_PAE | CPUID_1_EDX_CX8 | CPUID_1_EDX_SEP | CPUID_1_EDX_PGE | CPUID_1_EDX_CMOV |          \
-	 CPUID_1_EDX_PAT | CPUID_1_EDX_PSE36 | CPUID_1_EDX_CLFSH | CPUID_1_EDX_MMX | CPUID_1_EDX_FXSR |      \
-	 CPUID_1_EDX_SSE | CPUID_1_EDX_SSE2)
-#define LEAF_7_EBX                                                                                       \
-	(CPUID_7_EBX_FSGSBASE | CPUID_7_EBX_BMI1 | CPUID_7_EBX_SMEP | CPUID_7_EBX_BMI2 |                 \
-	 CPUID_7_EBX_ERMS | CPUID_7_EBX_RDSEED | CPUID_7_EBX_ADX | CPUID_7_EBX_SMAP |                    \
-	 CPUID_7_EBX_CLFLUSHOPT | CPUID_7_EBX_CLWB | CPUID_7_EBX_SHA)
+#define LEAF_1_ECX                                                                                                    \
+	(CPUID_1_ECX_SSE3 | CPUID_1_ECX_PCLMULQDQ | CPUID_1_ECX_SSSE3 | CPUID_1_ECX_CMPXCHG16B | CPUID_1_ECX_SSE4_1 | \
+	 CPUID_1_ECX_SSE4_2 | CPUID_1_ECX_MOVBE | CPUID_1_ECX_POPCNT | CPUID_1_ECX_AESNI | CPUID_1_ECX_RDRAND)
+#define LEAF_1_EDX                                                                                                      \
+	(CPUID_1_EDX_FPU | CPUID_1_EDX_DE | CPUID_1_EDX_PSE | CPUID_1_EDX_TSC | CPUID_1_EDX_MSR | CPUID_1_EDX_PAE |     \
+	 CPUID_1_EDX_CX8 | CPUID_1_EDX_SEP | CPUID_1_EDX_PGE | CPUID_1_EDX_CMOV | CPUID_1_EDX_PAT | CPUID_1_EDX_PSE36 | \
+	 CPUID_1_EDX_CLFSH | CPUID_1_EDX_MMX | CPUID_1_EDX_FXSR | CPUID_1_EDX_SSE | CPUID_1_EDX_SSE2)
+#define LEAF_7_EBX                                                                                                               \
+	(CPUID_7_EBX_FSGSBASE | CPUID_7_EBX_BMI1 | CPUID_7_EBX_SMEP | CPUID_7_EBX_BMI2 | CPUID_7_EBX_ERMS | CPUID_7_EBX_RDSEED | \
+	 CPUID_7_EBX_ADX | CPUID_7_EBX_SMAP | CPUID_7_EBX_CLFLUSHOPT | CPUID_7_EBX_CLWB | CPUID_7_EBX_SHA)
 #define LEAF_81_ECX (CPUID_81_ECX_LAHF | CPUID_81_ECX_LZCNT | CPUID_81_ECX_SSE4A | CPUID_81_ECX_PREFETCHW)
-#define LEAF_81_EDX                                                                                          \
-	(CPUID_81_EDX_SYSCALL | CPUID_81_EDX_NX | CPUID_81_EDX_MMXEXT | CPUID_81_EDX_PDPE1GB | CPUID_81_EDX_LM)
+#define LEAF_81_EDX (CPUID_81_EDX_SYSCALL | CPUID_81_EDX_NX | CPUID_81_EDX_MMXEXT | CPUID_81_EDX_PDPE1GB | CPUID_81_EDX_LM)
 /* AMD repeats the low bits of leaf 1 EDX in leaf 0x80000001, apart from SEP and the like. */
-#define LEAF_81_EDX_REPEATED                                                                                 \
-	(CPUID_1_EDX_FPU | CPUID_1_EDX_DE | CPUID_1_EDX_PSE | CPUID_1_EDX_TSC | CPUID_1_EDX_MSR |            \
-	 CPUID_1_EDX_PAE | CPUID_1_EDX_CX8 | CPUID_1_EDX_PGE | CPUID_1_EDX_CMOV | CPUID_1_EDX_PAT |          \
-	 CPUID_1_EDX_PSE36 | CPUID_1_EDX_MMX | CPUID_1_EDX_FXSR)
+#define LEAF_81_EDX_REPEATED                                                                                            \
+	(CPUID_1_EDX_FPU | CPUID_1_EDX_DE | CPUID_1_EDX_PSE | CPUID_1_EDX_TSC | CPUID_1_EDX_MSR | CPUID_1_EDX_PAE |     \
+	 CPUID_1_EDX_CX8 | CPUID_1_EDX_PGE | CPUID_1_EDX_CMOV | CPUID_1_EDX_PAT | CPUID_1_EDX_PSE36 | CPUID_1_EDX_MMX | \
+	 CPUID_1_EDX_FXSR)
 
 /* EBX of leaf 1: keep the CLFLUSH line size; one logical processor, APIC id 0. */
-#define LEAF_1_EBX_CLFLUSH BITS(15, 8)
-#define LEAF_1_EBX_ONE_CPU BIT(16)
+#define LEAF_1_EBX_CLFLUSH        BITS(15, 8)
+#define LEAF_1_EBX_ONE_CPU        BIT(16)
 /* EAX of leaf 4 tells topology in its upper bits. */
-#define LEAF_4_EAX_CACHE BITS(13, 0)
+#define LEAF_4_EAX_CACHE          BITS(13, 0)
 #define LEAF_87_EDX_INVARIANT_TSC BIT(8)
-#define LINEAR_BITS 48
+#define LINEAR_BITS               48
 
 static struct cpuid_regs basic_leaf(uint32_t leaf, uint32_t subleaf, struct cpuid_regs host)
 {

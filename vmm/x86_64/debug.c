@@ -6,11 +6,11 @@
 #include "vmm/x86_64/emulate.h"
 #include "vmm/x86_64/virt_ops.h"
 
-#define read_dr(n)                                                     \
-	({                                                             \
-		uint64_t dr_value_;                                    \
+#define read_dr(n)                                                        \
+	({                                                                \
+		uint64_t dr_value_;                                       \
 		__asm__ volatile("mov %%dr" #n ", %0" : "=r"(dr_value_)); \
-		dr_value_;                                             \
+		dr_value_;                                                \
 	})
 #define write_dr(n, value) __asm__ volatile("mov %0, %%dr" #n : : "r"((uint64_t)(value)))
 

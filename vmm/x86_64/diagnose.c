@@ -97,8 +97,7 @@ size_t peek_guest(struct vcpu *vcpu, gva_t gva, uint8_t *bytes, size_t size)
 		uint64_t at = gva.raw + done, gpa;
 		size_t piece = (size_t)min_u64(size - done, PAGE_SIZE - (at & (PAGE_SIZE - 1)));
 
-		if (!guest_translate(vcpu, at, &gpa) ||
-		    addr_space_translate(&vcpu->vm->as, GPA(gpa), &hpa) != ERR_OK)
+		if (!guest_translate(vcpu, at, &gpa) || addr_space_translate(&vcpu->vm->as, GPA(gpa), &hpa) != ERR_OK)
 			break;
 		memcpy(bytes + done, frame_ptr(hpa), piece);
 		done += piece;

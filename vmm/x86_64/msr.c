@@ -12,7 +12,7 @@
 /* A guest may probe all it likes: this many are logged. */
 #define MSRS_LOGGED 8
 
-#define APIC_BASE_RESET       UINT64_C(0xfee00000)
+#define APIC_BASE_RESET          UINT64_C(0xfee00000)
 #define MISC_ENABLE_FAST_STRINGS BIT(0)
 
 #define EFER_ALLOWED (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
@@ -22,8 +22,8 @@
  * KERNEL_GS_BASE, and need not: the hypervisor makes no use of them, so they hold the guest's values all the time.
  */
 const uint32_t msr_passthrough[] = {
-	IA32_FS_BASE,     IA32_GS_BASE,      IA32_KERNEL_GS_BASE, IA32_STAR,         IA32_LSTAR,
-	IA32_CSTAR,       IA32_FMASK,        IA32_SYSENTER_CS,    IA32_SYSENTER_ESP, IA32_SYSENTER_EIP,
+	IA32_FS_BASE, IA32_GS_BASE, IA32_KERNEL_GS_BASE, IA32_STAR,         IA32_LSTAR,
+	IA32_CSTAR,   IA32_FMASK,   IA32_SYSENTER_CS,    IA32_SYSENTER_ESP, IA32_SYSENTER_EIP,
 };
 const size_t msr_passthrough_count = ARRAY_LEN(msr_passthrough);
 

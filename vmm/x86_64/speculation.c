@@ -12,20 +12,20 @@
 #include "include/arch/x86_64/msr.h"
 #include "include/log.h"
 
-#define LEAF_7_EDX_MD_CLEAR   BIT(10)
-#define LEAF_7_EDX_IBPB       BIT(26)
-#define LEAF_7_EDX_L1D_FLUSH  BIT(28)
-#define LEAF_7_EDX_ARCH_CAPS  BIT(29)
-#define LEAF_88_EBX_IBPB      BIT(12)
+#define LEAF_7_EDX_MD_CLEAR    BIT(10)
+#define LEAF_7_EDX_IBPB        BIT(26)
+#define LEAF_7_EDX_L1D_FLUSH   BIT(28)
+#define LEAF_7_EDX_ARCH_CAPS   BIT(29)
+#define LEAF_88_EBX_IBPB       BIT(12)
 #define LEAF_A1_EAX_VERW_CLEAR BIT(5)
-#define LEAF_A1_EAX_AUTO_IBRS BIT(8)
+#define LEAF_A1_EAX_AUTO_IBRS  BIT(8)
 
-#define ARCH_CAP_RDCL_NO      BIT(0)
-#define ARCH_CAP_IBRS_ALL     BIT(1)
-#define ARCH_CAP_SKIP_L1D     BIT(3)
-#define ARCH_CAP_MDS_NO       BIT(5)
+#define ARCH_CAP_RDCL_NO        BIT(0)
+#define ARCH_CAP_IBRS_ALL       BIT(1)
+#define ARCH_CAP_SKIP_L1D       BIT(3)
+#define ARCH_CAP_MDS_NO         BIT(5)
 #define ARCH_CAP_PSCHANGE_MC_NO BIT(6)
-#define ARCH_CAP_FB_CLEAR     BIT(17)
+#define ARCH_CAP_FB_CLEAR       BIT(17)
 
 #define RETURNS_REMEMBERED 32 /* at least as many as any return stack buffer holds */
 
@@ -38,8 +38,8 @@ struct speculation_plan speculation_choose(const struct speculation_cpu *cpu)
 	return (struct speculation_plan){
 		.ibpb = cpu->leaf_7_edx & LEAF_7_EDX_IBPB || cpu->leaf_88_ebx & LEAF_88_EBX_IBPB,
 		.flush_l1d = cpu->leaf_7_edx & LEAF_7_EDX_L1D_FLUSH && !(caps & (ARCH_CAP_RDCL_NO | ARCH_CAP_SKIP_L1D)),
-		.clear_buffers = (cpu->leaf_7_edx & LEAF_7_EDX_MD_CLEAR && !(caps & ARCH_CAP_MDS_NO)) ||
-				 caps & ARCH_CAP_FB_CLEAR || cpu->leaf_a1_eax & LEAF_A1_EAX_VERW_CLEAR,
+		.clear_buffers = (cpu->leaf_7_edx & LEAF_7_EDX_MD_CLEAR && !(caps & ARCH_CAP_MDS_NO)) || caps & ARCH_CAP_FB_CLEAR ||
+				 cpu->leaf_a1_eax & LEAF_A1_EAX_VERW_CLEAR,
 		.ibrs_always = caps & ARCH_CAP_IBRS_ALL,
 		.automatic_ibrs = cpu->leaf_a1_eax & LEAF_A1_EAX_AUTO_IBRS,
 	};
@@ -69,8 +69,8 @@ void speculation_start(void)
 	if (plan.automatic_ibrs)
 		wrmsr(IA32_EFER, rdmsr(IA32_EFER) | EFER_AIBRSE);
 	if (plan.ibpb || plan.flush_l1d || plan.clear_buffers)
-		log_info("vm: between VMs this CPU forgets%s%s%s", plan.ibpb ? " branches" : "",
-			 plan.flush_l1d ? " L1 data" : "", plan.clear_buffers ? " buffers" : "");
+		log_info("vm: between VMs this CPU forgets%s%s%s", plan.ibpb ? " branches" : "", plan.flush_l1d ? " L1 data" : "",
+			 plan.clear_buffers ? " buffers" : "");
 }
 
 /* Calls whose returns lead into a trap for speculation; IBPB need not reach what the CPU remembers of calls. */
@@ -85,7 +85,9 @@ static void forget_returns(void)
 			 "3:	addq	$8, %%rsp\n"
 			 "	decq	%0\n"
 			 "	jnz	1b"
-			 : "+r"(left) : : "memory", "cc");
+			 : "+r"(left)
+			 :
+			 : "memory", "cc");
 }
 
 void speculation_forget(void)
@@ -109,8 +111,8 @@ void speculation_forget(void)
 bool itlb_multihit(uint32_t signature, uint64_t arch_capabilities)
 {
 	static const uint8_t affected[] = {
-		0x1a, 0x1e, 0x1f, 0x2e, 0x25, 0x2c, 0x2f, 0x2a, 0x2d, 0x3a, 0x3e, 0x3c, 0x3f, 0x45, 0x46, 0x3d,
-		0x47, 0x4f, 0x56, 0x4e, 0x5e, 0x55, 0x66, 0x8e, 0x9e, 0xa5, 0xa6,
+		0x1a, 0x1e, 0x1f, 0x2e, 0x25, 0x2c, 0x2f, 0x2a, 0x2d, 0x3a, 0x3e, 0x3c, 0x3f, 0x45,
+		0x46, 0x3d, 0x47, 0x4f, 0x56, 0x4e, 0x5e, 0x55, 0x66, 0x8e, 0x9e, 0xa5, 0xa6,
 	};
 	uint32_t family = signature >> 8 & 15, model = (signature >> 4 & 15) | (signature >> 12 & 0xf0);
 

@@ -4,9 +4,9 @@
 #include "guest/rt/rt.h"
 
 /* SMC Calling Convention (DEN0028): vendor-specific hypervisor services, fast, 64-bit; and who offers them. */
-#define HVC_NESTLING     0xc6000000
-#define HVC_NUMBERS      0xff00 /* that many; above are questions about the services */
-#define HVC_UID          0x8600ff01
+#define HVC_NESTLING 0xc6000000
+#define HVC_NUMBERS  0xff00 /* that many; above are questions about the services */
+#define HVC_UID      0x8600ff01
 
 /* 4e657374-6c69-4e67-8000-000000000006, as x0 to x3 hold it. */
 static const uint32_t nestling_uid[4] = { 0x7473654e, 0x674e696c, 0x00000080, 0x06000000 };

@@ -2,10 +2,10 @@
 /* What an AArch64 guest is told of its faults: Arm ARM (DDI 0487), "ESR_EL1". */
 #include "guest/rt/fault.h"
 
-#define EC_IABT 0x21 /* from the same level */
-#define EC_DABT 0x25
-#define ISS_WNR 0x40
-#define ISS_FSC 0x3f
+#define EC_IABT      0x21 /* from the same level */
+#define EC_DABT      0x25
+#define ISS_WNR      0x40
+#define ISS_FSC      0x3f
 #define FSC_EXTERNAL 0x10 /* synchronous external abort, not on a walk */
 
 /* trap.S writes it. */

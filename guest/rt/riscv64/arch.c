@@ -4,8 +4,8 @@
 #include "guest/rt/rt.h"
 
 /* SBI extension ids: our hypercalls' (docs/guest-abi.md), and the one that tells who answers. */
-#define SBI_NESTLING 0x084e5354
-#define SBI_BASE     0x10
+#define SBI_NESTLING     0x084e5354
+#define SBI_BASE         0x10
 #define SBI_BASE_IMPL_ID 1
 
 #define IMPL_NESTLING 0x4e455354

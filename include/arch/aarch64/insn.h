@@ -12,9 +12,8 @@
 #define dsb(domain) __asm__ volatile("dsb " #domain : : : "memory")
 
 /* TLB maintenance without an operand, and with one. */
-#define tlbi(operation)                 __asm__ volatile("tlbi " #operation : : : "memory")
-#define tlbi_operand(operation, operand) \
-	__asm__ volatile("tlbi " #operation ", %0" : : "r"((uint64_t)(operand)) : "memory")
+#define tlbi(operation)                  __asm__ volatile("tlbi " #operation : : : "memory")
+#define tlbi_operand(operation, operand) __asm__ volatile("tlbi " #operation ", %0" : : "r"((uint64_t)(operand)) : "memory")
 
 /* Make the instruction fetches of all CPUs see what a DSB ISH has sent to the point of unification. */
 static inline void icache_invalidate_all(void)

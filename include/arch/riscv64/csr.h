@@ -64,32 +64,32 @@
 #include "include/types.h"
 
 /* sstatus and vsstatus. "Supervisor Status (sstatus) Register". */
-#define SSTATUS_SIE  BIT(1)
-#define SSTATUS_SPIE BIT(5)
-#define SSTATUS_SPP  BIT(8)
-#define SSTATUS_VS   BITS(10, 9)
-#define SSTATUS_FS   BITS(14, 13)
-#define SSTATUS_SUM  BIT(18)
-#define SSTATUS_MXR  BIT(19)
+#define SSTATUS_SIE        BIT(1)
+#define SSTATUS_SPIE       BIT(5)
+#define SSTATUS_SPP        BIT(8)
+#define SSTATUS_VS         BITS(10, 9)
+#define SSTATUS_FS         BITS(14, 13)
+#define SSTATUS_SUM        BIT(18)
+#define SSTATUS_MXR        BIT(19)
 #define SSTATUS_VS_INITIAL BIT(9)
 #define SSTATUS_FS_INITIAL BIT(13)
-#define SSTATUS_UXL_64 (UINT64_C(2) << 32)
+#define SSTATUS_UXL_64     (UINT64_C(2) << 32)
 
 /* hstatus. "Hypervisor Status (hstatus) Register". */
-#define HSTATUS_GVA  BIT(6)  /* stval holds a guest virtual address */
-#define HSTATUS_SPV  BIT(7)  /* the trap came from V=1; sret goes back there */
-#define HSTATUS_SPVP BIT(8)  /* and from VS, not VU: also the privilege of HLV and HSV */
-#define HSTATUS_VTVM BIT(20)
-#define HSTATUS_VTW  BIT(21) /* WFI in VS-mode traps */
-#define HSTATUS_VTSR BIT(22)
+#define HSTATUS_GVA     BIT(6) /* stval holds a guest virtual address */
+#define HSTATUS_SPV     BIT(7) /* the trap came from V=1; sret goes back there */
+#define HSTATUS_SPVP    BIT(8) /* and from VS, not VU: also the privilege of HLV and HSV */
+#define HSTATUS_VTVM    BIT(20)
+#define HSTATUS_VTW     BIT(21) /* WFI in VS-mode traps */
+#define HSTATUS_VTSR    BIT(22)
 #define HSTATUS_VSXL_64 (UINT64_C(2) << 32)
 
 /* Standard interrupts: bits of sip, hip, hvip, hideleg. "Machine Interrupt (mip and mie) Registers" and chapter "Hypervisor". */
-#define IRQ_VSSI 2
-#define IRQ_STI  5
-#define IRQ_VSTI 6
-#define IRQ_VSEI 10
-#define IRQ_ALL_VS (BIT(IRQ_VSSI) | BIT(IRQ_VSTI) | BIT(IRQ_VSEI))
+#define IRQ_VSSI      2
+#define IRQ_STI       5
+#define IRQ_VSTI      6
+#define IRQ_VSEI      10
+#define IRQ_ALL_VS    (BIT(IRQ_VSSI) | BIT(IRQ_VSTI) | BIT(IRQ_VSEI))
 /* The guest's own view of them, in vsie and vsip: one bit lower. */
 #define VSIE_OF(irqs) ((irqs) >> 1)
 
@@ -134,7 +134,7 @@ enum cause {
 #define HENVCFG_STCE       BIT(63)
 
 /* hstateen0. "Smstateen/Ssstateen": senvcfg, and the guest's own sstateen. */
-#define HSTATEEN0_SENVCFG  BIT(62)
+#define HSTATEEN0_SENVCFG BIT(62)
 
 /* hcounteren and scounteren: cycle, time, instret. */
 #define COUNTEREN_BASE UINT64_C(7)
@@ -156,20 +156,17 @@ enum atp_mode { ATP_BARE = 0, ATP_SV39 = 8, ATP_SV48 = 9, ATP_SV57 = 10 }; /* in
 		csr_value_;                                                                    \
 	})
 
-#define csr_write(csr, value) \
-	__asm__ volatile("csrw " CSR_STRING(csr) ", %0" : : "rK"((uint64_t)(value)) : "memory")
+#define csr_write(csr, value) __asm__ volatile("csrw " CSR_STRING(csr) ", %0" : : "rK"((uint64_t)(value)) : "memory")
 
-#define csr_set(csr, bits) \
-	__asm__ volatile("csrs " CSR_STRING(csr) ", %0" : : "rK"((uint64_t)(bits)) : "memory")
+#define csr_set(csr, bits) __asm__ volatile("csrs " CSR_STRING(csr) ", %0" : : "rK"((uint64_t)(bits)) : "memory")
 
-#define csr_clear(csr, bits) \
-	__asm__ volatile("csrc " CSR_STRING(csr) ", %0" : : "rK"((uint64_t)(bits)) : "memory")
+#define csr_clear(csr, bits) __asm__ volatile("csrc " CSR_STRING(csr) ", %0" : : "rK"((uint64_t)(bits)) : "memory")
 
 /* Write, and see what of it the register keeps. */
-#define csr_write_read(csr, value)   \
-	({                           \
+#define csr_write_read(csr, value)     \
+	({                             \
 		csr_write(csr, value); \
-		csr_read(csr);       \
+		csr_read(csr);         \
 	})
 
 #endif

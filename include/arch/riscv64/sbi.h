@@ -29,16 +29,23 @@ enum sbi_error {
 #define SBI_LEGACY_SFENCE_VMA      0x06
 #define SBI_LEGACY_SFENCE_VMA_ASID 0x07
 #define SBI_LEGACY_SHUTDOWN        0x08
-#define SBI_BASE   0x10       /* 4. Base Extension */
-#define SBI_TIME   0x54494d45 /* 6. Timer Extension */
-#define SBI_IPI    0x735049   /* 7. IPI Extension */
-#define SBI_RFENCE 0x52464e43 /* 8. RFENCE Extension */
-#define SBI_HSM    0x48534d   /* 9. Hart State Management Extension */
-#define SBI_SRST   0x53525354 /* 10. System Reset Extension */
-#define SBI_DBCN   0x4442434e /* 12. Debug Console Extension */
+#define SBI_BASE                   0x10       /* 4. Base Extension */
+#define SBI_TIME                   0x54494d45 /* 6. Timer Extension */
+#define SBI_IPI                    0x735049   /* 7. IPI Extension */
+#define SBI_RFENCE                 0x52464e43 /* 8. RFENCE Extension */
+#define SBI_HSM                    0x48534d   /* 9. Hart State Management Extension */
+#define SBI_SRST                   0x53525354 /* 10. System Reset Extension */
+#define SBI_DBCN                   0x4442434e /* 12. Debug Console Extension */
 
-enum sbi_base { SBI_BASE_SPEC_VERSION, SBI_BASE_IMPL_ID, SBI_BASE_IMPL_VERSION, SBI_BASE_PROBE,
-		SBI_BASE_MVENDORID, SBI_BASE_MARCHID, SBI_BASE_MIMPID };
+enum sbi_base {
+	SBI_BASE_SPEC_VERSION,
+	SBI_BASE_IMPL_ID,
+	SBI_BASE_IMPL_VERSION,
+	SBI_BASE_PROBE,
+	SBI_BASE_MVENDORID,
+	SBI_BASE_MARCHID,
+	SBI_BASE_MIMPID
+};
 enum sbi_ipi { SBI_IPI_SEND };
 enum sbi_time { SBI_TIME_SET_TIMER };
 enum sbi_rfence { SBI_RFENCE_FENCE_I, SBI_RFENCE_SFENCE_VMA, SBI_RFENCE_SFENCE_VMA_ASID };
@@ -63,8 +70,7 @@ struct sbi_result {
 };
 
 /* Call the firmware below us. */
-static inline struct sbi_result sbi_call(uint64_t extension, uint64_t function, uint64_t arg0, uint64_t arg1,
-					 uint64_t arg2)
+static inline struct sbi_result sbi_call(uint64_t extension, uint64_t function, uint64_t arg0, uint64_t arg1, uint64_t arg2)
 {
 	register uint64_t a0 __asm__("a0") = arg0;
 	register uint64_t a1 __asm__("a1") = arg1;

@@ -5,7 +5,8 @@
 
 #include "include/types.h"
 
-/* Where stvec points to while no guest may run, and where vmm/riscv64/entry.S hands on a trap that is not a guest's. Never returns. */
+/* Where stvec points to while no guest may run, and where vmm/riscv64/entry.S hands on a trap that is not a guest's. Never returns.
+ */
 extern const char trap_entry[];
 
 /* scause in words: "load page fault", "illegal instruction", ... */

@@ -21,8 +21,7 @@
 #define CR0_PG BIT(31)
 
 /* Those that mean anything: writes to the others are ignored. */
-#define CR0_KNOWN \
-	(CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG)
+#define CR0_KNOWN (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG)
 
 #define CR4_VME        BIT(0)
 #define CR4_PVI        BIT(1)
@@ -56,44 +55,61 @@
 #define RFLAGS_VM  BIT(17)
 #define RFLAGS_AC  BIT(18)
 
-#define DR6_HITS  BITS(3, 0) /* breakpoints 0 to 3 */
-#define DR6_BD    BIT(13)
-#define DR6_BS    BIT(14)
-#define DR6_RESET UINT64_C(0xffff0ff0)
+#define DR6_HITS       BITS(3, 0) /* breakpoints 0 to 3 */
+#define DR6_BD         BIT(13)
+#define DR6_BS         BIT(14)
+#define DR6_RESET      UINT64_C(0xffff0ff0)
 #define DR7_ENABLE_ALL BITS(7, 0)
-#define DR7_GD    BIT(13)
-#define DR7_RESET UINT64_C(0x400)
+#define DR7_GD         BIT(13)
+#define DR7_RESET      UINT64_C(0x400)
 
 /* Exception vectors. Intel SDM vol. 3 "Exception and Interrupt Reference". */
 enum vector {
-	VECTOR_DE = 0, VECTOR_DB = 1, VECTOR_NMI = 2, VECTOR_BP = 3, VECTOR_OF = 4, VECTOR_BR = 5, VECTOR_UD = 6,
-	VECTOR_NM = 7, VECTOR_DF = 8, VECTOR_TS = 10, VECTOR_NP = 11, VECTOR_SS = 12, VECTOR_GP = 13, VECTOR_PF = 14,
-	VECTOR_MF = 16, VECTOR_AC = 17, VECTOR_MC = 18, VECTOR_XM = 19, VECTOR_VE = 20, VECTOR_CP = 21,
+	VECTOR_DE = 0,
+	VECTOR_DB = 1,
+	VECTOR_NMI = 2,
+	VECTOR_BP = 3,
+	VECTOR_OF = 4,
+	VECTOR_BR = 5,
+	VECTOR_UD = 6,
+	VECTOR_NM = 7,
+	VECTOR_DF = 8,
+	VECTOR_TS = 10,
+	VECTOR_NP = 11,
+	VECTOR_SS = 12,
+	VECTOR_GP = 13,
+	VECTOR_PF = 14,
+	VECTOR_MF = 16,
+	VECTOR_AC = 17,
+	VECTOR_MC = 18,
+	VECTOR_XM = 19,
+	VECTOR_VE = 20,
+	VECTOR_CP = 21,
 };
 
 /* Error code of a page fault. Intel SDM vol. 3 "Page-Fault Exceptions"; AMD reports nested faults in the same bits. */
-#define PF_PRESENT BIT(0)
-#define PF_WRITE   BIT(1)
-#define PF_USER    BIT(2)
+#define PF_PRESENT  BIT(0)
+#define PF_WRITE    BIT(1)
+#define PF_USER     BIT(2)
 #define PF_RESERVED BIT(3)
-#define PF_FETCH   BIT(4)
+#define PF_FETCH    BIT(4)
 
 /* Entries of the four-level page tables of long mode. Intel SDM vol. 3 "4-Level Paging and 5-Level Paging". */
-#define PTE_P   BIT(0)
-#define PTE_RW  BIT(1)
-#define PTE_US  BIT(2)
-#define PTE_PWT BIT(3)
-#define PTE_PCD BIT(4)
-#define PTE_A   BIT(5)
-#define PTE_D   BIT(6)
-#define PTE_PS  BIT(7)
-#define PTE_G   BIT(8)
-#define PTE_NX  BIT(63)
+#define PTE_P    BIT(0)
+#define PTE_RW   BIT(1)
+#define PTE_US   BIT(2)
+#define PTE_PWT  BIT(3)
+#define PTE_PCD  BIT(4)
+#define PTE_A    BIT(5)
+#define PTE_D    BIT(6)
+#define PTE_PS   BIT(7)
+#define PTE_G    BIT(8)
+#define PTE_NX   BIT(63)
 #define PTE_ADDR BITS(51, 12)
 
 /* Segment descriptors: flat ones as a GDT holds them. */
-#define GDT_CODE64 UINT64_C(0x00af9b000000ffff) /* 64-bit code, readable, accessed, DPL 0 */
-#define GDT_DATA   UINT64_C(0x00cf93000000ffff) /* data, writable, accessed, 4 GiB limit, DPL 0 */
+#define GDT_CODE64              UINT64_C(0x00af9b000000ffff) /* 64-bit code, readable, accessed, DPL 0 */
+#define GDT_DATA                UINT64_C(0x00cf93000000ffff) /* data, writable, accessed, 4 GiB limit, DPL 0 */
 /* Type field of a system descriptor. */
 #define GDT_TYPE_LDT            0x2
 #define GDT_TYPE_TSS_AVAILABLE  0x9
@@ -158,24 +174,24 @@ enum vector {
 #define CPUID_7_EDX_FSRM       BIT(4)
 
 /* CPUID leaf 0x80000001 */
-#define CPUID_81_ECX_LAHF     BIT(0)
-#define CPUID_81_ECX_SVM      BIT(2)
-#define CPUID_81_ECX_LZCNT    BIT(5)
-#define CPUID_81_ECX_SSE4A    BIT(6)
+#define CPUID_81_ECX_LAHF      BIT(0)
+#define CPUID_81_ECX_SVM       BIT(2)
+#define CPUID_81_ECX_LZCNT     BIT(5)
+#define CPUID_81_ECX_SSE4A     BIT(6)
 #define CPUID_81_ECX_PREFETCHW BIT(8)
-#define CPUID_81_EDX_SYSCALL  BIT(11)
-#define CPUID_81_EDX_NX       BIT(20)
-#define CPUID_81_EDX_MMXEXT   BIT(22)
-#define CPUID_81_EDX_PDPE1GB  BIT(26)
-#define CPUID_81_EDX_RDTSCP   BIT(27)
-#define CPUID_81_EDX_LM       BIT(29)
+#define CPUID_81_EDX_SYSCALL   BIT(11)
+#define CPUID_81_EDX_NX        BIT(20)
+#define CPUID_81_EDX_MMXEXT    BIT(22)
+#define CPUID_81_EDX_PDPE1GB   BIT(26)
+#define CPUID_81_EDX_RDTSCP    BIT(27)
+#define CPUID_81_EDX_LM        BIT(29)
 
 /* CPUID leaf 0x8000000a, AMD APM vol. 3 "SVM Revision and Feature Identification" */
-#define CPUID_8A_EDX_NP             BIT(0)
-#define CPUID_8A_EDX_SVML           BIT(2)
-#define CPUID_8A_EDX_NRIPS          BIT(3)
-#define CPUID_8A_EDX_VMCBCLEAN      BIT(5)
-#define CPUID_8A_EDX_FLUSHBYASID    BIT(6)
-#define CPUID_8A_EDX_DECODEASSISTS  BIT(7)
+#define CPUID_8A_EDX_NP            BIT(0)
+#define CPUID_8A_EDX_SVML          BIT(2)
+#define CPUID_8A_EDX_NRIPS         BIT(3)
+#define CPUID_8A_EDX_VMCBCLEAN     BIT(5)
+#define CPUID_8A_EDX_FLUSHBYASID   BIT(6)
+#define CPUID_8A_EDX_DECODEASSISTS BIT(7)
 
 #endif

@@ -15,10 +15,10 @@
 #define APIC_BASE_EXTD          BIT(10) /* x2APIC mode */
 #define APIC_BASE_EN            BIT(11)
 
-#define IA32_FEATURE_CONTROL           0x3a
-#define FEATURE_CONTROL_LOCK           BIT(0)
-#define FEATURE_CONTROL_VMX_IN_SMX     BIT(1)
-#define FEATURE_CONTROL_VMX            BIT(2) /* outside SMX */
+#define IA32_FEATURE_CONTROL       0x3a
+#define FEATURE_CONTROL_LOCK       BIT(0)
+#define FEATURE_CONTROL_VMX_IN_SMX BIT(1)
+#define FEATURE_CONTROL_VMX        BIT(2) /* outside SMX */
 
 #define IA32_SPEC_CTRL         0x48
 #define SPEC_CTRL_IBRS         BIT(0)
@@ -80,14 +80,14 @@
 #define IA32_KERNEL_GS_BASE 0xc0000102
 #define IA32_TSC_AUX        0xc0000103
 
-#define AMD_SYSCFG     0xc0010010
-#define AMD_HWCR       0xc0010015
+#define AMD_SYSCFG 0xc0010010
+#define AMD_HWCR   0xc0010015
 
 /* AMD APM vol. 2 "SVM Related MSRs" */
-#define VM_CR          0xc0010114
-#define VM_CR_LOCK     BIT(3)
-#define VM_CR_SVMDIS   BIT(4)
-#define VM_HSAVE_PA    0xc0010117
+#define VM_CR        0xc0010114
+#define VM_CR_LOCK   BIT(3)
+#define VM_CR_SVMDIS BIT(4)
+#define VM_HSAVE_PA  0xc0010117
 
 /* Memory types as IA32_PAT, MTRRs and EPT encode them. Intel SDM vol. 3 "Page Attribute Table (PAT)". */
 enum pat_type { PAT_UC = 0, PAT_WC = 1, PAT_WT = 4, PAT_WP = 5, PAT_WB = 6, PAT_UC_MINUS = 7 };
@@ -99,14 +99,12 @@ enum pat_type { PAT_UC = 0, PAT_WC = 1, PAT_WT = 4, PAT_WP = 5, PAT_WB = 6, PAT_
  * AMD's nested walk reads the host's IA32_PAT, so npt/amd_npt.c relies on these indices too. The first four are the reset
  * values, so that maps made before the switch keep their meaning.
  */
-enum host_pat_index { HOST_PAT_WB = 0, HOST_PAT_WT = 1, HOST_PAT_UC_MINUS = 2, HOST_PAT_UC = 3, HOST_PAT_WC = 4,
-		      HOST_PAT_WP = 5 };
+enum host_pat_index { HOST_PAT_WB = 0, HOST_PAT_WT = 1, HOST_PAT_UC_MINUS = 2, HOST_PAT_UC = 3, HOST_PAT_WC = 4, HOST_PAT_WP = 5 };
 
-#define HOST_PAT                                                                                              \
-	(PAT_ENTRY(HOST_PAT_WB, PAT_WB) | PAT_ENTRY(HOST_PAT_WT, PAT_WT) |                                    \
-	 PAT_ENTRY(HOST_PAT_UC_MINUS, PAT_UC_MINUS) | PAT_ENTRY(HOST_PAT_UC, PAT_UC) |                        \
-	 PAT_ENTRY(HOST_PAT_WC, PAT_WC) | PAT_ENTRY(HOST_PAT_WP, PAT_WP) | PAT_ENTRY(6, PAT_UC_MINUS) |       \
-	 PAT_ENTRY(7, PAT_UC))
+#define HOST_PAT                                                                                                        \
+	(PAT_ENTRY(HOST_PAT_WB, PAT_WB) | PAT_ENTRY(HOST_PAT_WT, PAT_WT) | PAT_ENTRY(HOST_PAT_UC_MINUS, PAT_UC_MINUS) | \
+	 PAT_ENTRY(HOST_PAT_UC, PAT_UC) | PAT_ENTRY(HOST_PAT_WC, PAT_WC) | PAT_ENTRY(HOST_PAT_WP, PAT_WP) |             \
+	 PAT_ENTRY(6, PAT_UC_MINUS) | PAT_ENTRY(7, PAT_UC))
 
 /* IA32_PAT after reset: WB, WT, UC-, UC, twice. */
 #define PAT_RESET UINT64_C(0x0007040600070406)

@@ -5,23 +5,23 @@
 
 #include "guest/rt/rt.h"
 
-#define MRS(name)                                                      \
-	({                                                             \
-		uint64_t value_;                                       \
-		__asm__ volatile("mrs %0, " name : "=r"(value_));      \
-		value_;                                                \
+#define MRS(name)                                                 \
+	({                                                        \
+		uint64_t value_;                                  \
+		__asm__ volatile("mrs %0, " name : "=r"(value_)); \
+		value_;                                           \
 	})
 #define MSR(name, value) __asm__ volatile("msr " name ", %0" : : "r"((uint64_t)(value)) : "memory")
 
 #define BIT_(n) (1ul << (n))
 
 /* Exception classes of ESR_EL1. */
-#define ESR_EC(esr)  ((unsigned)((esr) >> 26))
-#define EC_UNDEFINED 0x00
-#define EC_IABT      0x21 /* from the same level */
-#define EC_DABT      0x25
+#define ESR_EC(esr)            ((unsigned)((esr) >> 26))
+#define EC_UNDEFINED           0x00
+#define EC_IABT                0x21 /* from the same level */
+#define EC_DABT                0x25
 /* Fault status of an abort: what, and at which of the manual's levels. */
-#define ESR_FSC(esr)           ((unsigned)(esr) & 0x3f)
+#define ESR_FSC(esr)           ((unsigned)(esr)&0x3f)
 #define FSC_TRANSLATION(level) (0x04u + (level))
 #define FSC_ACCESS_FLAG(level) (0x08u + (level))
 #define FSC_PERMISSION(level)  (0x0cu + (level))

@@ -3,20 +3,20 @@
 #include "tests/guests/aarch64/el1.h"
 #include "tests/guests/check.h"
 
-#define UART  0x09000000ul
-#define FR    (UART + 0x18)
-#define IBRD  (UART + 0x24) /* 16 bits that can be written and read back */
+#define UART      0x09000000ul
+#define FR        (UART + 0x18)
+#define IBRD      (UART + 0x24) /* 16 bits that can be written and read back */
 #define PERIPHID0 (UART + 0xfe0)
 
-#define LOAD(insn, address, x, reg)                                                                    \
-	({                                                                                             \
-		register uint64_t value_ __asm__(x);                                                   \
+#define LOAD(insn, address, x, reg)                                                                           \
+	({                                                                                                    \
+		register uint64_t value_ __asm__(x);                                                          \
 		__asm__ volatile(insn " " reg ", [%1]" : "=r"(value_) : "r"((uint64_t)(address)) : "memory"); \
-		value_;                                                                                \
+		value_;                                                                                       \
 	})
-#define STORE(insn, address, value, x, reg)                                                            \
-	({                                                                                             \
-		register uint64_t value_ __asm__(x) = (value);                                         \
+#define STORE(insn, address, value, x, reg)                                                                   \
+	({                                                                                                    \
+		register uint64_t value_ __asm__(x) = (value);                                                \
 		__asm__ volatile(insn " " reg ", [%1]" : : "r"(value_), "r"((uint64_t)(address)) : "memory"); \
 	})
 

@@ -32,30 +32,30 @@ __asm__("	.section .text.entry, \"ax\", %progbits\n"
 	"	.text\n");
 
 #define ID(op0, op1, crn, crm, op2) ((op0) << 14 | (op1) << 11 | (crn) << 7 | (crm) << 3 | (op2))
-#define ID_FIRST ID(2, 0, 0, 0, 0)
-#define ID_END   ID(4, 0, 0, 0, 0)
-#define OP0(id)  ((id) >> 14)
-#define OP1(id)  ((id) >> 11 & 7)
-#define CRN(id)  ((id) >> 7 & 15)
-#define CRM(id)  ((id) >> 3 & 15)
+#define ID_FIRST                    ID(2, 0, 0, 0, 0)
+#define ID_END                      ID(4, 0, 0, 0, 0)
+#define OP0(id)                     ((id) >> 14)
+#define OP1(id)                     ((id) >> 11 & 7)
+#define CRN(id)                     ((id) >> 7 & 15)
+#define CRM(id)                     ((id) >> 3 & 15)
 
 static bool is_constant(unsigned id)
 {
 	switch (id) {
-	case ID(2, 0, 1, 1, 4): /* OSLSR_EL1 */
-	case ID(3, 0, 1, 0, 0): /* SCTLR_EL1 */
-	case ID(3, 0, 1, 0, 2): /* CPACR_EL1, which this guest sets */
-	case ID(3, 0, 4, 2, 0): /* SPSel */
-	case ID(3, 0, 4, 2, 2): /* CurrentEL */
+	case ID(2, 0, 1, 1, 4):   /* OSLSR_EL1 */
+	case ID(3, 0, 1, 0, 0):   /* SCTLR_EL1 */
+	case ID(3, 0, 1, 0, 2):   /* CPACR_EL1, which this guest sets */
+	case ID(3, 0, 4, 2, 0):   /* SPSel */
+	case ID(3, 0, 4, 2, 2):   /* CurrentEL */
 	case ID(3, 0, 12, 12, 5): /* ICC_SRE_EL1, which need not trap */
-	case ID(3, 0, 12, 0, 0): /* VBAR_EL1, which this guest sets */
-	case ID(3, 1, 0, 0, 0): /* CCSIDR_EL1, CLIDR_EL1, CCSIDR2_EL1, AIDR_EL1 */
+	case ID(3, 0, 12, 0, 0):  /* VBAR_EL1, which this guest sets */
+	case ID(3, 1, 0, 0, 0):   /* CCSIDR_EL1, CLIDR_EL1, CCSIDR2_EL1, AIDR_EL1 */
 	case ID(3, 1, 0, 0, 1):
 	case ID(3, 1, 0, 0, 2):
 	case ID(3, 1, 0, 0, 7):
-	case ID(3, 3, 0, 0, 1): /* CTR_EL0 */
-	case ID(3, 3, 0, 0, 7): /* DCZID_EL0 */
-	case ID(3, 3, 4, 2, 1): /* DAIF */
+	case ID(3, 3, 0, 0, 1):  /* CTR_EL0 */
+	case ID(3, 3, 0, 0, 7):  /* DCZID_EL0 */
+	case ID(3, 3, 4, 2, 1):  /* DAIF */
 	case ID(3, 3, 14, 0, 0): /* CNTFRQ_EL0 */
 		return true;
 	}
@@ -70,12 +70,12 @@ static bool moves(unsigned id)
 	switch (id) {
 	case ID(3, 0, 4, 0, 0): /* SPSR_EL1, ELR_EL1 */
 	case ID(3, 0, 4, 0, 1):
-	case ID(3, 0, 5, 2, 0): /* ESR_EL1 */
-	case ID(3, 0, 6, 0, 0): /* FAR_EL1 */
+	case ID(3, 0, 5, 2, 0):  /* ESR_EL1 */
+	case ID(3, 0, 6, 0, 0):  /* FAR_EL1 */
 	case ID(3, 0, 13, 0, 4): /* TPIDR_EL1, for the vectors */
-	case ID(3, 3, 2, 4, 0): /* RNDR, RNDRRS */
+	case ID(3, 3, 2, 4, 0):  /* RNDR, RNDRRS */
 	case ID(3, 3, 2, 4, 1):
-	case ID(3, 3, 4, 2, 0): /* NZCV */
+	case ID(3, 3, 4, 2, 0):  /* NZCV */
 	case ID(3, 3, 14, 2, 1): /* CNTP_CTL_EL0: the condition is part of it; fork_state.c has the rest */
 	case ID(3, 3, 14, 3, 1):
 	case ID(3, 3, 14, 2, 0): /* CNTP_TVAL_EL0 */
@@ -98,15 +98,17 @@ static bool access(unsigned id, bool read, uint64_t *value)
 	__asm__ volatile("adr x17, 771f\n\t"
 			 "str x17, %[resume]\n\t"
 			 "blr %[code]\n"
-			 "771:" : [resume] "=m"(trap.resume), "+r"(x0) : [code] "r"(code) : "x17", "x30", "memory");
+			 "771:"
+			 : [resume] "=m"(trap.resume), "+r"(x0)
+			 : [code] "r"(code)
+			 : "x17", "x30", "memory");
 	*value = x0;
 	return trap.esr == NO_TRAP;
 }
 
 static void complain(const char *what, unsigned id, uint64_t value, uint64_t wanted)
 {
-	rt_printf("FAILED: S%u_%u_C%u_C%u_%u %s %lx, not %lx\n", OP0(id), OP1(id), CRN(id), CRM(id), id & 7, what, value,
-		  wanted);
+	rt_printf("FAILED: S%u_%u_C%u_C%u_%u %s %lx, not %lx\n", OP0(id), OP1(id), CRN(id), CRM(id), id & 7, what, value, wanted);
 	check_failures++;
 }
 
@@ -161,8 +163,8 @@ static void vectors_at_the_entry(void)
 {
 	uint64_t low, high;
 
-#define CHECK_CLEAR(n)                                                                                       \
-	__asm__ volatile(FP "umov %0, v" #n ".d[0]\n\tumov %1, v" #n ".d[1]" : "=r"(low), "=r"(high));       \
+#define CHECK_CLEAR(n)                                                                                 \
+	__asm__ volatile(FP "umov %0, v" #n ".d[0]\n\tumov %1, v" #n ".d[1]" : "=r"(low), "=r"(high)); \
 	CHECK(low == 0 && high == 0);
 	FOR_V(CHECK_CLEAR)
 }

@@ -93,15 +93,15 @@ static void absent(void)
 	CHECK(UNDEFINED("mrs x0, S3_0_C5_C3_0"));   /* ERRIDR_EL1 */
 	CHECK(UNDEFINED("mrs x0, S3_0_C15_C0_0"));  /* implementation defined */
 	CHECK(UNDEFINED("msr S3_0_C11_C0_0, x0"));
-	CHECK(UNDEFINED("mrs x0, S2_1_C0_C1_0"));   /* trace */
+	CHECK(UNDEFINED("mrs x0, S2_1_C0_C1_0")); /* trace */
 	CHECK(UNDEFINED("mrs x0, hcr_el2"));
 	CHECK(UNDEFINED("msr vttbr_el2, x0"));
-	CHECK(UNDEFINED("mrs x0, S3_6_C1_C1_0"));   /* SCR_EL3 */
-	CHECK(UNDEFINED("mrs x0, S3_5_C1_C0_0"));   /* SCTLR_EL12 */
+	CHECK(UNDEFINED("mrs x0, S3_6_C1_C1_0")); /* SCR_EL3 */
+	CHECK(UNDEFINED("mrs x0, S3_5_C1_C0_0")); /* SCTLR_EL12 */
 	CHECK(UNDEFINED("tlbi alle2"));
 	CHECK(UNDEFINED("tlbi vmalls12e1is"));
 	CHECK(UNDEFINED("at s12e1r, x0"));
-	CHECK(UNDEFINED(".inst 0x04bf5020"));       /* SVE: rdvl x0, #1 */
+	CHECK(UNDEFINED(".inst 0x04bf5020")); /* SVE: rdvl x0, #1 */
 	CHECK(UNDEFINED(".inst 0x00000000"));
 	CHECK(UNDEFINED("dcps2"));
 }

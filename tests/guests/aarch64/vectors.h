@@ -67,20 +67,21 @@ static inline void trap_init(void)
  * The syndrome of the exception that an instruction raises, or NO_TRAP. Behind the instruction come its operands as for
  * asm, outputs ':' inputs.
  */
-#define TRAP_OF(insn, ...)                                                                          \
-	({                                                                                          \
-		trap.esr = NO_TRAP;                                                                 \
-		__asm__ volatile("adr x17, 771f\n\t"                                                \
-				 "str x17, %[resume]\n\t" insn "\n771:"                             \
-				 : [resume] "=m"(trap.resume), __VA_ARGS__ : "x17", "memory");      \
-		trap.esr;                                                                           \
+#define TRAP_OF(insn, ...)                                                 \
+	({                                                                 \
+		trap.esr = NO_TRAP;                                        \
+		__asm__ volatile("adr x17, 771f\n\t"                       \
+				 "str x17, %[resume]\n\t" insn "\n771:"    \
+				 : [resume] "=m"(trap.resume), __VA_ARGS__ \
+				 : "x17", "memory");                       \
+		trap.esr;                                                  \
 	})
 
 /* Does the instruction, which has one operand "x0", raise "undefined"? */
-#define UNDEFINED(insn)                                                                \
-	({                                                                             \
-		register uint64_t x0_ __asm__("x0") = 0;                               \
-		ESR_EC(TRAP_OF(insn, "+r"(x0_) :)) == EC_UNDEFINED && trap.esr != NO_TRAP; \
+#define UNDEFINED(insn)                                                                   \
+	({                                                                                \
+		register uint64_t x0_ __asm__("x0") = 0;                                  \
+		ESR_EC(TRAP_OF(insn, "+r"(x0_) :)) == EC_UNDEFINED &&trap.esr != NO_TRAP; \
 	})
 
 #endif

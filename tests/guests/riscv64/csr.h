@@ -22,25 +22,25 @@
 #define CAUSE_STORE_PAGE   15
 #define CAUSE_INTERRUPT    (1ul << 63)
 
-#define PTE_V 0x01ul
-#define PTE_R 0x02ul
-#define PTE_W 0x04ul
-#define PTE_X 0x08ul
-#define PTE_U 0x10ul
-#define PTE_A 0x40ul
-#define PTE_D 0x80ul
-#define PTE_RWX (PTE_R | PTE_W | PTE_X)
+#define PTE_V           0x01ul
+#define PTE_R           0x02ul
+#define PTE_W           0x04ul
+#define PTE_X           0x08ul
+#define PTE_U           0x10ul
+#define PTE_A           0x40ul
+#define PTE_D           0x80ul
+#define PTE_RWX         (PTE_R | PTE_W | PTE_X)
 #define PTE_OF(address) ((uint64_t)(uintptr_t)(address) >> 2)
 
 #define SATP_SV39 (8ul << 60)
 #define SATP_SV48 (9ul << 60)
 #define SATP_SV57 (10ul << 60)
 
-#define CSR_READ(name)                                                 \
-	({                                                             \
-		uint64_t csr_;                                         \
+#define CSR_READ(name)                                                        \
+	({                                                                    \
+		uint64_t csr_;                                                \
 		__asm__ volatile("csrr %0, " name : "=r"(csr_) : : "memory"); \
-		csr_;                                                  \
+		csr_;                                                         \
 	})
 #define CSR_WRITE(name, value) __asm__ volatile("csrw " name ", %0" : : "r"((uint64_t)(value)) : "memory")
 #define CSR_SET(name, bits)    __asm__ volatile("csrs " name ", %0" : : "r"((uint64_t)(bits)) : "memory")

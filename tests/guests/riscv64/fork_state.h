@@ -5,12 +5,11 @@
 
 #define SSTATUS_VS (3ul << 9)
 
-#define FOR_32(each)                                                                                               \
-	each(0) each(1) each(2) each(3) each(4) each(5) each(6) each(7) each(8) each(9) each(10) each(11) each(12) \
-	each(13) each(14) each(15) each(16) each(17) each(18) each(19) each(20) each(21) each(22) each(23)         \
-	each(24) each(25) each(26) each(27) each(28) each(29) each(30) each(31)
-#define FOR_CSRS(each) \
-	each("sscratch") each("sepc") each("scause") each("stval") each("scounteren") each("fcsr")
+#define FOR_32(each)                                                                                                        \
+	each(0) each(1) each(2) each(3) each(4) each(5) each(6) each(7) each(8) each(9) each(10) each(11) each(12) each(13) \
+		each(14) each(15) each(16) each(17) each(18) each(19) each(20) each(21) each(22) each(23) each(24) each(25) \
+			each(26) each(27) each(28) each(29) each(30) each(31)
+#define FOR_CSRS(each) each("sscratch") each("sepc") each("scause") each("stval") each("scounteren") each("fcsr")
 
 static bool vectors;
 
@@ -21,7 +20,8 @@ static bool can_read_vlenb(void)
 
 	__asm__ volatile("la %0, 771f\n\tcsrrw %0, stvec, %0\n\t"
 			 "csrr %1, 0xc22\n\t" /* vlenb */
-			 ".balign 4\n771:\tcsrw stvec, %0" : "=&r"(old), "+&r"(value));
+			 ".balign 4\n771:\tcsrw stvec, %0"
+			 : "=&r"(old), "+&r"(value));
 	return value != 0;
 }
 
@@ -34,15 +34,14 @@ static void state_init(void)
 }
 
 /* fmv.d.x f<n>, t1 and back, by their numbers: this file is compiled without FP. */
-#define PUT_F(n) \
-	__asm__ volatile("mv t1, %0\n\t.insn r 0x53, 0, 0x79, x" #n ", t1, x0" : : "r"(seed * 0x1000193 + n) : "t1");
-#define CHECK_F(n)                                                                                        \
+#define PUT_F(n) __asm__ volatile("mv t1, %0\n\t.insn r 0x53, 0, 0x79, x" #n ", t1, x0" : : "r"(seed * 0x1000193 + n) : "t1");
+#define CHECK_F(n)                                                                                      \
 	__asm__ volatile(".insn r 0x53, 0, 0x71, t1, x" #n ", x0\n\tmv %0, t1" : "=r"(value) : : "t1"); \
 	CHECK(value == seed * 0x1000193 + n);
-#define V ".option push\n\t.option arch, +v\n\t"
+#define V        ".option push\n\t.option arch, +v\n\t"
 #define PUT_V(n) __asm__ volatile(V "vmv.v.x v" #n ", %0\n\t.option pop" : : "r"(seed * 0x10001 + n));
-#define CHECK_V(n)                                                                       \
-	__asm__ volatile(V "vmv.x.s %0, v" #n "\n\t.option pop" : "=r"(value));        \
+#define CHECK_V(n)                                                              \
+	__asm__ volatile(V "vmv.x.s %0, v" #n "\n\t.option pop" : "=r"(value)); \
 	CHECK(value == seed * 0x10001 + n);
 
 /* sepc's lowest bit is always 0, fcsr has eight: the numbers are small and even. */

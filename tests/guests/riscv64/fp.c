@@ -16,8 +16,7 @@ static void check(uint64_t value)
 {
 	uint64_t a, b, c;
 
-	__asm__ volatile(GET(0) "mv %0, t1\n\t" GET(9) "mv %1, t1\n\t" GET(31) "mv %2, t1"
-			 : "=&r"(a), "=&r"(b), "=&r"(c) : : "t1");
+	__asm__ volatile(GET(0) "mv %0, t1\n\t" GET(9) "mv %1, t1\n\t" GET(31) "mv %2, t1" : "=&r"(a), "=&r"(b), "=&r"(c) : : "t1");
 	CHECK(a == value && b == value + 1 && c == value + 2);
 }
 
@@ -30,10 +29,10 @@ int guest_main(void)
 	}
 	for (uint64_t i = 0; i < 16; i++) {
 		put(0x3ff0000000000000 + i * 0x123456789);
-		rt_printf("fp: round %lu\n", i);                 /* hypercalls */
-		*(volatile uint64_t *)paging_take_page() = i;          /* a fault */
-		rt_putc('.');                                    /* MMIO */
-		CHECK(sbi(0x10, 4, 0, 0, 0).error == 0);         /* a call of the firmware's */
+		rt_printf("fp: round %lu\n", i);              /* hypercalls */
+		*(volatile uint64_t *)paging_take_page() = i; /* a fault */
+		rt_putc('.');                                 /* MMIO */
+		CHECK(sbi(0x10, 4, 0, 0, 0).error == 0);      /* a call of the firmware's */
 		check(0x3ff0000000000000 + i * 0x123456789);
 	}
 	CHECK((CSR_READ("sstatus") & SSTATUS_FS) == SSTATUS_FS); /* dirty */

@@ -6,28 +6,28 @@
 #define LCR  (UART + 3)
 #define SCR  (UART + 7)
 
-#define LOAD(insn, address, reg)                                                                       \
-	({                                                                                             \
-		register uint64_t value_ __asm__(reg);                                                 \
+#define LOAD(insn, address, reg)                                                                         \
+	({                                                                                               \
+		register uint64_t value_ __asm__(reg);                                                   \
 		__asm__ volatile(insn " %0, (%1)" : "=r"(value_) : "r"((uint64_t)(address)) : "memory"); \
-		value_;                                                                                \
+		value_;                                                                                  \
 	})
-#define STORE(insn, address, value, reg)                                                           \
-	({                                                                                         \
-		register uint64_t value_ __asm__(reg) = (value);                                   \
+#define STORE(insn, address, value, reg)                                                                 \
+	({                                                                                               \
+		register uint64_t value_ __asm__(reg) = (value);                                         \
 		__asm__ volatile(insn " %0, (%1)" : : "r"(value_), "r"((uint64_t)(address)) : "memory"); \
 	})
 
 /* Compressed forms, the base in a1 and the value in a2; and those relative to sp. */
-#define C_LOAD(insn, base)                                                                                     \
-	({                                                                                                     \
-		register uint64_t a1_ __asm__("a1") = (base), a2_ __asm__("a2");                               \
+#define C_LOAD(insn, base)                                                                                                    \
+	({                                                                                                                    \
+		register uint64_t a1_ __asm__("a1") = (base), a2_ __asm__("a2");                                              \
 		__asm__ volatile(".option push\n\t.option rvc\n\t" insn "\n\t.option pop" : "=r"(a2_) : "r"(a1_) : "memory"); \
-		a2_;                                                                                           \
+		a2_;                                                                                                          \
 	})
-#define C_STORE(insn, base, value)                                                                             \
-	({                                                                                                     \
-		register uint64_t a1_ __asm__("a1") = (base), a2_ __asm__("a2") = (value);                     \
+#define C_STORE(insn, base, value)                                                                                            \
+	({                                                                                                                    \
+		register uint64_t a1_ __asm__("a1") = (base), a2_ __asm__("a2") = (value);                                    \
 		__asm__ volatile(".option push\n\t.option rvc\n\t" insn "\n\t.option pop" : : "r"(a2_), "r"(a1_) : "memory"); \
 	})
 #define BY_SP(insn) "mv a3, sp\n\tmv sp, a1\n\t" insn "\n\tmv sp, a3"

@@ -31,15 +31,29 @@ __asm__("	.section .text.entry, \"ax\", @progbits\n"
 	"	.text\n");
 
 enum {
-	SSTATUS = 0x100, STVEC = 0x105, SSCRATCH = 0x140, SEPC, SCAUSE, STVAL, SIP, STIMECMP = 0x14d, SIREG = 0x151,
-	SATP = 0x180, VL = 0xc20, VTYPE, VLENB, CYCLE = 0xc00, INSTRET = 0xc02, STOPI = 0xdb0,
+	SSTATUS = 0x100,
+	STVEC = 0x105,
+	SSCRATCH = 0x140,
+	SEPC,
+	SCAUSE,
+	STVAL,
+	SIP,
+	STIMECMP = 0x14d,
+	SIREG = 0x151,
+	SATP = 0x180,
+	VL = 0xc20,
+	VTYPE,
+	VLENB,
+	CYCLE = 0xc00,
+	INSTRET = 0xc02,
+	STOPI = 0xdb0,
 };
 
 static bool is_constant(unsigned csr)
 {
 	switch (csr) {
-	case SSTATUS: /* this guest's */
-	case SATP:    /* not to be changed here: fork_state.c and others do */
+	case SSTATUS:  /* this guest's */
+	case SATP:     /* not to be changed here: fork_state.c and others do */
 	case STIMECMP: /* far away */
 	case VTYPE:
 	case VLENB:
@@ -52,7 +66,14 @@ static bool is_constant(unsigned csr)
 static bool moves(unsigned csr)
 {
 	switch (csr) {
-	case STVEC: case SSCRATCH: case SEPC: case SCAUSE: case STVAL: case SIP: case SIREG: case STOPI:
+	case STVEC:
+	case SSCRATCH:
+	case SEPC:
+	case SCAUSE:
+	case STVAL:
+	case SIP:
+	case SIREG:
+	case STOPI:
 		return true;
 	}
 	return csr >= CYCLE && csr <= INSTRET;
@@ -71,7 +92,10 @@ static bool access(unsigned csr, bool read, uint64_t *value)
 	__asm__ volatile("lla t0, 771f\n\t"
 			 "sd t0, %[resume]\n\t"
 			 "jalr %[code]\n"
-			 "771:" : [resume] "=m"(trap.resume), "+r"(a0) : [code] "r"(code) : "t0", "ra", "memory");
+			 "771:"
+			 : [resume] "=m"(trap.resume), "+r"(a0)
+			 : [code] "r"(code)
+			 : "t0", "ra", "memory");
 	trap.resume = 0;
 	*value = a0;
 	return trap.cause == NO_TRAP;
@@ -141,9 +165,9 @@ static void units_at_the_entry(void)
 	static uint8_t all[32 * 1024];
 	uint64_t value, bytes = 0;
 
-	if (CSR_READ("sstatus") & SSTATUS_FS &&
-	    TRAP_OF(".insn r 0x53, 0, 0x71, %[value], x0, x0", [value] "=r"(value) :) == NO_TRAP) {
-#define CHECK_CLEAR(n)                                                                                    \
+	if (CSR_READ("sstatus") & SSTATUS_FS && TRAP_OF(".insn r 0x53, 0, 0x71, %[value], x0, x0", [value] "=r"(value)
+							:) == NO_TRAP) {
+#define CHECK_CLEAR(n)                                                                                  \
 	__asm__ volatile(".insn r 0x53, 0, 0x71, t1, x" #n ", x0\n\tmv %0, t1" : "=r"(value) : : "t1"); \
 	CHECK(value == 0);
 		FOR_32(CHECK_CLEAR)
@@ -154,8 +178,10 @@ static void units_at_the_entry(void)
 	value = CSR_READ("0xc22");
 	CHECK(CSR_READ("0xc20") == 0 && CSR_READ("0xc21") == 1ul << 63 && value <= 1024);
 	__asm__ volatile(V "vs8r.v v0, (%0)\n\tadd %0, %0, %1\n\tvs8r.v v8, (%0)\n\tadd %0, %0, %1\n\t"
-			 "vs8r.v v16, (%0)\n\tadd %0, %0, %1\n\tvs8r.v v24, (%0)\n\t.option pop"
-			 : "=&r"(bytes) : "r"(8 * value), "0"(all) : "memory");
+			   "vs8r.v v16, (%0)\n\tadd %0, %0, %1\n\tvs8r.v v24, (%0)\n\t.option pop"
+			 : "=&r"(bytes)
+			 : "r"(8 * value), "0"(all)
+			 : "memory");
 	for (size_t i = 0; i < 32 * value; i++)
 		CHECK(all[i] == 0);
 }

@@ -3,14 +3,14 @@
 #include "tests/guests/check.h"
 #include "tests/guests/riscv64/trap.h"
 
-#define BASE   0x10
-#define TIME   0x54494d45
-#define IPI    0x735049
-#define RFENCE 0x52464e43
-#define HSM    0x48534d
-#define SRST   0x53525354
-#define DBCN   0x4442434e
-#define PMU    0x504d55
+#define BASE     0x10
+#define TIME     0x54494d45
+#define IPI      0x735049
+#define RFENCE   0x52464e43
+#define HSM      0x48534d
+#define SRST     0x53525354
+#define DBCN     0x4442434e
+#define PMU      0x504d55
 #define NESTLING 0x084e5354
 
 #define NOT_SUPPORTED     (-2)

@@ -52,14 +52,15 @@ static inline void trap_init(void)
  * The cause of the trap that an instruction raises, or NO_TRAP. Behind the instruction come its operands as for asm,
  * outputs ':' inputs.
  */
-#define TRAP_OF(insn, ...)                                             \
-	({                                                             \
-		trap.cause = NO_TRAP;                                  \
-		__asm__ volatile("lla t0, 771f\n\t"                    \
-				 "sd t0, %[resume]\n\t" insn "\n771:"  \
-				 : [resume] "=m"(trap.resume), __VA_ARGS__ : "t0", "memory"); \
-		trap.resume = 0;                                       \
-		trap.cause;                                            \
+#define TRAP_OF(insn, ...)                                                 \
+	({                                                                 \
+		trap.cause = NO_TRAP;                                      \
+		__asm__ volatile("lla t0, 771f\n\t"                        \
+				 "sd t0, %[resume]\n\t" insn "\n771:"      \
+				 : [resume] "=m"(trap.resume), __VA_ARGS__ \
+				 : "t0", "memory");                        \
+		trap.resume = 0;                                           \
+		trap.cause;                                                \
 	})
 
 #endif

@@ -11,14 +11,16 @@
 
 /* No operands: t0 and t1 are there to be used. */
 #undef TRAP_OF
-#define TRAP_OF(insn)                                                                     \
-	({                                                                                \
-		trap.cause = NO_TRAP;                                                     \
-		__asm__ volatile("lla t0, 771f\n\t"                                       \
-				 "sd t0, %[resume]\n\t" insn "\n771:"                     \
-				 : [resume] "=m"(trap.resume) : : "t0", "t1", "memory");  \
-		trap.resume = 0;                                                          \
-		trap.cause;                                                               \
+#define TRAP_OF(insn)                                                 \
+	({                                                            \
+		trap.cause = NO_TRAP;                                 \
+		__asm__ volatile("lla t0, 771f\n\t"                   \
+				 "sd t0, %[resume]\n\t" insn "\n771:" \
+				 : [resume] "=m"(trap.resume)         \
+				 :                                    \
+				 : "t0", "t1", "memory");             \
+		trap.resume = 0;                                      \
+		trap.cause;                                           \
 	})
 #define IS_ILLEGAL(insn) CHECK(TRAP_OF(insn) == CAUSE_ILLEGAL_INSN)
 

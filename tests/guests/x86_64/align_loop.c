@@ -9,8 +9,7 @@
 extern const char align_code[], align_handler[];
 extern uint64_t align_gate;
 
-__asm__(
-	"	.section .text.align, \"ax\", %progbits\n"
+__asm__("	.section .text.align, \"ax\", %progbits\n"
 	"	.code32\n"
 	"align_code:\n"
 	"	lidtl	align_idtr\n"

@@ -17,8 +17,8 @@ static inline const char *command_line(void)
 	memcpy(&version, params + 0x206, sizeof(version));
 	memcpy(&line, params + 0x228, sizeof(line));
 	memcpy(&size, params + 0x238, sizeof(size));
-	if (boot_flag != 0xaa55 || magic != 0x53726448 || version < 0x20c || (uint8_t)params[0x210] != 0xff ||
-	    params[0x211] != 1 || line == 0 || strlen((const char *)(uintptr_t)line) > size)
+	if (boot_flag != 0xaa55 || magic != 0x53726448 || version < 0x20c || (uint8_t)params[0x210] != 0xff || params[0x211] != 1 ||
+	    line == 0 || strlen((const char *)(uintptr_t)line) > size)
 		return NULL;
 	return (const char *)(uintptr_t)line;
 }

@@ -8,8 +8,7 @@
 
 extern const char loop_handler[];
 
-__asm__(
-	"	.section .text.loop, \"ax\", %progbits\n"
+__asm__("	.section .text.loop, \"ax\", %progbits\n"
 	"loop_handler:\n"
 	"	jmp	loop_handler\n"
 	"	.text\n");

@@ -6,7 +6,7 @@
 #include "tests/guests/check.h"
 #include "tests/guests/x86_64/trap.h"
 
-#define VECTOR_DF 8
+#define VECTOR_DF    8
 #define TSS_SELECTOR 0x20
 
 static struct {

@@ -11,8 +11,7 @@ extern uint64_t entry_gpr[16], entry_rflags, entry_rip, entry_cr[5], entry_dr[6]
 extern uint32_t entry_segment[8];
 extern uint8_t entry_fx[512], entry_gdtr[10], entry_idtr[10];
 
-__asm__(
-	"	.section .text.entry, \"ax\", %progbits\n"
+__asm__("	.section .text.entry, \"ax\", %progbits\n"
 	"	.globl	_start\n"
 	"	.type	_start, %function\n"
 	"_start:\n"
@@ -120,9 +119,10 @@ static const struct {
 	uint32_t msr;
 	uint64_t value;
 } known[] = {
-	{ 0x17, 0 }, { 0x1b, 0xfee00100 }, { 0x8b, 0 }, { 0x174, 0 }, { 0x175, 0 }, { 0x176, 0 }, { 0x1a0, 1 },
-	{ 0x277, 0x0007040600070406 }, { 0xc0000080, 0xd00 }, { 0xc0000081, 0 }, { 0xc0000082, 0 }, { 0xc0000083, 0 },
-	{ 0xc0000084, 0 }, { 0xc0000100, 0 }, { 0xc0000101, 0 }, { 0xc0000102, 0 },
+	{ 0x17, 0 },           { 0x1b, 0xfee00100 }, { 0x8b, 0 },       { 0x174, 0 },
+	{ 0x175, 0 },          { 0x176, 0 },         { 0x1a0, 1 },      { 0x277, 0x0007040600070406 },
+	{ 0xc0000080, 0xd00 }, { 0xc0000081, 0 },    { 0xc0000082, 0 }, { 0xc0000083, 0 },
+	{ 0xc0000084, 0 },     { 0xc0000100, 0 },    { 0xc0000101, 0 }, { 0xc0000102, 0 },
 };
 #define TSC 0x10
 
@@ -162,7 +162,7 @@ static void instructions(void)
 	} invpcid = { 0, 0 };
 
 	CHECK(TRAP_OF(".byte 0xf3, 0x48, 0x0f, 0xc7, 0xf8", "+a"(value) :) == VECTOR_UD || value == 0); /* RDPID */
-	CHECK(TRAP_OF("rdtscp", "=a"(low), "=d"(high), "=c"(value) :) == VECTOR_UD || value == 0); /* QEMU has it always */
+	CHECK(TRAP_OF("rdtscp", "=a"(low), "=d"(high), "=c"(value) :) == VECTOR_UD || value == 0);      /* QEMU has it always */
 	CHECK(TRAP_OF("xgetbv", "=a"(low), "=d"(high) : "c"(0)) == VECTOR_UD);
 	CHECK(TRAP_OF(".byte 0x0f, 0x01, 0xee", "=a"(low), "=d"(high) : "c"(0)) == VECTOR_UD); /* RDPKRU */
 	CHECK(TRAP_OF(".byte 0x0f, 0x01, 0xfd", "=a"(low), "=d"(high) : "c"(1)) == VECTOR_UD); /* RDPRU */

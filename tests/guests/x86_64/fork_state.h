@@ -2,9 +2,9 @@
 /* Registers of a CPU's state that a guest can tell apart by a number. For tests/guests/fork_state.c. */
 #include "tests/guests/check.h"
 
-#define FOR_XMM(each) \
-	each(0) each(1) each(2) each(3) each(4) each(5) each(6) each(7) each(8) each(9) each(10) each(11) each(12) \
-	each(13) each(14) each(15)
+#define FOR_XMM(each)                                                                                                       \
+	each(0) each(1) each(2) each(3) each(4) each(5) each(6) each(7) each(8) each(9) each(10) each(11) each(12) each(13) \
+		each(14) each(15)
 #define FOR_DR(each) each(0) each(1) each(2) each(3)
 
 /* STAR, LSTAR, CSTAR, FMASK; the bases of FS, GS and KERNEL_GS; SYSENTER's. */

@@ -9,17 +9,18 @@
 #include "guest/rt/rt.h"
 
 /* Selectors; the first two are those of the entry. For assembly they are numbers. */
-#define CODE64  0x10
-#define DATA    0x18
-#define CODE32  0x20
-#define CODE16  0x28 /* its base is REAL_MODE */
-#define DATA16  0x30
-#define CODE3   0x38 /* 32-bit, for DPL 3 */
-#define DATA3   0x40
+#define CODE64    0x10
+#define DATA      0x18
+#define CODE32    0x20
+#define CODE16    0x28 /* its base is REAL_MODE */
+#define DATA16    0x30
+#define CODE3     0x38 /* 32-bit, for DPL 3 */
+#define DATA3     0x40
 #define REAL_MODE 0x20000 /* a page below 1 MiB, for code of real mode */
 
 static const uint64_t legacy_gdt[] = {
-	0, 0,
+	0,
+	0,
 	0x00af9b000000ffff,
 	0x00cf93000000ffff,
 	0x00cf9b000000ffff,
@@ -32,8 +33,7 @@ static const uint64_t legacy_gdt[] = {
 /* Call 32-bit code, which is to end by jumping to legacy_return: in protected mode, with paging and long mode off. */
 void legacy_call(const char *code);
 
-__asm__(
-	"	.section .text.legacy, \"ax\", %progbits\n"
+__asm__("	.section .text.legacy, \"ax\", %progbits\n"
 	"	.globl	legacy_call, legacy_return\n"
 	"legacy_call:\n"
 	"	pushq	%rbx\n	pushq	%rbp\n	pushq	%r12\n	pushq	%r13\n	pushq	%r14\n	pushq	%r15\n"

@@ -7,18 +7,18 @@
 #include "tests/guests/x86_64/legacy.h"
 #include "tests/guests/x86_64/trap.h"
 
-#define CR0_PE   (1ul << 0)
-#define CR0_TS   (1ul << 3)
-#define CR0_WP   (1ul << 16)
-#define CR0_AM   (1ul << 18)
-#define CR0_NW   (1ul << 29)
-#define CR0_CD   (1ul << 30)
-#define CR0_PG   (1ul << 31)
-#define CR4_DE   (1ul << 3)
-#define CR4_PSE  (1ul << 4)
-#define CR4_PAE  (1ul << 5)
-#define CR4_PGE  (1ul << 7)
-#define CR4_LA57 (1ul << 12)
+#define CR0_PE    (1ul << 0)
+#define CR0_TS    (1ul << 3)
+#define CR0_WP    (1ul << 16)
+#define CR0_AM    (1ul << 18)
+#define CR0_NW    (1ul << 29)
+#define CR0_CD    (1ul << 30)
+#define CR0_PG    (1ul << 31)
+#define CR4_DE    (1ul << 3)
+#define CR4_PSE   (1ul << 4)
+#define CR4_PAE   (1ul << 5)
+#define CR4_PGE   (1ul << 7)
+#define CR4_LA57  (1ul << 12)
 #define CR4_PCIDE (1ul << 17)
 
 /* After each step of the 32-bit code: CR0, the low half of EFER, how many #GP there were. */
@@ -68,43 +68,45 @@ __asm__(
 	"	lidtl	mode_idtr\n"
 	"	movl	$0x620, %eax\n	movl	%eax, %cr4\n"
 	"	CR3	$pae_pdpt\n"
-	"	CHANGE	0, (PG | CD)\n"          /* 0: to PAE paging, uncached */
-	"	CHANGE	(PG | CD), 0\n"          /* 1: back */
-	"	CHANGE	0, (PG | CD | NW)\n"     /* 2 */
-	"	CHANGE	(CD | NW), 0\n"          /* 3: still PAE paging */
+	"	CHANGE	0, (PG | CD)\n"      /* 0: to PAE paging, uncached */
+	"	CHANGE	(PG | CD), 0\n"      /* 1: back */
+	"	CHANGE	0, (PG | CD | NW)\n" /* 2 */
+	"	CHANGE	(CD | NW), 0\n"      /* 3: still PAE paging */
 	/* The page-directory pointers are loaded anew by MOV to CR0, CR4 and CR3. */
 	"	movl	$pae_pd + 1, pae_pdpt + 8\n"
-	"	CHANGE	0, CD\n"                 /* 4 */
+	"	CHANGE	0, CD\n" /* 4 */
 	"	movl	$mode_magic + 0x40000000, %edx\n	movl	(%edx), %eax\n	movl	%eax, mode_alias\n"
 	"	movl	$pae_pd + 1, pae_pdpt + 16\n"
 	"	movl	%cr4, %eax\n	orl	$0x80, %eax\n	movl	%eax, %cr4\n"
-	"	movl	$mode_magic, %edx\n	orl	$0x80000000, %edx\n	movl	(%edx), %eax\n	movl	%eax, mode_alias + 4\n"
+	"	movl	$mode_magic, %edx\n	orl	$0x80000000, %edx\n	movl	(%edx), %eax\n	movl	%eax, mode_alias + "
+	"4\n"
 	"	movl	$pae_pd + 1, pae_pdpt + 24\n"
 	"	CR3	$pae_pdpt\n"
-	"	movl	$mode_magic, %edx\n	orl	$0xc0000000, %edx\n	movl	(%edx), %eax\n	movl	%eax, mode_alias + 8\n"
-	"	CHANGE	(PG | CD), 0\n"          /* 5 */
-	"	CHANGE	CD, (PG | NW)\n"         /* 6: #GP */
-	"	CHANGE	PE, (PG | CD)\n"         /* 7: #GP */
+	"	movl	$mode_magic, %edx\n	orl	$0xc0000000, %edx\n	movl	(%edx), %eax\n	movl	%eax, mode_alias + "
+	"8\n"
+	"	CHANGE	(PG | CD), 0\n"  /* 5 */
+	"	CHANGE	CD, (PG | NW)\n" /* 6: #GP */
+	"	CHANGE	PE, (PG | CD)\n" /* 7: #GP */
 	/* Long mode. */
 	"	SET_LME	1\n"
 	"	CR3	legacy_cr3\n"
-	"	CHANGE	0, (PG | CD)\n"          /* 8: active, in compatibility mode */
-	"	CHANGE	(PG | CD), 0\n"          /* 9: left */
+	"	CHANGE	0, (PG | CD)\n" /* 8: active, in compatibility mode */
+	"	CHANGE	(PG | CD), 0\n" /* 9: left */
 	"	SET_LME	0\n"
 	/* No protection for a moment. */
-	"	CHANGE	PE, CD\n"                /* 10 */
-	"	CHANGE	CD, PE\n"                /* 11 */
+	"	CHANGE	PE, CD\n" /* 10 */
+	"	CHANGE	CD, PE\n" /* 11 */
 	"	cmpl	$0, mode_intel\n"
 	"	je	1f\n"
 	"	SET_LME	1\n"
 	"	movl	$0x600, %eax\n	movl	%eax, %cr4\n"
-	"	CHANGE	0, (PG | CD)\n"          /* 12: #GP, without PAE */
-	"	CHANGE	0, PG\n"                 /* 13: #GP */
+	"	CHANGE	0, (PG | CD)\n" /* 12: #GP, without PAE */
+	"	CHANGE	0, PG\n"        /* 13: #GP */
 	"	movl	$0x620, %eax\n	movl	%eax, %cr4\n"
 	"	SET_LME	0\n"
 	"	CR3	$bad_pdpt\n"
-	"	CHANGE	0, (PG | CD)\n"          /* 14: #GP, by a reserved bit */
-	"	CHANGE	0, PG\n"                 /* 15: #GP */
+	"	CHANGE	0, (PG | CD)\n" /* 14: #GP, by a reserved bit */
+	"	CHANGE	0, PG\n"        /* 15: #GP */
 	"1:	lidtl	mode_old_idtr\n"
 	"	jmp	legacy_return\n"
 	"	.code64\n"
@@ -177,8 +179,7 @@ static void check_step(unsigned n, uint64_t mode, uint32_t efer, uint32_t faults
 
 	if ((mode_step[n].cr0 & shown) == mode && (mode_step[n].efer & 0x500) == efer && mode_step[n].faults == faults)
 		return;
-	rt_printf("FAILED: step %u: cr0 0x%x, efer 0x%x, %u faults\n", n, mode_step[n].cr0, mode_step[n].efer,
-		  mode_step[n].faults);
+	rt_printf("FAILED: step %u: cr0 0x%x, efer 0x%x, %u faults\n", n, mode_step[n].cr0, mode_step[n].efer, mode_step[n].faults);
 	check_failures++;
 }
 

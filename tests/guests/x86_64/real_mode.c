@@ -6,8 +6,7 @@
 
 extern const char low_code[], low_code_end[];
 
-__asm__(
-	"	.section .rodata.low_code, \"a\", %progbits\n"
+__asm__("	.section .rodata.low_code, \"a\", %progbits\n"
 	"	.set	LOW, 0x20000\n"
 	"low_code:\n"
 	/* Compatibility mode: leave paging, then long mode. */
@@ -49,10 +48,9 @@ __asm__(
 int guest_main(void)
 {
 	static const uint64_t gdt[] = {
-		0,
-		0x00cf9b000000ffff, /* 0x08: 32-bit code */
-		0x00009b020000ffff, /* 0x10: 16-bit code, base LOW */
-		0x000093000000ffff, /* 0x18: 16-bit data */
+		0, 0x00cf9b000000ffff, /* 0x08: 32-bit code */
+		0x00009b020000ffff,    /* 0x10: 16-bit code, base LOW */
+		0x000093000000ffff,    /* 0x18: 16-bit data */
 	};
 	static const struct {
 		uint16_t limit;
@@ -64,6 +62,8 @@ int guest_main(void)
 			 "pushq $0x08\n\t"
 			 "pushq %1\n\t"
 			 "lretq"
-			 : : "m"(gdtr), "r"((uint64_t)LOW) : "memory");
+			 :
+			 : "m"(gdtr), "r"((uint64_t)LOW)
+			 : "memory");
 	return 1;
 }

@@ -7,12 +7,12 @@
 #include "tests/guests/x86_64/cpu.h"
 #include "tests/guests/x86_64/trap.h"
 
-#define RFLAGS_TF 0x100
-#define CR0_CD    (1ul << 30)
-#define CR4_DE    (1ul << 3)
-#define DR6_BS    (1ul << 14)
-#define DR6_BD    (1ul << 13)
-#define DR7_RESET 0x400ul
+#define RFLAGS_TF    0x100
+#define CR0_CD       (1ul << 30)
+#define CR4_DE       (1ul << 3)
+#define DR6_BS       (1ul << 14)
+#define DR6_BD       (1ul << 13)
+#define DR7_RESET    0x400ul
 #define SCRATCH_PORT 0x3ff
 
 #define TRAPS 16
@@ -20,8 +20,7 @@ extern volatile uint64_t step_count, step_rip[TRAPS], step_dr6[TRAPS], step_expe
 extern const char step_handler[];
 
 /* Notes where it came from and DR6, clears that, and sets RF so that an instruction breakpoint is met once only. */
-__asm__(
-	"	.section .text.step, \"ax\", %progbits\n"
+__asm__("	.section .text.step, \"ax\", %progbits\n"
 	"step_handler:\n"
 	"	pushq	%rax\n	pushq	%rcx\n"
 	"	movq	step_count(%rip), %rcx\n"
@@ -55,13 +54,15 @@ static void check_trap(const char *insn, unsigned number, uint64_t rip, uint64_t
 }
 
 /* Single-step over `insn`, and four more: the next NOP, and the three that clear TF again. */
-#define STEP(insn, ...)                                                                                    \
-	do {                                                                                               \
-		step_count = 0;                                                                            \
-		__asm__ volatile("movq $773f, step_expected(%%rip)\n\t"                                    \
-				 "pushfq\n\torq $0x100, (%%rsp)\n\tpopfq\n\t" insn "\n773:\tnop\n\t"       \
-				 "pushfq\n\tandq $~0x100, (%%rsp)\n\tpopfq" : __VA_ARGS__ : "memory", "cc"); \
-		check_trap(insn, 0, step_expected, DR6_BS, 5);                                             \
+#define STEP(insn, ...)                                                                              \
+	do {                                                                                         \
+		step_count = 0;                                                                      \
+		__asm__ volatile("movq $773f, step_expected(%%rip)\n\t"                              \
+				 "pushfq\n\torq $0x100, (%%rsp)\n\tpopfq\n\t" insn "\n773:\tnop\n\t" \
+				 "pushfq\n\tandq $~0x100, (%%rsp)\n\tpopfq"                          \
+				 : __VA_ARGS__                                                       \
+				 : "memory", "cc");                                                  \
+		check_trap(insn, 0, step_expected, DR6_BS, 5);                                       \
 	} while (0)
 
 static void single_steps(bool vmmcall)
@@ -106,14 +107,15 @@ static uint64_t fork_stepping(bool vmmcall)
 }
 
 /* Run `insn` with breakpoint 0 on itself and breakpoint 1 on what follows: the second is met only if RF is cleared. */
-#define BREAK(insn, before, count, ...)                                                                                 \
-	do {                                                                                                            \
-		step_count = 0;                                                                                         \
-		__asm__ volatile("movq $772f, %%r8\n\tmovq %%r8, %%dr0\n\t"                                             \
-				 "movq $773f, %%r8\n\tmovq %%r8, %%dr1\n\tmovq %%r8, step_expected(%%rip)\n\t"          \
-				 "movl $0x40" #count ", %%r8d\n\tmovq %%r8, %%dr7\n\t" before "\n772:\t" insn           \
-				 "\n773:\tnop\n\tmovl $0x400, %%r8d\n\tmovq %%r8, %%dr7"                                \
-				 : __VA_ARGS__ : "r8", "memory", "cc");                                                 \
+#define BREAK(insn, before, count, ...)                                                                        \
+	do {                                                                                                   \
+		step_count = 0;                                                                                \
+		__asm__ volatile("movq $772f, %%r8\n\tmovq %%r8, %%dr0\n\t"                                    \
+				 "movq $773f, %%r8\n\tmovq %%r8, %%dr1\n\tmovq %%r8, step_expected(%%rip)\n\t" \
+				 "movl $0x40" #count ", %%r8d\n\tmovq %%r8, %%dr7\n\t" before "\n772:\t" insn  \
+				 "\n773:\tnop\n\tmovl $0x400, %%r8d\n\tmovq %%r8, %%dr7"                       \
+				 : __VA_ARGS__                                                                 \
+				 : "r8", "memory", "cc");                                                      \
 	} while (0)
 
 static void instruction_breakpoints(void)

@@ -17,8 +17,7 @@ extern volatile int64_t trap_vector, trap_error, trap_count;
 extern volatile uint64_t trap_resume;
 extern char trap_stubs[];
 
-__asm__(
-	".section .text.trap, \"ax\", %progbits\n"
+__asm__(".section .text.trap, \"ax\", %progbits\n"
 	"	.balign	16\n"
 	"trap_stubs:\n"
 	"	.set	trap, 0\n"

@@ -60,8 +60,7 @@ static void load_descriptors(void)
 {
 	static char stack[4096] __attribute__((aligned(16)));
 	static uint32_t tss[26];
-	static uint64_t gdt[] = { 0, 0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0x00cff3000000ffff, 0x00affb000000ffff,
-				  0, 0 };
+	static uint64_t gdt[] = { 0, 0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0x00cff3000000ffff, 0x00affb000000ffff, 0, 0 };
 	const struct {
 		uint16_t limit;
 		void *base;

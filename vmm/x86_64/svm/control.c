@@ -10,7 +10,7 @@
 
 /* Decode assists: EXITINFO1 of an exit by MOV to CRn names the general register. */
 #define CR_INFO_MOV    BIT(63)
-#define CR_INFO_GPR(i) ((unsigned)((i) & 15))
+#define CR_INFO_GPR(i) ((unsigned)((i)&15))
 
 #define LMSW_MASK (CR0_PE | CR0_MP | CR0_EM | CR0_TS)
 

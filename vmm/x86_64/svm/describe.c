@@ -8,23 +8,65 @@
 
 /* AMD APM vol. 2, appendix "SVM Intercept Exit Codes". */
 static const char *const exit_names[] = {
-	[0x60] = "INTR",      "NMI",           "SMI",       "INIT",       "VINTR",       "CR0_SEL_WRITE",
-	"IDTR_READ",          "GDTR_READ",     "LDTR_READ", "TR_READ",    "IDTR_WRITE",  "GDTR_WRITE",
-	"LDTR_WRITE",         "TR_WRITE",      "RDTSC",     "RDPMC",      "PUSHF",       "POPF",
-	"CPUID",              "RSM",           "IRET",      "SWINT",      "INVD",        "PAUSE",
-	"HLT",                "INVLPG",        "INVLPGA",   "IOIO",       "MSR",         "TASK_SWITCH",
-	"FERR_FREEZE",        "SHUTDOWN",      "VMRUN",     "VMMCALL",    "VMLOAD",      "VMSAVE",
-	"STGI",               "CLGI",          "SKINIT",    "RDTSCP",     "ICEBP",       "WBINVD",
-	"MONITOR",            "MWAIT",         "MWAIT_CONDITIONAL",       "XSETBV",      "RDPRU",
-	"EFER_WRITE_TRAP",    [0xa0] = "INVLPGB", "INVLPGB_ILLEGAL",      "INVPCID",     "MCOMMIT",
+	[0x60] = "INTR",
+	"NMI",
+	"SMI",
+	"INIT",
+	"VINTR",
+	"CR0_SEL_WRITE",
+	"IDTR_READ",
+	"GDTR_READ",
+	"LDTR_READ",
+	"TR_READ",
+	"IDTR_WRITE",
+	"GDTR_WRITE",
+	"LDTR_WRITE",
+	"TR_WRITE",
+	"RDTSC",
+	"RDPMC",
+	"PUSHF",
+	"POPF",
+	"CPUID",
+	"RSM",
+	"IRET",
+	"SWINT",
+	"INVD",
+	"PAUSE",
+	"HLT",
+	"INVLPG",
+	"INVLPGA",
+	"IOIO",
+	"MSR",
+	"TASK_SWITCH",
+	"FERR_FREEZE",
+	"SHUTDOWN",
+	"VMRUN",
+	"VMMCALL",
+	"VMLOAD",
+	"VMSAVE",
+	"STGI",
+	"CLGI",
+	"SKINIT",
+	"RDTSCP",
+	"ICEBP",
+	"WBINVD",
+	"MONITOR",
+	"MWAIT",
+	"MWAIT_CONDITIONAL",
+	"XSETBV",
+	"RDPRU",
+	"EFER_WRITE_TRAP",
+	[0xa0] = "INVLPGB",
+	"INVLPGB_ILLEGAL",
+	"INVPCID",
+	"MCOMMIT",
 	"TLBSYNC",
 };
 
 void svm_name_exit(uint64_t code, char *text, size_t size)
 {
 	if (code < 0x40)
-		text_add(text, size, "VMEXIT_%s%lu_%s", code < 0x20 ? "CR" : "DR", code & 15,
-			 code & 0x10 ? "WRITE" : "READ");
+		text_add(text, size, "VMEXIT_%s%lu_%s", code < 0x20 ? "CR" : "DR", code & 15, code & 0x10 ? "WRITE" : "READ");
 	else if (code < 0x60)
 		text_add(text, size, "VMEXIT_EXCP%lu", code - 0x40);
 	else if (code == VMEXIT_NPF)
@@ -43,9 +85,9 @@ static const char *bad_control(const struct vmcb *vmcb)
 		return "ASID is 0 or beyond what the CPU has";
 	if (vmcb->nested_cr3 & (PAGE_SIZE - 1))
 		return "N_CR3 is not page-aligned";
-	if (vmcb->event_inj & EVENT_VALID &&
-	    EVENT_TYPE(vmcb->event_inj) != EVENT_INTERRUPT && EVENT_TYPE(vmcb->event_inj) != EVENT_NMI &&
-	    EVENT_TYPE(vmcb->event_inj) != EVENT_EXCEPTION && EVENT_TYPE(vmcb->event_inj) != EVENT_SOFTWARE)
+	if (vmcb->event_inj & EVENT_VALID && EVENT_TYPE(vmcb->event_inj) != EVENT_INTERRUPT &&
+	    EVENT_TYPE(vmcb->event_inj) != EVENT_NMI && EVENT_TYPE(vmcb->event_inj) != EVENT_EXCEPTION &&
+	    EVENT_TYPE(vmcb->event_inj) != EVENT_SOFTWARE)
 		return "EVENTINJ has a reserved type";
 	return NULL;
 }
@@ -98,8 +140,8 @@ void svm_describe(struct vcpu *vcpu, const struct vm_exit *exit, char *text, siz
 	svm_name_exit(exit->reason, text, size);
 	text_add(text, size, " (%#lx), EXITINFO1 %#lx, EXITINFO2 %#lx", exit->reason, vmcb->exitinfo1, vmcb->exitinfo2);
 	if (exit->reason == VMEXIT_IOIO && vmcb->exitinfo1 & IOIO_STRING)
-		text_add(text, size, ": %s, which is not emulated, of port %#lx",
-			 vmcb->exitinfo1 & IOIO_IN ? "INS" : "OUTS", IOIO_PORT(vmcb->exitinfo1));
+		text_add(text, size, ": %s, which is not emulated, of port %#lx", vmcb->exitinfo1 & IOIO_IN ? "INS" : "OUTS",
+			 IOIO_PORT(vmcb->exitinfo1));
 	if (vcpu->arch.redelivery.endless)
 		text_add(text, size, ": raised again each time it is delivered");
 	if (exit->reason == VMEXIT_SHUTDOWN)

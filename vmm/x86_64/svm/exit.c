@@ -47,7 +47,9 @@ static inline unsigned serve_fault(struct vcpu *vcpu, const struct vmcb *vmcb, s
 
 	exit->fault = (struct npt_fault){
 		.gpa = GPA(vmcb->exitinfo2),
-		.access = info & PF_WRITE ? NPT_W : info & PF_FETCH ? NPT_X : NPT_R,
+		.access = info & PF_WRITE ? NPT_W :
+			  info & PF_FETCH ? NPT_X :
+					    NPT_R,
 		.present = info & PF_PRESENT,
 		.on_guest_walk = info & NPF_GUEST_WALK,
 	};

@@ -7,7 +7,10 @@ static const struct {
 	uint16_t offset;
 	uint8_t size;
 } fields[FIELD_COUNT] = {
-#define FIELD(member) { offsetof(struct vmcb, member), sizeof(((struct vmcb *)0)->member) }
+#define FIELD(member)                                                             \
+	{                                                                         \
+		offsetof(struct vmcb, member), sizeof(((struct vmcb *)0)->member) \
+	}
 	[FIELD_RIP] = FIELD(rip),
 	[FIELD_RSP] = FIELD(rsp),
 	[FIELD_RFLAGS] = FIELD(rflags),

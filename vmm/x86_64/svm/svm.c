@@ -62,7 +62,7 @@ static void msrpm_pass(uint8_t *map, uint32_t msr)
 {
 	uint32_t index = msr < 0x2000 ? msr : msr < 0xc0010000 ? msr - 0xc0000000 + 0x2000 : msr - 0xc0010000 + 0x4000;
 
-	map[index / 4] &= (uint8_t)~(3u << (index % 4 * 2));
+	map[index / 4] &= (uint8_t) ~(3u << (index % 4 * 2));
 }
 
 static void fill_ones(hpa_t block, uint64_t size)
@@ -147,14 +147,13 @@ static void reset_control(struct vm *vm, struct vmcb *vmcb)
 	vmcb->intercept_cr_write = BIT(4);
 	/* A machine check is the host's; for the others see delivery_repeats. */
 	vmcb->intercept_exceptions = (uint32_t)(BIT(VECTOR_MC) | BIT(VECTOR_DB) | BIT(VECTOR_AC));
-	vmcb->intercept_misc1 = (uint32_t)(INTERCEPT_INTR | INTERCEPT_NMI | INTERCEPT_INIT |
-					   INTERCEPT_CR0_SEL_WRITE | INTERCEPT_RDPMC | INTERCEPT_CPUID |
-					   INTERCEPT_RSM | INTERCEPT_INVD | INTERCEPT_HLT | INTERCEPT_INVLPGA |
-					   INTERCEPT_IOIO | INTERCEPT_MSR | INTERCEPT_SHUTDOWN);
-	vmcb->intercept_misc2 = (uint32_t)(INTERCEPT_VMRUN | INTERCEPT_VMMCALL | INTERCEPT_VMLOAD | INTERCEPT_VMSAVE |
-					   INTERCEPT_STGI | INTERCEPT_CLGI | INTERCEPT_SKINIT | INTERCEPT_RDTSCP |
-					   INTERCEPT_MONITOR | INTERCEPT_MWAIT | INTERCEPT_MWAIT_ARMED |
-					   INTERCEPT_XSETBV | INTERCEPT_RDPRU | INTERCEPT_ICEBP);
+	vmcb->intercept_misc1 = (uint32_t)(INTERCEPT_INTR | INTERCEPT_NMI | INTERCEPT_INIT | INTERCEPT_CR0_SEL_WRITE |
+					   INTERCEPT_RDPMC | INTERCEPT_CPUID | INTERCEPT_RSM | INTERCEPT_INVD | INTERCEPT_HLT |
+					   INTERCEPT_INVLPGA | INTERCEPT_IOIO | INTERCEPT_MSR | INTERCEPT_SHUTDOWN);
+	vmcb->intercept_misc2 =
+		(uint32_t)(INTERCEPT_VMRUN | INTERCEPT_VMMCALL | INTERCEPT_VMLOAD | INTERCEPT_VMSAVE | INTERCEPT_STGI |
+			   INTERCEPT_CLGI | INTERCEPT_SKINIT | INTERCEPT_RDTSCP | INTERCEPT_MONITOR | INTERCEPT_MWAIT |
+			   INTERCEPT_MWAIT_ARMED | INTERCEPT_XSETBV | INTERCEPT_RDPRU | INTERCEPT_ICEBP);
 	if (cpuid(7, 0).ebx & CPUID_7_EBX_INVPCID)
 		vmcb->intercept_misc3 = (uint32_t)INTERCEPT_INVPCID;
 	set_vm(vm, vmcb);

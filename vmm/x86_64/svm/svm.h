@@ -13,7 +13,7 @@
 
 /* What CPUID leaf 0x8000000a offers beyond what we need. */
 struct svm_features {
-	bool nrips;          /* next_rip is valid after instruction intercepts */
+	bool nrips; /* next_rip is valid after instruction intercepts */
 	bool flush_by_asid;
 	uint32_t asids;
 };

@@ -51,12 +51,9 @@ static const struct control_bit cpu_need[] = {
 };
 
 static const struct control_bit cpu_avoid[] = {
-	{ CPU_INVLPG_EXITING, "INVLPG exiting" },
-	{ CPU_RDTSC_EXITING, "RDTSC exiting" },
-	{ CPU_CR3_LOAD_EXITING, "CR3-load exiting" },
-	{ CPU_CR3_STORE_EXITING, "CR3-store exiting" },
-	{ CPU_MOV_DR_EXITING, "MOV-DR exiting" },
-	{ 0, NULL },
+	{ CPU_INVLPG_EXITING, "INVLPG exiting" },     { CPU_RDTSC_EXITING, "RDTSC exiting" },
+	{ CPU_CR3_LOAD_EXITING, "CR3-load exiting" }, { CPU_CR3_STORE_EXITING, "CR3-store exiting" },
+	{ CPU_MOV_DR_EXITING, "MOV-DR exiting" },     { 0, NULL },
 };
 
 static const struct control_bit cpu2_need[] = {
@@ -84,22 +81,21 @@ static const struct control_bit entry_need[] = {
 	{ 0, NULL },
 };
 
-static const struct control_word pin_word = {
-	"pin-based", IA32_VMX_PINBASED_CTLS, IA32_VMX_TRUE_PINBASED_CTLS, pin_need, none, 0
-};
+static const struct control_word pin_word = { "pin-based", IA32_VMX_PINBASED_CTLS, IA32_VMX_TRUE_PINBASED_CTLS, pin_need, none, 0 };
 static const struct control_word cpu_word = {
 	"processor-based", IA32_VMX_PROCBASED_CTLS, IA32_VMX_TRUE_PROCBASED_CTLS, cpu_need, cpu_avoid, 0
 };
-static const struct control_word cpu2_word = {
-	"secondary processor-based", IA32_VMX_PROCBASED_CTLS2, IA32_VMX_PROCBASED_CTLS2, cpu2_need, none,
-	CPU2_ENABLE_VPID | CPU2_UNRESTRICTED_GUEST | CPU2_ENCLS_EXITING | CPU2_ENCLV_EXITING
-};
-static const struct control_word exit_word = {
-	"VM-exit", IA32_VMX_EXIT_CTLS, IA32_VMX_TRUE_EXIT_CTLS, exit_need, exit_avoid, EXIT_SAVE_DEBUG_CONTROLS
-};
-static const struct control_word entry_word = {
-	"VM-entry", IA32_VMX_ENTRY_CTLS, IA32_VMX_TRUE_ENTRY_CTLS, entry_need, none, ENTRY_LOAD_DEBUG_CONTROLS
-};
+static const struct control_word cpu2_word = { "secondary processor-based",
+					       IA32_VMX_PROCBASED_CTLS2,
+					       IA32_VMX_PROCBASED_CTLS2,
+					       cpu2_need,
+					       none,
+					       CPU2_ENABLE_VPID | CPU2_UNRESTRICTED_GUEST | CPU2_ENCLS_EXITING |
+						       CPU2_ENCLV_EXITING };
+static const struct control_word exit_word = { "VM-exit", IA32_VMX_EXIT_CTLS, IA32_VMX_TRUE_EXIT_CTLS,
+					       exit_need, exit_avoid,         EXIT_SAVE_DEBUG_CONTROLS };
+static const struct control_word entry_word = { "VM-entry", IA32_VMX_ENTRY_CTLS,      IA32_VMX_TRUE_ENTRY_CTLS, entry_need,
+						none,       ENTRY_LOAD_DEBUG_CONTROLS };
 
 static enum err lacking(const struct control_word *word, const char *bit, const char *how, const char **why)
 {

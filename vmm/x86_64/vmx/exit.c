@@ -10,8 +10,7 @@
  * An exit in the middle of delivering an event: deliver it when the guest goes on.
  * SDM vol. 3 "Information for VM Exits That Occur During Event Delivery".
  */
-static __attribute__((cold, noinline)) unsigned serve_in_delivery(struct vcpu *vcpu, struct vm_exit *exit,
-									  uint64_t info)
+static __attribute__((cold, noinline)) unsigned serve_in_delivery(struct vcpu *vcpu, struct vm_exit *exit, uint64_t info)
 {
 	if (INTR_TYPE(info) >= INTR_SOFTWARE)
 		vmwrite(ENTRY_INSTRUCTION_LENGTH, vmread(EXIT_INSTRUCTION_LENGTH));

@@ -13,10 +13,7 @@ static void invept(enum invept_type type, uint64_t eptp)
 	struct invept descriptor = { eptp, 0 };
 	bool failed;
 
-	__asm__ volatile("invept %1, %2"
-			 : "=@ccbe"(failed)
-			 : "m"(descriptor), "r"((uint64_t)type)
-			 : "memory");
+	__asm__ volatile("invept %1, %2" : "=@ccbe"(failed) : "m"(descriptor), "r"((uint64_t)type) : "memory");
 	if (failed)
 		panic("vmx: INVEPT type %u of EPTP %#lx failed", type, eptp);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The regions that VMX works on: VMCSs, made current and cleared, and MSR bitmaps. Intel SDM vol. 3 "Virtual-Machine Control Structures". */
+/* The regions that VMX works on: VMCSs, made current and cleared, and MSR bitmaps. Intel SDM vol. 3 "Virtual-Machine Control
+ * Structures". */
 #include "include/arch/x86_64/msr.h"
 #include "include/panic.h"
 #include "mm/frame.h"
@@ -9,13 +10,13 @@
 hpa_t vmx_current; /* raw 0: none */
 
 /* VMXON, VMCLEAR and VMPTRLD differ in the mnemonic only. */
-#define VMX_POINTER_INSN(name)                                                                     \
-	static bool name(hpa_t region)                                                             \
-	{                                                                                          \
-		bool failed;                                                                       \
-												   \
-		__asm__ volatile(#name " %1" : "=@ccbe"(failed) : "m"(region.raw) : "memory");     \
-		return !failed;                                                                    \
+#define VMX_POINTER_INSN(name)                                                                 \
+	static bool name(hpa_t region)                                                         \
+	{                                                                                      \
+		bool failed;                                                                   \
+                                                                                               \
+		__asm__ volatile(#name " %1" : "=@ccbe"(failed) : "m"(region.raw) : "memory"); \
+		return !failed;                                                                \
 	}
 VMX_POINTER_INSN(vmxon)
 VMX_POINTER_INSN(vmclear)
@@ -53,8 +54,8 @@ static void msr_bitmap_pass(uint8_t *map, uint32_t msr)
 {
 	uint32_t index = msr < 0x2000 ? msr : msr - 0xc0000000 + 0x2000;
 
-	map[index / 8] &= (uint8_t)~(1u << index % 8);
-	map[0x800 + index / 8] &= (uint8_t)~(1u << index % 8);
+	map[index / 8] &= (uint8_t) ~(1u << index % 8);
+	map[0x800 + index / 8] &= (uint8_t) ~(1u << index % 8);
 }
 
 static void fill_msr_bitmap(hpa_t bitmap)

@@ -131,60 +131,60 @@ enum vmcs_field {
 #define PIN_EXTERNAL_INTERRUPT_EXITING BIT(0)
 #define PIN_NMI_EXITING                BIT(3)
 /* Primary processor-based controls */
-#define CPU_USE_TSC_OFFSETTING   BIT(3)
-#define CPU_HLT_EXITING          BIT(7)
-#define CPU_INVLPG_EXITING       BIT(9)
-#define CPU_MWAIT_EXITING        BIT(10)
-#define CPU_RDPMC_EXITING        BIT(11)
-#define CPU_RDTSC_EXITING        BIT(12)
-#define CPU_CR3_LOAD_EXITING     BIT(15)
-#define CPU_CR3_STORE_EXITING    BIT(16)
-#define CPU_CR8_LOAD_EXITING     BIT(19)
-#define CPU_CR8_STORE_EXITING    BIT(20)
-#define CPU_MOV_DR_EXITING       BIT(23)
-#define CPU_UNCONDITIONAL_IO     BIT(24)
-#define CPU_USE_MSR_BITMAPS      BIT(28)
-#define CPU_MONITOR_EXITING      BIT(29)
-#define CPU_SECONDARY_CONTROLS   BIT(31)
+#define CPU_USE_TSC_OFFSETTING         BIT(3)
+#define CPU_HLT_EXITING                BIT(7)
+#define CPU_INVLPG_EXITING             BIT(9)
+#define CPU_MWAIT_EXITING              BIT(10)
+#define CPU_RDPMC_EXITING              BIT(11)
+#define CPU_RDTSC_EXITING              BIT(12)
+#define CPU_CR3_LOAD_EXITING           BIT(15)
+#define CPU_CR3_STORE_EXITING          BIT(16)
+#define CPU_CR8_LOAD_EXITING           BIT(19)
+#define CPU_CR8_STORE_EXITING          BIT(20)
+#define CPU_MOV_DR_EXITING             BIT(23)
+#define CPU_UNCONDITIONAL_IO           BIT(24)
+#define CPU_USE_MSR_BITMAPS            BIT(28)
+#define CPU_MONITOR_EXITING            BIT(29)
+#define CPU_SECONDARY_CONTROLS         BIT(31)
 /* Secondary processor-based controls */
-#define CPU2_ENABLE_EPT         BIT(1)
-#define CPU2_ENABLE_VPID        BIT(5)
-#define CPU2_UNRESTRICTED_GUEST BIT(7)
-#define CPU2_ENCLS_EXITING      BIT(15)
-#define CPU2_ENCLV_EXITING      BIT(28)
+#define CPU2_ENABLE_EPT                BIT(1)
+#define CPU2_ENABLE_VPID               BIT(5)
+#define CPU2_UNRESTRICTED_GUEST        BIT(7)
+#define CPU2_ENCLS_EXITING             BIT(15)
+#define CPU2_ENCLV_EXITING             BIT(28)
 /* VM-exit controls */
-#define EXIT_SAVE_DEBUG_CONTROLS BIT(2)
-#define EXIT_HOST_64             BIT(9)
-#define EXIT_ACK_INTERRUPT       BIT(15)
-#define EXIT_LOAD_IA32_PAT       BIT(19)
-#define EXIT_SAVE_IA32_EFER      BIT(20)
-#define EXIT_LOAD_IA32_EFER      BIT(21)
+#define EXIT_SAVE_DEBUG_CONTROLS       BIT(2)
+#define EXIT_HOST_64                   BIT(9)
+#define EXIT_ACK_INTERRUPT             BIT(15)
+#define EXIT_LOAD_IA32_PAT             BIT(19)
+#define EXIT_SAVE_IA32_EFER            BIT(20)
+#define EXIT_LOAD_IA32_EFER            BIT(21)
 /* VM-entry controls */
-#define ENTRY_LOAD_DEBUG_CONTROLS BIT(2)
-#define ENTRY_IA32E_GUEST         BIT(9)
-#define ENTRY_LOAD_IA32_PAT       BIT(14)
-#define ENTRY_LOAD_IA32_EFER      BIT(15)
+#define ENTRY_LOAD_DEBUG_CONTROLS      BIT(2)
+#define ENTRY_IA32E_GUEST              BIT(9)
+#define ENTRY_LOAD_IA32_PAT            BIT(14)
+#define ENTRY_LOAD_IA32_EFER           BIT(15)
 
 /* IA32_VMX_BASIC */
-#define VMX_BASIC_REVISION(v) ((uint32_t)(v) & 0x7fffffff)
+#define VMX_BASIC_REVISION(v) ((uint32_t)(v)&0x7fffffff)
 #define VMX_BASIC_32BIT_ADDR  BIT(48)
 #define VMX_BASIC_TRUE_CTLS   BIT(55)
 
 /* IA32_VMX_EPT_VPID_CAP */
-#define EPT_CAP_EXEC_ONLY      BIT(0)
-#define EPT_CAP_4_LEVEL        BIT(6)
-#define EPT_CAP_WB             BIT(14)
-#define EPT_CAP_2M             BIT(16)
-#define EPT_CAP_1G             BIT(17)
-#define EPT_CAP_INVEPT         BIT(20)
-#define EPT_CAP_AD             BIT(21)
-#define EPT_CAP_INVEPT_SINGLE  BIT(25)
-#define EPT_CAP_INVEPT_ALL     BIT(26)
+#define EPT_CAP_EXEC_ONLY     BIT(0)
+#define EPT_CAP_4_LEVEL       BIT(6)
+#define EPT_CAP_WB            BIT(14)
+#define EPT_CAP_2M            BIT(16)
+#define EPT_CAP_1G            BIT(17)
+#define EPT_CAP_INVEPT        BIT(20)
+#define EPT_CAP_AD            BIT(21)
+#define EPT_CAP_INVEPT_SINGLE BIT(25)
+#define EPT_CAP_INVEPT_ALL    BIT(26)
 
 /* EPT pointer. SDM vol. 3 "Extended-Page-Table Pointer (EPTP)" */
-#define EPTP_WB         6
-#define EPTP_LEVELS(n)  ((uint64_t)((n) - 1) << 3)
-#define EPTP_ENABLE_AD  BIT(6)
+#define EPTP_WB        6
+#define EPTP_LEVELS(n) ((uint64_t)((n)-1) << 3)
+#define EPTP_ENABLE_AD BIT(6)
 
 enum invept_type { INVEPT_SINGLE_CONTEXT = 1, INVEPT_ALL_CONTEXT = 2 };
 
@@ -194,7 +194,11 @@ enum invept_type { INVEPT_SINGLE_CONTEXT = 1, INVEPT_ALL_CONTEXT = 2 };
 #define INTR_TYPE(i)    (unsigned)((i) >> 8 & 7)
 #define INTR_VECTOR(i)  ((uint8_t)(i))
 enum intr_type {
-	INTR_EXTERNAL = 0, INTR_NMI = 2, INTR_EXCEPTION = 3, INTR_SOFTWARE = 4, INTR_PRIVILEGED = 5,
+	INTR_EXTERNAL = 0,
+	INTR_NMI = 2,
+	INTR_EXCEPTION = 3,
+	INTR_SOFTWARE = 4,
+	INTR_PRIVILEGED = 5,
 	INTR_SOFTWARE_EXCEPTION = 6,
 };
 /* An IDT-vectoring field without what only the other fields define. */
@@ -208,23 +212,23 @@ enum intr_type {
 #define PENDING_DEBUG_ENABLED_BP BIT(12)
 
 /* Exit qualification of an EPT violation. SDM vol. 3 "Exit Qualification for EPT Violations" */
-#define EPTV_READ       BIT(0)
-#define EPTV_WRITE      BIT(1)
-#define EPTV_FETCH      BIT(2)
-#define EPTV_PERMS      BITS(6, 3) /* what the entry allowed: none, if it was not present */
-#define EPTV_LINEAR     BIT(7) /* there was a linear address */
-#define EPTV_FINAL      BIT(8) /* the access was to its translation; else to a paging structure */
+#define EPTV_READ   BIT(0)
+#define EPTV_WRITE  BIT(1)
+#define EPTV_FETCH  BIT(2)
+#define EPTV_PERMS  BITS(6, 3) /* what the entry allowed: none, if it was not present */
+#define EPTV_LINEAR BIT(7)     /* there was a linear address */
+#define EPTV_FINAL  BIT(8)     /* the access was to its translation; else to a paging structure */
 
 /* Exit qualification of an I/O instruction */
-#define IO_SIZE(q)  ((unsigned)((q) & 7) + 1)
-#define IO_IN       BIT(3)
-#define IO_STRING   BIT(4)
+#define IO_SIZE(q)    ((unsigned)((q)&7) + 1)
+#define IO_IN         BIT(3)
+#define IO_STRING     BIT(4)
 #define IO_PORT_OF(q) ((q) >> 16 & 0xffff)
 
 /* Exit qualification of a control-register access */
-#define CR_NUMBER(q) ((unsigned)((q) & 15))
-#define CR_ACCESS(q) ((unsigned)((q) >> 4 & 3))
-#define CR_GPR(q)    ((unsigned)((q) >> 8 & 15))
+#define CR_NUMBER(q)      ((unsigned)((q)&15))
+#define CR_ACCESS(q)      ((unsigned)((q) >> 4 & 3))
+#define CR_GPR(q)         ((unsigned)((q) >> 8 & 15))
 #define CR_LMSW_SOURCE(q) ((q) >> 16 & 0xffff)
 enum cr_access { CR_MOV_TO, CR_MOV_FROM, CR_CLTS, CR_LMSW };
 
@@ -258,21 +262,21 @@ enum exit_reason {
 	EXIT_ENCLS = 60,
 	EXIT_ENCLV = 70,
 };
-#define EXIT_REASON_BASIC(r)     ((r) & 0xffff)
+#define EXIT_REASON_BASIC(r)     ((r)&0xffff)
 #define EXIT_REASON_ENTRY_FAILED BIT(31)
 
 /* Access rights of a segment. SDM vol. 3 "Guest Register State" */
-#define AR_TYPE(ar)  ((unsigned)((ar) & 15))
-#define AR_S         BIT(4)
-#define AR_DPL(ar)   ((unsigned)((ar) >> 5 & 3))
-#define AR_DPL_MASK  BITS(6, 5)
-#define AR_P         BIT(7)
-#define AR_L         BIT(13)
-#define AR_DB        BIT(14)
-#define AR_UNUSABLE  BIT(16)
-#define AR_CODE64    0xa09b
-#define AR_DATA      0xc093
-#define AR_TSS_BUSY  0x008b
+#define AR_TYPE(ar) ((unsigned)((ar)&15))
+#define AR_S        BIT(4)
+#define AR_DPL(ar)  ((unsigned)((ar) >> 5 & 3))
+#define AR_DPL_MASK BITS(6, 5)
+#define AR_P        BIT(7)
+#define AR_L        BIT(13)
+#define AR_DB       BIT(14)
+#define AR_UNUSABLE BIT(16)
+#define AR_CODE64   0xa09b
+#define AR_DATA     0xc093
+#define AR_TSS_BUSY 0x008b
 
 /* The current VMCS's field; one that this CPU has. */
 static inline uint64_t vmread(enum vmcs_field field)

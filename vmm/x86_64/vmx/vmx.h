@@ -71,11 +71,11 @@ const char *vmx_bad_guest_state(void);
 
 /* region.c */
 MUST_CHECK enum err vmx_alloc_region(hpa_t *region); /* a page that begins with the revision, for VMXON or a VMCS */
-bool vmx_on(hpa_t region);                /* VMXON; false: it failed */
+bool vmx_on(hpa_t region);                           /* VMXON; false: it failed */
 enum err vmx_vm_init(struct vm *vm);
 void vmx_vm_free(struct vm *vm);
 void vmx_clear(struct vcpu *vcpu); /* the VMCS, for a first entry */
-extern hpa_t vmx_current; /* the VMCS that VMREAD and VMWRITE act on; one CPU runs guests so far */
+extern hpa_t vmx_current;          /* the VMCS that VMREAD and VMWRITE act on; one CPU runs guests so far */
 void vmx_load_vmcs(hpa_t vmcs);
 void vmx_load(struct vcpu *vcpu);
 

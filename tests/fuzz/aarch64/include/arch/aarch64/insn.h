@@ -13,6 +13,8 @@ uint64_t *fake_sysreg(const char *name);
 #define write_sysreg(name, value) ((void)(*fake_sysreg(#name) = (value)))
 
 /* This host's assembler is not to see any: no code is made of what is never reached. The host's own headers come before. */
-#define __asm__ if (0) __asm
+#define __asm__ \
+	if (0)  \
+	__asm
 
 #endif

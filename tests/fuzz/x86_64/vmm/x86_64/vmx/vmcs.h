@@ -3,8 +3,8 @@
 #ifndef NESTLING_TESTS_FUZZ_X86_64_VMCS_H
 #define NESTLING_TESTS_FUZZ_X86_64_VMCS_H
 
-#define vmread  real_vmread
-#define vmwrite real_vmwrite
+#define vmread        real_vmread
+#define vmwrite       real_vmwrite
 #define vmwrite_known real_vmwrite_known
 #include_next "vmm/x86_64/vmx/vmcs.h"
 #undef vmread
