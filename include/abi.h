@@ -31,7 +31,7 @@
 	X(3, FAULTS)     /* faults served so far */                                  \
 	X(4, PEAK)       /* the most that RESIDENT ever was */                       \
 	X(5, SHARED)     /* bytes mapped that belong to another VM since a fork */   \
-	X(6, ZERO)       /* bytes that the shared zero frames stand for now */       \
+	X(6, ZERO)       /* bytes that the shared zero pages stand for now */        \
 	X(7, EXITS)      /* exits by nested faults so far */                         \
 	X(8, FLUSHES)    /* flush instructions so far */                             \
 	X(9, HOST_FREE)  /* bytes of host memory that guests can get */              \
@@ -41,15 +41,15 @@
 	X(13, MAX)       /* bytes that USED may come to; 0: no limit but the host's */
 
 /*
- * KIND, NAME, name, text: how memory comes when it is touched, numbered from 0. ALLOC_<KIND> is the hypervisor's name for it,
- * RT_POLICY_<NAME> the guests', name the one in options and reports, and text that of a post-mortem.
+ * KIND, NAME, name: how memory comes when it is touched, numbered from 0. ALLOC_<KIND> is the hypervisor's name for it,
+ * RT_POLICY_<NAME> the guests', name the one that people meet.
  */
-#define ALLOC_POLICY_LIST(X)                                                                                               \
-	X(LAZY_4K, 4K, "4k", "lazy, by 4 KiB")                /* 4 KiB at each first touch */                              \
-	X(LAZY_64K, 64K, "64k", "lazy, by 64 KiB")            /* what is not there yet of the aligned 64 KiB around it */  \
-	X(LAZY_2M, 2M, "2m", "lazy, by 2 MiB")                /* the aligned 2 MiB by one leaf, if nothing is there yet */ \
-	X(LAZY_AUTO, AUTO, "auto", "lazy, as dense as it is") /* 4 KiB, more beside neighbours, 2 MiB where it is dense */ \
-	X(POPULATE, POPULATE, "populate", "populated")        /* all at once; what is discarded later comes back as by 2M */
+#define ALLOC_POLICY_LIST(X)                                                                           \
+	X(LAZY_4K, 4K, "4k")              /* 4 KiB at each first touch */                              \
+	X(LAZY_64K, 64K, "64k")           /* what is not there yet of the aligned 64 KiB around it */  \
+	X(LAZY_2M, 2M, "2m")              /* the aligned 2 MiB by one leaf, if nothing is there yet */ \
+	X(LAZY_AUTO, AUTO, "auto")        /* 4 KiB, more beside neighbours, 2 MiB where it is dense */ \
+	X(POPULATE, POPULATE, "populate") /* all at once; what is discarded later comes back as by 2M */
 
 /* Results below zero, as signed 64-bit numbers; the first is SMCCC's NOT_SUPPORTED. */
 #define HYPERCALL_NOT_SUPPORTED ((uint64_t)-1)

@@ -229,7 +229,7 @@ static bool dump_leaf(const struct npt_leaf *leaf, void *context)
 
 static const char *backend_text(const struct area *area)
 {
-	return area->backend == AREA_LINEAR ? "linear" : alloc_policies[area->policy].text;
+	return area->backend == AREA_LINEAR ? "linear" : alloc_policy_names[area->policy];
 }
 
 void addr_space_dump(struct addr_space *as)

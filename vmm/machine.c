@@ -94,7 +94,7 @@ static enum err start(struct fork_tree *tree, const struct machine_vm *config)
 	return err;
 }
 
-/* Free, or taken from what was free only to be kept: the blocks of zeros. */
+/* Free, or taken from what was free only to be kept: the zero pages. */
 static uint64_t free_bytes(void)
 {
 	struct frame_stats stats = frame_get_stats();

@@ -138,7 +138,7 @@ static void bill_memory(const struct report *report)
 
 	item("promised", text_size(amount, report->options.ram), "");
 	if (report->zeros)
-		text_add(line, sizeof(line), "%s is only read, and one block of zeros", text_size(more, report->zeros));
+		text_add(line, sizeof(line), "%s is only read, from the zero page", text_size(more, report->zeros));
 	item("touched", text_size(amount, report->touched), line);
 	snprintf(line, sizeof(line), "%s at the peak", text_size(more, stats->resident_peak));
 	if (stats->shared)
@@ -234,7 +234,7 @@ static void add_setup(const struct report *report, char *json, size_t size)
 		 "\"version\":\"%s\",\"isa\":\"%s\",\"virt\":\"%s\",\"format\":\"%s\",\"demo\":\"%s\",\"policy\":\"%s\","
 		 "\"tracking\":\"%s\",\"guest_ram\":%lu,",
 		 nestling_version, arch_isa_name(), arch_virt_name(), report->format,
-		 report->options.guest[0] ? "file" : report->options.demo, alloc_policies[report->options.policy].name,
+		 report->options.guest[0] ? "file" : report->options.demo, alloc_policy_names[report->options.policy],
 		 report->hardware_ad ? "hardware" : "software", report->options.ram);
 }
 

@@ -97,7 +97,7 @@ static void add_call(struct vm *vm, const struct vm_exit *exit, char *text)
 	add_area(&vm->as, gpa, text);
 	if (call->number == HYPERCALL_SET_POLICY)
 		text_add(text, RECORD_MAX, "\"policy\":\"%s\",",
-			 call->arg[2] < ALLOC_POLICIES ? alloc_policies[call->arg[2]].name : "");
+			 call->arg[2] < ALLOC_POLICIES ? alloc_policy_names[call->arg[2]] : "");
 	text_add(text, RECORD_MAX, "\"outcome\":\"%s\",\"how\":\"\",", exit->outcome ? "refused" : "done");
 	add_leaf(&vm->as.npt, gpa, text);
 }

@@ -35,10 +35,10 @@ enum rt_memory { MEMORY_INFOS(RT_MEMORY_ENUM) };
 #define RT_EXECUTE 4u
 
 /* How memory comes when it is touched: README.md says when to use which. RT_POLICY_4K, ... */
-#define RT_POLICY_ENUM(KIND, NAME, name, text) RT_POLICY_##NAME,
+#define RT_POLICY_ENUM(KIND, NAME, name) RT_POLICY_##NAME,
 enum rt_policy { ALLOC_POLICY_LIST(RT_POLICY_ENUM) RT_POLICIES };
 #undef RT_POLICY_ENUM
-#define RT_POLICY_NAME(KIND, NAME, name, text) name,
+#define RT_POLICY_NAME(KIND, NAME, name) name,
 /* Their names, in braces. */
 #define RT_POLICY_NAMES                           \
 	{                                         \

@@ -44,7 +44,7 @@ static void areas_are_told_by_policy_and_permissions(void **state)
 {
 	struct space *s = *state;
 	const char *const policies[] = {
-		"lazy, by 4 KiB", "lazy, by 64 KiB", "lazy, by 2 MiB", "lazy, as dense as it is", "populated",
+		"4k", "64k", "2m", "auto", "populate",
 	};
 	const struct {
 		unsigned prot;
@@ -70,8 +70,7 @@ static void areas_are_told_by_policy_and_permissions(void **state)
 	dump(s);
 	for (unsigned i = 0; i < ARRAY_LEN(prots); i++)
 		if (format_has_prot(s->format, prots[i].prot)) {
-			snprintf(line, sizeof(line), "mem: area %#lx-%#lx %s lazy, by 4 KiB", i * MIB(2), (i + 1) * MIB(2),
-				 prots[i].text);
+			snprintf(line, sizeof(line), "mem: area %#lx-%#lx %s 4k", i * MIB(2), (i + 1) * MIB(2), prots[i].text);
 			expect_line(lines++, line);
 		}
 	CHECK_EQ(host_log_lines(), lines);
@@ -109,7 +108,7 @@ static void leaves_in_a_row_are_one_line(void **state)
 	space_store(s, MIB(2), 2); /* a copy */
 	dump(s);
 	CHECK_EQ(host_log_lines(), 5);
-	expect_line(0, "mem: area 0-0x400000 rw- lazy, by 4 KiB");
+	expect_line(0, "mem: area 0-0x400000 rw- 4k");
 	expect_line(1, "mem:   0-0x10000 -> zeros r--");
 	snprintf(line, sizeof(line), "mem:   0x10000-0x11000 -> %#lx r-- shared", block);
 	expect_line(2, line);

@@ -209,7 +209,7 @@ def area_lines(vm: gdb.Value) -> list[str]:
     lines = []
     area = vm["as"]["areas"]["level"][0]["next"]
     while int(area["end"]):  # the head of the ring is empty
-        policy = value(f"alloc_policies[{int(area['policy'])}].name").string()
+        policy = value(f"alloc_policy_names[{int(area['policy'])}]").string()
         memtype = ("wb", "wt", "wp", "wc", "uc")[int(area["attr"]["memtype"])]
         backend = f"alloc {policy}" if int(area["backend"]) else "linear"
         lines.append(f"{int(area['start']):#x}-{int(area['end']):#x} {pte.prot_text(int(area['attr']['prot']))} "
