@@ -27,6 +27,9 @@ enum {
 	COUNTERS = 8,
 };
 
+/* An address to the left of the cells, and the space behind it, in characters. */
+#define ADDRESS_CHARS 14
+
 #define NO_LOOK LOOKS
 
 static struct {
@@ -156,18 +159,35 @@ static void draw_title(void)
 
 	snprintf(text, sizeof(text), "Nestling on %s, %s. Guest: %s. A cell is %s of its memory.", arch_isa_name(),
 		 arch_virt_name(), options->guest[0] ? options->guest : options->demo, text_size(size, BIT(blocks->shift)));
-	draw_text(picture.grid.x, FONT_HEIGHT * picture.scale, text);
+	draw_text(picture.grid.x - ADDRESS_CHARS * FONT_ADVANCE * picture.scale, FONT_HEIGHT * picture.scale, text);
+}
+
+/* Where rows begin, of as many rows as there is room for: the address of the first cell. */
+static void draw_addresses(void)
+{
+	uint32_t every = (FONT_LINE * picture.scale + picture.pitch - 1) / picture.pitch * picture.columns;
+
+	for (uint32_t block = 0; block < blocks_get()->count; block += every) {
+		char text[ADDRESS_CHARS + 8];
+		uint64_t size;
+		gpa_t gpa;
+
+		block_range(block, &gpa, &size);
+		snprintf(text, sizeof(text), "0x%011lx", gpa.raw);
+		draw_text(picture.grid.x - ADDRESS_CHARS * FONT_ADVANCE * picture.scale,
+			  picture.grid.y + block / picture.columns * picture.pitch, text);
+	}
 }
 
 /* Rows as long as makes the cells largest. */
 static void lay_out(const struct framebuffer_part *canvas, unsigned count)
 {
 	uint32_t scale = framebuffer_text_scale(), margin = FONT_HEIGHT * scale, top = 3 * margin;
-	uint32_t column = COLUMN_CHARS * FONT_ADVANCE * scale;
+	uint32_t column = COLUMN_CHARS * FONT_ADVANCE * scale, addresses = ADDRESS_CHARS * FONT_ADVANCE * scale;
 
 	picture.scale = scale;
-	picture.grid = (struct framebuffer_part){ canvas->x + margin, canvas->y + top, canvas->width - column - 3 * margin,
-						  canvas->height - top - margin };
+	picture.grid = (struct framebuffer_part){ canvas->x + margin + addresses, canvas->y + top,
+						  canvas->width - addresses - column - 3 * margin, canvas->height - top - margin };
 	picture.column = (struct framebuffer_part){ picture.grid.x + picture.grid.width + margin, picture.grid.y, column,
 						    picture.grid.height };
 	picture.pitch = 0;
@@ -262,6 +282,7 @@ static void draw_frame(const struct framebuffer_part *canvas)
 	framebuffer_fill(*canvas, FRAMEBUFFER_BLACK);
 	lay_out(canvas, blocks_get()->count);
 	draw_title();
+	draw_addresses();
 	draw_legend();
 	for (unsigned block = 0; block < blocks_get()->count; block++)
 		draw_cell(block, LOOK_NOTHING);

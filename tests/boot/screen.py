@@ -18,7 +18,7 @@ from harness import EXITED, PAGE, Case, G, M, Result, case
 LOOKS = ("nothing", "discarded", "zero page", "shared", "2 MiB leaf", "4 KiB pages")
 SHADES = [(0x20 + 6 * i, 0x70 + 15 * i, 0x38 + 6 * i) for i in range(10)]
 MARKS = {"nothing": ".", "discarded": "-", "zero page": "0", "shared": "s", "2 MiB leaf": "@"}
-ADVANCE, GLYPH, LINE, COLUMN_CHARS = 6, 8, 10, 24
+ADVANCE, GLYPH, LINE, COLUMN_CHARS, ADDRESS_CHARS = 6, 8, 10, 24, 14
 
 
 class Png:
@@ -107,19 +107,31 @@ class Screen:
             found[self.png.at(self.column, y + self.scale)] = name
         return found
 
-    def cells(self, count: int) -> list[str]:
-        """What each is: a name of the legend, or for pages '1' to '9' and '#'."""
-        width = self.column - 2 * self.margin
+    def grid(self, count: int) -> tuple[int, int, int]:
+        """Where it begins, pixels from one cell to the next, and cells in a row."""
+        left = self.margin + ADDRESS_CHARS * ADVANCE * self.scale
+        width = self.column - self.margin - left
         height = self.canvas - 4 * self.margin
         pitch, columns = max((min(width // columns, height // -(-count // columns)), -columns)
                              for columns in range(8, 257, 8))
-        columns = -columns  # of those that make cells as large as can be, the fewest
+        return left, pitch, -columns  # of those that make cells as large as can be, the fewest
+
+    def addresses(self, count: int) -> dict[int, str]:
+        """What stands before rows, by the number of their first cell."""
+        _, pitch, columns = self.grid(count)
+        every = -(-LINE * self.scale // pitch)
+        return {row * columns: self.text(self.margin, 3 * self.margin + row * pitch, ADDRESS_CHARS)
+                for row in range(0, -(-count // columns), every)}
+
+    def cells(self, count: int) -> list[str]:
+        """What each is: a name of the legend, or for pages '1' to '9' and '#'."""
+        left, pitch, columns = self.grid(count)
         gap = self.scale if pitch >= 4 else 0
         colours = {colour: name for colour, name in self.legend().items() if name != "4 KiB pages"}
         colours |= dict(zip(SHADES, "123456789#"))
         out = []
         for i in range(count):
-            x, y = self.margin + i % columns * pitch, 3 * self.margin + i // columns * pitch
+            x, y = left + i % columns * pitch, 3 * self.margin + i // columns * pitch
             corners = {self.png.at(x, y), self.png.at(x + pitch - gap - 1, y + pitch - gap - 1)}
             out.append(colours.get(corners.pop(), "?") if len(corners) == 1 else "?")
         return out
@@ -156,6 +168,9 @@ def compare(picture: Path, result: Result, ram: int, start: int) -> tuple[list[s
     drawn = "".join(MARKS.get(cell, cell) for cell in cells)
     if shown != drawn:
         errors.append(f"the cells are {drawn}, the map is {shown}")
+    addresses = screen.addresses(512)
+    if addresses != {cell: f"0x{start + cell * block:011x}" for cell in addresses}:
+        errors.append(f"rows begin at {addresses}")
     return cells, errors
 
 
