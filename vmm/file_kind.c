@@ -14,19 +14,15 @@ struct file_kind {
 	const char *what;
 };
 
-#define KIND(offset, magic, what)                      \
-	{                                              \
-		offset, magic, sizeof(magic) - 1, what \
-	}
+/* A row a line, as tools/check-guest reads them. */
+/* clang-format off */
+#define KIND(offset, magic, what) { offset, magic, sizeof(magic) - 1, what }
 
 /* The first that fits counts. */
 static const struct file_kind kinds[] = {
 	KIND(0, "\x1f\x8b", "it is compressed by gzip: unpack it with gunzip"),
 	KIND(0, "\x28\xb5\x2f\xfd", "it is compressed by zstd: unpack it with unzstd"),
-	KIND(0,
-	     "\xfd"
-	     "7zXZ\0",
-	     "it is compressed by xz: unpack it with unxz"),
+	KIND(0, "\xfd""7zXZ\0", "it is compressed by xz: unpack it with unxz"),
 	KIND(0, "BZh", "it is compressed by bzip2: unpack it with bunzip2"),
 	KIND(0, "\x04\x22\x4d\x18", "it is compressed by lz4: unpack it with unlz4"),
 	KIND(0, "\x02\x21\x4c\x18", "it is compressed by lz4: unpack it with unlz4"),
@@ -67,12 +63,18 @@ static const struct file_kind elf_kinds[] = {
 };
 
 static const struct file_kind machines[] = {
-	KIND(18, "\x3e\0", "x86-64"),         KIND(18, "\xb7\0", "AArch64"),
-	KIND(18, "\xf3\0", "RISC-V"),         KIND(18, "\x03\0", "32-bit x86"),
-	KIND(18, "\x28\0", "32-bit Arm"),     KIND(18, "\x08\0", "MIPS"),
-	KIND(18, "\x15\0", "64-bit PowerPC"), KIND(18, "\x16\0", "s390x"),
-	KIND(18, "\x02\x01", "LoongArch"),    KIND(18, "\xf7\0", "BPF"),
+	KIND(18, "\x3e\0", "x86-64"),
+	KIND(18, "\xb7\0", "AArch64"),
+	KIND(18, "\xf3\0", "RISC-V"),
+	KIND(18, "\x03\0", "32-bit x86"),
+	KIND(18, "\x28\0", "32-bit Arm"),
+	KIND(18, "\x08\0", "MIPS"),
+	KIND(18, "\x15\0", "64-bit PowerPC"),
+	KIND(18, "\x16\0", "s390x"),
+	KIND(18, "\x02\x01", "LoongArch"),
+	KIND(18, "\xf7\0", "BPF"),
 };
+/* clang-format on */
 
 static const char *find_kind(const struct file_kind *table, size_t count, const void *file, size_t size)
 {
