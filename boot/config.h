@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* nestling.cfg: what the person who boots the image asks for. */
+/* nestling.cfg: the configuration of the machine and its VMs. */
 #ifndef NESTLING_BOOT_CONFIG_H
 #define NESTLING_BOOT_CONFIG_H
 
@@ -23,10 +23,10 @@ struct config {
 	struct machine machine;
 };
 
-/* As many VMs as a text of `size` bytes can describe, or more. */
+/* An upper bound of the number of VMs that a text of `size` bytes describes. */
 unsigned config_room(const char *text, size_t size);
 
-/* What holds where the file says nothing: one VM, at `vm`, which is the caller's memory. */
+/* The defaults: one VM, at `vm`, which is the caller's memory and must outlive `config`. */
 void config_defaults(struct config *config, struct machine_vm *vm);
 
 /*

@@ -3,10 +3,10 @@
 #ifndef NESTLING_BOOT_DEBUGGER_H
 #define NESTLING_BOOT_DEBUGGER_H
 
-/* Say where the firmware has put the image: what is at 0 in nestling.elf is there. */
+/* Print the address at which the firmware has loaded the image: address 0 of nestling.elf is there. */
 void debugger_tell_place(void);
 
-/* Wait until a debugger has set debugger_is_here. Boot services must be there still. */
+/* Wait until a debugger has set debugger_is_here. To be called while the boot services are available. */
 void debugger_wait(void);
 
 #endif

@@ -30,7 +30,7 @@ size_t extents_closest(const struct extents *extents);
 size_t extents_smallest(const struct extents *extents);
 uint64_t extents_gap_after(const struct extents *extents, size_t i);
 
-/* Let range `i` go on to the end of the next; let it go. */
+/* Join range `i` with the next one; remove range `i`. */
 void extents_join_next(struct extents *extents, size_t i);
 void extents_remove(struct extents *extents, size_t i);
 

@@ -12,7 +12,7 @@ enum {
 	PATH_MAX_CHARS = 256,
 	EXIT_TRIES = 8,   /* a stale map key means that the map changed under us: take it again */
 	MAP_SLACK = 64,   /* descriptors of room for what our own allocations add */
-	OWN_BLOCKS = 254, /* remembered in a page */
+	OWN_BLOCKS = 254, /* their list fits in a page */
 };
 
 /* From boot/<isa>/image.lds. */
@@ -114,7 +114,7 @@ static void *alloc_pages(size_t pages)
 	return (void *)(uintptr_t)address;
 }
 
-/* Room to remember one more block. */
+/* Make room in the list for one more block. */
 static bool make_room(void)
 {
 	struct own_blocks *more;
@@ -264,7 +264,7 @@ static EFI_STATUS take_map(struct firmware_map *map, UINTN room, UINTN *key)
 	return BS->GetMemoryMap(&map->size, (EFI_MEMORY_DESCRIPTOR *)(uintptr_t)map->descriptors, key, &map->stride, &version);
 }
 
-/* How large is the map, with what will be added to it by getting memory for it and by whoever else is at work? */
+/* The size of the map, with room for descriptors that our allocation of it and the firmware itself may add. */
 static enum err map_room(UINTN *room, UINTN *stride)
 {
 	UINTN size = 0, key;

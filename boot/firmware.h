@@ -37,7 +37,7 @@ static inline bool descriptor_overlaps(const EFI_MEMORY_DESCRIPTOR *descriptor, 
 				   from - start.raw < size && descriptor->NumberOfPages > 0;
 }
 
-/* First call of all: remember the firmware's tables, and make its console ours. */
+/* To be called first: keep the firmware's handles, and use its console. */
 void firmware_init(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
 
 /*
@@ -49,19 +49,19 @@ MUST_CHECK enum err firmware_read_file(const char *path, uint64_t max, const voi
 /* The first screen that we can draw on, in the mode it is in; others are logged. False: there is none. */
 bool firmware_find_framebuffer(struct framebuffer *framebuffer);
 
-/* Do not let the machine be reset because we take our time. */
+/* Switch the firmware's watchdog off, which would reset the machine after some minutes. */
 void firmware_no_watchdog(void);
 
-/* Memory that stays ours for good. Returns NULL when there is none. */
+/* Allocate 4 KiB pages that are never freed to the firmware. Returns NULL when there is no memory. */
 void *firmware_alloc_pages(size_t pages);
 
-/* Take these pages, which the firmware calls free, as memory of another type. False: it does not give them. */
+/* Allocate these 4 KiB pages, which the firmware's map says are free, as memory of `type`. False: the firmware refuses. */
 bool firmware_take(hpa_t start, size_t pages, UINT32 type);
 
-/* Is any of these bytes the image's, or of what firmware_alloc_pages has returned? */
+/* Does the range overlap the image, or what firmware_alloc_pages has returned? */
 bool firmware_is_ours(hpa_t start, uint64_t size);
 
-/* What firmware_alloc_pages has returned there is not ours any more, and nobody else's. */
+/* Stop using pages that firmware_alloc_pages has returned. They are not freed: nothing else uses them either. */
 void firmware_leave_pages(const void *pages);
 
 /*
@@ -73,7 +73,7 @@ MUST_CHECK enum err firmware_get_map(struct firmware_map *map);
 /* Take the memory map and end the boot services: from here on the machine is ours. Errors: ERR_NO_MEMORY, ERR_IO. */
 MUST_CHECK enum err firmware_exit(struct firmware_map *map);
 
-/* Ask the firmware to switch the machine off, under a map that lets it run. Returns if it does not. */
+/* Ask the firmware to power the machine off. The map in force must be memory_make_firmware_map's. Returns if the firmware fails. */
 void firmware_power_off(void);
 
 #endif

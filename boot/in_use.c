@@ -89,7 +89,7 @@ enum err in_use_keep(void)
 	struct keeping keeping = { .kept = 0 };
 	enum err err = keep_all(&keeping);
 
-	/* What was met twice was refused the second time: a map of now tells that from what is refused for good. */
+	/* A region that was visited twice was refused the second time. A new map tells it from a region that was really refused. */
 	if (err == ERR_OK && keeping.refused)
 		err = keep_all(&keeping);
 	if (err == ERR_OK && keeping.refused)

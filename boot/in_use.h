@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Memory that the CPU itself uses while the firmware's set-up is in force: its translation tables, descriptor tables, trap
- * handlers and stacks. Firmware may call it free: U-Boot on x86-64 does so of its page tables. And memory that others
- * have told us to keep away from.
+ * handlers and stacks. Firmware may list it as free: U-Boot on x86-64 does so with its page tables. And memory that is excluded
+ * (memory_exclude).
  *
- * Both are taken from the firmware by its own call for that, so that neither it nor we, who take its word for what is free,
- * use them for anything else.
+ * Both are allocated by the firmware's own call, so that neither the firmware nor we, who rely on its map, use them for anything
+ * else.
  */
 #ifndef NESTLING_BOOT_IN_USE_H
 #define NESTLING_BOOT_IN_USE_H

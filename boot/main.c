@@ -37,7 +37,7 @@ struct stack {
 	size_t pages;
 };
 
-/* What is known before the machine is taken over, for use after. */
+/* Collected while the boot services are there, used after they have ended. */
 static struct {
 	struct config config;
 	struct firmware_map early, firmware; /* the firmware's map at the start, and its last one */
@@ -308,10 +308,10 @@ static void run(void)
 		return;
 	}
 	err = machine_run(&boot.config.machine);
-	(void)err; /* it has said why, and there is nothing else to do */
+	(void)err; /* the error has been logged, and there is nothing else to do */
 }
 
-/* On our own stack, the machine ours. */
+/* Runs on our own stack, after the boot services have ended. */
 static void taken_over(void)
 {
 	run();
@@ -330,12 +330,12 @@ static void drop_traces(const char *why)
 	}
 }
 
-/* What is there to write on, once the firmware's console is gone? */
+/* Choose the console for the time after the boot services. */
 static void choose_console(void)
 {
 	const char *why = boot.config.no_serial ? "no serial port is wanted" : "no serial port is known here";
 
-	/* Memory has been given to us since it was found. */
+	/* Check again: memory has been allocated since the screen was found. */
 	boot.has_screen = boot.has_screen && overlap_screen_fits(&boot.screen);
 	if (boot.config.no_serial)
 		boot.has_serial = false;
@@ -355,7 +355,7 @@ static void start_console(void)
 		framebuffer_start(&boot.screen, !boot.has_serial);
 }
 
-/* Is this a machine to begin with? What the CPU itself uses must be kept before anything is allocated. */
+/* Check that the machine can be used. What the CPU itself uses must be kept before anything is allocated. */
 static enum err look_around(void)
 {
 	const char *why;
@@ -371,7 +371,7 @@ static enum err look_around(void)
 	return err;
 }
 
-/* The places that the firmware's tables tell of, and who else may not have them. */
+/* The addresses in the firmware's tables, which are excluded from all other use. */
 static void find_places(struct platform *platform)
 {
 	const struct firmware_map *map = firmware_get_map(&boot.early) == ERR_OK ? &boot.early : NULL;

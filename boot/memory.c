@@ -12,7 +12,7 @@ typedef bool (*memory_filter)(const EFI_MEMORY_DESCRIPTOR *descriptor);
 /* GNU-EFI has no declaration of it. */
 #define EFI_MEMORY_SP UINT64_C(0x40000)
 
-/* Is it memory that is for programs, to be used through the caches? Some is kept for a purpose, some only maps that way by luck. */
+/* Is it general-purpose memory with write-back caching? EFI_MEMORY_SP and EFI_MEMORY_RUNTIME say that it is not. */
 static bool is_ordinary(const EFI_MEMORY_DESCRIPTOR *descriptor)
 {
 	return (descriptor->Attribute & EFI_MEMORY_WB) && !(descriptor->Attribute & (EFI_MEMORY_SP | EFI_MEMORY_RUNTIME));
@@ -28,7 +28,7 @@ static bool is_left_behind(const EFI_MEMORY_DESCRIPTOR *descriptor)
 	return (descriptor->Type == EfiBootServicesCode || descriptor->Type == EfiBootServicesData) && is_ordinary(descriptor);
 }
 
-/* The image and what it was given: we are there, whatever else is said of it. */
+/* The image and its allocations: RAM in use by us, even if another descriptor disagrees. */
 static bool is_loaded(const EFI_MEMORY_DESCRIPTOR *descriptor)
 {
 	return descriptor->Type == EfiLoaderCode || descriptor->Type == EfiLoaderData;
@@ -41,7 +41,7 @@ static bool is_ram(const EFI_MEMORY_DESCRIPTOR *descriptor)
 	       descriptor->Type == EfiACPIReclaimMemory;
 }
 
-/* What speaks against each, where two descriptors tell of one place. */
+/* For overlapping descriptors: the types that rule out each of the uses above. */
 static bool is_not_free(const EFI_MEMORY_DESCRIPTOR *descriptor)
 {
 	return !is_free(descriptor);
@@ -62,7 +62,7 @@ static bool is_device(const EFI_MEMORY_DESCRIPTOR *descriptor)
 	return descriptor->Type == EfiMemoryMappedIO || descriptor->Type == EfiMemoryMappedIOPortSpace;
 }
 
-/* Runtime services' own memory is theirs to use, whoever else has reserved it. */
+/* Runtime services may use their own memory, even if it is reserved elsewhere, too. */
 static bool is_service(const EFI_MEMORY_DESCRIPTOR *descriptor)
 {
 	return !is_device(descriptor) && (descriptor->Attribute & EFI_MEMORY_RUNTIME);
@@ -81,7 +81,7 @@ static bool is_runtime_device(const EFI_MEMORY_DESCRIPTOR *descriptor)
 	return is_device(descriptor) && (descriptor->Attribute & EFI_MEMORY_RUNTIME) != 0;
 }
 
-/* --- What memory_exclude was told --- */
+/* --- Excluded ranges: memory_exclude --- */
 
 enum { MAX_EXCLUDED = 256 };
 
@@ -127,8 +127,8 @@ bool memory_get_excluded(size_t n, struct ram_range *range)
 /* --- What the map says, in order --- */
 
 /*
- * The firmware's map has room for four lists at work: descriptors that are wanted; those that speak against them; two results,
- * which are longer, as what is wanted may fall apart.
+ * The firmware's map has work space for four lists: ranges that are wanted, ranges that rule them out, and two results, which are
+ * longer, since subtraction may divide a range.
  */
 enum work { WORK_WANTED, WORK_AGAINST, WORK_FIRST, WORK_SECOND };
 
@@ -182,7 +182,7 @@ static struct extents list(const struct firmware_map *firmware, memory_filter wa
 	return extents;
 }
 
-/* What is wanted, below `limit`, but for what is `against` it (which may be NULL) and for what is excluded. */
+/* The wanted ranges below `limit`, without those that `against` (may be NULL) rules out and without excluded ones. */
 static struct extents collect(const struct firmware_map *firmware, memory_filter wanted, memory_filter against, uint64_t limit,
 			      enum work work)
 {
@@ -259,7 +259,7 @@ static bool is_left_alone(const EFI_MEMORY_DESCRIPTOR *descriptor)
 	return descriptor->Type == EfiConventionalMemory && !is_ordinary(descriptor);
 }
 
-/* What nobody will see in any figure: memory that there is, and that is not used. */
+/* Log the memory that exists but is not used: no figure of the report shows it. */
 static void tell_left_out(const struct firmware_map *firmware, uint64_t apart)
 {
 	struct extents all = list(firmware, is_free, UINT64_MAX, WORK_WANTED);

@@ -16,8 +16,9 @@ struct image_layout {
 };
 
 /*
- * Keep away from this memory, whatever the firmware's map says of it: it is neither mapped nor made frames of. Before the
- * functions below. Of very many ranges, what lies between some is left out with them. Errors: ERR_RANGE (beyond all addresses).
+ * Exclude this memory, whatever the firmware's map says of it: it is neither mapped nor given to the frame allocator. To be called
+ * before the functions below. If there are very many ranges, some are joined together with what lies between them. Bytes, any
+ * alignment. Errors: ERR_RANGE (beyond all addresses).
  */
 MUST_CHECK enum err memory_exclude(hpa_t start, uint64_t size);
 
@@ -28,15 +29,15 @@ bool memory_is_excluded(hpa_t start, uint64_t size);
 bool memory_get_excluded(size_t n, struct ram_range *range);
 
 /*
- * The functions below take firmware_exit's map. A place that several descriptors tell of is used only if all of them agree.
+ * The functions below take firmware_exit's map. Memory that several descriptors describe is used only if all of them agree.
  *
- * Start the frame allocator on the memory that nothing uses any more. What boot services left behind stays out: the
- * stack, page tables and descriptor tables in use may still be theirs. It is logged what memory is left out because there is too
- * much of it, or by the firmware's wish. Errors: ERR_NO_MEMORY, ERR_RANGE.
+ * Start the frame allocator with the memory that nothing uses any more. Memory of the boot services is not added yet: the stack,
+ * page tables and descriptor tables in use may lie in it. Memory that is left out, because there is too much of it or because the
+ * firmware asks for it, is logged. Errors: ERR_NO_MEMORY, ERR_RANGE.
  */
 MUST_CHECK enum err memory_init(const struct firmware_map *firmware);
 
-/* Add what boot services left behind, once nothing of theirs is in use. */
+/* Add the memory of the boot services, once nothing of theirs is in use. Errors: as memory_init. */
 MUST_CHECK enum err memory_reclaim(const struct firmware_map *firmware);
 
 /*

@@ -15,7 +15,7 @@ void overlap_set_map(const struct firmware_map *firmware)
 	map = firmware;
 }
 
-/* Does a descriptor of such a type tell of any of these bytes? */
+/* Does a descriptor of such a type overlap these bytes? */
 static bool is_described_as(type_filter wanted, hpa_t start, uint64_t size)
 {
 	const EFI_MEMORY_DESCRIPTOR *descriptor;

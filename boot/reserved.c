@@ -14,7 +14,7 @@ static void exclude(uint64_t start, uint64_t size)
 		log_warn("boot: the device tree's reservation of %#lx bytes at %#lx is passed over: there is nothing", size, start);
 }
 
-/* Nodes without `reg` ask an operating system to find them a place, which nobody here does. */
+/* Nodes without `reg` ask the operating system to allocate their memory, which we do not do. */
 static void exclude_node(const void *fdt, int node)
 {
 	enum err err = ERR_OK;
@@ -23,7 +23,7 @@ static void exclude_node(const void *fdt, int node)
 		uint64_t start, size;
 
 		err = devicetree_reg(fdt, node, n, &start, &size);
-		/* Its bus must say that addresses are the same above it. Who has forgotten that has meant it. */
+		/* The bus should have an empty `ranges`, for the same addresses above it. Where it is missing, that is assumed. */
 		if (err == ERR_RANGE)
 			err = devicetree_bus_reg(fdt, node, n, &start, &size);
 		if (err == ERR_OK)

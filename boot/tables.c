@@ -65,7 +65,7 @@ static const void *configuration_table(EFI_GUID guid)
 	return NULL;
 }
 
-/* Walk all of it once, so that nobody meets a broken end later. Returns a libfdt error, 0 for none. */
+/* Walk the whole tree once, so that later walks meet no error. Returns a libfdt error, 0 for none. */
 static int check_structure(const void *fdt)
 {
 	int node = 0, depth = 0, property;

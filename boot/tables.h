@@ -13,14 +13,14 @@
 #define TABLES_MAX_FDT_BYTES MIB(4)
 
 /*
- * Find what there is, the boot services still being there; `memory` is the firmware's map, which must stay, NULL if there
- * is none. The device tree is copied to memory of ours. One that is malformed is left aside, with one line that says so.
+ * Find the tables, while the boot services are available. `memory` is the firmware's map, which must stay valid; NULL if there is
+ * none. The device tree is copied to our own memory. A malformed one is ignored, and that is logged.
  */
 void tables_find(struct platform *platform, const struct firmware_map *memory);
 
 /*
- * The tree copied once more, to other memory: its copy may lie in what it reserves, when that has been taken from the
- * firmware. NULL: there is no memory for it, which has been logged.
+ * Copy the device tree once more: its first copy may lie in memory that it reserves. To be called when the reserved memory has been
+ * allocated from the firmware. NULL: there is no memory for it, which has been logged.
  */
 const void *tables_move_fdt(const void *fdt);
 

@@ -21,7 +21,7 @@ static void to_sink(const char *bytes, size_t size)
 		current_sink(bytes, size);
 }
 
-/* Text that nobody can take for a record. */
+/* Write text without bytes that would begin a record. */
 static void plain_to_sink(const char *bytes, size_t size)
 {
 	const char *mark;

@@ -16,8 +16,8 @@ void console_set_sink(console_sink sink);
 void console_write(const char *bytes, size_t size);
 
 /*
- * Write a record for programs beside the text, on a console that leads to one: between the bytes 0x1e and '\n', wherever the
- * text's line stands, which goes on behind it. From the first record on, that byte becomes a '?' in text.
+ * Write a record for programs into the stream of text, between the bytes 0x1e and '\n'. It may interrupt a line of text, which goes
+ * on behind it. From the first record on, a byte 0x1e in text is written as '?'.
  */
 void console_record(const char *bytes, size_t size);
 

@@ -172,7 +172,7 @@ static enum err space_registers(const void *fdt, int node, struct serial_port *p
 	return ERR_OK;
 }
 
-/* The first driver that knows the node by one of its names. */
+/* The first driver that lists one of the node's "compatible" names. */
 static bool find_driver(const void *fdt, int node, struct serial_port *port)
 {
 	for (const struct uart_driver *const *driver = uart_drivers; *driver; driver++) {

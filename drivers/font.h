@@ -12,7 +12,7 @@ enum {
 	FONT_LINE = FONT_HEIGHT + 2,   /* from one line to the next */
 };
 
-/* The columns of a character's glyph from left to right; bit 0 is the top pixel. What has none is shown as '?'. */
+/* The FONT_WIDTH columns of a character's glyph from left to right; bit 0 is the top pixel. Other characters are shown as '?'. */
 const uint8_t *font_glyph(char c);
 
 #endif

@@ -27,16 +27,17 @@ struct framebuffer_part {
 #define FRAMEBUFFER_BLACK 0x000000u
 #define FRAMEBUFFER_WHITE 0xe0e0e0u
 
-/* Does what a firmware says of its screen hold together? Errors: ERR_CORRUPT, ERR_RANGE (smaller or larger than can be used). */
+/* Check the firmware's description of its screen. Errors: ERR_CORRUPT (inconsistent), ERR_RANGE (too small or too large to be
+ * used). */
 MUST_CHECK enum err framebuffer_check(const struct framebuffer *framebuffer);
 
 /*
- * Draw on this one from now on, which framebuffer_check has passed; its memory must be mapped one to one, now and after each
- * switch of maps. With `text` its lower half is the console's. All is cleared.
+ * Use this framebuffer, which framebuffer_check has accepted; its memory must be mapped one to one, now and after each switch of
+ * maps. With `text` the lower half becomes the console. The screen is cleared.
  */
 void framebuffer_start(const struct framebuffer *framebuffer, bool text);
 
-/* Its memory is out of reach: nothing is drawn from now on. */
+/* The framebuffer is not mapped any more: nothing is drawn from now on. */
 void framebuffer_stop(void);
 
 /* The pages of it to be mapped, 4 KiB aligned. */
@@ -51,7 +52,7 @@ void framebuffer_fill(struct framebuffer_part part, uint32_t colour);
 /* Draw a character, each pixel of its glyph `scale` wide and high, on black. */
 void framebuffer_put(uint32_t x, uint32_t y, uint32_t scale, uint32_t colour, char c);
 
-/* How many times larger than the font is text to be here? */
+/* The factor by which text should be enlarged on this screen. */
 uint32_t framebuffer_text_scale(void);
 
 #endif

@@ -6,8 +6,8 @@
 #include "include/types.h"
 
 struct platform {
-	const void *acpi_rsdp; /* ACPI's root pointer structure, checked by nobody yet; NULL when there is none */
-	/* `size` bytes at a physical address where firmware says memory is; else NULL. For ACPI's tables. */
+	const void *acpi_rsdp; /* ACPI's root pointer structure, not checked yet; NULL when there is none */
+	/* Returns the `size` bytes at a physical address, if the firmware's map says that they are memory; else NULL. */
 	const void *(*acpi_reader)(uint64_t address, uint64_t size);
 	const void *fdt;      /* flattened device tree, checked whole; NULL when there is none */
 	uint64_t boot_hart;   /* RISC-V: the hart that runs us */
@@ -15,8 +15,8 @@ struct platform {
 };
 
 /*
- * Boot fills it in before it calls any arch_ function. The device tree is a copy of our own, good for ever; ACPI's tables
- * are the firmware's and to be read before the switch to our own map.
+ * Boot fills it in before it calls any arch_ function. The device tree is our own copy, and stays valid; ACPI's tables are the
+ * firmware's, and must be read before the switch to the hypervisor's own map.
  */
 void platform_set(const struct platform *found);
 const struct platform *platform_get(void);

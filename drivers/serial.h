@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The serial port that is the console once the firmware's is gone: found in the firmware's tables, driven by polling. */
+/* The serial port that is the console after the boot services: found in the firmware's tables, driven by polling. */
 #ifndef NESTLING_DRIVERS_SERIAL_H
 #define NESTLING_DRIVERS_SERIAL_H
 
@@ -20,7 +20,7 @@ struct serial_port {
 	console_sink sink;                /* where there is no driver */
 };
 
-/* Can there be such a port? It says why not, if it is asked of one that cannot be there. */
+/* Can such a port exist at this address? If not, it logs why. */
 typedef bool (*serial_filter)(const struct serial_port *port);
 
 /*
@@ -30,8 +30,8 @@ typedef bool (*serial_filter)(const struct serial_port *port);
 bool serial_find(const struct platform *platform, serial_filter accepted, struct serial_port *port);
 
 /*
- * Make the port the console's sink; its registers must be mapped one to one, now and after each switch of maps. What is
- * written never waits for long, even if the port never gets ready.
+ * Make the port the console's sink; its registers must be mapped one to one, now and after each switch of maps. A write waits for a
+ * bounded time only, even if the port never becomes ready.
  */
 void serial_start(const struct serial_port *port);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Drivers of serial ports, all by polling, none with an interrupt. One more is a file of its own and a line in uart.c: by what
- * names the firmware's tables call it is listed there, too.
+ * Drivers of serial ports, all by polling. A new driver is a file of its own and a line in uart.c; it lists the names that the
+ * firmware's tables have for its device.
  */
 #ifndef NESTLING_DRIVERS_UART_H
 #define NESTLING_DRIVERS_UART_H
@@ -25,10 +25,10 @@ struct uart_driver {
 	const struct uart_compatible *compatibles; /* up to one without a name */
 	const struct uart_subtype *subtypes;
 	size_t subtype_count;
-	/* So many, as far apart as the tables say; 0: their places are fixed, in one page, and never I/O ports. */
+	/* The number of registers, which are as far apart as the tables say; 0: at fixed offsets in one page, never I/O ports. */
 	uint8_t registers;
 
-	/* Interrupts off; line settings stay what the firmware made of them, but for a divisor that is asked for. */
+	/* Disable interrupts. The firmware's line settings are kept, except for a divisor that is not 0. */
 	void (*init)(const struct serial_port *port);
 	/* Is there room for another byte? */
 	bool (*ready)(const struct serial_port *port);

@@ -31,7 +31,7 @@ static void put(const struct serial_port *port, uint8_t byte)
 
 static const struct uart_compatible compatibles[] = { { "arm,pl011", 0, 0 }, { "arm,sbsa-uart", 0, 0 }, { NULL, 0, 0 } };
 
-/* Those with 32-bit accesses only are told apart by the table, and that is how all are driven here. */
+/* The table has a subtype for ports with 32-bit accesses only; the driver uses 32-bit accesses for all. */
 static const struct uart_subtype subtypes[] = { { 0x03, 0, 0 }, { 0x0d, 0, 0 }, { 0x0e, 0, 0 } };
 
 const struct uart_driver uart_pl011 = {

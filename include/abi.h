@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What hypervisor and guests have agreed on: hypercalls, the numbers in them, the names of policies. Each list is here once;
- * vmm/hypercall.h, mm/policy.h and guest/rt/rt.h make their enums and tables of it. docs/guest-abi.md says the same to guest
+ * The ABI between hypervisor and guests: hypercalls, the numbers in them, the names of policies. Each list is here once;
+ * vmm/hypercall.h, mm/policy.h and guest/rt/rt.h make their enums and tables from it. docs/guest-abi.md describes it for guest
  * writers.
  */
 #ifndef NESTLING_ABI_H

@@ -4,9 +4,9 @@
 
 #include "mm/space.h"
 
-/* --- New and gone ------------------------------------------------------------------------------------------------- */
+/* --- Creating and freeing ----------------------------------------------------------------------------------------- */
 
-/* Of the limit records leave something to faults, as they leave the host's reserve. */
+/* Areas leave this much of the limit to faults, as they leave the host's reserve (FRAME_CALL). */
 #define LIMIT_LEFT(max) min_u64((max) / 64, MIB(1))
 
 static bool charge_areas(struct area_set *areas, uint64_t bytes)
@@ -23,7 +23,7 @@ static void uncharge_areas(struct area_set *areas, uint64_t bytes)
 
 static const struct area_account area_account = { charge_areas, uncharge_areas };
 
-/* 0 is the owner of what nobody owns. */
+/* 0 means "no owner". */
 static uint16_t next_id(void)
 {
 	static uint32_t last; /* a whole word: see include/lock.h */
@@ -112,7 +112,7 @@ struct addr_space_stats addr_space_get_stats(struct addr_space *as)
 	stats = as->stats;
 	stats.memory_used = stats.resident + as->cost.overhead;
 	stats.handled_fresh = as->given - stats.handled_unzero;
-	/* What was handled is counted by what it came to. */
+	/* Handled faults are counted by what was done; their number is the sum. */
 	stats.faults[FAULT_HANDLED] = stats.handled_zero + stats.handled_fresh + stats.handled_unzero + stats.handled_copy +
 				      stats.handled_reuse + stats.handled_tracked;
 	spin_unlock(&as->lock);

@@ -6,7 +6,7 @@
 
 /* --- Structures --------------------------------------------------------------------------------------------------- */
 
-/* The first structure of a chunk's frame links the chunks; the others are spare. */
+/* The first structure of a chunk links the chunks; the others are free at first. */
 struct chunk {
 	hpa_t next;
 	unsigned free_count; /* for area_trim_now */
@@ -20,7 +20,7 @@ static struct chunk *chunk_of(const struct area *area)
 	return (struct chunk *)align_down((uintptr_t)area, PAGE_SIZE);
 }
 
-/* Take what is accounted for. */
+/* Allocate frames and account for them. */
 static enum err take(struct area_set *set, unsigned order, hpa_t *frames)
 {
 	enum err err;
@@ -40,7 +40,7 @@ static void give(struct area_set *set, hpa_t frames, unsigned order)
 		set->account->uncharge(set, PAGE_SIZE << order);
 }
 
-/* Nothing begins between a spare structure and the next one, so that a hint to it says nothing. */
+/* A free structure is given an empty range, so that a hint that still points to it never matches. */
 static void drop(struct area_set *set, struct area *area)
 {
 	area->start = area->end = 0;
@@ -71,7 +71,7 @@ static enum err add_chunk(struct area_set *set)
 
 /* --- Hints -------------------------------------------------------------------------------------------------------- */
 
-/* Of the block that so many hints fill. */
+/* The order of the frame block for `count` hints. */
 static unsigned hint_order(uint64_t count)
 {
 	return (unsigned)__builtin_ctzll(count * sizeof(struct area *) / PAGE_SIZE);
@@ -93,7 +93,7 @@ static void free_hints(struct area_set *set)
 	set->hint_frames = HPA(0);
 }
 
-/* Four times as many; or, without memory for that, as many as there are. */
+/* Make the number of hints four times as large; without memory for that it stays. */
 static void more_hints(struct area_set *set)
 {
 	uint64_t count = 4 * (set->hint_mask + 1);
@@ -106,7 +106,7 @@ static void more_hints(struct area_set *set)
 	use_hints(set, frame_ptr(frames), count);
 }
 
-/* As many as so many structures ask for; without memory for that, few. What was remembered is forgotten. */
+/* Reduce the hints to what the number of structures needs; without memory for that, to the inline ones. All hints are cleared. */
 static void fewer_hints(struct area_set *set)
 {
 	uint64_t count = set->hint_mask + 1;
@@ -126,7 +126,7 @@ static void fewer_hints(struct area_set *set)
 	use_hints(set, frame_ptr(frames), count);
 }
 
-/* Let all hints together reach from the first area to the last, as far as that is possible. */
+/* Choose hint_shift so that the hints cover the range from the first area to the last, as far as possible. */
 static void spread_hints(struct area_set *set)
 {
 	uint64_t last = set->level[0].prev->end - 1 - set->level[0].next->start;
@@ -176,7 +176,7 @@ uint64_t area_set_bytes(const struct area_set *set)
 	return set->structures / CHUNK_AREAS * PAGE_SIZE + hints;
 }
 
-/* Count the spare structures of each chunk. */
+/* Count the free structures of each chunk. */
 static void count_free(struct area_set *set)
 {
 	for (hpa_t frame = set->chunks; frame.raw != 0; frame = ((struct chunk *)frame_ptr(frame))->next)
@@ -185,7 +185,7 @@ static void count_free(struct area_set *set)
 		chunk_of(area)->free_count++;
 }
 
-/* If all that is spare is in empty chunks, one of those is to stay, for the next area. */
+/* If all free structures are in empty chunks, keep one of these chunks for the next area. */
 static void keep_one(struct area_set *set)
 {
 	for (const struct area *area = set->free_list; area; area = area->up)
@@ -194,7 +194,7 @@ static void keep_one(struct area_set *set)
 	chunk_of(set->free_list)->free_count = 0;
 }
 
-/* Forget the spare structures of empty chunks. */
+/* Remove the structures of empty chunks from the free list. */
 static void keep_free(struct area_set *set)
 {
 	struct area **link = &set->free_list;
@@ -291,7 +291,7 @@ static void link_behind(struct area *before, struct area *area)
 	before->next = area;
 }
 
-/* Give the area nodes in as many levels as the dice say; in none that there is no structure for. */
+/* Give the area nodes in a random number of levels, as far as there are free structures that are not reserved. */
 static __attribute__((noinline)) void raise_area(struct area_set *set, struct area *area)
 {
 	struct area *before = area->prev;
@@ -304,7 +304,7 @@ static __attribute__((noinline)) void raise_area(struct area_set *set, struct ar
 		while (!before->up)
 			before = before->prev;
 		before = before->up;
-		node->start = area->start; /* and no end: it holds nothing */
+		node->start = area->start; /* no `end`: a node holds no address */
 		node->down = area;
 		node->up = NULL;
 		area->up = node;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The ordered set of an address space's areas. Private to mm/ but for the structures' sizes. */
+/*
+ * The ordered set of an address space's areas. Private to mm/; other folders need only the sizes of the structures. Every function
+ * is called with the space's lock held.
+ */
 #ifndef NESTLING_MM_AREA_H
 #define NESTLING_MM_AREA_H
 
@@ -11,24 +14,24 @@ enum area_backend { AREA_LINEAR, AREA_ALLOC };
 
 struct area {
 	struct area *next, *prev; /* by address, in a ring with the set's head */
-	struct area *up, *down;   /* its node in the level above, and what a node stands for: see struct area_set */
-	uint64_t start, end;      /* gpa, [start, end), 4 KiB aligned */
+	struct area *up, *down; /* its node in the level above; for a node, its area or node in the level below: struct area_set */
+	uint64_t start, end;    /* gpa, [start, end), 4 KiB aligned */
 	struct npt_attr attr;
 	uint8_t backend; /* enum area_backend */
 	uint8_t policy;  /* enum alloc_policy, for AREA_ALLOC */
-	/* Bit n: the access n (enum npt_prot) to what is not there yet gets a page of memory; a window of 64 KiB; a zero page. */
+	/* Bit n: the fast path serves access n (enum npt_prot) to an unmapped page by a fresh page; by 64 KiB; by the zero page. */
 	uint8_t fast_page, fast_window, fast_zero;
-	uint64_t page; /* what npt_page_entry gives for `attr` */
+	uint64_t page; /* npt_page_entry for `attr` */
 };
 _Static_assert(sizeof(struct area) == 64, "a cache line");
 
 struct area_set;
 
-/* Who counts what a set takes from the host; a NULL pointer to one: nobody. */
+/* Accounting of the frames that a set allocates; a NULL pointer: they are not accounted. */
 struct area_account {
-	/* So many bytes are about to be taken. False: they may not. */
+	/* `bytes` are about to be allocated. False: they must not be. */
 	bool (*charge)(struct area_set *set, uint64_t bytes);
-	/* They are given back. */
+	/* `bytes` were freed. */
 	void (*uncharge)(struct area_set *set, uint64_t bytes);
 };
 
@@ -39,28 +42,28 @@ struct area_account {
 
 /*
  * A skip list: the areas are a ring, level 0, in which each has its place by address. About every eighth has a node in level 1,
- * which is a ring, too, every eighth of those one in level 2, and so on, by chance: a search goes along the highest level as far as
- * it can, then down one, and so on. To insert and to remove costs the same few instructions however many areas there are.
+ * which is a ring, too, every eighth of those one in level 2, and so on, at random. A search goes along the highest level as far as
+ * it can, then down one level, and so on. Inserting at a found place and removing take the same time for any number of areas.
  *
  *     level 1   head ──────────────► node ──────────────► head
  *                │                    │ down
  *     level 0   head ──► area ──► area ──► area ──► area ──► head
  *
- * Most searches need no level: the areas that were found last are kept in hints, a direct-mapped cache by address. The more areas
- * there are, the more hints there are, and the fewer addresses share one.
+ * Most searches use no level: hints are a direct-mapped cache, by address, of the areas found last. The number of hints grows with
+ * the number of areas.
  *
- * The structures come from frames, chunks, that the set takes one at a time; the first is taken by area_set_init and kept, so that
- * making an area costs no frame until it is full. area_trim gives back those in which no structure is in use any more.
+ * Structures are allocated in chunks of one frame. area_set_init allocates the first chunk, which is kept, so that a new area needs
+ * no frame until that is full. area_trim frees chunks in which no structure is in use.
  */
 struct area_set {
-	struct area **hint;          /* tried first; what is no area any more is empty, so that it need not be forgotten */
-	uint64_t hint_mask;          /* their number less one */
-	unsigned hint_shift;         /* an address shifted so is the number of its hint */
-	struct area *top;            /* the highest level there is */
+	struct area **hint;          /* tried first; a removed area has an empty range, so its hint need not be cleared */
+	uint64_t hint_mask;          /* number of hints - 1 */
+	unsigned hint_shift;         /* (address >> hint_shift) & hint_mask is the index of its hint */
+	struct area *top;            /* the highest level in use */
 	struct area *free_list;      /* free structures, linked by `up` */
-	size_t free_count, reserved; /* how many, and how many of them are kept for areas */
-	size_t structures;           /* how many there are in all */
-	size_t trimmed;              /* how many were in use when it was last trimmed, or more at a later time */
+	size_t free_count, reserved; /* number of free structures; how many of these are kept for area_new */
+	size_t structures;           /* number of all structures */
+	size_t trimmed;              /* the most structures in use since the last trim */
 	const struct area_account *account;
 	uint64_t random;
 	hpa_t chunks;                   /* frames that hold the structures; raw 0: none */
@@ -69,17 +72,17 @@ struct area_set {
 	struct area *inline_hints[AREA_INLINE_HINTS];
 };
 
-/* `account` outlives the set. Errors: ERR_NO_MEMORY. */
+/* Make an empty set. `account` (may be NULL) must outlive it. Errors: ERR_NO_MEMORY. */
 MUST_CHECK enum err area_set_init(struct area_set *set, const struct area_account *account);
-/* Give back all memory; areas in the set are forgotten. */
+/* Free all memory of the set, areas that are still in it included. */
 void area_set_free(struct area_set *set);
 
-/* Bytes of chunks and hints. */
+/* Bytes allocated for chunks and hints. */
 uint64_t area_set_bytes(const struct area_set *set);
 
 /*
- * Areas have gone: once half of the structures that were in use have, give back chunks that are empty, and hints that are too many.
- * Nothing may be reserved. The time that it takes is that of making the areas that have gone.
+ * To be called after areas were removed: when at most half of the structures are in use that were, free empty chunks and
+ * superfluous hints. No structure may be reserved. The time is proportional to that of creating the removed areas.
  */
 void area_trim_now(struct area_set *set);
 static inline void area_trim(struct area_set *set)
@@ -96,7 +99,7 @@ MUST_CHECK static inline enum err area_reserve(struct area_set *set, size_t coun
 	return set->free_count >= count ? ERR_OK : area_add_structures(set, count);
 }
 
-/* A structure to be filled in, and inserted before the set is searched. It must have been reserved. */
+/* Get a reserved structure. The caller fills it in and inserts it before the set is searched again. */
 static inline struct area *area_new(struct area_set *set)
 {
 	struct area *area = set->free_list;
@@ -105,7 +108,7 @@ static inline struct area *area_new(struct area_set *set)
 	set->free_count--;
 	return area;
 }
-/* Put in what area_new gave: it overlaps none in the set, and is to be behind `before`, which area_before gave for its start. */
+/* Insert what area_new returned behind `before`, which area_before returned for its start. It must overlap no area in the set. */
 void area_insert(struct area_set *set, struct area *before, struct area *area);
 void area_remove(struct area_set *set, struct area *area);
 
@@ -120,8 +123,8 @@ static inline bool area_holds(const struct area *area, uint64_t gpa)
 }
 
 /*
- * Is this the last area that begins at `page` or below, or the set's head? Asked about what a hint remembers: that may be spare by
- * now, or a node of a level. `page` is 4 KiB aligned, and so below the head's -1.
+ * Is this the last area that begins at `page` or below, or the set's head? Used to check a hint, which may point to a free
+ * structure or to a node of a level by now. `page` is 4 KiB aligned, and so below the head's -1.
  */
 static inline bool area_is_before(const struct area *area, uint64_t page)
 {
@@ -133,7 +136,7 @@ struct area *area_search(struct area_set *set, uint64_t page);
 static inline struct area *area_before(struct area_set *set, uint64_t gpa)
 {
 	struct area *area = *area_hint(set, gpa);
-	uint64_t page = align_down(gpa, PAGE_SIZE); /* where areas begin */
+	uint64_t page = align_down(gpa, PAGE_SIZE); /* areas begin at pages */
 
 	return area_is_before(area, page) ? area : area_search(set, page);
 }
@@ -147,7 +150,7 @@ static inline struct area *area_find(struct area_set *set, uint64_t gpa)
 	return area_holds(area, gpa) ? area : area_find_slowly(set, gpa);
 }
 
-/* The next one above; NULL at the end. */
+/* The next area by address; NULL at the end. */
 static inline struct area *area_next(const struct area *area)
 {
 	return area->next->end > 0 ? area->next : NULL;
@@ -156,7 +159,8 @@ static inline struct area *area_next(const struct area *area)
 /* The area that holds `gpa`, else the first one above it; NULL when there is none. */
 struct area *area_find_from(struct area_set *set, uint64_t gpa);
 
-/* Split the area at `at` (inside it, 4 KiB aligned): it keeps what is below. Takes one reserved structure. */
+/* Split the area at `at` (inside it, 4 KiB aligned): `area` keeps the part below, a new area gets the rest. Uses one reserved
+ * structure. */
 void area_split(struct area_set *set, struct area *area, uint64_t at);
 
 /* Join the next area to this one, if it begins where this one ends and has the same attributes. False: nothing was changed. */

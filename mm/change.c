@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Areas go and change: ranges of them are unmapped, given back, and get other permissions and policies. */
+/* Changes of areas: unmap, discard, protect and set policy, on ranges. */
 #include "mm/space.h"
 
-/* Small functions on fast paths: a call would take as long as what they do. */
+/* For small functions on fast paths, where a call would take as long as the function itself. */
 #define FAST static inline __attribute__((always_inline))
 
 /* How many of the ends of [start, end) lie inside an area. */
@@ -13,18 +13,17 @@ static size_t missing_borders(struct addr_space *as, uint64_t start, uint64_t en
 	return (size_t)(first && first->start < start) + (size_t)(last && last->end > end);
 }
 
-/* What two splits at the ends of the range can need. Whoever has no memory left can still change what is one area, and so join it.
+/* Reserve structures for the splits at the ends of the range. A change of whole areas needs none, so it works without memory.
  */
 FAST enum err reserve_borders(struct addr_space *as, uint64_t start, uint64_t end)
 {
 	return reserve_areas(as, 2) == ERR_OK ? ERR_OK : area_reserve(&as->areas, missing_borders(as, start, end));
 }
 
-/* --- Areas go ----------------------------------------------------------------------------------------------------- */
+/* --- Unmap -------------------------------------------------------------------------------------------------------- */
 
 /*
- * The fast path: one page, in a table that is in the walk cache and has other entries. False: the slow path must be taken,
- * and nothing was changed.
+ * The fast path: one page, whose table is in the walk cache and has other entries. False: nothing was changed; take the slow path.
  */
 FAST bool remove_page(struct addr_space *as, uint64_t gpa, bool owned)
 {
@@ -44,7 +43,7 @@ FAST bool remove_page(struct addr_space *as, uint64_t gpa, bool owned)
 	return true;
 }
 
-/* Remove what lies in [start, end): leaves cut at both ends, structures for two area splits reserved. */
+/* Remove areas and leaves in [start, end). Leaves have been split at both ends, structures for two area splits reserved. */
 static void remove_areas(struct addr_space *as, uint64_t start, uint64_t end)
 {
 	struct area *area = area_find_from(&as->areas, start), *next;
@@ -160,7 +159,7 @@ static void join_areas(struct addr_space *as, uint64_t start, uint64_t end)
 	area_trim(&as->areas);
 }
 
-/* Prepare a change of the areas of a range: whether it may be, and that it cannot fail any more. */
+/* Prepare a change of the areas of a range: check that it is permitted, and allocate all that it needs, so that it cannot fail. */
 static enum err prepare_change(struct addr_space *as, gpa_t gpa, uint64_t size, bool alloc)
 {
 	enum err err = check_range(as, gpa, size);

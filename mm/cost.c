@@ -2,8 +2,8 @@
 /*
  * What a space costs the host.
  *
- * Resident memory is counted where leaves are mapped and unmapped. All else is `overhead`, which changes rarely. A fault pays
- * nothing for a limit: it is checked where a run of frames is taken, and all of the run counts from then on.
+ * Resident memory is counted where leaves are mapped and unmapped. Everything else is `overhead`, which changes rarely. The fault
+ * fast path does not check the limit: it is checked when a run of frames is allocated, and all of the run counts from then on.
  */
 #include "mm/space.h"
 

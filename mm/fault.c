@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A guest's faults: the promise of memory becomes memory, of the size that the area's policy wants. */
+/* Serves a guest's faults: maps memory where an area permits the access, in the size that the area's policy asks for. */
 #include "mm/fault.h"
 
 #include <string.h>
 
 #include "include/panic.h"
 
-/* The guest is about to use the page, which still holds only zeros: reclaim must not take it back for a while. */
+/* The guest is about to use the page, which still holds only zeros: reclaim must leave it alone for a while. */
 static inline void note_recent(struct addr_space *as, uint64_t gpa)
 {
 	as->recent[as->given++ % ADDR_SPACE_RECENT] = gpa;
@@ -19,7 +19,7 @@ static bool wants_blocks(const struct area *area)
 	return area->policy == ALLOC_LAZY_2M || area->policy == ALLOC_POPULATE;
 }
 
-/* Can one leaf of 2 MiB be put where the walk ended? */
+/* Can a 2 MiB leaf be mapped at the entry where the walk ended? */
 static bool block_fits(const struct fault *fault)
 {
 	return fault->cursor.level >= BLOCK_LEVEL && block_in_area(fault->as, fault->area, fault->gpa);
@@ -79,12 +79,15 @@ static enum err write_untouched(struct fault *fault)
 	return err;
 }
 
-/* --- A write where memory is somebody else's too ------------------------------------------------------------------ */
+/* --- Zero-page break and copy-on-write break ---------------------------------------------------------------------- */
 
-/* What a page gets that its guest is writing to. */
+/* The accessed and dirty bits of a page that the guest is writing to. */
 #define WRITTEN (NPT_ACCESSED | NPT_DIRTY)
 
-/* The page alone, and then what else its window wants. The frame comes first: without it nothing is split. */
+/*
+ * Zero-page break of the page, then fault-around. The frame is allocated before a large leaf is split: without a frame nothing is
+ * changed.
+ */
 static enum err break_zero_page(struct fault *fault)
 {
 	struct fault_around window;
@@ -123,7 +126,7 @@ static enum err break_zero(struct fault *fault)
 	return err;
 }
 
-/* Nobody else uses the memory any more: it is this space's own. Errors: ERR_NO_MEMORY (the limit: what was nobody's counts then).
+/* No other space uses the memory any more: this space becomes its owner. Errors: ERR_NO_MEMORY (the limit, since it counts now).
  */
 static enum err reuse_cow_leaf(struct fault *fault)
 {
@@ -151,13 +154,13 @@ static void copy_cow_page(struct fault *fault, hpa_t frame)
 	memcpy(frame_ptr(frame), frame_ptr(old), PAGE_SIZE);
 	publish_memory(as, frame, PAGE_SIZE);
 	removal_init(&removal, as);
-	replace_leaf(fault, frame, WRITTEN); /* flushes: from here on nobody reads the old page through this space */
+	replace_leaf(fault, frame, WRITTEN); /* flushes: from here on no CPU reads the old page through this space */
 	release_leaves(&removal, old, 0, 1);
 	removal_finish(&removal);
 	as->stats.handled_copy++;
 }
 
-/* One page of what others use too. The frame comes first: without it nothing is split. */
+/* Copy-on-write break of one page. The frame is allocated before a large leaf is split: without a frame nothing is changed. */
 static enum err break_cow_page(struct fault *fault)
 {
 	hpa_t frame;
@@ -176,7 +179,7 @@ static enum err break_cow_page(struct fault *fault)
 		copy_cow_page(fault, frame);
 		return ERR_OK;
 	}
-	/* Of a large leaf others may use some pages only. */
+	/* Of a large leaf, other spaces may share only some pages; this one is not shared. */
 	frame_free(frame, 0);
 	return err == ERR_OK ? reuse_cow_leaf(fault) : err;
 }
@@ -195,7 +198,7 @@ static enum err break_cow(struct fault *fault)
 
 /* --- The fault ---------------------------------------------------------------------------------------------------- */
 
-/* A fetch from a large leaf, where only pages execute. */
+/* An instruction fetch from a large leaf, where only 4 KiB leaves may execute (npt_config.page_exec): split it. */
 static enum fault_outcome fetch_from_block(struct fault *fault)
 {
 	if (reach_page(fault) != ERR_OK)
@@ -205,7 +208,7 @@ static enum fault_outcome fetch_from_block(struct fault *fault)
 	return FAULT_HANDLED;
 }
 
-/* There is a leaf, and the area permits the access. */
+/* The walk ended at a leaf, and the area permits the access. */
 static enum fault_outcome serve_leaf(struct fault *fault)
 {
 	unsigned missing = fault->access & ~(unsigned)fault->leaf.attr.prot;
@@ -215,8 +218,8 @@ static enum fault_outcome serve_leaf(struct fault *fault)
 	if (missing & NPT_W && fault->leaf.attr.shared)
 		return break_cow(fault) == ERR_OK ? FAULT_HANDLED : FAULT_NO_MEMORY;
 	if (missing == 0 && !fault->leaf.access_tracked)
-		return FAULT_SPURIOUS; /* somebody else was here first, or a CPU remembers what was before */
-	/* Software keeps the accessed and dirty bits, and this access leaves one. */
+		return FAULT_SPURIOUS; /* another CPU was first, or this CPU has a stale translation */
+	/* Software keeps the accessed and dirty bits, and this access sets one of them. */
 	npt_touch(&fault->as->npt, &fault->cursor, missing, fault->access & NPT_W ? WRITTEN : NPT_ACCESSED);
 	fault->as->stats.handled_tracked++;
 	return FAULT_HANDLED;
@@ -224,7 +227,7 @@ static enum fault_outcome serve_leaf(struct fault *fault)
 
 static enum fault_outcome serve_fault(struct addr_space *as, const struct npt_fault *npt_fault, const struct area *area)
 {
-	struct fault fault; /* not cleared: cursor and leaf are filled in when there is something to say */
+	struct fault fault; /* not cleared, to save time: cursor and leaf are set before they are read */
 	enum err err;
 
 	fault.as = as;
@@ -250,8 +253,8 @@ static enum fault_outcome serve_fault(struct addr_space *as, const struct npt_fa
 }
 
 /*
- * The fast path of the common case: a page of memory where there is nothing yet, in an area that gives them one by one. Where its
- * entry is, and what goes there; NULL: take the slow path. In most blocks, which one area holds, the area need not be looked at.
+ * The fast path of the most frequent fault: an unmapped page, in an area that maps single pages. Returns the slot of its entry and,
+ * in `entry`, its value; NULL: take the slow path. Where the walk cache has fresh information, the area is not looked up.
  */
 static inline uint64_t *fast_page_slot(struct addr_space *as, const struct npt_fault *fault, uint64_t *entry)
 {
@@ -272,7 +275,7 @@ static inline uint64_t *fast_page_slot(struct addr_space *as, const struct npt_f
 	return area_holds(area, gpa.raw) && (area->fast_page >> fault->access & 1) ? slot : NULL;
 }
 
-/* The next of the frames that are ready: there is one. */
+/* Map the next frame of the run, which is ready. */
 static inline void give_page(struct addr_space *as, gpa_t gpa, uint64_t *slot, uint64_t entry)
 {
 	uint64_t frame = as->run.next;
@@ -283,7 +286,7 @@ static inline void give_page(struct addr_space *as, gpa_t gpa, uint64_t *slot, u
 	note_recent(as, gpa.raw);
 }
 
-/* Map the zero page where nothing is mapped yet. False: take the slow path. */
+/* Map the zero page at an unmapped page. False: take the slow path. */
 static inline bool fast_map_zero(struct addr_space *as, const struct area *area, gpa_t gpa, unsigned access, uint64_t *slot)
 {
 	const uint64_t entry = as->zero_entry[area->attr.prot & NPT_RX];
@@ -296,7 +299,7 @@ static inline bool fast_map_zero(struct addr_space *as, const struct area *area,
 	return true;
 }
 
-/* Zero-page break: memory in place of the zero page. False: take the slow path. */
+/* Zero-page break. False: take the slow path. */
 static inline bool fast_break_zero(struct addr_space *as, const struct area *area, gpa_t gpa, unsigned access, uint64_t *slot)
 {
 	hpa_t page, frame;
@@ -329,7 +332,7 @@ static bool serve_page_fast(struct addr_space *as, const struct area *area, gpa_
 	return true;
 }
 
-/* The slow path: by a walk. */
+/* The slow path, which walks the tables. */
 static enum fault_outcome serve_by_walk(struct addr_space *as, const struct area *area, const struct npt_fault *fault)
 {
 	enum fault_outcome outcome;
@@ -344,7 +347,7 @@ static enum fault_outcome serve_by_walk(struct addr_space *as, const struct area
 	return outcome;
 }
 
-/* What the fast path does not serve. Called with the lock held, which it releases. */
+/* The slow path of a fault. Called with the lock held, which it releases. */
 static __attribute__((noinline)) enum fault_outcome handle_slowly(struct addr_space *as, const struct npt_fault *fault)
 {
 	const struct area *area = area_find(&as->areas, fault->gpa.raw);
@@ -360,7 +363,7 @@ static __attribute__((noinline)) enum fault_outcome handle_slowly(struct addr_sp
 	return outcome;
 }
 
-/* The fast path when no frame is ready. Called with the lock held, which it lets go. */
+/* The fast path when no frame is ready: clears frames first. Called with the lock held, which it releases. */
 static __attribute__((noinline)) enum fault_outcome give_cleared(struct addr_space *as, const struct npt_fault *fault,
 								 uint64_t *slot, uint64_t entry)
 {
@@ -371,7 +374,7 @@ static __attribute__((noinline)) enum fault_outcome give_cleared(struct addr_spa
 	return FAULT_HANDLED;
 }
 
-/* The fast path calls nothing, so that no register has to be saved for it. */
+/* The fast path calls no function, so that the compiler saves no register for it. */
 enum fault_outcome addr_space_handle_fault(struct addr_space *as, const struct npt_fault *fault)
 {
 	uint64_t *slot, entry;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Fault-around: how much memory the access to one page brings along, in 4 KiB leaves. */
+/* Fault-around: a fault on one page also maps memory for the pages around it, by 4 KiB leaves. */
 #include "mm/fault.h"
 
-/* What a fault-around maps at once, at most. */
+/* The largest fault-around window. */
 #define FAULT_AROUND_SIZE KIB(64)
 
-/* What is at `gpa`: nothing, a zero page, or memory. */
+/* What a page is backed by: nothing, the zero page, or memory. */
 enum backing { BACKING_NONE, BACKING_ZERO, BACKING_MEMORY };
 
 static enum backing backing_at(const struct addr_space *as, uint64_t gpa)
@@ -34,14 +34,14 @@ static bool is_empty(const uint64_t *slot, unsigned pages)
 	return any == 0;
 }
 
-/* Fill in what is in the window, all of which is in one table. */
+/* Fill in `memory` and `zeros` of the window, all of which is in one table. */
 static void look_into(const struct addr_space *as, struct fault_around *window)
 {
 	const uint64_t *slot = npt_walk_cache_lookup(&as->npt, GPA(window->start));
 	unsigned pages = (unsigned)((window->end - window->start) >> PAGE_SHIFT);
 
 	window->memory = window->zeros = 0;
-	/* npt_find has been here: if the walk cache has no table, there is no table of pages. */
+	/* npt_find has inserted the table into the walk cache: if there is none, there is no table of level 0. */
 	if (!slot || is_empty(slot, pages))
 		return;
 	for (unsigned i = 0; i < pages; i++) {
@@ -56,9 +56,9 @@ static void look_into(const struct addr_space *as, struct fault_around *window)
 }
 
 /*
- * `auto`: as much as the neighbours suggest. A window begins at the page, if the page before has memory, or ends with it, if
- * the page after has; and it doubles as long as it stays aligned, has as much memory beside it, and has none inside. So a
- * sequence, up or down, gets ever larger windows, and a page by itself stays alone.
+ * The window of `auto` depends on the neighbours. It begins at the page if the page before has memory, or ends with the page if
+ * the page after has memory. It doubles as long as it stays aligned, as much memory as it is large lies beside it, and no page in
+ * it has memory. So a sequence of accesses, up or down, gets larger and larger windows, and a single access gets one page.
  */
 static struct fault_around auto_window(const struct fault *fault)
 {
@@ -93,7 +93,7 @@ struct fault_around fault_around_of(const struct fault *fault)
 	}
 }
 
-/* Unmap the zero page everywhere in the window, with one flush. */
+/* Unmap all leaves of the window that map the zero page, with one flush. */
 static void remove_zeros(struct addr_space *as, const struct fault_around *window)
 {
 	struct removal removal;
@@ -107,7 +107,7 @@ static void remove_zeros(struct addr_space *as, const struct fault_around *windo
 	removal_finish(&removal);
 }
 
-/* Map the frames of a block to all of the window, in which nothing is. */
+/* Map contiguous frames to all of the window, in which nothing is mapped. */
 static enum err map_window(struct addr_space *as, const struct area *area, const struct fault_around *window, hpa_t frames)
 {
 	const gpa_t start = GPA(window->start);
@@ -126,7 +126,7 @@ static enum err map_window(struct addr_space *as, const struct area *area, const
 	return ERR_OK;
 }
 
-/* Zeroed memory for a whole window: under `auto` a large one is part of a sequence, which may fill the block. */
+/* Get zeroed memory for a whole window. With `auto`, a window of full size gets its place in the reservation, if possible. */
 static enum err window_memory(struct addr_space *as, const struct area *area, const struct fault_around *window, unsigned order,
 			      hpa_t *frames)
 {
@@ -140,7 +140,7 @@ static enum err window_memory(struct addr_space *as, const struct area *area, co
 	return ERR_OK;
 }
 
-/* A whole window by one block of frames, if nothing in it has memory and there is such a block. */
+/* Map a whole window to one block of frames. False: some page in it has memory, or there is no such block. */
 static bool fill_at_once(struct addr_space *as, const struct area *area, const struct fault_around *window)
 {
 	uint64_t size = window->end - window->start;

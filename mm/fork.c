@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A second address space over the same memory, which both share until one of them writes. */
+/* Fork: a copy of an address space that shares its memory copy-on-write. */
 #include "mm/space.h"
 
-/* One more user of a leaf's memory; the leaf is about to be in the child too. */
+/* Add a reference to a leaf's memory: the leaf is about to be copied to the child. */
 static void share_leaf(hpa_t hpa, unsigned level, void *context)
 {
 	struct addr_space *child = context;
@@ -15,7 +15,7 @@ static void share_leaf(hpa_t hpa, unsigned level, void *context)
 	child->stats.shared += npt_level_size(level);
 }
 
-/* Linear memory belongs to no space. */
+/* Linear memory is owned by no space and has no references. */
 static void keep_leaf(hpa_t hpa, unsigned level, void *context)
 {
 	(void)hpa;
@@ -31,7 +31,7 @@ static enum err fork_area(struct addr_space *parent, struct addr_space *child, c
 
 	if (err != ERR_OK)
 		return err;
-	/* With the area in place, undoing takes out what the child has of its leaves, however many these are. */
+	/* The area is inserted first, so that after a failure addr_space_free removes the leaves that the child has got. */
 	copy = area_new(&child->areas);
 	*copy = *area;
 	area_insert(&child->areas, before, copy);
@@ -39,7 +39,7 @@ static enum err fork_area(struct addr_space *parent, struct addr_space *child, c
 			 owned ? share_leaf : keep_leaf, child);
 }
 
-/* Leaves of the parent that have become shared with nobody are its own again when it writes to them. */
+/* After a failure some leaves of the parent may be `shared` although no child has them: its next write reuses the page. */
 static enum err fork_areas(struct addr_space *parent, struct addr_space *child)
 {
 	struct npt_gather gather;

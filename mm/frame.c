@@ -47,7 +47,7 @@ static void list_remove(uint64_t number, unsigned order)
 	frames.stats.free -= PAGE_SIZE << order;
 }
 
-/* Put a block on its list, joined with its free buddies. The first frame's record says FRAME_NONE. */
+/* Join a block with its free buddies and put it on its list. The record of its first frame is FRAME_NONE. */
 static void join(uint64_t number, unsigned order)
 {
 	for (; order < FRAME_MAX_ORDER; order++) {
@@ -61,7 +61,7 @@ static void join(uint64_t number, unsigned order)
 	list_add(number, order);
 }
 
-/* The frames of [number, end) are free: put them on the lists, as the largest blocks that they make. */
+/* Put the free frames [number, end) on the lists, as the largest possible blocks. */
 static void join_all(uint64_t number, uint64_t end)
 {
 	while (number < end) {
@@ -82,7 +82,7 @@ void frame_release(uint64_t number, uint64_t end)
 		join_all(number, end);
 }
 
-/* Take a block of this order off the lists, a larger one apart if need be. 0: there is none. */
+/* Take a block of this order off the lists, splitting a larger one if needed. 0: there is none. */
 static uint64_t take(unsigned order)
 {
 	uint32_t fitting = frames.nonempty & ~0u << order;
@@ -101,7 +101,7 @@ static uint64_t take(unsigned order)
 	return number;
 }
 
-/* Put single frames on hand, those of one block, the lowest on top. */
+/* Refill the stock with the frames of one block, the lowest on top. */
 static void stock_up(void)
 {
 	unsigned order = STOCK_ORDER;
@@ -113,7 +113,7 @@ static void stock_up(void)
 		frames.stock[frames.stocked++] = number + i;
 }
 
-/* Let what is on hand join into larger blocks. False: there was nothing. */
+/* Free the stock, so that its frames can join to larger blocks. False: it was empty. */
 static bool unstock(void)
 {
 	bool any = frames.stocked > 0;
@@ -130,7 +130,7 @@ static uint64_t find_frame(void)
 	return frames.stocked > 0 ? frames.stock[--frames.stocked] : 0;
 }
 
-/* A block. For a large one, what is on hand may have to join first. */
+/* Find a block. For a large one, the stock may have to be freed first. */
 static uint64_t find_block(unsigned order)
 {
 	uint64_t number;
@@ -205,7 +205,7 @@ void frame_set_reserve(uint64_t bytes)
 	spin_unlock(&frames.lock);
 }
 
-/* What runs have left is their owners', who give it back when they cannot have more. */
+/* The frames left in runs are not counted here: their owners give them back when they get no more. */
 static bool may_take(enum frame_need need, unsigned order)
 {
 	return frames.stats.free + ((uint64_t)frames.stocked << PAGE_SHIFT) >= frames.left_alone[need] + (PAGE_SIZE << order);

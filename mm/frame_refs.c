@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * References to frames: blocks that are parted, shared, owned, and chained until a flush is done. Runs of frames are such blocks.
+ * References to frames: blocks are divided, shared, owned, and chained until a flush is done. Runs of frames are such blocks, too.
  */
 #include "include/panic.h"
 #include "mm/frame_state.h"
 
 /*
- * The allocated block that begins at `number`, of at most `order`: cut out of the larger one that it is part of, unless it is
- * parted already.
+ * The allocated block that begins at `number`, of at most `order`: the larger block that it is part of is divided first, if it was
+ * not before.
  */
 static __attribute__((noinline)) struct frame *part_at(uint64_t number, unsigned order)
 {
@@ -21,7 +21,7 @@ static __attribute__((noinline)) struct frame *part_at(uint64_t number, unsigned
 
 		if (!is_block(record, FRAME_ALLOCATED, above))
 			continue;
-		while (above > order) { /* halve, and go on with the half that holds it */
+		while (above > order) { /* divide in two, go on with the half that holds `number` */
 			uint64_t middle = first + (UINT64_C(1) << --above);
 
 			record->order = (uint8_t)above;
@@ -130,7 +130,7 @@ uint64_t frame_chain_add(struct frame_chain *chain, hpa_t frame, uint64_t count,
 
 void frame_chain_free(struct frame_chain *chain)
 {
-	uint64_t first = 0, end = 0; /* of contiguous frames that are free */
+	uint64_t first = 0, end = 0; /* frame numbers of contiguous free frames */
 
 	if (chain->first == 0)
 		return;
@@ -141,7 +141,7 @@ void frame_chain_free(struct frame_chain *chain)
 
 		chain->first = record->next;
 		record->state = FRAME_NONE;
-		if (number + (UINT64_C(1) << record->order) != first) { /* a chain goes downwards, most of the time */
+		if (number + (UINT64_C(1) << record->order) != first) { /* most chains are in descending order */
 			frame_release(first, end);
 			end = number + (UINT64_C(1) << record->order);
 		}
@@ -180,7 +180,7 @@ enum err frame_run_renew(struct frame_run *run, uint16_t owner, unsigned least, 
 	frame_run_drop(run, owner);
 	while (1u << order > most)
 		order--;
-	/* A block as any other: it is parted where its frames go different ways. */
+	/* An ordinary block: it is divided when its frames are freed separately. */
 	while ((err = frame_alloc_for(order, owner, &block)) != ERR_OK && 1u << order > least)
 		order--;
 	if (err != ERR_OK)

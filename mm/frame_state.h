@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The frame allocator's state and its records, for the files that it consists of: frame*.c in mm/, and nobody else. */
+/* The frame allocator's state and records. Private to frame*.c in mm/. */
 #ifndef NESTLING_MM_FRAME_STATE_H
 #define NESTLING_MM_FRAME_STATE_H
 
@@ -7,13 +7,13 @@
 
 struct frame {
 	union {
-		uint32_t more; /* references beyond the first, of an allocated block */
-		uint32_t note; /* of its owner's, for a frame that holds a page table, which nobody shares */
+		uint32_t more; /* of an allocated block: number of references - 1 */
+		uint32_t note; /* of a frame that holds a page table, which is never shared: frame_table_note */
 		uint32_t next; /* frame number of the next in a chain, 0 at its end */
 	};
 	union {
-		uint16_t present; /* entries in use, for a frame that holds a page table */
-		uint16_t owner;   /* for any other */
+		uint16_t present; /* of a frame that holds a page table: its present entries */
+		uint16_t owner;   /* of any other frame */
 	};
 	uint8_t order;
 	uint8_t state; /* enum frame_state */
@@ -30,27 +30,28 @@ struct zone {
 	struct frame *records;
 };
 
-/* Single frames on hand, without taking blocks apart and together again; as many as that, filled up by blocks of that order. */
+/* A stock of single free frames, so that most allocations split and join no block: STOCK frames, refilled by blocks of STOCK_ORDER.
+ */
 #define STOCK       128
 #define STOCK_ORDER 6
 
-/* All of it is under `lock`, but for `zero`, which is set once, and read without it. */
+/* Protected by `lock`, except `zero`, which is set once and read without the lock. */
 extern struct frame_allocator {
 	struct spinlock lock;
 	struct zone zones[FRAME_MAX_ZONES];
 	size_t zone_count;
-	struct zone *zone;                            /* the last one asked for */
+	struct zone *zone;                            /* the zone of the last look-up */
 	struct free_block lists[FRAME_MAX_ORDER + 1]; /* circular, these are the heads */
 	uint32_t nonempty;                            /* bit n: list n has a block */
 	unsigned stocked;
 	uint64_t stock[STOCK]; /* frame numbers */
 	struct frame_run *runs;
 	struct {
-		hpa_t block; /* raw 0: not taken yet */
+		hpa_t block; /* raw 0: not allocated yet */
 		unsigned order;
 	} zero[2];
-	struct frame_stats stats;            /* `free` is what the lists have */
-	uint64_t left_alone[FRAME_CALL + 1]; /* bytes of the reserve, by enum frame_need */
+	struct frame_stats stats;            /* `free` counts the blocks on the lists only */
+	uint64_t left_alone[FRAME_CALL + 1]; /* bytes that must stay free, by enum frame_need */
 } frames;
 
 static inline uint64_t frame_number(hpa_t frame)
@@ -64,8 +65,8 @@ static inline bool in_zone(const struct zone *zone, uint64_t number)
 }
 
 /*
- * The zone of a frame that is not in the last one asked for; NULL: there is none. Each file has a copy, so that the compiler knows
- * which registers it changes, and callers need not save any for this rare case.
+ * Look up the zone of a frame that is not in the zone of the last look-up; NULL: there is none. Each file has its own copy, so that
+ * the compiler sees which registers it changes, and callers need not save the others for this rare case.
  */
 static __attribute__((noinline, unused)) struct zone *other_zone_of(uint64_t number)
 {
@@ -93,7 +94,7 @@ static inline bool is_block(const struct frame *record, enum frame_state state, 
 	return record && record->state == state && record->order == order;
 }
 
-/* The frames of [number, end), numbers, are free again. Under the lock. */
+/* Free the frames with numbers [number, end). Called with the lock held. */
 void frame_release(uint64_t number, uint64_t end);
 
 #endif

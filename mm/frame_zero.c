@@ -10,7 +10,8 @@ enum err frame_zero_page(unsigned order, hpa_t *out)
 	hpa_t block;
 
 	if (__atomic_load_n(&frames.zero[i].block.raw, __ATOMIC_ACQUIRE) == 0) {
-		/* Without the large one it goes by pages. */
+		/* The large zero page is optional, so it must not use the reserve; without it, callers map the zero page by 4 KiB
+		 * leaves. */
 		err = frame_alloc_need(order > 0 ? FRAME_CALL : FRAME_HYPERVISOR, order, 0, &block);
 		if (err != ERR_OK)
 			return err;
@@ -23,7 +24,7 @@ enum err frame_zero_page(unsigned order, hpa_t *out)
 			block.raw = 0;
 		}
 		spin_unlock(&frames.lock);
-		if (block.raw != 0) /* somebody else was faster */
+		if (block.raw != 0) /* another CPU was first */
 			frame_free(block, order);
 	}
 	*out = frames.zero[i].block;

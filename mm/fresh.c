@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One leaf gets memory, or maps a zero page: what faults, fault-around and populate use. */
+/* Mapping fresh memory or a zero page by one leaf, for faults, fault-around and populate. */
 #include "mm/fault.h"
 
 enum err guest_frame_alloc(struct addr_space *as, unsigned order, hpa_t *frame)
@@ -9,7 +9,7 @@ enum err guest_frame_alloc(struct addr_space *as, unsigned order, hpa_t *frame)
 	if (1u << order <= RUN_TAKE_MAX)
 		return run_take(as, 1u << order, frame);
 	if (cost_room(as) < PAGE_SIZE << order)
-		return ERR_NO_MEMORY; /* smaller ones may do */
+		return ERR_NO_MEMORY; /* the caller may try smaller leaves */
 	err = frame_alloc_for(order, as->id, frame);
 	if (err != ERR_OK)
 		return err;

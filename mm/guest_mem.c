@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The hypervisor's own access to guest memory, and the listing of it. */
+/* The hypervisor's own accesses to guest memory, and the listing of a space's areas and leaves. */
 #include <string.h>
 
 #include "include/log.h"
@@ -16,7 +16,7 @@ static enum err outcome_error(enum fault_outcome outcome)
 	return errors[outcome];
 }
 
-/* Is `gpa` backed, and open for `access`? Leaves the accessed and dirty bits that the access would leave if it were the guest's. */
+/* Is `gpa` mapped with permission for `access`? If so, sets the accessed and dirty bits as an access of the guest would. */
 static bool leaf_at(struct addr_space *as, gpa_t gpa, unsigned access, struct npt_leaf *leaf)
 {
 	bool wrote = access & NPT_W, open = false;
@@ -33,7 +33,7 @@ static bool leaf_at(struct addr_space *as, gpa_t gpa, unsigned access, struct np
 	return open;
 }
 
-/* The leaf behind `gpa`, faulted in if need be. */
+/* Find the leaf that maps `gpa`, raising the guest's fault as long as there is none that permits the access. */
 static enum err reach(struct addr_space *as, gpa_t gpa, unsigned access, struct npt_leaf *leaf)
 {
 	const struct npt_fault fault = { .gpa = gpa, .access = (uint8_t)access };
@@ -50,7 +50,7 @@ static enum err reach(struct addr_space *as, gpa_t gpa, unsigned access, struct 
 	return ERR_OK;
 }
 
-/* One piece of guest memory, between its caches' truth and ours. False: `each` has had enough. */
+/* Call `each` for one contiguous piece, with sync before and publish after a write. False: `each` asked to stop. */
 static bool visit_chunk(struct addr_space *as, void *bytes, uint64_t size, unsigned access, addr_space_chunk each, void *context)
 {
 	bool more;
@@ -113,7 +113,7 @@ enum err addr_space_write(struct addr_space *as, gpa_t gpa, const void *from, ui
 	return addr_space_iter_bytes(as, gpa, size, NPT_RW, copy_in, &from);
 }
 
-/* A run of leaves that follow each other in both address spaces. */
+/* A run of leaves that are contiguous in both address spaces. */
 struct extent {
 	gpa_t gpa;
 	hpa_t hpa;
@@ -176,7 +176,7 @@ static const char *prot_text(unsigned prot)
 	return texts[prot & NPT_RWX];
 }
 
-/* May one more line be printed? The last line says that there is more. */
+/* May one more line be printed? Instead of the last one, a line is printed that says that there is more. */
 static bool dump_room(struct dump *dump)
 {
 	if (dump->lines == DUMP_LINES)
@@ -204,7 +204,7 @@ static bool dump_extent(struct dump *dump)
 	return true;
 }
 
-/* Can the leaf be printed in the same line? Leaves that map zero pages can, whichever part of them they map. */
+/* Can the leaf be printed in the same line as the extent? Leaves that map zero pages need only be contiguous in guest memory. */
 static bool alike(const struct extent *extent, const struct npt_leaf *leaf)
 {
 	if (extent->attr.prot != leaf->attr.prot || extent->attr.shared != leaf->attr.shared)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The memory behind newlib's malloc: one fixed piece, got once. For set-up and reports, never for an exit. */
+/* The memory of newlib's malloc: one fixed block, allocated once. For set-up and reports, never while an exit is served. */
 #ifndef NESTLING_MM_HEAP_H
 #define NESTLING_MM_HEAP_H
 
 #include "include/err.h"
 
-/* Get the heap's frames. malloc fails (NULL) before this. Errors: ERR_NO_MEMORY. */
+/* Allocate the heap's frames. malloc returns NULL before this. One CPU calls it, once. Errors: ERR_NO_MEMORY. */
 MUST_CHECK enum err heap_init(void);
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The hypervisor's own map, by the engine that makes the guests'. */
+/* The hypervisor's own page tables, made by the engine that also makes the guests' nested tables. */
 #include "mm/host_map.h"
 
 #include "include/arch/machine.h"
 #include "mm/table_frames.h"
 
-/* A map is complete before it is activated, and does not change after that. */
+/* No flush is needed: a map is complete before a CPU uses it, and does not change after that. */
 static void env_flush(struct npt_env *env, gpa_t gpa, uint64_t size)
 {
 	(void)env;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How much a space may cost: what goes beyond its limit fails as if the host had no more. */
+/* The limit of what a space costs: what would exceed it fails as if the host had no more memory. */
 #include "mm/space.h"
 
 bool cost_fits_limit(struct addr_space *as, uint64_t bytes)

@@ -4,14 +4,14 @@
 
 void set_fast_path(const struct addr_space *as, struct area *area)
 {
-	/* By permissions, the accesses that write and are within them, a bit each. */
+	/* Indexed by permissions: the write accesses that these permit, one bit for each access (enum npt_prot). */
 	static const uint8_t writes[] = {
 		[NPT_W] = BIT(NPT_W),
 		[NPT_RW] = BIT(NPT_W) | BIT(NPT_RW),
 		[NPT_W | NPT_X] = BIT(NPT_W) | BIT(NPT_W | NPT_X),
 		[NPT_RWX] = BIT(NPT_W) | BIT(NPT_RW) | BIT(NPT_W | NPT_X) | BIT(NPT_RWX),
 	};
-	/* And those that do not write. */
+	/* The same for accesses that do not write. */
 	static const uint8_t reads[] = {
 		[NPT_R] = BIT(NPT_R),
 		[NPT_X] = BIT(NPT_X),
@@ -30,7 +30,7 @@ enum err reserve_areas_again(struct addr_space *as, size_t count)
 	return held_drop(as) ? area_reserve(&as->areas, count) : ERR_NO_MEMORY;
 }
 
-/* May an area of these attributes be put here, behind `*before`? Makes sure that it then can be. */
+/* Check that an area with these attributes may be inserted here, and reserve its structure. `*before`: see area_insert. */
 static enum err prepare_area(struct addr_space *as, gpa_t gpa, uint64_t size, struct npt_attr attr, struct area **before)
 {
 	enum err err = check_range(as, gpa, size);
@@ -45,7 +45,7 @@ static enum err prepare_area(struct addr_space *as, gpa_t gpa, uint64_t size, st
 	return reserve_areas(as, 1);
 }
 
-/* What is common to all areas, in a structure that is new. */
+/* Fill in the members of a new structure that all areas have. */
 static inline void fill_area(struct area *area, gpa_t gpa, uint64_t size, struct npt_attr attr, uint64_t page)
 {
 	area->start = gpa.raw;
@@ -111,7 +111,7 @@ enum err addr_space_map_linear(struct addr_space *as, gpa_t gpa, hpa_t hpa, uint
 	return ERR_OK;
 }
 
-/* Populate what is to be an area, or leave nothing of it. */
+/* Populate a new area, or undo all of it. */
 static enum err populate_new(struct addr_space *as, gpa_t gpa, uint64_t size, struct npt_attr attr)
 {
 	const struct area area = {
@@ -133,7 +133,7 @@ static enum err populate_new(struct addr_space *as, gpa_t gpa, uint64_t size, st
 		remove_leaves(&undo, area.start, area.end, true);
 		removal_finish(&undo);
 		cost_settle(as);
-		as->stats.resident_peak = peak; /* no guest saw it */
+		as->stats.resident_peak = peak; /* the guest never had this memory */
 	}
 	return err;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The policies by which an Alloc area gets its frames, and what they are called. */
+/* The policies by which an Alloc area gets its frames, and their names. */
 #ifndef NESTLING_MM_POLICY_H
 #define NESTLING_MM_POLICY_H
 
@@ -8,8 +8,8 @@
 #include "include/types.h"
 
 /*
- * A lazy area maps the shared zero page, read-only, where it is only read, and gives a page memory of its own at the first
- * write. No policy fails where a smaller leaf can be had.
+ * With a lazy policy, a page that is only read maps the zero page, read-only; the first write gives it memory (zero-page break).
+ * A policy for large leaves falls back to smaller ones when there is no contiguous memory.
  */
 #define ALLOC_POLICY_ENUM(KIND, NAME, name) ALLOC_##KIND,
 enum alloc_policy { ALLOC_POLICY_LIST(ALLOC_POLICY_ENUM) ALLOC_POLICIES };
@@ -22,7 +22,7 @@ extern const char *const alloc_policy_names[ALLOC_POLICIES];
 #define ALLOC_POLICY_WORD(KIND, NAME, name) " " name
 #define ALLOC_POLICY_NAMES                  ALLOC_POLICY_LIST(ALLOC_POLICY_WORD)
 
-/* A policy by its name on the command line; ERR_NOT_FOUND when there is none of that name. */
+/* Look up a policy by the name that options use. Errors: ERR_NOT_FOUND. */
 MUST_CHECK enum err alloc_policy_parse(const char *name, enum alloc_policy *policy);
 
 #endif

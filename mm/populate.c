@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Memory for all of a range at once. */
+/* Populate: memory for all pages of a range at once. */
 #include "mm/fault.h"
 
 /* The level of the largest leaf, or of as many pages, that fits between the empty entry's bounds and the range's. */
@@ -12,7 +12,7 @@ static unsigned largest_level(const struct npt_cursor *cursor, uint64_t at, uint
 	return level;
 }
 
-/* Memory for what is empty at `at`, of the size of a leaf of `level`, in one block. */
+/* Map one block of frames, of the size of a leaf of `level`, at the unmapped range at `at`. */
 static enum err populate_block(struct addr_space *as, const struct area *area, uint64_t at, unsigned level)
 {
 	uint64_t size = npt_level_size(level);
@@ -31,7 +31,7 @@ static enum err populate_block(struct addr_space *as, const struct area *area, u
 	return err;
 }
 
-/* Memory in place of a zero page. */
+/* Zero-page break of the leaf, as large as it is if there is a block for it. */
 static enum err populate_zeros(struct fault *fault)
 {
 	unsigned ad_bits = fault->as->npt.config.hardware_ad ? 0 : NPT_ACCESSED;

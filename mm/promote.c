@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Blocks that become one large leaf: by copy when they are dense, in place when they are whole again. */
+/* Promotion of 2 MiB blocks to one large leaf: by copy when most pages have memory, in place when the memory is contiguous. */
 #include <string.h>
 
 #include "include/arch/machine.h"
 #include "mm/space.h"
 #include "npt/batch.h"
 
-/* A promotion must not cost more than a twentieth of what is there already: 488 of 512 pages. */
+/* A promotion may add at most a twentieth of the memory that the block has already: it needs 488 of 512 pages. */
 #define DENSE_PAGES (BLOCK_PAGES * 20 / 21 + 1)
-/* If this much of a block has memory, next to a large leaf, a sequence of accesses is assumed to go on. */
+/* If this much at one end of a block has memory, next to a large leaf, the accesses are taken for a sequence that goes on. */
 #define STREAK_SIZE KIB(128)
 
 /* The pages of a block that have memory. */
 struct block {
 	uint64_t start;
-	uint64_t memory[BLOCK_PAGES / 64]; /* a bit a page */
-	unsigned pages;                    /* how many that are, */
-	unsigned own;                      /* how many of them do not share it */
-	unsigned placed;                   /* how many have it where the reservation has it for them */
+	uint64_t memory[BLOCK_PAGES / 64]; /* one bit for each page that has memory */
+	unsigned pages;                    /* number of pages with memory */
+	unsigned own;                      /* of these, pages whose memory is not shared */
+	unsigned placed;                   /* of these, pages that map their own place in the reservation */
 };
 
 static unsigned page_in(const struct block *block, uint64_t gpa)
@@ -30,7 +30,7 @@ static bool has_memory(const struct block *block, unsigned page)
 	return block->memory[page / 64] >> (page % 64) & 1;
 }
 
-/* So many pages from `page` on have memory. */
+/* Record that `count` pages from `page` on have memory. */
 static void set_memory(struct block *block, unsigned page, unsigned count)
 {
 	for (unsigned end = page + count, stop; page < end; page = stop) {
@@ -39,7 +39,7 @@ static void set_memory(struct block *block, unsigned page, unsigned count)
 	}
 }
 
-/* Has this page memory of its own, or of others? */
+/* Record whether this page has memory, and whether that is shared. */
 static void look_at(const struct addr_space *as, struct block *block, unsigned page)
 {
 	struct npt_leaf leaf;
@@ -51,8 +51,10 @@ static void look_at(const struct addr_space *as, struct block *block, unsigned p
 	block->own += !leaf.attr.shared;
 }
 
-/* Look at the `present` entries of the block's table. Pages that map their place in the reservation need no decoding: nobody shares
- * them. */
+/*
+ * Read the `present` entries of the block's table. Pages that map their place in the reservation are compared as batches and not
+ * decoded: they are never shared.
+ */
 static void look_into(const struct addr_space *as, struct block *block, unsigned present)
 {
 	const uint64_t *slots = npt_walk_cache_lookup(&as->npt, GPA(block->start));
@@ -83,10 +85,10 @@ struct promotion {
 	struct removal removal;
 	struct block *block;
 	hpa_t to;
-	unsigned left; /* pages with memory that have to move yet; then all of the block is published, at once */
+	unsigned left; /* pages that are still to be copied; after the last one the whole block is published at once */
 };
 
-/* Of a page that has to move. */
+/* Called by npt_collapse for each old leaf that does not map its place in the new memory: copy it, and release its memory. */
 static bool move_page(const struct npt_leaf *leaf, void *context)
 {
 	struct promotion *promotion = context;
@@ -105,7 +107,7 @@ static bool move_page(const struct npt_leaf *leaf, void *context)
 	return true;
 }
 
-/* Clear what the block has no memory for, at `to`. */
+/* Clear the pages at `to` for which the block has no memory to copy. */
 static void zero_holes(const struct block *block, hpa_t to)
 {
 	for (unsigned word = 0; word < ARRAY_LEN(block->memory); word++)
@@ -113,22 +115,22 @@ static void zero_holes(const struct block *block, hpa_t to)
 			unsigned first = (unsigned)__builtin_ctzll(holes), end;
 			hpa_t at = HPA(to.raw + (word * 64 + first) * PAGE_SIZE);
 
-			run = holes & ~(holes + BIT(first)); /* of bits, the lowest one */
+			run = holes & ~(holes + BIT(first)); /* the lowest run of set bits */
 			end = 64 - (unsigned)__builtin_clzll(run);
 			arch_zero_pages(frame_ptr(at), (end - first) * PAGE_SIZE);
 		}
 }
 
 /*
- * Can the block be where its memory is reserved? All that was handed out of that must still be here: what is gone may be somebody
- * else's by now.
+ * Can the block become one leaf over its reservation? Only if every piece that was handed out is still mapped in this block: one
+ * that is not may have been freed and have another owner.
  */
 static bool fits_reservation(const struct addr_space *as, const struct block *block)
 {
 	return block->placed > 0 && block->placed * PAGE_SIZE == BLOCK_SIZE - reservation_held(as);
 }
 
-/* If there is no contiguous memory, or anything is odd, all stays as it is. */
+/* Promote by copy. If there is no contiguous memory, or npt_collapse refuses, nothing is changed. */
 static void promote(struct addr_space *as, const struct area *area, struct block *block)
 {
 	const bool in_place = fits_reservation(as, block);
@@ -139,7 +141,7 @@ static void promote(struct addr_space *as, const struct area *area, struct block
 		promotion.to = as->reservation.memory;
 	else if (cost_room(as) < BLOCK_SIZE || frame_alloc_for(level_order(BLOCK_LEVEL), as->id, &promotion.to) != ERR_OK)
 		return;
-	/* Until the old pages are gone there is both. */
+	/* Until the old pages are released, the space has both copies. */
 	if (!in_place)
 		cost_hold(as, BLOCK_SIZE);
 	zero_holes(block, promotion.to);
@@ -147,7 +149,7 @@ static void promote(struct addr_space *as, const struct area *area, struct block
 	if (promotion.left == 0)
 		publish_memory(as, promotion.to, BLOCK_SIZE);
 	removal_init(&promotion.removal, as);
-	/* The old leaves' memory is not in use any more when move_page sees them. */
+	/* npt_collapse flushes before it calls move_page: no CPU uses the old leaves by then. */
 	if (npt_collapse(&as->npt, GPA(block->start), BLOCK_LEVEL, promotion.to, area->attr, move_page, &promotion) != ERR_OK) {
 		if (!in_place) {
 			frame_free(promotion.to, level_order(BLOCK_LEVEL));
@@ -163,9 +165,9 @@ static void promote(struct addr_space *as, const struct area *area, struct block
 	as->stats.promoted++;
 }
 
-/* --- When it pays ------------------------------------------------------------------------------------------------- */
+/* --- When a block is promoted ------------------------------------------------------------------------------------- */
 
-/* Is a large leaf with memory of its own at `gpa`, in the same area? */
+/* Is `gpa` in the same area, and mapped by a large leaf that is not shared? */
 static bool large_at(const struct addr_space *as, const struct area *area, uint64_t gpa)
 {
 	struct npt_leaf leaf;
@@ -177,7 +179,10 @@ static bool large_at(const struct addr_space *as, const struct area *area, uint6
 #define STREAK_PAGES (STREAK_SIZE / PAGE_SIZE)
 #define STREAK_BITS  BITS(STREAK_PAGES - 1, 0)
 
-/* Does the sequence come from the block before, or from the one behind, that the page, if it is near enough, may be part of? */
+/*
+ * May the page be part of a sequence of accesses from a neighbouring block? It must be near an end of its block, and the block
+ * beyond that end must be a large leaf.
+ */
 static bool may_go_on(const struct addr_space *as, const struct area *area, uint64_t gpa)
 {
 	uint64_t start = align_down(gpa, BLOCK_SIZE), offset = gpa - start;
@@ -187,7 +192,7 @@ static bool may_go_on(const struct addr_space *as, const struct area *area, uint
 	return offset >= BLOCK_SIZE - STREAK_SIZE && large_at(as, area, start + BLOCK_SIZE);
 }
 
-/* Has it come so far? All pages at that end of the block have memory. */
+/* Is the sequence long enough? All pages of the first or last STREAK_SIZE of the block must have memory. */
 static bool goes_on(const struct block *block, uint64_t gpa)
 {
 	uint64_t streak =
@@ -197,8 +202,8 @@ static bool goes_on(const struct block *block, uint64_t gpa)
 }
 
 /*
- * Is it worth a closer look, which costs a visit of the table, of `present` entries? It is when the last hole of a table has been
- * filled, and otherwise at the end of each 64 KiB, if the block is dense or a sequence may go on in it.
+ * A cheap test before all entries of the block's table are read; `present` is their number. True when the last empty entry has
+ * been filled; otherwise only at the last page of each 64 KiB, if the block is dense or a sequence may go on in it.
  */
 static bool may_be_due(const struct addr_space *as, const struct area *area, uint64_t gpa, bool was_empty, unsigned present,
 		       bool *going_on)
@@ -234,7 +239,8 @@ void promote_if_dense(struct addr_space *as, const struct area *area, uint64_t g
 
 	if (area->policy == ALLOC_LAZY_4K || area->policy == ALLOC_LAZY_64K || !block_in_area(as, area, gpa))
 		return;
-	present = npt_walk_cache_present(&as->npt, GPA(gpa)); /* it has just been changed; 0: the block is one leaf */
+	/* The table has just been changed, so it is in the walk cache; 0: the block is one leaf. */
+	present = npt_walk_cache_present(&as->npt, GPA(gpa));
 	if (present == 0 || !may_be_due(as, area, gpa, was_empty, present, &going_on))
 		return;
 	look_into(as, &block, present);
@@ -248,7 +254,7 @@ void promote_if_dense(struct addr_space *as, const struct area *area, uint64_t g
 
 /* --- In place ----------------------------------------------------------------------------------------------------- */
 
-/* The next address at which there can be a table of `level` entries: after the hole at `at`. */
+/* The next address after `at` at which there can be a block of `level`; a hole is skipped as a whole. */
 static uint64_t past_nothing(const struct addr_space *as, uint64_t at, unsigned level)
 {
 	uint64_t size = npt_level_size(level);

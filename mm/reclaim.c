@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reclaim, when frames have run out: pages that hold only zeros are taken back, since the zero page can replace them
- * again. First those that nobody has ever used (fault-around, large leaves), then any.
+ * Reclaim, when frames have run out: pages that hold only zeros are unmapped and freed, since the zero page or a fresh page can
+ * replace them. First pages without the accessed bit (from fault-around or a large leaf), then any.
  *
- * The hand goes round the space, so that each call goes on where the last one ended. What a page holds is looked at
- * twice: once to find candidates, and again when no CPU can write to it any more. What the last faults have given is left
- * alone, however empty: an instruction that needs two pages would never get both.
+ * The hand moves round the space: each call goes on where the last one ended. The contents of a page are read twice: once to find
+ * candidates, and again after write access was removed and flushed. Pages that the last faults have mapped are left alone even if
+ * they hold only zeros: otherwise an instruction that needs two pages could lose one each time it gets the other.
  */
 #include "mm/space.h"
 
-/* A call is content with this much. */
+/* One call stops when it has freed this much. */
 #define ENOUGH        KIB(256)
-/* Splitting a large leaf takes a table. */
+/* A large leaf is split only for at least so many zero pages, because the split takes a frame for a table. */
 #define WORTH_A_SPLIT 2
 
 enum pass { PASS_COLD, PASS_ANY };
 
-/* What can be had of one block, or of the part of it that is in one area. */
+/* The pages that can be taken from one block, or from the part of it that is in one area. */
 struct scan {
 	struct addr_space *as;
 	const struct area *area;
@@ -24,7 +24,7 @@ struct scan {
 	enum pass pass;
 	uint64_t zero[BLOCK_PAGES / 64]; /* a bit for each page from `start` on that seems to be zero, in 4 KiB leaves */
 	unsigned found;
-	bool split; /* there are enough, but in a large leaf */
+	bool split; /* there are enough zero pages, but in a large leaf: split it first */
 };
 
 static bool is_zero_page(const struct addr_space *as, hpa_t page)
@@ -51,7 +51,7 @@ static bool can_be_had(const struct addr_space *as, uint64_t gpa, hpa_t page)
 	return !is_recent(as, gpa) && is_zero_page(as, page);
 }
 
-/* Is a split of the large leaf worth the while? */
+/* Does the large leaf hold enough zero pages to split it? */
 static bool worth_a_split(const struct scan *scan, const struct npt_leaf *leaf)
 {
 	unsigned count = 0;
@@ -66,7 +66,7 @@ static bool consider(const struct npt_leaf *leaf, void *context)
 	struct scan *scan = context;
 	uint64_t page = (leaf->gpa.raw - scan->start) / PAGE_SIZE;
 
-	/* What others use too would not be free. */
+	/* A frame that another space uses too would not become free. */
 	if (frame_is_zero_page(leaf->hpa) || (scan->pass == PASS_COLD && leaf->accessed) ||
 	    (leaf->attr.shared && frame_is_shared(leaf->hpa, level_order(leaf->level))))
 		return true;
@@ -83,7 +83,7 @@ static void scan_block(struct scan *scan)
 {
 	scan->found = 0;
 	scan->split = false;
-	/* A malformed entry is none that can be had. */
+	/* A malformed entry is no candidate; the error is ignored here. */
 	(void)!npt_walk(&scan->as->npt, GPA(scan->start), scan->end - scan->start, consider, scan);
 }
 
@@ -99,7 +99,7 @@ static bool next_zero(const struct scan *scan, uint64_t *at)
 	return false;
 }
 
-/* Give each page found the permissions `prot`, with at most one flush. They are 4 KiB leaves: it takes no memory. */
+/* Give each page found the permissions `prot`, with at most one flush. They are 4 KiB leaves, so this allocates nothing. */
 static void protect_found(const struct scan *scan, unsigned prot)
 {
 	struct npt_gather gather;
@@ -110,7 +110,7 @@ static void protect_found(const struct scan *scan, unsigned prot)
 	npt_gather_finish(&gather);
 }
 
-/* Nobody can write to what was found: take what is still zero, and open the rest again. */
+/* No CPU can write to the pages found: free those that are still zero, and restore the permissions of the others. */
 static void take_found(const struct scan *scan)
 {
 	struct addr_space *as = scan->as;
@@ -135,18 +135,18 @@ static void reclaim_block(struct scan *scan)
 	if (scan->area->attr.prot & NPT_W)
 		protect_found(scan, scan->area->attr.prot & ~(unsigned)NPT_W);
 	take_found(scan);
-	/* What served as the reserve's table may be paid back by now. */
+	/* If the reserve was used for a table, one of the freed frames refills it. */
 	fill_reserve(scan->as);
 }
 
-/* The next block to look at, from the hand on; false at the end of the space. Moves the hand past it. */
+/* Find the next block from the hand on, and move the hand past it. False: the end of the space was reached. */
 static bool next_block(struct addr_space *as, struct scan *scan)
 {
 	struct area *area = area_find_from(&as->areas, as->hand);
 	struct npt_cursor cursor;
 
 	for (; area; area = area_next(area)) {
-		/* Populated memory was promised to be there. */
+		/* A populated area must keep its memory. */
 		if (area->backend != AREA_ALLOC || area->policy == ALLOC_POPULATE)
 			continue;
 		for (as->hand = max_u64(as->hand, area->start); as->hand < area->end; as->hand = scan->end) {
@@ -172,7 +172,7 @@ static uint64_t in_use(const struct addr_space *as)
 	return as->stats.resident + as->stats.shared;
 }
 
-/* One round, from the hand to the end. */
+/* From the hand to the end of the space, or until no more than `goal` bytes are in use. */
 static void reclaim_round(struct addr_space *as, enum pass pass, uint64_t goal)
 {
 	struct scan scan = { .pass = pass };

@@ -47,7 +47,7 @@ bool reservation_drop(struct addr_space *as)
 	return reservation.memory.raw != 0 && reservation.given != UINT32_MAX;
 }
 
-/* Reserve memory for the block, if the host has that much free: nothing else is given up for it. */
+/* Reserve memory for the block, if that much is free: nothing is reclaimed for it. */
 static enum err reserve_block(struct addr_space *as, uint64_t block)
 {
 	hpa_t memory;
@@ -81,7 +81,7 @@ enum err reservation_take(struct addr_space *as, uint64_t start, hpa_t *memory)
 	return ERR_OK;
 }
 
-/* All that is held for future faults: the reservation, and the run of frames. */
+/* Drop the reservation and the run: all frames that are held for future faults. */
 bool held_drop(struct addr_space *as)
 {
 	bool run = frame_run_drop(&as->run, as->id);

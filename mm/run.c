@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A space's run of frames, for pages and fault-around windows as they come: mm/frame.h. It counts as free, and is cleared ahead of
- * the faults that take from it.
+ * A space's run of frames, from which faults take pages and fault-around windows: struct frame_run in mm/frame.h. It counts as
+ * free, and is cleared ahead of the faults.
  */
 #include "include/arch/machine.h"
 #include "mm/space.h"

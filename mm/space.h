@@ -1,29 +1,29 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the files that make up an address space share. Private to mm/. Everything here is called with the space's lock
- * held.
+ * The internal interface of the files that implement an address space. Private to mm/. Every function here is called with the
+ * space's lock held.
  *
- *   addr_space.c    the space as a whole: made, freed, asked
- *   map.c           areas come
- *   change.c        areas go and change: unmap, protect, policy, discard
- *   fork.c          a second space over the same memory
+ *   addr_space.c    creating, freeing and querying a space
+ *   map.c           new areas
+ *   change.c        changing areas: unmap, protect, policy, discard
+ *   fork.c          a copy-on-write copy of a space
  *   fault.c         a guest's faults: fast path, slow path
- *   fault_around.c  what else a fault brings along
- *   populate.c      memory for a range at once
- *   promote.c       blocks that become one large leaf
- *   reclaim.c       memory taken back when frames run out
- *   fresh.c         one leaf gets memory, or maps a zero page
- *   removal.c       leaves are split and removed, and their memory released
- *   track.c         which pages were accessed, which were written
- *   guest_mem.c     the hypervisor's own accesses
+ *   fault_around.c  fault-around windows
+ *   populate.c      memory for a whole range at once
+ *   promote.c       promotion of blocks to one large leaf
+ *   reclaim.c       freeing zero pages when frames run out
+ *   fresh.c         mapping memory or a zero page by one leaf
+ *   removal.c       splitting and unmapping leaves, releasing their memory
+ *   track.c         accessed and dirty bits
+ *   guest_mem.c     the hypervisor's own accesses to guest memory
  *   survey.c        what a range is backed by
- *   space_tables.c  where the tables come from, and how CPUs are flushed
- *   run.c           frames for faults to come, cleared ahead
- *   limit.c         how much a space may cost
- *   reservation.c   a block held back for a sequence of faults
- *   cost.c          what a space costs
+ *   space_tables.c  allocating tables, flushing CPUs
+ *   run.c           frames for future faults, cleared ahead
+ *   limit.c         the limit of what a space costs
+ *   reservation.c   a contiguous block reserved for a sequence of faults
+ *   cost.c          accounting of what a space costs
  *
- * No file needs one that is above it in its group, and no two need each other: tools/check-structure.
+ * No two files depend on each other: tools/check-structure.
  */
 #ifndef NESTLING_MM_SPACE_H
 #define NESTLING_MM_SPACE_H
@@ -47,7 +47,9 @@ static inline uint64_t space_size(const struct addr_space *as)
 	return BIT(as->npt.config.gpa_bits);
 }
 
-/* Bring the peaks up to date: before anything goes down, and where somebody asks. So what goes up, like the fault path, only adds.
+/*
+ * Update the peaks. Called before a counter is decreased and before the statistics are read, so that increases, as on the fault
+ * path, are a mere addition.
  */
 static inline void cost_settle(struct addr_space *as)
 {
@@ -68,22 +70,22 @@ static inline void count_gone(struct addr_space *as, uint64_t bytes)
 	as->stats.resident -= bytes;
 }
 
-/* Bytes that the space may still take. What is left of its run of frames is taken. */
+/* Bytes that the space may still take under its limit. The remaining frames of its run count as taken. */
 uint64_t cost_room(const struct addr_space *as);
-/* May it take so many? What is held for faults goes for it. False: cost.exceeded says that this was why. */
+/* Does the limit permit `bytes` more, if need be after giving back the frames held for future faults? False: sets cost.exceeded. */
 bool cost_fits_limit(struct addr_space *as, uint64_t bytes);
 static inline bool cost_fits(struct addr_space *as, uint64_t bytes)
 {
 	return as->cost.max == COST_NO_LIMIT || cost_fits_limit(as, bytes);
 }
 
-/* It takes so many that are not resident: they fit. */
+/* Count `bytes` as overhead. The caller has checked the limit. */
 static inline void cost_hold(struct addr_space *as, uint64_t bytes)
 {
 	as->cost.overhead += bytes;
 }
 
-/* The same, if they fit; and it gives them back. */
+/* Count `bytes` as overhead, if the limit permits them; false: nothing was changed. cost_uncharge undoes it. */
 static inline bool cost_charge(struct addr_space *as, uint64_t bytes)
 {
 	if (!cost_fits(as, bytes))
@@ -98,7 +100,7 @@ static inline void cost_uncharge(struct addr_space *as, uint64_t bytes)
 	as->cost.overhead -= bytes;
 }
 
-/* Make the CPUs forget, see addr_space_flush. */
+/* Flush a range on all CPUs: see addr_space_flush. */
 static inline void space_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
 {
 	as->stats.flushes++;
@@ -106,9 +108,9 @@ static inline void space_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
 		as->stats.flush_instructions += as->flush(as, gpa, size);
 }
 
-/* What the tables of any space get their memory from. */
+/* The npt_env of a space: its tables are allocated from the frame allocator and charged to the space. */
 struct npt_env space_env(void);
-/* Frames of the space's that are no guest memory, charged to it. Errors: ERR_NO_MEMORY. */
+/* Allocate 4 KiB << order for the space itself, not for guest memory, charged to it. Errors: ERR_NO_MEMORY. */
 MUST_CHECK enum err space_take_frames(struct addr_space *as, unsigned order, hpa_t *frames);
 void space_give_frames(struct addr_space *as, hpa_t frames, unsigned order);
 
@@ -119,7 +121,7 @@ MUST_CHECK static inline enum err reserve_areas(struct addr_space *as, size_t co
 	return area_reserve(&as->areas, count) == ERR_OK ? ERR_OK : reserve_areas_again(as, count);
 }
 
-/* Precompute what the fast path of a fault needs of an area: to be called when its attributes or its policy have been set. */
+/* Precompute what the fault fast path reads from an area. To be called whenever its attributes or policy have been set. */
 void set_fast_path(const struct addr_space *as, struct area *area);
 
 /* Does the aligned 2 MiB block around `gpa` lie in the area? */
@@ -130,13 +132,13 @@ static inline bool holds_block(const struct area *area, uint64_t gpa)
 	return block >= area->start && block + BLOCK_SIZE <= area->end;
 }
 
-/* And can it be one leaf? */
+/* Does that block lie in the area, and are 2 MiB leaves available? */
 static inline bool block_in_area(const struct addr_space *as, const struct area *area, uint64_t gpa)
 {
 	return as->npt.config.max_leaf >= BLOCK_LEVEL && holds_block(area, gpa);
 }
 
-/* What a removal gathers: translations to flush, and frames that may be freed only after that. */
+/* A removal collects translations to flush, and frames that may be freed only after the flush. */
 struct removal {
 	struct npt_gather gather;
 	struct frame_chain frames;
@@ -147,18 +149,18 @@ void removal_init(struct removal *removal, struct addr_space *as);
 /* Unmap the leaves of [start, end), no leaf lying across its ends; `owned`: their memory is an Alloc area's. */
 void remove_leaves(struct removal *removal, uint64_t start, uint64_t end, bool owned);
 /*
- * This space does not use the memory behind `count` leaves, contiguous on the host, any more: account for it, and chain what
- * nobody else uses.
+ * The memory of `count` leaves of `level`, contiguous from `hpa` on, is no longer mapped by this space: update the accounting, drop
+ * the references, and chain the frames that have none left.
  */
 void release_leaves(struct removal *removal, hpa_t hpa, unsigned level, uint64_t count);
-/* Flush once; only then is the memory anybody else's. */
+/* Flush once, then free the chained frames. */
 void removal_finish(struct removal *removal);
 
 /* Split leaves that lie across an end of the range. Errors: ERR_NO_MEMORY: nothing was changed. */
 MUST_CHECK enum err split_leaves_at_boundaries(struct addr_space *as, uint64_t start, uint64_t end);
 MUST_CHECK static inline enum err split_at_boundaries(struct addr_space *as, uint64_t start, uint64_t end)
 {
-	/* In a table of pages there is nothing to split. */
+	/* A table of level 0 has 4 KiB leaves only: nothing to split. */
 	return npt_walk_cache_covers(&as->npt, GPA(start), end - start) ? ERR_OK : split_leaves_at_boundaries(as, start, end);
 }
 /* Split the leaf at `gpa` down to 4 KiB; of a 1 GiB leaf the other parts stay 2 MiB. Errors: ERR_NO_MEMORY: nothing was changed. */
@@ -172,14 +174,14 @@ MUST_CHECK static inline enum err check_range(const struct addr_space *as, gpa_t
 	return size <= as->npt.end && gpa.raw <= as->npt.end - size ? ERR_OK : ERR_RANGE;
 }
 
-/* Before we read what a guest may have written. */
+/* To be called before the hypervisor reads what a guest may have written. */
 static inline void sync_memory(const struct addr_space *as, hpa_t memory, uint64_t size)
 {
 	if (as->sync)
 		as->sync(frame_ptr(memory), size);
 }
 
-/* After we have written what a guest will read or execute. */
+/* To be called after the hypervisor has written what a guest will read or execute. */
 static inline void publish_memory(const struct addr_space *as, hpa_t memory, uint64_t size)
 {
 	if (as->publish)
@@ -190,41 +192,44 @@ static inline void publish_memory(const struct addr_space *as, hpa_t memory, uin
 MUST_CHECK enum err populate(struct addr_space *as, const struct area *area, uint64_t start, uint64_t end);
 
 /*
- * Make the block around `gpa`, a page that has just got memory, one leaf if that is due: in place if it can be, else by copy.
- * `was_empty`: there was nothing at all before.
+ * Promote the 2 MiB block around `gpa`, a page that has just got memory, to one leaf if its policy and density ask for it: in place
+ * if possible, else by copy. `was_empty`: the page was not mapped before, not even to the zero page.
  */
 void promote_if_dense(struct addr_space *as, const struct area *area, uint64_t gpa, bool was_empty);
-/* Put large leaves back where changes of [start, end) have left whole blocks of small ones. */
+/* Collapse in place the blocks of [start, end) that consist of small leaves with equal attributes over contiguous memory. */
 void collapse_leaves_in_place(struct addr_space *as, uint64_t start, uint64_t end);
 
-/* Is the block around `gpa` to stay in 4 KiB leaves, since somebody asks which pages of it were written? */
+/* Must the block around `gpa` stay in 4 KiB leaves, because its dirty pages are logged exactly (addr_space_dirty_log)? */
 bool is_logged(const struct addr_space *as, uint64_t gpa);
-/* Let the child's blocks stay as the parent's do. */
+/* Copy the parent's is_logged state of all blocks to the child. */
 void log_fork(const struct addr_space *parent, struct addr_space *child);
 
-/* Give back frames of the space's that no CPU has come to know. */
+/* Free frames [start, end), host-physical, of the space that were never mapped. */
 void give_back(struct addr_space *as, uint64_t start, uint64_t end);
 
 /* Contiguous frames, at most RUN_TAKE_MAX, zeroed and published. Errors: ERR_NO_MEMORY. */
 #define RUN_TAKE_MAX 16
 MUST_CHECK enum err run_take(struct addr_space *as, unsigned count, hpa_t *frames);
-/* Make sure that run_take would have one. False: there is none. */
+/* Make sure that run_take of one frame will succeed. False: there is no frame. */
 bool run_ready(struct addr_space *as);
 
 #define RESERVATION_PIECE KIB(64)
-/* The memory held back for the 64 KiB at `start`, whose block is reserved if it is not. Errors: ERR_NO_MEMORY, ERR_EXISTS. */
+/*
+ * Hand out the reserved memory for the 64 KiB at `start`; reserves memory for the whole block first if there is none.
+ * Errors: ERR_NO_MEMORY, ERR_EXISTS (it was handed out before).
+ */
 MUST_CHECK enum err reservation_take(struct addr_space *as, uint64_t start, hpa_t *memory);
-/* Give back what has not been handed out. True if anything was. */
+/* Give back the reserved memory that has not been handed out. True if there was any. */
 bool reservation_drop(struct addr_space *as);
-/* Bytes of the block in the making that are held back. */
+/* Bytes of the reservation that have not been handed out. */
 uint64_t reservation_held(const struct addr_space *as);
-/* Give back all that is held. True if anything was. */
+/* Give back all frames held for future faults: the reservation and the run. True if there were any. */
 bool held_drop(struct addr_space *as);
 
-/* Fill up the reserve, if it is empty and there is a frame for it. */
+/* Allocate the reserve frame (addr_space.reserve), if it is in use and there is a free frame. */
 void fill_reserve(struct addr_space *as);
 
-/* Take back memory that is held back, or that holds only zeros. True if there was some. */
+/* Free reserved memory, or pages that hold only zeros. True if anything was freed. */
 bool reclaim(struct addr_space *as);
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a part of guest memory is backed by, counted for whoever shows it. */
+/* Counts what a range of guest memory is backed by, for the picture and the map. */
 #include "mm/space.h"
 
 struct survey_walk {
 	struct addr_space_survey *survey;
-	uint64_t start, end; /* of what was asked for: large leaves may reach beyond */
-	unsigned *leaves;    /* to go */
+	uint64_t start, end; /* the range of the survey: large leaves may reach beyond it */
+	unsigned *leaves;    /* leaves that may still be visited */
 };
 
 static bool count_leaf(const struct npt_leaf *leaf, void *context)
@@ -37,7 +37,7 @@ enum err addr_space_survey(struct addr_space *as, gpa_t gpa, uint64_t size, unsi
 	if (err == ERR_OK)
 		err = npt_walk(&as->npt, gpa, size, count_leaf, &walk);
 	if (*leaves > 0)
-		survey->next = GPA(walk.end); /* there was no more, or all of it is beyond reading */
+		survey->next = GPA(walk.end); /* the range is complete, or a malformed entry ended the walk */
 	spin_unlock(&as->lock);
 	return err;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Page tables out of the frame allocator. */
+/* Page tables from the frame allocator. */
 #include "mm/table_frames.h"
 
 #include "mm/frame.h"

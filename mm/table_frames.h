@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Where page tables of all kinds get their memory: the frame allocator, as a struct npt_env. */
+/* The frame allocator as a struct npt_env: memory for page tables of all kinds. */
 #ifndef NESTLING_MM_TABLE_FRAMES_H
 #define NESTLING_MM_TABLE_FRAMES_H
 
 #include "npt/npt.h"
 
-/* An environment whose tables come from, and go back to, the frame allocator; `flush` is the owner's. */
+/* An npt_env that allocates tables from the frame allocator and frees them there; `flush` is the caller's. */
 struct npt_env table_frames_env(void (*flush)(struct npt_env *env, gpa_t gpa, uint64_t size));
 
 #endif

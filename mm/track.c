@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which pages a guest has accessed, and which it has written: what the leaves remember, asked and forgotten. */
+/* Test-and-clear of accessed and dirty bits: which pages a guest has accessed, and which it has written. */
 #include <string.h>
 
 #include "mm/space.h"
@@ -8,7 +8,7 @@ static uint64_t count_bits(const uint64_t *bitmap, uint64_t words)
 {
 	uint64_t count = 0;
 
-	/* Bit by bit: there is no instruction for it that all CPUs have. */
+	/* A bit at a time: not every CPU that we support has a population-count instruction. */
 	for (uint64_t i = 0; i < words; i++)
 		for (uint64_t word = bitmap[i]; word != 0; word &= word - 1)
 			count++;
@@ -17,7 +17,7 @@ static uint64_t count_bits(const uint64_t *bitmap, uint64_t words)
 
 /* --- Blocks that stay split --------------------------------------------------------------------------------------- */
 
-/* What the record of the table around `gpa` says, if there is one of pages: NULL, there is none, and then where the next can be. */
+/* The note (frame_table_note) of the level 0 table around `gpa`; NULL: there is no such table. `*next` is where the next can be. */
 static uint32_t *note_at(const struct addr_space *as, uint64_t gpa, uint64_t *next)
 {
 	struct npt_cursor cursor;
@@ -68,7 +68,7 @@ void log_fork(const struct addr_space *parent, struct addr_space *child)
 
 /* --- Questions ---------------------------------------------------------------------------------------------------- */
 
-/* Split every large leaf in the range, so that each page remembers for itself. */
+/* Split every large leaf in the range, so that each page has accessed and dirty bits of its own. */
 static enum err split_range(struct addr_space *as, uint64_t start, uint64_t end)
 {
 	struct npt_cursor cursor;

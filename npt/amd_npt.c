@@ -141,7 +141,7 @@ static inline uint64_t amd_leaf(hpa_t hpa, unsigned memtype, unsigned level)
 	return lm_leaf(hpa, memtype, level) | LM_USER;
 }
 
-/* Without U/S no nested access gets through. */
+/* A nested access is a user access: without U/S it always faults. */
 static inline enum npt_kind amd_kind(uint64_t pte, unsigned level)
 {
 	return lm_kind(pte, level, LM_USER);

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The page-table engine. Private to npt/. This file has what all operations are made of: entries, walks, tables, and runs of
+ * The page-table engine. Private to npt/. This file has the building blocks of all operations: entries, walks, tables, and runs of
  * entries along a range.
  *
- * There is no call per entry: the format is asked once for all entries that differ only by their address, since a change flips the
- * same bits in each of them. Addresses inside the engine are plain
- * integers that the entry points have checked.
+ * There is no indirect call per entry: the format is called once for all entries that differ only by their address, since a change
+ * flips the same bits in each of them. Addresses inside the engine are plain integers that the entry points have checked.
  *
  * Order of stores: a new table is filled before one release store makes it reachable; an entry that hardware may be
  * updating (accessed, dirty) is replaced by an atomic read-modify-write, so that no update is lost.
@@ -30,7 +29,7 @@ static inline void pte_store(uint64_t *slot, uint64_t pte)
 	__atomic_store_n(slot, pte, __ATOMIC_RELEASE);
 }
 
-/* Put `wanted` in the place of `*pte`; false, with the entry's value in `*pte`, when that has changed meanwhile. */
+/* Atomically replace `*pte` by `wanted`. False: the entry had changed, and its value is in `*pte` now. */
 static inline bool pte_replace(uint64_t *slot, uint64_t *pte, uint64_t wanted)
 {
 	return __atomic_compare_exchange_n(slot, pte, wanted, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
@@ -79,7 +78,7 @@ static inline uint64_t engine_leaf(const struct npt_format *format, hpa_t hpa, s
 	return format->set(format->leaf(hpa, attr.memtype, level), attr, ad_bits, hardware_ad);
 }
 
-/* What an entry grows by from one leaf to the next. */
+/* The difference between the entries of neighbouring leaves. */
 static inline uint64_t engine_step(const struct npt_format *format, unsigned level)
 {
 	return npt_level_size(level) >> format->page.shift;
@@ -101,14 +100,14 @@ static inline hpa_t engine_table_addr(const struct npt_format *format, uint64_t 
 	return HPA((pte & format->page.address) << format->page.shift);
 }
 
-/* A change of leaves: those that are `value` but for their address change by flipping the bits of `delta`. */
+/* A change of leaves: those that equal `value` except for their address change by flipping the bits of `delta`. */
 struct engine_change {
 	uint64_t value, delta; /* `value` 0: none was met yet */
 };
 
 typedef uint64_t (*engine_changer)(const struct npt_format *format, uint64_t pte, unsigned level, unsigned arg, bool hardware_ad);
 
-/* Change the leaf `pte` at `slot`, and lose nothing that hardware adds meanwhile; returns what it became. */
+/* Change the leaf `pte` at `slot` without losing a bit that hardware sets meanwhile; returns the new entry. */
 static inline uint64_t engine_change(const struct npt_format *format, uint64_t *slot, uint64_t pte, unsigned level,
 				     struct engine_change *change, engine_changer changer, unsigned arg, bool hardware_ad)
 {
@@ -184,7 +183,7 @@ void engine_free_table(struct npt *npt, hpa_t table);
  * become reachable with `first`, the value of that last entry, in place. Counts that leaf.
  */
 void engine_extend(struct npt *npt, struct npt_cursor *cursor, uint64_t gpa, unsigned level, uint64_t first, const hpa_t *tables);
-/* The same, with tables that it gets itself. */
+/* The same; allocates the tables itself. Errors: ERR_NO_MEMORY. */
 enum err engine_map_below(struct npt *npt, struct npt_cursor cursor, uint64_t gpa, unsigned level, uint64_t first);
 
 /* --- Gathering: npt/gather.c --- */
@@ -203,9 +202,10 @@ struct engine_run {
 	uint64_t gpa;          /* what `slot` maps */
 	hpa_t table;
 	unsigned level;
-	uint64_t value, mask; /* the last leaf, and the bits in which none of its kind differs; no leaf yet: 0 and all */
-	enum err err;         /* ERR_CORRUPT: a malformed entry was met */
-	bool ended;           /* by an error, or because somebody has seen enough */
+	uint64_t value,
+		mask; /* the last leaf, and the bits that similar leaves have in common; before the first leaf 0 and all bits */
+	enum err err; /* ERR_CORRUPT: a malformed entry was met */
+	bool ended;   /* by an error, or because a visitor asked to stop */
 };
 
 typedef void (*engine_runner)(struct engine_run *run, void *arg);

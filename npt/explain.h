@@ -5,7 +5,7 @@
 
 #include "npt/npt.h"
 
-/* What a walk comes to in one table. */
+/* One step of a walk: the table and the entry in it. */
 struct npt_step {
 	unsigned level, index;
 	hpa_t table;

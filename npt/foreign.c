@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Where the tables are that others have made. */
+/* Finds page tables that were made by others, such as the firmware. */
 #include "npt/foreign.h"
 
 #include "npt/engine.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Where the tables are that others, such as the firmware, have made. */
+/* Finds page tables that were made by others, such as the firmware. */
 #ifndef NESTLING_NPT_FOREIGN_H
 #define NESTLING_NPT_FOREIGN_H
 
@@ -11,8 +11,9 @@
 typedef bool (*npt_table_visitor)(hpa_t table, void *context);
 
 /*
- * Visit the tables that somebody else has made in this format, of `config`'s geometry, by `root`: a bit pattern that is no
- * table is passed over. A table that is pointed to twice is visited twice.
+ * Visit the tables of this format and `config`'s geometry from `root` on, which others have made: entries that point to no table
+ * are skipped. A table that is pointed to twice is visited twice. Adding `phys_to_virt` to a host-physical address gives the
+ * pointer.
  */
 void npt_visit_tables(const struct npt_ops *ops, const struct npt_config *config, hpa_t root, uint64_t phys_to_virt,
 		      npt_table_visitor visit, void *context);

@@ -7,8 +7,8 @@
 
 /*
  * Immutable; one per format. No function allocates, flushes or dereferences, and each is total over its arguments.
- * `kind` is called most. It recognises what the engine itself writes by the fewest tests, tables first; rare and malformed entries
- * are left to a function of their own.
+ * `kind` is called most often. It recognises the entries that the engine writes with as few tests as possible, tables first; rare
+ * and malformed entries are left to a function of their own.
  * The engine passes leaves only attributes that `check` accepted, and addresses that fit config.hpa_bits.
  *
  * An access-tracked leaf has its present (or valid) bit clear, so hardware reads it as "not present", and a software bit set that
@@ -25,7 +25,7 @@ struct npt_format {
 	unsigned max_gpa_bits, max_hpa_bits;
 	/* Replacing a valid entry by another valid one goes through an invalid entry and a flush (Arm). */
 	bool break_before_make;
-	/* What pages look like. The address bits are those of a table's entry, too. */
+	/* The pattern of 4 KiB leaves. Entries that point to tables have the same address bits. */
 	struct npt_page_format page;
 	/* The bits of a leaf that hardware may set by itself (accessed, dirty); 0 if it never does. */
 	uint64_t hardware_ad_bits;
@@ -47,7 +47,7 @@ struct npt_format {
 	uint64_t (*split)(uint64_t pte, unsigned level);
 };
 
-/* What no format can express, or no area wants. */
+/* Checks common to all formats: attributes that no format can express, or no area may have. */
 static inline enum err npt_check_common(const struct npt_config *config, struct npt_attr attr)
 {
 	if (attr.prot == 0 || attr.prot > NPT_RWX || attr.memtype > NPT_UC || (attr.shared && (attr.prot & NPT_W)))

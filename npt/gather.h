@@ -18,7 +18,7 @@ struct npt;
  */
 struct npt_gather {
 	struct npt *npt;
-	uint64_t start, end; /* hull of what changed; start >= end: nothing did */
+	uint64_t start, end; /* the smallest range that holds all changes; start >= end: nothing was changed */
 	hpa_t tables;        /* chain of emptied tables; raw 0: none */
 	/*
 	 * Called for the leaves that npt_unmap removes, before the flush, `count` leaves at a time that are contiguous in both

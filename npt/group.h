@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Groups of consecutive entries that differ by a constant step are handled together: in a loop over single entries half of the
- * instructions are the loop's own. Private to npt/.
+ * Groups of consecutive entries that differ by a constant step are handled together: in a loop over single entries, half of the
+ * instructions would be loop overhead. Private to npt/.
  */
 #ifndef NESTLING_NPT_GROUP_H
 #define NESTLING_NPT_GROUP_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Operations on the one entry that npt_find came to. */
+/* Operations on the entry at which npt_find ended. */
 #include "npt/engine.h"
 #include "npt/pages.h"
 
@@ -27,7 +27,7 @@ enum err npt_map_at(struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa,
 	return ERR_OK;
 }
 
-/* Of a page's entry that of a block. */
+/* The entry of a 2 MiB leaf, made from that of a 4 KiB leaf. */
 static inline uint64_t block_entry(const struct npt *npt, uint64_t entry)
 {
 	const struct npt_format *format = npt->ops->format;
@@ -64,7 +64,7 @@ void npt_touch(struct npt *npt, const struct npt_cursor *cursor, unsigned prot, 
 	} while (!pte_replace(cursor->slot, &pte, wanted));
 }
 
-/* Let the leaf in `slot` be `pte`. */
+/* Replace the leaf at `slot` by `pte`. */
 static inline void replace(struct npt *npt, uint64_t *slot, gpa_t gpa, uint64_t size, uint64_t pte)
 {
 	const struct npt_format *format = npt->ops->format;

@@ -13,8 +13,8 @@
  * Locking: the caller serialises all calls on one `struct npt` that change it. The CPUs that walk the tables need no
  * lock: an entry changes by one atomic 64-bit store. npt_find and npt_query may run beside the hardware walker.
  *
- * Invariants: a table other than the root is never empty; table frames are freed only after the flush that makes
- * the hardware forget them.
+ * Invariants: a table other than the root is never empty; table frames are freed only after the flush that removes
+ * them from the CPUs' paging-structure caches.
  */
 #ifndef NESTLING_NPT_H
 #define NESTLING_NPT_H
@@ -55,15 +55,15 @@ enum npt_memtype {
 	NPT_UC, /* uncached, Arm Device-nGnRnE, RISC-V I/O */
 };
 
-/* Permissions and memory types are at most this. */
+/* The largest value of permissions, and of a memory type. */
 #define NPT_ATTR_MAX 7
 
 struct npt_attr {
 	uint8_t prot;    /* enum npt_prot, never 0; without NPT_W when `shared` */
 	uint8_t memtype; /* enum npt_memtype */
 	/*
-	 * Others use the memory too (a zero page, copy-on-write), so the leaf must not be writable. A software bit that every
-	 * operation keeps: npt_protect never gives such a leaf NPT_W.
+	 * The memory is used elsewhere, too (the zero page, copy-on-write), so the leaf must not be writable. A software bit that
+	 * every operation keeps: npt_protect never gives such a leaf NPT_W.
 	 */
 	bool shared;
 };
@@ -97,31 +97,33 @@ struct npt_page_format {
 #define NPT_WALK_CACHE_SIZE 256u
 
 /*
- * The walk cache: tables of pages that walks have come to, so that the next walk to the same block need not begin at the root.
+ * The walk cache: the level 0 tables of recent walks, so that the next walk to the same block need not begin at the root.
  * Direct-mapped by block number. An entry is valid until its table is unlinked. See npt/walk_cache.h.
  */
 struct npt_walk_cache {
 	uint64_t block[NPT_WALK_CACHE_SIZE]; /* gpa >> NPT_BLOCK_SHIFT */
 	uint64_t *entries[NPT_WALK_CACHE_SIZE];
 	uint16_t *present[NPT_WALK_CACHE_SIZE]; /* the table's present-entry count, as env->present returns it */
-	/* For accesses n with bit n set in fresh_accesses, a page of the block that is not mapped yet gets fresh_entry plus its
-	 * address. */
+	/*
+	 * Fresh information: for accesses n with bit n set in fresh_accesses, a page of the block that is not mapped yet gets
+	 * fresh_entry plus its address.
+	 */
 	uint64_t fresh_entry[NPT_WALK_CACHE_SIZE];
 	uint8_t fresh_accesses[NPT_WALK_CACHE_SIZE];
 };
 
 /*
- * What the engine needs from its surroundings; embedded in the owner, who gets it back by CONTAINER_OF.
+ * What the engine needs from its owner, who embeds this structure and gets back to itself by CONTAINER_OF.
  */
 struct npt_env {
 	/* Allocate 4 KiB << order zeroed bytes, aligned to their size, for a table. Errors: ERR_NO_MEMORY. */
 	enum err (*alloc_table)(struct npt_env *env, unsigned order, hpa_t *table);
-	/* Give back what alloc_table returned. No CPU can reach it any more. */
+	/* Free a table that alloc_table returned. No CPU can reach it any more. */
 	void (*free_table)(struct npt_env *env, hpa_t table, unsigned order);
 	/* The present-entry count of a table (entries that are not empty): kept by the env per table frame, 0 when allocated. */
 	uint16_t *(*present)(struct npt_env *env, hpa_t table);
 	/*
-	 * Make every CPU forget the translations of [gpa, gpa + size), and cached pointers to tables below them.
+	 * Flush the translations of [gpa, gpa + size) on every CPU, and cached pointers to the tables that translate it.
 	 * NPT_FLUSH_ALL as the size means the whole address space. Returns when it is done.
 	 */
 	void (*flush)(struct npt_env *env, gpa_t gpa, uint64_t size);
@@ -129,7 +131,7 @@ struct npt_env {
 	uint64_t phys_to_virt;
 };
 
-/* Geometry and abilities, fixed when the tables are made. */
+/* Geometry and features, fixed when the tables are made. */
 struct npt_config {
 	uint8_t levels;   /* 3..5, as the format allows */
 	uint8_t gpa_bits; /* width of an input address; the root is as wide as this needs */
@@ -142,8 +144,8 @@ struct npt_config {
 	 */
 	bool hardware_ad;
 	/*
-	 * Large leaves do not execute, whatever their permissions say: a fetch faults, and finds what it may execute when the leaf
-	 * has been split into pages. Ends exec_only, whose leaves would have no permission left.
+	 * Large leaves are never executable, whatever their permissions are: an instruction fetch faults, and succeeds after the
+	 * leaf has been split into pages. Excludes exec_only, whose large leaves would have no permission left.
 	 */
 	bool page_exec;
 	bool exec_only;     /* execute without read is allowed (EPT: IA32_VMX_EPT_VPID_CAP bit 0) */
@@ -160,12 +162,12 @@ struct npt {
 	uint8_t root_order;               /* 0; more for a concatenated Arm root or a RISC-V x4 root */
 	uint8_t root_shift;               /* from an address to the index of its entry in the root */
 	uint64_t end;                     /* first address beyond the space */
-	uint64_t host_end;                /* first one beyond hpa_bits */
-	uint64_t table_bytes;             /* in tables now, the root included */
-	uint64_t leaves[NPT_LEAF_LEVELS]; /* leaves now, by level */
+	uint64_t host_end;                /* first host-physical address beyond hpa_bits */
+	uint64_t table_bytes;             /* bytes in tables now, the root included */
+	uint64_t leaves[NPT_LEAF_LEVELS]; /* number of leaves now, by level */
 	struct npt_page_format page;
-	uint64_t block_bits; /* the bits in which the entry of 2 MiB of write-back memory differs from that of a page */
-	/* Fresh leaves of level 0 but for their addresses, by `shared`, memory type and permissions; 0: npt_check refuses it. */
+	uint64_t block_bits; /* the bits in which a 2 MiB leaf of write-back memory differs from a 4 KiB leaf */
+	/* Fresh leaves of level 0 without their addresses, by `shared`, memory type and permissions; 0: npt_check refuses it. */
 	uint64_t fresh[2][NPT_ATTR_MAX + 1][NPT_ATTR_MAX + 1];
 	struct npt_walk_cache walk_cache;
 };
@@ -224,7 +226,7 @@ const char *npt_name(const struct npt *npt);
 
 /*
  * Make an empty address space. Errors: ERR_INVALID for a geometry the format does not have, ERR_NO_MEMORY.
- * `env` must outlive the tables.
+ * `ops` and `env` must outlive the tables; `config` is copied.
  */
 MUST_CHECK enum err npt_new(struct npt *npt, const struct npt_ops *ops, const struct npt_config *config, struct npt_env *env);
 
@@ -236,12 +238,13 @@ void npt_free(struct npt *npt);
  * All multiples of 4 KiB, size not 0. All or nothing.
  * Errors: ERR_INVALID (alignment, size, prot 0), ERR_RANGE (beyond gpa_bits or hpa_bits), ERR_UNSUPPORTED (attr),
  * ERR_EXISTS (some page in the range is mapped), ERR_NO_MEMORY.
- * No flush is needed: a CPU that still remembers "not present" takes a spurious fault.
+ * No flush is needed: a CPU that has cached "not present" takes a spurious fault.
  */
 MUST_CHECK enum err npt_map(struct npt *npt, gpa_t gpa, hpa_t hpa, uint64_t size, struct npt_attr attr);
 
 /*
- * Remove every leaf in [gpa, gpa + size); holes are skipped. A large leaf that lies partly in the range is split first.
+ * Remove every leaf in [gpa, gpa + size), multiples of 4 KiB, size not 0; holes are skipped. A large leaf that lies partly in the
+ * range is split first.
  * Errors: ERR_INVALID, ERR_RANGE, ERR_NO_MEMORY (for the split): nothing was changed; ERR_CORRUPT: a malformed entry was
  * met and left, all leaves were dealt with.
  * The old translations may be in use until npt_gather_finish.
@@ -257,9 +260,9 @@ MUST_CHECK enum err npt_unmap(struct npt *npt, gpa_t gpa, uint64_t size, struct 
 MUST_CHECK enum err npt_protect(struct npt *npt, gpa_t gpa, uint64_t size, unsigned prot, struct npt_gather *gather);
 
 /*
- * Split the leaf that maps `gpa` until the leaf around `gpa` is at `level` or below. Only what lies around `gpa` goes that far: of
- * a 1 GiB leaf split to level 0, the other 511 parts stay leaves of 2 MiB. Translations stay the same; all attributes are
- * inherited. Flushes by itself where the format wants break-before-make. Errors: ERR_NOT_FOUND (no leaf there), ERR_RANGE,
+ * Split the leaf that maps `gpa` until the leaf around `gpa` is at `level` or below. Only the part around `gpa` is split that far:
+ * of a 1 GiB leaf split to level 0, the other 511 parts stay leaves of 2 MiB. Translations stay the same; all attributes are
+ * inherited. Flushes by itself where the format needs break-before-make. Errors: ERR_NOT_FOUND (no leaf there), ERR_RANGE,
  * ERR_NO_MEMORY (all tables are taken before the first entry changes): nothing was changed.
  */
 MUST_CHECK enum err npt_split(struct npt *npt, gpa_t gpa, unsigned level);
@@ -272,8 +275,8 @@ MUST_CHECK enum err npt_split(struct npt *npt, gpa_t gpa, unsigned level);
 MUST_CHECK enum err npt_split_at_boundaries(struct npt *npt, gpa_t gpa, uint64_t size);
 
 /*
- * Walk to the entry that decides about `gpa`, which must be inside the space. NPT_LEAF: npt_decode returns what it maps;
- * NPT_EMPTY: npt_map_at can fill it in without another walk.
+ * Walk to the entry that translates `gpa`, which must be inside the space. NPT_LEAF: npt_decode decodes it; NPT_EMPTY: npt_map_at
+ * can fill it in without another walk. Inserts the table into the walk cache.
  */
 static inline enum npt_kind npt_find(const struct npt *npt, gpa_t gpa, struct npt_cursor *cursor)
 {
@@ -288,8 +291,8 @@ MUST_CHECK enum err npt_map_at(struct npt *npt, const struct npt_cursor *cursor,
 			       struct npt_attr attr);
 
 /*
- * The same for 4 KiB or 2 MiB of write-back memory where the walk ended at that level, by what npt_page_entry gave for its
- * attributes. `hpa` is within hpa_bits, and 2 MiB are permitted.
+ * As npt_map_at for a 4 KiB or 2 MiB leaf of write-back memory at the level where the walk ended; `entry` is npt_page_entry of its
+ * attributes. `hpa` is within hpa_bits; 2 MiB only if config.max_leaf permits it. Cannot fail.
  */
 void npt_fill_at(struct npt *npt, const struct npt_cursor *cursor, hpa_t hpa, uint64_t entry);
 
@@ -352,7 +355,7 @@ MUST_CHECK enum err npt_test_and_clear(struct npt *npt, gpa_t gpa, uint64_t size
 /* The leaf that maps `gpa`. Errors: ERR_NOT_FOUND, ERR_RANGE, ERR_CORRUPT. */
 MUST_CHECK enum err npt_query(const struct npt *npt, gpa_t gpa, struct npt_leaf *leaf);
 
-/* The entry of a fresh leaf of level 0 with `attr`, but for the address of its page; 0: npt_check knows why there is none. */
+/* The entry of a fresh leaf of level 0 with `attr`, without the address of its page; 0: there is none, npt_check returns why. */
 static inline uint64_t npt_page_entry(const struct npt *npt, struct npt_attr attr)
 {
 	return (attr.prot | attr.memtype) <= NPT_ATTR_MAX ? npt->fresh[attr.shared][attr.memtype][attr.prot] : 0;

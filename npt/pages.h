@@ -18,8 +18,8 @@ static inline bool npt_page_at(const struct npt *npt, const uint64_t *slot, hpa_
 }
 
 /*
- * As npt_map for `count` pages, by what npt_page_entry gave, from the entry on that npt_walk_cache_lookup gave for `gpa`: all of
- * them are 0, and in that table. `hpa` is within hpa_bits.
+ * As npt_map for `count` pages from `gpa` on. `entry` is npt_page_entry of their attributes, `slot` what npt_walk_cache_lookup
+ * returned for `gpa`. All `count` entries are empty (0) and in that table. `hpa` is within hpa_bits. Cannot fail.
  */
 static inline void npt_fill_pages(struct npt *npt, gpa_t gpa, uint64_t *slot, uint64_t count, hpa_t hpa, uint64_t entry)
 {
@@ -35,13 +35,13 @@ static inline void npt_fill_pages(struct npt *npt, gpa_t gpa, uint64_t *slot, ui
 	npt->leaves[0] += count;
 }
 
-/* As npt_replace of the page in `slot`, which npt_walk_cache_lookup gave for `gpa`, by what npt_page_entry gave. */
+/* As npt_replace for the page at `slot`, which npt_walk_cache_lookup returned for `gpa`. `entry` is npt_page_entry of its
+ * attributes. */
 void npt_replace_page(struct npt *npt, uint64_t *slot, gpa_t gpa, hpa_t hpa, uint64_t entry);
 
 /*
- * Remove the leaf at the entry that npt_walk_cache_lookup gave for `gpa`, if it is a page that hardware can use, and not the last
- * one in its table. The old translation may be in use until the caller has flushed it. False: nothing was changed; npt_unmap does
- * it.
+ * Remove the leaf at `slot`, which npt_walk_cache_lookup returned for `gpa`, if the quick test recognises it and it is not the last
+ * entry in its table. The old translation may be in use until the caller has flushed it. False: nothing was changed; use npt_unmap.
  */
 static inline bool npt_remove_page(struct npt *npt, gpa_t gpa, uint64_t *slot, hpa_t *hpa)
 {

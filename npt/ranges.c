@@ -117,7 +117,7 @@ enum err npt_map(struct npt *npt, gpa_t gpa, hpa_t hpa, uint64_t size, struct np
 
 /* --- Unmap --- */
 
-/* Clear the leaves from `slot` on that are like `pte` and, with `step`, map what follows; returns where another entry is. */
+/* Clear the leaves from `slot` on that continue `pte` by `step`; returns the first entry that does not. */
 static uint64_t *clear_alike(uint64_t *slot, const uint64_t *stop, uint64_t pte, uint64_t mask, uint64_t step)
 {
 	for (; is_group(slot, stop, pte, mask, step); slot += GROUP, pte += GROUP * step)
@@ -252,7 +252,7 @@ struct clone_arg {
 	bool share;
 };
 
-/* A leaf that two spaces have from now on. */
+/* Make a leaf `shared`: two spaces map its memory from now on. */
 static uint64_t clone_leaf(const struct npt_format *format, uint64_t pte, unsigned level, unsigned arg, bool hardware_ad)
 {
 	struct npt_attr attr = engine_attr(format, pte, level);

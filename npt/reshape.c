@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The same memory in smaller leaves or larger ones: split, split at boundaries, collapse. */
+/* Split leaves, split at boundaries, and collapse: the same memory mapped by smaller or larger leaves. */
 #include "npt/batch.h"
 #include "npt/engine.h"
 
 /* Tables that splitting at both boundaries of a range can need: two levels at each end. */
 #define ENGINE_MAX_BOUNDARY_TABLES (2 * (NPT_LEAF_LEVELS - 1))
 
-/* --- Smaller --- */
+/* --- Split --- */
 
 /* Replace the large leaf at `cursor` by `table` full of smaller ones. */
 static void split_leaf(struct npt *npt, const struct npt_cursor *cursor, uint64_t gpa, hpa_t table)
@@ -96,7 +96,7 @@ enum err npt_split_at_boundaries(struct npt *npt, gpa_t gpa, uint64_t size)
 	return ERR_OK;
 }
 
-/* --- Larger --- */
+/* --- Collapse --- */
 
 /* The table below the entry of `level` around `gpa`, and that entry, if there is one. */
 static bool table_at(const struct npt *npt, uint64_t gpa, unsigned level, struct npt_cursor *cursor, hpa_t *table)

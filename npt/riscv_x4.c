@@ -105,13 +105,13 @@ static inline enum npt_kind rv_kind(uint64_t pte, unsigned level, uint64_t user)
 	return pte == 0 ? NPT_EMPTY : rv_rare_kind(pte, level, user);
 }
 
-/* Without U no G-stage access gets through. */
+/* A G-stage access is a user access: without U it always faults. */
 static inline enum npt_kind x4_kind(uint64_t pte, unsigned level)
 {
 	return rv_kind(pte, level, RV_USER);
 }
 
-/* With U none of the hypervisor's own does: its SUM is clear. */
+/* The hypervisor runs with SUM clear: with U its own access always faults. */
 static inline enum npt_kind host_kind(uint64_t pte, unsigned level)
 {
 	return rv_kind(pte, level, 0);

@@ -22,7 +22,7 @@
 #define S2_AF             BIT(10)
 #define S2_DBM            BIT(51) /* hardware may set S2AP[1]: writable, dirty once that is set */
 #define S2_XN             BIT(54)
-/* Bits 58:55 are for software. Remembers a dirty page whose write permission was taken. */
+/* Bits 58:55 are for software. Keeps the dirty bit of a page whose write permission was removed. */
 #define S2_SW_DIRTY       BIT(55)
 #define S2_SHARED         BIT(56)
 #define S2_ACCESS_TRACKED BIT(57) /* in a descriptor that is not valid, where all other bits are ignored */

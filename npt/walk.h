@@ -4,8 +4,8 @@
  * all of them. Private to npt/.
  *
  * The format is a constant here, so that the compiler folds it in and no level costs an indirect call; and the loop over
- * the levels is unrolled, so that the level is one, too. It begins at the highest level that any format has; steps above
- * the root are passed over.
+ * the levels is unrolled, so that the level is a constant, too. It begins at the highest level that any format has; levels above
+ * the root are skipped.
  */
 #ifndef NESTLING_NPT_WALK_H
 #define NESTLING_NPT_WALK_H

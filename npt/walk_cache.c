@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Insertion into the walk cache, and invalidation. */
+/* The walk cache: insertion and invalidation. */
 #include "npt/walk_cache.h"
 
 #include <string.h>

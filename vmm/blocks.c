@@ -103,7 +103,7 @@ bool block_survey(unsigned block, unsigned *leaves, struct addr_space_survey *su
 	block_range(block, &gpa, &size);
 	if (*leaves > 0)
 		err = addr_space_survey(&blocks.vm->as, survey->next, gpa.raw + size - survey->next.raw, leaves, survey);
-	/* A malformed entry is told of by whoever meets it; here it is as if nothing were there. */
+	/* A malformed entry is reported where it is used; here it counts as not mapped. */
 	return err != ERR_OK || survey->next.raw == gpa.raw + size;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The RAM of the VM that runs, in blocks of a size that all of it is few enough of to be shown: what each is backed by, for the
- * picture on the screen and the map on the console.
+ * The RAM of the running VM, divided into at most BLOCKS_MAX blocks, and what each of them is backed by: for the picture on the
+ * screen and the map on the console.
  */
 #ifndef NESTLING_VMM_BLOCKS_H
 #define NESTLING_VMM_BLOCKS_H
@@ -11,7 +11,7 @@
 
 #define BLOCKS_MAX 4096
 
-/* What is shown of a block: whatever most of its memory is, or how much of it there is in pages of 4 KiB. */
+/* How a block is shown: by what backs most of its memory, or, for 4 KiB pages, by how many of them there are. */
 enum block_look {
 	LOOK_NOTHING,
 	LOOK_DISCARDED, /* nothing, but the guest has given something back here */

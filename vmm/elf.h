@@ -12,9 +12,9 @@
 
 /*
  * Check the whole file before a byte of it is used, then copy its segments into the VM's memory at their physical
- * addresses (p_paddr); what lies beyond p_filesz is left as it is: zero, and untouched. One that is position-independent
- * (ET_DYN) goes, as a whole, where it was linked or else to the lowest place that it may have, and those of its
- * relocations that need nothing but the program itself are applied; one that has others is refused.
+ * addresses (p_paddr). Memory beyond p_filesz is not written: it reads as zeros. A position-independent file (ET_DYN) is loaded as
+ * a whole where it was linked, or else at the lowest possible address. Its relocations are applied if they need nothing but the
+ * program itself; a file with other relocations is refused.
  * `why`, on failure, is a clause that says what is wrong ("segment 1 overlaps segment 0"), cut to `why_size`; ELF_WHY_MAX
  * is enough for any.
  * Errors: ERR_CORRUPT (malformed), ERR_UNSUPPORTED (not for this machine), ERR_RANGE (does not fit guest RAM),

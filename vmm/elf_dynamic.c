@@ -98,7 +98,7 @@ static bool read_dynamic(const struct elf_file *file, struct elf_dynamic *dynami
 	return true;
 }
 
-/* The program is all there is: a symbol is in it, or it is a weak one that nobody has, which is 0. */
+/* There are no shared objects: a symbol is defined in the program, or it is an undefined weak symbol, which is 0. */
 static enum err find_symbol(struct elf_file *file, const struct elf_dynamic *dynamic, uint64_t index, uint64_t *address)
 {
 	struct elf_symbol symbol;

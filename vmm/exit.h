@@ -13,9 +13,9 @@ enum vm_exit_kind {
 	VM_EXIT_HYPERCALL,    /* .hypercall */
 	VM_EXIT_HALT,         /* the guest waits for an interrupt */
 	VM_EXIT_ARCH,         /* for arch_handle_exit: CPUID, MSRs, system registers, ... */
-	VM_EXIT_CRASH,        /* the guest cannot go on: triple fault and the like */
-	VM_EXIT_ENTRY_FAILED, /* the CPU would not enter the guest: an error of ours, or state that the guest has set up */
-	VM_EXIT_UNDECODED,    /* by the fast path, which has left it to the slow one */
+	VM_EXIT_CRASH,        /* the guest cannot go on: triple fault and similar */
+	VM_EXIT_ENTRY_FAILED, /* entry failure: the CPU refused guest state, set by us or by the guest */
+	VM_EXIT_UNDECODED,    /* the fast path has not decoded it, but left it to the slow path */
 };
 
 #define HYPERCALL_ARGS 4
@@ -25,10 +25,10 @@ struct hypercall {
 	uint64_t arg[HYPERCALL_ARGS];
 };
 
-/* vm_exit.outcome: the fast path has left it to the slow one. */
+/* vm_exit.outcome: the fast path has not served the exit, the slow path must. */
 #define FAULT_NOT_SERVED UINT8_MAX
 
-/* 64 bytes, for VM_EXIT_RING of them are kept. */
+/* One cache line, since VM_EXIT_RING of them are kept for each vCPU. */
 struct vm_exit {
 	uint8_t kind;    /* enum vm_exit_kind */
 	uint8_t outcome; /* of a VM_EXIT_FAULT: enum fault_outcome; of a VM_EXIT_HYPERCALL of a traced VM: it failed */
@@ -38,7 +38,7 @@ struct vm_exit {
 		struct npt_fault fault;
 		struct io_access io;
 		struct hypercall hypercall;
-		uint64_t detail[2]; /* VM_EXIT_ARCH: what the ISA wants to have kept of it, for arch_exit_name */
+		uint64_t detail[2]; /* VM_EXIT_ARCH: kept by the ISA for arch_exit_name */
 	};
 };
 _Static_assert(sizeof(struct vm_exit) == 64, "struct vm_exit");

@@ -2,14 +2,14 @@
 /*
  * The device tree that a guest is handed, on the ISAs whose kernels expect one. Node and property names follow the
  * Devicetree Specification 0.4 and, for what it leaves open, the bindings in Linux' Documentation/devicetree/bindings;
- * addresses are the caller's, which does best to take those of QEMU's "virt" machine.
+ * addresses are the caller's, and should be those of QEMU's "virt" machine.
  */
 #ifndef NESTLING_VMM_GUEST_FDT_H
 #define NESTLING_VMM_GUEST_FDT_H
 
 #include "vmm/vm.h"
 
-/* Room that is enough for any tree made here; what is made is packed, and about 1 KiB. */
+/* Enough room for any tree made here; a finished tree is packed, and about 1 KiB. */
 #define GUEST_FDT_MAX_BYTES KIB(4)
 
 enum guest_fdt_uart {

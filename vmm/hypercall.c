@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The guest's calls. Every argument is the guest's word, and hostile. */
+/* Hypercalls. Every argument comes from the guest and must be treated as hostile. */
 #include "vmm/hypercall.h"
 
 #include "drivers/console.h"
@@ -75,8 +75,7 @@ static uint64_t serve_memory_info(struct vm *vm, const struct hypercall *call)
 }
 
 /*
- * The range of a call: whole pages of RAM. Devices' addresses, and what else there may be one day, are no guest's to
- * change.
+ * Is the range of a hypercall in RAM? A guest must not change the areas of anything else, such as devices.
  */
 static bool is_ram_range(const struct vm *vm, const struct hypercall *call)
 {
@@ -142,7 +141,7 @@ static bool go_on(void *bytes, uint64_t size, void *context)
 	return true;
 }
 
-/* What is harvested is gone: the guest's bitmap is made sure of first. */
+/* Test-and-clear loses the bits, so the guest's bitmap is faulted in first. */
 static uint64_t serve_track(struct vm *vm, const struct hypercall *call)
 {
 	static uint64_t bitmap[HYPERCALL_TRACK_MAX / PAGE_SIZE / 64];

@@ -24,7 +24,7 @@ enum { HYPERCALL_COUNT = HYPERCALLS(HYPERCALL_ONE, HYPERCALL_ONE) };
 enum memory_info { MEMORY_INFOS(MEMORY_INFO_ENUM) };
 #undef MEMORY_INFO_ENUM
 
-/* What becomes of an access that an area does not permit. */
+/* How an access that an area does not permit is handled. */
 enum fault_mode {
 	FAULT_MODE_END = 0,    /* it ends the run, outcome "denied" */
 	FAULT_MODE_INJECT = 1, /* the guest gets the platform's own fault */
@@ -38,15 +38,15 @@ enum track {
 
 /* Longest TRACK: its bitmap, a bit a page, fills a page. */
 #define HYPERCALL_TRACK_MAX   MIB(128)
-/* Where the bitmap's address would be: only the number is wanted. */
+/* In place of the bitmap's address: only the number of pages is wanted. */
 #define HYPERCALL_TRACK_COUNT UINT64_MAX
 
 /* Longest CONSOLE_WRITE; a longer one is cut, and the result says so. */
 #define HYPERCALL_CONSOLE_MAX KIB(4)
 
 /*
- * The calls that the fast path may serve: they need not all of the guest's registers and do not end the run. NULL: not this one.
- * A table, since in a switch every call would save the registers that the longest one needs.
+ * The hypercalls that the fast path may serve: those that do not need all of the guest's registers and do not end the run; NULL for
+ * the others. A table and not a switch, in which every call would save the registers that the longest one needs.
  */
 extern const hypercall_fn hypercalls_fast[HYPERCALL_COUNT];
 

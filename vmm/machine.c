@@ -49,7 +49,7 @@ static void run_to_end(struct vm *vm)
 	map_print();
 }
 
-/* Run a VM of the tree to its end. Of it nothing is left then but its report. */
+/* Run a VM of the fork tree to its end, make its report, and free it. */
 static void run_vm(struct machine *machine, struct fork_tree *tree, unsigned n, struct report *report)
 {
 	struct vm *vm = tree->vm[n];
@@ -62,7 +62,7 @@ static void run_vm(struct machine *machine, struct fork_tree *tree, unsigned n, 
 	vm_free(vm);
 }
 
-/* The first VM, then what was forked meanwhile. The first one's report is left to the caller. */
+/* Run the first VM of a fork tree, then all VMs forked meanwhile. The first one's report is printed by the caller. */
 static void run_tree(struct machine *machine, struct fork_tree *tree, struct report *first)
 {
 	static struct report fork;
@@ -94,7 +94,7 @@ static enum err start(struct fork_tree *tree, const struct machine_vm *config)
 	return err;
 }
 
-/* Free, or taken from what was free only to be kept: the zero pages. */
+/* Free memory; the zero pages count as free, since they are allocated once and kept. */
 static uint64_t free_bytes(void)
 {
 	struct frame_stats stats = frame_get_stats();
@@ -163,7 +163,7 @@ static bool is_traced(const struct machine *machine)
 	return false;
 }
 
-/* What guests must leave: little of a small machine. */
+/* The host's reserve (frame_set_reserve): less on a small machine. */
 #define RESERVE_MOST  MIB(1)
 #define RESERVE_SHARE 64
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* All of a run: its VMs, one after the other, and the report of each. */
+/* A run: its VMs, one after the other, and the report of each. */
 #ifndef NESTLING_VMM_MACHINE_H
 #define NESTLING_VMM_MACHINE_H
 
@@ -8,8 +8,8 @@
 /* A VM that the configuration describes. */
 struct machine_vm {
 	struct vm_options options;
-	struct machine_vm *after; /* it starts when that one has ended; NULL: at its turn */
-	struct guest_image image; /* what it runs; no bytes: the demo of its options */
+	struct machine_vm *after; /* it starts when that VM has ended; NULL: in the order of the configuration */
+	struct guest_image image; /* the guest program; no bytes: the demo that its options name */
 	bool ended;
 };
 
@@ -18,14 +18,13 @@ struct machine {
 	struct machine_vm *vm;
 	unsigned count;  /* at least 1 */
 	unsigned made;   /* all VMs, forked ones included; these have the numbers from `count` on */
-	unsigned failed; /* of those, ended otherwise than by the guest's own wish */
+	unsigned failed; /* of those, VMs whose outcome is not VM_EXITED */
 };
 
 /*
- * Make, load and run all VMs, each with what it forks, one after the other, and print each one's report when it has ended: the
- * first one's last. A VM that has ended is freed at once; a bad end of one does not keep the others from running.
- * Errors: there is no demo of that name, or the only VM cannot be started: one line has been logged by log_fatal and there is no
- * report.
+ * Make, load and run all VMs, each with its forks, one after the other. A VM's report is printed when it has ended; that of the
+ * first VM is printed last. A VM that has ended is freed at once. If one fails, the others still run. Errors: there is no demo of
+ * that name, or the only VM cannot be started: one line has been logged by log_fatal and there is no report.
  */
 MUST_CHECK enum err machine_run(struct machine *machine);
 

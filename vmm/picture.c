@@ -16,7 +16,7 @@ enum {
 	REDRAW_EXITS = 256,   /* from one time to the next */
 	REDRAW_LEAVES = 4096, /* looked at each time, at most; */
 	BLOCK_LEAVES = 8,     /* a block counts as so many at least */
-	SWEEP_BLOCKS = 16,    /* looked at each time though nobody has touched them: what changes without a fault of its own */
+	SWEEP_BLOCKS = 16,    /* surveyed each time without a fault in them: blocks may change without one */
 };
 
 /* The column beside the cells, in characters and lines. */
@@ -258,7 +258,7 @@ static void redraw(unsigned leaves)
 	}
 }
 
-/* Mark the blocks of a range, of which the guest may have said anything. */
+/* Mark the blocks of a range as stale. The range comes from the guest and may be invalid. */
 static void mark_range(uint64_t start, uint64_t size)
 {
 	unsigned last = block_at(GPA(start + size - 1));

@@ -15,8 +15,8 @@ bool picture_wanted(void);
 void picture_start(struct vm *vm);
 
 /*
- * An exit of it has been served. Most of the time this only remembers where a fault was; each so many exits the cells are
- * drawn that have changed, by a bounded amount of work. Formats text: called for traced VMs only.
+ * To be called when an exit has been served. Usually this only records the address of a fault; after a fixed number of exits, cells
+ * that have changed are drawn, by a bounded amount of work. Formats text: called for traced VMs only.
  */
 void picture_exit(const struct vm_exit *exit);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is told of a run that ends badly. */
+/* What is logged of a run that ends badly. */
 #include "vmm/post_mortem.h"
 
 #include "include/arch/virt.h"
@@ -8,7 +8,7 @@
 #include "vmm/text.h"
 #include "vmm/walk_log.h"
 
-/* So many lines of exits, where nobody has asked for all. */
+/* The number of lines of exits, without --trace. */
 #define EXIT_LINES 16
 
 static const struct vm_exit *exit_number(const struct vcpu *vcpu, uint64_t number)
@@ -16,7 +16,7 @@ static const struct vm_exit *exit_number(const struct vcpu *vcpu, uint64_t numbe
 	return &vcpu->ring[(number - 1) % VM_EXIT_RING];
 }
 
-/* Can one line tell of both? */
+/* Can both exits share one line? */
 static bool alike(const struct vm_exit *one, const struct vm_exit *other)
 {
 	if (one->kind != other->kind)
@@ -132,7 +132,7 @@ void post_mortem_of_panic(void)
 	const struct vcpu *vcpu = running;
 	const struct vm_exit *last;
 
-	/* What is read here may be broken, and the end of another panic: that one has nothing to tell of. */
+	/* What is read here may be broken and cause another panic: that one must log no exits. */
 	running = NULL;
 	if (!vcpu || vcpu->exits.total == 0)
 		return;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The account of a run. */
+/* The report of a VM. */
 #include "vmm/report.h"
 
 #include <stdio.h>
@@ -89,7 +89,7 @@ void report_settle(struct report *report, struct vm *vm)
 	for (unsigned level = 0; level < ARRAY_LEN(report->stats.zero_leaves); level++)
 		report->zeros += report->stats.zero_leaves[level] * npt_level_size(level);
 	err = npt_walk(npt, GPA(0), npt->end, add_touched, &report->touched);
-	(void)err; /* a malformed entry has been told of by whoever met it first; what was counted before it stands */
+	(void)err; /* a malformed entry has been reported before; what was counted up to it is kept */
 }
 
 void report_refused(struct report *report, const struct vm_options *options, unsigned number)
@@ -116,7 +116,7 @@ static void item_number(const char *what, uint64_t amount, const char *remark)
 	item(what, text, remark);
 }
 
-/* What all of it comes to: that, and what is no guest's memory and no table. */
+/* The total, and the part of it that is neither guest memory nor tables. */
 static const char *memory_text(const struct report *report, char *line, size_t size)
 {
 	const struct addr_space_stats *stats = &report->stats;

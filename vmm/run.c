@@ -12,7 +12,7 @@
 #include "vmm/text.h"
 #include "vmm/trace.h"
 
-/* Of accesses that are denied so many are logged; a guest must not flood the console. */
+/* Only so many denied accesses are logged, so that a guest cannot flood the console. */
 #define DENIED_LOGGED 4
 
 /* What is wrong with the access, into `text`. */
@@ -54,7 +54,7 @@ static void fault_ends(struct vcpu *vcpu, const struct vm_exit *exit, enum fault
 	vm_end(vm, ends[outcome], 0);
 }
 
-/* The guest has asked for the fault that its platform has. False: it cannot take one here. */
+/* Inject the platform's fault, which the guest has asked for (FAULT_MODE_INJECT). False: it cannot take one here. */
 static bool inject_denied(struct vcpu *vcpu, const struct vm_exit *exit)
 {
 	struct vm *vm = vcpu->vm;
@@ -88,7 +88,7 @@ static void handle_io(struct vcpu *vcpu, struct vm_exit *exit)
 		vcpu->exits.mmio++;
 	device_access(&vcpu->vm->devices, &exit->io);
 	arch_vcpu_finish_io(vcpu, exit);
-	addr_space_zero_ahead(&vcpu->vm->as); /* a guest that talks waits for no memory now */
+	addr_space_zero_ahead(&vcpu->vm->as); /* a guest that writes to its console is not waiting for memory: clear frames now */
 }
 
 static void handle_hypercall(struct vcpu *vcpu, struct vm_exit *exit)
@@ -100,7 +100,7 @@ static void handle_hypercall(struct vcpu *vcpu, struct vm_exit *exit)
 	arch_vcpu_finish_hypercall(vcpu, result);
 }
 
-/* An exit that ends the run: the guest cannot go on, or we will not. */
+/* An exit that ends the run: the guest cannot go on, or its exit is refused. */
 static void crash(struct vcpu *vcpu, const struct vm_exit *exit)
 {
 	char what[256];

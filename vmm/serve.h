@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The fast path (include/arch/virt.h, arch_vcpu_run): the exits that come often, served with only those of the guest's registers
- * saved that a C function may change. For the ISAs' exit.c.
+ * The fast path (include/arch/virt.h, arch_vcpu_run): frequent exits are served with only those of the guest's registers saved that
+ * a C function may change. For vmm/<isa>/exit.c.
  */
 #ifndef NESTLING_VMM_SERVE_H
 #define NESTLING_VMM_SERVE_H
@@ -9,8 +9,8 @@
 #include "vmm/hypercall.h"
 
 /*
- * Count an exit, and get the slot of the ring that describes it. The slot's offset is hidden from the compiler, which would
- * compute the address anew for each member.
+ * Count an exit, and get its slot in the ring of exits. The empty asm statement makes the compiler compute the slot's address once;
+ * otherwise it would compute it again for each member.
  */
 static inline struct vm_exit *vm_new_exit(struct vcpu *vcpu)
 {
@@ -21,14 +21,14 @@ static inline struct vm_exit *vm_new_exit(struct vcpu *vcpu)
 	return (struct vm_exit *)(at + offsetof(struct vcpu, ring));
 }
 
-/* Leave an exit to the slow path: `reason` and `pc` are all that is known of it so far. */
+/* Leave an exit to the slow path, which decodes it: only `reason` and `pc` are filled in. */
 static inline unsigned vm_leave_exit(struct vm_exit *exit)
 {
 	exit->kind = VM_EXIT_UNDECODED;
 	return FAULT_NOT_SERVED;
 }
 
-/* The last call of the fast path: nothing is restored after it, so no register has to be saved for it. */
+/* Serve a fault. The fast path ends with this call, so that the compiler makes it a tail call and saves no register for it. */
 static inline unsigned vm_serve_fault(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	exit->kind = VM_EXIT_FAULT;
@@ -40,7 +40,7 @@ static inline unsigned vm_serve_fault(struct vcpu *vcpu, struct vm_exit *exit)
 }
 _Static_assert(FAULT_HANDLED == 0, "any other outcome takes the slow path");
 
-/* Carry out a call, if the fast path may; the caller gives the guest the result. False: it is left to the slow path. */
+/* Carry out a hypercall, if the fast path may; the caller passes the result to the guest. False: it is left to the slow path. */
 static inline __attribute__((always_inline)) bool vm_serve_call(struct vcpu *vcpu, struct vm_exit *exit, uint64_t *result)
 {
 	uint64_t number = exit->hypercall.number;
@@ -52,7 +52,7 @@ static inline __attribute__((always_inline)) bool vm_serve_call(struct vcpu *vcp
 	return true;
 }
 
-/* A call from its decoding to its result; `finish` is arch_vcpu_finish_hypercall, inlined. */
+/* Serve a decoded hypercall and pass its result to the guest; `finish` is arch_vcpu_finish_hypercall, inlined. */
 static inline __attribute__((always_inline)) unsigned vm_serve_hypercall(struct vcpu *vcpu, struct vm_exit *exit,
 									 void (*finish)(struct vcpu *vcpu, uint64_t result))
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Texts put together piece by piece, for reports. */
+/* Building texts piece by piece, for logs and reports. */
 #ifndef NESTLING_VMM_TEXT_H
 #define NESTLING_VMM_TEXT_H
 
@@ -7,7 +7,7 @@
 
 struct vm;
 
-/* What an access wants, in a word: bits of enum npt_prot. */
+/* A word for an access, given as bits of enum npt_prot: "read", "write", ... */
 const char *access_text(unsigned access);
 
 /* "discard", "protect": a call of include/abi.h; "?" where there is no such call. */
@@ -16,7 +16,7 @@ const char *hypercall_name(uint64_t number);
 /* Append to the text in a buffer of `size` bytes; what does not fit is cut. */
 void text_add(char *text, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* What stands behind a noun of which there are so many. */
+/* The ending of a noun with this count: "" or "s". */
 static inline const char *text_plural(uint64_t count)
 {
 	return count == 1 ? "" : "s";

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is done about each exit of a traced VM: a line on the console, a record, a picture on the screen, the progress. */
+/* Handling of each exit of a traced VM: a line on the console, a record, the picture on the screen, the progress line. */
 #ifndef NESTLING_VMM_TRACE_H
 #define NESTLING_VMM_TRACE_H
 
 #include "vmm/vm.h"
 
-/* How things stood before an exit was served. */
+/* The state before an exit was served, for comparison. */
 struct trace_start {
 	struct addr_space_stats stats;
 	uint64_t clock; /* by arch_clock */
 };
 
-/* Is a VM with these options traced? For vm->traced. */
+/* Is a VM with these options traced (vm->traced)? */
 bool trace_wanted(const struct vm_options *options);
 
 /* Around the serving of each exit of a traced VM. */

@@ -8,7 +8,7 @@
 
 #include "vmm/vm.h"
 
-/* Before the first VM is made, and when the last one has ended. */
+/* To be called before the first VM is made, and after the last one has ended. */
 void trace_json_open(void);
 void trace_json_close(void);
 

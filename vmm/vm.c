@@ -113,13 +113,13 @@ static void join_tree(struct vm *vm)
 	vm->tree->vm[vm->tree->count++] = vm;
 }
 
-/* What the VM's own structures come to is part of what its space costs. */
+/* Count the VM's own structures as a cost of its space. */
 static enum err charge_vm(struct vm *vm)
 {
 	return addr_space_charge(&vm->as, (PAGE_SIZE << VM_ORDER) + arch_vm_memory(vm));
 }
 
-/* All but guest memory is there by now. */
+/* Set the limit, once everything but guest memory has been allocated. */
 static enum err limit_memory(struct vm *vm)
 {
 	char max[TEXT_SIZE_ROOM], cost[TEXT_SIZE_ROOM];
@@ -214,7 +214,7 @@ void vm_free(struct vm *vm)
 	frame_free(vm->memory, VM_ORDER);
 }
 
-/* Running short while loading is the run's outcome, like running short later. */
+/* Lack of memory while loading is an outcome of the run (VM_NO_MEMORY), as it is later. */
 static enum err load_failed(struct vm *vm, const struct guest_image *image, enum err err, const char *why)
 {
 	char reason[80];

@@ -14,7 +14,7 @@
 #define FORK_TREE_MAX     16 /* VMs: one that the configuration names, and all that are forked from it and its forks */
 #define VM_NAME_ROOM      32 /* of a name and its NUL */
 
-/* What the person at the command line asked for; boot/config.c fills it in. */
+/* The options of a VM; boot/config.c fills them in. */
 struct vm_options {
 	char name[VM_NAME_ROOM];  /* of a word; for people, and for `after` */
 	char after[VM_NAME_ROOM]; /* start when the VM of this name has ended; empty: at its turn */
@@ -22,10 +22,10 @@ struct vm_options {
 	char guest[128];          /* file on the boot volume that replaces it; empty: none */
 	char cmdline[512];        /* for a kernel, by the platform's boot protocol; empty: none */
 	uint64_t ram;             /* bytes promised to the guest */
-	uint64_t memory_max;      /* of host memory, all that the VM costs; 0: no limit but the host's */
+	uint64_t memory_max;      /* limit of what the VM costs, bytes of host memory; 0: none (addr_space_set_limit) */
 	enum alloc_policy policy;
-	bool page_exec;         /* only pages execute, whatever the CPU says of the erratum that this is for */
-	bool software_tracking; /* keep accessed and dirty marks in software, whatever the CPU can do */
+	bool page_exec;         /* only 4 KiB leaves are executable, even if the CPU says that it has not the erratum */
+	bool software_tracking; /* keep accessed and dirty bits in software, even if the CPU could set them */
 	enum trace {
 		TRACE_OFF,
 		TRACE_ON,   /* print every exit */
@@ -44,14 +44,14 @@ struct guest_image {
 enum vm_outcome {
 	VM_RUNNING,
 	VM_EXITED,    /* by the guest's own wish */
-	VM_DENIED,    /* it did what an area does not permit */
-	VM_UNMAPPED,  /* it touched what is not there */
-	VM_NO_MEMORY, /* it needed a frame and the host had none */
+	VM_DENIED,    /* an access that its area does not permit */
+	VM_UNMAPPED,  /* an access where there is no area and no device */
+	VM_NO_MEMORY, /* it needed a frame and got none: the host's memory or its limit is used up */
 	VM_CRASHED,   /* it cannot go on */
 	VM_REFUSED,   /* it could not be made or loaded, and never ran */
 };
 
-/* Exits by kind. What is missing to `total` are hypercalls, so that those need not be counted. */
+/* Exits by kind. Hypercalls have no counter: they are the rest of `total`, see vm_hypercalls. */
 struct vm_exit_counts {
 	uint64_t total, fault, mmio, pio, other;
 };
@@ -61,7 +61,7 @@ static inline uint64_t vm_hypercalls(const struct vm_exit_counts *exits)
 	return exits->total - exits->fault - exits->mmio - exits->pio - exits->other;
 }
 
-/* As many exits as are kept, for whoever asks what came before the last one. A power of two. */
+/* The number of exits kept for post-mortems. A power of two. */
 #define VM_EXIT_RING 256
 
 struct vm;
@@ -73,21 +73,21 @@ struct vcpu {
 	struct vcpu_arch arch; /* first: the world switches count on it */
 	struct vm *vm;
 	struct vm_exit_counts exits;
-	/* What the fast path may serve: faults, and the hypercalls of this table. Of a traced VM, neither. */
+	/* May the fast path serve faults, and which hypercalls. False, and a table of NULL, in a traced VM. */
 	bool fast;
 	const hypercall_fn *calls;
 	struct vm_exit ring[VM_EXIT_RING]; /* number n of exits.total, from 1 on, is in slot (n - 1) % VM_EXIT_RING */
 };
 
 /*
- * A VM of the configuration and what was forked from it, in the order in which they were made, in which they also run, each to
- * its end: vmm/machine.h.
+ * A VM of the configuration and all VMs forked from it and from its forks, in the order in which they were made. They run in this
+ * order, too, one after the other: vmm/machine.h.
  */
 struct fork_tree {
 	struct vm *vm[FORK_TREE_MAX]; /* NULL: it has ended, and was freed */
 	unsigned count;               /* ever made */
-	unsigned number;              /* of the first one, in the run */
-	unsigned next;                /* and of the first of its forks; the others' follow */
+	unsigned number;              /* number of the first VM in the run */
+	unsigned next;                /* number of its first fork in the run; the others follow */
 };
 
 struct vm {
@@ -103,8 +103,8 @@ struct vm {
 	struct fork_tree *tree;
 	unsigned number;        /* in the run: 0 is the first one */
 	hpa_t memory;           /* the block of frames that this structure is in */
-	uint64_t timed_faults;  /* exits by faults that were traced, */
-	uint64_t fault_ticks;   /* and what serving them took of arch_clock */
+	uint64_t timed_faults;  /* number of fault exits that were traced */
+	uint64_t fault_ticks;   /* time spent serving them, in units of arch_clock */
 	bool traced;            /* each exit is printed, recorded or drawn: vmm/trace.h; see vcpu.fast */
 	bool inject_denied;     /* an access that an area denies does not end the run: the guest gets a fault */
 	unsigned denied_logged; /* accesses that were denied, injected and logged: only the first few are */
@@ -154,7 +154,7 @@ static inline struct vm_exit *vm_last_exit(struct vcpu *vcpu)
 	return &vcpu->ring[(vcpu->exits.total - 1) % VM_EXIT_RING];
 }
 
-/* End the run. The first end stands. */
+/* End the run. If it has ended already, nothing is changed. */
 static inline void vm_end(struct vm *vm, enum vm_outcome outcome, uint64_t status)
 {
 	if (vm->outcome != VM_RUNNING)

@@ -9,7 +9,7 @@
 #include "include/log.h"
 #include "npt/foreign.h"
 
-/* UEFI specification 2.10, "AArch64 Platforms": so much stack at least is there for us; where it begins nobody says. */
+/* UEFI specification 2.10, "AArch64 Platforms": at least so much stack is available to us; where it begins is not specified. */
 #define STACK_BYTES   KIB(128)
 #define VECTORS_BYTES KIB(2)
 

@@ -109,7 +109,7 @@ void arch_host_map_activate(hpa_t root)
 #define ZVA "dc zva, %0\n\tadd %0, %0, %1\n\t"
 
 /*
- * DC ZVA clears a block without reading it first; DCZID_EL0 tells how large that is, or that it must not be used.
+ * DC ZVA clears a block without reading it first; DCZID_EL0 has its size, or says that DC ZVA must not be used.
  * Blocks are at least as large as a cache line, and at most 2 KiB.
  */
 void arch_zero_pages(void *pages, uint64_t size)

@@ -5,7 +5,7 @@
 #include "include/arch/riscv64/csr.h"
 #include "npt/foreign.h"
 
-/* UEFI specification 2.10, "RISC-V Platforms": so much stack at least is there for us; where it begins nobody says. */
+/* UEFI specification 2.10, "RISC-V Platforms": at least so much stack is available to us; where it begins is not specified. */
 #define STACK_BYTES KIB(128)
 #define STVEC_BASE  (~UINT64_C(3))
 

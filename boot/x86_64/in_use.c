@@ -11,7 +11,7 @@
 #include "include/arch/x86_64/insn.h"
 #include "npt/foreign.h"
 
-/* UEFI specification 2.10, "x64 Platforms": so much stack at least is there for us; where it begins nobody says. */
+/* UEFI specification 2.10, "x64 Platforms": at least so much stack is available to us; where it begins is not specified. */
 #define STACK_BYTES KIB(128)
 
 /* A descriptor of a system segment, and a gate, are of 16 bytes in 64-bit mode. */

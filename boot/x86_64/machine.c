@@ -75,7 +75,7 @@ void arch_host_map_activate(hpa_t root)
 		cr4 |= CR4_SMEP;
 	if (features.ebx & CPUID_7_EBX_SMAP)
 		cr4 |= CR4_SMAP;
-	write_cr4(cr4 & ~CR4_PGE); /* and so forget global entries of the firmware's */
+	write_cr4(cr4 & ~CR4_PGE); /* and so flush global entries of the firmware's */
 }
 
 void arch_zero_pages(void *pages, uint64_t size)

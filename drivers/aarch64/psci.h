@@ -6,7 +6,7 @@
 #include "include/types.h"
 
 /*
- * Does firmware at EL3 answer SMC? Without it the instruction may be undefined, or lead to nobody. Tables of firmware
+ * Does firmware at EL3 answer SMC? Without it the instruction may be undefined, or get no answer. Tables of firmware
  * are read: to be called before the machine is taken over.
  */
 bool psci_takes_smc(void);

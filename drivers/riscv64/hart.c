@@ -23,7 +23,7 @@ static uint64_t read_cells(const fdt32_t *cells, int length)
 	return value;
 }
 
-/* The node of the hart that runs us, or of the first one if nobody has told which that is. Negative: there is none. */
+/* The node of the hart that runs us, or of the first hart if the firmware has not named ours. Negative: there is none. */
 static int find_node(const void *fdt)
 {
 	const struct platform *platform = platform_get();

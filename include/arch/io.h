@@ -11,8 +11,8 @@ uint8_t arch_port_read(uint16_t port);
 void arch_port_write(uint16_t port, uint8_t value);
 
 /*
- * The serial port to use where the firmware's tables name none that a driver knows: a fixed one that was probed for, or
- * calls to firmware that stays. False: there is none.
+ * The serial port to use if the firmware's tables name none that has a driver: a fixed port that was probed for, or calls to
+ * firmware that stays resident. False: there is none.
  */
 bool arch_serial_default(struct serial_port *port);
 

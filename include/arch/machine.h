@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What each ISA must offer to own the machine: its traps, its own map, its end. */
+/* What each ISA must implement to control the machine: traps, the hypervisor's own map, halt. */
 #ifndef NESTLING_MACHINE_CONTRACT_H
 #define NESTLING_MACHINE_CONTRACT_H
 
@@ -8,15 +8,15 @@
 #include "npt/npt.h"
 
 /*
- * Is the CPU in the mode in which it can be taken over? Called first of all functions here and in the other contracts, for
- * they take it for granted. On ERR_UNSUPPORTED `why` says what is wrong and what to do about it.
+ * Is the CPU in a mode in which the hypervisor can take it over? To be called before all other functions here and in the other
+ * contracts, which rely on it. On ERR_UNSUPPORTED `why` says what is wrong and what to do about it.
  */
 MUST_CHECK enum err arch_mode_check(const char **why);
 
 /*
- * Name all memory that this CPU uses by itself as the firmware has set it up: translation tables, descriptor tables, trap
- * handlers, the stacks of now and of traps. A region may be named twice. `visit` answers whether what is there may be
- * read, to go on from. The firmware's map is in force.
+ * Call `visit` for all memory that this CPU uses in the firmware's set-up: translation tables, descriptor tables, trap handlers,
+ * the current stack and those of traps. A region may be visited twice. `visit` returns whether the region may be read, to follow
+ * pointers in it. The firmware's map is in force. Start is host-physical, size in bytes.
  */
 typedef bool (*arch_region_visitor)(hpa_t start, uint64_t size, void *context);
 void arch_in_use(arch_region_visitor visit, void *context);

@@ -35,10 +35,10 @@ const char *arch_clock_name(void);
 /* The nested page-table format and the geometry for guest-physical addresses below `gpa_end`. ERR_RANGE: too high. */
 MUST_CHECK enum err arch_npt_config(uint64_t gpa_end, const struct npt_ops **ops, struct npt_config *config);
 
-/* Make every CPU that runs `as` forget a range: the addr_space_flush of a VM. */
+/* Flush a range on every CPU that runs `as`: the addr_space_flush of a VM. */
 unsigned arch_npt_flush(struct addr_space *as, gpa_t gpa, uint64_t size);
 
-/* Make this CPU forget the translation of one page, after a spurious fault. */
+/* Flush the translation of one page on this CPU, after a spurious fault. */
 void arch_npt_flush_local(struct vcpu *vcpu, gpa_t gpa);
 
 /* `sync` and `publish` of a VM's address space; NULL where this CPU needs none. */
@@ -52,7 +52,7 @@ void arch_vm_ram_layout(struct vm *vm, uint64_t ram);
 MUST_CHECK enum err arch_vm_init(struct vm *vm);
 /* Bytes of frames that arch_vm_init or arch_vm_fork has taken for it. */
 uint64_t arch_vm_memory(const struct vm *vm);
-/* Whoever is in the CPU stays there, if it is another one. */
+/* Free the ISA state. If another VM's state is in the CPU, it stays there. */
 void arch_vm_free(struct vm *vm);
 
 /* ELF e_machine of a guest for this ISA, and where guest programs may be loaded: not below this address. */
@@ -61,7 +61,7 @@ gpa_t arch_guest_load_floor(const struct vm *vm);
 
 /* What a relocation of this type puts into a 64-bit word of a linked program, by the ISA's psABI. */
 enum elf_relocation {
-	ELF_RELOCATION_OTHER,    /* nothing that a loader could know */
+	ELF_RELOCATION_OTHER,    /* anything else: the loader refuses it */
 	ELF_RELOCATION_NONE,     /* nothing */
 	ELF_RELOCATION_RELATIVE, /* where the program is + addend */
 	ELF_RELOCATION_SYMBOL,   /* symbol's address + addend */
@@ -76,8 +76,8 @@ enum elf_relocation arch_elf_relocation(uint32_t type);
 MUST_CHECK enum err arch_vm_fork(struct vm *child, const struct vm *parent);
 
 /*
- * Put a forked vCPU into the CPU, with all that stays in there from one of its exits to the next, before it runs for
- * the first time. Whoever was there does not run again.
+ * vCPU load: load the state of a forked vCPU that stays in the CPU between its exits, before it runs for the first time. The vCPU
+ * that was loaded before does not run again.
  */
 void arch_vcpu_load(struct vcpu *vcpu);
 
@@ -116,8 +116,8 @@ void arch_vcpu_finish_io(struct vcpu *vcpu, const struct vm_exit *exit);
 void arch_vcpu_finish_hypercall(struct vcpu *vcpu, uint64_t result);
 
 /*
- * Let the guest have the exception that its platform has for an access to memory that is not allowed, instead of the
- * access of a VM_EXIT_FAULT. False: it has no way to take one.
+ * Inject the platform's exception for a denied memory access, instead of the access of a VM_EXIT_FAULT. False: the guest cannot
+ * take an exception now.
  */
 bool arch_inject_denied(struct vcpu *vcpu, const struct vm_exit *exit);
 
@@ -126,7 +126,7 @@ bool arch_inject_denied(struct vcpu *vcpu, const struct vm_exit *exit);
  */
 void arch_exit_describe(struct vcpu *vcpu, const struct vm_exit *exit, char *text, size_t size);
 
-/* Append the same of an exit that was long ago: what the hardware has of it is gone. */
+/* Append the same for an earlier exit, from struct vm_exit alone: the hardware's own state of it is gone. */
 void arch_exit_name(const struct vm_exit *exit, char *text, size_t size);
 
 /* Print the guest's registers, a few lines, by log_err. */

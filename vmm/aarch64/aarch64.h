@@ -47,7 +47,7 @@ void write_extra_registers(const struct extra_registers *extra);
 
 /* --- hcr.S, boot_state.c, serror.c ----------------------------------------------------------------------------------- */
 
-/* Write HCR_EL2, and tell what it holds then; it is put back. */
+/* Write HCR_EL2 and return what it reads as then; the old value is restored. */
 uint64_t try_hcr(uint64_t value);
 /* What it holds while guests run. */
 uint64_t guest_hcr(void);
@@ -64,7 +64,7 @@ void speculation_forget(void);
 
 /* A VM's stage 2: its VMID, and the registers' values. ERR_RANGE: the CPU has no such addresses. */
 MUST_CHECK enum err new_stage2(struct vm *vm);
-/* Let them hold, with nothing cached of whoever had the VMID before. */
+/* Put them in force, and flush the translations of the VM that had the VMID before. */
 void enter_stage2(struct vm *vm);
 
 /* --- sysreg.c, id.c ------------------------------------------------------------------------------------------------- */
@@ -72,7 +72,7 @@ void enter_stage2(struct vm *vm);
 /* Serve a trapped MSR or MRS: carried out, or an undefined-instruction exception for the guest. */
 void emulate_sysreg(struct vcpu *vcpu);
 
-/* What a register of the identification space S3_0_C0_C<crm>_<op2> tells the guest; crm 1 to 7. */
+/* The value that a guest reads from register S3_0_C0_C<crm>_<op2> of the identification space; crm 1 to 7. */
 uint64_t guest_id_register(const struct vm *vm, unsigned crm, unsigned op2);
 
 #endif

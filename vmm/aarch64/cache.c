@@ -5,7 +5,7 @@
  * but an instruction fetch may: it begins at the point of unification, to which the data caches are cleaned unless
  * CTR_EL0.IDC says they need not be.
  *
- * What the instruction caches themselves hold is forgotten when a frame leaves a guest (arch_npt_flush): our own map
+ * The instruction caches themselves are invalidated when a frame leaves a guest (arch_npt_flush): our own map
  * executes no guest's memory, so nothing comes back into them before the next guest has it.
  * Source: Arm ARM (DDI 0487), "Caches and memory hierarchy", "Mismatched memory attributes", "Synchronization and
  * coherency issues between data and instruction accesses"; "DC CIVAC", "DC CVAU", "CTR_EL0"; "HCR_EL2.FWB".

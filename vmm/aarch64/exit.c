@@ -12,7 +12,7 @@
 #include "vmm/aarch64/smccc.h"
 #include "vmm/serve.h"
 
-/* Interrupts in a row, without an instruction of the guest's between them, that are put up with. */
+/* The run ends after so many consecutive interrupts without an instruction of the guest between them. */
 #define INTERRUPTS_IN_A_ROW 64
 
 /* The fast path, called by arch_vcpu_run (entry.S). */
@@ -50,7 +50,7 @@ static uint64_t read_operand(const struct vcpu_arch *arch, unsigned number)
 	return number == 31 ? 0 : arch->x[number];
 }
 
-/* A data abort below RAM, where a device is; the syndrome tells which register the access is of. */
+/* A data abort below RAM, where a device is; the syndrome has the register of the access. */
 static void decode_mmio(const struct vcpu_arch *arch, uint64_t gpa, struct vm_exit *exit)
 {
 	unsigned size = 1u << ABORT_SAS(arch->esr);
@@ -58,7 +58,7 @@ static void decode_mmio(const struct vcpu_arch *arch, uint64_t gpa, struct vm_ex
 	uint64_t mask = ~UINT64_C(0) >> (64 - 8 * size);
 
 	if (!(arch->esr & ABORT_ISV)) {
-		exit->kind = VM_EXIT_ARCH; /* refused; cache maintenance, too, is told of without a register */
+		exit->kind = VM_EXIT_ARCH; /* refused; cache maintenance is reported without a register, too */
 		return;
 	}
 	exit->kind = VM_EXIT_IO;
@@ -82,7 +82,7 @@ static bool lacks_vectors(const struct vm *vm, const struct vcpu_arch *arch, uin
 	return offset < 0x800 && offset % 0x80 == 0 && !in_ram(vm, gpa);
 }
 
-/* Of cache maintenance the syndrome says that it writes; of what is not there it wants only to be told where it is. */
+/* The syndrome reports cache maintenance as a write, though it needs the translation only. */
 static uint8_t access_of(uint64_t esr, bool fetch, bool permission)
 {
 	if (esr & ABORT_S1PTW)
@@ -231,7 +231,7 @@ static bool handle_abort(struct vcpu *vcpu)
 	}
 	if (fsc != FSC_TLB_CONFLICT)
 		return false;
-	/* "TLB conflict aborts": two entries for one address; which ones, nobody says. */
+	/* "TLB conflict aborts": two entries for one address; which ones is not reported. */
 	tlbi(vmalls12e1);
 	dsb(nsh);
 	isb();

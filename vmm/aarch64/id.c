@@ -23,7 +23,7 @@ static uint64_t pfr0(uint64_t host)
 	       VALUE(min_u64(id_field(host, csv2), 1), csv2);
 }
 
-/* The debug registers read as zeros and forget what is written: the architecture's least, two breakpoints and watchpoints. */
+/* The debug registers read as zeros and ignore writes: two breakpoints and watchpoints, the architecture's minimum. */
 static uint64_t dfr0(void)
 {
 	return VALUE(6, 0) | VALUE(1, 12) | VALUE(1, 20);

@@ -51,7 +51,7 @@ void write_extra_registers(const struct extra_registers *extra)
 {
 	if (has_ras()) {
 		write_sysreg(VDISR_EL2, extra->vdisr);
-		write_sysreg(VSESR_EL2, 0); /* the syndrome of an SError that nobody raises */
+		write_sysreg(VSESR_EL2, 0); /* the syndrome of a virtual SError, which is never raised */
 	}
 	if (has_sme())
 		sysreg_try_write(TPIDR2_EL0, extra->tpidr2);

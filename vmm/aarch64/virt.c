@@ -131,7 +131,7 @@ static struct vm *vm_of(struct addr_space *as)
 }
 
 /*
- * Frames that a guest could execute are about to become somebody else's: the instruction caches forget them as well, and so
+ * Frames that a guest could execute are about to get another owner: the instruction caches are invalidated as well, and so
  * a fresh frame never has stale instructions.
  */
 unsigned arch_npt_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
@@ -180,7 +180,7 @@ void arch_vm_ram_layout(struct vm *vm, uint64_t ram)
 
 static uint64_t next_vmid(void)
 {
-	static uint64_t last; /* 0 is nobody's */
+	static uint64_t last; /* VMID 0 is unused */
 	unsigned bits = id_field(read_sysreg(id_aa64mmfr1_el1), ID_AA64MMFR1_VMIDBITS_SHIFT) ? 16 : 8;
 
 	last = last + 1 < BIT(bits) ? last + 1 : 1;
@@ -224,7 +224,7 @@ uint64_t arch_vm_memory(const struct vm *vm)
 	return 0;
 }
 
-/* Its tables are about to go: nothing may be in VTTBR_EL2 that still names them. VMID 0 is nobody's. */
+/* Its tables are about to go: nothing may be in VTTBR_EL2 that still names them. VMID 0 is unused. */
 void arch_vm_free(struct vm *vm)
 {
 	if (read_sysreg(vttbr_el2) != vm->arch.vttbr)

@@ -105,7 +105,7 @@ static void send(struct v16550 *uart, uint8_t value)
 	uart->thre = true; /* it is sent at once */
 }
 
-/* The lines as they are now: in loop mode our own four, else those of somebody who listens. */
+/* The lines as they are now: in loop mode our own four, else those of a connected terminal. */
 static void update_lines(struct v16550 *uart)
 {
 	static const uint8_t looped[] = { UART_MSR_DSR, UART_MSR_CTS, UART_MSR_RI, UART_MSR_DCD }; /* DTR, RTS, OUT1, OUT2 */
@@ -134,7 +134,7 @@ static uint8_t interrupt(const struct v16550 *uart)
 	return UART_IIR_NONE;
 }
 
-/* To be told that the transmitter is empty is enough: it ends. */
+/* Reading that the transmitter is empty clears its interrupt. */
 static uint8_t read_iir(struct v16550 *uart)
 {
 	uint8_t id = interrupt(uart);

@@ -156,7 +156,7 @@ static bool is_looped(const struct vpl011 *uart)
 	return (uart->cr & on) == on;
 }
 
-/* A word has 5 to 8 bits. Nobody need enable the UART to be heard: programs that early print only know where it is. */
+/* A word has 5 to 8 bits. Output works without the UART being enabled: programs that print early have only its address. */
 static void send(struct vpl011 *uart, uint32_t value)
 {
 	const char byte = (char)value;

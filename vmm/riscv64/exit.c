@@ -9,7 +9,7 @@
 
 #define INSN_WFI 0x10500073
 
-/* An access of the guest's own page-table walk, told by a pseudoinstruction: bits 12 (width) and 5 (write) vary. */
+/* An access of the guest's own page-table walk, reported by a pseudoinstruction: bits 12 (width) and 5 (write) vary. */
 static bool is_walk(uint64_t htinst)
 {
 	return (htinst & ~(uint64_t)(HTINST_WALK_READ32 ^ HTINST_WALK_WRITE)) == HTINST_WALK_READ32;
@@ -27,7 +27,7 @@ static bool lacks_handler(const struct vcpu *vcpu)
 	       csr_read(CSR_VSEPC) != 0;
 }
 
-/* Outside RAM as far as exit->fault says: a device, or the end; or RAM all the same, when the hart does not tell. */
+/* Outside RAM as far as exit->fault says: a device, or the end; or RAM after all, if the hart does not report the address. */
 static void decode_outside(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	struct access_insn *access = &vcpu->arch.access;

@@ -6,7 +6,7 @@
 /*
  * 16 bits at a guest virtual address by HLVX.HU, which translates as a fetch with the privilege in hstatus.SPVP would.
  * "Hypervisor Virtual-Machine Load and Store Instructions". If it faults, hstatus and sstatus say that the hypervisor
- * trapped: they are put back, because they tell sret where the guest is.
+ * trapped: they are put back, because sret needs them to return to the guest.
  */
 static bool fetch_half(uint64_t gva, uint32_t *half)
 {

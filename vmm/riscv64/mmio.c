@@ -51,7 +51,7 @@ static bool decode_full(uint32_t insn, struct access_insn *access)
 	return false;
 }
 
-/* Zcb: bits 12:10 pick the instruction, bit 6 tells c.lh from c.lhu. */
+/* Zcb: bits 12:10 pick the instruction, bit 6 distinguishes c.lh from c.lhu. */
 static bool decode_zcb(uint32_t insn, struct access_insn *access)
 {
 	unsigned gpr = C_RD_SHORT(insn);

@@ -90,7 +90,7 @@ void inject_exception(struct vcpu *vcpu, enum cause cause, uint64_t tval);
 /* fork.c: registers that not every hart has. */
 void write_optional(const struct kept_state *kept);
 
-/* virt.c: a VMID and what goes with it for hgatp; and let it hold, with nothing cached of whoever had it before. */
+/* virt.c: the value of hgatp with the VMID; put it in force, and flush the translations of the VM that had the VMID before. */
 void new_gstage(struct vm *vm);
 void enter_gstage(const struct vm *vm);
 
@@ -106,7 +106,7 @@ void vector_save(void *registers, struct vector_csrs *csrs);
 void vector_load(const void *registers, const struct vector_csrs *csrs);
 uint64_t vector_bytes(void); /* of one register */
 
-/* walk.c: the guest-physical address behind a fault, for harts that do not tell it. */
+/* walk.c: the guest-physical address behind a fault, for harts that do not report it. */
 void walk_find_fault(struct vcpu *vcpu, struct npt_fault *fault);
 
 #endif

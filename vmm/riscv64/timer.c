@@ -20,7 +20,7 @@ uint64_t timer_deadline(const struct vcpu *vcpu)
 	return riscv_features.sstc ? csr_read(CSR_VSTIMECMP) : vcpu->arch.timer;
 }
 
-/* The guest's time runs behind ours. Its last days are not told apart from never. */
+/* The guest's time runs behind ours. Its last days are treated as "never". */
 static uint64_t host_time(uint64_t when)
 {
 	uint64_t host = when - csr_read(CSR_HTIMEDELTA);

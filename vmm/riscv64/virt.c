@@ -231,7 +231,7 @@ void new_gstage(struct vm *vm)
 void enter_gstage(const struct vm *vm)
 {
 	csr_write(CSR_HGATP, vm->arch.hgatp);
-	/* Whoever had this VMID before is forgotten, and with it what was first-stage translated under it. */
+	/* The translations of the VM that had this VMID before are flushed, first-stage ones included. */
 	hfence_gvma_vmid(vm->arch.vmid);
 	hfence_vvma_all();
 }

@@ -24,7 +24,7 @@
 #define BOOT_PARAMS   UINT64_C(0x1000)
 #define GDT_BASE      (BOOT_PARAMS + 0xf00)
 #define PML4          UINT64_C(0x2000)
-#define BOOT_DATA     UINT64_C(0x10000) /* what guests keep out of without being told */
+#define BOOT_DATA     UINT64_C(0x10000) /* memory that guests leave alone without a reservation */
 #define BOOT_DATA_MAX MIB(1)            /* the load floor */
 
 /* struct boot_params */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What CPUID tells a guest: of the CPU's features, those we have thought about and let it have; all else reads 0.
+ * What CPUID reports to a guest: those of the CPU's features that we have reviewed and permit; all else reads 0.
  * Sources: Intel SDM vol. 2 "CPUID"; AMD APM vol. 3 "Obtaining Processor Information Via the CPUID Instruction".
  *
  * Left out on purpose: VMX and SVM (no nesting), XSAVE and with it AVX (XCR0 is not switched), the APICs, MONITOR,
@@ -38,7 +38,7 @@
 /* EBX of leaf 1: keep the CLFLUSH line size; one logical processor, APIC id 0. */
 #define LEAF_1_EBX_CLFLUSH        BITS(15, 8)
 #define LEAF_1_EBX_ONE_CPU        BIT(16)
-/* EAX of leaf 4 tells topology in its upper bits. */
+/* EAX of leaf 4 has the topology in its upper bits. */
 #define LEAF_4_EAX_CACHE          BITS(13, 0)
 #define LEAF_87_EDX_INVARIANT_TSC BIT(8)
 #define LINEAR_BITS               48

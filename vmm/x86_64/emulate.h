@@ -35,7 +35,7 @@ void debug_load(const uint64_t dr[BREAKPOINTS]);
 uint64_t io_breakpoints(struct vcpu *vcpu, const struct io_access *io);
 uint64_t debug_io_hits(uint64_t dr7, const uint64_t dr[BREAKPOINTS], uint64_t port, unsigned size);
 
-/* What CPUID tells the guest. */
+/* What CPUID reports to the guest. */
 struct cpuid_regs guest_cpuid(const struct vm *vm, uint32_t leaf, uint32_t subleaf);
 
 /* Carry out CPUID on gpr[RAX..RBX]. */

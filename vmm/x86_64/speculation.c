@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Between two VMs the CPU forgets what one has taught it: where branches go, and what its caches and buffers hold. None of this
- * is on the way of an exit.
- * Sources: Intel, "Speculative Execution Side Channel Mitigations" (IBPB, enhanced IBRS, the MSRs' bits), "L1 Terminal Fault",
- * "Microarchitectural Data Sampling"; SDM vol. 4 "IA32_ARCH_CAPABILITIES". AMD APM vol. 2 "Speculation Control MSRs",
- * "Automatic IBRS"; AMD-SB-7005 (SRSO), AMD-SB-7029 (TSA).
+ * Between two VMs, the state of the CPU that one could leave for the other is cleared: branch predictors, caches, buffers. None of
+ * this is on the way of an exit. Sources: Intel, "Speculative Execution Side Channel Mitigations" (IBPB, enhanced IBRS, the MSRs'
+ * bits), "L1 Terminal Fault", "Microarchitectural Data Sampling"; SDM vol. 4 "IA32_ARCH_CAPABILITIES". AMD APM vol. 2 "Speculation
+ * Control MSRs", "Automatic IBRS"; AMD-SB-7005 (SRSO), AMD-SB-7029 (TSA).
  */
 #include "vmm/x86_64/speculation.h"
 
@@ -73,7 +72,7 @@ void speculation_start(void)
 			 plan.clear_buffers ? " buffers" : "");
 }
 
-/* Calls whose returns lead into a trap for speculation; IBPB need not reach what the CPU remembers of calls. */
+/* Calls whose returns lead into a trap for speculation; IBPB need not clear the return stack buffer. */
 static void forget_returns(void)
 {
 	uint64_t left = RETURNS_REMEMBERED;

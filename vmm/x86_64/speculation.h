@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a CPU must forget, so that one VM cannot lead or listen to another by speculation. */
+/* Clears predictors and buffers between VMs, so that one VM cannot steer or observe another by speculation. */
 #ifndef NESTLING_VMM_X86_64_SPECULATION_H
 #define NESTLING_VMM_X86_64_SPECULATION_H
 
@@ -23,7 +23,7 @@ struct speculation_plan speculation_choose(const struct speculation_cpu *cpu);
 
 /* Once on each CPU, with no guest there: choose for it, and switch on what is for good. */
 void speculation_start(void);
-/* Before a VM runs where perhaps another one did. */
+/* Clear them before a VM runs on a CPU where another one may have run. */
 void speculation_forget(void);
 
 /*

@@ -87,7 +87,7 @@ enum err arch_npt_config(uint64_t gpa_end, const struct npt_ops **ops, struct np
 
 unsigned arch_npt_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
 {
-	/* Neither vendor can forget a range of guest-physical addresses: all of the VM's go. */
+	/* Neither vendor can flush a range of guest-physical addresses: all translations of the VM are flushed. */
 	(void)gpa;
 	(void)size;
 	virt->flush(CONTAINER_OF(as, struct vm, as));

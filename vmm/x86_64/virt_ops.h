@@ -43,7 +43,7 @@ enum guest_field {
 	FIELD_COUNT
 };
 
-/* As CPUID leaf 0x40000001 tells the guest. */
+/* As CPUID leaf 0x40000001 reports it to the guest. */
 enum hypercall_insn { HYPERCALL_VMCALL = 0, HYPERCALL_VMMCALL = 1 };
 
 struct virt_ops {
@@ -56,7 +56,7 @@ struct virt_ops {
 	enum err (*enable)(const char **why);
 	/* Fill in what the vendor decides of the geometry: levels, max_leaf, hardware_ad, exec_only. */
 	void (*npt_config)(struct npt_config *config);
-	/* Forget all nested translations of a VM before it runs on. */
+	/* Flush all nested translations of a VM before it resumes. */
 	void (*flush)(struct vm *vm);
 
 	/* Get and give back the control structures of a VM with its vCPU. */

@@ -8,7 +8,7 @@
 #ifndef NESTLING_ARCH_RISCV64_CSR_H
 #define NESTLING_ARCH_RISCV64_CSR_H
 
-/* Numbers, because not every assembler knows every name. */
+/* Numbers, because not every assembler supports every name. */
 #define CSR_JVT        0x017
 #define CSR_SSTATUS    0x100
 #define CSR_SIE        0x104

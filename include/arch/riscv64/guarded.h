@@ -4,7 +4,7 @@
  *
  * For the length of one instruction stvec points behind it. The trap changes sepc, scause, stval, htval, htinst, and of
  * sstatus and hstatus what "Trap Entry" (RISC-V Privileged, chapter "Hypervisor Extension") says; the last two are put
- * back, since they tell where sret goes. Interrupts must be off: csr_try_read and csr_try_write see to that, because firmware may
+ * back, since they decide where sret goes. Interrupts must be off: csr_try_read and csr_try_write see to that, because firmware may
  * be running yet.
  */
 #ifndef NESTLING_ARCH_RISCV64_GUARDED_H

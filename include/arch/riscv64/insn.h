@@ -5,7 +5,7 @@
 
 #include "include/types.h"
 
-/* Forget this hart's own translations, all of them. */
+/* Flush all of this hart's own translations. */
 static inline void sfence_vma_all(void)
 {
 	__asm__ volatile("sfence.vma" : : : "memory");
@@ -16,7 +16,7 @@ static inline void sfence_vma_all(void)
  * for VVMA, rs2 the VMID or ASID, rs1 the address. x0 stands for all.
  */
 
-/* Forget what VMID `vmid` translates at guest-physical `gpa`: rs1 holds the address shifted right by 2. */
+/* Flush the G-stage translation of guest-physical `gpa` under VMID `vmid`: rs1 holds the address shifted right by 2. */
 static inline void hfence_gvma_page(uint64_t gpa, uint64_t vmid)
 {
 	__asm__ volatile(".insn r 0x73, 0, 0x31, x0, %0, %1" : : "r"(gpa >> 2), "r"(vmid) : "memory");
@@ -32,15 +32,15 @@ static inline void hfence_gvma_all(void)
 	__asm__ volatile(".insn r 0x73, 0, 0x31, x0, x0, x0" : : : "memory");
 }
 
-/* Forget the first-stage translations of the VMID in hgatp. */
+/* Flush the first-stage translations of the VMID in hgatp. */
 static inline void hfence_vvma_all(void)
 {
 	__asm__ volatile(".insn r 0x73, 0, 0x11, x0, x0, x0" : : : "memory");
 }
 
 /*
- * Write a cache block back to memory and forget it: Zicbom, in numbers as above. Opcode MISC-MEM, funct3 2 (CBO), rd x0, and the
- * operation 2 (flush) as the immediate.
+ * Write a cache block back to memory and invalidate it: Zicbom, in numbers as above. Opcode MISC-MEM, funct3 2 (CBO), rd x0, and
+ * the operation 2 (flush) as the immediate.
  */
 static inline void cbo_flush(const volatile void *at)
 {

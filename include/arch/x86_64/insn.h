@@ -147,7 +147,7 @@ static inline void lldt(uint16_t selector)
 	__asm__ volatile("lldt %0" : : "r"(selector) : "memory");
 }
 
-/* Marks the descriptor busy: it must be an available TSS. */
+/* Sets the descriptor's busy bit: it must be an available TSS. */
 static inline void ltr(uint16_t selector)
 {
 	__asm__ volatile("ltr %0" : : "r"(selector) : "memory");

@@ -36,7 +36,7 @@ uint64_t svm_get(struct vcpu *vcpu, enum guest_field field)
 	uint64_t value = 0;
 
 	__builtin_memcpy(&value, (char *)vcpu->arch.svm.vmcb + fields[field].offset, fields[field].size);
-	/* SVME must be set for VMRUN; the guest knows nothing of it. */
+	/* SVME must be set for VMRUN; the guest does not see it. */
 	return field == FIELD_EFER ? value & ~EFER_SVME : value;
 }
 

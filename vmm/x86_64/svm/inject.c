@@ -27,7 +27,7 @@ void svm_inject(struct vmcb *vmcb, enum vector vector)
 		vmcb->event_inj |= EVENT_ERROR_CODE;
 }
 
-/* #GP, because a nested fault does not tell the virtual address that #PF would have to. */
+/* #GP, because a nested fault does not report the virtual address that #PF needs. */
 bool svm_inject_denied(struct vcpu *vcpu, const struct vm_exit *exit)
 {
 	struct vmcb *vmcb = vcpu->arch.svm.vmcb;

@@ -52,7 +52,7 @@ static void svm_flush(struct vm *vm)
 {
 	struct vmcb *vmcb = vm->vcpu.arch.svm.vmcb;
 
-	/* Before the vCPU's first run there is nothing to forget, and svm_reset asks for it anyway. */
+	/* Before the vCPU's first run there is nothing to flush, and svm_reset requests a flush anyway. */
 	if (vmcb)
 		vmcb->tlb_control = svm_features.flush_by_asid ? TLB_CONTROL_FLUSH_ASID : TLB_CONTROL_FLUSH_ALL;
 }
@@ -132,7 +132,7 @@ static enum err svm_vm_fork(struct vm *child, const struct vm *parent)
 		return err;
 	*vmcb = *parent->vcpu.arch.svm.vmcb;
 	set_vm(child, vmcb);
-	svm_flush(child); /* what somebody who had the ASID before left */
+	svm_flush(child); /* translations of the VM that had the ASID before */
 	svm_finish_hypercall(&child->vcpu, 0);
 	return ERR_OK;
 }

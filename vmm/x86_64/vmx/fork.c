@@ -94,5 +94,5 @@ void vmx_load_kept(struct vcpu *vcpu)
 	write_cr2(kept->cr2);
 	for (size_t i = 0; i < ARRAY_LEN(kept_msrs); i++)
 		wrmsr(kept_msrs[i], kept->msrs[i]);
-	vmx_flush(vcpu->vm); /* what was translated for somebody whose root table was at the same place */
+	vmx_flush(vcpu->vm); /* translations of a VM whose root table was at the same address */
 }

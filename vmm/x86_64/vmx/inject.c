@@ -66,7 +66,7 @@ static enum event_kind event_kind(uint64_t info)
 
 /*
  * #PF where there was a linear address, and the access was to what it translates to; #GP for an access to a paging
- * structure, which the exit tells nothing more about.
+ * structure, about which the exit reports nothing more.
  */
 bool vmx_inject_denied(struct vcpu *vcpu, const struct vm_exit *exit)
 {

@@ -5,7 +5,7 @@
 #include "vmm/x86_64/emulate.h"
 #include "vmm/x86_64/vmx/vmx.h"
 
-/* One VPID for all: a VM's translations are told apart by its EPTP, and flushed before it starts. */
+/* One VPID for all VMs: their translations are tagged with the EPTP, too, and flushed before a VM starts. */
 #define THE_VPID 1
 
 void vmx_write_controls(const struct vm *vm, uint64_t eptp)

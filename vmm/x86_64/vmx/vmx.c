@@ -41,7 +41,7 @@ static enum err vmx_enable(const char **why)
 		*why = "the CPU refused VMXON";
 		return ERR_UNSUPPORTED;
 	}
-	/* Whoever ran VMX before us may have left translations. */
+	/* Software that used VMX before us may have left translations. */
 	vmx_flush_all();
 	return ERR_OK;
 }

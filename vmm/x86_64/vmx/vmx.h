@@ -82,7 +82,7 @@ void vmx_load(struct vcpu *vcpu);
 /* flush.c */
 uint64_t vmx_eptp(const struct npt *npt);
 void vmx_flush(struct vm *vm);
-void vmx_flush_all(void); /* of whoever ran VMX before */
+void vmx_flush_all(void); /* of software that used VMX before */
 
 /* fields.c */
 uint64_t vmx_get(struct vcpu *vcpu, enum guest_field field);
