@@ -229,5 +229,6 @@ enum err arch_vcpu_reset(struct vcpu *vcpu, gpa_t entry)
 	reset_el2(vcpu->vm);
 	reset_el1();
 	reset_fp();
+	speculation_forget();
 	return ERR_OK;
 }
