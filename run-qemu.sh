@@ -228,7 +228,8 @@ for line in re.split(r"\r\n|\r|\n", text):
     if found:
         name = found[1] or found[2] or re.split(r"(?:^|[ \t])#", found[3] or "")[0].strip(" \t")
         names.append(name.replace("\\", "/").lstrip("/"))
-print("\n".join(dict.fromkeys(filter(None, names))))
+for name in dict.fromkeys(filter(None, names)):
+    print(name)
 EOF
 }
 

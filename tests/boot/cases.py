@@ -471,6 +471,10 @@ def configs() -> list[Case]:
                                 files=disk_with(config, isa), one_line=FATAL, text=(FATAL + ".*" + text,),
                                 slow=name not in quick))
         out.append(several(backend))
+        # Demos alone: no file is beside this one.
+        out.append(case(f"{backend}/config/three-demos", "--config", "{dir}/three.cfg", report=EXITED | {"vms": 3, "demo": "hello"},
+                        files=write_file("three.cfg", b"ram = 64M\n[vm a]\ndemo = hello\n[vm b]\ndemo = lazy\n[vm c]\ndemo = zeros\n"),
+                        max_log=100, text=(r"^lazy: every page read as zeros", r"^zeros: only what was written costs memory")))
         if isa == "x86_64":
             out.append(state_of_another(backend))
         if backend == "vmx":
