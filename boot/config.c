@@ -10,11 +10,12 @@
 
 void config_defaults(struct config *config, struct machine_vm *vm)
 {
-	*config = (struct config){ .machine = { .vm = vm, .count = 1 } };
+	*config = (struct config){ .machine = { .vm = vm, .count = 1, .slice = CONFIG_DEFAULT_SLICE } };
 	*vm = (struct machine_vm){ .options = {
 					   .name = CONFIG_DEFAULT_NAME,
 					   .demo = CONFIG_DEFAULT_DEMO,
 					   .ram = CONFIG_DEFAULT_RAM,
+					   .vcpus = 1,
 					   .policy = ALLOC_LAZY_4K,
 				   } };
 }

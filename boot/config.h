@@ -5,8 +5,10 @@
 
 #include "vmm/machine.h"
 
-#define CONFIG_DEFAULT_DEMO "lazy"
-#define CONFIG_DEFAULT_RAM  GIB(1)
+#define CONFIG_DEFAULT_DEMO  "lazy"
+#define CONFIG_DEFAULT_RAM   GIB(1)
+/* Microseconds. */
+#define CONFIG_DEFAULT_SLICE 10000
 
 /* The name of the file, in the root of the volume that the image was started from. */
 #define CONFIG_FILE      "nestling.cfg"

@@ -17,6 +17,8 @@ struct machine_vm {
 struct machine {
 	struct machine_vm *vm;
 	unsigned count;  /* at least 1 */
+	unsigned cpus;   /* CPUs to use at most; 0: all */
+	uint64_t slice;  /* microseconds that a vCPU runs before another one gets the CPU; not 0 */
 	unsigned made;   /* all VMs, forked ones included; these have the numbers from `count` on */
 	unsigned failed; /* of those, VMs whose outcome is not VM_EXITED */
 };

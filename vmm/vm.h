@@ -11,6 +11,7 @@
 #include "vmm/exit.h"
 
 #define VM_MAX_RAM_RANGES 2
+#define VCPU_MAX          16
 #define FORK_TREE_MAX     16 /* VMs: one that the configuration names, and all that are forked from it and its forks */
 #define VM_NAME_ROOM      32 /* of a name and its NUL */
 
@@ -23,6 +24,9 @@ struct vm_options {
 	char cmdline[512];        /* for a kernel, by the platform's boot protocol; empty: none */
 	uint64_t ram;             /* bytes promised to the guest */
 	uint64_t memory_max;      /* limit of what the VM costs, bytes of host memory; 0: none (addr_space_set_limit) */
+	unsigned vcpus;           /* 1 to VCPU_MAX */
+	uint64_t pin;             /* the CPUs that it may run on, one bit each; 0: all */
+	uint64_t time_max;        /* microseconds of CPU time of all its vCPUs, then it ends with VM_TIMED_OUT; 0: no limit */
 	enum alloc_policy policy;
 	bool page_exec;         /* only 4 KiB leaves are executable, even if the CPU says that it has not the erratum */
 	bool software_tracking; /* keep accessed and dirty bits in software, even if the CPU could set them */
@@ -48,6 +52,7 @@ enum vm_outcome {
 	VM_UNMAPPED,  /* an access where there is no area and no device */
 	VM_NO_MEMORY, /* it needed a frame and got none: the host's memory or its limit is used up */
 	VM_CRASHED,   /* it cannot go on */
+	VM_TIMED_OUT, /* its time_max is used up */
 	VM_REFUSED,   /* it could not be made or loaded, and never ran */
 };
 
