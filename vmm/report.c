@@ -194,7 +194,7 @@ static void bill_events(const struct report *report)
 	counts_text(line, kinds, ARRAY_LEN(kinds));
 	if (report->timed_faults)
 		text_add(line, sizeof(line), "; a fault took %lu tick%s of the %s", report->fault_ticks / report->timed_faults,
-			 text_plural(report->fault_ticks / report->timed_faults), arch_clock_name());
+			 text_plural(report->fault_ticks / report->timed_faults), arch_cost_clock_name());
 	item_number("exits", exits->total, line);
 	counts_text(line, handled, ARRAY_LEN(handled));
 	if (stats->faults_by_host)
@@ -271,7 +271,7 @@ static void add_faults(const struct report *report, char *json, size_t size)
 		 "\"fault_clock\":{\"name\":\"%s\",\"faults\":%lu,\"ticks\":%lu},"
 		 "\"host_faults\":%lu,\"promoted\":%lu,\"merged\":%lu,\"split\":%lu,\"discarded\":%lu,"
 		 "\"reclaimed\":%lu,\"flushes\":%lu,\"flush_instructions\":%lu,",
-		 arch_clock_name(), report->timed_faults, report->fault_ticks, stats->faults_by_host, stats->promoted,
+		 arch_cost_clock_name(), report->timed_faults, report->fault_ticks, stats->faults_by_host, stats->promoted,
 		 stats->merged, stats->split, stats->discarded, stats->reclaimed, stats->flushes, stats->flush_instructions);
 }
 

@@ -47,12 +47,12 @@ bool trace_wanted(const struct vm_options *options)
 void trace_begin(const struct vcpu *vcpu, struct trace_start *start)
 {
 	start->stats = vcpu->vm->as.stats;
-	start->clock = arch_clock();
+	start->clock = arch_cost_clock();
 }
 
 void trace_end(struct vcpu *vcpu, const struct vm_exit *exit, const struct trace_start *start)
 {
-	uint64_t end = arch_clock();
+	uint64_t end = arch_cost_clock();
 	struct vm *vm = vcpu->vm;
 
 	if (vm->options.trace != TRACE_OFF && exit->kind == VM_EXIT_FAULT) {

@@ -8,7 +8,7 @@
 /* The state before an exit was served, for comparison. */
 struct trace_start {
 	struct addr_space_stats stats;
-	uint64_t clock; /* by arch_clock */
+	uint64_t clock; /* by arch_cost_clock */
 };
 
 /* Is a VM with these options traced (vm->traced)? */

@@ -128,7 +128,7 @@ void trace_json_exit(struct vcpu *vcpu, const struct vm_exit *exit, uint64_t sta
 		return;
 	text_add(text, RECORD_MAX,
 		 "{\"seq\":%lu,\"exit\":%lu,\"clock\":\"%s\",\"stamp\":%lu,\"cost\":%lu,\"vm\":%u,\"vcpu\":0,\"pc\":\"%#lx\",",
-		 ++records, vcpu->exits.total, arch_clock_name(), start, end - start, vm->number, exit->pc);
+		 ++records, vcpu->exits.total, arch_cost_clock_name(), start, end - start, vm->number, exit->pc);
 	if (exit->kind == VM_EXIT_FAULT)
 		add_fault(vm, exit, before, text);
 	else if (exit->kind == VM_EXIT_IO)

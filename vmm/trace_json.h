@@ -13,7 +13,7 @@ void trace_json_open(void);
 void trace_json_close(void);
 
 /*
- * An exit has been served, from `start` to `end` by arch_clock; `before` holds the address space's counters at `start`.
+ * An exit has been served, from `start` to `end` by arch_cost_clock; `before` holds the address space's counters at `start`.
  * An exit that does not concern memory is not recorded.
  */
 void trace_json_exit(struct vcpu *vcpu, const struct vm_exit *exit, uint64_t start, uint64_t end,

@@ -109,7 +109,7 @@ struct vm {
 	unsigned number;        /* in the run: 0 is the first one */
 	hpa_t memory;           /* the block of frames that this structure is in */
 	uint64_t timed_faults;  /* number of fault exits that were traced */
-	uint64_t fault_ticks;   /* time spent serving them, in units of arch_clock */
+	uint64_t fault_ticks;   /* time spent serving them, in units of arch_cost_clock */
 	bool traced;            /* each exit is printed, recorded or drawn: vmm/trace.h; see vcpu.fast */
 	bool inject_denied;     /* an access that an area denies does not end the run: the guest gets a fault */
 	unsigned denied_logged; /* accesses that were denied, injected and logged: only the first few are */

@@ -28,9 +28,12 @@ const char *arch_virt_name(void);
 /* Switch virtualization on on this CPU; `why` as in arch_virt_probe. May allocate frames. */
 MUST_CHECK enum err arch_virt_enable(const char **why);
 
-/* A counter that goes up with time or with instructions, at any rate, and what it is called. */
+/* A counter that goes up with time, the same on all CPUs: arch_clock_frequency (include/arch/cpu.h) says how fast. */
 uint64_t arch_clock(void);
-const char *arch_clock_name(void);
+
+/* The finest counter there is, of time or of this CPU's instructions, for what a trace says of costs; and what it is called. */
+uint64_t arch_cost_clock(void);
+const char *arch_cost_clock_name(void);
 
 /* The nested page-table format and the geometry for guest-physical addresses below `gpa_end`. ERR_RANGE: too high. */
 MUST_CHECK enum err arch_npt_config(uint64_t gpa_end, const struct npt_ops **ops, struct npt_config *config);

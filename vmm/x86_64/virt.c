@@ -199,7 +199,12 @@ uint64_t arch_clock(void)
 	return rdtsc();
 }
 
-const char *arch_clock_name(void)
+uint64_t arch_cost_clock(void)
+{
+	return arch_clock();
+}
+
+const char *arch_cost_clock_name(void)
 {
 	return "tsc";
 }
