@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "boot/config.h"
+#include "boot/cpus.h"
 #include "boot/debugger.h"
 #include "boot/firmware.h"
 #include "boot/in_use.h"
@@ -14,6 +15,7 @@
 #include "boot/reserved.h"
 #include "boot/tables.h"
 #include "drivers/serial.h"
+#include "include/arch/cpu.h"
 #include "include/arch/machine.h"
 #include "include/arch/virt.h"
 #include "include/log.h"
@@ -93,6 +95,7 @@ static enum err guard_stack(const struct stack *stack)
 /* Where the screen is all there is, it must stay: it goes dark with the machine. */
 static _Noreturn void power_off(void)
 {
+	cpus_stop_others();
 	if (boot.has_screen && !boot.has_serial) {
 		log_info("nestling: that is all; switch the machine off when you have read it");
 		arch_halt();
@@ -111,7 +114,11 @@ void panic(const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
-	log_info("nestling: panic: %s", what);
+	cpus_stop_others();
+	if (cpus_are_several())
+		log_info("nestling: panic on CPU %u: %s", arch_this_cpu()->id, what);
+	else
+		log_info("nestling: panic: %s", what);
 	post_mortem_of_panic();
 	power_off();
 }
@@ -209,9 +216,12 @@ static enum err prepare(void)
 	err = new_stack(&boot.stack, STACK_PAGES);
 	for (size_t i = 0; err == ERR_OK && i < ARCH_TRAP_STACKS; i++)
 		err = new_stack(&boot.trap_stacks[i], TRAP_STACK_PAGES);
-	if (err != ERR_OK)
+	if (err != ERR_OK) {
 		log_fatal("the firmware has no memory for our stacks");
-	return err;
+		return err;
+	}
+	cpus_find(boot.config.machine.cpus);
+	return ERR_OK;
 }
 
 /* Under either map the console goes on; on a port that the CPU's addresses do not reach, it ends here. */
@@ -276,6 +286,8 @@ static enum err own_memory(void)
 	for (size_t i = 0; err == ERR_OK && i < ARCH_TRAP_STACKS; i++)
 		err = guard_stack(&boot.trap_stacks[i]);
 	if (err == ERR_OK)
+		err = cpus_make_stacks(&boot.map);
+	if (err == ERR_OK)
 		err = memory_make_firmware_map(&boot.firmware_map, &boot.firmware);
 	if (err != ERR_OK)
 		return err;
@@ -284,8 +296,9 @@ static enum err own_memory(void)
 	map_screen(&boot.map);
 	map_screen(&boot.firmware_map);
 	for (unsigned i = 0; i < ARCH_TRAP_STACKS; i++)
-		arch_traps_set_stack(i, stack_top(&boot.trap_stacks[i]));
-	arch_traps_init();
+		arch_traps_set_stack(cpu_of(0), i, stack_top(&boot.trap_stacks[i]));
+	arch_traps_init(cpu_of(0));
+	arch_this_cpu_set(cpu_of(0));
 	arch_host_map_activate(boot.map.npt.root);
 	boot.firmware_mapped = true;
 	err = memory_reclaim(&boot.firmware);
@@ -307,6 +320,7 @@ static void run(void)
 		log_fatal("%s", why);
 		return;
 	}
+	cpus_start();
 	err = machine_run(&boot.config.machine);
 	(void)err; /* the error has been logged, and there is nothing else to do */
 }

@@ -3,6 +3,7 @@
 #include "include/arch/machine.h"
 
 #include "boot/aarch64/trap_frame.h"
+#include "boot/cpus.h"
 #include "include/arch/aarch64/esr.h"
 #include "include/arch/aarch64/insn.h"
 #include "include/log.h"
@@ -32,14 +33,17 @@ struct trap_frame *trap_next = frames; /* read and moved on by trap_entry.S */
 
 _Noreturn void trap_handle(struct trap_frame *frame);
 
-void arch_traps_set_stack(unsigned index, void *stack_top)
+void arch_traps_set_stack(struct cpu *cpu, unsigned index, void *stack_top)
 {
+	if (cpu->id != 0)
+		return;
 	frames[index].stack = stack_top;
 	frames[index].next = index + 1 < ARRAY_LEN(frames) ? &frames[index + 1] : NULL;
 }
 
-void arch_traps_init(void)
+void arch_traps_init(struct cpu *cpu)
 {
+	(void)cpu;
 	write_sysreg(vbar_el2, (uintptr_t)trap_vectors);
 	isb();
 }
@@ -111,6 +115,7 @@ static void print_calls(const struct trap_frame *frame)
 
 void trap_handle(struct trap_frame *frame)
 {
+	cpus_begin_trap();
 	print_syndrome(frame);
 	if (in_text(frame->elr))
 		log_err("trap: pc %#lx = nestling.elf + %#lx, SPSR_EL2 %#lx, FAR_EL2 %#lx", frame->elr,

@@ -2,6 +2,7 @@
 /* The report of a trap that should not have been. Source: RISC-V Privileged, "Supervisor CSRs". */
 #include "include/arch/machine.h"
 
+#include "boot/cpus.h"
 #include "include/arch/riscv64/trap.h"
 #include "include/arch/riscv64/csr.h"
 #include "include/arch/riscv64/guarded.h"
@@ -26,13 +27,16 @@ void *trap_stack_top __attribute__((visibility("hidden")));
 
 _Noreturn void trap_handle(const struct trap_frame *frame);
 
-void arch_traps_set_stack(unsigned index, void *stack_top)
+void arch_traps_set_stack(struct cpu *cpu, unsigned index, void *stack_top)
 {
+	if (cpu->id != 0)
+		return;
 	stack_tops[index] = stack_top;
 }
 
-void arch_traps_init(void)
+void arch_traps_init(struct cpu *cpu)
 {
+	(void)cpu;
 	trap_stack_top = stack_tops[0];
 	csr_write(CSR_SSCRATCH, 0);
 	csr_write(CSR_STVEC, (uintptr_t)trap_entry);
@@ -75,6 +79,7 @@ void trap_handle(const struct trap_frame *frame)
 	if (++depth > 2)
 		arch_halt();
 	trap_stack_top = stack_tops[depth];
+	cpus_begin_trap();
 	log_err("trap: %s (scause %#lx), stval %#lx", cause_name(scause), scause, stval);
 	log_err("trap: sepc %#lx = nestling.elf + %#lx, sstatus %#lx, satp %#lx", sepc, sepc - (uintptr_t)__image_start,
 		csr_read(CSR_SSTATUS), csr_read(CSR_SATP));

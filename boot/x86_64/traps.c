@@ -4,6 +4,8 @@
  * Source: Intel SDM vol. 3, "Interrupt Descriptor Table (IDT)", "Task Management in 64-bit Mode", "Interrupt Stack Table".
  */
 #include "include/arch/machine.h"
+
+#include "boot/cpus.h"
 #include "include/arch/x86_64/cpu.h"
 #include "include/arch/x86_64/insn.h"
 #include "include/log.h"
@@ -54,8 +56,10 @@ void trap_handle(struct trap_frame *frame);
 /* Traps that may come when the stack itself is the trouble, each with a stack of its own. */
 static const uint8_t stack_vectors[ARCH_TRAP_STACKS] = { VECTOR_DF, VECTOR_NMI, VECTOR_MC, VECTOR_PF };
 
-void arch_traps_set_stack(unsigned index, void *stack_top)
+void arch_traps_set_stack(struct cpu *cpu, unsigned index, void *stack_top)
 {
+	if (cpu->id != 0)
+		return;
 	tss.ist[index] = (uintptr_t)stack_top;
 }
 
@@ -83,10 +87,11 @@ static void load_gdt(void)
 			 : "rax", "memory");
 }
 
-void arch_traps_init(void)
+void arch_traps_init(struct cpu *cpu)
 {
 	const struct table_pointer pointer = { .limit = sizeof(idt) - 1, .base = (uintptr_t)idt };
 
+	(void)cpu;
 	load_gdt();
 	for (unsigned vector = 0; vector < VECTORS; vector++) {
 		uintptr_t entry = (uintptr_t)trap_entries + vector * TRAP_ENTRY_STRIDE;
@@ -140,6 +145,7 @@ void trap_handle(struct trap_frame *f)
 	/* Sources are masked; what was on its way comes once, and is let go. */
 	if (f->vector >= FIRST_INTERRUPT)
 		return;
+	cpus_begin_trap();
 	log_err("trap: %s (vector %lu), error code %#lx", vector_name(f->vector), f->vector, f->error);
 	log_err("trap: rip %#lx = nestling.elf + %#lx, cs %#lx, rflags %#lx, cr2 %#lx", f->rip, f->rip - (uintptr_t)__image_start,
 		f->cs, f->rflags, read_cr2());

@@ -22,6 +22,9 @@ unsigned arch_cpus_find(uint64_t *ids, unsigned room);
 /* Get from the firmware what starting other CPUs takes, such as memory at low addresses. Errors: ERR_NO_MEMORY. */
 MUST_CHECK enum err arch_cpus_prepare(void);
 
+/* What the CPU is called in the firmware's tables, for messages: "APIC id 5". */
+void arch_cpu_name(const struct cpu *cpu, char *text, size_t size);
+
 /* From now on arch_this_cpu() is `cpu` on this CPU. */
 void arch_this_cpu_set(struct cpu *cpu);
 

@@ -7,6 +7,8 @@
 #include "include/types.h"
 #include "npt/npt.h"
 
+struct cpu;
+
 /*
  * Is the CPU in a mode in which the hypervisor can take it over? To be called before all other functions here and in the other
  * contracts, which rely on it. On ERR_UNSUPPORTED `why` says what is wrong and what to do about it.
@@ -24,12 +26,15 @@ void arch_in_use(arch_region_visitor visit, void *context);
 /* Mask and silence the interrupt sources firmware may have left running. The firmware's map is still in force. */
 void arch_quiesce(void);
 
-/* Install descriptor tables and trap handlers that report and stop. Traps before this go to the firmware's. */
-void arch_traps_init(void);
+/* Install this CPU's descriptor tables and trap handlers, which report and stop. Traps before this go to the firmware's. */
+void arch_traps_init(struct cpu *cpu);
 
-/* Give the traps that cannot trust the current stack one of their own; `stack_top` of at least 8 KiB. */
+/*
+ * Give the traps of a CPU that cannot trust the current stack one of their own; `stack_top` of at least 8 KiB. From any CPU, before
+ * its arch_traps_init.
+ */
 #define ARCH_TRAP_STACKS 4
-void arch_traps_set_stack(unsigned index, void *stack_top);
+void arch_traps_set_stack(struct cpu *cpu, unsigned index, void *stack_top);
 
 /* Format and geometry of the hypervisor's own map. */
 const struct npt_ops *arch_host_map_config(struct npt_config *config);

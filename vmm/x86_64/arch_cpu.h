@@ -5,11 +5,19 @@
 
 #include "include/types.h"
 
+/* The GS base of the hypervisor points to it, which VM exits restore. */
 struct cpu_arch {
-	hpa_t control; /* memory that virtualization needs for each CPU */
+	struct cpu *self; /* first */
+	hpa_t control;    /* memory that virtualization needs for each CPU */
 };
 
 /* The CPU that this runs on. */
-struct cpu *arch_this_cpu(void);
+static inline struct cpu *arch_this_cpu(void)
+{
+	struct cpu *cpu;
+
+	__asm__("mov %%gs:0, %0" : "=r"(cpu));
+	return cpu;
+}
 
 #endif
