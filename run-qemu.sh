@@ -27,23 +27,22 @@ Boots Nestling in an emulated machine (default x86_64) and runs a guest.
   --demo NAME            a guest in the image (default lazy):
 $(demos | fold -s -w 72 | sed 's/^/      /')
   --guest FILE           a guest of your own: static ELF64, or a Linux "Image"
-  --config FILE          a whole nestling.cfg; files it names are beside it
-  --image FILE           boot this disk image, as its own nestling.cfg says
+  --config FILE, --image FILE  run this whole nestling.cfg; or boot this disk
   --cmdline TEXT         the guest's command line, for a kernel
   --ram SIZE             memory promised to the guest (default 1G)
-  --memory-max SIZE      memory of the machine that it may cost (default: any)
+  --memory-max SIZE, --time-max SECONDS  memory and CPU time it may cost
   --host-ram SIZE        memory of the machine (default 512M)
-  --policy POLICY        how it is given: 4k (default), 64k, 2m, auto, populate
+  --cpus N, --vcpus N    CPUs of the machine (default 4, Bochs 2), of the guest
+  --slice MS, --pin CPUS  how long a guest keeps a CPU; on which ones it runs
+  --policy POLICY        how memory comes: 4k (default), 64k, 2m, auto, populate
   --tracking WHO         who notes pages in use: hardware (default) or software
   --virt svm|vmx         x86_64: AMD's or Intel's virtualization (default svm)
   --firmware edk2|uboot  x86_64, aarch64: what boots it (default edk2)
   --board virt|raspi3b   aarch64: QEMU's machine (default) or a Raspberry Pi 3
-  --display              show guest memory on a screen as it fills
-  --screenshot FILE.png  save that screen at the end
+  --display, --screenshot FILE.png  show guest memory on a screen; save that
   --trace [FILE]         print every exit; or write those about memory there
   --report FILE          write the run's figures there, as JSON
-  --gdb                  wait for a debugger, and say how to start one
-  --timeout SECONDS      give up after so long (default 120, Bochs 300)
+  --gdb, --timeout SECONDS  wait for a debugger; give up (after 120, Bochs 300)
   --help, --version      this screen, the version; docs/run-qemu.md has the rest
 SIZE: bytes, K, M, G, T. Exit status: the guest's; 2 usage, 3 failed, 4 time-out
 EOF
@@ -65,6 +64,7 @@ source "$root/tools/aftermath.sh"
 # --- The command line ----------------------------------------------------------------
 
 isa=x86_64 virt='' firmware='' board='' demo='' guest='' image='' config='' cmdline='' ram='' memory_max='' host_ram='' policy='' tracking='' trace=''
+cpus='' vcpus='' slice='' pin='' time_max=''
 trace_file='' report='' timeout='' gdb=off display='' screenshot='' screen=''
 
 # Options that are given twice, or machines, contradict each other or are a slip.
@@ -83,7 +83,7 @@ parse() {
             option=$1 joined=yes
         fi
         case $option in
-        --virt|--firmware|--board|--demo|--guest|--image|--config|--cmdline|--ram|--memory-max|--host-ram|--policy|--tracking|--report|--screenshot|--timeout)
+        --virt|--firmware|--board|--demo|--guest|--image|--config|--cmdline|--ram|--memory-max|--time-max|--host-ram|--cpus|--vcpus|--slice|--pin|--policy|--tracking|--report|--screenshot|--timeout)
             [[ $# -ge 2 && -n $2 && (-n $joined || $2 != --*) ]] || wrong "$option needs a value"
             once "$option"
             option=${option#--}
@@ -144,6 +144,12 @@ size_of() { # OPTION SIZE MIN MAX UNIT
     ((bytes % $5 == 0)) || wrong "$1 '$2' is not a multiple of $(human "$5")"
 }
 
+# Decimal, without what would make it octal.
+number_of() { # OPTION NUMBER MIN MAX
+    [[ $2 =~ ^0*([0-9]{1,9})$ ]] || wrong "$1 '$2' is not a number from $3 to $4"
+    ((BASH_REMATCH[1] >= $3 && BASH_REMATCH[1] <= $4)) || wrong "$1 '$2' is not from $3 to $4"
+}
+
 human() { # BYTES
     local -i value=$1
     local unit
@@ -201,7 +207,19 @@ check_config() {
     ram=$bytes
     [[ -z $memory_max ]] || size_of --memory-max "$memory_max" 4096 $((256 << 40)) 4096
     [[ -z $memory_max ]] || memory_max=$bytes
+    check_time
     [[ -z $guest ]] || check_guest "$guest"
+}
+
+# vCPUs, and what they get of the machine's CPUs.
+check_time() {
+    vcpus=${vcpus:-1}
+    number_of --vcpus "$vcpus" 1 16
+    [[ -z $slice ]] || number_of "--slice (in milliseconds)" "$slice" 1 1000
+    [[ -z $time_max || ($time_max =~ ^[0-9]{1,9}(\.[0-9]+)?$ && $time_max =~ [1-9]) ]] ||
+        wrong "--time-max '$time_max' is not a number of seconds like 60 or 0.5"
+    [[ -z $pin || $pin =~ ^[0-9]{1,2}(-[0-9]{1,2})?(,[0-9]{1,2}(-[0-9]{1,2})?)*$ ]] ||
+        wrong "--pin '$pin' does not name CPUs like 1 or 0,2 or 0-3"
 }
 
 # A configuration of the user's, and the files that it names, in the array files as mkimage wants them. What is wrong with its
@@ -234,12 +252,13 @@ EOF
 }
 
 check() {
+    local of_config=$cmdline$ram$memory_max$vcpus$slice$pin$time_max$policy$tracking$trace
     if [[ -n $config ]]; then
-        [[ -z $image$demo$guest$cmdline$ram$memory_max$policy$tracking$trace ]] || wrong "with --config, the file says what to run"
+        [[ -z $image$demo$guest$of_config ]] || wrong "with --config, the file says what to run"
         [[ $gdb == off ]] || wrong "with --config, the file says gdb = on"
         check_own_config
     elif [[ -n $image ]]; then
-        [[ -z $demo$guest$cmdline$ram$memory_max$policy$tracking$trace ]] || wrong "with --image, its own nestling.cfg says what to run"
+        [[ -z $demo$guest$of_config ]] || wrong "with --image, its own nestling.cfg says what to run"
         [[ -f $image && -r $image ]] || wrong "no such image: $image"
     else
         check_config
@@ -253,9 +272,25 @@ check() {
         size_of "--host-ram (of $machine)" "$host_ram" $((least << 20)) $((512 << 30)) $((1 << 20))
     fi
     host_ram=$bytes
+    check_cpus
     check_screen
     [[ -z $report ]] || check_output --report "$report"
     [[ -z $trace_file ]] || check_output --trace "$trace_file"
+}
+
+# Of the machine.
+check_cpus() {
+    local default=4 first last
+    [[ $emulator != bochs ]] || default=2
+    cpus=${cpus:-$default}
+    number_of "--cpus (of $machine)" "$cpus" 1 "$most_cpus"
+    for first in ${pin//,/ }; do
+        last=${first#*-}
+        first=${first%-*}
+        ((10#$first <= 10#$last)) || wrong "--pin '$pin': $first-$last names no CPU"
+        ((10#$first >= 10#$cpus)) || return 0
+    done
+    [[ -z $pin ]] || wrong "--pin '$pin' names no CPU that is there: the machine has 0 to $((10#$cpus - 1))"
 }
 
 declare -A outputs=() # by what writes them
@@ -320,6 +355,11 @@ write_config() {
     {
         echo "ram = $ram"
         [[ -z $memory_max ]] || echo "memory_max = $memory_max"
+        echo "vcpus = $vcpus"
+        [[ -z $pin ]] || echo "pin = $pin"
+        [[ -z $time_max ]] || echo "time_max = $time_max"
+        [[ -z $slice ]] || echo "slice = $slice"
+        [[ $fixed_cpus == no ]] || echo "cpus = $cpus"
         echo "policy = $policy"
         echo "tracking = $tracking"
         echo "trace = $trace"
@@ -455,7 +495,7 @@ trap 'exit 143' TERM HUP
 
 parse "$@"
 out=$root/build/$isa
-emulator=qemu components=("$isa") qemu=() least=64 files=()
+emulator=qemu components=("$isa") qemu=() least=64 most_cpus=16 fixed_cpus=no files=()
 "machine_$isa"
 check
 if [[ -z $timeout ]]; then

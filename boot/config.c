@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "boot/config_value.h"
+#include "vmm/cpu.h"
+
 #define LINE_MAX_BYTES 2048
 
 void config_defaults(struct config *config, struct machine_vm *vm)
@@ -18,29 +21,6 @@ void config_defaults(struct config *config, struct machine_vm *vm)
 					   .vcpus = 1,
 					   .policy = ALLOC_LAZY_4K,
 				   } };
-}
-
-enum err config_parse_size(const char *text, uint64_t *bytes)
-{
-	static const char units[] = "KMGT";
-	const char *unit;
-	uint64_t value = 0;
-
-	if (*text < '0' || *text > '9')
-		return ERR_INVALID;
-	for (; *text >= '0' && *text <= '9'; text++)
-		if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, (uint64_t)(*text - '0'), &value))
-			return ERR_RANGE;
-	if (*text != '\0') {
-		unit = *text > '9' ? strchr(units, *text & ~0x20) : NULL; /* either case */
-		if (!unit || text[1] != '\0')
-			return ERR_INVALID;
-		for (; unit >= units; unit--)
-			if (__builtin_mul_overflow(value, 1024, &value))
-				return ERR_RANGE;
-	}
-	*bytes = value;
-	return ERR_OK;
 }
 
 static enum err set_text(char *to, size_t room, const char *value)
@@ -87,12 +67,37 @@ static enum err set_ram(struct vm_options *vm, const char *value)
 	return set_pages(&vm->ram, value);
 }
 
+/* A word that stands for 0, which means no bound. */
+static bool is_unbounded(uint64_t *number, const char *value, const char *word)
+{
+	if (strcmp(value, word) != 0)
+		return false;
+	*number = 0;
+	return true;
+}
+
 static enum err set_memory_max(struct vm_options *vm, const char *value)
 {
-	if (strcmp(value, "none") != 0)
-		return set_pages(&vm->memory_max, value);
-	vm->memory_max = 0;
-	return ERR_OK;
+	return is_unbounded(&vm->memory_max, value, "none") ? ERR_OK : set_pages(&vm->memory_max, value);
+}
+
+static enum err set_vcpus(struct vm_options *vm, const char *value)
+{
+	uint64_t vcpus = vm->vcpus;
+	enum err err = config_parse_number(value, 1, VCPU_MAX, &vcpus);
+
+	vm->vcpus = (unsigned)vcpus;
+	return err;
+}
+
+static enum err set_pin(struct vm_options *vm, const char *value)
+{
+	return is_unbounded(&vm->pin, value, "all") ? ERR_OK : config_parse_cpus(value, &vm->pin);
+}
+
+static enum err set_time_max(struct vm_options *vm, const char *value)
+{
+	return is_unbounded(&vm->time_max, value, "none") ? ERR_OK : config_parse_seconds(value, &vm->time_max);
 }
 
 static enum err set_policy(struct vm_options *vm, const char *value)
@@ -141,6 +146,24 @@ static enum err set_after(struct vm_options *vm, const char *value)
 	return set_text(vm->after, sizeof(vm->after), value);
 }
 
+static enum err set_cpus(struct config *config, const char *value)
+{
+	uint64_t number = 0;
+	enum err err = is_unbounded(&number, value, "all") ? ERR_OK : config_parse_number(value, 1, CPU_MAX, &number);
+
+	config->machine.cpus = (unsigned)number;
+	return err;
+}
+
+static enum err set_slice(struct config *config, const char *value)
+{
+	uint64_t milliseconds = 0;
+	enum err err = config_parse_number(value, 1, 1000, &milliseconds);
+
+	config->machine.slice = milliseconds * 1000;
+	return err;
+}
+
 static enum err set_serial(struct config *config, const char *value)
 {
 	return set_choice(&config->no_serial, value, "none", "auto");
@@ -165,16 +188,22 @@ static const struct key {
 	{ "cmdline", "a text of less than 512 characters", .set_vm = set_cmdline, .is_text = true },
 	{ "ram", "a size like 64M, a multiple of 4K", .set_vm = set_ram },
 	{ "memory_max", "none, or a size like 64M, a multiple of 4K", .set_vm = set_memory_max },
+	{ "vcpus", "a number from 1 to 16", .set_vm = set_vcpus },
+	{ "pin", "all, or CPUs from 0 on, like 1 or 0,2 or 0-3", .set_vm = set_pin },
+	{ "time_max", "none, or seconds like 60 or 0.5", .set_vm = set_time_max },
 	{ "policy", "one of" ALLOC_POLICY_NAMES, .set_vm = set_policy },
 	{ "tracking", "hardware or software", .set_vm = set_tracking },
 	{ "itlb_multihit", "on or auto", .set_vm = set_itlb_multihit },
 	{ "trace", "on, off or json", .set_vm = set_trace },
 	{ "progress", "on or off", .set_vm = set_progress },
 	{ "after", "the name of another VM", .set_vm = set_after, .is_text = true, .in_a_section = true },
+	{ "cpus", "all, or a number from 1 to 64", .set_machine = set_cpus },
+	{ "slice", "milliseconds from 1 to 1000", .set_machine = set_slice },
 	{ "serial", "auto or none", .set_machine = set_serial },
 	{ "gdb", "on or off", .set_machine = set_gdb },
 };
 _Static_assert(ARRAY_LEN(keys) <= 32, "struct parser has a bit for each");
+_Static_assert(VCPU_MAX == 16 && CPU_MAX == 64, "the table says so");
 
 struct parser {
 	struct config *config;
@@ -236,6 +265,17 @@ static char *value_of(const struct key *key, char *text)
 	return trim(at);
 }
 
+/* A VM must have a CPU to run on, whichever of the two keys comes first. The machine may have fewer than `cpus` says, though. */
+static enum err check_pin(struct parser *parser)
+{
+	const unsigned used = parser->config->machine.cpus;
+	const uint64_t pin = parser->vm->pin;
+
+	if (used == 0 || used == CPU_MAX || pin == 0 || (pin & (BIT(used) - 1)) != 0)
+		return ERR_OK;
+	return refuse(parser, "pin names no CPU that is used: with cpus = %u there are 0 to %u", used, used - 1);
+}
+
 static enum err set_key(struct parser *parser, const struct key *key, const char *value)
 {
 	const unsigned bit = 1u << (key - keys);
@@ -249,7 +289,9 @@ static enum err set_key(struct parser *parser, const struct key *key, const char
 		return refuse(parser, "%s is given twice", key->name);
 	parser->seen |= bit;
 	err = key->set_vm ? key->set_vm(parser->vm, value) : key->set_machine(parser->config, value);
-	return err == ERR_OK ? ERR_OK : refuse(parser, "%s = %s: wanted %s", key->name, value, key->wanted);
+	if (err != ERR_OK)
+		return refuse(parser, "%s = %s: wanted %s", key->name, value, key->wanted);
+	return check_pin(parser);
 }
 
 static enum err parse_key(struct parser *parser, char *line)

@@ -40,7 +40,4 @@ void config_defaults(struct config *config, struct machine_vm *vm);
  */
 MUST_CHECK enum err config_parse(struct config *config, const char *text, size_t size, char *why, size_t why_size);
 
-/* "4096", "64K", "512M", "1G", "2T": bytes. Errors: ERR_INVALID (syntax), ERR_RANGE (2^64 and more). */
-MUST_CHECK enum err config_parse_size(const char *text, uint64_t *bytes);
-
 #endif

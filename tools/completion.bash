@@ -29,7 +29,7 @@ _nestling() {
     --*) mapfile -t words < <(_nestling_values "$root" "$before") ;;
     esac
     [[ ${#words[@]} -gt 0 ]] ||
-        mapfile -t words < <("$root/run-qemu.sh" --help | grep -oE '^  (--[a-z-]+(, )?)+' | tr -d ' ' | tr ',' '\n'; printf '%s\n' x86_64 aarch64 riscv64)
+        mapfile -t words < <("$root/run-qemu.sh" --help | sed -n 's/^  \(--.*[^ ]\)  .*/\1/p' | grep -o -- '--[a-z-]*'; printf '%s\n' x86_64 aarch64 riscv64)
     mapfile -t COMPREPLY < <(compgen -W "${words[*]}" -- "$word")
 }
 

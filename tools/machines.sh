@@ -11,6 +11,8 @@
 #   qemu         QEMU and the arguments that make this machine, in an array
 #   host_ram     the default, where nobody has said it
 #   least        MiB of memory, with less of which its firmware does not start a program; 64 where it does
+#   most_cpus    CPUs that it can have; 16 where nobody has said it
+#   fixed_cpus   yes: it has these, always, and the image is told how many to use
 #   screen       what gives the machine a screen that its firmware can use, as arguments of
 #                QEMU; empty where there is no such thing
 
@@ -83,6 +85,8 @@ machine_raspi3b() {
     host_ram=1G
     components+=(raspi3b)
     screen='-vga none'
+    [[ -z $cpus || -z $config$image ]] || wrong "raspi3b has 4 CPUs: cpus = $cpus in nestling.cfg uses fewer"
+    most_cpus=4 fixed_cpus=yes
     machine="a Raspberry Pi 3 by QEMU's emulation, U-Boot"
     qemu=(qemu-system-aarch64 -M raspi3b -kernel "$uboot_raspi3b" -drive if=sd,format=raw,file=disk.img
           -serial null -serial file:console)
@@ -121,6 +125,10 @@ start_qemu() {
     # What a fault costs is told in instructions then, the same in every run.
     [[ -z $trace_file || "${qemu[*]} ${more[*]}" == *@(-accel kvm|-icount)* ]] || more+=(-icount shift=4,sleep=off)
     [[ $isa != riscv64 ]] || copy_uboot_riscv64
+    # The GIC that virt has else is for 8 CPUs at most.
+    [[ $isa != aarch64 || $fixed_cpus == yes ]] || ((10#$cpus <= 8)) || qemu+=(-M gic-version=3)
+    # QEMU runs them by a thread each where that is sound: not with -icount, nor where this host orders memory less strictly.
+    [[ $fixed_cpus == yes ]] || qemu+=(-smp $((10#$cpus)))
     choose_display
     launch "${qemu[@]}" -m $((host_ram >> 20))M -nodefaults -no-reboot -monitor unix:monitor,server=on,wait=off "${shown[@]}" "${more[@]}"
     start_screen
@@ -184,7 +192,7 @@ ata0: enabled=true, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
 ata0-master: type=disk, path="disk.img", mode=flat
 pci: enabled=1, chipset=i440fx
 vga: extension=vbe, update_freq=5, realtime=0
-cpu: count=1, ips=50000000, model=corei7_icelake_u, reset_on_triple_fault=0, ignore_bad_msrs=1
+cpu: count=$((10#$cpus)), ips=50000000, model=corei7_icelake_u, reset_on_triple_fault=0, ignore_bad_msrs=1
 clock: sync=none, time0=local
 log: bochs.log
 panic: action=fatal

@@ -13,6 +13,7 @@ class Backend:
     virt: str
     formats: tuple[str, ...]
     args: tuple[str, ...] = ()
+    fixed_cpus: int = 0  # it has so many, and there is no choice
     seconds: int = 120  # after so long a boot is given up: far more than it takes, for the machine may have other work
 
     @property
@@ -31,7 +32,7 @@ BACKENDS = {
     "vmx": Backend("x86_64", "vmx", ("ept",), ("--virt", "vmx"), seconds=300),
     "el2": Backend("aarch64", "el2", ("stage2",)),
     "el2-uboot": Backend("aarch64", "el2", ("stage2",), ("--firmware", "uboot")),
-    "pi3": Backend("aarch64", "el2", ("stage2",), ("--board", "raspi3b"), seconds=240),
+    "pi3": Backend("aarch64", "el2", ("stage2",), ("--board", "raspi3b"), fixed_cpus=4, seconds=240),
     "h": Backend("riscv64", "h", ("sv39x4", "sv48x4", "sv57x4")),
 }
 # One for each ISA's vendor: what a guest sees depends on nothing else.

@@ -11,8 +11,8 @@ from harness import Boot, Result, boot, load_reports
 
 # Options of run-qemu.sh that are a VM's own, by their key in nestling.cfg. All others are the machine's.
 VM_KEYS = {"--demo": "demo", "--guest": "guest", "--ram": "ram", "--policy": "policy", "--tracking": "tracking",
-           "--memory-max": "memory_max"}
-MACHINE_OPTIONS = ("--host-ram",)
+           "--memory-max": "memory_max", "--vcpus": "vcpus", "--pin": "pin", "--time-max": "time_max"}
+MACHINE_OPTIONS = ("--host-ram", "--cpus")
 # So many guests a boot: enough to make the firmware's part small, and few enough to keep all CPUs at work.
 MOST = 12
 START = re.compile(r"^nestling: \[vm (\S+)\] starts", re.M)

@@ -372,6 +372,12 @@ MALFORMED_CONFIGS = {
     "too-large": (b"# " + b"x" * 100000, r"nestling\.cfg: it has more than the 64 KiB"),
     "utf-16": ("demo = hello\r\n".encode("utf-16"), r"UTF-16.*UTF-8"),
     "circle": (b"[vm a]\nafter = b\n[vm b]\nafter = a\n", r"\[vm a\].*waits for it"),
+    "cpus-0": (b"cpus = 0\n", r"nestling\.cfg:1: cpus = 0: wanted all, or a number from 1 to 64"),
+    "slice-in-a-section": (b"[vm a]\nslice = 5\n", r"nestling\.cfg:2: slice is the machine's"),
+    "vcpus-17": (b"vcpus = 17\n", r"nestling\.cfg:1: vcpus = 17: wanted a number from 1 to 16"),
+    "pin-backwards": (b"pin = 3-1\n", r"nestling\.cfg:1: pin = 3-1: wanted "),
+    "pin-to-nothing": (b"cpus = 2\n[vm a]\npin = 2-3\n", r"nestling\.cfg:3: pin names no CPU that is used"),
+    "time-max-0": (b"time_max = 0.0\n", r"nestling\.cfg:1: time_max = 0\.0: wanted none, or seconds"),
     "section-twice": (b"[vm a]\n\n[vm a]\n", r"nestling\.cfg:3: "),
 }
 CONFIGS = {
@@ -492,7 +498,9 @@ BAD_USAGE = [
     "--nope", "arm", "--ram", "--ram 0", "--ram 1M", "--ram lots", "--ram -1", "--ram 1.5G", "--ram 2G2",
     "--ram 2097153", "--ram 99999999999999999999", "--ram 9999999T", "--ram=", "--host-ram 1M", "--host-ram 9999T", "aarch64 --host-ram 127M",
     "--virt vmx --host-ram 4G", "--demo nosuch", "--cmdline", "--image {dir}/empty --cmdline quiet", "--demo ../hello", "--policy 3m", "--tracking no",
-    "--virt kvm", "--timeout 0",
+    "--virt kvm", "--timeout 0", "--cpus 0", "--cpus 17", "--cpus two", "--cpus=", "--vcpus 0", "--vcpus 17", "--slice 0", "--slice 1001",
+    "--time-max 0", "--time-max 0.0", "--time-max 1m", "--pin one", "--pin 4", "--cpus 2 --pin 2-3", "--pin 3-1", "--image {dir}/empty --vcpus 2",
+    "--config {dir}/empty --time-max 1", "aarch64 --board raspi3b --cpus 5", "aarch64 --board raspi3b --config {dir}/empty --cpus 2",
     "--timeout soon", "--guest {dir}/nosuch.elf", "--guest {dir}", "--guest {dir}/empty", "--report {dir}/no/r.json",
     "--report {dir}", "--virt vmx --gdb", "--trace {dir}", "--trace={dir}/no/t.json", "--trace=", "--image {dir}/empty --trace t.json", "--virt vmx --firmware uboot", "--config {dir}/none.cfg", "--config {dir}/empty --demo hello", "--board virt", "aarch64 --virt svm", "riscv64 --virt h",
     "aarch64 --firmware seabios", "riscv64 --firmware edk2", "aarch64 --board pi", "riscv64 --board raspi3b",

@@ -129,6 +129,8 @@ def boot(spec: Boot, directory: Path) -> Result:
     command = [str(ROOT / "run-qemu.sh")]
     if not spec.bare:
         command += [backend.isa, *backend.args, "--report", str(report), "--timeout", str(seconds)]
+        # One, unless the case is about several: an emulator has a thread for each, and boots run side by side.
+        command += [] if "--cpus" in spec.args or backend.fixed_cpus else ["--cpus", "1"]
     command += [place(arg) for arg in spec.args]
     if report.is_file():
         report.unlink()

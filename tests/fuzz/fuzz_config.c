@@ -11,6 +11,7 @@ static void check_vm(const struct vm_options *vm)
 {
 	CHECK(vm->ram > 0 && is_aligned(vm->ram, PAGE_SIZE), "ram %#jx", (uintmax_t)vm->ram);
 	CHECK(vm->policy < ALLOC_POLICIES, "policy %d", (int)vm->policy);
+	CHECK(vm->vcpus > 0 && vm->vcpus <= VCPU_MAX, "vcpus %u", vm->vcpus);
 	CHECK(memchr(vm->name, '\0', sizeof(vm->name)) && vm->name[0], "name");
 	CHECK(memchr(vm->after, '\0', sizeof(vm->after)), "after");
 	CHECK(memchr(vm->demo, '\0', sizeof(vm->demo)) && vm->demo[0], "demo");
@@ -35,6 +36,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		CHECK(strncmp(why, CONFIG_FILE ":", strlen(CONFIG_FILE ":")) == 0, "%s", why);
 	} else {
 		CHECK(config.machine.count > 0 && config.machine.count <= room, "%u VMs", config.machine.count);
+		CHECK(config.machine.slice >= 1000 && config.machine.slice <= 1000000, "slice %ju",
+		      (uintmax_t)config.machine.slice);
 		for (unsigned i = 0; i < config.machine.count; i++)
 			check_vm(&vms[i].options);
 	}

@@ -8,61 +8,6 @@
 
 #include "tests/host/host.h"
 
-struct size_case {
-	const char *text;
-	enum err err;
-	uint64_t bytes;
-};
-
-static const struct size_case sizes[] = {
-	{ "0", ERR_OK, 0 },
-	{ "1", ERR_OK, 1 },
-	{ "4096", ERR_OK, 4096 },
-	{ "0064", ERR_OK, 64 },
-	{ "64K", ERR_OK, KIB(64) },
-	{ "64k", ERR_OK, KIB(64) },
-	{ "512M", ERR_OK, MIB(512) },
-	{ "1G", ERR_OK, GIB(1) },
-	{ "1g", ERR_OK, GIB(1) },
-	{ "2T", ERR_OK, TIB(2) },
-	{ "16777215T", ERR_OK, TIB(16777215) },
-	{ "18446744073709551615", ERR_OK, UINT64_MAX },
-	{ "18014398509481983K", ERR_OK, UINT64_MAX - 1023 },
-	{ "18446744073709551616", ERR_RANGE, 0 },
-	{ "18446744073709551620", ERR_RANGE, 0 },
-	{ "99999999999999999999999999", ERR_RANGE, 0 },
-	{ "18014398509481984K", ERR_RANGE, 0 },
-	{ "16777216T", ERR_RANGE, 0 },
-	{ "", ERR_INVALID, 0 },
-	{ "K", ERR_INVALID, 0 },
-	{ "-1", ERR_INVALID, 0 },
-	{ "+1", ERR_INVALID, 0 },
-	{ " 1", ERR_INVALID, 0 },
-	{ "1 ", ERR_INVALID, 0 },
-	{ "1 M", ERR_INVALID, 0 },
-	{ "1KK", ERR_INVALID, 0 },
-	{ "1KB", ERR_INVALID, 0 },
-	{ "1P", ERR_INVALID, 0 },
-	{ "1B", ERR_INVALID, 0 },
-	{ "0x10", ERR_INVALID, 0 },
-	{ "1.5G", ERR_INVALID, 0 },
-	{ "1\x0b", ERR_INVALID, 0 },
-	{ "1\xcb", ERR_INVALID, 0 },
-	{ "1M\n", ERR_INVALID, 0 },
-};
-
-static void sizes_parse(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
-		uint64_t bytes = 0;
-		enum err err = config_parse_size(sizes[i].text, &bytes);
-
-		CHECK(err == sizes[i].err, "\"%s\": %s", sizes[i].text, host_err(err));
-		CHECK(err != ERR_OK || bytes == sizes[i].bytes, "\"%s\": %#jx", sizes[i].text, (uintmax_t)bytes);
-	}
-}
-
 /* What was read; as many VMs as any text here describes. */
 struct parsed {
 	struct config config;
@@ -173,6 +118,35 @@ static void the_machines_keys_are_read(void **state)
 	CHECK(parsed.config.no_serial && parsed.config.gdb, "serial, gdb");
 	CHECK_ERR(parse_string(&parsed, "serial = auto\ngdb = off\n"), ERR_OK);
 	CHECK(!parsed.config.no_serial && !parsed.config.gdb, "the other values of serial, gdb");
+	CHECK_EQ(parsed.config.machine.cpus, 0);
+	CHECK_EQ(parsed.config.machine.slice, CONFIG_DEFAULT_SLICE);
+	CHECK_ERR(parse_string(&parsed, "slice = 1\ncpus = 64 # or fewer\n[vm a]\n"), ERR_OK);
+	CHECK_EQ(parsed.config.machine.cpus, 64);
+	CHECK_EQ(parsed.config.machine.slice, 1000);
+	CHECK_ERR(parse_string(&parsed, "cpus = all\nslice=1000\n"), ERR_OK);
+	CHECK_EQ(parsed.config.machine.cpus, 0);
+	CHECK_EQ(parsed.config.machine.slice, 1000000);
+}
+
+static void a_vms_share_of_the_cpus_is_read(void **state)
+{
+	static struct parsed parsed;
+	const struct machine_vm *vm = parsed.vm;
+
+	(void)state;
+	CHECK_ERR(parse_string(&parsed, "vcpus = 4\npin = 0-3\ntime_max = 0.5\ncpus = 2\n[vm a]\n"
+					"[vm b]\nvcpus = 16\npin = 1,3 # only 1 is there\ntime_max = 60\n"
+					"[vm c]\nvcpus = 1\npin = all\ntime_max = none\n"),
+		  ERR_OK);
+	CHECK_EQ(vm[0].options.vcpus, 4);
+	CHECK_EQ(vm[0].options.pin, 15);
+	CHECK_EQ(vm[0].options.time_max, 500000);
+	CHECK_EQ(vm[1].options.vcpus, 16);
+	CHECK_EQ(vm[1].options.pin, 10);
+	CHECK_EQ(vm[1].options.time_max, 60000000);
+	CHECK_EQ(vm[2].options.vcpus, 1);
+	CHECK_EQ(vm[2].options.pin, 0);
+	CHECK_EQ(vm[2].options.time_max, 0);
 }
 
 /* One VM's `guest`, however an editor or a person may have written it. */
@@ -326,6 +300,28 @@ static const struct refused refused[] = {
 	{ "trace = jsonl", "trace" },
 	{ "trace = on\ntrace = json", "twice" },
 	{ "gdb = yes", "gdb" },
+	{ "cpus = 0", "cpus" },
+	{ "cpus = 65", "cpus" },
+	{ "cpus = many", "cpus" },
+	{ "cpus = 1\ncpus = 1", "twice" },
+	{ "slice = 0", "slice" },
+	{ "slice = 1001", "slice" },
+	{ "slice = 10ms", "slice" },
+	{ "slice = 0.5", "slice" },
+	{ "vcpus = 0", "vcpus" },
+	{ "vcpus = 17", "vcpus" },
+	{ "vcpus = -1", "vcpus" },
+	{ "pin =", "pin" },
+	{ "pin = none", "pin" },
+	{ "pin = 64", "pin" },
+	{ "pin = 2-1", "pin" },
+	{ "time_max = 0", "time_max" },
+	{ "time_max = 1m", "time_max" },
+	{ "time_max = 0.0000001", "time_max" },
+	{ "pin = 2-3\ncpus = 2", ":2: pin names no CPU that is used: with cpus = 2 there are 0 to 1" },
+	{ "cpus = 2\n[vm a]\nram = 64M\npin = 2", ":4: pin" },
+	{ "[vm a]\ncpus = 2", "cpus is the machine's" },
+	{ "[vm a]\nslice = 2", "slice is the machine's" },
 	{ "serial = com2", "serial" },
 	{ "progress = maybe", "progress" },
 	{ "Ram = 64M", "Ram" },
@@ -521,11 +517,11 @@ static void a_command_line_is_any_text(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sizes_parse),
 		cmocka_unit_test(a_command_line_is_any_text),
 		cmocka_unit_test(defaults_hold_where_nothing_is_said),
 		cmocka_unit_test(all_keys_are_read),
 		cmocka_unit_test(the_machines_keys_are_read),
+		cmocka_unit_test(a_vms_share_of_the_cpus_is_read),
 		cmocka_unit_test(files_as_editors_leave_them),
 		cmocka_unit_test(utf16_is_refused_by_its_name),
 		cmocka_unit_test(sections_describe_several_vms),
