@@ -81,9 +81,9 @@ static enum err divide_block(struct host_map *map, struct cpu *cpu, hpa_t block)
 	return err;
 }
 
-enum err cpus_make_stacks(struct host_map *map)
+enum err cpus_map(struct host_map *map)
 {
-	enum err err = ERR_OK;
+	enum err err = arch_cpus_map(map);
 	hpa_t block;
 
 	for (unsigned i = 1; err == ERR_OK && i < cpu_count; i++) {

@@ -14,10 +14,10 @@
 void cpus_find(unsigned most);
 
 /*
- * Make stacks for all CPUs but the first one. `map`, which is not in force yet, loses their guard pages. Where memory ends, so do the
- * CPUs, which is logged. Errors: as host_map_remove.
+ * Make stacks for all CPUs but the first one. `map`, which is not in force yet, loses their guard pages and gets what CPUs need. Where
+ * memory ends, so do the CPUs, which is logged. Errors: as npt_map and host_map_remove.
  */
-MUST_CHECK enum err cpus_make_stacks(struct host_map *map);
+MUST_CHECK enum err cpus_map(struct host_map *map);
 
 /*
  * On the first CPU, which has its own traps and map, and arch_virt_enable behind it: let it take interrupts, and start the others,

@@ -286,7 +286,7 @@ static enum err own_memory(void)
 	for (size_t i = 0; err == ERR_OK && i < ARCH_TRAP_STACKS; i++)
 		err = guard_stack(&boot.trap_stacks[i]);
 	if (err == ERR_OK)
-		err = cpus_make_stacks(&boot.map);
+		err = cpus_map(&boot.map);
 	if (err == ERR_OK)
 		err = memory_make_firmware_map(&boot.firmware_map, &boot.firmware);
 	if (err != ERR_OK)

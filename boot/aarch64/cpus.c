@@ -20,6 +20,12 @@ enum err arch_cpus_prepare(void)
 	return ERR_OK;
 }
 
+enum err arch_cpus_map(struct host_map *map)
+{
+	(void)map;
+	return ERR_OK;
+}
+
 void arch_cpu_name(const struct cpu *cpu, char *text, size_t size)
 {
 	snprintf(text, size, "MPIDR %#lx", cpu->hw_id);

@@ -2,15 +2,17 @@
 /*
  * What each ISA must offer to use all CPUs: they are found and started, interrupt each other, and have a timer each.
  *
- * Order: arch_cpus_find, arch_cpus_prepare (firmware still there) - arch_this_cpu_set, arch_virt_enable, arch_interrupts_start (on
- * each CPU) - arch_cpu_start (on the first one, for each of the others). The hypervisor runs with interrupts masked. They are taken
- * as exits of a guest, in arch_cpu_wait, and nowhere else.
+ * Order: arch_cpus_find, arch_cpus_prepare (firmware still there) - arch_cpus_map (machine taken over) - arch_this_cpu_set,
+ * arch_virt_enable, arch_interrupts_start (on each CPU) - arch_cpu_start (on the first one, for each of the others). The hypervisor
+ * runs with interrupts masked. They are taken as exits of a guest, in arch_cpu_wait, and nowhere else.
  */
 #ifndef NESTLING_CPU_CONTRACT_H
 #define NESTLING_CPU_CONTRACT_H
 
 #include "include/err.h"
 #include "vmm/cpu.h"
+
+struct host_map;
 
 /*
  * Find the CPUs that the firmware's tables name as usable: their hardware ids (struct cpu) into `ids`, at most `room`, the one that
@@ -21,6 +23,12 @@ unsigned arch_cpus_find(uint64_t *ids, unsigned room);
 
 /* Get from the firmware what starting other CPUs takes, such as memory at low addresses. Errors: ERR_NO_MEMORY. */
 MUST_CHECK enum err arch_cpus_prepare(void);
+
+/*
+ * Map what the functions below need into the hypervisor's map, which is not in force yet: the registers of interrupt controllers, the
+ * code that started CPUs begin with. Errors: as npt_map.
+ */
+MUST_CHECK enum err arch_cpus_map(struct host_map *map);
 
 /* What the CPU is called in the firmware's tables, for messages: "APIC id 5". */
 void arch_cpu_name(const struct cpu *cpu, char *text, size_t size);
