@@ -81,6 +81,7 @@ static _Noreturn void power_off(void)
 	if (boot.firmware_mapped)
 		arch_host_map_activate(boot.firmware_map.npt.root);
 	firmware_power_off();
+	arch_power_off();
 	arch_halt();
 }
 
