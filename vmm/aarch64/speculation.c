@@ -6,6 +6,7 @@
  * "PSCI_FEATURES".
  */
 #include "drivers/aarch64/psci.h"
+#include "include/arch/aarch64/smc.h"
 #include "include/log.h"
 #include "vmm/aarch64/smccc.h"
 
@@ -15,30 +16,21 @@
 /* 0: none is needed, or there is none. */
 static uint32_t workaround;
 
-/* Firmware of SMCCC 1.0 may change x4 to x17, too. */
-static int32_t smc(uint32_t function, uint32_t argument)
+static int32_t call(uint32_t function, uint32_t argument)
 {
-	register uint64_t x0 __asm__("x0") = function;
-	register uint64_t x1 __asm__("x1") = argument;
-
-	__asm__ volatile("smc #0"
-			 : "+r"(x0), "+r"(x1)
-			 :
-			 : "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17",
-			   "memory");
-	return (int32_t)x0;
+	return (int32_t)smc(function, argument, 0, 0);
 }
 
 static bool has_smccc_1_1(void)
 {
-	return smc(PSCI_VERSION, 0) >= PSCI_VERSION_1_0 && smc(PSCI_FEATURES, SMCCC_VERSION) >= 0 &&
-	       smc(SMCCC_VERSION, 0) >= SMCCC_VERSION_1_1;
+	return call(PSCI_VERSION, 0) >= PSCI_VERSION_1_0 && call(PSCI_FEATURES, SMCCC_VERSION) >= 0 &&
+	       call(SMCCC_VERSION, 0) >= SMCCC_VERSION_1_1;
 }
 
 /* 0: this CPU needs it; 1: it is there for others. */
 static bool is_needed(uint32_t function)
 {
-	return smc(SMCCC_ARCH_FEATURES, function) == 0;
+	return call(SMCCC_ARCH_FEATURES, function) == 0;
 }
 
 void speculation_find(void)
@@ -56,5 +48,5 @@ void speculation_find(void)
 void speculation_forget(void)
 {
 	if (workaround)
-		smc(workaround, 0);
+		call(workaround, 0);
 }
