@@ -4,7 +4,9 @@
 
 #include <string.h>
 
-#include "include/arch/aarch64/guarded.h"
+#include "boot/aarch64/places.h"
+#include "boot/aarch64/quiet.h"
+#include "include/arch/aarch64/insn.h"
 #include "vmm/aarch64/features.h"
 
 /* What install_map (boot/aarch64/install.S) puts into the registers while translation is off. */
@@ -33,49 +35,11 @@ enum err arch_mode_check(const char **why)
 	}
 }
 
-static void silence_timers(void)
-{
-	/* With HCR_EL2.E2H the names of EL1's timers mean EL2's here: activation of our map clears that bit, and the
-	 * world switch silences EL1's own. Arm ARM, "System and Special-purpose register redirection". */
-	write_sysreg(cntp_ctl_el0, 0);
-	write_sysreg(cntv_ctl_el0, 0);
-	write_sysreg(cnthp_ctl_el2, 0);
-	if (id_field(read_sysreg(id_aa64mmfr1_el1), ID_AA64MMFR1_VH_SHIFT))
-		write_sysreg(CNTHV_CTL_EL2, 0);
-}
-
-static void silence_counters(void)
-{
-	unsigned version = id_field(read_sysreg(id_aa64dfr0_el1), ID_AA64DFR0_PMUVER_SHIFT);
-
-	if (version != 0 && version != PMUVER_IMPDEF)
-		sysreg_try_write(pmintenclr_el1, UINT32_MAX);
-}
-
-/*
- * The CPU's end of a GICv3, if it has one and the firmware uses it by system registers. Whether there are such is not
- * asked of ID_AA64PFR0_EL1.GIC: a CPU that can may be built into a machine with an older GIC, or EL3 may keep the
- * registers from us. No other part of a GIC is touched: firmware's drivers switch off what they switched on, and there
- * may be none at all. GIC architecture specification (IHI 0069), "ICC_IGRPEN1_EL1", "ICC_PMR_EL1".
- */
-static void silence_gic(void)
-{
-	uint64_t sre;
-
-	if (!sysreg_try_read(ICC_SRE_EL2, &sre) || !(sre & ICC_SRE_SRE))
-		return;
-	sysreg_try_write(ICC_IGRPEN1_EL1, 0);
-	sysreg_try_write(ICC_PMR_EL1, 0);
-}
-
+/* CPUs of spin tables are called in here, because the firmware's map is the last one that has all of its memory. */
 void arch_quiesce(void)
 {
-	/* Nothing is ever unmasked again while we run; while a guest runs, what arrives comes to EL2 (HCR_EL2). */
-	__asm__ volatile("msr daifset, #0xf" : : : "memory");
-	silence_timers();
-	silence_counters();
-	silence_gic();
-	isb();
+	quiet_cpu();
+	places_take_pens();
 }
 
 const struct npt_ops *arch_host_map_config(struct npt_config *config)
@@ -143,13 +107,9 @@ void arch_switch_stack(void *stack_top, void (*entry)(void))
 	__builtin_unreachable();
 }
 
-/* None that all machines have. */
-void arch_power_off(void)
-{
-}
-
 void arch_halt(void)
 {
+	write_sysreg(cnthp_ctl_el2, 0);
 	for (;;)
 		__asm__ volatile("msr daifset, #0xf\n\twfi");
 }

@@ -3,17 +3,19 @@
  * EL2's vectors: exits of the guest go to the world switch (vmm/aarch64/entry.S), everything else is a trap of our own,
  * which is reported and ends the run. Arm ARM (DDI 0487), "Exception vectors".
  *
- * A trap may come because the stack is used up, so none is touched here: the registers go to a frame in static memory,
- * and C gets the stack that belongs to that frame. The next trap, if the report itself traps, finds the next frame.
+ * A trap may come because the stack is used up, so none is touched here: the registers go to the CPU's next frame, which lies at
+ * the top of a stack of its own, and C gets that stack. The next trap, if the report itself traps, finds the frame after that.
  */
 #include "boot/aarch64/trap_frame.h"
+#include "vmm/aarch64/offsets.h"
 
 	/* Sources whose exceptions come with our own registers; the vector's number tells which. */
 	.macro trap_vector number
 	.balign	0x80
-	msr	tpidr_el2, x0		/* not needed any more by anybody */
-	adrp	x0, trap_next
-	ldr	x0, [x0, #:lo12:trap_next]
+	msr	cnthp_cval_el2, x0	/* 64 bits that nobody needs any more */
+	mrs	x0, tpidr_el2
+	ldr	x0, [x0, #VCPU_CPU + 8]	/* struct cpu_arch */
+	ldr	x0, [x0, #CPU_ARCH_TRAP_NEXT]
 	cbz	x0, trap_hopeless
 	str	x1, [x0, #TRAP_X1]
 	mov	x1, #\number
@@ -54,7 +56,7 @@ trap_vectors:
 	.balign	0x80
 	.size	trap_vectors, . - trap_vectors
 
-/* x0: frame, x1: vector; x0's value is in TPIDR_EL2, x1's in the frame. */
+/* x0: frame, x1: vector; x0's value is in CNTHP_CVAL_EL2, x1's in the frame. */
 trap_common:
 	str	x1, [x0, #TRAP_VECTOR]
 	stp	x2, x3, [x0, #TRAP_X2]
@@ -71,7 +73,7 @@ trap_common:
 	stp	x24, x25, [x0, #TRAP_X2 + 176]
 	stp	x26, x27, [x0, #TRAP_X2 + 192]
 	stp	x28, x29, [x0, #TRAP_X2 + 208]
-	mrs	x1, tpidr_el2
+	mrs	x1, cnthp_cval_el2
 	mov	x2, sp
 	str	x1, [x0]
 	stp	x30, x2, [x0, #TRAP_X30]
@@ -82,11 +84,11 @@ trap_common:
 	mrs	x2, far_el2
 	stp	x1, x2, [x0, #TRAP_ESR]
 
-	ldp	x1, x2, [x0, #TRAP_STACK]	/* and the frame that comes after */
-	adrp	x3, trap_next
-	str	x2, [x3, #:lo12:trap_next]
-	cbz	x1, trap_hopeless
-	mov	sp, x1
+	ldr	x2, [x0, #TRAP_NEXT]
+	mrs	x3, tpidr_el2
+	ldr	x3, [x3, #VCPU_CPU + 8]
+	str	x2, [x3, #CPU_ARCH_TRAP_NEXT]
+	mov	sp, x0
 	mov	x29, xzr
 	mov	x30, xzr
 	b	trap_handle

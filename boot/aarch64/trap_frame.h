@@ -8,7 +8,7 @@
 #define TRAP_X30    240
 #define TRAP_ELR    256
 #define TRAP_ESR    272
-#define TRAP_STACK  288
-#define TRAP_VECTOR 304
+#define TRAP_NEXT   288
+#define TRAP_VECTOR 296
 
 #endif

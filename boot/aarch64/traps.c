@@ -6,13 +6,13 @@
 #include "boot/cpus.h"
 #include "include/arch/aarch64/esr.h"
 #include "include/arch/aarch64/insn.h"
+#include "include/arch/cpu.h"
 #include "include/log.h"
 #include "include/panic.h"
 
-/* As trap_common (trap_entry.S) fills it. */
+/* As trap_common (trap_entry.S) fills it. It lies at the top of the stack on which the trap is reported. */
 struct trap_frame {
 	uint64_t x[31], sp, elr, spsr, esr, far;
-	void *stack;             /* top of the one on which this trap is reported; NULL: there is none */
 	struct trap_frame *next; /* for a trap in the report of this one; NULL: there is none */
 	uint64_t vector;
 };
@@ -22,28 +22,29 @@ _Static_assert(offsetof(struct trap_frame, x[2]) == TRAP_X2, "trap_frame.h");
 _Static_assert(offsetof(struct trap_frame, x[30]) == TRAP_X30, "trap_frame.h");
 _Static_assert(offsetof(struct trap_frame, elr) == TRAP_ELR, "trap_frame.h");
 _Static_assert(offsetof(struct trap_frame, esr) == TRAP_ESR, "trap_frame.h");
-_Static_assert(offsetof(struct trap_frame, stack) == TRAP_STACK, "trap_frame.h");
+_Static_assert(offsetof(struct trap_frame, next) == TRAP_NEXT, "trap_frame.h");
 _Static_assert(offsetof(struct trap_frame, vector) == TRAP_VECTOR, "trap_frame.h");
+_Static_assert(sizeof(struct trap_frame) % 16 == 0, "a stack's alignment");
 
 extern const char trap_vectors[];
 extern const char __image_start[], __text_start[], __text_end[];
-
-static struct trap_frame frames[ARCH_TRAP_STACKS];
-struct trap_frame *trap_next = frames; /* read and moved on by trap_entry.S */
 
 _Noreturn void trap_handle(struct trap_frame *frame);
 
 void arch_traps_set_stack(struct cpu *cpu, unsigned index, void *stack_top)
 {
-	if (cpu->id != 0)
-		return;
-	frames[index].stack = stack_top;
-	frames[index].next = index + 1 < ARRAY_LEN(frames) ? &frames[index + 1] : NULL;
+	struct trap_frame *frame = (struct trap_frame *)stack_top - 1, **last = &cpu->arch.trap_next;
+
+	for (unsigned i = 0; i < index; i++)
+		last = &(*last)->next;
+	frame->next = NULL;
+	*last = frame;
 }
 
+/* The vectors look for the CPU's frames by arch_this_cpu. */
 void arch_traps_init(struct cpu *cpu)
 {
-	(void)cpu;
+	arch_this_cpu_set(cpu);
 	write_sysreg(vbar_el2, (uintptr_t)trap_vectors);
 	isb();
 }

@@ -62,6 +62,18 @@ def aarch64() -> list[Case]:
         case("el2-uboot/machine/no-el2", status=3, report=None, one_line=FATAL, text=(FATAL + ".*EL1",),
              env=qemu("-M virt,virtualization=off"), slow=True),
     ]
+    # Every CPU is found and started: by PSCI, or by a spin table; interrupts by either GIC, or by the Pi's own controller.
+    for name, args, machine, slow in (
+        ("el2/machine/2-cpus-gic-v2", ("--cpus", "2"), f"{EL2},gic-version=2", True),
+        ("el2/machine/8-cpus-gic-v2-device-tree", ("--cpus", "8"), f"{EL2},gic-version=2,acpi=off", True),
+        ("el2/machine/16-cpus-gic-v3", ("--cpus", "16"), f"{EL2},gic-version=3", False),
+        ("el2/machine/4-cpus-gic-v3-device-tree", ("--cpus", "4"), f"{EL2},gic-version=3,acpi=off", True),
+        ("el2-uboot/machine/4-cpus-gic-v2", ("--cpus", "4"), f"{EL2},gic-version=2", False),
+        ("el2-uboot/machine/4-cpus-gic-v3", ("--cpus", "4"), f"{EL2},gic-version=3", True),
+        ("pi3/machine/4-cpus", ("--cpus", "4"), "", False),
+    ):
+        out.append(case(name, *args, report=EXITED, forbid=("^boot: CPU",), slow=slow, env=qemu(machine) if machine else {},
+                        text=(rf"^nestling: {args[1]} CPUs run$",)))
     # What CPUs differ in, guests can tell.
     for cpu, guest in (("max", "page_walk"), ("max", "sysregs"), ("cortex-a53", "sysregs"), ("neoverse-n1", "page_walk"),
                        ("max", "exec"), ("max", "lazy_mmu")):
@@ -95,9 +107,7 @@ def riscv64() -> list[Case]:
         out += [case(f"h/machine/{extension}-{state}", report=EXITED, env=qemu(f"-cpu rv64,h=true,{extension}={state}"),
                      slow=True)
                 for state in ("true", "false")]
-    out += [case(f"h/machine/{cpus}-cpus", "--cpus", str(cpus), report=EXITED, text=(rf"^nestling: {cpus} CPUs run$",),
-                 slow=cpus != 16)
-            for cpus in (2, 16)]
+    out += [case(f"h/machine/{cpus}-cpus", report=EXITED, env=qemu(f"-smp {cpus}"), slow=cpus != 8) for cpus in (2, 4, 8)]
     return out
 
 

@@ -45,12 +45,16 @@ void write_pauth_keys(const uint64_t keys[PAUTH_KEYS]);
 void read_extra_registers(struct extra_registers *extra);
 void write_extra_registers(const struct extra_registers *extra);
 
-/* --- hcr.S, boot_state.c, serror.c ----------------------------------------------------------------------------------- */
+/* --- hcr.S, el2.c, boot_state.c, serror.c ---------------------------------------------------------------------------- */
 
 /* Write HCR_EL2 and return what it reads as then; the old value is restored. */
 uint64_t try_hcr(uint64_t value);
 /* What it holds while guests run. */
 uint64_t guest_hcr(void);
+/* Set all controls of EL2 on this CPU; guests read `midr` as MIDR_EL1. */
+void el2_reset(uint64_t midr);
+/* What EL2 decides of EL1, in this CPU. */
+void enter_el2(const struct vm *vm);
 /* entry.S, when a vCPU has run to its end: errors that are pending are taken for its own. */
 void vcpu_left(struct vcpu *vcpu);
 

@@ -8,6 +8,9 @@
 #include "include/types.h"
 #include "vmm/devices/vpl011.h"
 
+struct cpu;
+struct cpu_arch;
+
 struct vm_arch {
 	struct vpl011 console; /* the serial port it finds */
 	uint64_t vtcr;         /* VTCR_EL2 */
@@ -42,6 +45,8 @@ struct kept_state {
 struct vcpu_arch {
 	uint64_t x[32];
 	uint64_t pc, pstate;
+	struct cpu *cpu; /* that it runs on, and struct cpu_arch of that; set by arch_vcpu_run */
+	struct cpu_arch *cpu_arch;
 	uint64_t vector;          /* GUEST_EXIT_* of offsets.h */
 	uint64_t esr, far, hpfar; /* of the last synchronous exit; the addresses for aborts only */
 	unsigned sysregs_logged;  /* accesses to registers the guest does not have; the first few are logged */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The world switch: general registers, program counter and PSTATE. Everything else of the guest's stays in place (see
- * struct vcpu_arch). TPIDR_EL2 holds the vCPU while its guest runs. Speculation barriers between guest and host are
- * not done.
+ * struct vcpu_arch). TPIDR_EL2 holds the vCPU from arch_vcpu_run on until that returns. Speculation barriers between guest and host
+ * are not done.
  */
 #include "vmm/aarch64/offsets.h"
 
@@ -27,6 +27,9 @@ arch_vcpu_run:
 	stp	x23, x24, [sp, #48]
 	stp	x25, x26, [sp, #64]
 	stp	x27, x28, [sp, #80]
+	mrs	x1, tpidr_el2		/* the CPU: see struct cpu_arch */
+	ldp	x2, x3, [x1, #VCPU_CPU]
+	stp	x2, x3, [x0, #VCPU_CPU]
 	msr	tpidr_el2, x0
 	b	enter_all
 	.size	arch_vcpu_run, . - arch_vcpu_run
@@ -116,6 +119,9 @@ enter_all:
 	b	enter
 
 leave:
+	ldr	x1, [x0, #VCPU_CPU + 8]
+	sub	x1, x1, #VCPU_CPU
+	msr	tpidr_el2, x1
 	ldp	x19, x20, [sp, #16]
 	ldp	x21, x22, [sp, #32]
 	ldp	x23, x24, [sp, #48]

@@ -33,6 +33,11 @@ bool cpu_has_fwb(void)
 	return id_field(read_sysreg(ID_AA64MMFR2_EL1), ID_AA64MMFR2_FWB_SHIFT) != 0;
 }
 
+bool cpu_has_vmid16(void)
+{
+	return id_field(read_sysreg(id_aa64mmfr1_el1), ID_AA64MMFR1_VMIDBITS_SHIFT) != 0;
+}
+
 static bool says_pointer_authentication(void)
 {
 	return id_field(read_sysreg(id_aa64isar1_el1), ID_AA64ISAR1_APA_SHIFT) != 0 ||
@@ -46,4 +51,24 @@ bool cpu_has_pointer_authentication(void)
 	uint64_t key;
 
 	return says_pointer_authentication() && sysreg_try_read(APIAKEYLO_EL1, &key);
+}
+
+/*
+ * What guests are told of the CPU, and what they may count on without being told. Of the debug features nothing is.
+ * ID_AA64ZFR0_EL1, ID_AA64SMFR0_EL1 and ID_AA64AFRn_EL1 are of what no guest has.
+ */
+#define FOR_FEATURES(each)                                                                                               \
+	each(id_aa64pfr0_el1) each(ID_AA64PFR1_EL1) each(id_aa64isar0_el1) each(id_aa64isar1_el1) each(ID_AA64ISAR2_EL1) \
+		each(id_aa64mmfr0_el1) each(id_aa64mmfr1_el1) each(ID_AA64MMFR2_EL1) each(id_aa64dfr0_el1) each(ctr_el0) \
+			each(dczid_el0) each(cntfrq_el0)
+
+#define COUNT(name) +1
+#define READ(name)  *value++ = read_sysreg(name);
+_Static_assert(0 FOR_FEATURES(COUNT) == CPU_FEATURES, "CPU_FEATURES");
+
+void cpu_read_features(uint64_t features[CPU_FEATURES])
+{
+	uint64_t *value = features;
+
+	FOR_FEATURES(READ)
 }

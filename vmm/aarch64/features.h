@@ -5,6 +5,8 @@
 
 #include <stdbool.h>
 
+#include "include/types.h"
+
 /*
  * The CPU's physical address width as PARange encodes it, at most that of 48 bits: wider addresses need descriptors of
  * another layout (FEAT_LPA2).
@@ -23,6 +25,13 @@ bool cpu_fetches_afresh(void);
 
 /* FEAT_S2FWB: stage 2 can make all of a guest's accesses cacheable, whatever the guest does. */
 bool cpu_has_fwb(void);
+
+/* FEAT_VMID16 */
+bool cpu_has_vmid16(void);
+
+/* The identification registers by which CPUs are the same kind, as far as a guest that moves from one to another can see. */
+#define CPU_FEATURES 12
+void cpu_read_features(uint64_t features[CPU_FEATURES]);
 
 /* FEAT_PAuth: there are keys, which are the guest's. */
 bool cpu_has_pointer_authentication(void);

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Offsets in struct vcpu for the world switch in assembly, and why it ends; virt.c checks the offsets. */
+/* Offsets in struct vcpu and struct cpu_arch for assembly, and why the world switch ends; virt.c checks the offsets. */
 #ifndef NESTLING_VMM_AARCH64_OFFSETS_H
 #define NESTLING_VMM_AARCH64_OFFSETS_H
 
 #define VCPU_X(n) (8 * (n))
 #define VCPU_PC   256
+#define VCPU_CPU  272 /* two pointers: see struct cpu_arch */
+
+#define CPU_ARCH_TRAP_NEXT 16
 
 /* Which of EL2's vectors the guest left by. */
 #define GUEST_EXIT_SYNC   0

@@ -5,6 +5,9 @@
  */
 #include "include/arch/virt.h"
 
+#include <string.h>
+
+#include "include/arch/cpu.h"
 #include "mm/frame.h"
 #include "vmm/aarch64/aarch64.h"
 #include "vmm/aarch64/features.h"
@@ -15,6 +18,8 @@
 _Static_assert(offsetof(struct vcpu, arch.x[30]) == VCPU_X(30), "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.pc) == VCPU_PC, "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.pstate) == VCPU_PC + 8, "offsets.h");
+_Static_assert(offsetof(struct vcpu, arch.cpu) == VCPU_CPU, "offsets.h");
+_Static_assert(offsetof(struct vcpu, arch.cpu_arch) == VCPU_CPU + 8, "offsets.h");
 
 /* TGran4: 0xf, none. TGran4_2: 0, as TGran4 says; 1, none. */
 /* Without these a guest would have the machine. */
@@ -69,14 +74,34 @@ const char *arch_virt_name(void)
 	return "el2";
 }
 
+/* Guests move between CPUs, and find the same on each. */
+static bool is_like_the_first(void)
+{
+	static uint64_t first[CPU_FEATURES]; /* written by the first CPU, before any other one is started */
+	uint64_t features[CPU_FEATURES];
+
+	cpu_read_features(features);
+	if (arch_this_cpu()->id == 0)
+		memcpy(first, features, sizeof(first));
+	return memcmp(first, features, sizeof(first)) == 0;
+}
+
 enum err arch_virt_enable(const char **why)
 {
+	static uint64_t midr; /* as above */
 	uint64_t wanted = guest_hcr();
 
 	if ((try_hcr(wanted) ^ wanted) & (HCR_ESSENTIAL | HCR_E2H)) {
 		*why = "HCR_EL2 does not keep what it takes to hold a guest";
 		return ERR_UNSUPPORTED;
 	}
+	if (!is_like_the_first()) {
+		*why = "it is of another kind than the first CPU, and guests could tell";
+		return ERR_UNSUPPORTED;
+	}
+	if (arch_this_cpu()->id == 0)
+		midr = read_sysreg(midr_el1);
+	el2_reset(midr);
 	/* Whatever firmware ran at EL1, or was run under it before. */
 	tlbi(alle1);
 	dsb(nsh);
@@ -186,7 +211,7 @@ void arch_vm_ram_layout(struct vm *vm, uint64_t ram)
 static uint64_t next_vmid(void)
 {
 	static uint64_t last; /* VMID 0 is unused */
-	unsigned bits = id_field(read_sysreg(id_aa64mmfr1_el1), ID_AA64MMFR1_VMIDBITS_SHIFT) ? 16 : 8;
+	unsigned bits = cpu_has_vmid16() ? 16 : 8;
 
 	last = last + 1 < BIT(bits) ? last + 1 : 1;
 	return last;
@@ -195,7 +220,7 @@ static uint64_t next_vmid(void)
 enum err new_stage2(struct vm *vm)
 {
 	vm->arch.vtcr = make_vtcr(&vm->as.npt.config);
-	if (id_field(read_sysreg(id_aa64mmfr1_el1), ID_AA64MMFR1_VMIDBITS_SHIFT))
+	if (cpu_has_vmid16())
 		vm->arch.vtcr |= VTCR_VS_16;
 	if (ipa_range(BIT(vm->as.npt.config.gpa_bits), &vm->arch.pa_range) != ERR_OK)
 		return ERR_RANGE;

@@ -2,7 +2,7 @@
 /*
  * Instructions that may trap, tried at EL2: accesses to system registers that the identification registers promise, but
  * that EL3 or the way the CPU was built into its machine may withhold. For the length of one instruction VBAR_EL2 points
- * to vectors that note the exception and go on behind it (vmm/aarch64/guarded.S); all interrupts are masked, because
+ * to vectors that note the exception and go on behind it (drivers/aarch64/guarded.S); all interrupts are masked, because
  * firmware may be running yet.
  *
  * An exception changes ELR_EL2, SPSR_EL2, ESR_EL2 and FAR_EL2: not to be used between an exit and what is read of it.

@@ -116,7 +116,8 @@ static inline unsigned id_field(uint64_t id, unsigned shift)
 #define HCR_FMO    BIT(3) /* FIQ, IRQ, SError come to EL2 */
 #define HCR_IMO    BIT(4)
 #define HCR_AMO    BIT(5)
-#define HCR_BSU_IS (UINT64_C(1) << 10)
+#define HCR_FB     BIT(9)              /* TLB and instruction cache maintenance of EL1 is for all CPUs, */
+#define HCR_BSU_IS (UINT64_C(1) << 10) /* and so are its barriers */
 #define HCR_TWI    BIT(13)
 #define HCR_TID3   BIT(18)
 #define HCR_TSC    BIT(19)
@@ -191,6 +192,11 @@ static inline unsigned id_field(uint64_t id, unsigned shift)
 #define ICC_SRE_EL2     S3_4_C12_C9_5
 #define ICC_PMR_EL1     S3_0_C4_C6_0
 #define ICC_IGRPEN1_EL1 S3_0_C12_C12_7
+#define ICC_IAR1_EL1    S3_0_C12_C12_0
+#define ICC_EOIR1_EL1   S3_0_C12_C12_1
+#define ICC_BPR1_EL1    S3_0_C12_C12_3
+#define ICC_CTLR_EL1    S3_0_C12_C12_4
+#define ICC_SGI1R_EL1   S3_0_C12_C11_5
 #define ICH_HCR_EL2     S3_4_C12_C11_0
 
 #define MPAMIDR_HAS_HCR          BIT(17)
@@ -203,10 +209,13 @@ static inline unsigned id_field(uint64_t id, unsigned shift)
 
 #define ICC_SRE_SRE    BIT(0)
 #define ICC_SRE_ENABLE BIT(3) /* EL1 may have its own ICC_SRE_EL1 */
+
+#define ICC_CTLR_EOIMODE BIT(1) /* the end of an interrupt takes a second register */
+
 /* Every access of EL1 to the GIC's CPU interface traps. */
-#define ICH_HCR_TC     BIT(10)
-#define ICH_HCR_TALL0  BIT(11)
-#define ICH_HCR_TALL1  BIT(12)
+#define ICH_HCR_TC    BIT(10)
+#define ICH_HCR_TALL0 BIT(11)
+#define ICH_HCR_TALL1 BIT(12)
 
 /* SCTLR_EL1 at reset, as a CPU has it that lacks what later made these bits mean something: all off. */
 #define SCTLR_EL1_RESET (BIT(11) | BIT(20) | BIT(22) | BIT(23) | BIT(28) | BIT(29))

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Sources: the bindings interrupt-controller/arm,gic.yaml, arm,gic-v3.yaml, brcm,bcm2836-l1-intc.yaml,
+ * brcm,bcm2835-armctrl-ic.yaml and timer/arm,arch_timer.yaml in Linux' Documentation/devicetree/bindings; ACPI specification 6.4,
+ * 5.2.24 "Generic Timer Description Table (GTDT)", and madt.h.
+ */
+#include "drivers/aarch64/controller.h"
+
+#include <libfdt.h>
+#include <string.h>
+
+#include "drivers/aarch64/madt.h"
+#include "drivers/acpi.h"
+#include "drivers/devicetree.h"
+
+/* Arm BSA (DEN0094), "PPI assignments". */
+#define TIMER_USUAL 26
+
+/* The first PPI, and how many there are. */
+#define PPI_FIRST 16
+#define PPI_COUNT 16
+
+#define GICD_BYTES_V2     KIB(4)
+#define GICD_BYTES_V3     KIB(64)
+#define GICC_BYTES        KIB(4) /* all but GICC_DIR, which is not used */
+#define GICR_FRAMES_BYTES KIB(128)
+
+enum { GTDT_EL2_TIMER = 72 };
+
+/* Pages, so that the hypervisor's map can have them. False: no registers can be there. */
+static bool add_region(struct controller *controller, uint64_t start, uint64_t size)
+{
+	uint64_t end;
+
+	if (controller->regions == CONTROLLER_REGIONS || start == 0 || size == 0 || !is_aligned(start, PAGE_SIZE) ||
+	    __builtin_add_overflow(start, size, &end) || end > BIT(48))
+		return false;
+	controller->region[controller->regions++] = (struct controller_region){ start, align_up(size, PAGE_SIZE) };
+	return true;
+}
+
+static bool add_reg(struct controller *controller, const void *fdt, int node, unsigned n, uint64_t least)
+{
+	uint64_t start, size;
+
+	return devicetree_reg(fdt, node, n, &start, &size) == ERR_OK && size >= least && add_region(controller, start, size);
+}
+
+/* The first node that is enabled. */
+static int find_node(const void *fdt, const char *compatible)
+{
+	int node = fdt_node_offset_by_compatible(fdt, -1, compatible);
+
+	while (node >= 0 && !devicetree_is_enabled(fdt, node))
+		node = fdt_node_offset_by_compatible(fdt, node, compatible);
+	return node;
+}
+
+static bool start_over(struct controller *controller, const struct controller_driver *driver)
+{
+	*controller = (struct controller){ .driver = driver, .timer = TIMER_USUAL };
+	return true;
+}
+
+/* Two cells, or one. 0: there is no such property. */
+static uint64_t number(const void *fdt, int node, const char *name)
+{
+	int length;
+	const void *value = fdt_getprop(fdt, node, name, &length);
+
+	if (value && length == sizeof(fdt64_t))
+		return fdt64_ld(value);
+	return value && length == sizeof(fdt32_t) ? fdt32_ld(value) : 0;
+}
+
+static bool tree_has_gicv3(const void *fdt, struct controller *controller)
+{
+	int node = find_node(fdt, "arm,gic-v3");
+	uint64_t redistributors;
+
+	if (node < 0 || !start_over(controller, &gicv3) || !add_reg(controller, fdt, node, 0, GICD_BYTES_V3))
+		return false;
+	controller->stride = number(fdt, node, "redistributor-stride");
+	redistributors = max_u64(number(fdt, node, "#redistributor-regions"), 1);
+	for (unsigned i = 0; i < redistributors; i++)
+		if (!add_reg(controller, fdt, node, i + 1, GICR_FRAMES_BYTES))
+			return false;
+	return true;
+}
+
+static bool tree_has_gicv2(const void *fdt, struct controller *controller)
+{
+	static const char *const names[] = { "arm,gic-400", "arm,cortex-a15-gic", "arm,cortex-a9-gic", "arm,cortex-a7-gic" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		int node = find_node(fdt, names[i]);
+
+		if (node >= 0 && start_over(controller, &gicv2) && add_reg(controller, fdt, node, 0, GICD_BYTES_V2) &&
+		    add_reg(controller, fdt, node, 1, GICC_BYTES))
+			return true;
+	}
+	return false;
+}
+
+/* The peripherals' own controller is behind it; without it there are none that could interrupt. */
+static bool tree_has_bcm2836(const void *fdt, struct controller *controller)
+{
+	int node = find_node(fdt, "brcm,bcm2836-l1-intc"), behind = find_node(fdt, "brcm,bcm2836-armctrl-ic");
+	uint64_t start, size;
+
+	if (node < 0 || !start_over(controller, &bcm2836) || !add_reg(controller, fdt, node, 0, 0x100))
+		return false;
+	/* Its few registers begin within a page. */
+	if (behind < 0 || devicetree_reg(fdt, behind, 0, &start, &size) != ERR_OK)
+		return true;
+	controller->offset = start % PAGE_SIZE;
+	return size >= 0x28 && controller->offset + size <= PAGE_SIZE &&
+	       add_region(controller, align_down(start, PAGE_SIZE), PAGE_SIZE);
+}
+
+/* "interrupts" has those of EL3's, EL1's, the virtual and EL2's timer, each a type (1: PPI), a number, flags. */
+static void read_timer(const void *fdt, struct controller *controller)
+{
+	enum { EL2_TIMER = 3, CELLS = 3 };
+	int length, node = find_node(fdt, "arm,armv8-timer");
+	const fdt32_t *cells = node >= 0 ? fdt_getprop(fdt, node, "interrupts", &length) : NULL;
+	int entries = cells ? length / (int)sizeof(*cells) / CELLS : 0;
+
+	/* A GICv3's may have a fourth cell, for partitions: then it is four or five times four. */
+	if (entries <= EL2_TIMER || length % (CELLS * (int)sizeof(*cells)) != 0)
+		return;
+	cells += EL2_TIMER * CELLS;
+	if (fdt32_ld(&cells[0]) == 1 && fdt32_ld(&cells[1]) < PPI_COUNT)
+		controller->timer = PPI_FIRST + fdt32_ld(&cells[1]);
+}
+
+static bool find_in_tree(const void *fdt, struct controller *controller)
+{
+	if (!tree_has_gicv3(fdt, controller) && !tree_has_gicv2(fdt, controller) && !tree_has_bcm2836(fdt, controller))
+		return false;
+	read_timer(fdt, controller);
+	return true;
+}
+
+/* --- ACPI ----------------------------------------------------------------------------------------------------------- */
+
+/* In ranges of their own, or one for each CPU. */
+static bool madt_has_redistributors(const struct madt *madt, struct controller *controller)
+{
+	struct madt_entry entry = { 0 };
+	unsigned found = 0;
+
+	while (madt_next(madt, &entry, MADT_GICR))
+		found += add_region(controller, madt_field(&entry, GICR_BASE, 8), madt_field(&entry, GICR_LENGTH, 4));
+	entry = (struct madt_entry){ 0 };
+	while (found == 0 && madt_next(madt, &entry, MADT_GICC) && madt_field(&entry, GICC_GICR_BASE, 8) != 0)
+		if (!add_region(controller, madt_field(&entry, GICC_GICR_BASE, 8), GICR_FRAMES_BYTES))
+			return false;
+	return controller->regions > GICV3_REDISTRIBUTORS;
+}
+
+/* All CPUs' interfaces are at one place. */
+static bool madt_has_cpu_interface(const struct madt *madt, struct controller *controller)
+{
+	struct madt_entry entry = { 0 };
+
+	return madt_next(madt, &entry, MADT_GICC) && add_region(controller, madt_field(&entry, GICC_BASE, 8), GICC_BYTES);
+}
+
+static void read_gtdt(const struct platform *platform, struct controller *controller)
+{
+	const void *gtdt;
+	uint32_t timer;
+	size_t size;
+
+	if (acpi_find_table(platform->acpi_rsdp, platform->acpi_reader, "GTDT", &gtdt, &size) != ERR_OK ||
+	    size < GTDT_EL2_TIMER + sizeof(timer))
+		return;
+	memcpy(&timer, (const char *)gtdt + GTDT_EL2_TIMER, sizeof(timer));
+	if (timer >= PPI_FIRST && timer < PPI_FIRST + PPI_COUNT)
+		controller->timer = timer;
+}
+
+static bool find_in_madt(const struct platform *platform, struct controller *controller)
+{
+	struct madt madt = madt_find(platform);
+	struct madt_entry entry = { 0 };
+	bool is_v3;
+
+	if (!madt.table || !madt_next(&madt, &entry, MADT_GICD))
+		return false;
+	/* Versions 1 and 2 are the older kind; 0, "look at the hardware", is of tables from before there was another. */
+	is_v3 = madt_field(&entry, GICD_VERSION, 1) >= 3;
+	start_over(controller, is_v3 ? &gicv3 : &gicv2);
+	if (!add_region(controller, madt_field(&entry, GICD_BASE, 8), is_v3 ? GICD_BYTES_V3 : GICD_BYTES_V2))
+		return false;
+	if (is_v3 ? !madt_has_redistributors(&madt, controller) : !madt_has_cpu_interface(&madt, controller))
+		return false;
+	read_gtdt(platform, controller);
+	return true;
+}
+
+bool controller_find(const struct platform *platform, struct controller *controller)
+{
+	if (platform->fdt && find_in_tree(platform->fdt, controller))
+		return true;
+	return find_in_madt(platform, controller);
+}
