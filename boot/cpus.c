@@ -8,13 +8,13 @@
 #include "include/log.h"
 #include "mm/frame.h"
 
-/* A CPU's stacks lie in one block of frames, each with a guard page below: those of traps, and above them its own. */
+/* Pages of a CPU's block. */
 enum {
-	BLOCK_ORDER = 5,
 	TRAP_STACK_PAGES = 4,
-	STACK_GUARD = ARCH_TRAP_STACKS * (TRAP_STACK_PAGES + 1), /* page of the block */
+	FIRST_GUARD = 1,
+	STACK_GUARD = FIRST_GUARD + ARCH_TRAP_STACKS * (TRAP_STACK_PAGES + 1),
 };
-_Static_assert((1 << BLOCK_ORDER) - STACK_GUARD - 1 >= 8, "its own stack has at least 8 pages");
+_Static_assert(CPU_BLOCK_PAGES - STACK_GUARD - 1 >= 8, "its own stack has at least 8 pages");
 
 /* Seconds. Emulated CPUs share few real ones. */
 #define PATIENCE 5
@@ -71,9 +71,9 @@ static enum err divide_block(struct host_map *map, struct cpu *cpu, hpa_t block)
 {
 	enum err err = remove_guard(map, block, STACK_GUARD);
 
-	starts[cpu->id].stack_top = page_of(block, 1 << BLOCK_ORDER);
+	starts[cpu->id].stack_top = page_of(block, CPU_BLOCK_PAGES);
 	for (unsigned i = 0; err == ERR_OK && i < ARCH_TRAP_STACKS; i++) {
-		unsigned guard = i * (TRAP_STACK_PAGES + 1);
+		unsigned guard = FIRST_GUARD + i * (TRAP_STACK_PAGES + 1);
 
 		err = remove_guard(map, block, guard);
 		arch_traps_set_stack(cpu, i, page_of(block, guard + 1 + TRAP_STACK_PAGES));
@@ -81,13 +81,15 @@ static enum err divide_block(struct host_map *map, struct cpu *cpu, hpa_t block)
 	return err;
 }
 
-enum err cpus_map(struct host_map *map)
+enum err cpus_map(struct host_map *map, hpa_t first)
 {
 	enum err err = arch_cpus_map(map);
 	hpa_t block;
 
+	if (err == ERR_OK)
+		err = divide_block(map, cpu_of(0), first);
 	for (unsigned i = 1; err == ERR_OK && i < cpu_count; i++) {
-		if (frame_alloc(BLOCK_ORDER, &block) == ERR_OK) {
+		if (frame_alloc(CPU_BLOCK_ORDER, &block) == ERR_OK) {
 			err = divide_block(map, cpu_of(i), block);
 			continue;
 		}

@@ -26,24 +26,13 @@
 #include "vmm/machine.h"
 #include "vmm/post_mortem.h"
 
-enum {
-	STACK_PAGES = 8,      /* of the hypervisor proper */
-	TRAP_STACK_PAGES = 4, /* of each trap that brings its own */
-};
-
 #define GUEST_MAX_BYTES MIB(256)
-
-/* A stack and the page below it that is left unmapped. */
-struct stack {
-	char *guard;
-	size_t pages;
-};
 
 /* Collected while the boot services are there, used after they have ended. */
 static struct {
 	struct config config;
 	struct firmware_map early, firmware; /* the firmware's map at the start, and its last one */
-	struct stack stack, trap_stacks[ARCH_TRAP_STACKS];
+	char *stacks;                        /* of the first CPU: boot/cpus.h */
 	struct host_map map, firmware_map;
 	bool firmware_mapped;
 	struct serial_port serial;
@@ -73,23 +62,12 @@ static enum err make_map(void)
 	return memory_make_map(&boot.map, &boot.firmware, &image);
 }
 
-static enum err new_stack(struct stack *stack, size_t pages)
+/* The firmware aligns to pages only. */
+static char *new_stacks(void)
 {
-	stack->guard = firmware_alloc_pages(pages + 1);
-	stack->pages = pages;
-	return stack->guard ? ERR_OK : ERR_NO_MEMORY;
-}
+	char *memory = firmware_alloc_pages(2 * CPU_BLOCK_PAGES - 1);
 
-static void *stack_top(const struct stack *stack)
-{
-	return stack->guard + (stack->pages + 1) * PAGE_SIZE;
-}
-
-static enum err guard_stack(const struct stack *stack)
-{
-	hpa_t guard = address(stack->guard);
-
-	return host_map_remove(&boot.map, guard, HPA(guard.raw + PAGE_SIZE));
+	return memory ? memory + align_up(address(memory).raw, CPU_BLOCK_PAGES * PAGE_SIZE) - address(memory).raw : NULL;
 }
 
 /* Where the screen is all there is, it must stay: it goes dark with the machine. */
@@ -103,6 +81,7 @@ static _Noreturn void power_off(void)
 	if (boot.firmware_mapped)
 		arch_host_map_activate(boot.firmware_map.npt.root);
 	firmware_power_off();
+	arch_power_off();
 	arch_halt();
 }
 
@@ -213,12 +192,10 @@ static enum err prepare(void)
 		err = read_guests();
 	if (err != ERR_OK)
 		return err;
-	err = new_stack(&boot.stack, STACK_PAGES);
-	for (size_t i = 0; err == ERR_OK && i < ARCH_TRAP_STACKS; i++)
-		err = new_stack(&boot.trap_stacks[i], TRAP_STACK_PAGES);
-	if (err != ERR_OK) {
+	boot.stacks = new_stacks();
+	if (!boot.stacks) {
 		log_fatal("the firmware has no memory for our stacks");
-		return err;
+		return ERR_NO_MEMORY;
 	}
 	cpus_find(boot.config.machine.cpus);
 	return ERR_OK;
@@ -282,11 +259,7 @@ static enum err own_memory(void)
 	if (err == ERR_OK)
 		err = make_map();
 	if (err == ERR_OK)
-		err = guard_stack(&boot.stack);
-	for (size_t i = 0; err == ERR_OK && i < ARCH_TRAP_STACKS; i++)
-		err = guard_stack(&boot.trap_stacks[i]);
-	if (err == ERR_OK)
-		err = cpus_map(&boot.map);
+		err = cpus_map(&boot.map, address(boot.stacks));
 	if (err == ERR_OK)
 		err = memory_make_firmware_map(&boot.firmware_map, &boot.firmware);
 	if (err != ERR_OK)
@@ -295,8 +268,6 @@ static enum err own_memory(void)
 	map_console(&boot.firmware_map);
 	map_screen(&boot.map);
 	map_screen(&boot.firmware_map);
-	for (unsigned i = 0; i < ARCH_TRAP_STACKS; i++)
-		arch_traps_set_stack(cpu_of(0), i, stack_top(&boot.trap_stacks[i]));
 	arch_traps_init(cpu_of(0));
 	arch_this_cpu_set(cpu_of(0));
 	arch_host_map_activate(boot.map.npt.root);
@@ -435,5 +406,5 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 	}
 	arch_quiesce();
 	start_console();
-	arch_switch_stack(stack_top(&boot.stack), taken_over);
+	arch_switch_stack(boot.stacks + CPU_BLOCK_PAGES * PAGE_SIZE, taken_over);
 }

@@ -107,6 +107,11 @@ void arch_switch_stack(void *stack_top, void (*entry)(void))
 	__builtin_unreachable();
 }
 
+/* None that all machines have. */
+void arch_power_off(void)
+{
+}
+
 void arch_halt(void)
 {
 	write_sysreg(cnthp_ctl_el2, 0);

@@ -1,18 +1,57 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* include/arch/cpu.h for RISC-V: so far the CPU that boots is the only one, and nothing interrupts it. */
+/* include/arch/cpu.h for RISC-V: harts, found by the firmware's tables and started by its SBI. What interrupts them: interrupts.c.
+ */
 #include "include/arch/cpu.h"
 
 #include <stdio.h>
 
-#include "include/arch/virt.h"
+#include "boot/cpus.h"
+#include "boot/riscv64/start.h"
 #include "drivers/platform.h"
 #include "drivers/riscv64/hart.h"
+#include "include/arch/machine.h"
+#include "include/arch/riscv64/csr.h"
+#include "include/arch/riscv64/insn.h"
+#include "include/arch/riscv64/sbi.h"
+
+_Static_assert(CPU_BLOCK_PAGES *PAGE_SIZE == BIT(CPU_BLOCK_SHIFT), "cpu_block.h");
+_Static_assert(offsetof(struct hart_start, satp) == HART_START_SATP, "start.h");
+_Static_assert(offsetof(struct hart_start, cpu) == HART_START_CPU, "start.h");
+_Static_assert(sizeof(struct hart_start) == HART_START_SIZE, "start.h");
+
+/* SBI 9.3 "Function: Hart get status" */
+static bool is_started(uint64_t hart)
+{
+	struct sbi_result status = sbi_call(SBI_HSM, SBI_HSM_HART_STATUS, hart, 0, 0);
+
+	return status.error == SBI_SUCCESS && status.value == SBI_HSM_STARTED;
+}
+
+/* Firmware that has not told which hart runs us starts no other: it is the one that has been started. */
+static void put_started_first(uint64_t *ids, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		uint64_t id = ids[i];
+
+		if (!is_started(id))
+			continue;
+		ids[i] = ids[0];
+		ids[0] = id;
+		return;
+	}
+}
 
 unsigned arch_cpus_find(uint64_t *ids, unsigned room)
 {
-	if (room > 0)
+	unsigned count = hart_find(ids, room);
+
+	if (count == 0) {
 		ids[0] = platform_get()->boot_hart;
-	return 1;
+		return 1;
+	}
+	if (!platform_get()->boot_hart_known)
+		put_started_first(ids, count < room ? count : room);
+	return count;
 }
 
 enum err arch_cpus_prepare(void)
@@ -20,6 +59,7 @@ enum err arch_cpus_prepare(void)
 	return ERR_OK;
 }
 
+/* What a hart begins with is in the image. */
 enum err arch_cpus_map(struct host_map *map)
 {
 	(void)map;
@@ -31,59 +71,58 @@ void arch_cpu_name(const struct cpu *cpu, char *text, size_t size)
 	snprintf(text, size, "hart %lu", cpu->hw_id);
 }
 
-struct cpu *arch_this_cpu(void)
-{
-	return cpu_of(0);
-}
-
 void arch_this_cpu_set(struct cpu *cpu)
 {
-	(void)cpu;
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+
+	*(struct cpu **)align_down(here, BIT(CPU_BLOCK_SHIFT)) = cpu;
 }
 
+/* SBI 9.1 "Function: Hart start" */
 enum err arch_cpu_start(struct cpu *cpu, void *stack_top)
 {
-	(void)cpu;
-	(void)stack_top;
-	return ERR_UNSUPPORTED;
+	struct hart_start *start = (struct hart_start *)stack_top - 1;
+	struct sbi_result result;
+
+	*start = (struct hart_start){ .satp = csr_read(CSR_SATP), .cpu = cpu };
+	fence();
+	result = sbi_call(SBI_HSM, SBI_HSM_HART_START, cpu->hw_id, (uintptr_t)hart_start, (uintptr_t)start);
+	switch (result.error) {
+	case SBI_SUCCESS:
+		return ERR_OK;
+	case SBI_ERR_NOT_SUPPORTED:
+		return ERR_UNSUPPORTED;
+	default:
+		return ERR_DENIED;
+	}
 }
 
-enum err arch_interrupts_start(const char **why)
-{
-	(void)why;
-	return ERR_OK;
-}
+_Noreturn void hart_started(struct cpu *cpu);
 
-unsigned arch_interrupts_take(void)
+void hart_started(struct cpu *cpu)
 {
-	return 0;
-}
-
-uint64_t arch_clock_frequency(void)
-{
-	return hart_timebase_hz() ? hart_timebase_hz() : 1;
+	arch_this_cpu_set(cpu);
+	arch_quiesce();
+	cpu_main(cpu);
 }
 
 void arch_cpu_wait(void)
 {
-	__asm__ volatile("wfi" : : : "memory");
+	wfi();
 }
 
+/* PAUSE of Zihintpause, a hint that does nothing elsewhere: FENCE with pred W and succ 0. */
 void arch_cpu_pause(void)
 {
-	__asm__ volatile("nop" : : : "memory");
+	__asm__ volatile(".insn i 0x0f, 0, x0, x0, 0x010" : : : "memory");
 }
 
-void arch_ipi_send(const struct cpu *to)
-{
-	(void)to;
-}
-
-void arch_timer_set(uint64_t deadline)
-{
-	(void)deadline;
-}
-
+/* They see that they are to stop when they take the interrupt: arch_interrupts_take. */
 void arch_cpus_stop(void)
 {
+	struct cpu *self = arch_this_cpu();
+
+	for (unsigned i = 0; i < cpu_count; i++)
+		if (cpu_of(i) != self && cpu_of(i)->online)
+			arch_ipi_send(cpu_of(i));
 }

@@ -150,8 +150,8 @@ void arch_zero_pages(void *pages, uint64_t size)
 
 void arch_switch_stack(void *stack_top, void (*entry)(void))
 {
-	/* The null return address and frame pointer end a stack trace. */
-	__asm__ volatile("mv sp, %0\n\t"
+	/* The null return address and frame pointer end a stack trace. The pointer stays in the stack's block: arch_this_cpu. */
+	__asm__ volatile("addi sp, %0, -16\n\t"
 			 "li ra, 0\n\t"
 			 "li s0, 0\n\t"
 			 "jr %1"
@@ -162,7 +162,7 @@ void arch_switch_stack(void *stack_top, void (*entry)(void))
 }
 
 /* By the firmware below UEFI, where UEFI's own call came back. SBI specification, "System Reset", "Legacy Extensions". */
-static void power_off(void)
+void arch_power_off(void)
 {
 	sbi_call(SBI_SRST, SBI_SRST_SYSTEM_RESET, SBI_SRST_SHUTDOWN, SBI_SRST_NO_REASON, 0);
 	sbi_call(SBI_LEGACY_SHUTDOWN, 0, 0, 0, 0);
@@ -170,7 +170,6 @@ static void power_off(void)
 
 void arch_halt(void)
 {
-	power_off();
 	csr_write(CSR_SIE, 0);
 	for (;;)
 		wfi();

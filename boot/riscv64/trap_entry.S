@@ -1,27 +1,54 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Where a trap of the hypervisor's own goes: save what there is to report, on a stack that can be trusted, and report. */
+#include "boot/riscv64/trap_stack.h"
 #include "include/arch/riscv64/csr.h"
 
 	.text
 
-/* sscratch is 0 while the hypervisor runs. Builds struct trap_frame (boot/riscv64/traps.c); never returns. */
+/*
+ * sscratch is 0 while the hypervisor runs. Builds struct trap_frame (boot/riscv64/traps.c); never returns.
+ *
+ * No register tells which hart this is, but the stack pointer: trap_stacks (traps.c) lists the blocks that stacks lie in. It may be the
+ * trouble itself, so nothing is written to that stack. Registers to look with are put in trap_scratch, by one hart at a time: who has
+ * it has taken its address.
+ */
 	.globl	trap_entry
 	.hidden	trap_entry
 	.type	trap_entry, @function
 	.balign	4
 trap_entry:
-	/* The stack in use may be the trouble: nothing is written to it. */
 	csrrw	sp, CSR_SSCRATCH, sp
-	lla	sp, trap_stack_top
-	ld	sp, 0(sp)
-	addi	sp, sp, -(8 * 32)
-	sd	zero, 0(sp)
+1:	lla	sp, trap_scratch
+	amoswap.d.aq sp, zero, (sp)
+	beqz	sp, 1b
+	sd	x5, 0(sp)
+	sd	x6, 8(sp)
+	sd	x7, 16(sp)
+	csrr	t2, CSR_SSCRATCH
+	lla	t0, trap_stacks
+2:	ld	t1, TRAP_STACK_BLOCK(t0)
+	beqz	t1, 3f /* the last row: of no hart */
+	xor	t1, t1, t2
+	srli	t1, t1, CPU_BLOCK_SHIFT
+	beqz	t1, 3f
+	addi	t0, t0, TRAP_STACK_ROW
+	j	2b
+3:	mv	t2, t0
+	ld	t0, TRAP_STACK_TOP(t0)
+	addi	t0, t0, -(8 * 32)
+	sd	t2, 0(t0)
+	ld	t1, 0(sp)
+	sd	t1, 8*5(t0)
+	ld	t1, 8(sp)
+	sd	t1, 8*6(t0)
+	ld	t1, 16(sp)
+	sd	t1, 8*7(t0)
+	lla	t1, trap_scratch
+	amoswap.d.rl zero, sp, (t1)
+	mv	sp, t0
 	sd	x1, 8*1(sp)
 	sd	x3, 8*3(sp)
 	sd	x4, 8*4(sp)
-	sd	x5, 8*5(sp)
-	sd	x6, 8*6(sp)
-	sd	x7, 8*7(sp)
 	sd	x8, 8*8(sp)
 	sd	x9, 8*9(sp)
 	sd	x10, 8*10(sp)

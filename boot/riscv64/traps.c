@@ -3,41 +3,62 @@
 #include "include/arch/machine.h"
 
 #include "boot/cpus.h"
+#include "boot/riscv64/trap_stack.h"
 #include "include/arch/riscv64/trap.h"
 #include "include/arch/riscv64/csr.h"
 #include "include/arch/riscv64/guarded.h"
 #include "include/log.h"
 #include "include/panic.h"
 
-/* As trap_entry builds it: registers by their numbers. */
+/* As trap_entry builds it: registers by their numbers, and in the place of the first one where the stack was found. */
 struct trap_frame {
-	uint64_t x[32];
+	union {
+		struct trap_stack *stack;
+		uint64_t x[32];
+	};
 };
 
 enum { X_SP = 2 };
 
+_Static_assert(offsetof(struct trap_stack, block) == TRAP_STACK_BLOCK, "trap_stack.h");
+_Static_assert(offsetof(struct trap_stack, top) == TRAP_STACK_TOP, "trap_stack.h");
+_Static_assert(sizeof(struct trap_stack) == TRAP_STACK_ROW, "trap_stack.h");
+
 extern const char __image_start[], __text_start[], __text_end[];
 
-/* Of a trap, and of one while that is reported, and so on; the last one stays. */
-static void *stack_tops[ARCH_TRAP_STACKS];
-static unsigned depth;
+/*
+ * trap_entry takes its stack from here: CPU n's row is n, and the row behind the last CPU's is for a stack pointer that is of no
+ * CPU's. Each is changed by its CPU only.
+ */
+struct trap_stack trap_stacks[CPU_MAX + 1] __attribute__((visibility("hidden")));
 
-/* trap_entry takes its stack from here. */
-void *trap_stack_top __attribute__((visibility("hidden")));
+/* Where trap_entry puts registers, and its address, which is there while nobody has taken it. */
+static uint64_t scratch[3];
+uint64_t *trap_scratch __attribute__((visibility("hidden"))) = scratch;
+
+/* Of a trap, and of one while that is reported; the third ends it. The first CPU's fourth one is for what is of no CPU's stack. */
+static struct {
+	void *tops[ARCH_TRAP_STACKS];
+	unsigned depth;
+} traps[CPU_MAX + 1];
 
 _Noreturn void trap_handle(const struct trap_frame *frame);
 
 void arch_traps_set_stack(struct cpu *cpu, unsigned index, void *stack_top)
 {
-	if (cpu->id != 0)
+	struct trap_stack *row = &trap_stacks[cpu->id];
+
+	traps[cpu->id].tops[index] = stack_top;
+	if (index != 0)
 		return;
-	stack_tops[index] = stack_top;
+	row->block = align_down((uintptr_t)stack_top, BIT(CPU_BLOCK_SHIFT));
+	row->top = stack_top;
+	row[1].top = traps[0].tops[ARCH_TRAP_STACKS - 1];
 }
 
 void arch_traps_init(struct cpu *cpu)
 {
 	(void)cpu;
-	trap_stack_top = stack_tops[0];
 	csr_write(CSR_SSCRATCH, 0);
 	csr_write(CSR_STVEC, (uintptr_t)trap_entry);
 }
@@ -67,19 +88,24 @@ static void print_registers(const struct trap_frame *frame)
 					       "s6 ", "s7 ", "s8 ", "s9 ", "s10", "s11", "t3 ", "t4 ", "t5 ", "t6 " };
 
 	for (unsigned i = 0; i < 32; i += 4)
-		log_err("trap: %s %016lx %s %016lx %s %016lx %s %016lx", names[i], frame->x[i], names[i + 1], frame->x[i + 1],
-			names[i + 2], frame->x[i + 2], names[i + 3], frame->x[i + 3]);
+		log_err("trap: %s %016lx %s %016lx %s %016lx %s %016lx", names[i], i == 0 ? 0 : frame->x[i], names[i + 1],
+			frame->x[i + 1], names[i + 2], frame->x[i + 2], names[i + 3], frame->x[i + 3]);
 }
 
 void trap_handle(const struct trap_frame *frame)
 {
 	uint64_t scause = csr_read(CSR_SCAUSE), sepc = csr_read(CSR_SEPC), stval = csr_read(CSR_STVAL);
 
+	unsigned cpu = (unsigned)(frame->stack - trap_stacks);
+
 	/* A trap in the report gets the next stack and has its say; one in the report of that ends it. */
-	if (++depth > 2)
+	if (++traps[cpu].depth > 2)
 		arch_halt();
-	trap_stack_top = stack_tops[depth];
+	if (frame->stack->block != 0)
+		frame->stack->top = traps[cpu].tops[traps[cpu].depth];
 	cpus_begin_trap();
+	if (frame->stack->block == 0)
+		log_err("trap: sp is of no CPU's stack, so it may have been another CPU");
 	log_err("trap: %s (scause %#lx), stval %#lx", cause_name(scause), scause, stval);
 	log_err("trap: sepc %#lx = nestling.elf + %#lx, sstatus %#lx, satp %#lx", sepc, sepc - (uintptr_t)__image_start,
 		csr_read(CSR_SSTATUS), csr_read(CSR_SATP));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The boot hart's node in the device tree. Source: Devicetree Specification 0.4, "/cpus"; the bindings riscv/cpus.yaml
- * and riscv/extensions.yaml in Linux' Documentation/devicetree/bindings; RISC-V Unprivileged, "ISA Extension Naming
- * Conventions".
+ * The harts' nodes in the device tree, and that of the boot hart above all. Source: Devicetree Specification 0.4, "/cpus"; the
+ * bindings riscv/cpus.yaml and riscv/extensions.yaml in Linux' Documentation/devicetree/bindings; RISC-V Unprivileged, "ISA
+ * Extension Naming Conventions".
  */
 #include "drivers/riscv64/hart.h"
 
@@ -23,38 +23,52 @@ static uint64_t read_cells(const fdt32_t *cells, int length)
 	return value;
 }
 
+/* Is the node a hart that may be used? And its id. */
+static bool is_hart(const void *fdt, int node, uint64_t *id)
+{
+	int length;
+	const char *type = fdt_getprop(fdt, node, "device_type", NULL);
+	const fdt32_t *reg = fdt_getprop(fdt, node, "reg", &length);
+
+	if (!type || strcmp(type, "cpu") != 0 || !reg || !devicetree_is_enabled(fdt, node))
+		return false;
+	*id = read_cells(reg, length);
+	return true;
+}
+
 /* The node of the hart that runs us, or of the first hart if the firmware has not named ours. Negative: there is none. */
 static int find_node(const void *fdt)
 {
 	const struct platform *platform = platform_get();
-	int cpus = fdt_path_offset(fdt, "/cpus"), node, length;
+	int cpus = fdt_path_offset(fdt, "/cpus"), node;
+	uint64_t id;
 
-	fdt_for_each_subnode(node, fdt, cpus)
-	{
-		const char *type = fdt_getprop(fdt, node, "device_type", NULL);
-		const fdt32_t *reg = fdt_getprop(fdt, node, "reg", &length);
-
-		if (!type || strcmp(type, "cpu") != 0 || !reg || !devicetree_is_enabled(fdt, node))
-			continue;
-		if (!platform->boot_hart_known || read_cells(reg, length) == platform->boot_hart)
-			return node;
-	}
+	fdt_for_each_subnode(node, fdt, cpus) if (is_hart(fdt, node, &id) &&
+						  (!platform->boot_hart_known || id == platform->boot_hart)) return node;
 	return -FDT_ERR_NOTFOUND;
 }
 
-/* A property of that node; NULL when there is none. libfdt walks a tree from its beginning, so the node is looked for once. */
-static const void *find_property(const char *name, int *length)
+/* That node; negative when there is none, or no tree. libfdt walks a tree from its beginning, so the node is looked for once. */
+static int boot_node(const void *fdt)
 {
 	static const void *tree;
 	static int node;
-	const void *fdt = platform_get()->fdt;
 
 	if (!fdt)
-		return NULL;
+		return -FDT_ERR_NOTFOUND;
 	if (fdt != tree) {
 		tree = fdt;
 		node = find_node(fdt);
 	}
+	return node;
+}
+
+/* A property of it; NULL when there is none. */
+static const void *find_property(const char *name, int *length)
+{
+	const void *fdt = platform_get()->fdt;
+	int node = boot_node(fdt);
+
 	return node >= 0 ? fdt_getprop(fdt, node, name, length) : NULL;
 }
 
@@ -119,16 +133,16 @@ static bool next_extension(const char **at, struct extension *extension)
 }
 
 /* Single letters that stand for several. */
+static const struct {
+	char letter;
+	const char *name;
+} meant[] = {
+	{ 'g', "i" },     { 'g', "m" },        { 'g', "a" },   { 'g', "f" },   { 'g', "d" },
+	{ 'g', "zicsr" }, { 'g', "zifencei" }, { 'b', "zba" }, { 'b', "zbb" }, { 'b', "zbs" },
+};
+
 static bool stands_for(char letter, const char *name)
 {
-	static const struct {
-		char letter;
-		const char *name;
-	} meant[] = {
-		{ 'g', "i" },     { 'g', "m" },        { 'g', "a" },   { 'g', "f" },   { 'g', "d" },
-		{ 'g', "zicsr" }, { 'g', "zifencei" }, { 'b', "zba" }, { 'b', "zbb" }, { 'b', "zbs" },
-	};
-
 	for (size_t i = 0; i < ARRAY_LEN(meant); i++)
 		if (meant[i].letter == (letter | 0x20) && strcasecmp(meant[i].name, name) == 0)
 			return true;
@@ -154,15 +168,119 @@ static bool isa_string_has(const char *isa, const char *name)
 
 /* --- The tree ------------------------------------------------------------------------------------------------------- */
 
-bool hart_has_extension(const char *name)
+/* A property that is text, or several texts one behind the other. */
+static const char *text_property(const void *fdt, int node, const char *name, int *length)
+{
+	const char *text = fdt_getprop(fdt, node, name, length);
+
+	return text && *length > 0 && text[*length - 1] == '\0' ? text : NULL;
+}
+
+static bool node_has(const void *fdt, int node, const char *name)
 {
 	int length;
-	const char *list = find_property("riscv,isa-extensions", &length);
+	const char *list;
 
-	if (list)
-		return length > 0 && list[length - 1] == '\0' && fdt_stringlist_contains(list, length, name);
-	list = find_property("riscv,isa", &length);
-	return list && length > 0 && list[length - 1] == '\0' && isa_string_has(list, name);
+	if (fdt_getprop(fdt, node, "riscv,isa-extensions", NULL)) {
+		list = text_property(fdt, node, "riscv,isa-extensions", &length);
+		return list && fdt_stringlist_contains(list, length, name);
+	}
+	list = text_property(fdt, node, "riscv,isa", &length);
+	return list && isa_string_has(list, name);
+}
+
+/* Has a hart the extension of another one's string, or what a letter stands for there? */
+static bool node_has_listed(const void *fdt, int node, const struct extension *extension)
+{
+	char name[64];
+	bool expanded = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(meant) && extension->length == 1; i++) {
+		if (meant[i].letter != (*extension->name | 0x20))
+			continue;
+		expanded = true;
+		if (!node_has(fdt, node, meant[i].name))
+			return false;
+	}
+	if (expanded)
+		return true;
+	if (extension->length >= sizeof(name))
+		return false;
+	memcpy(name, extension->name, extension->length);
+	name[extension->length] = '\0';
+	return node_has(fdt, node, name);
+}
+
+/* Has a hart all extensions that another one has? */
+static bool node_has_all_of(const void *fdt, int node, int other)
+{
+	struct extension extension;
+	int length;
+	const char *list = text_property(fdt, other, "riscv,isa-extensions", &length), *end;
+
+	if (list) {
+		for (end = list + length; list < end; list += strlen(list) + 1)
+			if (!node_has(fdt, node, list))
+				return false;
+		return true;
+	}
+	list = text_property(fdt, other, "riscv,isa", &length);
+	if (!list || strncasecmp(list, "rv64", 4) != 0)
+		return true; /* nothing is said of it */
+	list += 4;
+	while (next_extension(&list, &extension))
+		if (!node_has_listed(fdt, node, &extension))
+			return false;
+	return true;
+}
+
+static bool same_property(const void *fdt, int node, int other, const char *name)
+{
+	int length, other_length;
+	const void *value = fdt_getprop(fdt, node, name, &length), *other_value = fdt_getprop(fdt, other, name, &other_length);
+
+	if (!value || !other_value)
+		return value == other_value;
+	return length == other_length && memcmp(value, other_value, (size_t)length) == 0;
+}
+
+/*
+ * A vCPU may be moved from any hart that is used to any other, and guests are told what the boot hart has: others are used if they
+ * have all of that. On some machines a hart without an MMU watches the others.
+ */
+static bool can_stand_in(const void *fdt, int node, int boot)
+{
+	return node_has_all_of(fdt, node, boot) && same_property(fdt, node, boot, "mmu-type") &&
+	       same_property(fdt, node, boot, "riscv,cbom-block-size");
+}
+
+unsigned hart_find(uint64_t *ids, unsigned room)
+{
+	const void *fdt = platform_get()->fdt;
+	int boot = fdt ? find_node(fdt) : -FDT_ERR_NOTFOUND, node;
+	unsigned count = 0;
+	uint64_t id;
+
+	if (boot < 0 || room == 0 || !is_hart(fdt, boot, &ids[0]))
+		return 0;
+	count = 1;
+	fdt_for_each_subnode(node, fdt, fdt_path_offset(fdt, "/cpus"))
+	{
+		if (node == boot || !is_hart(fdt, node, &id) || id == ids[0] || !can_stand_in(fdt, node, boot))
+			continue;
+		if (count < room)
+			ids[count] = id;
+		count++;
+	}
+	return count;
+}
+
+bool hart_has_extension(const char *name)
+{
+	const void *fdt = platform_get()->fdt;
+	int node = boot_node(fdt);
+
+	return node >= 0 && node_has(fdt, node, name);
 }
 
 static uint32_t find_cell(const char *name)

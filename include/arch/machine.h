@@ -48,6 +48,9 @@ void arch_zero_pages(void *pages, uint64_t size);
 /* Continue at `entry` on another stack; never returns. */
 _Noreturn void arch_switch_stack(void *stack_top, void (*entry)(void));
 
+/* Power the machine off, where there is a way besides the firmware's own ResetSystem. Returns if there is none. */
+void arch_power_off(void);
+
 /* Stop this CPU for good. */
 _Noreturn void arch_halt(void);
 

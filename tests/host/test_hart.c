@@ -111,6 +111,114 @@ static void lists(void **state)
 	check("", "i m");
 }
 
+/* A tree of several harts. */
+struct node {
+	uint32_t id;
+	const char *isa, *mmu, *status; /* NULL: it does not say */
+	const char *list;               /* of extensions, separated by spaces; instead of `isa` */
+};
+
+static void set_text(void *fdt, int cpu, const char *name, const char *text)
+{
+	assert_int_equal(fdt_setprop(fdt, cpu, name, text, (int)strlen(text) + 1), 0);
+}
+
+static void set_list(void *fdt, int cpu, const char *list)
+{
+	char text[256];
+	size_t size = strlen(list) + 1;
+
+	memcpy(text, list, size);
+	for (size_t i = 0; i < size; i++)
+		if (text[i] == ' ')
+			text[i] = '\0';
+	assert_int_equal(fdt_setprop(fdt, cpu, "riscv,isa-extensions", text, (int)size), 0);
+}
+
+static void set_harts(const struct node *nodes, size_t count, bool boot_known, uint64_t boot)
+{
+	static uint64_t tree[2][KIB(8) / sizeof(uint64_t)];
+	static bool other;
+	uint64_t *now = tree[other = !other];
+	const struct platform platform = { .fdt = now, .boot_hart = boot, .boot_hart_known = boot_known };
+	int cpus, cpu;
+	char name[32];
+
+	assert_int_equal(fdt_create_empty_tree(now, sizeof(tree[0])), 0);
+	cpus = fdt_add_subnode(now, 0, "cpus");
+	assert_int_equal(fdt_setprop_u32(now, cpus, "#address-cells", 1), 0);
+	for (size_t i = count; i-- > 0;) { /* a node that is added becomes the first */
+		snprintf(name, sizeof(name), "cpu@%x", nodes[i].id);
+		cpu = fdt_add_subnode(now, fdt_path_offset(now, "/cpus"), name);
+		set_text(now, cpu, "device_type", "cpu");
+		assert_int_equal(fdt_setprop_u32(now, cpu, "reg", nodes[i].id), 0);
+		if (nodes[i].list)
+			set_list(now, cpu, nodes[i].list);
+		if (nodes[i].isa)
+			set_text(now, cpu, "riscv,isa", nodes[i].isa);
+		if (nodes[i].mmu)
+			set_text(now, cpu, "mmu-type", nodes[i].mmu);
+		if (nodes[i].status)
+			set_text(now, cpu, "status", nodes[i].status);
+	}
+	platform_set(&platform);
+}
+
+#define CHECK_HARTS(nodes, known, boot, ...)                                    \
+	do {                                                                    \
+		const uint64_t wanted_[] = { __VA_ARGS__ };                     \
+		uint64_t ids_[8] = { 0 };                                       \
+		set_harts(nodes, ARRAY_LEN(nodes), known, boot);                \
+		CHECK_EQ(hart_find(ids_, ARRAY_LEN(ids_)), ARRAY_LEN(wanted_)); \
+		for (size_t i_ = 0; i_ < ARRAY_LEN(wanted_); i_++)              \
+			CHECK_EQ(ids_[i_], wanted_[i_]);                        \
+	} while (0)
+
+/* Ids are sparse and in any order; the hart that runs us comes first. */
+static void several(void **state)
+{
+	static const struct node nodes[] = {
+		{ .id = 4, .isa = "rv64imafdch_zicsr", .mmu = "riscv,sv48" },
+		{ .id = 1, .isa = "rv64imafdch_zicsr", .mmu = "riscv,sv48" },
+		{ .id = 0x1000, .isa = "rv64imafdch_zicsr", .mmu = "riscv,sv48", .status = "okay" },
+		{ .id = 7, .isa = "rv64imafdch_zicsr", .mmu = "riscv,sv48", .status = "disabled" },
+	};
+	uint64_t ids[2];
+
+	(void)state;
+	CHECK_HARTS(nodes, true, 4, 4, 1, 0x1000);
+	CHECK_HARTS(nodes, true, 0x1000, 0x1000, 4, 1);
+	CHECK_HARTS(nodes, false, 0, 4, 1, 0x1000);
+	CHECK_EQ(hart_find(ids, 2), 3); /* there are more than there is room for */
+	CHECK_EQ(ids[1], 1);
+	set_harts(nodes, ARRAY_LEN(nodes), true, 9); /* named, and not there */
+	CHECK_EQ(hart_find(ids, 2), 0);
+}
+
+/* Only those that have what the boot hart has. */
+static void unlike(void **state)
+{
+	static const struct node strings[] = {
+		{ .id = 0, .isa = "rv64imac", .mmu = "riscv,none" },
+		{ .id = 1, .isa = "rv64gch_zba_sstc", .mmu = "riscv,sv48" },
+		{ .id = 2, .isa = "rv64gc_zba_sstc", .mmu = "riscv,sv48" },
+		{ .id = 3, .isa = "rv64imafdch_zicsr_zifencei_sstc_zba_zbb", .mmu = "riscv,sv48" },
+		{ .id = 4, .isa = "rv64gch_zba_sstc", .mmu = "riscv,sv39" },
+		{ .id = 5, .mmu = "riscv,sv48" },
+	}, lists[] = {
+		{ .id = 0, .list = "i m a c h sstc" },
+		{ .id = 1, .list = "i m a c sstc" },
+		{ .id = 2, .list = "sstc i m a c h zba" },
+		{ .id = 3, .isa = "rv64imach_sstc" },
+	}, silent[] = { { .id = 0 }, { .id = 1 } };
+
+	(void)state;
+	CHECK_HARTS(strings, true, 1, 1, 3);
+	CHECK_HARTS(lists, true, 0, 0, 2, 3);
+	CHECK_HARTS(lists, true, 2, 2);
+	CHECK_HARTS(silent, true, 0, 0, 1);
+}
+
 static void zero_blocks(void **state)
 {
 	static uint64_t page[PAGE_SIZE / 8];
@@ -140,6 +248,8 @@ int main(void)
 		cmocka_unit_test(without_underscores),
 		cmocka_unit_test(letters_for_several),
 		cmocka_unit_test(lists),
+		cmocka_unit_test(several),
+		cmocka_unit_test(unlike),
 		cmocka_unit_test(zero_blocks),
 	};
 

@@ -4,12 +4,26 @@
 #define NESTLING_VMM_RISCV64_ARCH_CPU_H
 
 #include "include/types.h"
+#include "vmm/riscv64/cpu_block.h"
 
 struct cpu_arch {
-	hpa_t control; /* memory that virtualization needs for each CPU */
+	uint64_t deadline; /* of arch_timer_set */
 };
 
-/* The CPU that this runs on. */
-struct cpu *arch_this_cpu(void);
+/*
+ * The CPU that this runs on. No register is free to hold it: while exits are served tp is the guest's, and sscratch is 0, by which
+ * traps of the hypervisor's own are told from the guest's. So it is found by the stack.
+ */
+static inline struct cpu *arch_this_cpu(void)
+{
+	struct cpu *cpu;
+
+	__asm__("lui %0, %1\n\t"
+		"and %0, %0, sp\n\t"
+		"ld %0, (%0)"
+		: "=r"(cpu)
+		: "i"((1 << 20) - (1 << (CPU_BLOCK_SHIFT - 12))));
+	return cpu;
+}
 
 #endif

@@ -89,6 +89,7 @@ static void find_units(struct riscv_features *features)
 	else if (GUARDED(".insn r 0x53, 0, 0x70, %[value], x0, x0", [value] "+&r"(value))) /* fmv.x.w value, f0 */
 		features->fp_bytes = 4;
 	features->vectors = csr_try_read(CSR_VLENB, &value);
+	features->vector_bytes = features->vectors ? (uint32_t)value : 0;
 	csr_write(CSR_SSTATUS, sstatus);
 }
 
@@ -101,9 +102,8 @@ static void find_registers(struct riscv_features *features)
 	features->jvt = csr_try_read(CSR_JVT, &value);
 }
 
-bool riscv_find_features(void)
+static void find(struct riscv_features *features)
 {
-	struct riscv_features *features = &riscv_features;
 	uint64_t instret;
 
 	*features = (struct riscv_features){
@@ -122,5 +122,39 @@ bool riscv_find_features(void)
 	find_environment(features);
 	find_units(features);
 	find_registers(features);
+}
+
+bool riscv_find_features(void)
+{
+	struct riscv_features *features = &riscv_features;
+
+	find(features);
 	return features->sv39x4 || features->sv48x4 || features->sv57x4;
+}
+
+/* Does a hart have all that is in use on the first one? */
+static bool has_all(const struct riscv_features *mine, const struct riscv_features *first)
+{
+	return mine->sv39x4 >= first->sv39x4 && mine->sv48x4 >= first->sv48x4 && mine->sv57x4 >= first->sv57x4 &&
+	       mine->vmid_bits >= first->vmid_bits && (mine->henvcfg & first->henvcfg) == first->henvcfg &&
+	       mine->cache_block == first->cache_block && mine->instret >= first->instret && mine->fp_bytes == first->fp_bytes;
+}
+
+/* Of these, more is as bad as less: a guest would see there what nobody saves. */
+static bool has_same_registers(const struct riscv_features *mine, const struct riscv_features *first)
+{
+	return mine->senvcfg == first->senvcfg && mine->sstc == first->sstc && mine->vectors == first->vectors &&
+	       mine->vector_bytes == first->vector_bytes && mine->vsiselect == first->vsiselect &&
+	       mine->scontext == first->scontext && mine->jvt == first->jvt;
+}
+
+bool riscv_same_features(void)
+{
+	struct riscv_features mine;
+	uint64_t hstatus;
+
+	if (!csr_try_read(CSR_HSTATUS, &hstatus))
+		return false;
+	find(&mine);
+	return has_all(&mine, &riscv_features) && has_same_registers(&mine, &riscv_features);
 }

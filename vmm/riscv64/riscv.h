@@ -45,12 +45,15 @@ struct riscv_features {
 	bool hardware_ad;     /* hardware sets A and D in G-stage entries */
 	uint8_t fp_bytes;     /* of an FP register: 8, 4 without D, 0 without F */
 	bool vectors;
+	uint32_t vector_bytes; /* of a vector register */
 	bool vsiselect, scontext, jvt; /* registers that a guest can use where the hart has them */
 };
 extern struct riscv_features riscv_features;
 
 /* features.c: fill in riscv_features. False: not one mode of hgatp that we know. */
 bool riscv_find_features(void);
+/* Does the hart that this runs on have what the first one has, as far as vCPUs that go from one to the other need it? */
+bool riscv_same_features(void);
 
 static inline bool is_guest_page_fault(uint64_t cause)
 {

@@ -6,6 +6,7 @@
 #include "include/arch/riscv64/insn.h"
 #include "include/log.h"
 #include "mm/frame.h"
+#include "vmm/cpu.h"
 #include "vmm/riscv64/offsets.h"
 #include "vmm/riscv64/riscv.h"
 
@@ -76,6 +77,10 @@ const char *arch_virt_name(void)
 /* What holds for every guest; the rest is set by arch_vcpu_reset. */
 enum err arch_virt_enable(const char **why)
 {
+	if (arch_this_cpu()->id != 0 && !riscv_same_features()) {
+		*why = "it lacks the H extension, or what it has is not what the first hart has";
+		return ERR_UNSUPPORTED;
+	}
 	csr_write(CSR_HGATP, 0);
 	hfence_gvma_all();
 	hfence_vvma_all();

@@ -21,6 +21,7 @@
 #define CSR_STVAL      0x143
 #define CSR_SIP        0x144
 #define CSR_SATP       0x180
+#define CSR_STIMECMP   0x14d
 #define CSR_SCONTEXT   0x5a8
 #define CSR_VSSTATUS   0x200
 #define CSR_VSIE       0x204
@@ -85,6 +86,7 @@
 #define HSTATUS_VSXL_64 (UINT64_C(2) << 32)
 
 /* Standard interrupts: bits of sip, hip, hvip, hideleg. "Machine Interrupt (mip and mie) Registers" and chapter "Hypervisor". */
+#define IRQ_SSI       1
 #define IRQ_VSSI      2
 #define IRQ_STI       5
 #define IRQ_VSTI      6
