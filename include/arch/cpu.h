@@ -25,8 +25,8 @@ unsigned arch_cpus_find(uint64_t *ids, unsigned room);
 MUST_CHECK enum err arch_cpus_prepare(void);
 
 /*
- * Map what the functions below need into the hypervisor's map, which is not in force yet: the registers of interrupt controllers, the
- * code that started CPUs begin with. Errors: as npt_map.
+ * Map what the functions below need into the hypervisor's map, which is not in force yet: the registers of interrupt controllers,
+ * the code that started CPUs begin with. Errors: as npt_map.
  */
 MUST_CHECK enum err arch_cpus_map(struct host_map *map);
 

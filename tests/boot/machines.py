@@ -108,8 +108,8 @@ def riscv64() -> list[Case]:
                      slow=True)
                 for state in ("true", "false")]
     out += [case(f"h/machine/{cpus}-cpus", "--cpus", str(cpus), report=EXITED, text=(rf"^nestling: {cpus} CPUs run$",),
-                 slow=cpus != 16)
-            for cpus in (2, 16)]
+                 slow=cpus != 8)
+            for cpus in (2, 8, 16)]
     return out
 
 

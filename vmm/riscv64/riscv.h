@@ -45,7 +45,7 @@ struct riscv_features {
 	bool hardware_ad;     /* hardware sets A and D in G-stage entries */
 	uint8_t fp_bytes;     /* of an FP register: 8, 4 without D, 0 without F */
 	bool vectors;
-	uint32_t vector_bytes; /* of a vector register */
+	uint32_t vector_bytes;         /* of a vector register */
 	bool vsiselect, scontext, jvt; /* registers that a guest can use where the hart has them */
 };
 extern struct riscv_features riscv_features;
