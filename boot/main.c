@@ -94,6 +94,7 @@ void panic(const char *fmt, ...)
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
 	cpus_stop_others();
+	console_take_over();
 	if (cpus_are_several())
 		log_info("nestling: panic on CPU %u: %s", arch_this_cpu()->id, what);
 	else

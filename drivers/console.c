@@ -1,14 +1,45 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The machine's console: one sink at a time, and where its cursor stands. */
+/* The machine's console: one sink at a time, where its cursor stands, and whose line is unfinished there. */
 #include "drivers/console.h"
 
 #include <string.h>
+
+#include "include/lock.h"
+#include "include/types.h"
 
 static console_sink current_sink;
 static bool at_line_start = true;
 static bool has_records;
 
+/* Whose unfinished line it is that the cursor stands in; NULL: there is none, or it belongs to nobody. */
+static const struct console_stream *unfinished;
+
+static struct spinlock lock; /* of all of the above, of all streams, and of the sink */
+static bool taken_over;      /* atomic */
+
 #define RECORD 0x1e /* ASCII's "record separator" */
+
+/* Half a second or so: at 115200 baud enough for the most that is written at a time, a hypercall's 4 KiB. */
+#define TAKE_OVER_SPINS 50000000
+
+static void take_lock(void)
+{
+	static unsigned spins; /* only one CPU is left to count them */
+
+	if (!__atomic_load_n(&taken_over, __ATOMIC_RELAXED)) {
+		spin_lock(&lock);
+		return;
+	}
+	/* It may be held by a CPU that was stopped, or by this one, further up its stack: it takes long only once to find that out.
+	 */
+	while (!spin_trylock(&lock) && spins < TAKE_OVER_SPINS)
+		spins++;
+}
+
+void console_take_over(void)
+{
+	__atomic_store_n(&taken_over, true, __ATOMIC_RELAXED);
+}
 
 void console_set_sink(console_sink sink)
 {
@@ -26,7 +57,7 @@ static void plain_to_sink(const char *bytes, size_t size)
 {
 	const char *mark;
 
-	while ((mark = memchr(bytes, RECORD, size)) != NULL) {
+	while (has_records && (mark = memchr(bytes, RECORD, size)) != NULL) {
 		size_t before = (size_t)(mark - bytes);
 
 		to_sink(bytes, before);
@@ -41,24 +72,103 @@ void console_record(const char *bytes, size_t size)
 {
 	static const char mark = RECORD;
 
+	take_lock();
 	has_records = true;
 	to_sink(&mark, 1);
 	to_sink(bytes, size);
 	to_sink("\n", 1);
+	spin_unlock(&lock);
 }
 
-void console_write(const char *bytes, size_t size)
+static void fresh_line(void)
+{
+	if (!at_line_start)
+		to_sink("\n", 1);
+}
+
+void console_write_line(const char *bytes, size_t size)
+{
+	take_lock();
+	fresh_line();
+	plain_to_sink(bytes, size);
+	at_line_start = true;
+	unfinished = NULL;
+	spin_unlock(&lock);
+}
+
+/* Write a piece of the stream's text: of no more than one line, where lines have a name. */
+static void stream_to_sink(const struct console_stream *stream, const char *bytes, size_t size)
 {
 	if (size == 0)
 		return;
-	if (has_records)
-		plain_to_sink(bytes, size);
-	else
-		to_sink(bytes, size);
+	if (unfinished != stream) {
+		fresh_line();
+		if (stream->name[0] != '\0') {
+			to_sink(stream->name, strlen(stream->name));
+			to_sink(": ", 2);
+		}
+	}
+	plain_to_sink(bytes, size);
 	at_line_start = bytes[size - 1] == '\n';
+	unfinished = at_line_start ? NULL : stream;
+}
+
+static void write_kept(struct console_stream *stream)
+{
+	stream_to_sink(stream, stream->line, stream->kept);
+	stream->kept = 0;
+}
+
+/* Lines are written as they become complete, or fill the room there is. */
+static void keep(struct console_stream *stream, const char *bytes, size_t size)
+{
+	while (size > 0) {
+		const char *end = memchr(bytes, '\n', size);
+		size_t part = min_u64(end ? (size_t)(end - bytes) + 1 : size, CONSOLE_LINE_ROOM - stream->kept);
+
+		memcpy(stream->line + stream->kept, bytes, part);
+		stream->kept += (unsigned)part;
+		bytes += part;
+		size -= part;
+		if (stream->line[stream->kept - 1] == '\n' || stream->kept == CONSOLE_LINE_ROOM)
+			write_kept(stream);
+	}
+}
+
+void console_stream_write(struct console_stream *stream, const char *bytes, size_t size)
+{
+	take_lock();
+	if (stream->by_line)
+		keep(stream, bytes, size);
+	else
+		stream_to_sink(stream, bytes, size);
+	spin_unlock(&lock);
+}
+
+void console_stream_keep_lines(struct console_stream *stream)
+{
+	take_lock();
+	stream->by_line = true;
+	spin_unlock(&lock);
+}
+
+void console_stream_flush(struct console_stream *stream)
+{
+	take_lock();
+	write_kept(stream);
+	spin_unlock(&lock);
+}
+
+void console_stream_end(struct console_stream *stream)
+{
+	take_lock();
+	write_kept(stream);
+	if (unfinished == stream)
+		unfinished = NULL;
+	spin_unlock(&lock);
 }
 
 bool console_at_line_start(void)
 {
-	return at_line_start;
+	return __atomic_load_n(&at_line_start, __ATOMIC_RELAXED);
 }

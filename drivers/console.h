@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The machine's console: where log lines and the guest's output go. One writer at a time. */
+/* The machine's console: where log lines and guests' output go. Any CPU writes; what it writes is not torn by another's. */
 #ifndef NESTLING_DRIVERS_CONSOLE_H
 #define NESTLING_DRIVERS_CONSOLE_H
 
@@ -12,8 +12,38 @@ typedef void (*console_sink)(const char *bytes, size_t size);
 /* Send what is written from now on to `sink`; NULL drops it. At first there is none. */
 void console_set_sink(console_sink sink);
 
-/* Write bytes. No allocation, no formatting: allowed on the exit path. */
-void console_write(const char *bytes, size_t size);
+/*
+ * Write a line, or several, with the '\n' at the end of each. A fresh line is begun if one is unfinished. No allocation, no
+ * formatting: allowed on the exit path, as all writing is.
+ */
+void console_write_line(const char *bytes, size_t size);
+
+/* Of a name and its NUL; and of a line that is kept. */
+#define CONSOLE_NAME_ROOM 48
+#define CONSOLE_LINE_ROOM 200
+
+/*
+ * Text that comes in pieces, as a guest prints. All zero: it has no name, and each piece is written at once. With `by_line` a line
+ * is kept until it is complete, longer than there is room, or flushed. An unfinished line on the console is ended when anything
+ * else is to be written; the stream's next piece then begins a line of its own.
+ */
+struct console_stream {
+	char name[CONSOLE_NAME_ROOM]; /* begins each line, with ": " behind it; empty: nothing does. Only with `by_line` */
+	bool by_line;                 /* changed by console_stream_keep_lines, once there may be output */
+	unsigned kept;                /* bytes in `line` */
+	char line[CONSOLE_LINE_ROOM];
+};
+
+void console_stream_write(struct console_stream *stream, const char *bytes, size_t size);
+
+/* Keep each line until it is complete, from now on: somebody else will write, too. */
+void console_stream_keep_lines(struct console_stream *stream);
+
+/* Write what is kept: the rest of the line will not come soon. */
+void console_stream_flush(struct console_stream *stream);
+
+/* Write what is kept: no more comes, and the structure may go. */
+void console_stream_end(struct console_stream *stream);
 
 /*
  * Write a record for programs into the stream of text, between the bytes 0x1e and '\n'. It may interrupt a line of text, which goes
@@ -21,7 +51,10 @@ void console_write(const char *bytes, size_t size);
  */
 void console_record(const char *bytes, size_t size);
 
-/* Is the console at the start of a line? A log line starts a fresh one if the guest left one unfinished. */
+/* Is the console at the start of a line? Another CPU may write at any time. */
 bool console_at_line_start(void);
+
+/* For panic, when the other CPUs have been told to stop: one that holds the console's lock is waited for only so long. */
+void console_take_over(void);
 
 #endif

@@ -7,18 +7,17 @@
 
 #include "drivers/console.h"
 
-static void write_line(const char *mark, const char *fmt, va_list ap)
+/*
+ * On any number of CPUs at once: newlib's vsnprintf keeps all that it has to remember on the stack, and allocates nothing where it
+ * is given a buffer.
+ */
+static void write_line(const char *mark, const char *subject, const char *fmt, va_list ap)
 {
 	static const char cut[] = "...\n";
 	char line[LOG_LINE_MAX];
-	size_t room = sizeof(line) - 1, used = 0;
-	int length;
+	size_t room = sizeof(line) - 1, used = (size_t)snprintf(line, room, "%s%s", mark, subject);
+	int length = vsnprintf(line + used, room - used, fmt, ap);
 
-	if (!console_at_line_start())
-		line[used++] = '\n';
-	strcpy(line + used, mark);
-	used += strlen(mark);
-	length = vsnprintf(line + used, room - used, fmt, ap);
 	if (length < 0)
 		return;
 	if ((size_t)length < room - used) {
@@ -28,19 +27,30 @@ static void write_line(const char *mark, const char *fmt, va_list ap)
 		used = room;
 		memcpy(line + used - (sizeof(cut) - 1), cut, sizeof(cut) - 1);
 	}
-	console_write(line, used);
+	console_write_line(line, used);
 }
+
+static const char *const marks[] = {
+	[LOG_ERR] = "error: ",
+	[LOG_WARN] = "warning: ",
+	[LOG_INFO] = "",
+	[LOG_DBG] = "",
+};
 
 void log_vline(enum log_level level, const char *fmt, va_list ap)
 {
-	static const char *const marks[] = {
-		[LOG_ERR] = "error: ",
-		[LOG_WARN] = "warning: ",
-		[LOG_INFO] = "",
-		[LOG_DBG] = "",
-	};
+	write_line(marks[level], "", fmt, ap);
+}
 
-	write_line(marks[level], fmt, ap);
+void log_vm_line(enum log_level level, const char *name, const char *fmt, ...)
+{
+	char subject[CONSOLE_NAME_ROOM + 8];
+	va_list ap;
+
+	snprintf(subject, sizeof(subject), "vm%s%s: ", name[0] != '\0' ? " " : "", name);
+	va_start(ap, fmt);
+	write_line(marks[level], subject, fmt, ap);
+	va_end(ap);
 }
 
 void log_fatal(const char *fmt, ...)
@@ -48,7 +58,7 @@ void log_fatal(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	write_line("nestling: fatal: ", fmt, ap);
+	write_line("nestling: fatal: ", "", fmt, ap);
 	va_end(ap);
 }
 

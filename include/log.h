@@ -21,6 +21,9 @@ enum log_level { LOG_ERR, LOG_WARN, LOG_INFO, LOG_DBG };
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void log_vline(enum log_level level, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 
+/* A line about a VM: "vm: ...", or of several "vm NAME: ...". */
+void log_vm_line(enum log_level level, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
 /* Why the program cannot start or go on: one line, "nestling: fatal: ...". The caller then ends the run. */
 void log_fatal(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
@@ -28,6 +31,12 @@ void log_fatal(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 	do {                                          \
 		if ((level) <= LOG_LEVEL)             \
 			log_line(level, __VA_ARGS__); \
+	} while (0)
+
+#define log_vm_at(level, name, ...)                            \
+	do {                                                   \
+		if ((level) <= LOG_LEVEL)                      \
+			log_vm_line(level, name, __VA_ARGS__); \
 	} while (0)
 
 #define log_err(...)  log_at(LOG_ERR, __VA_ARGS__)

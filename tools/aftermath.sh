@@ -102,6 +102,6 @@ explain_timeout() {
 # Of a guest that did not end by itself, by the last line of its post-mortem that has its program counter.
 explain_guest() {
     local pc
-    pc=$(grep -aoE '^error: vm: guest .*\bpc 0x[0-9a-f]+' "$run/console.log" | tail -n 1) || return 0
+    pc=$(grep -aoE '^error: vm( [^ :]+)?: guest .*\bpc 0x[0-9a-f]+' "$run/console.log" | tail -n 1) || return 0
     tell_symbol "${pc##* }"
 }

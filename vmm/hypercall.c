@@ -8,8 +8,7 @@
 
 static bool write_chunk(void *bytes, uint64_t size, void *context)
 {
-	(void)context;
-	console_write(bytes, size);
+	console_stream_write(context, bytes, size);
 	return true;
 }
 
@@ -30,7 +29,7 @@ static uint64_t result_of(enum err err)
 static uint64_t serve_console_write(struct vm *vm, const struct hypercall *call)
 {
 	uint64_t size = min_u64(call->arg[1], HYPERCALL_CONSOLE_MAX);
-	enum err err = addr_space_iter_bytes(&vm->as, GPA(call->arg[0]), size, NPT_R, write_chunk, NULL);
+	enum err err = addr_space_iter_bytes(&vm->as, GPA(call->arg[0]), size, NPT_R, write_chunk, &vm->console);
 
 	return err == ERR_OK ? size : result_of(err);
 }

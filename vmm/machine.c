@@ -43,6 +43,7 @@ static void run_to_end(struct vm *vm)
 	picture_start(vm);
 	post_mortem_watch(&vm->vcpu);
 	vm_run(vm);
+	console_stream_flush(&vm->console);
 	post_mortem_watch(NULL);
 	addr_space_release_held(&vm->as);
 	picture_end();
@@ -176,6 +177,7 @@ enum err machine_run(struct machine *machine)
 	if (err != ERR_OK)
 		return err;
 	machine->made = machine->count;
+	vm_name_all(machine->count > 1);
 	frame_set_reserve(min_u64(free_bytes() / RESERVE_SHARE, RESERVE_MOST));
 	if (is_traced(machine))
 		trace_json_open();

@@ -89,7 +89,7 @@ static void print_exits(const struct vcpu *vcpu, uint64_t first, uint64_t last)
 		add_addresses(vcpu, first, last, what, sizeof(what));
 	if (last > first)
 		text_add(times, sizeof(times), "-%lu, %lu times", last, last - first + 1);
-	log_err("vm:   exit %lu%s: %s, pc %#lx", first, times, what, exit->pc);
+	log_vm_err(vcpu->vm, "  exit %lu%s: %s, pc %#lx", first, times, what, exit->pc);
 }
 
 static void print_last_exits(const struct vcpu *vcpu)
@@ -101,8 +101,8 @@ static void print_last_exits(const struct vcpu *vcpu)
 		return;
 	for (unsigned lines = 0; shown > oldest && (lines < EXIT_LINES || vcpu->vm->options.trace != TRACE_OFF); lines++)
 		shown = first_alike(vcpu, oldest, shown - 1);
-	log_err("vm: the last %lu of %lu exit%s, alike ones in a row as one%s", total - shown + 1, total, text_plural(total),
-		shown > oldest ? "; --trace shows more" : "");
+	log_vm_err(vcpu->vm, "the last %lu of %lu exit%s, alike ones in a row as one%s", total - shown + 1, total,
+		   text_plural(total), shown > oldest ? "; --trace shows more" : "");
 	for (; shown <= total; shown = last + 1) {
 		last = shown;
 		while (last < total && alike(exit_number(vcpu, last + 1), exit_number(vcpu, shown)))
@@ -116,7 +116,7 @@ void post_mortem(struct vcpu *vcpu, const gpa_t *gpa)
 	arch_vcpu_dump(vcpu);
 	addr_space_dump(&vcpu->vm->as);
 	if (gpa)
-		walk_log(&vcpu->vm->as.npt, *gpa);
+		walk_log(vcpu->vm, *gpa);
 	print_last_exits(vcpu);
 }
 
@@ -139,5 +139,5 @@ void post_mortem_of_panic(void)
 	print_last_exits(vcpu);
 	last = exit_number(vcpu, vcpu->exits.total);
 	if (last->kind == VM_EXIT_FAULT)
-		walk_log(&vcpu->vm->as.npt, last->fault.gpa);
+		walk_log(vcpu->vm, last->fault.gpa);
 }

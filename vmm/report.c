@@ -296,7 +296,7 @@ static void print_json(const struct report *report, const struct machine *machin
 	add_memory(report, json, sizeof(json));
 	add_faults(report, json, sizeof(json));
 	add_end(report, machine, json, sizeof(json));
-	console_write(json, strlen(json));
+	console_write_line(json, strlen(json));
 }
 
 void report_print(const struct report *report, const struct machine *machine)

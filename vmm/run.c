@@ -48,8 +48,8 @@ static void fault_ends(struct vcpu *vcpu, const struct vm_exit *exit, enum fault
 	char why[192];
 
 	fault_text(vm, exit->fault.gpa, outcome, why, sizeof(why));
-	log_err("vm: guest %s at %#lx%s, pc %#lx: %s", access_text(exit->fault.access), exit->fault.gpa.raw,
-		exit->fault.on_guest_walk ? " (by its own page walk)" : "", exit->pc, why);
+	log_vm_err(vm, "guest %s at %#lx%s, pc %#lx: %s", access_text(exit->fault.access), exit->fault.gpa.raw,
+		   exit->fault.on_guest_walk ? " (by its own page walk)" : "", exit->pc, why);
 	post_mortem(vcpu, &exit->fault.gpa);
 	vm_end(vm, ends[outcome], 0);
 }
@@ -66,9 +66,9 @@ static bool inject_denied(struct vcpu *vcpu, const struct vm_exit *exit)
 		return true;
 	vm->denied_logged++;
 	fault_text(vm, exit->fault.gpa, FAULT_DENIED, why, sizeof(why));
-	log_warn("vm: guest %s at %#lx%s, pc %#lx: %s; it gets a fault%s", access_text(exit->fault.access), exit->fault.gpa.raw,
-		 exit->fault.on_guest_walk ? " (by its own page walk)" : "", exit->pc, why,
-		 vm->denied_logged == DENIED_LOGGED ? "; further ones are not logged" : "");
+	log_vm_warn(vm, "guest %s at %#lx%s, pc %#lx: %s; it gets a fault%s", access_text(exit->fault.access), exit->fault.gpa.raw,
+		    exit->fault.on_guest_walk ? " (by its own page walk)" : "", exit->pc, why,
+		    vm->denied_logged == DENIED_LOGGED ? "; further ones are not logged" : "");
 	return true;
 }
 
@@ -106,7 +106,7 @@ static void crash(struct vcpu *vcpu, const struct vm_exit *exit)
 	char what[256];
 
 	arch_exit_describe(vcpu, exit, what, sizeof(what));
-	log_err("vm: guest stopped at pc %#lx: %s", exit->pc, what);
+	log_vm_err(vcpu->vm, "guest stopped at pc %#lx: %s", exit->pc, what);
 	post_mortem(vcpu, NULL);
 	vm_end(vcpu->vm, VM_CRASHED, 0);
 }
@@ -117,7 +117,7 @@ static void handle_other(struct vcpu *vcpu, struct vm_exit *exit)
 	vcpu->exits.other++;
 	switch (exit->kind) {
 	case VM_EXIT_HALT:
-		log_info("vm: guest halted, and there is no interrupt to wake it");
+		log_vm_info(vcpu->vm, "guest halted, and there is no interrupt to wake it");
 		vm_end(vcpu->vm, VM_EXITED, 0);
 		break;
 	case VM_EXIT_ARCH:

@@ -72,8 +72,8 @@ static enum err promise_ram(struct vm *vm)
 		enum err err = addr_space_map_alloc(&vm->as, vm->ram[i].start, vm->ram[i].size, NPT_RWX, vm->options.policy);
 
 		if (err == ERR_NO_MEMORY) {
-			log_err("vm: of the guest's RAM, %s are to be there from the start, and %s",
-				text_size(ram, vm->options.ram), shortage_text(vm, why, sizeof(why)));
+			log_vm_err(vm, "of the guest's RAM, %s are to be there from the start, and %s",
+				   text_size(ram, vm->options.ram), shortage_text(vm, why, sizeof(why)));
 			vm_end(vm, VM_NO_MEMORY, 0);
 			return ERR_OK;
 		}
@@ -88,6 +88,31 @@ static enum err promise_ram(struct vm *vm)
 /* Of the least block of frames that a struct vm fits in. */
 #define VM_ORDER ((unsigned)(64 - __builtin_clzll((sizeof(struct vm) - 1) >> PAGE_SHIFT)))
 _Static_assert(sizeof(struct vm) <= PAGE_SIZE << VM_ORDER, "VM_ORDER");
+
+static bool name_all; /* there are several VMs in the configuration */
+
+void vm_name_all(bool several)
+{
+	name_all = several;
+}
+
+/* What a VM prints is told apart where there may be another one: of one by itself it comes as it is. */
+static void open_console(struct vm *vm)
+{
+	vm->devices.console = &vm->console;
+	vm->console.by_line = name_all;
+	if (name_all)
+		strcpy(vm->console.name, vm->options.name);
+}
+
+/* Number `number` of the fork tree. From now on its parent has company, too. */
+static void fork_console(struct vm *child, struct vm *parent, unsigned number)
+{
+	console_stream_keep_lines(&parent->console);
+	child->devices.console = &child->console;
+	child->console.by_line = true;
+	snprintf(child->console.name, sizeof(child->console.name), "%s.%u", child->options.name, number);
+}
 
 /* All zero but for what it is part of. */
 static enum err alloc_vm(struct fork_tree *tree, struct vm **out)
@@ -143,6 +168,7 @@ enum err vm_new(struct fork_tree *tree, const struct vm_options *options)
 		return err;
 	}
 	vm->options = *options;
+	open_console(vm);
 	err = new_space(vm);
 	if (err != ERR_OK)
 		goto free_vm;
@@ -180,6 +206,7 @@ enum err vm_fork(struct vm *parent, unsigned *number)
 	if (err != ERR_OK)
 		return err;
 	child->options = parent->options;
+	fork_console(child, parent, parent->tree->count);
 	memcpy(child->ram, parent->ram, sizeof(child->ram));
 	child->ram_ranges = parent->ram_ranges;
 	child->inject_denied = parent->inject_denied;
@@ -209,6 +236,7 @@ free_vm:
 
 void vm_free(struct vm *vm)
 {
+	console_stream_end(&vm->console);
 	arch_vm_free(vm);
 	addr_space_free(&vm->as);
 	frame_free(vm->memory, VM_ORDER);
@@ -220,7 +248,7 @@ static enum err load_failed(struct vm *vm, const struct guest_image *image, enum
 	char reason[80];
 
 	if (err == ERR_NO_MEMORY) {
-		log_err("vm: no frame left to load guest %s into: %s", image->name, shortage_text(vm, reason, sizeof(reason)));
+		log_vm_err(vm, "no frame left to load guest %s into: %s", image->name, shortage_text(vm, reason, sizeof(reason)));
 		vm_end(vm, VM_NO_MEMORY, 0);
 		return ERR_OK;
 	}

@@ -4,7 +4,9 @@
 #define NESTLING_VMM_VM_H
 
 #include "arch_vm.h" /* vmm/<isa>/: struct vm_arch, struct vcpu_arch */
+#include "drivers/console.h"
 #include "include/err.h"
+#include "include/log.h"
 #include "include/types.h"
 #include "mm/addr_space.h"
 #include "vmm/devices/device.h"
@@ -105,6 +107,7 @@ struct vm {
 	} ram[VM_MAX_RAM_RANGES]; /* ascending */
 	size_t ram_ranges;
 	struct device_table devices;
+	struct console_stream console; /* what it prints; its name is the VM's in our own lines, too: log_vm_err */
 	struct fork_tree *tree;
 	unsigned number;        /* in the run: 0 is the first one */
 	hpa_t memory;           /* the block of frames that this structure is in */
@@ -135,6 +138,13 @@ MUST_CHECK enum err vm_load(struct vm *vm, const struct guest_image *image);
  * Errors: ERR_NO_MEMORY (of frames, or FORK_TREE_MAX of them were made): nothing was changed.
  */
 MUST_CHECK enum err vm_fork(struct vm *parent, unsigned *number);
+
+/* From now on VMs are made that need a name on the console, if there are several; else only forked ones have one. */
+void vm_name_all(bool several);
+
+#define log_vm_err(vm, ...)  log_vm_at(LOG_ERR, (vm)->console.name, __VA_ARGS__)
+#define log_vm_warn(vm, ...) log_vm_at(LOG_WARN, (vm)->console.name, __VA_ARGS__)
+#define log_vm_info(vm, ...) log_vm_at(LOG_INFO, (vm)->console.name, __VA_ARGS__)
 
 static inline bool vm_is_forked(const struct vm *vm)
 {

@@ -18,7 +18,7 @@ static void add_leaf(const struct npt_leaf *leaf, char *text, size_t size)
 		 leaf->dirty ? " dirty" : "", leaf->attr.shared ? " shared" : "", leaf->access_tracked ? " access-tracked" : "");
 }
 
-static void print_step(const struct npt_step *step)
+static void print_step(const struct vm *vm, const struct npt_step *step)
 {
 	static const char *const kinds[] = {
 		[NPT_EMPTY] = "empty",
@@ -30,17 +30,18 @@ static void print_step(const struct npt_step *step)
 
 	if (step->kind == NPT_LEAF)
 		add_leaf(&step->leaf, leaf, sizeof(leaf));
-	log_err("vm:   level %u [%4u] of the table at %#lx: 0x%016lx %s%s", step->level, step->index, step->table.raw, step->pte,
-		kinds[step->kind], leaf);
+	log_vm_err(vm, "  level %u [%4u] of the table at %#lx: 0x%016lx %s%s", step->level, step->index, step->table.raw, step->pte,
+		   kinds[step->kind], leaf);
 }
 
-void walk_log(const struct npt *npt, gpa_t gpa)
+void walk_log(const struct vm *vm, gpa_t gpa)
 {
+	const struct npt *npt = &vm->as.npt;
 	struct npt_step steps[NPT_MAX_LEVELS];
 	unsigned count = npt_explain(npt, gpa, steps);
 
-	log_err("vm: the walk of %#lx (%s)%s", gpa.raw, npt_name(npt),
-		count == 0 ? ": it lies beyond the guest's address space" : "");
+	log_vm_err(vm, "the walk of %#lx (%s)%s", gpa.raw, npt_name(npt),
+		   count == 0 ? ": it lies beyond the guest's address space" : "");
 	for (unsigned i = 0; i < count; i++)
-		print_step(&steps[i]);
+		print_step(vm, &steps[i]);
 }

@@ -3,9 +3,9 @@
 #ifndef NESTLING_VMM_WALK_LOG_H
 #define NESTLING_VMM_WALK_LOG_H
 
-#include "npt/npt.h"
+#include "vmm/vm.h"
 
-/* Log the entries on the way to `gpa` by log_err, the root's first. */
-void walk_log(const struct npt *npt, gpa_t gpa);
+/* Log the entries of its nested tables on the way to `gpa` by log_err, the root's first. */
+void walk_log(const struct vm *vm, gpa_t gpa);
 
 #endif

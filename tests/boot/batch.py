@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Several guests by one boot: what differs only in its guest shares the firmware's start, one [vm NAME] after the other."""
+"""Several guests by one boot: what differs only in its guest shares the firmware's start, one [vm NAME] after the other.
+
+Each waits for the one before it to end, so that it has the machine to itself as it would by a boot of its own, and its part of the
+console is in one piece. There the lines bear its name, which is taken off.
+"""
 
 import re
 import shutil
@@ -43,9 +47,10 @@ def chunks(specs: list) -> list[list]:
     return [specs[n::count] for n in range(count)]
 
 
-def section(name: str, spec: Boot, own: Path, shared: Path) -> str:
+def section(number: int, spec: Boot, own: Path, shared: Path) -> str:
     """The lines of nestling.cfg for one of them; its files are put beside it."""
-    lines = [f"[vm {name}]"]
+    name = f"v{number}"
+    lines = [f"[vm {name}]"] + ([f"after = v{number - 1}"] if number > 0 else [])
     for option, value in pairs(spec.args):
         if option not in VM_KEYS:
             continue
@@ -57,10 +62,17 @@ def section(name: str, spec: Boot, own: Path, shared: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
+def unnamed(name: str, text: str) -> str:
+    """As if the VM were the only one: then its forks alone have a name, which begins with that of a VM by default."""
+    text = re.sub(rf"^{name}: ", "", text, flags=re.M)
+    text = re.sub(rf"^((?:error: |warning: )?vm) {name}: ", r"\1: ", text, flags=re.M)
+    return re.sub(rf"^((?:(?:error: |warning: )?vm )?){name}\.(\d+: )", r"\1guest.\2", text, flags=re.M)
+
+
 def parts(console: str) -> dict[str, str]:
     """What was printed from each VM's start on."""
     pieces = START.split(console)
-    return dict(zip(pieces[1::2], pieces[2::2]))
+    return {name: unnamed(name, text) for name, text in zip(pieces[1::2], pieces[2::2])}
 
 
 def status_of(own: dict, forks: list[dict]) -> int:
@@ -73,7 +85,7 @@ def status_of(own: dict, forks: list[dict]) -> int:
 def boot_together(specs: list[Boot], directories: list[Path], shared: Path) -> list[Result | None]:
     """One boot for all, which have the same key. None: it did not get as far as this one."""
     names = [f"v{n}" for n in range(len(specs))]
-    config = "".join(map(section, names, specs, directories, [shared] * len(specs)))
+    config = "".join(map(section, range(len(specs)), specs, directories, [shared] * len(specs)))
     (shared / "batch.cfg").write_text(config)
     (_, machine, _) = key(specs[0])
     backend = BACKENDS[specs[0].backend]

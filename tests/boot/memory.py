@@ -47,7 +47,7 @@ def fork(backend: str, *args: str, **more) -> Case:
         "forks": 8, "resident": between(filled, filled + 128 * PAGE + OWN), "shared": below(filled)}, fork={
         "resident": between(16 * PAGE, 16 * PAGE + OWN),
         "resident_peak": below(16 * PAGE + OWN), "shared": at_least(filled - 32 * PAGE)},
-        text=tuple(rf"^fork: child {number} found the memory of its moment" for number in range(1, 9)) + (
+        text=tuple(rf"^guest\.{number}: fork: child {number} found the memory of its moment" for number in range(1, 9)) + (
             r"^fork: the parent has what it wrote itself$",))
 
 
@@ -202,7 +202,7 @@ def forks() -> list[Case]:
         out += [
             case(f"{name}/guest/fork_deep", "--guest", guest("fork_deep"), "--ram", "64M", forks=3, forbid=(r"FAILED",),
                  report=EXITED | {"forks": 3},
-                 text=tuple(rf"^fork_deep: generation {n} has what it should$" for n in range(4))),
+                 text=tuple(rf"^{f'guest.{n}: ' if n else ''}fork_deep: generation {n} has what it should$" for n in range(4))),
             case(f"{name}/guest/fork_state", "--guest", guest("fork_state"), "--ram", "64M", forks=3, forbid=(r"FAILED",),
                  report=EXITED | {"forks": 3}),
             case(f"{name}/guest/fork_bomb", "--guest", guest("fork_bomb"), "--ram", "64M", forks=None, max_log=1000,
@@ -214,7 +214,7 @@ def forks() -> list[Case]:
         ]
         out.append(case(f"{name}/guest/dead_parent", "--guest", guest("dead_parent"), "--ram", "1G", "--host-ram",
                         SMALL_HOST[name], forks=1, forbid=(r"FAILED",), report=EXITED | {"forks": 1, "reclaimed": 0},
-                        fork={"reclaimed": 0}, slow=name == "vmx", text=(r"^dead_parent: all as it should be$",)))
+                        fork={"reclaimed": 0}, slow=name == "vmx", text=(r"^guest\.1: dead_parent: all as it should be$",)))
         for tracking in TRACKING:
             out.append(case(f"{name}/guest/stale-{tracking}", "--guest", guest("stale"), "--ram", "64M", "--tracking",
                             tracking, forks=6, forbid=(r"FAILED",), env=marking(name, tracking),

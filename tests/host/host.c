@@ -54,6 +54,17 @@ void log_line(enum log_level level, const char *fmt, ...)
 	va_end(ap);
 }
 
+void log_vm_line(enum log_level level, const char *name, const char *fmt, ...)
+{
+	char text[LOG_LINE_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_line(level, "vm%s%s: %s", name[0] != '\0' ? " " : "", name, text);
+}
+
 void log_fatal(const char *fmt, ...)
 {
 	va_list ap;

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Records beside the console's text: where they stand, and that text cannot pass for one. */
+/* The console: records stand beside its text, and the text of several writers does not mix. */
+#include "drivers/console.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "drivers/console.h"
 #include "tests/host/host.h"
 
-static char written[256];
+static char written[1024];
+static struct console_stream plain;
 
 static void keep(const char *bytes, size_t size)
 {
@@ -18,7 +23,7 @@ static void keep(const char *bytes, size_t size)
 
 static void write_text(const char *text)
 {
-	console_write(text, strlen(text));
+	console_stream_write(&plain, text, strlen(text));
 }
 
 /* Before there is a record the byte is like any other: so this test comes first. */
@@ -61,12 +66,207 @@ static void text_is_no_record(void **state)
 	assert_true(console_at_line_start());
 }
 
+static void say(struct console_stream *stream, const char *text)
+{
+	console_stream_write(stream, text, strlen(text));
+}
+
+static void log_text(const char *text)
+{
+	console_write_line(text, strlen(text));
+}
+
+static void start(void)
+{
+	console_set_sink(keep);
+	if (!console_at_line_start())
+		log_text("\n");
+	written[0] = '\0';
+}
+
+static void one_by_itself_writes_at_once(void **state)
+{
+	(void)state;
+	start();
+	say(&plain, "a prompt");
+	assert_string_equal(written, "a prompt");
+	say(&plain, "> yes\nno");
+	log_text("a log line\n");
+	say(&plain, " end\n");
+	assert_string_equal(written, "a prompt> yes\nno\na log line\n end\n");
+}
+
+static void lines_of_two_do_not_mix(void **state)
+{
+	struct console_stream web = { .name = "web", .by_line = true }, db = { .name = "db.3", .by_line = true };
+
+	(void)state;
+	start();
+	say(&web, "GET ");
+	say(&db, "SEL");
+	assert_string_equal(written, "");
+	say(&web, "/\n\nPOST /\nhal");
+	say(&db, "ECT\n");
+	assert_string_equal(written, "web: GET /\nweb: \nweb: POST /\ndb.3: SELECT\n");
+	log_text("vm: in between\n");
+	written[0] = '\0';
+	say(&web, "f a line\n");
+	assert_string_equal(written, "web: half a line\n");
+}
+
+/* What is not complete is written when nothing more comes, or not soon; it goes on where it stands, if nobody came between. */
+static void unfinished_lines_are_flushed(void **state)
+{
+	struct console_stream web = { .name = "web", .by_line = true }, db = { .name = "db", .by_line = true };
+
+	(void)state;
+	start();
+	say(&web, "login: ");
+	console_stream_flush(&web);
+	console_stream_flush(&db);
+	assert_string_equal(written, "web: login: ");
+	say(&web, "root\n");
+	assert_string_equal(written, "web: login: root\n");
+	written[0] = '\0';
+	say(&web, "password: ");
+	console_stream_flush(&web);
+	say(&db, "starts\n");
+	say(&web, "secret\n");
+	assert_string_equal(written, "web: password: \ndb: starts\nweb: secret\n");
+	/* Another one may come to be at the same place in memory. */
+	written[0] = '\0';
+	say(&web, "bye");
+	console_stream_end(&web);
+	say(&web, "I am new\n");
+	assert_string_equal(written, "web: bye\nweb: I am new\n");
+}
+
+static void long_lines_are_cut_only_if_somebody_comes_between(void **state)
+{
+	struct console_stream web = { .name = "web", .by_line = true };
+	char text[CONSOLE_LINE_ROOM + 11], want[sizeof(written)];
+
+	(void)state;
+	start();
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	say(&web, text);
+	say(&web, "\n");
+	snprintf(want, sizeof(want), "web: %s\n", text);
+	assert_string_equal(written, want);
+	written[0] = '\0';
+	say(&web, text);
+	log_text("no\n");
+	say(&web, "y\n");
+	text[CONSOLE_LINE_ROOM] = '\0';
+	snprintf(want, sizeof(want), "web: %s\nno\nweb: xxxxxxxxxxy\n", text);
+	assert_string_equal(written, want);
+}
+
+/* It has printed at once; then it is no longer alone. */
+static void company_comes(void **state)
+{
+	struct console_stream fork = { .name = "guest.1", .by_line = true }, guest = { .by_line = false };
+
+	(void)state;
+	start();
+	say(&guest, "I fo");
+	console_stream_keep_lines(&guest);
+	say(&fork, "I am forked\n");
+	say(&guest, "rk\nand ");
+	say(&guest, "go on\n");
+	assert_string_equal(written, "I fo\nguest.1: I am forked\nrk\nand go on\n");
+}
+
+/* A text of a VM can pass for a record no more than before: the mark is taken from lines that are kept, too. */
+static void kept_text_is_no_record(void **state)
+{
+	struct console_stream web = { .name = "web", .by_line = true };
+
+	(void)state;
+	start();
+	console_record("{}", 2);
+	say(&web, "\x1e{\"seq\":1}\n");
+	assert_string_equal(written, "\x1e{}\nweb: ?{\"seq\":1}\n");
+}
+
+enum { WRITERS = 4, LINES = 500 };
+
+static char *all;
+static size_t all_size;
+
+static void keep_all(const char *bytes, size_t size)
+{
+	memcpy(all + all_size, bytes, size);
+	all_size += size;
+}
+
+/* Every line says how long it is; one of the writers is the log. */
+static void *write_lines(void *which)
+{
+	const unsigned n = (unsigned)(uintptr_t)which;
+	struct console_stream stream = { .by_line = true };
+	char line[64];
+
+	snprintf(stream.name, sizeof(stream.name), "w%u", n);
+	for (unsigned i = 0; i < LINES; i++) {
+		int size = snprintf(line, sizeof(line), "%s%u of the lines%.*s\n", n == 0 ? "w0: " : "", i, (int)(i % 32),
+				    "................................");
+
+		if (n == 0)
+			console_write_line(line, (size_t)size);
+		else
+			for (int at = 0; at < size; at++)
+				console_stream_write(&stream, line + at, 1);
+	}
+	return NULL;
+}
+
+static void lines_of_several_cpus_are_whole(void **state)
+{
+	pthread_t threads[WRITERS];
+	unsigned seen[WRITERS] = { 0 };
+
+	(void)state;
+	start();
+	all = malloc(WRITERS * LINES * 64);
+	assert_non_null(all);
+	console_set_sink(keep_all);
+	for (uintptr_t i = 0; i < WRITERS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, write_lines, (void *)i), 0);
+	for (unsigned i = 0; i < WRITERS; i++)
+		pthread_join(threads[i], NULL);
+	console_set_sink(NULL);
+	for (size_t at = 0; at < all_size;) {
+		char *end = memchr(all + at, '\n', all_size - at);
+		unsigned who, number;
+		int length = 0;
+
+		assert_non_null(end);
+		*end = '\0';
+		CHECK(sscanf(all + at, "w%u: %u of the lines%n", &who, &number, &length) == 2 && who < WRITERS, "%s", all + at);
+		CHECK(number == seen[who] && strlen(all + at + length) == number % 32, "%s", all + at);
+		seen[who]++;
+		at = (size_t)(end - all) + 1;
+	}
+	for (unsigned i = 0; i < WRITERS; i++)
+		CHECK_EQ(seen[i], LINES);
+	free(all);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_is_as_it_is),
 		cmocka_unit_test(records_leave_the_line_alone),
 		cmocka_unit_test(text_is_no_record),
+		cmocka_unit_test(one_by_itself_writes_at_once),
+		cmocka_unit_test(lines_of_two_do_not_mix),
+		cmocka_unit_test(unfinished_lines_are_flushed),
+		cmocka_unit_test(long_lines_are_cut_only_if_somebody_comes_between),
+		cmocka_unit_test(company_comes),
+		cmocka_unit_test(kept_text_is_no_record),
+		cmocka_unit_test(lines_of_several_cpus_are_whole),
 	};
 
 	return cmocka_run_group_tests_name("console", tests, NULL, NULL);

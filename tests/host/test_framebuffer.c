@@ -12,6 +12,7 @@
 
 enum { WIDTH = 330, HEIGHT = 200, STRIDE = 340, UNTOUCHED = 0x5a5a5a5a };
 
+static struct console_stream stream;
 static uint32_t *pixels; /* a line more than the screen has */
 
 static struct framebuffer mode(void)
@@ -143,7 +144,7 @@ static const char *read_line(unsigned line)
 
 static void say(const char *text)
 {
-	console_write(text, strlen(text));
+	console_stream_write(&stream, text, strlen(text));
 }
 
 static void every_glyph_can_be_told_from_the_others(void **state)

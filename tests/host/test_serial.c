@@ -19,6 +19,7 @@ static struct {
 } uart;
 
 static bool default_there;
+static struct console_stream stream;
 
 uint8_t arch_port_read(uint16_t port)
 {
@@ -66,7 +67,7 @@ static void lines_end_with_both(void **state)
 	serial_start(&by_port);
 	CHECK_EQ(uart.registers[1], 0); /* no interrupts */
 	CHECK_EQ(uart.registers[3], 0); /* the line stays as it was */
-	console_write("ab\nc", 4);
+	console_stream_write(&stream, "ab\nc", 4);
 	CHECK_EQ(uart.count, 5);
 	assert_memory_equal(uart.sent, "ab\r\nc", 5);
 }
@@ -92,14 +93,14 @@ static void a_stuck_port_is_waited_for_once(void **state)
 	(void)state;
 	serial_start(&by_port);
 	uart.registers[5] = 0;
-	console_write("a", 1);
+	console_stream_write(&stream, "a", 1);
 	first = uart.polls;
 	CHECK(first > 1000, "%u polls", first);
-	console_write("bcdef", 5);
+	console_stream_write(&stream, "bcdef", 5);
 	CHECK_EQ(uart.polls, first + 5);
 	CHECK_EQ(uart.count, 0);
 	uart.registers[5] = 0x20;
-	console_write("gh", 2);
+	console_stream_write(&stream, "gh", 2);
 	CHECK_EQ(uart.count, 2);
 	assert_memory_equal(uart.sent, "gh", 2);
 }
@@ -123,7 +124,7 @@ static void registers_are_where_they_are_said_to_be(void **state)
 			wanted[8] = 'x';
 			memset(wanted + 8 + (1 << shift), 0, widths[w]);
 			serial_start(&port);
-			console_write("wx", 2);
+			console_stream_write(&stream, "wx", 2);
 			assert_memory_equal(memory, wanted, sizeof(wanted));
 		}
 	}
@@ -138,10 +139,10 @@ static void pl011(void **state)
 	registers[0x38 / 4] = 0x7ff;
 	serial_start(&port);
 	CHECK_EQ(registers[0x38 / 4], 0);
-	console_write("z", 1);
+	console_stream_write(&stream, "z", 1);
 	CHECK_EQ(registers[0], 'z');
 	registers[0x18 / 4] = 0x20; /* full */
-	console_write("y", 1);
+	console_stream_write(&stream, "y", 1);
 	CHECK_EQ(registers[0], 'z');
 }
 

@@ -12,6 +12,7 @@
 enum { DATA = 0, IER = 1, IIR = 2, FCR = 2, LCR = 3, MCR = 4, LSR = 5, MSR = 6, SCR = 7, LOOP = 0x10 };
 
 static struct v16550 uart;
+static struct console_stream stream;
 static char printed[64];
 static size_t count;
 
@@ -27,6 +28,7 @@ static int setup(void **state)
 	(void)state;
 	memset(&uart, 0xff, sizeof(uart));
 	v16550_init(&uart, IO_PORT, BASE);
+	uart.device.console = &stream;
 	console_set_sink(sink);
 	count = 0;
 	return 0;

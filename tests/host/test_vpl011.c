@@ -10,6 +10,7 @@
 #define BASE 0x9000000
 
 static struct vpl011 uart;
+static struct console_stream stream;
 static char printed[64];
 static size_t count;
 
@@ -25,6 +26,7 @@ static int setup(void **state)
 	(void)state;
 	memset(&uart, 0xff, sizeof(uart));
 	vpl011_init(&uart, BASE);
+	uart.device.console = &stream;
 	console_set_sink(sink);
 	count = 0;
 	return 0;

@@ -97,13 +97,13 @@ void arch_vcpu_dump(struct vcpu *vcpu)
 	const struct vcpu_arch *arch = &vcpu->arch;
 
 	for (unsigned i = 0; i < 28; i += 4)
-		log_err("vm:  x%-2u %016lx x%-2u %016lx x%-2u %016lx x%-2u %016lx", i, arch->x[i], i + 1, arch->x[i + 1], i + 2,
-			arch->x[i + 2], i + 3, arch->x[i + 3]);
-	log_err("vm:  x28 %016lx x29 %016lx x30 %016lx", arch->x[28], arch->x[29], arch->x[30]);
-	log_err("vm:  pc  %016lx pstate %lx sp_el0 %lx sp_el1 %lx", arch->pc, arch->pstate, read_sysreg(sp_el0),
-		read_sysreg(sp_el1));
-	log_err("vm:  sctlr %lx tcr %lx ttbr0 %lx ttbr1 %lx mair %lx", read_sysreg(sctlr_el1), read_sysreg(tcr_el1),
-		read_sysreg(ttbr0_el1), read_sysreg(ttbr1_el1), read_sysreg(mair_el1));
-	log_err("vm:  vbar %lx elr_el1 %lx spsr_el1 %lx esr_el1 %lx far_el1 %lx", read_sysreg(vbar_el1), read_sysreg(elr_el1),
-		read_sysreg(spsr_el1), read_sysreg(esr_el1), read_sysreg(far_el1));
+		log_vm_err(vcpu->vm, " x%-2u %016lx x%-2u %016lx x%-2u %016lx x%-2u %016lx", i, arch->x[i], i + 1, arch->x[i + 1],
+			   i + 2, arch->x[i + 2], i + 3, arch->x[i + 3]);
+	log_vm_err(vcpu->vm, " x28 %016lx x29 %016lx x30 %016lx", arch->x[28], arch->x[29], arch->x[30]);
+	log_vm_err(vcpu->vm, " pc  %016lx pstate %lx sp_el0 %lx sp_el1 %lx", arch->pc, arch->pstate, read_sysreg(sp_el0),
+		   read_sysreg(sp_el1));
+	log_vm_err(vcpu->vm, " sctlr %lx tcr %lx ttbr0 %lx ttbr1 %lx mair %lx", read_sysreg(sctlr_el1), read_sysreg(tcr_el1),
+		   read_sysreg(ttbr0_el1), read_sysreg(ttbr1_el1), read_sysreg(mair_el1));
+	log_vm_err(vcpu->vm, " vbar %lx elr_el1 %lx spsr_el1 %lx esr_el1 %lx far_el1 %lx", read_sysreg(vbar_el1),
+		   read_sysreg(elr_el1), read_sysreg(spsr_el1), read_sysreg(esr_el1), read_sysreg(far_el1));
 }

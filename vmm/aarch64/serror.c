@@ -16,6 +16,6 @@ void vcpu_left(struct vcpu *vcpu)
 	/* ESB is a hint, of no effect without FEAT_RAS; there a barrier with SErrors unmasked is all that can be done. */
 	if (GUARDED("msr daifclr, #4\n\tdsb sy\n\thint #16\n\tisb\n\tmsr daifset, #4", [none] "+&r"(none)))
 		return;
-	log_err("vm: VM %u has caused an error that the machine reports late: ESR_EL2 %#lx", vm->number, read_sysreg(esr_el2));
+	log_vm_err(vm, "the guest has caused an error that the machine reports late: ESR_EL2 %#lx", read_sysreg(esr_el2));
 	vm->outcome = VM_CRASHED; /* however well it thinks it has ended */
 }

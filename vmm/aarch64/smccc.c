@@ -61,7 +61,7 @@ static bool psci_has(uint32_t function)
 /* The guest's way out. */
 static uint64_t power_down(struct vm *vm, const char *how)
 {
-	log_info("vm: guest %s", how);
+	log_vm_info(vm, "guest %s", how);
 	vm_end(vm, VM_EXITED, 0);
 	return SMCCC_SUCCESS;
 }

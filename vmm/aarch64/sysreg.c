@@ -44,14 +44,16 @@ static bool sysreg_write(uint32_t id)
 	return is_debug(id) || id == ACTLR_EL1;
 }
 
-static void log_undefined(struct vcpu_arch *arch, bool read, uint32_t id)
+static void log_undefined(struct vcpu *vcpu, bool read, uint32_t id)
 {
+	struct vcpu_arch *arch = &vcpu->arch;
+
 	if (arch->sysregs_logged >= SYSREGS_LOGGED)
 		return;
 	arch->sysregs_logged++;
-	log_warn("vm: guest's %s of system register S%u_%u_C%u_C%u_%u at pc %#lx: undefined%s", read ? "read" : "write",
-		 SYSREG_OP0(id), SYSREG_OP1(id), SYSREG_CRN(id), SYSREG_CRM(id), SYSREG_OP2(id), arch->pc,
-		 arch->sysregs_logged == SYSREGS_LOGGED ? "; further ones are not logged" : "");
+	log_vm_warn(vcpu->vm, "guest's %s of system register S%u_%u_C%u_C%u_%u at pc %#lx: undefined%s", read ? "read" : "write",
+		    SYSREG_OP0(id), SYSREG_OP1(id), SYSREG_CRN(id), SYSREG_CRM(id), SYSREG_OP2(id), arch->pc,
+		    arch->sysregs_logged == SYSREGS_LOGGED ? "; further ones are not logged" : "");
 }
 
 void emulate_sysreg(struct vcpu *vcpu)
@@ -62,7 +64,7 @@ void emulate_sysreg(struct vcpu *vcpu)
 	uint64_t value;
 
 	if (read ? !sysreg_read(vcpu->vm, id, &value) : !sysreg_write(id)) {
-		log_undefined(arch, read, id);
+		log_undefined(vcpu, read, id);
 		inject_undefined(arch);
 		return;
 	}

@@ -2,6 +2,7 @@
 /* The devices of a VM, found by address. */
 #include "vmm/devices/device.h"
 
+#include "drivers/console.h"
 #include "include/log.h"
 
 /* A guest must not flood the console. */
@@ -9,8 +10,10 @@
 
 void device_add(struct device_table *table, struct io_device *device)
 {
-	if (table->count < DEVICES_MAX)
-		table->device[table->count++] = device;
+	if (table->count == DEVICES_MAX)
+		return;
+	device->console = table->console;
+	table->device[table->count++] = device;
 }
 
 static struct io_device *find_device(const struct device_table *table, enum io_space space, uint64_t addr)
@@ -40,7 +43,7 @@ void device_access(struct device_table *table, struct io_access *io)
 	if (!io->write)
 		io->value = ~UINT64_C(0) >> (64 - 8 * io->size);
 	if (table->unclaimed++ < UNCLAIMED_LOGGED)
-		log_warn("vm: guest %s %s %#lx, where no device is%s", io->write ? "wrote to" : "read",
-			 io->space == IO_PORT ? "port" : "address", io->addr,
-			 table->unclaimed == UNCLAIMED_LOGGED ? "; further ones are not logged" : "");
+		log_vm_at(LOG_WARN, table->console->name, "guest %s %s %#lx, where no device is%s", io->write ? "wrote to" : "read",
+			  io->space == IO_PORT ? "port" : "address", io->addr,
+			  table->unclaimed == UNCLAIMED_LOGGED ? "; further ones are not logged" : "");
 }

@@ -20,17 +20,21 @@ struct io_access {
 	uint64_t value; /* written, or to be filled in by a read; bits above `size` are 0 */
 };
 
+struct console_stream;
+
 /* A device claims [base, base + size) of one space. `access` may not fail: a device answers as the real one would. */
 struct io_device {
 	enum io_space space;
 	uint64_t base, size;
+	struct console_stream *console; /* of its VM: device_add sets it */
 	void (*access)(struct io_device *device, uint64_t offset, struct io_access *io);
 };
 
 #define DEVICES_MAX 4
 
-/* The devices of a VM. All zero: none. */
+/* The devices of a VM. All zero but for `console`: none. */
 struct device_table {
+	struct console_stream *console; /* what the VM prints */
 	struct io_device *device[DEVICES_MAX];
 	size_t count;
 	unsigned unclaimed; /* accesses that no device claimed; the first few are logged */

@@ -101,7 +101,7 @@ static void send(struct v16550 *uart, uint8_t value)
 	if (in_loop(uart))
 		receive(uart, value & (uint8_t)(0xff >> (3 - (uart->lcr & 3))));
 	else if (byte != '\r') /* the console makes its own */
-		console_write(&byte, 1);
+		console_stream_write(uart->device.console, &byte, 1);
 	uart->thre = true; /* it is sent at once */
 }
 

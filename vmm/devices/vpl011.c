@@ -163,7 +163,7 @@ static void send(struct vpl011 *uart, uint32_t value)
 
 	if (!(uart->cr & UARTCR_LOOP)) {
 		if (byte != '\r') /* the console makes its own */
-			console_write(&byte, 1);
+			console_stream_write(uart->device.console, &byte, 1);
 	} else if (is_looped(uart)) {
 		receive(uart, value & 0xff >> (3 - (uart->lcr_h >> UARTLCR_H_WORD_SHIFT & 3)));
 	}

@@ -123,7 +123,7 @@ static struct sbi_result rfence_call(const struct call *call)
 /* To stop the only hart, or have it sleep when nothing can wake it, is to halt. */
 static void halt(struct vcpu *vcpu, const char *how)
 {
-	log_info("vm: guest %s its only hart", how);
+	log_vm_info(vcpu->vm, "guest %s its only hart", how);
 	vm_end(vcpu->vm, VM_EXITED, 0);
 }
 
@@ -166,7 +166,7 @@ static struct sbi_result srst_call(struct vcpu *vcpu, const struct call *call)
 	if (type > SBI_SRST_WARM_REBOOT || reason > SBI_SRST_SYSTEM_FAILURE)
 		return failure(SBI_ERR_INVALID_PARAM);
 	if (type != SBI_SRST_SHUTDOWN)
-		log_info("vm: guest asked for a reboot, which ends its run");
+		log_vm_info(vcpu->vm, "guest asked for a reboot, which ends its run");
 	/* The status is the reason: 0 for none, 1 for a failure. */
 	vm_end(vcpu->vm, VM_EXITED, reason);
 	return success(0);
@@ -174,8 +174,7 @@ static struct sbi_result srst_call(struct vcpu *vcpu, const struct call *call)
 
 static bool write_chunk(void *bytes, uint64_t size, void *context)
 {
-	(void)context;
-	console_write(bytes, size);
+	console_stream_write(context, bytes, size);
 	return true;
 }
 
@@ -186,7 +185,7 @@ static struct sbi_result console_write_call(struct vm *vm, const struct call *ca
 
 	if (call->arg[2] != 0)
 		return failure(SBI_ERR_INVALID_PARAM);
-	switch (addr_space_iter_bytes(&vm->as, GPA(call->arg[1]), size, NPT_R, write_chunk, NULL)) {
+	switch (addr_space_iter_bytes(&vm->as, GPA(call->arg[1]), size, NPT_R, write_chunk, &vm->console)) {
 	case ERR_OK:
 		return success(size);
 	case ERR_NO_MEMORY:
@@ -196,12 +195,12 @@ static struct sbi_result console_write_call(struct vm *vm, const struct call *ca
 	}
 }
 
-static void put_char(uint64_t byte)
+static void put_char(struct vm *vm, uint64_t byte)
 {
 	const char c = (char)byte;
 
 	if (c != '\r') /* the console makes its own */
-		console_write(&c, 1);
+		console_stream_write(&vm->console, &c, 1);
 }
 
 static struct sbi_result dbcn_call(struct vcpu *vcpu, const struct call *call)
@@ -212,7 +211,7 @@ static struct sbi_result dbcn_call(struct vcpu *vcpu, const struct call *call)
 	case SBI_DBCN_READ: /* nothing is ever received */
 		return success(0);
 	case SBI_DBCN_WRITE_BYTE:
-		put_char(call->arg[0]);
+		put_char(vcpu->vm, call->arg[0]);
 		return success(0);
 	default:
 		return failure(SBI_ERR_NOT_SUPPORTED);
@@ -227,7 +226,7 @@ static uint64_t legacy_call(struct vcpu *vcpu, const struct call *call)
 		timer_set(vcpu, call->arg[0]);
 		return 0;
 	case SBI_LEGACY_PUTCHAR:
-		put_char(call->arg[0]);
+		put_char(vcpu->vm, call->arg[0]);
 		return 0;
 	case SBI_LEGACY_GETCHAR:
 		return UINT64_MAX;

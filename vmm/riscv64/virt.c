@@ -315,11 +315,11 @@ void arch_vcpu_dump(struct vcpu *vcpu)
 	const uint64_t *gpr = vcpu->arch.gpr;
 
 	for (unsigned i = 0; i < GPR_COUNT; i += 4)
-		log_err("vm:  %s %016lx %s %016lx %s %016lx %s %016lx", names[i], gpr[i], names[i + 1], gpr[i + 1], names[i + 2],
-			gpr[i + 2], names[i + 3], gpr[i + 3]);
-	log_err("vm:  pc  %016lx, in %s-mode", vcpu->arch.pc, csr_read(CSR_SSTATUS) & SSTATUS_SPP ? "VS" : "VU");
-	log_err("vm:  vsstatus %016lx vsatp %016lx vstvec %016lx", csr_read(CSR_VSSTATUS), csr_read(CSR_VSATP),
-		csr_read(CSR_VSTVEC));
-	log_err("vm:  vscause  %016lx vsepc %016lx vstval %016lx", csr_read(CSR_VSCAUSE), csr_read(CSR_VSEPC),
-		csr_read(CSR_VSTVAL));
+		log_vm_err(vcpu->vm, " %s %016lx %s %016lx %s %016lx %s %016lx", names[i], gpr[i], names[i + 1], gpr[i + 1],
+			   names[i + 2], gpr[i + 2], names[i + 3], gpr[i + 3]);
+	log_vm_err(vcpu->vm, " pc  %016lx, in %s-mode", vcpu->arch.pc, csr_read(CSR_SSTATUS) & SSTATUS_SPP ? "VS" : "VU");
+	log_vm_err(vcpu->vm, " vsstatus %016lx vsatp %016lx vstvec %016lx", csr_read(CSR_VSSTATUS), csr_read(CSR_VSATP),
+		   csr_read(CSR_VSTVEC));
+	log_vm_err(vcpu->vm, " vscause  %016lx vsepc %016lx vstval %016lx", csr_read(CSR_VSCAUSE), csr_read(CSR_VSEPC),
+		   csr_read(CSR_VSTVAL));
 }

@@ -214,7 +214,7 @@ enum err arch_vcpu_reset(struct vcpu *vcpu, gpa_t entry)
 	enum err err;
 
 	if (map.data_end > BOOT_DATA_MAX) {
-		log_err("vm: without 1 GiB pages, page tables for %lu GiB do not fit the guest's first MiB", map.gibs);
+		log_vm_err(vm, "without 1 GiB pages, page tables for %lu GiB do not fit the guest's first MiB", map.gibs);
 		return ERR_RANGE;
 	}
 	err = write_boot_params(vm, &map);

@@ -101,8 +101,8 @@ static void log_undefined(struct vcpu *vcpu, const char *what, uint32_t msr)
 	if (vcpu->arch.msrs_logged >= MSRS_LOGGED)
 		return;
 	vcpu->arch.msrs_logged++;
-	log_warn("vm: guest's %s of MSR %#x at rip %#lx: #GP%s", what, msr, virt->get(vcpu, FIELD_RIP),
-		 vcpu->arch.msrs_logged == MSRS_LOGGED ? "; further ones are not logged" : "");
+	log_vm_warn(vcpu->vm, "guest's %s of MSR %#x at rip %#lx: #GP%s", what, msr, virt->get(vcpu, FIELD_RIP),
+		    vcpu->arch.msrs_logged == MSRS_LOGGED ? "; further ones are not logged" : "");
 }
 
 bool emulate_rdmsr(struct vcpu *vcpu)

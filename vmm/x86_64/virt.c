@@ -253,12 +253,13 @@ void arch_vcpu_dump(struct vcpu *vcpu)
 		line[0] = '\0';
 		for (unsigned j = i; j < i + 4; j++)
 			text_add(line, sizeof(line), " %s %016lx", names[j], virt->get_gpr(vcpu, j));
-		log_err("vm: %s", line);
+		log_vm_err(vcpu->vm, "%s", line);
 	}
-	log_err("vm:  rip %016lx rflags %lx cs %04lx ss %04lx efer %lx", virt->get(vcpu, FIELD_RIP), virt->get(vcpu, FIELD_RFLAGS),
-		virt->get(vcpu, FIELD_CS), virt->get(vcpu, FIELD_SS), virt->get(vcpu, FIELD_EFER));
-	log_err("vm:  cr0 %016lx cr3 %016lx cr4 %016lx", virt->get(vcpu, FIELD_CR0), virt->get(vcpu, FIELD_CR3),
-		virt->get(vcpu, FIELD_CR4));
-	log_err("vm:  gdt %016lx+%lx idt %016lx+%lx", virt->get(vcpu, FIELD_GDTR_BASE), virt->get(vcpu, FIELD_GDTR_LIMIT),
-		virt->get(vcpu, FIELD_IDTR_BASE), virt->get(vcpu, FIELD_IDTR_LIMIT));
+	log_vm_err(vcpu->vm, " rip %016lx rflags %lx cs %04lx ss %04lx efer %lx", virt->get(vcpu, FIELD_RIP),
+		   virt->get(vcpu, FIELD_RFLAGS), virt->get(vcpu, FIELD_CS), virt->get(vcpu, FIELD_SS),
+		   virt->get(vcpu, FIELD_EFER));
+	log_vm_err(vcpu->vm, " cr0 %016lx cr3 %016lx cr4 %016lx", virt->get(vcpu, FIELD_CR0), virt->get(vcpu, FIELD_CR3),
+		   virt->get(vcpu, FIELD_CR4));
+	log_vm_err(vcpu->vm, " gdt %016lx+%lx idt %016lx+%lx", virt->get(vcpu, FIELD_GDTR_BASE), virt->get(vcpu, FIELD_GDTR_LIMIT),
+		   virt->get(vcpu, FIELD_IDTR_BASE), virt->get(vcpu, FIELD_IDTR_LIMIT));
 }

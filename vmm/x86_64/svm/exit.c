@@ -25,7 +25,7 @@ static void check_reserved(struct vcpu *vcpu, gpa_t gpa)
 {
 	if (gpa.raw >> vcpu->vm->as.npt.config.gpa_bits)
 		return;
-	walk_log(&vcpu->vm->as.npt, gpa);
+	walk_log(vcpu->vm, gpa);
 	panic("svm: reserved bit set in a nested entry for gpa %#lx", gpa.raw);
 }
 

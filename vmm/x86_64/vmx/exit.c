@@ -71,7 +71,7 @@ static _Noreturn __attribute__((cold, noinline)) void nested_entry_malformed(str
 {
 	gpa_t gpa = GPA(vmread(GUEST_PHYSICAL_ADDRESS));
 
-	walk_log(&vcpu->vm->as.npt, gpa);
+	walk_log(vcpu->vm, gpa);
 	panic("vmx: EPT misconfiguration at gpa %#lx", gpa.raw);
 }
 
