@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "boot/tables.h"
+#include "drivers/acpi_madt.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/host/efi.h"
 
@@ -65,7 +66,7 @@ static uint32_t word_at(size_t at)
 
 static void fix_tables(size_t used)
 {
-	static const char signatures[][4] = { "RSDT", "XSDT", "SPCR", "FACP" };
+	static const char signatures[][4] = { "RSDT", "XSDT", "SPCR", "FACP", "APIC" };
 	uint32_t known[ARRAY_LEN(signatures)];
 
 	memcpy(known, signatures, sizeof(known));
@@ -79,6 +80,18 @@ static void fix_tables(size_t used)
 		fix(at, 20, 8);
 		fix(at, 36, 32);
 	}
+}
+
+static void find_cpus(const void *rsdp)
+{
+	uint64_t ids[4];
+	struct cpu_ids list = { ids, ARRAY_LEN(ids), 0 };
+	enum err err = madt_find_local_apics(rsdp, reader, &list);
+
+	CHECK(err == ERR_OK || err == ERR_CORRUPT || list.count == 0, "%u CPUs of no table", list.count);
+	for (unsigned i = 1; i < list.count && i < list.room; i++)
+		for (unsigned j = 0; j < i; j++)
+			CHECK(ids[i] != ids[j], "CPU %u is CPU %u", i, j);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -109,6 +122,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		fuzz_check_port(&port);
 	if (acpi_find_table(platform.acpi_rsdp, reader, "FACP", &table, &bytes) == ERR_OK)
 		CHECK(bytes >= 36 && memcmp(table, "FACP", 4) == 0, "%zu bytes", bytes);
+	find_cpus(platform.acpi_rsdp);
 	forget_copies();
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "drivers/acpi_madt.h"
 #include "drivers/uart.h"
 #include "tests/host/host.h"
 
@@ -12,7 +13,7 @@
 #define MEMORY_SIZE  KIB(4)
 
 /* Where the tables are, as offsets. They are as little aligned as the specification allows. */
-enum { RSDP = 0x10, RSDT = 0x101, XSDT = 0x203, FACP = 0x305, SPCR = 0x407 };
+enum { RSDP = 0x10, RSDT = 0x101, XSDT = 0x203, FACP = 0x305, SPCR = 0x407, MADT = 0x509 };
 
 enum { HEADER_BYTES = 36, RSDT_BYTES = HEADER_BYTES + 2 * 4, XSDT_BYTES = HEADER_BYTES + 2 * 8, SPCR_BYTES = 80 };
 
@@ -290,6 +291,132 @@ static void ports_are_what_spcr_says(void **state)
 	}
 }
 
+/* --- CPUs --- */
+
+enum { MADT_HEADER_BYTES = 44, ROOM = 64 };
+
+/* What CPUs are found beside the one that asks, whose id is 0. */
+static uint64_t found[ROOM];
+static struct cpu_ids list;
+
+static const uint8_t none[1];
+
+/* The MADT takes the place of the FACP. */
+static void put_madt(const uint8_t *entries, uint32_t size)
+{
+	put_table(MADT, "APIC", MADT_HEADER_BYTES + size);
+	memcpy(memory + MADT + MADT_HEADER_BYTES, entries, size);
+	fix_table(MADT);
+	put(XSDT + HEADER_BYTES, MEMORY_START + MADT, 8);
+	fix_table(XSDT);
+}
+
+static enum err find_apics(void)
+{
+	enum err err;
+
+	list = (struct cpu_ids){ found, ROOM, 0 };
+	cpu_ids_add(&list, 0);
+	err = madt_find_local_apics(root_pointer(), reader, &list);
+	forget_copies();
+	return err;
+}
+
+static void check_found(const uint64_t *ids, unsigned count)
+{
+	CHECK_EQ(list.count, count);
+	for (unsigned i = 0; i < count; i++)
+		CHECK(found[i] == ids[i], "CPU %u: %#jx", i, (uintmax_t)found[i]);
+}
+
+#define APIC(id, flags)   0, 8, 0, (id), (flags), 0, 0, 0
+#define X2APIC(id, flags) 9, 16, 0, 0, (id)&0xff, (id) >> 8 & 0xff, (id) >> 16 & 0xff, (id) >> 24, (flags), 0, 0, 0, 0, 0, 0, 0
+
+static void cpus_are_those_that_are_enabled(void **state)
+{
+	static const uint8_t entries[] = {
+		APIC(4, 1),
+		1, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* an I/O APIC */
+		APIC(0, 1),        /* ourselves */
+		APIC(6, 0),        /* disabled */
+		APIC(7, 2),        /* it may be plugged in later */
+		X2APIC(0x12345, 1u),
+		APIC(255, 1),      /* all CPUs: no id */
+		X2APIC(0xffffffff, 1u),
+		X2APIC(6, 0u),
+		X2APIC(4, 1u),     /* once more, in the other form */
+		APIC(4, 1),        /* and again */
+		APIC(254, 3),
+		0x80, 2,           /* of a kind that nobody knows */
+		X2APIC(255, 1u),   /* which is an id here */
+	};
+
+	(void)state;
+	put_madt(entries, sizeof(entries));
+	CHECK_ERR(find_apics(), ERR_OK);
+	check_found((const uint64_t[]){ 0, 4, 0x12345, 254, 255 }, 5);
+}
+
+static void without_a_madt_there_is_one_cpu(void **state)
+{
+	(void)state;
+	CHECK_ERR(find_apics(), ERR_NOT_FOUND);
+	check_found((const uint64_t[]){ 0 }, 1);
+	put_madt(none, 0);
+	CHECK_ERR(find_apics(), ERR_OK);
+	check_found((const uint64_t[]){ 0 }, 1);
+}
+
+/* What comes before the damage counts; nothing that leads on is believed. */
+static void a_broken_madt_ends_where_it_breaks(void **state)
+{
+	static const struct {
+		uint8_t bytes[10], size;
+		enum err err;
+		unsigned count;
+	} cases[] = {
+		{ { 0, 0, 0, 9, 1, 0, 0, 0 }, 8, ERR_CORRUPT, 2 }, /* of no length: the next one would be itself */
+		{ { 0, 1, 0, 9, 1, 0, 0, 0 }, 8, ERR_CORRUPT, 2 },
+		{ { 0, 8, 0, 9, 1, 0, 0 }, 7, ERR_CORRUPT, 2 }, /* beyond the end */
+		{ { 0, 255, 0, 9, 1, 0, 0, 0 }, 8, ERR_CORRUPT, 2 },
+		{ { 0 }, 1, ERR_CORRUPT, 2 },
+		{ { 0, 7, 0, 9, 1, 0, 0, 0x80, 2 }, 9, ERR_OK, 2 }, /* short for its kind: passed over */
+		{ { 9, 8, 0, 0, 9, 0, 0, 0 }, 8, ERR_OK, 2 },
+		{ { 0, 9, 0, 9, 1, 0, 0, 0, 0 }, 9, ERR_OK, 3 }, /* longer: a later specification's */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		uint8_t entries[8 + sizeof(cases[i].bytes)] = { APIC(4, 1) };
+		enum err err;
+
+		memcpy(entries + 8, cases[i].bytes, cases[i].size);
+		put_madt(entries, 8u + cases[i].size);
+		err = find_apics();
+		CHECK(err == cases[i].err && list.count == cases[i].count && found[1] == 4, "case %zu: %s, %u CPUs", i,
+		      host_err(err), list.count);
+	}
+	put_madt(none, 0);
+	put(MADT + 4, MADT_HEADER_BYTES - 1, 4);
+	fix_table(MADT);
+	CHECK_ERR(find_apics(), ERR_CORRUPT);
+	check_found((const uint64_t[]){ 0 }, 1);
+}
+
+static void more_cpus_than_there_is_room_for_are_counted(void **state)
+{
+	uint8_t entries[80 * 8];
+
+	(void)state;
+	for (uint8_t i = 0; i < 80; i++)
+		memcpy(entries + i * 8, (const uint8_t[]){ APIC(i, 1) }, 8);
+	put_madt(entries, sizeof(entries));
+	CHECK_ERR(find_apics(), ERR_OK);
+	CHECK_EQ(list.count, 80);
+	for (unsigned i = 0; i < ROOM; i++)
+		CHECK_EQ(found[i], i);
+}
+
 /* Bytes turned to others, with checksums that fit: found or refused, never read beyond. */
 static void random_damage_does_no_harm(void **state)
 {
@@ -325,6 +452,10 @@ int main(void)
 		TEST(pointers_lead_to_memory_or_nowhere),
 		TEST(lengths_are_believed_within_bounds),
 		TEST(ports_are_what_spcr_says),
+		TEST(cpus_are_those_that_are_enabled),
+		TEST(without_a_madt_there_is_one_cpu),
+		TEST(a_broken_madt_ends_where_it_breaks),
+		TEST(more_cpus_than_there_is_room_for_are_counted),
 		TEST(random_damage_does_no_harm),
 	};
 
