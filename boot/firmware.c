@@ -105,11 +105,11 @@ static enum err open_file(const char *path, EFI_FILE_HANDLE *file)
 	return error_of(status);
 }
 
-static void *alloc_pages(size_t pages)
+static void *alloc_pages(size_t pages, EFI_ALLOCATE_TYPE type, EFI_PHYSICAL_ADDRESS highest)
 {
-	EFI_PHYSICAL_ADDRESS address;
+	EFI_PHYSICAL_ADDRESS address = highest;
 
-	if (EFI_ERROR(BS->AllocatePages(AllocateAnyPages, EfiLoaderData, pages, &address)))
+	if (EFI_ERROR(BS->AllocatePages(type, EfiLoaderData, pages, &address)))
 		return NULL;
 	return (void *)(uintptr_t)address;
 }
@@ -121,7 +121,7 @@ static bool make_room(void)
 
 	if (own_blocks->count < OWN_BLOCKS)
 		return true;
-	more = alloc_pages(1);
+	more = alloc_pages(1, AllocateAnyPages, 0);
 	if (!more)
 		return false;
 	*more = (struct own_blocks){ .others = own_blocks, .count = 1, .block[0] = { (uintptr_t)more, PAGE_SIZE } };
@@ -130,15 +130,25 @@ static bool make_room(void)
 }
 _Static_assert(sizeof(struct own_blocks) <= 4096, "a page has room for it");
 
-void *firmware_alloc_pages(size_t pages)
+static void *alloc_own(size_t pages, EFI_ALLOCATE_TYPE type, EFI_PHYSICAL_ADDRESS highest)
 {
-	void *memory = make_room() ? alloc_pages(pages) : NULL;
+	void *memory = make_room() ? alloc_pages(pages, type, highest) : NULL;
 
 	if (memory) {
 		own_blocks->block[own_blocks->count].start = (uintptr_t)memory;
 		own_blocks->block[own_blocks->count++].size = pages * PAGE_SIZE;
 	}
 	return memory;
+}
+
+void *firmware_alloc_pages(size_t pages)
+{
+	return alloc_own(pages, AllocateAnyPages, 0);
+}
+
+void *firmware_alloc_below(size_t pages, uint64_t limit)
+{
+	return alloc_own(pages, AllocateMaxAddress, limit - 1);
 }
 
 bool firmware_take(hpa_t start, size_t pages, UINT32 type)

@@ -55,6 +55,9 @@ void firmware_no_watchdog(void);
 /* Allocate 4 KiB pages that are never freed to the firmware. Returns NULL when there is no memory. */
 void *firmware_alloc_pages(size_t pages);
 
+/* The same, all of them below `limit`, and none at address 0. */
+void *firmware_alloc_below(size_t pages, uint64_t limit);
+
 /* Allocate these 4 KiB pages, which the firmware's map says are free, as memory of `type`. False: the firmware refuses. */
 bool firmware_take(hpa_t start, size_t pages, UINT32 type);
 

@@ -6,8 +6,12 @@
 #include "include/arch/machine.h"
 
 #include "boot/cpus.h"
+#include "boot/x86_64/vectors.h"
+#include "drivers/x86_64/apic.h"
+#include "include/arch/cpu.h"
 #include "include/arch/x86_64/cpu.h"
 #include "include/arch/x86_64/insn.h"
+#include "include/arch/x86_64/msr.h"
 #include "include/log.h"
 #include "include/panic.h"
 
@@ -44,12 +48,15 @@ struct gate {
 	uint32_t offset_high, reserved;
 };
 
-extern const char trap_entries[];
+extern const char trap_entries[], interrupt_timer[], interrupt_ipi[];
 extern const char __image_start[], __text_start[], __text_end[];
 
-static struct tss tss = { .io_map = sizeof(struct tss) };
-static uint64_t gdt[5] = { 0, GDT_CODE64, GDT_DATA }; /* and two words of TSS descriptor */
-static struct gate idt[VECTORS];
+/* Each CPU's own. */
+static struct tables {
+	struct tss tss;
+	uint64_t gdt[5];
+} tables[CPU_MAX];
+static struct gate idt[VECTORS]; /* the same for all; written by the first CPU before it starts others */
 
 void trap_handle(struct trap_frame *frame);
 
@@ -58,19 +65,20 @@ static const uint8_t stack_vectors[ARCH_TRAP_STACKS] = { VECTOR_DF, VECTOR_NMI, 
 
 void arch_traps_set_stack(struct cpu *cpu, unsigned index, void *stack_top)
 {
-	if (cpu->id != 0)
-		return;
-	tss.ist[index] = (uintptr_t)stack_top;
+	tables[cpu->id].tss.ist[index] = (uintptr_t)stack_top;
 }
 
-static void load_gdt(void)
+static void load_gdt(struct tables *own)
 {
-	const struct table_pointer pointer = { .limit = sizeof(gdt) - 1, .base = (uintptr_t)gdt };
-	uint64_t base = (uintptr_t)&tss;
+	const struct table_pointer pointer = { .limit = sizeof(own->gdt) - 1, .base = (uintptr_t)own->gdt };
+	uint64_t base = (uintptr_t)&own->tss;
 
-	gdt[3] = (sizeof(tss) - 1) | (base & BITS(23, 0)) << 16 | (uint64_t)GDT_TYPE_TSS_AVAILABLE << 40 | DESCRIPTOR_PRESENT |
-		 (base & BITS(31, 24)) << 32;
-	gdt[4] = base >> 32;
+	own->tss.io_map = sizeof(own->tss);
+	own->gdt[1] = GDT_CODE64;
+	own->gdt[2] = GDT_DATA;
+	own->gdt[3] = (sizeof(own->tss) - 1) | (base & BITS(23, 0)) << 16 | (uint64_t)GDT_TYPE_TSS_AVAILABLE << 40 |
+		      DESCRIPTOR_PRESENT | (base & BITS(31, 24)) << 32;
+	own->gdt[4] = base >> 32;
 	lgdt(&pointer);
 	__asm__ volatile("push %0\n\t"
 			 "lea 1f(%%rip), %%rax\n\t"
@@ -87,25 +95,38 @@ static void load_gdt(void)
 			 : "rax", "memory");
 }
 
+static void set_gate(unsigned vector, const char *handler)
+{
+	uintptr_t entry = (uintptr_t)handler;
+
+	idt[vector] = (struct gate){
+		.offset_low = (uint16_t)entry,
+		.selector = SELECTOR_CODE,
+		.type = 0x80 | GDT_TYPE_INTERRUPT_GATE, /* present, DPL 0 */
+		.offset_middle = (uint16_t)(entry >> 16),
+		.offset_high = (uint32_t)(entry >> 32),
+	};
+}
+
+static void make_idt(void)
+{
+	for (unsigned vector = 0; vector < VECTORS; vector++)
+		set_gate(vector, trap_entries + vector * TRAP_ENTRY_STRIDE);
+	set_gate(INTERRUPT_TIMER, interrupt_timer);
+	set_gate(INTERRUPT_IPI, interrupt_ipi);
+	for (unsigned i = 0; i < ARCH_TRAP_STACKS; i++)
+		idt[stack_vectors[i]].ist = (uint8_t)(i + 1);
+}
+
+/* A trap's handler asks which CPU it is on. */
 void arch_traps_init(struct cpu *cpu)
 {
 	const struct table_pointer pointer = { .limit = sizeof(idt) - 1, .base = (uintptr_t)idt };
 
-	(void)cpu;
-	load_gdt();
-	for (unsigned vector = 0; vector < VECTORS; vector++) {
-		uintptr_t entry = (uintptr_t)trap_entries + vector * TRAP_ENTRY_STRIDE;
-
-		idt[vector] = (struct gate){
-			.offset_low = (uint16_t)entry,
-			.selector = SELECTOR_CODE,
-			.type = 0x80 | GDT_TYPE_INTERRUPT_GATE, /* present, DPL 0 */
-			.offset_middle = (uint16_t)(entry >> 16),
-			.offset_high = (uint32_t)(entry >> 32),
-		};
-	}
-	for (unsigned i = 0; i < ARCH_TRAP_STACKS; i++)
-		idt[stack_vectors[i]].ist = (uint8_t)(i + 1);
+	if (cpu->id == 0)
+		make_idt();
+	load_gdt(&tables[cpu->id]);
+	arch_this_cpu_set(cpu);
 	lidt(&pointer);
 }
 
@@ -140,11 +161,21 @@ static void print_calls(const struct trap_frame *frame)
 	}
 }
 
+/* Sources other than ours are masked; what was on its way comes once, and is let go. A spurious interrupt is not in service. */
+static void end_interrupt(uint8_t vector)
+{
+	if (apic_in_service(vector))
+		apic_end_of_interrupt();
+}
+
 void trap_handle(struct trap_frame *f)
 {
-	/* Sources are masked; what was on its way comes once, and is let go. */
-	if (f->vector >= FIRST_INTERRUPT)
+	if (f->vector >= FIRST_INTERRUPT) {
+		end_interrupt((uint8_t)f->vector);
 		return;
+	}
+	if (f->vector == VECTOR_NMI && __atomic_load_n(&arch_this_cpu()->stopped, __ATOMIC_ACQUIRE))
+		arch_halt();
 	cpus_begin_trap();
 	log_err("trap: %s (vector %lu), error code %#lx", vector_name(f->vector), f->vector, f->error);
 	log_err("trap: rip %#lx = nestling.elf + %#lx, cs %#lx, rflags %#lx, cr2 %#lx", f->rip, f->rip - (uintptr_t)__image_start,

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "boot/tables.h"
+#include "drivers/acpi_fadt.h"
 #include "drivers/acpi_madt.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/host/efi.h"
@@ -102,6 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct serial_port port;
 	const void *table;
 	size_t bytes, used;
+	uint16_t timer;
 
 	if (size < 3)
 		return 0;
@@ -122,6 +124,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		fuzz_check_port(&port);
 	if (acpi_find_table(platform.acpi_rsdp, reader, "FACP", &table, &bytes) == ERR_OK)
 		CHECK(bytes >= 36 && memcmp(table, "FACP", 4) == 0, "%zu bytes", bytes);
+	if (fadt_find_pm_timer(platform.acpi_rsdp, reader, &timer) == ERR_OK)
+		CHECK(timer != 0 && timer <= UINT16_MAX - 3, "port %#x", timer);
 	find_cpus(platform.acpi_rsdp);
 	forget_copies();
 	return 0;

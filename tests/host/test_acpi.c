@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "drivers/acpi_fadt.h"
 #include "drivers/acpi_madt.h"
 #include "drivers/uart.h"
 #include "tests/host/host.h"
@@ -291,6 +292,63 @@ static void ports_are_what_spcr_says(void **state)
 	}
 }
 
+/* --- The power-management timer --- */
+
+enum { FADT = MADT };
+
+/* The FADT takes the place of the short FACP. */
+static enum err find_pm_timer(uint32_t size, uint32_t narrow, uint8_t length, uint8_t space, uint64_t wide, uint16_t *port)
+{
+	enum err err;
+
+	memset(memory + FADT, 0, 300);
+	put(FADT + 76, narrow, 4);
+	memory[FADT + 91] = length;
+	memory[FADT + 208] = space;
+	put(FADT + 212, wide, 8);
+	memcpy(memory + FADT, "FACP", 4);
+	put(FADT + 4, size, 4);
+	fix_table(FADT);
+	put(XSDT + HEADER_BYTES, MEMORY_START + FADT, 8);
+	fix_table(XSDT);
+	err = fadt_find_pm_timer(root_pointer(), reader, port);
+	forget_copies();
+	return err;
+}
+
+static void the_timer_is_where_the_fadt_says(void **state)
+{
+	static const struct {
+		uint32_t size, narrow;
+		uint8_t length, space;
+		uint64_t wide;
+		enum err err;
+		uint16_t port;
+	} cases[] = {
+		{ 244, 0x608, 4, 1, 0x608, ERR_OK, 0x608 },
+		{ 244, 0x608, 4, 1, 0x708, ERR_OK, 0x708 },      /* the later field counts */
+		{ 244, 0x608, 4, 0, 0xfed00000, ERR_OK, 0x608 }, /* not at a port */
+		{ 244, 0x608, 4, 1, 0, ERR_OK, 0x608 },
+		{ 244, 0x608, 4, 1, 0xfffd, ERR_UNSUPPORTED, 0 }, /* its last byte would be beyond the last port */
+		{ 244, 0, 4, 1, 0xfffc, ERR_OK, 0xfffc },
+		{ 219, 0x608, 4, 1, 0x708, ERR_OK, 0x608 }, /* one byte short of the later field */
+		{ 116, 0x608, 4, 0, 0, ERR_OK, 0x608 },
+		{ 92, 0x608, 4, 0, 0, ERR_OK, 0x608 },
+		{ 91, 0x608, 4, 0, 0, ERR_CORRUPT, 0 },
+		{ 244, 0x608, 0, 0, 0, ERR_UNSUPPORTED, 0 }, /* none */
+		{ 244, 0, 4, 0, 0, ERR_UNSUPPORTED, 0 },
+		{ 244, 0x10608, 4, 0, 0, ERR_UNSUPPORTED, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		uint16_t port = 0;
+		enum err err = find_pm_timer(cases[i].size, cases[i].narrow, cases[i].length, cases[i].space, cases[i].wide, &port);
+
+		CHECK(err == cases[i].err && port == cases[i].port, "case %zu: %s, port %#x", i, host_err(err), port);
+	}
+}
+
 /* --- CPUs --- */
 
 enum { MADT_HEADER_BYTES = 44, ROOM = 64 };
@@ -336,19 +394,31 @@ static void cpus_are_those_that_are_enabled(void **state)
 {
 	static const uint8_t entries[] = {
 		APIC(4, 1),
-		1, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* an I/O APIC */
-		APIC(0, 1),        /* ourselves */
-		APIC(6, 0),        /* disabled */
-		APIC(7, 2),        /* it may be plugged in later */
+		1,
+		12,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,          /* an I/O APIC */
+		APIC(0, 1), /* ourselves */
+		APIC(6, 0), /* disabled */
+		APIC(7, 2), /* it may be plugged in later */
 		X2APIC(0x12345, 1u),
-		APIC(255, 1),      /* all CPUs: no id */
+		APIC(255, 1), /* all CPUs: no id */
 		X2APIC(0xffffffff, 1u),
 		X2APIC(6, 0u),
-		X2APIC(4, 1u),     /* once more, in the other form */
-		APIC(4, 1),        /* and again */
+		X2APIC(4, 1u), /* once more, in the other form */
+		APIC(4, 1),    /* and again */
 		APIC(254, 3),
-		0x80, 2,           /* of a kind that nobody knows */
-		X2APIC(255, 1u),   /* which is an id here */
+		0x80,
+		2,               /* of a kind that nobody knows */
+		X2APIC(255, 1u), /* which is an id here */
 	};
 
 	(void)state;
@@ -452,6 +522,7 @@ int main(void)
 		TEST(pointers_lead_to_memory_or_nowhere),
 		TEST(lengths_are_believed_within_bounds),
 		TEST(ports_are_what_spcr_says),
+		TEST(the_timer_is_where_the_fadt_says),
 		TEST(cpus_are_those_that_are_enabled),
 		TEST(without_a_madt_there_is_one_cpu),
 		TEST(a_broken_madt_ends_where_it_breaks),

@@ -4,11 +4,14 @@
 #define NESTLING_VMM_X86_64_ARCH_CPU_H
 
 #include "include/types.h"
+#include "vmm/x86_64/cpu_offsets.h"
 
 /* The GS base of the hypervisor points to it, which VM exits restore. */
 struct cpu_arch {
-	struct cpu *self; /* first */
-	hpa_t control;    /* memory that virtualization needs for each CPU */
+	struct cpu *self;  /* CPU_SELF */
+	uint32_t events;   /* CPU_EVENTS: enum cpu_event; interrupts that have come and are not ended yet */
+	uint64_t deadline; /* of arch_timer_set */
+	hpa_t control;     /* memory that virtualization needs for each CPU */
 };
 
 /* The CPU that this runs on. */
@@ -16,7 +19,7 @@ static inline struct cpu *arch_this_cpu(void)
 {
 	struct cpu *cpu;
 
-	__asm__("mov %%gs:0, %0" : "=r"(cpu));
+	__asm__("mov %%gs:%c1, %0" : "=r"(cpu) : "i"(CPU_SELF));
 	return cpu;
 }
 

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The interrupts of include/arch/cpu.h by the local APIC; the clock is the time-stamp counter. */
+#include "boot/x86_64/interrupts.h"
+
+#include "boot/x86_64/vectors.h"
+#include "drivers/acpi_fadt.h"
+#include "drivers/platform.h"
+#include "drivers/x86_64/apic.h"
+#include "drivers/x86_64/tsc.h"
+#include "include/arch/cpu.h"
+#include "include/arch/x86_64/insn.h"
+#include "include/arch/x86_64/msr.h"
+
+_Static_assert(offsetof(struct cpu_arch, self) == CPU_SELF, "cpu_offsets.h");
+_Static_assert(offsetof(struct cpu_arch, events) == CPU_EVENTS, "cpu_offsets.h");
+_Static_assert(CPU_EVENT_TIMER == 1 && CPU_EVENT_IPI == 2, "trap_entry.S");
+
+static uint16_t pm_timer_port; /* 0: none */
+static uint64_t tsc_hz;        /* constant once the first CPU takes interrupts */
+
+void interrupts_find_clock(void)
+{
+	const struct platform *platform = platform_get();
+
+	if (!platform->acpi_rsdp || fadt_find_pm_timer(platform->acpi_rsdp, platform->acpi_reader, &pm_timer_port) != ERR_OK)
+		pm_timer_port = 0;
+}
+
+void arch_this_cpu_set(struct cpu *cpu)
+{
+	cpu->arch.self = cpu;
+	wrmsr(IA32_GS_BASE, (uintptr_t)&cpu->arch);
+}
+
+/* By the first CPU, for all. */
+static enum err measure_clocks(const char **why)
+{
+	if (tsc_measure(pm_timer_port, &tsc_hz) != ERR_OK) {
+		*why = "nothing tells how fast the TSC counts: neither ACPI's timer nor the 8254 does";
+		return ERR_UNSUPPORTED;
+	}
+	if (apic_measure_timer() != ERR_OK) {
+		*why = "the local APIC's timer stands still";
+		return ERR_UNSUPPORTED;
+	}
+	return ERR_OK;
+}
+
+enum err arch_interrupts_start(const char **why)
+{
+	enum err err = apic_start(INTERRUPT_TIMER, INTERRUPT_SPURIOUS, why);
+
+	arch_this_cpu()->arch.deadline = UINT64_MAX;
+	if (err == ERR_OK && tsc_hz == 0)
+		err = measure_clocks(why);
+	return err;
+}
+
+uint64_t arch_clock_frequency(void)
+{
+	return tsc_hz;
+}
+
+/* The interrupts in `events` have been delivered, so each holds up those of its own and of lower priority. */
+static void end(unsigned events)
+{
+	if (events & CPU_EVENT_TIMER)
+		apic_end_of_interrupt();
+	if (events & CPU_EVENT_IPI)
+		apic_end_of_interrupt();
+}
+
+/* Of one window, the end lets more in: open it until nothing comes. */
+static unsigned take_all(struct cpu_arch *own)
+{
+	unsigned all = 0, events;
+
+	do {
+		__asm__ volatile("sti; nop; cli" : : : "memory");
+		events = own->events;
+		own->events = 0;
+		end(events);
+		all |= events;
+	} while (events != 0);
+	return all;
+}
+
+unsigned arch_interrupts_take(void)
+{
+	struct cpu_arch *own = &arch_this_cpu()->arch;
+	unsigned events = take_all(own);
+
+	if (!(events & CPU_EVENT_TIMER))
+		return events;
+	if (rdtsc() >= own->deadline) {
+		own->deadline = UINT64_MAX;
+		return events;
+	}
+	/* It was set as far as the timer reaches, or the timer's rate is not quite what was measured. */
+	apic_timer_set(own->deadline);
+	return events & ~(unsigned)CPU_EVENT_TIMER;
+}
+
+void arch_timer_set(uint64_t deadline)
+{
+	arch_this_cpu()->arch.deadline = deadline;
+	apic_timer_set(deadline);
+}
+
+void arch_ipi_send(const struct cpu *to)
+{
+	apic_send((uint32_t)to->hw_id, APIC_FIXED | INTERRUPT_IPI);
+}
+
+/* What comes between STI and HLT is delivered in HLT: STI takes effect one instruction late. */
+void arch_cpu_wait(void)
+{
+	if (arch_this_cpu()->arch.events == 0)
+		__asm__ volatile("sti; hlt; cli" : : : "memory");
+}
+
+void arch_cpu_pause(void)
+{
+	cpu_pause();
+}
+
+/* An NMI comes through whatever they do; its handler looks at `stopped` (traps.c). */
+void arch_cpus_stop(void)
+{
+	for (unsigned i = 0; i < cpu_count; i++)
+		if (cpu_of(i) != arch_this_cpu() && __atomic_load_n(&cpu_of(i)->online, __ATOMIC_ACQUIRE))
+			apic_send((uint32_t)cpu_of(i)->hw_id, APIC_NMI);
+}
