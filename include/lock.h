@@ -20,7 +20,8 @@ struct spinlock {
 
 static inline bool spin_trylock(struct spinlock *lock)
 {
-	return __atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE) == 0;
+	/* One instruction where the CPU can test and set a bit. */
+	return !(__atomic_fetch_or(&lock->held, 1, __ATOMIC_ACQUIRE) & 1);
 }
 
 static inline void spin_lock(struct spinlock *lock)

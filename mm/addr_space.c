@@ -85,22 +85,14 @@ bool addr_space_area_at(struct addr_space *as, gpa_t gpa, struct addr_space_area
 	return found != NULL;
 }
 
-/* The slow path. Called with the lock held, which it releases. */
-static __attribute__((noinline)) enum err translate_slowly(struct addr_space *as, gpa_t gpa, hpa_t *hpa)
+struct addr_space_translation addr_space_translate_by_walk(struct addr_space *as, gpa_t gpa)
 {
-	enum err err = npt_translate_by_walk(&as->npt, gpa, hpa);
+	struct addr_space_translation found = { .hpa = HPA(0) };
 
-	spin_unlock(&as->lock);
-	return err;
-}
-
-enum err addr_space_translate(struct addr_space *as, gpa_t gpa, hpa_t *hpa)
-{
 	spin_lock(&as->lock);
-	if (!npt_translate_cached(&as->npt, gpa, hpa))
-		return translate_slowly(as, gpa, hpa);
+	found.err = npt_translate_by_walk(&as->npt, gpa, &found.hpa);
 	spin_unlock(&as->lock);
-	return ERR_OK;
+	return found;
 }
 
 struct addr_space_stats addr_space_get_stats(struct addr_space *as)

@@ -21,7 +21,7 @@
 #include "mm/area.h"
 #include "mm/frame.h"
 #include "mm/policy.h"
-#include "npt/npt.h"
+#include "npt/pages.h"
 
 /* What a guest did, decoded by ISA code. */
 struct npt_fault {
@@ -248,7 +248,27 @@ struct addr_space_area {
 bool addr_space_area_at(struct addr_space *as, gpa_t gpa, struct addr_space_area *area);
 
 /* The host address of the byte at `gpa`, if it is mapped now. Maps nothing. Errors: ERR_NOT_FOUND, ERR_RANGE, ERR_CORRUPT. */
-MUST_CHECK enum err addr_space_translate(struct addr_space *as, gpa_t gpa, hpa_t *hpa);
+/* The slow path returns a value: the caller's `hpa` may stay in a register then. */
+struct addr_space_translation {
+	hpa_t hpa;
+	enum err err;
+};
+struct addr_space_translation addr_space_translate_by_walk(struct addr_space *as, gpa_t gpa);
+MUST_CHECK static inline __attribute__((always_inline)) enum err addr_space_translate(struct addr_space *as, gpa_t gpa, hpa_t *hpa)
+{
+	struct addr_space_translation found;
+	bool cached;
+
+	spin_lock(&as->lock);
+	cached = npt_translate_cached(&as->npt, gpa, hpa);
+	spin_unlock(&as->lock);
+	if (cached)
+		return ERR_OK;
+	found = addr_space_translate_by_walk(as, gpa);
+	if (found.err == ERR_OK)
+		*hpa = found.hpa;
+	return found.err;
+}
 
 /*
  * As addr_space_translate; `*limit` is how many bytes from `gpa` on are mapped to contiguous host memory, at most `want`, which is

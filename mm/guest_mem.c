@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "include/log.h"
-#include "mm/addr_space.h"
-#include "mm/frame.h"
+#include "mm/space.h"
+#include "npt/batch.h"
 
 static enum err outcome_error(enum fault_outcome outcome)
 {
@@ -113,6 +113,72 @@ enum err addr_space_write(struct addr_space *as, gpa_t gpa, const void *from, ui
 	return addr_space_iter_bytes(as, gpa, size, NPT_RW, copy_in, &from);
 }
 
+/* The first address from `at` on, `end` at most, that is not mapped to itself plus `distance`. `at` is aligned to a page. */
+static uint64_t contiguous_end(const struct npt *npt, uint64_t at, uint64_t end, uint64_t distance)
+{
+	while (at < end) {
+		const uint64_t *slot = npt_walk_cache_lookup(npt, GPA(at));
+		struct npt_leaf leaf;
+
+		if (slot) {
+			uint64_t stop = min_u64(end, align_down(at, BLOCK_SIZE) + BLOCK_SIZE);
+			unsigned count = (unsigned)((stop - at + PAGE_SIZE - 1) / PAGE_SIZE);
+			unsigned length = npt_batch_length(slot, npt_batch(npt, HPA(at + distance)), count);
+			hpa_t page;
+
+			at += length * PAGE_SIZE;
+			if (length == count)
+				continue;
+			if (npt_page_at(npt, slot + length, &page))
+				break;
+		}
+		if (npt_query(npt, GPA(at), &leaf) != ERR_OK || leaf.hpa.raw - leaf.gpa.raw != distance)
+			break;
+		at = leaf.gpa.raw + npt_level_size(leaf.level);
+	}
+	return min_u64(at, end);
+}
+
+/* The slow path. Called with the lock held, which it releases. */
+static __attribute__((noinline)) enum err limit_slowly(struct addr_space *as, gpa_t gpa, uint64_t want, hpa_t *hpa, uint64_t *limit)
+{
+	uint64_t next = align_down(gpa.raw, PAGE_SIZE) + PAGE_SIZE;
+	enum err err = npt_translate(&as->npt, gpa, hpa);
+
+	if (err == ERR_OK) {
+		uint64_t end = gpa.raw + min_u64(want, as->npt.end - gpa.raw);
+
+		*limit = contiguous_end(&as->npt, next, end, hpa->raw - gpa.raw) - gpa.raw;
+	}
+	spin_unlock(&as->lock);
+	return err;
+}
+
+/* Where the walk cache has the table, and that tells by the next page what the limit is, it takes a few instructions. */
+enum err addr_space_translate_and_limit(struct addr_space *as, gpa_t gpa, uint64_t want, hpa_t *hpa, uint64_t *limit)
+{
+	const uint64_t offset = gpa.raw & (PAGE_SIZE - 1), rest = PAGE_SIZE - offset;
+	const uint64_t *slot;
+	hpa_t page, next;
+
+	spin_lock(&as->lock);
+	slot = npt_walk_cache_lookup(&as->npt, gpa);
+	if (!slot || !npt_page_at(&as->npt, slot, &page))
+		return limit_slowly(as, gpa, want, hpa, limit);
+	if (want > rest) {
+		if (is_aligned((uintptr_t)++slot, PAGE_SIZE) || !npt_page_at(&as->npt, slot, &next))
+			return limit_slowly(as, gpa, want, hpa, limit);
+		if (next.raw != page.raw + PAGE_SIZE)
+			want = rest;
+		else if (want > rest + PAGE_SIZE)
+			return limit_slowly(as, gpa, want, hpa, limit);
+	}
+	*hpa = HPA(page.raw | offset);
+	*limit = want;
+	spin_unlock(&as->lock);
+	return ERR_OK;
+}
+
 /* A run of leaves that are contiguous in both address spaces. */
 struct extent {
 	gpa_t gpa;
@@ -124,42 +190,6 @@ struct extent {
 static bool extends(const struct extent *extent, const struct npt_leaf *leaf)
 {
 	return leaf->gpa.raw == extent->gpa.raw + extent->size && leaf->hpa.raw == extent->hpa.raw + extent->size;
-}
-
-static bool measure(const struct npt_leaf *leaf, void *context)
-{
-	struct extent *extent = context;
-
-	if (extent->size > 0 && !extends(extent, leaf))
-		return false;
-	if (extent->size == 0) {
-		extent->gpa = leaf->gpa;
-		extent->hpa = leaf->hpa;
-	}
-	extent->size += npt_level_size(leaf->level);
-	return true;
-}
-
-enum err addr_space_translate_and_limit(struct addr_space *as, gpa_t gpa, uint64_t want, hpa_t *hpa, uint64_t *limit)
-{
-	uint64_t space = BIT(as->npt.config.gpa_bits), first = align_down(gpa.raw, PAGE_SIZE), offset;
-	struct extent extent = { .size = 0 };
-	enum err err;
-
-	if (gpa.raw >= space)
-		return ERR_RANGE;
-	want = min_u64(want, space - gpa.raw);
-	spin_lock(&as->lock);
-	err = npt_walk(&as->npt, GPA(first), align_up(gpa.raw + want, PAGE_SIZE) - first, measure, &extent);
-	spin_unlock(&as->lock);
-	if (err != ERR_OK)
-		return err;
-	if (extent.size == 0 || extent.gpa.raw > gpa.raw)
-		return ERR_NOT_FOUND;
-	offset = gpa.raw - extent.gpa.raw;
-	*hpa = HPA(extent.hpa.raw + offset);
-	*limit = min_u64(want, extent.size - offset);
-	return ERR_OK;
 }
 
 #define DUMP_LINES 24

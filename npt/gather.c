@@ -54,8 +54,7 @@ void engine_prune(struct npt *npt, uint64_t gpa, struct npt_gather *gather)
 		if (*npt->env->present(npt->env, table) != 0)
 			return;
 		pte_store(parent.slot, 0);
-		if (level == 0)
-			npt_walk_cache_invalidate(npt, gpa);
+		npt_walk_cache_invalidate(npt, gpa, level);
 		--*npt->env->present(npt->env, parent.table);
 		engine_gather_range(gather, align_down(gpa, span), align_down(gpa, span) + span);
 		gather_table(gather, table);

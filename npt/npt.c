@@ -78,9 +78,10 @@ enum err npt_new(struct npt *npt, const struct npt_ops *ops, const struct npt_co
 	npt->host_end = BIT(config->hpa_bits);
 	npt->table_bytes = PAGE_SIZE << order;
 	npt->page = format->page;
+	npt->page.scale = BIT(format->page.shift);
 	npt->block_bits = format->leaf(HPA(0), NPT_WB, 0) ^ format->leaf(HPA(0), NPT_WB, 1);
 	make_fresh(npt);
-	npt->walk_cache.block[0] = UINT64_MAX; /* not block 0; the others are not what the 0 in them says */
+	npt->walk_cache.block[0] = NPT_WALK_CACHE_NONE; /* not block 0; the others are not what the 0 in them says */
 	return ERR_OK;
 }
 

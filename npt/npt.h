@@ -90,6 +90,7 @@ struct npt_page_format {
 	uint64_t mask, value;
 	uint64_t address; /* the bits that hold the page's address; shifted left by `shift`, they are the address */
 	unsigned shift;
+	uint64_t scale; /* 1 << shift */
 };
 
 /* A block is what one table of pages maps: 2 MiB. */
@@ -97,20 +98,35 @@ struct npt_page_format {
 #define NPT_WALK_CACHE_SIZE 256u
 
 /*
- * The walk cache: the level 0 tables of recent walks, so that the next walk to the same block need not begin at the root.
- * Direct-mapped by block number. An entry is valid until its table is unlinked. See npt/walk_cache.h.
+ * The walk cache: where recent walks ended, so that the next walk to the same block need not begin at the root. Direct-mapped by
+ * block number. A cache entry is of one of two kinds:
+ *
+ *   a table of pages   valid until the table is unlinked
+ *   a large leaf       that maps the whole block; valid as long as the leaf is what it was, which each look-up compares, and
+ *                      until the table that holds it is unlinked
+ *
+ * See npt/walk_cache.h.
  */
 struct npt_walk_cache {
-	uint64_t block[NPT_WALK_CACHE_SIZE]; /* gpa >> NPT_BLOCK_SHIFT */
-	uint64_t *entries[NPT_WALK_CACHE_SIZE];
-	uint16_t *present[NPT_WALK_CACHE_SIZE]; /* the table's present-entry count, as env->present returns it */
+	uint64_t block[NPT_WALK_CACHE_SIZE]; /* gpa >> NPT_BLOCK_SHIFT; for a large leaf, the complement of that */
 	/*
-	 * Fresh information: for accesses n with bit n set in fresh_accesses, a page of the block that is not mapped yet gets
-	 * fresh_entry plus its address.
+	 * The table's entry for gpa 0 if the table went on down to that, so that the number of a page is its index; or the large
+	 * leaf's entry.
+	 */
+	uintptr_t slot[NPT_WALK_CACHE_SIZE];
+	union {
+		uint16_t *present; /* the table's present-entry count, as env->present returns it */
+		uint64_t leaf;     /* the large leaf, as it was */
+	} of[NPT_WALK_CACHE_SIZE];
+	/*
+	 * Fresh information of a table: for accesses n with bit n set in fresh_accesses, a page of the block that is not mapped
+	 * yet gets fresh_entry plus its address. Of a large leaf, fresh_entry is what makes gpa hpa if it is added.
 	 */
 	uint64_t fresh_entry[NPT_WALK_CACHE_SIZE];
 	uint8_t fresh_accesses[NPT_WALK_CACHE_SIZE];
+	bool has_leaves; /* large leaves may be in the cache */
 };
+#define NPT_WALK_CACHE_NONE BIT(63) /* no number of a block, nor the complement of one */
 
 /*
  * What the engine needs from its owner, who embeds this structure and gets back to itself by CONTAINER_OF.

@@ -200,7 +200,7 @@ enum err npt_collapse(struct npt *npt, gpa_t gpa, unsigned level, hpa_t hpa, str
 	if (!table_at(npt, start, level, &cursor, &table) || !has_leaves_only(format, npt, table, level - 1))
 		return ERR_NOT_FOUND;
 	pte_store(cursor.slot, 0);
-	npt_walk_cache_invalidate(npt, start);
+	npt_walk_cache_invalidate(npt, start, level - 1);
 	npt->env->flush(npt->env, GPA(start), size);
 	ad_bits = collapse_table(format, npt, table, start, level - 1, hpa, move, context);
 	pte_store(cursor.slot, engine_leaf_with_ad(format, hpa, attr, ad_bits, level, npt->config.hardware_ad));

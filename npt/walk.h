@@ -75,9 +75,11 @@ WALK enum err walk_translate(const struct npt_format *format, const struct npt *
 		enum npt_kind kind = format->kind(pte, level);
 
 		if (kind == NPT_LEAF && level < NPT_LEAF_LEVELS) {
+			*hpa = HPA(engine_leaf_addr(format, pte, level).raw | (gpa & (npt_level_size(level) - 1)));
 			if (level == 0)
 				npt_walk_cache_insert(npt, gpa, table);
-			*hpa = HPA(engine_leaf_addr(format, pte, level).raw | (gpa & (npt_level_size(level) - 1)));
+			else
+				npt_walk_cache_insert_leaf(npt, gpa, slot, pte, *hpa);
 			return ERR_OK;
 		}
 		if (level == 0 || kind != NPT_TABLE)

@@ -6,24 +6,53 @@
 
 #include "npt/engine.h"
 
+static struct npt_walk_cache *cache_of(const struct npt *npt)
+{
+	return &((struct npt *)(uintptr_t)npt)->walk_cache;
+}
+
 void npt_walk_cache_insert(const struct npt *npt, uint64_t gpa, hpa_t table)
 {
-	struct npt_walk_cache *cache = &((struct npt *)(uintptr_t)npt)->walk_cache;
+	struct npt_walk_cache *cache = cache_of(npt);
 	unsigned i = npt_walk_cache_index(gpa);
 
 	cache->block[i] = gpa >> NPT_BLOCK_SHIFT;
-	cache->entries[i] = engine_entries(npt, table);
-	cache->present[i] = npt->env->present(npt->env, table);
+	cache->slot[i] = (uintptr_t)engine_entries(npt, table) - (gpa >> NPT_BLOCK_SHIFT) * PAGE_SIZE;
+	cache->of[i].present = npt->env->present(npt->env, table);
 	cache->fresh_accesses[i] = 0;
 }
 
-void npt_walk_cache_invalidate(struct npt *npt, uint64_t gpa)
+void npt_walk_cache_insert_leaf(const struct npt *npt, uint64_t gpa, const uint64_t *slot, uint64_t pte, hpa_t hpa)
+{
+	struct npt_walk_cache *cache = cache_of(npt);
+	unsigned i = npt_walk_cache_index(gpa);
+
+	cache->block[i] = ~(gpa >> NPT_BLOCK_SHIFT);
+	cache->slot[i] = (uintptr_t)slot;
+	cache->of[i].leaf = pte;
+	cache->fresh_entry[i] = hpa.raw - gpa;
+	cache->fresh_accesses[i] = 0;
+	cache->has_leaves = true;
+}
+
+/* Which of the large leaves are in a certain table is not kept: forget them all. */
+static __attribute__((noinline)) void invalidate_leaves(struct npt_walk_cache *cache)
+{
+	for (unsigned i = 0; i < NPT_WALK_CACHE_SIZE; i++)
+		if (cache->block[i] > NPT_WALK_CACHE_NONE)
+			cache->block[i] = NPT_WALK_CACHE_NONE;
+	cache->has_leaves = false;
+}
+
+void npt_walk_cache_invalidate(struct npt *npt, uint64_t gpa, unsigned level)
 {
 	struct npt_walk_cache *cache = &npt->walk_cache;
 	unsigned i = npt_walk_cache_index(gpa);
 
-	if (cache->block[i] == gpa >> NPT_BLOCK_SHIFT)
-		cache->block[i] = UINT64_MAX;
+	if (level == 0 && cache->block[i] == gpa >> NPT_BLOCK_SHIFT)
+		cache->block[i] = NPT_WALK_CACHE_NONE;
+	if (level > 0 && cache->has_leaves)
+		invalidate_leaves(cache);
 }
 
 void npt_walk_cache_invalidate_fresh(struct npt *npt, uint64_t start, uint64_t end)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The walk cache finds the table of pages for an address without a walk. Callers hold the lock that serialises changes of the
- * `struct npt`.
+ * The walk cache finds the table of pages for an address, or the large leaf, without a walk. Callers hold the lock that serialises
+ * changes of the `struct npt`.
  */
 #ifndef NESTLING_NPT_WALK_CACHE_H
 #define NESTLING_NPT_WALK_CACHE_H
@@ -21,10 +21,26 @@ static inline uint64_t *npt_walk_cache_lookup(const struct npt *npt, gpa_t gpa)
 
 	if (npt->walk_cache.block[i] != gpa.raw >> NPT_BLOCK_SHIFT)
 		return NULL;
-	slot = npt->walk_cache.entries[i] + ((gpa.raw >> PAGE_SHIFT) & (BIT(NPT_INDEX_BITS) - 1));
+	slot = (uint64_t *)(npt->walk_cache.slot[i] + (gpa.raw >> PAGE_SHIFT) * sizeof(uint64_t));
 	if (!slot) /* then callers need not ask a second time */
 		__builtin_unreachable();
 	return slot;
+}
+
+/* The host address of the byte at `gpa`, if a large leaf that maps it is in the walk cache. */
+static inline __attribute__((always_inline)) bool npt_walk_cache_lookup_leaf(const struct npt *npt, gpa_t gpa, hpa_t *hpa)
+{
+	const struct npt_walk_cache *cache = &npt->walk_cache;
+	const unsigned i = npt_walk_cache_index(gpa.raw);
+
+	/* Else the compiler would keep block[i] from the look-up of a table before, at the cost of an instruction there. */
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (cache->block[i] != ~(gpa.raw >> NPT_BLOCK_SHIFT))
+		return false;
+	if (__atomic_load_n((const uint64_t *)cache->slot[i], __ATOMIC_RELAXED) != cache->of[i].leaf)
+		return false;
+	*hpa = HPA(gpa.raw + cache->fresh_entry[i]);
+	return true;
 }
 
 /*
@@ -51,7 +67,7 @@ void npt_walk_cache_invalidate_fresh(struct npt *npt, uint64_t start, uint64_t e
 /* The present-entry count of the table of pages around `gpa`, if that is in the walk cache; else 0. */
 static inline unsigned npt_walk_cache_present(const struct npt *npt, gpa_t gpa)
 {
-	return npt_walk_cache_lookup(npt, gpa) ? *npt->walk_cache.present[npt_walk_cache_index(gpa.raw)] : 0;
+	return npt_walk_cache_lookup(npt, gpa) ? *npt->walk_cache.of[npt_walk_cache_index(gpa.raw)].present : 0;
 }
 
 /* Does one table of pages in the walk cache map all of [gpa, gpa + size), which is not empty? */
@@ -62,7 +78,9 @@ static inline bool npt_walk_cache_covers(const struct npt *npt, gpa_t gpa, uint6
 
 /* Insert the table of pages around `gpa`. Walks do so, too: the cache is no part of what the space maps, so `npt` may be const. */
 void npt_walk_cache_insert(const struct npt *npt, uint64_t gpa, hpa_t table);
-/* The table of pages around `gpa` is about to be unlinked. */
-void npt_walk_cache_invalidate(struct npt *npt, uint64_t gpa);
+/* Insert the large leaf `pte` at `slot`, which maps `gpa` to `hpa`, for the block around that. */
+void npt_walk_cache_insert_leaf(const struct npt *npt, uint64_t gpa, const uint64_t *slot, uint64_t pte, hpa_t hpa);
+/* The table of `level` around `gpa` is about to be unlinked. */
+void npt_walk_cache_invalidate(struct npt *npt, uint64_t gpa, unsigned level);
 
 #endif

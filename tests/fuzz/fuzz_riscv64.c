@@ -38,11 +38,14 @@ bool timer_can_wake(const struct vcpu *vcpu)
 
 static struct io_device uart = { .space = IO_MEMORY, .base = GUEST_UART_BASE, .size = GUEST_UART_SIZE };
 
-enum err addr_space_translate(struct addr_space *as, gpa_t gpa, hpa_t *hpa)
+/* The walk cache is empty. */
+struct addr_space_translation addr_space_translate_by_walk(struct addr_space *as, gpa_t gpa)
 {
 	(void)as;
-	*hpa = HPA((uintptr_t)&tables[gpa.raw / 8 % ARRAY_LEN(tables)]); /* phys_to_virt is 0 */
-	return tables_backed ? ERR_OK : ERR_NOT_FOUND;
+	return (struct addr_space_translation){
+		.hpa = HPA((uintptr_t)&tables[gpa.raw / 8 % ARRAY_LEN(tables)]), /* phys_to_virt is 0 */
+		.err = tables_backed ? ERR_OK : ERR_NOT_FOUND,
+	};
 }
 
 uint64_t frame_phys_to_virt;
@@ -227,6 +230,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct vcpu *vcpu = &vm.vcpu;
 
 	vcpu->vm = &vm;
+	vm.as.npt.walk_cache.block[0] = NPT_WALK_CACHE_NONE;
 	vcpu->arch = (struct vcpu_arch){ .pc = GUEST_RAM_BASE + MIB(2) };
 	check_access(insn);
 	vm.devices = (struct device_table){ .device = { &uart }, .count = 1 };

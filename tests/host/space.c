@@ -290,12 +290,12 @@ static void check_known(struct space *space)
 		const struct npt_step *last;
 		const struct area *area;
 
-		if (cache->block[i] == UINT64_MAX || cache->block[i] % NPT_WALK_CACHE_SIZE != i)
+		if (cache->block[i] >= NPT_WALK_CACHE_NONE || cache->block[i] % NPT_WALK_CACHE_SIZE != i)
 			continue;
 		last = &steps[npt_explain(npt, GPA(block), steps) - 1];
 		CHECK_EQ(last->level, 0);
-		CHECK_EQ((uintptr_t)cache->entries[i], (uintptr_t)frame_ptr(last->table));
-		CHECK_EQ((uintptr_t)cache->present[i], (uintptr_t)frame_table_present(last->table));
+		CHECK_EQ((uintptr_t)npt_walk_cache_lookup(npt, GPA(block)), (uintptr_t)frame_ptr(last->table));
+		CHECK_EQ((uintptr_t)cache->of[i].present, (uintptr_t)frame_table_present(last->table));
 		if (cache->fresh_accesses[i] == 0)
 			continue;
 		area = area_find(&space->as.areas, block);

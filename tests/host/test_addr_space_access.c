@@ -52,6 +52,40 @@ static void limit_goes_on_across_leaves_and_areas(void **state)
 	expect_limit(s, GIB(2), far, MIB(400), KIB(4));
 }
 
+/* Whatever is asked for, and wherever in a table it begins, a limit is what leaf by leaf it comes to. */
+static void limit_is_what_the_leaves_say(void **state)
+{
+	static const uint64_t wants[] = { 1, KIB(4) - 1, KIB(4), KIB(4) + 1, KIB(8), KIB(8) + 1, MIB(1), UINT64_MAX };
+	struct space *s = *state;
+	const uint64_t device = MIB(4) + KIB(64);
+	const struct npt_attr uncached = { .prot = NPT_RW, .memtype = NPT_UC };
+	struct npt_leaf leaf;
+
+	/* Runs of 1, 2, 3, ... pages, one of them across the end of a table, one of a large leaf, one of a device's memory. */
+	for (uint64_t at = MIB(4) - KIB(48), pages = 1; pages < 8; pages++) {
+		CHECK_ERR(space_linear(s, at, MIB(100) * pages + at, pages * PAGE_SIZE, NPT_RW), ERR_OK);
+		at += pages * PAGE_SIZE;
+	}
+	if (s->format->config.page_memtypes)
+		CHECK_ERR(addr_space_map_linear(&s->as, GPA(device), HPA(MIB(64) + device), KIB(64), uncached), ERR_OK);
+	CHECK_ERR(space_linear(s, device + KIB(64), MIB(64) + device + KIB(64), MIB(4), NPT_RW), ERR_OK);
+	for (uint64_t gpa = MIB(4) - KIB(48); gpa < MIB(8); gpa += 1237) {
+		uint64_t limit = 0, distance = 0;
+
+		for (uint64_t at = gpa; npt_query(&s->as.npt, GPA(at), &leaf) == ERR_OK; at = gpa + limit) {
+			if (limit == 0)
+				distance = leaf.hpa.raw - leaf.gpa.raw;
+			if (leaf.hpa.raw - leaf.gpa.raw != distance)
+				break;
+			limit = leaf.gpa.raw + npt_level_size(leaf.level) - gpa;
+		}
+		for (unsigned i = 0; i < ARRAY_LEN(wants) && limit > 0; i++)
+			expect_limit(s, gpa, wants[i], gpa + distance, min_u64(wants[i], limit));
+		if (limit == 0)
+			expect_no_limit(s, gpa, ERR_NOT_FOUND);
+	}
+}
+
 static void limit_is_clipped_by_what_is_wanted(void **state)
 {
 	struct space *s = *state;
@@ -411,6 +445,7 @@ int main(void)
 {
 	static const struct format_test tests[] = {
 		{ "limit_goes_on_across_leaves_and_areas", limit_goes_on_across_leaves_and_areas },
+		{ "limit_is_what_the_leaves_say", limit_is_what_the_leaves_say },
 		{ "limit_is_clipped_by_what_is_wanted", limit_is_clipped_by_what_is_wanted },
 		{ "limit_ends_where_backing_ends", limit_ends_where_backing_ends },
 		{ "copies_cross_everything", copies_cross_everything },

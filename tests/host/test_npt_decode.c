@@ -314,7 +314,8 @@ static void try_pattern(struct probe *probe, uint64_t pte)
 	probe->below = 0;
 	*raw(f, probe->slot) = 0;
 	/* What was planted was none of the engine's doing, and so is its end. */
-	memset(f->npt.walk_cache.block, 0xff, sizeof(f->npt.walk_cache.block));
+	for (unsigned i = 0; i < NPT_WALK_CACHE_SIZE; i++)
+		f->npt.walk_cache.block[i] = NPT_WALK_CACHE_NONE;
 	image_expect(&image, &f->view, "after a pattern");
 	CHECK_EQ(f->taken, f->npt.table_bytes);
 }

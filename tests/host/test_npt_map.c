@@ -368,6 +368,62 @@ static void fill_at_does_as_map_at(void **state)
 		}
 }
 
+static void expect_translation(struct fixture *f, uint64_t gpa, uint64_t expected)
+{
+	hpa_t hpa;
+
+	for (unsigned i = 0; i < 2; i++) { /* by a walk, and by what that has left in the walk cache */
+		CHECK_ERR(npt_translate(&f->npt, GPA(gpa), &hpa), ERR_OK);
+		CHECK_EQ(hpa.raw, expected);
+	}
+	fixture_check(f);
+}
+
+/* A large leaf in the walk cache is not used once it has been replaced, split or unmapped. */
+static void cached_leaves_are_as_they_are_now(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned level = 1; level <= f->npt.config.max_leaf; level++) {
+		const uint64_t size = npt_level_size(level), gpa = GIB(1), at = gpa + size - MIB(1) + 5;
+		struct npt_cursor cursor;
+		hpa_t hpa;
+
+		CHECK_ERR(fixture_map(f, gpa, 2 * size, size, NPT_RWX), ERR_OK);
+		expect_translation(f, at, 2 * size + at - gpa);
+		CHECK_EQ(npt_find(&f->npt, GPA(at), &cursor), NPT_LEAF);
+		npt_replace(&f->npt, &cursor, GPA(gpa), HPA(3 * size), rwx, NPT_ACCESSED | NPT_DIRTY);
+		expect_translation(f, at, 3 * size + at - gpa);
+		CHECK_ERR(npt_split(&f->npt, GPA(at), 0), ERR_OK);
+		CHECK_ERR(fixture_unmap(f, gpa + size - MIB(1) + PAGE_SIZE, PAGE_SIZE), ERR_OK);
+		expect_translation(f, at, 3 * size + at - gpa);
+		CHECK_ERR(npt_translate(&f->npt, GPA(at + PAGE_SIZE), &hpa), ERR_NOT_FOUND);
+		CHECK_ERR(fixture_unmap(f, gpa, size), ERR_OK);
+		CHECK_ERR(npt_translate(&f->npt, GPA(at), &hpa), ERR_NOT_FOUND);
+	}
+}
+
+/* The tables of the fixture are poisoned when they are freed: who looks at one is found out. */
+static void cached_leaves_go_with_their_table(void **state)
+{
+	struct fixture *f = *state;
+	const uint64_t gpa = GIB(1);
+	hpa_t hpa;
+
+	for (unsigned level = 1; level <= f->npt.config.max_leaf; level++) {
+		CHECK_ERR(fixture_map(f, gpa, 0, npt_level_size(level), NPT_RWX), ERR_OK);
+		expect_translation(f, gpa, 0);
+		CHECK_ERR(fixture_unmap(f, gpa, npt_level_size(level)), ERR_OK);
+		CHECK_ERR(npt_translate(&f->npt, GPA(gpa), &hpa), ERR_NOT_FOUND);
+	}
+	if (f->npt.config.max_leaf < 2)
+		return;
+	CHECK_ERR(fixture_map(f, gpa, MIB(2), GIB(1), NPT_RWX), ERR_OK);
+	expect_translation(f, gpa + MIB(6), MIB(8));
+	CHECK_ERR(npt_collapse(&f->npt, GPA(gpa), 2, HPA(GIB(3)), rwx, NULL, NULL), ERR_OK);
+	expect_translation(f, gpa + MIB(6), GIB(3) + MIB(6));
+}
+
 int main(void)
 {
 	static const struct format_test tests[] = {
@@ -383,6 +439,8 @@ int main(void)
 		{ "map_at_refuses_what_map_refuses", map_at_refuses_what_map_refuses },
 		{ "fill_at_does_as_map_at", fill_at_does_as_map_at },
 		{ "walk_visits_the_range_in_order", walk_visits_the_range_in_order },
+		{ "cached_leaves_are_as_they_are_now", cached_leaves_are_as_they_are_now },
+		{ "cached_leaves_go_with_their_table", cached_leaves_go_with_their_table },
 	};
 
 	return format_suite("npt_map", tests, ARRAY_LEN(tests));

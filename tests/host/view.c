@@ -157,22 +157,42 @@ static bool recount_leaf(const struct npt_leaf *leaf, void *context)
 	return true;
 }
 
+/* A cached leaf is where a walk of its block passes; if it is still what it was, it is right. */
+static void check_known_leaf(const struct view *view, unsigned i)
+{
+	const struct npt_walk_cache *cache = &view->npt->walk_cache;
+	uint64_t gpa = ~cache->block[i] << NPT_BLOCK_SHIFT;
+	struct oracle_walk walk = view_walk(view, gpa, 0);
+
+	for (unsigned depth = 0; depth < walk.depth; depth++) {
+		if (cache->slot[i] != walk.slots[depth] + view->npt->env->phys_to_virt)
+			continue;
+		if (walk.status == ORACLE_OK && cache->of[i].leaf == *(const uint64_t *)cache->slot[i])
+			CHECK(walk.hpa == gpa + cache->fresh_entry[i], "the leaf at %#jx maps something else", (uintmax_t)gpa);
+		return;
+	}
+	CHECK(false, "the leaf at %#jx is in no table", (uintmax_t)gpa);
+}
+
 /* The tables that the engine has kept in mind must be those that the hardware would come to. */
 static void check_known(const struct view *view)
 {
 	const struct npt *npt = view->npt;
+	const struct npt_walk_cache *cache = &npt->walk_cache;
 
 	for (unsigned i = 0; i < NPT_WALK_CACHE_SIZE; i++) {
-		uint64_t gpa = npt->walk_cache.block[i] << NPT_BLOCK_SHIFT;
+		uint64_t gpa = cache->block[i] << NPT_BLOCK_SHIFT;
 		struct oracle_walk walk;
 
-		if (npt->walk_cache.block[i] % NPT_WALK_CACHE_SIZE != i || npt->walk_cache.block[i] == UINT64_MAX)
+		if (cache->block[i] > NPT_WALK_CACHE_NONE && ~cache->block[i] % NPT_WALK_CACHE_SIZE == i)
+			check_known_leaf(view, i);
+		if (cache->block[i] >= NPT_WALK_CACHE_NONE || cache->block[i] % NPT_WALK_CACHE_SIZE != i)
 			continue; /* no address leads here */
 		walk = view_walk(view, gpa, 0);
-		CHECK(walk.depth == view->machine.levels &&
-			      (uintptr_t)npt->walk_cache.entries[i] == walk.slots[walk.depth - 1] + npt->env->phys_to_virt,
+		CHECK(walk.depth == view->machine.levels && (uintptr_t)npt_walk_cache_lookup(npt, GPA(gpa)) ==
+								    walk.slots[walk.depth - 1] + npt->env->phys_to_virt,
 		      "the table of %#jx is another one", (uintmax_t)gpa);
-		CHECK(npt->walk_cache.present[i] == npt->env->present(npt->env, HPA(walk.slots[walk.depth - 1])),
+		CHECK(cache->of[i].present == npt->env->present(npt->env, HPA(walk.slots[walk.depth - 1])),
 		      "another table's counter");
 	}
 }
