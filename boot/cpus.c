@@ -7,6 +7,7 @@
 #include "include/arch/virt.h"
 #include "include/log.h"
 #include "mm/frame.h"
+#include "vmm/sched.h"
 
 /* Pages of a CPU's block. */
 enum {
@@ -158,15 +159,6 @@ void cpus_start(void)
 		log_info("nestling: %u CPU%s", online, online == 1 ? " runs" : "s run");
 }
 
-/* Go where the scheduler will take this CPU from. */
-static _Noreturn void idle(void)
-{
-	for (;;) {
-		arch_cpu_wait();
-		(void)arch_interrupts_take();
-	}
-}
-
 void cpu_main(struct cpu *cpu)
 {
 	const char *why;
@@ -182,8 +174,10 @@ void cpu_main(struct cpu *cpu)
 		arch_halt();
 	}
 	__atomic_store_n(&cpu->online, true, __ATOMIC_RELEASE);
-	if (settle(cpu, PROGRESS_ONLINE))
-		idle();
+	if (settle(cpu, PROGRESS_ONLINE)) {
+		sched_run();
+		arch_halt();
+	}
 	/* Too late: the others do without. */
 	__atomic_store_n(&cpu->online, false, __ATOMIC_RELEASE);
 	arch_halt();

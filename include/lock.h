@@ -18,6 +18,15 @@ struct spinlock {
 	uint32_t held;
 };
 
+/*
+ * Called again and again while a lock is waited for, with that lock not held; NULL: nothing is to be done meanwhile. The hypervisor
+ * serves what other CPUs ask of this one: a CPU that waits, with interrupts masked, for a lock whose holder waits for this CPU.
+ */
+extern void (*spin_wait)(void);
+
+/* Wait until the lock looks free. */
+void spin_until_free(const struct spinlock *lock);
+
 static inline bool spin_trylock(struct spinlock *lock)
 {
 	/* One instruction where the CPU can test and set a bit. */
@@ -28,10 +37,9 @@ static inline void spin_lock(struct spinlock *lock)
 {
 	if (__builtin_expect(spin_trylock(lock), true))
 		return;
-	do {
-		while (__atomic_load_n(&lock->held, __ATOMIC_RELAXED))
-			;
-	} while (!spin_trylock(lock));
+	do
+		spin_until_free(lock);
+	while (!spin_trylock(lock));
 }
 
 static inline void spin_unlock(struct spinlock *lock)

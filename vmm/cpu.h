@@ -30,6 +30,7 @@ struct cpu {
 	uint64_t hw_id;        /* x86: APIC id; Arm: affinity as in MPIDR_EL1; RISC-V: hart id */
 	struct vcpu *resident; /* the vCPU whose state this CPU holds; NULL: none */
 	struct run_queue queue;
+	struct vcpu *timed;    /* vCPUs that wait with a deadline, the earliest first; under queue.lock */
 	bool online;           /* atomic: it runs the scheduler */
 	bool idle;             /* atomic: it waits for something to do, or is about to */
 	bool stopped;          /* atomic: it has to stop for good (panic) */

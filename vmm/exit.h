@@ -12,6 +12,7 @@ enum vm_exit_kind {
 	VM_EXIT_IO,           /* access to a port: .io */
 	VM_EXIT_HYPERCALL,    /* .hypercall */
 	VM_EXIT_HALT,         /* the guest waits for an interrupt */
+	VM_EXIT_INTERRUPT,    /* an interrupt of the host's */
 	VM_EXIT_ARCH,         /* for arch_handle_exit: CPUID, MSRs, system registers, ... */
 	VM_EXIT_CRASH,        /* the guest cannot go on: triple fault and similar */
 	VM_EXIT_ENTRY_FAILED, /* entry failure: the CPU refused guest state, set by us or by the guest */

@@ -3,8 +3,10 @@
 #include "vmm/hypercall.h"
 
 #include "drivers/console.h"
+#include "include/arch/virt.h"
 #include "mm/frame.h"
 #include "vmm/blocks.h"
+#include "vmm/sched.h"
 
 static bool write_chunk(void *bytes, uint64_t size, void *context)
 {
@@ -20,22 +22,25 @@ static uint64_t result_of(enum err err)
 	case ERR_NO_MEMORY:
 		return HYPERCALL_NO_MEMORY;
 	case ERR_DENIED:
+	case ERR_EXISTS: /* of CPU_START: it runs already */
 		return HYPERCALL_DENIED;
 	default:
 		return HYPERCALL_INVALID;
 	}
 }
 
-static uint64_t serve_console_write(struct vm *vm, const struct hypercall *call)
+static uint64_t serve_console_write(struct vcpu *vcpu, const struct hypercall *call)
 {
+	struct vm *vm = vcpu->vm;
 	uint64_t size = min_u64(call->arg[1], HYPERCALL_CONSOLE_MAX);
 	enum err err = addr_space_iter_bytes(&vm->as, GPA(call->arg[0]), size, NPT_R, write_chunk, &vm->console);
 
 	return err == ERR_OK ? size : result_of(err);
 }
 
-static uint64_t serve_memory_info(struct vm *vm, const struct hypercall *call)
+static uint64_t serve_memory_info(struct vcpu *vcpu, const struct hypercall *call)
 {
+	struct vm *vm = vcpu->vm;
 	struct addr_space_stats stats = addr_space_get_stats(&vm->as);
 	const struct npt *npt = &vm->as.npt;
 
@@ -55,7 +60,7 @@ static uint64_t serve_memory_info(struct vm *vm, const struct hypercall *call)
 	case MEMORY_INFO_ZERO:
 		return stats.zero_leaves[0] * npt_level_size(0) + stats.zero_leaves[1] * npt_level_size(1);
 	case MEMORY_INFO_EXITS:
-		return vm->vcpu.exits.fault;
+		return vm_exits(vm).fault;
 	case MEMORY_INFO_FLUSHES:
 		return stats.flush_instructions;
 	case MEMORY_INFO_HOST_FREE:
@@ -68,6 +73,14 @@ static uint64_t serve_memory_info(struct vm *vm, const struct hypercall *call)
 		return stats.memory_used;
 	case MEMORY_INFO_MAX:
 		return vm->options.memory_max;
+	case MEMORY_INFO_VCPUS:
+		return vm->vcpus;
+	case MEMORY_INFO_CPU:
+		return vcpu->id;
+	case MEMORY_INFO_CPU_TIME:
+		return sched_cpu_time(vcpu);
+	case MEMORY_INFO_FORKS_LIVE:
+		return fork_tree_live(vm->tree);
 	default:
 		return HYPERCALL_INVALID;
 	}
@@ -83,30 +96,37 @@ static bool is_ram_range(const struct vm *vm, const struct hypercall *call)
 	return size > 0 && is_aligned(start | size, PAGE_SIZE) && vm_is_ram(vm, GPA(start), size);
 }
 
-static uint64_t serve_discard(struct vm *vm, const struct hypercall *call)
+static uint64_t serve_discard(struct vcpu *vcpu, const struct hypercall *call)
 {
+	struct vm *vm = vcpu->vm;
+
 	if (!is_ram_range(vm, call))
 		return HYPERCALL_INVALID;
 	blocks_discarded(GPA(call->arg[0]), call->arg[1]);
 	return result_of(addr_space_discard(&vm->as, GPA(call->arg[0]), call->arg[1]));
 }
 
-static uint64_t serve_protect(struct vm *vm, const struct hypercall *call)
+static uint64_t serve_protect(struct vcpu *vcpu, const struct hypercall *call)
 {
+	struct vm *vm = vcpu->vm;
+
 	if (!is_ram_range(vm, call) || call->arg[2] > NPT_RWX)
 		return HYPERCALL_INVALID;
 	return result_of(addr_space_protect(&vm->as, GPA(call->arg[0]), call->arg[1], (unsigned)call->arg[2]));
 }
 
-static uint64_t serve_set_policy(struct vm *vm, const struct hypercall *call)
+static uint64_t serve_set_policy(struct vcpu *vcpu, const struct hypercall *call)
 {
+	struct vm *vm = vcpu->vm;
+
 	if (!is_ram_range(vm, call) || call->arg[2] >= ALLOC_POLICIES)
 		return HYPERCALL_INVALID;
 	return result_of(addr_space_set_policy(&vm->as, GPA(call->arg[0]), call->arg[1], (enum alloc_policy)call->arg[2]));
 }
 
-static uint64_t serve_fault_mode(struct vm *vm, const struct hypercall *call)
+static uint64_t serve_fault_mode(struct vcpu *vcpu, const struct hypercall *call)
 {
+	struct vm *vm = vcpu->vm;
 	enum fault_mode before = vm->inject_denied ? FAULT_MODE_INJECT : FAULT_MODE_END;
 	uint64_t mode = call->arg[0];
 
@@ -141,8 +161,10 @@ static bool go_on(void *bytes, uint64_t size, void *context)
 }
 
 /* Test-and-clear loses the bits, so the guest's bitmap is faulted in first. */
-static uint64_t serve_track(struct vm *vm, const struct hypercall *call)
+static uint64_t serve_track(struct vcpu *vcpu, const struct hypercall *call)
 {
+	struct vm *vm = vcpu->vm;
+	static struct spinlock lock; /* of the bitmap */
 	static uint64_t bitmap[HYPERCALL_TRACK_MAX / PAGE_SIZE / 64];
 	uint64_t to = call->arg[3], words = align_up(call->arg[1] / PAGE_SIZE, 64) / 64, pages;
 	bool wanted = to != HYPERCALL_TRACK_COUNT;
@@ -154,44 +176,108 @@ static uint64_t serve_track(struct vm *vm, const struct hypercall *call)
 		return HYPERCALL_INVALID;
 	if (wanted)
 		err = addr_space_iter_bytes(&vm->as, GPA(to), words * sizeof(*bitmap), NPT_RW, go_on, NULL);
+	spin_lock(&lock);
 	if (err == ERR_OK)
 		err = harvest(vm, call, bitmap, &pages);
 	if (err == ERR_OK && wanted)
 		err = addr_space_write(&vm->as, GPA(to), bitmap, words * sizeof(*bitmap));
+	spin_unlock(&lock);
 	return err == ERR_OK ? pages : result_of(err);
 }
 
-static uint64_t serve_version(struct vm *vm, const struct hypercall *call)
+static uint64_t serve_version(struct vcpu *vcpu, const struct hypercall *call)
 {
-	(void)vm;
+	(void)vcpu;
 	(void)call;
 	return HYPERCALL_ABI_VERSION;
 }
 
-static uint64_t serve_exit(struct vm *vm, const struct hypercall *call)
+static uint64_t serve_exit(struct vcpu *vcpu, const struct hypercall *call)
 {
-	vm_end(vm, VM_EXITED, call->arg[0]);
+	vm_end(vcpu->vm, VM_EXITED, call->arg[0]);
 	return 0;
 }
 
-static uint64_t serve_fork(struct vm *vm, const struct hypercall *call)
+/* Serve the call again when the vCPU gets the CPU again, until it has a result. */
+static void serve_again(struct vcpu *vcpu)
 {
-	unsigned number;
-	enum err err = vm_fork(vm, &number);
+	struct vm_exit *exit = vm_last_exit(vcpu);
+	uint64_t result;
+
+	vcpu->again = NULL;
+	result = hypercall_serve(vcpu, &exit->hypercall);
+	if (vcpu->again)
+		return;
+	exit->outcome = (int64_t)result < 0;
+	arch_vcpu_finish_hypercall(vcpu, result);
+}
+
+/* All vCPUs of the parent are out of the CPUs meanwhile, this one too: their state is copied from where it is kept. */
+static uint64_t serve_fork(struct vcpu *vcpu, const struct hypercall *call)
+{
+	struct vm *child;
+	unsigned number = 0;
+	enum err err;
 
 	(void)call;
+	if (!sched_stop_others(vcpu)) {
+		vcpu->again = serve_again;
+		return 0;
+	}
+	arch_vcpu_put(vcpu);
+	err = vm_fork(vcpu, &child);
+	arch_vcpu_get(vcpu);
+	sched_continue_others(vcpu);
+	if (err == ERR_OK) {
+		number = child->tree_number;
+		sched_add(child);
+		sched_start_fork(child);
+	}
 	return err == ERR_OK ? number : result_of(err);
+}
+
+static uint64_t serve_cpu_start(struct vcpu *vcpu, const struct hypercall *call)
+{
+	struct vcpu *other = vm_vcpu(vcpu->vm, call->arg[0]);
+
+	if (!other || !vm_is_ram(vcpu->vm, GPA(call->arg[1]), 1))
+		return HYPERCALL_INVALID;
+	return result_of(sched_start_at(other, vcpu, call->arg[1], call->arg[2]));
+}
+
+static uint64_t serve_cpu_off(struct vcpu *vcpu, const struct hypercall *call)
+{
+	(void)call;
+	vcpu->leave_why = "switched off its last vCPU";
+	vcpu->leave = LEAVE_OFF;
+	return 0;
+}
+
+static uint64_t serve_yield(struct vcpu *vcpu, const struct hypercall *call)
+{
+	(void)call;
+	vcpu->leave = LEAVE_YIELD;
+	return 0;
+}
+
+static uint64_t serve_vm_wait(struct vcpu *vcpu, const struct hypercall *call)
+{
+	bool invalid;
+
+	if (vm_wait(vcpu, call->arg[0], &invalid))
+		vcpu->again = serve_again;
+	return invalid ? HYPERCALL_INVALID : 0;
 }
 
 #define ROW(number, NAME, name) [HYPERCALL_##NAME] = serve_##name,
 #define CASE(number, NAME, name) \
 	case HYPERCALL_##NAME:   \
-		return serve_##name(vm, call);
+		return serve_##name(vcpu, call);
 #define NOTHING(number, NAME, name)
 
 const hypercall_fn hypercalls_fast[HYPERCALL_COUNT] = { HYPERCALLS(ROW, NOTHING) };
 
-static uint64_t serve_slow(struct vm *vm, const struct hypercall *call)
+static uint64_t serve_slow(struct vcpu *vcpu, const struct hypercall *call)
 {
 	switch (call->number) {
 		HYPERCALLS(NOTHING, CASE)
@@ -200,9 +286,9 @@ static uint64_t serve_slow(struct vm *vm, const struct hypercall *call)
 	}
 }
 
-uint64_t hypercall_serve(struct vm *vm, const struct hypercall *call)
+uint64_t hypercall_serve(struct vcpu *vcpu, const struct hypercall *call)
 {
 	hypercall_fn serve = call->number < HYPERCALL_COUNT ? hypercalls_fast[call->number] : NULL;
 
-	return serve ? serve(vm, call) : serve_slow(vm, call);
+	return serve ? serve(vcpu, call) : serve_slow(vcpu, call);
 }

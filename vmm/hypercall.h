@@ -18,7 +18,7 @@ enum { HYPERCALL_COUNT = HYPERCALLS(HYPERCALL_ONE, HYPERCALL_ONE) };
 #undef HYPERCALL_ENUM
 #undef HYPERCALL_ONE
 
-#define HYPERCALL_ABI_VERSION 2
+#define HYPERCALL_ABI_VERSION 3
 
 #define MEMORY_INFO_ENUM(number, NAME) MEMORY_INFO_##NAME = number,
 enum memory_info { MEMORY_INFOS(MEMORY_INFO_ENUM) };
@@ -50,7 +50,10 @@ enum track {
  */
 extern const hypercall_fn hypercalls_fast[HYPERCALL_COUNT];
 
-/* On the slow path: carry out any call. The result is HYPERCALL_NOT_SUPPORTED where there is no such call. */
-uint64_t hypercall_serve(struct vm *vm, const struct hypercall *call);
+/*
+ * On the slow path: carry out any call. The result is HYPERCALL_NOT_SUPPORTED where there is no such call. If vcpu->again is set
+ * then, there is no result yet.
+ */
+uint64_t hypercall_serve(struct vcpu *vcpu, const struct hypercall *call);
 
 #endif

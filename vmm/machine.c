@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The VMs of a run: found, made, loaded, run, accounted for. */
+/* The VMs of a run: found, made, loaded, started, accounted for. */
 #include "vmm/machine.h"
 
 #include <string.h>
@@ -13,6 +13,7 @@
 #include "vmm/post_mortem.h"
 #include "vmm/report.h"
 #include "vmm/run.h"
+#include "vmm/sched.h"
 #include "vmm/text.h"
 #include "vmm/trace_json.h"
 
@@ -38,60 +39,25 @@ static enum err find_demo(const char *name, struct guest_image *image)
 	return ERR_NOT_FOUND;
 }
 
-static void run_to_end(struct vm *vm)
-{
-	picture_start(vm);
-	post_mortem_watch(&vm->vcpu);
-	vm_run(vm);
-	console_stream_flush(&vm->console);
-	post_mortem_watch(NULL);
-	addr_space_release_held(&vm->as);
-	picture_end();
-	map_print();
-}
-
-/* Run a VM of the fork tree to its end, make its report, and free it. */
-static void run_vm(struct machine *machine, struct fork_tree *tree, unsigned n, struct report *report)
-{
-	struct vm *vm = tree->vm[n];
-
-	run_to_end(vm);
-	if (vm->outcome != VM_EXITED)
-		machine->failed++;
-	report_settle(report, vm);
-	tree->vm[n] = NULL;
-	vm_free(vm);
-}
-
-/* Run the first VM of a fork tree, then all VMs forked meanwhile. The first one's report is printed by the caller. */
-static void run_tree(struct machine *machine, struct fork_tree *tree, struct report *first)
-{
-	static struct report fork;
-
-	run_vm(machine, tree, 0, first);
-	for (unsigned i = 1; i < tree->count; i++) {
-		arch_vcpu_load(&tree->vm[i]->vcpu);
-		run_vm(machine, tree, i, &fork);
-		report_print(&fork, machine);
-	}
-	first->forks = tree->count - 1;
-}
+/* The run, for what is called when a VM has ended; and for the debugger. One of these locks comes before all others. */
+static struct machine *run;
+static struct spinlock run_lock, report_lock;
+/* The VM that the picture shows. Under report_lock. */
+static struct vm *shown;
 
 /* Make and load the first VM of a tree. */
-static enum err start(struct fork_tree *tree, const struct machine_vm *config)
+static enum err make(struct machine_vm *config, struct vm **out)
 {
 	struct vm *vm;
-	enum err err = vm_new(tree, &config->options);
+	enum err err = vm_new(&config->tree, &config->options);
 
 	if (err != ERR_OK)
 		return err;
-	vm = tree->vm[0];
+	vm = *out = config->tree.part[0][0];
 	if (vm->outcome == VM_RUNNING)
 		err = vm_load(vm, &config->image);
-	if (err != ERR_OK) {
+	if (err != ERR_OK)
 		vm_free(vm);
-		tree->vm[0] = NULL;
-	}
 	return err;
 }
 
@@ -103,40 +69,9 @@ static uint64_t free_bytes(void)
 	return stats.free + stats.zero;
 }
 
-/* The debugger looks here for what runs. */
-static struct fork_tree running_tree;
-
-/* Run one VM that the configuration describes, and what it forks. Errors: it could not be started; there is a line why. */
-static enum err run_one(struct machine *machine, const struct machine_vm *config, struct report *report)
+static struct machine_vm *config_of(const struct vm *vm)
 {
-	struct fork_tree *tree = &running_tree;
-	uint64_t free_before = free_bytes();
-	enum err err;
-
-	*tree = (struct fork_tree){ .number = (unsigned)(config - machine->vm), .next = machine->made };
-	err = start(tree, config);
-	if (err == ERR_OK) {
-		run_tree(machine, tree, report);
-		machine->made += tree->count - 1;
-	} else {
-		report_refused(report, &config->options, tree->number);
-		machine->failed++;
-	}
-	if (free_bytes() != free_before)
-		panic("vm: of %lu bytes that were free before it was made, %lu are now", free_before, free_bytes());
-	return err;
-}
-
-/* The next one in the order of the configuration that waits for no other one; NULL: all have ended. */
-static struct machine_vm *next_vm(const struct machine *machine)
-{
-	for (unsigned i = 0; i < machine->count; i++) {
-		struct machine_vm *vm = &machine->vm[i];
-
-		if (!vm->ended && (!vm->after || vm->after->ended))
-			return vm;
-	}
-	return NULL;
+	return CONTAINER_OF(vm->tree, struct machine_vm, tree);
 }
 
 static void announce(const struct machine_vm *vm)
@@ -144,6 +79,124 @@ static void announce(const struct machine_vm *vm)
 	char ram[TEXT_SIZE_ROOM];
 
 	log_info("nestling: [vm %s] starts: %s, promised %s", vm->options.name, vm->image.name, text_size(ram, vm->options.ram));
+}
+
+static void count_failed(void)
+{
+	__atomic_add_fetch(&run->failed, 1, __ATOMIC_RELAXED);
+}
+
+/* The report of the very first VM is printed when all have ended. */
+static void print_report(const struct report *report)
+{
+	spin_lock(&report_lock);
+	report_print(report, run);
+	spin_unlock(&report_lock);
+}
+
+static void show(struct vm *vm)
+{
+	spin_lock(&report_lock);
+	shown = vm;
+	picture_start(vm);
+	spin_unlock(&report_lock);
+}
+
+static void show_end(struct vm *vm)
+{
+	if (shown != vm)
+		show(vm);
+	spin_lock(&report_lock);
+	picture_end();
+	map_print();
+	shown = NULL;
+	spin_unlock(&report_lock);
+}
+
+static enum err start(struct machine_vm *config);
+
+static void start_logged(struct machine_vm *config)
+{
+	enum err err = start(config);
+
+	(void)err; /* there is a line, and a report */
+}
+
+/* A VM of the configuration and all its forks have ended: those that have waited for that start. */
+static void tree_ended(struct machine_vm *config)
+{
+	bool over;
+
+	if (config != run->vm)
+		print_report(&config->report);
+	spin_lock(&run_lock);
+	config->ended = true;
+	over = --run->running == 0;
+	spin_unlock(&run_lock);
+	for (unsigned i = 0; i < run->count; i++)
+		if (run->vm[i].after == config)
+			start_logged(&run->vm[i]);
+	if (over)
+		sched_stop();
+}
+
+/* A VM has ended, and no CPU runs it: struct vm's `ended`. */
+static void vm_ended(struct vm *vm)
+{
+	struct machine_vm *config = config_of(vm);
+	struct report report;
+	bool last, forked = vm_is_forked(vm);
+
+	if (vm->outcome != VM_EXITED)
+		count_failed();
+	console_stream_flush(&vm->console);
+	addr_space_release_held(&vm->as);
+	if (!forked)
+		show_end(vm);
+	report_settle(forked ? &report : &config->report, vm);
+	if (forked)
+		print_report(&report);
+	last = vm_free(vm);
+	if (last) {
+		config->report.forks = config->tree.count - 1;
+		tree_ended(config);
+	}
+}
+
+static enum err refuse(struct machine_vm *config, enum err err)
+{
+	report_refused(&config->report, &config->options, config->tree.number);
+	count_failed();
+	if (run->count > 1)
+		tree_ended(config);
+	return err;
+}
+
+static bool has_its_cpus(const struct machine_vm *config)
+{
+	if (sched_can_run(&config->options))
+		return true;
+	log_fatal("[vm %s]: pin names none of the %u CPUs that are used", config->options.name, cpu_count);
+	return false;
+}
+
+/* Start a VM that the configuration describes. Errors: it could not be started; there is a line why. */
+static enum err start(struct machine_vm *config)
+{
+	struct vm *vm;
+	enum err err;
+
+	if (run->count > 1)
+		announce(config);
+	if (!has_its_cpus(config))
+		return refuse(config, ERR_RANGE);
+	err = make(config, &vm);
+	if (err != ERR_OK)
+		return refuse(config, err);
+	vm->ended = vm_ended;
+	show(vm);
+	vm_start(vm);
+	return ERR_OK;
 }
 
 static enum err find_demos(struct machine *machine)
@@ -168,33 +221,44 @@ static bool is_traced(const struct machine *machine)
 #define RESERVE_MOST  MIB(1)
 #define RESERVE_SHARE 64
 
+/* All VMs that wait for no other one; what they are and have cost is known when they have ended. Errors: the only one cannot start.
+ */
+static enum err start_all(void)
+{
+	enum err err = ERR_OK;
+
+	for (unsigned i = 0; i < run->count; i++)
+		if (!run->vm[i].after)
+			err = start(&run->vm[i]);
+	return run->count == 1 ? err : ERR_OK;
+}
+
 enum err machine_run(struct machine *machine)
 {
-	static struct report first, other;
-	struct machine_vm *vm;
+	uint64_t free_before;
 	enum err err = find_demos(machine);
 
 	if (err != ERR_OK)
 		return err;
-	machine->made = machine->count;
 	vm_name_all(machine->count > 1);
-	frame_set_reserve(min_u64(free_bytes() / RESERVE_SHARE, RESERVE_MOST));
+	run = machine;
+	machine->running = machine->count;
+	vm_numbers_start(machine->count);
+	for (unsigned i = 0; i < machine->count; i++)
+		machine->vm[i].tree.number = i;
+	free_before = free_bytes();
+	frame_set_reserve(min_u64(free_before / RESERVE_SHARE, RESERVE_MOST));
+	sched_init(machine->slice);
 	if (is_traced(machine))
 		trace_json_open();
-	while ((vm = next_vm(machine))) {
-		struct report *report = vm == machine->vm ? &first : &other;
-
-		if (machine->count > 1)
-			announce(vm);
-		err = run_one(machine, vm, report);
-		if (err != ERR_OK && machine->count == 1)
-			return err;
-		vm->ended = true;
-		if (report == &other)
-			report_print(report, machine);
-	}
+	err = start_all();
+	if (err != ERR_OK)
+		return err;
+	sched_run();
+	if (free_bytes() != free_before)
+		panic("vm: of %lu bytes that were free before the first was made, %lu are now", free_before, free_bytes());
 	if (is_traced(machine))
 		trace_json_close();
-	report_print(&first, machine);
+	report_print(&machine->vm[0].report, machine);
 	return ERR_OK;
 }

@@ -127,9 +127,9 @@ static void draw_counters(void)
 		snprintf(text, sizeof(text), "%-11s %s", sizes[i].what, text_size(size, sizes[i].bytes));
 		draw_counter(line++, text);
 	}
-	snprintf(text, sizeof(text), "%-11s %lu", "exits", vm->vcpu.exits.total);
+	snprintf(text, sizeof(text), "%-11s %lu", "exits", vm_exits(vm).total);
 	draw_counter(line++, text);
-	snprintf(text, sizeof(text), "%-11s %lu", "faults", vm->vcpu.exits.fault);
+	snprintf(text, sizeof(text), "%-11s %lu", "faults", vm_exits(vm).fault);
 	draw_counter(line, text);
 }
 

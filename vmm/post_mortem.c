@@ -4,6 +4,7 @@
 
 #include "include/arch/virt.h"
 #include "include/log.h"
+#include "vmm/cpu.h"
 #include "vmm/hypercall.h"
 #include "vmm/text.h"
 #include "vmm/walk_log.h"
@@ -120,20 +121,15 @@ void post_mortem(struct vcpu *vcpu, const gpa_t *gpa)
 	print_last_exits(vcpu);
 }
 
-static const struct vcpu *running;
-
-void post_mortem_watch(const struct vcpu *vcpu)
-{
-	running = vcpu;
-}
-
 void post_mortem_of_panic(void)
 {
-	const struct vcpu *vcpu = running;
+	struct cpu *cpu = arch_this_cpu();
+	const struct vcpu *vcpu = cpu ? cpu->resident : NULL;
 	const struct vm_exit *last;
 
 	/* What is read here may be broken and cause another panic: that one must log no exits. */
-	running = NULL;
+	if (cpu)
+		cpu->resident = NULL;
 	if (!vcpu || vcpu->exits.total == 0)
 		return;
 	print_last_exits(vcpu);

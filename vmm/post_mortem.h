@@ -12,10 +12,9 @@
 void post_mortem(struct vcpu *vcpu, const gpa_t *gpa);
 
 /*
- * While `vcpu` runs, post_mortem_of_panic, which a panic of the hypervisor calls, logs its last exits, and the walk of the address
- * at fault if the last one was a fault. Its registers may be in the CPU still. NULL: none runs.
+ * Of a panic of the hypervisor: the last exits of the vCPU that is resident on this CPU, and the walk of the address at fault if
+ * the last one was a fault. Its registers may be in the CPU still.
  */
-void post_mortem_watch(const struct vcpu *vcpu);
 void post_mortem_of_panic(void);
 
 #endif

@@ -74,7 +74,7 @@ void report_settle(struct report *report, struct vm *vm)
 		.forked = vm_is_forked(vm),
 		.outcome = vm->outcome,
 		.guest_status = vm->guest_status,
-		.exits = vm->vcpu.exits,
+		.exits = vm_exits(vm),
 		.timed_faults = vm->timed_faults,
 		.fault_ticks = vm->fault_ticks,
 		.format = npt_name(npt),
@@ -221,8 +221,8 @@ static void print_bill(const struct report *report, const struct machine *machin
 
 	if (machine->count > 1)
 		snprintf(who, sizeof(who), "[vm %s]", report->options.name);
-	else if (machine->made > 1)
-		snprintf(who, sizeof(who), "first of %u VMs", machine->made);
+	else if (vm_numbers() > 1)
+		snprintf(who, sizeof(who), "first of %u VMs", vm_numbers());
 	log_info("nestling: %s %s, status %lu", who, outcome_name(report->outcome), report->guest_status);
 	bill_memory(report);
 	bill_events(report);
@@ -282,7 +282,7 @@ static void add_end(const struct report *report, const struct machine *machine, 
 	if (!report->forked)
 		text_add(json, size, "\"forks\":%u,", report->forks);
 	if (report->number == 0)
-		text_add(json, size, "\"vms\":%u,\"vms_failed\":%u,", machine->made, machine->failed);
+		text_add(json, size, "\"vms\":%u,\"vms_failed\":%u,", vm_numbers(), machine->failed);
 	text_add(json, size, "\"host_free\":%lu,\"guest_status\":%lu,\"outcome\":\"%s\"}\n", report->host_free,
 		 report->guest_status, outcome_name(report->outcome));
 }

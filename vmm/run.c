@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The run loop: enter the guest, see why it stopped, do what that asks for. */
+/* The slow path of exits: see why a guest stopped, and do what that asks for. */
 #include "vmm/run.h"
 
 #include <stdio.h>
@@ -8,6 +8,7 @@
 #include "include/log.h"
 #include "mm/frame.h"
 #include "vmm/post_mortem.h"
+#include "vmm/sched.h"
 #include "vmm/serve.h"
 #include "vmm/text.h"
 #include "vmm/trace.h"
@@ -91,11 +92,13 @@ static void handle_io(struct vcpu *vcpu, struct vm_exit *exit)
 	addr_space_zero_ahead(&vcpu->vm->as); /* a guest that writes to its console is not waiting for memory: clear frames now */
 }
 
+/* A call that is not done yet is served again when the vCPU gets the CPU again: vcpu->again. */
 static void handle_hypercall(struct vcpu *vcpu, struct vm_exit *exit)
 {
-	const struct hypercall *call = &exit->hypercall;
-	uint64_t result = hypercall_serve(vcpu->vm, call);
+	uint64_t result = hypercall_serve(vcpu, &exit->hypercall);
 
+	if (vcpu->again)
+		return;
 	exit->outcome = (int64_t)result < 0;
 	arch_vcpu_finish_hypercall(vcpu, result);
 }
@@ -111,14 +114,30 @@ static void crash(struct vcpu *vcpu, const struct vm_exit *exit)
 	vm_end(vcpu->vm, VM_CRASHED, 0);
 }
 
+/* The VM has used up its time: what it was doing is in the log. */
+static void time_out(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+	const struct vm_exit *exit = vm_last_exit(vcpu);
+
+	log_vm_err(vm, "guest has used its time_max of %lu.%03lu s and is stopped at pc %#lx", vm->options.time_max / 1000000,
+		   vm->options.time_max / 1000 % 1000, exit->pc);
+	post_mortem(vcpu, NULL);
+	vm_end(vm, VM_TIMED_OUT, 0);
+}
+
 /* The kinds of exit that are rare enough to be counted together. */
 static void handle_other(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	vcpu->exits.other++;
 	switch (exit->kind) {
 	case VM_EXIT_HALT:
-		log_vm_info(vcpu->vm, "guest halted, and there is no interrupt to wake it");
-		vm_end(vcpu->vm, VM_EXITED, 0);
+		vcpu->leave_why = NULL;
+		vcpu->leave = LEAVE_WAIT;
+		break;
+	case VM_EXIT_INTERRUPT:
+		if (sched_interrupt(vcpu) == SCHED_TIME_OUT)
+			time_out(vcpu);
 		break;
 	case VM_EXIT_ARCH:
 		if (!arch_handle_exit(vcpu, exit))
@@ -164,27 +183,27 @@ static void serve_traced(struct vcpu *vcpu, struct vm_exit *exit)
 
 bool vm_handle_exit(struct vcpu *vcpu, unsigned left)
 {
-	struct vm *vm = vcpu->vm;
 	struct vm_exit *exit = vm_last_exit(vcpu);
 
 	exit->outcome = (uint8_t)left;
 	if (exit->kind == VM_EXIT_UNDECODED)
 		arch_vcpu_decode(vcpu, exit);
-	if (vm->traced)
+	if (vcpu->vm->traced)
 		serve_traced(vcpu, exit);
 	else
 		serve_exit(vcpu, exit);
-	return vm->outcome == VM_RUNNING;
+	return !sched_leaves(vcpu);
 }
 
-void vm_run(struct vm *vm)
+void vm_start(struct vm *vm)
 {
 	static const hypercall_fn none[HYPERCALL_COUNT];
 
-	if (vm->outcome != VM_RUNNING)
-		return;
 	vm->traced = trace_wanted(&vm->options);
-	vm->vcpu.fast = !vm->traced;
-	vm->vcpu.calls = vm->traced ? none : hypercalls_fast;
-	arch_vcpu_run(&vm->vcpu);
+	for (unsigned i = 0; i < vm->vcpus; i++) {
+		vm->vcpu_table[i]->fast = !vm->traced;
+		vm->vcpu_table[i]->calls = vm->traced ? none : hypercalls_fast;
+	}
+	sched_add(vm);
+	sched_start(&vm->vcpu);
 }

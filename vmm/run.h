@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The run loop. Its other half is arch_vcpu_run, which calls vm_handle_exit: include/arch/virt.h. */
+/* What a vCPU's exits lead to. This is called from the world switch, by vm_handle_exit (include/arch/virt.h). */
 #ifndef NESTLING_VMM_RUN_H
 #define NESTLING_VMM_RUN_H
 
 #include "vmm/vm.h"
 
-/* Run until the guest ends; vm->outcome says how. Nothing is done for a VM that has ended already. */
-void vm_run(struct vm *vm);
+/* Let a VM that has been loaded run: its first vCPU is put in a CPU's queue. */
+void vm_start(struct vm *vm);
 
 #endif

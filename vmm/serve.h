@@ -48,7 +48,7 @@ static inline __attribute__((always_inline)) bool vm_serve_call(struct vcpu *vcp
 	exit->kind = VM_EXIT_HYPERCALL;
 	if (__builtin_expect(number >= HYPERCALL_COUNT, false) || __builtin_expect(!vcpu->calls[number], false))
 		return false;
-	*result = vcpu->calls[number](vcpu->vm, &exit->hypercall);
+	*result = vcpu->calls[number](vcpu, &exit->hypercall);
 	return true;
 }
 

@@ -31,12 +31,12 @@ static void print_progress(struct vm *vm)
 	struct addr_space_stats stats;
 	char resident[TEXT_SIZE_ROOM], promised[TEXT_SIZE_ROOM], tables[TEXT_SIZE_ROOM];
 
-	if (vm->vcpu.exits.total % PROGRESS_EXITS != 0 || !console_at_line_start())
+	if (vm_exits(vm).total % PROGRESS_EXITS != 0 || !console_at_line_start())
 		return;
 	stats = addr_space_get_stats(&vm->as);
 	log_info("progress: %s of %s resident, %s of tables, %lu exit%s", text_size(resident, stats.resident),
-		 text_size(promised, vm->options.ram), text_size(tables, vm->as.npt.table_bytes), vm->vcpu.exits.total,
-		 text_plural(vm->vcpu.exits.total));
+		 text_size(promised, vm->options.ram), text_size(tables, vm->as.npt.table_bytes), vm_exits(vm).total,
+		 text_plural(vm_exits(vm).total));
 }
 
 bool trace_wanted(const struct vm_options *options)

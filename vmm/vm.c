@@ -10,6 +10,7 @@
 #include "mm/frame.h"
 #include "vmm/elf.h"
 #include "vmm/linux_image.h"
+#include "vmm/sched.h"
 #include "vmm/text.h"
 
 /* Where the widest guest-physical address space that this CPU has ends. */
@@ -85,9 +86,181 @@ static enum err promise_ram(struct vm *vm)
 	return ERR_OK;
 }
 
-/* Of the least block of frames that a struct vm fits in. */
-#define VM_ORDER ((unsigned)(64 - __builtin_clzll((sizeof(struct vm) - 1) >> PAGE_SHIFT)))
-_Static_assert(sizeof(struct vm) <= PAGE_SIZE << VM_ORDER, "VM_ORDER");
+/* Of the least block of frames that `size` bytes fit in. */
+#define ORDER_OF(size) ((size) <= PAGE_SIZE ? 0u : (unsigned)(64 - __builtin_clzll(((size)-1) >> PAGE_SHIFT)))
+#define VM_ORDER       ORDER_OF(sizeof(struct vm))
+#define VCPU_ORDER     ORDER_OF(sizeof(struct vcpu))
+
+/* Zeroed. */
+static void *alloc_block(unsigned order, hpa_t *memory)
+{
+	if (frame_alloc_need(FRAME_CALL, order, 0, memory) != ERR_OK)
+		return NULL;
+	return memset(frame_ptr(*memory), 0, PAGE_SIZE << order);
+}
+
+/* --- Fork trees ------------------------------------------------------------------------------------------------------ */
+
+static unsigned next_number; /* atomic */
+
+void vm_numbers_start(unsigned next)
+{
+	next_number = next;
+}
+
+unsigned vm_numbers(void)
+{
+	return __atomic_load_n(&next_number, __ATOMIC_RELAXED);
+}
+
+unsigned fork_tree_live(struct fork_tree *tree)
+{
+	return __atomic_load_n(&tree->live, __ATOMIC_RELAXED);
+}
+
+/* Where the tree has the VM of this number, or will have; NULL: there is no room. With the tree's lock. */
+static struct vm **tree_slot(struct fork_tree *tree, unsigned number)
+{
+	struct vm ***part = &tree->part[number / FORK_TREE_ROOM];
+	hpa_t memory;
+
+	if (number >= FORK_TREE_PARTS * FORK_TREE_ROOM)
+		return NULL;
+	if (!*part)
+		*part = alloc_block(0, &memory);
+	return *part ? &(*part)[number % FORK_TREE_ROOM] : NULL;
+}
+
+/* Give the VM its numbers. Errors: ERR_NO_MEMORY. */
+static enum err join_tree(struct vm *vm)
+{
+	struct fork_tree *tree = vm->tree;
+	struct vm **slot;
+
+	spin_lock(&tree->lock);
+	slot = tree_slot(tree, tree->count);
+	if (slot) {
+		*slot = vm;
+		vm->tree_number = tree->count++;
+		tree->live++;
+		vm->number = vm->tree_number == 0 ? tree->number : __atomic_fetch_add(&next_number, 1, __ATOMIC_RELAXED);
+	}
+	spin_unlock(&tree->lock);
+	return slot ? ERR_OK : ERR_NO_MEMORY;
+}
+
+/* The table goes with the tree's last VM. */
+static void free_table(struct fork_tree *tree)
+{
+	for (unsigned i = 0; i < FORK_TREE_PARTS && tree->part[i]; i++) {
+		frame_free(HPA((uintptr_t)tree->part[i] - frame_phys_to_virt), 0);
+		tree->part[i] = NULL;
+	}
+}
+
+/* With the tree's lock. */
+static void stop_waiting(struct vcpu *vcpu)
+{
+	struct vm *of = vcpu->waits_for;
+	struct vcpu **link;
+
+	if (!of)
+		return;
+	for (link = &of->waiters; *link != vcpu; link = &(*link)->next_waiter)
+		;
+	*link = vcpu->next_waiter;
+	vcpu->waits_for = NULL;
+	__atomic_sub_fetch(&vcpu->vm->waits, 1, __ATOMIC_RELAXED);
+}
+
+/* A VM leaves its tree: who waits for its end is woken. True: the tree has no other VM. */
+static bool leave_tree(struct vm *vm)
+{
+	struct fork_tree *tree = vm->tree;
+	bool last;
+
+	spin_lock(&tree->lock);
+	for (unsigned i = 0; i < vm->vcpus; i++)
+		stop_waiting(vm->vcpu_table[i]);
+	*tree_slot(tree, vm->tree_number) = NULL;
+	while (vm->waiters) {
+		struct vcpu *waiter = vm->waiters;
+
+		stop_waiting(waiter);
+		sched_wake(waiter);
+	}
+	last = --tree->live == 0;
+	if (last)
+		free_table(tree);
+	spin_unlock(&tree->lock);
+	return last;
+}
+
+bool vm_wait(struct vcpu *vcpu, uint64_t number, bool *invalid)
+{
+	struct fork_tree *tree = vcpu->vm->tree;
+	struct vm *of = NULL;
+
+	spin_lock(&tree->lock);
+	*invalid = number >= tree->count || number == vcpu->vm->tree_number;
+	if (!*invalid)
+		of = *tree_slot(tree, (unsigned)number);
+	if (of && !vcpu->waits_for) {
+		vcpu->waits_for = of;
+		vcpu->next_waiter = of->waiters;
+		of->waiters = vcpu;
+		__atomic_add_fetch(&vcpu->vm->waits, 1, __ATOMIC_RELAXED);
+	}
+	if (of) {
+		vcpu->wake_at = NEVER;
+		vcpu->leave = LEAVE_WAIT;
+	}
+	spin_unlock(&tree->lock);
+	return of != NULL;
+}
+
+/* --- Made and gone --------------------------------------------------------------------------------------------------- */
+
+static void add_vcpu(struct vm *vm, struct vcpu *vcpu)
+{
+	vcpu->vm = vm;
+	vcpu->id = vm->vcpus;
+	vcpu->wake_at = NEVER;
+	vm->vcpu_table[vm->vcpus++] = vcpu;
+}
+
+static void free_vcpus(struct vm *vm)
+{
+	while (vm->vcpus > 0) {
+		struct vcpu *vcpu = vm->vcpu_table[--vm->vcpus];
+
+		arch_vcpu_free(vcpu);
+		if (vcpu != &vm->vcpu)
+			frame_free(HPA((uintptr_t)vcpu - frame_phys_to_virt), VCPU_ORDER);
+	}
+}
+
+/* All of the VM's vCPUs, off. Errors: ERR_NO_MEMORY, those of arch_vcpu_init; none is left then. */
+static enum err new_vcpus(struct vm *vm)
+{
+	struct vcpu *vcpu = &vm->vcpu;
+	enum err err = ERR_OK;
+	hpa_t memory;
+
+	while (err == ERR_OK && vm->vcpus < vm->options.vcpus) {
+		if (vm->vcpus > 0)
+			vcpu = alloc_block(VCPU_ORDER, &memory);
+		if (!vcpu) {
+			err = ERR_NO_MEMORY;
+			break;
+		}
+		add_vcpu(vm, vcpu);
+		err = arch_vcpu_init(vcpu);
+	}
+	if (err != ERR_OK)
+		free_vcpus(vm);
+	return err;
+}
 
 static bool name_all; /* there are several VMs in the configuration */
 
@@ -105,43 +278,41 @@ static void open_console(struct vm *vm)
 		strcpy(vm->console.name, vm->options.name);
 }
 
-/* Number `number` of the fork tree. From now on its parent has company, too. */
-static void fork_console(struct vm *child, struct vm *parent, unsigned number)
+/* Its parent has company from now on, too. */
+static void fork_console(struct vm *child, struct vm *parent)
 {
 	console_stream_keep_lines(&parent->console);
 	child->devices.console = &child->console;
 	child->console.by_line = true;
-	snprintf(child->console.name, sizeof(child->console.name), "%s.%u", child->options.name, number);
+}
+
+static void name_fork(struct vm *child)
+{
+	snprintf(child->console.name, sizeof(child->console.name), "%s.%u", child->options.name, child->tree_number);
 }
 
 /* All zero but for what it is part of. */
 static enum err alloc_vm(struct fork_tree *tree, struct vm **out)
 {
 	hpa_t memory;
-	struct vm *vm;
-	enum err err = frame_alloc_need(FRAME_CALL, VM_ORDER, 0, &memory);
+	struct vm *vm = alloc_block(VM_ORDER, &memory);
 
-	if (err != ERR_OK)
-		return err;
-	vm = frame_ptr(memory);
-	memset(vm, 0, PAGE_SIZE << VM_ORDER);
+	if (!vm)
+		return ERR_NO_MEMORY;
 	vm->memory = memory;
 	vm->tree = tree;
-	vm->number = tree->count == 0 ? tree->number : tree->next + tree->count - 1;
-	vm->vcpu.vm = vm;
 	*out = vm;
 	return ERR_OK;
-}
-
-static void join_tree(struct vm *vm)
-{
-	vm->tree->vm[vm->tree->count++] = vm;
 }
 
 /* Count the VM's own structures as a cost of its space. */
 static enum err charge_vm(struct vm *vm)
 {
-	return addr_space_charge(&vm->as, (PAGE_SIZE << VM_ORDER) + arch_vm_memory(vm));
+	uint64_t bytes = (PAGE_SIZE << VM_ORDER) + (vm->vcpus - 1) * (PAGE_SIZE << VCPU_ORDER) + arch_vm_memory(vm);
+
+	for (unsigned i = 0; i < vm->vcpus; i++)
+		bytes += arch_vcpu_memory(vm->vcpu_table[i]);
+	return addr_space_charge(&vm->as, bytes);
 }
 
 /* Set the limit, once everything but guest memory has been allocated. */
@@ -173,19 +344,26 @@ enum err vm_new(struct fork_tree *tree, const struct vm_options *options)
 	if (err != ERR_OK)
 		goto free_vm;
 	err = arch_vm_init(vm);
+	if (err == ERR_OK) {
+		err = new_vcpus(vm);
+		if (err != ERR_OK)
+			arch_vm_free(vm);
+	}
 	if (err != ERR_OK) {
-		log_fatal("cannot set up the virtual CPU: %s", err_name(err));
+		log_fatal("cannot set up the virtual CPU%s: %s", options->vcpus > 1 ? "s" : "", err_name(err));
 		goto free_space;
 	}
 	err = limit_memory(vm);
 	if (err == ERR_OK)
 		err = promise_ram(vm);
+	if (err == ERR_OK)
+		err = join_tree(vm);
 	if (err != ERR_OK)
 		goto free_arch;
-	join_tree(vm);
 	return ERR_OK;
 
 free_arch:
+	free_vcpus(vm);
 	arch_vm_free(vm);
 free_space:
 	addr_space_free(&vm->as);
@@ -194,37 +372,64 @@ free_vm:
 	return err;
 }
 
-enum err vm_fork(struct vm *parent, unsigned *number)
+static void fork_vcpu(struct vcpu *child, const struct vcpu *parent)
 {
-	struct vm *child;
+	child->fast = parent->fast;
+	child->calls = parent->calls;
+	child->again = parent->again;
+	child->wake_at = parent->wake_at;
+	/* One that was to run goes on; one that waits for a while or for another VM looks again whether it has to. */
+	child->state = parent->state == VCPU_RUNNING || parent->timed || parent->waits_for ? VCPU_READY : parent->state;
+	arch_vcpu_fork(child, parent);
+}
+
+static void fork_vcpus(struct vm *child, const struct vm *parent)
+{
+	for (unsigned i = 0; i < child->vcpus; i++)
+		fork_vcpu(child->vcpu_table[i], parent->vcpu_table[i]);
+}
+
+enum err vm_fork(struct vcpu *vcpu, struct vm **out)
+{
+	struct vm *parent = vcpu->vm, *child;
 	enum err err;
 
-	if (parent->tree->count == FORK_TREE_MAX)
-		return ERR_NO_MEMORY;
 	addr_space_release_held(&parent->as);
 	err = alloc_vm(parent->tree, &child);
 	if (err != ERR_OK)
 		return err;
 	child->options = parent->options;
-	fork_console(child, parent, parent->tree->count);
+	fork_console(child, parent);
 	memcpy(child->ram, parent->ram, sizeof(child->ram));
 	child->ram_ranges = parent->ram_ranges;
 	child->inject_denied = parent->inject_denied;
 	child->devices.unclaimed = parent->devices.unclaimed;
 	child->denied_logged = parent->denied_logged;
+	child->traced = parent->traced;
+	child->ended = parent->ended;
 	err = addr_space_fork(&parent->as, &child->as);
 	if (err != ERR_OK)
 		goto free_vm;
 	err = arch_vm_fork(child, parent);
 	if (err != ERR_OK)
 		goto free_space;
-	err = charge_vm(child);
+	err = new_vcpus(child);
 	if (err != ERR_OK)
 		goto free_arch;
-	join_tree(child);
-	*number = child->tree->count - 1;
+	err = charge_vm(child);
+	if (err == ERR_OK)
+		err = join_tree(child);
+	if (err != ERR_OK)
+		goto free_vcpus;
+	name_fork(child);
+	fork_vcpus(child, parent);
+	arch_vcpu_finish_hypercall(child->vcpu_table[vcpu->id], 0);
+	child->vcpu_table[vcpu->id]->again = NULL;
+	*out = child;
 	return ERR_OK;
 
+free_vcpus:
+	free_vcpus(child);
 free_arch:
 	arch_vm_free(child);
 free_space:
@@ -234,12 +439,16 @@ free_vm:
 	return err;
 }
 
-void vm_free(struct vm *vm)
+bool vm_free(struct vm *vm)
 {
+	bool last = leave_tree(vm);
+
 	console_stream_end(&vm->console);
+	free_vcpus(vm);
 	arch_vm_free(vm);
 	addr_space_free(&vm->as);
 	frame_free(vm->memory, VM_ORDER);
+	return last;
 }
 
 /* Lack of memory while loading is an outcome of the run (VM_NO_MEMORY), as it is later. */

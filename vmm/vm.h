@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A virtual machine and its vCPU: what runs, on what memory, and how it ended. */
+/* A virtual machine and its vCPUs: what runs, on what memory, and how it ended. */
 #ifndef NESTLING_VMM_VM_H
 #define NESTLING_VMM_VM_H
 
@@ -7,6 +7,7 @@
 #include "drivers/console.h"
 #include "include/err.h"
 #include "include/log.h"
+#include "include/lock.h"
 #include "include/types.h"
 #include "mm/addr_space.h"
 #include "vmm/devices/device.h"
@@ -14,7 +15,6 @@
 
 #define VM_MAX_RAM_RANGES 2
 #define VCPU_MAX          16
-#define FORK_TREE_MAX     16 /* VMs: one that the configuration names, and all that are forked from it and its forks */
 #define VM_NAME_ROOM      32 /* of a name and its NUL */
 
 /* The options of a VM; boot/config.c fills them in. */
@@ -72,9 +72,29 @@ static inline uint64_t vm_hypercalls(const struct vm_exit_counts *exits)
 #define VM_EXIT_RING 256
 
 struct vm;
+struct vcpu;
+struct cpu;
 
-/* What carries out a hypercall; the result goes back to the guest. */
-typedef uint64_t (*hypercall_fn)(struct vm *vm, const struct hypercall *call);
+/* What carries out a hypercall; the result goes back to the guest, unless vcpu->again is set. */
+typedef uint64_t (*hypercall_fn)(struct vcpu *vcpu, const struct hypercall *call);
+
+enum vcpu_state {
+	VCPU_OFF,     /* not started yet, or it has stopped itself */
+	VCPU_READY,   /* waits for a CPU: in the queue of one, or held (vm.stopper) */
+	VCPU_RUNNING, /* in a CPU: struct cpu's `resident` */
+	VCPU_WAITING, /* for an interrupt, or for another VM */
+};
+
+/* Why a vCPU leaves its CPU when the exit in hand has been served. */
+enum vcpu_leave {
+	LEAVE_NOT,
+	LEAVE_YIELD, /* it is another one's turn */
+	LEAVE_WAIT,  /* there is nothing to do until it is woken */
+	LEAVE_OFF,   /* it has stopped itself */
+	LEAVE_HELD,  /* until another vCPU of the VM lets it go on: sched_stop_others */
+};
+
+#define NEVER UINT64_MAX
 
 struct vcpu {
 	struct vcpu_arch arch; /* first: the world switches count on it */
@@ -84,17 +104,48 @@ struct vcpu {
 	bool fast;
 	const hypercall_fn *calls;
 	struct vm_exit ring[VM_EXIT_RING]; /* number n of exits.total, from 1 on, is in slot (n - 1) % VM_EXIT_RING */
+
+	/* Written only by what runs the vCPU, while it runs. */
+	unsigned id; /* 0 to vm.vcpus - 1 */
+	enum vcpu_leave leave;
+	const char *leave_why; /* what the guest did, for the log, if this was the VM's last vCPU that could run */
+	/*
+	 * The last exit has not been served to its end: to be called before the guest is entered again. It resets this, unless
+	 * there is still more to do. NULL: nothing is left to do.
+	 */
+	void (*again)(struct vcpu *vcpu);
+	uint64_t wake_at;        /* LEAVE_WAIT ends at this time of arch_clock, at the latest; NEVER */
+	uint64_t tlb_generation; /* of the VM, when this vCPU's translations were last flushed */
+	uint64_t cpu_time;       /* ticks of arch_clock */
+	uint64_t switches;       /* times that it came into a CPU */
+	uint64_t preemptions;    /* times that it left one because its slice was over */
+	uint64_t interrupts;     /* of the host, that came while it ran */
+
+	/* Under vm.lock. */
+	enum vcpu_state state;
+	bool woken;              /* it was woken before it waited */
+	struct cpu *cpu;         /* where it runs or has run last; NULL: it has not */
+	struct vcpu *next;       /* in a queue, or among those held */
+	struct vcpu *next_timed; /* among those that wait with a deadline: struct cpu's `timed` */
+	bool timed;
+	struct vm *waits_for; /* the VM whose end it waits for; NULL: none. Under the fork tree's lock */
+	struct vcpu *next_waiter;
 };
 
+/* VMs of a fork tree by number: a table of tables of one frame each. */
+#define FORK_TREE_ROOM  (PAGE_SIZE / sizeof(struct vm *))
+#define FORK_TREE_PARTS 128
+
 /*
- * A VM of the configuration and all VMs forked from it and from its forks, in the order in which they were made. They run in this
- * order, too, one after the other: vmm/machine.h.
+ * A VM of the configuration and all VMs forked from it and from its forks. Those are numbered from 1 on in the order in which they
+ * were made; the first one is 0.
  */
 struct fork_tree {
-	struct vm *vm[FORK_TREE_MAX]; /* NULL: it has ended, and was freed */
-	unsigned count;               /* ever made */
-	unsigned number;              /* number of the first VM in the run */
-	unsigned next;                /* number of its first fork in the run; the others follow */
+	struct spinlock lock;
+	struct vm **part[FORK_TREE_PARTS]; /* [n / FORK_TREE_ROOM][n % FORK_TREE_ROOM]: VM n; NULL: it has ended, and was freed */
+	unsigned count;                    /* ever made */
+	unsigned live;                     /* of these, how many have not ended */
+	unsigned number;                   /* number of the first VM in the run */
 };
 
 struct vm {
@@ -109,16 +160,37 @@ struct vm {
 	struct device_table devices;
 	struct console_stream console; /* what it prints; its name is the VM's in our own lines, too: log_vm_err */
 	struct fork_tree *tree;
-	unsigned number;        /* in the run: 0 is the first one */
-	hpa_t memory;           /* the block of frames that this structure is in */
-	uint64_t timed_faults;  /* number of fault exits that were traced */
-	uint64_t fault_ticks;   /* time spent serving them, in units of arch_cost_clock */
-	bool traced;            /* each exit is printed, recorded or drawn: vmm/trace.h; see vcpu.fast */
-	bool inject_denied;     /* an access that an area denies does not end the run: the guest gets a fault */
-	unsigned denied_logged; /* accesses that were denied, injected and logged: only the first few are */
-	enum vm_outcome outcome;
+	unsigned number;         /* in the run: 0 is the first one */
+	unsigned tree_number;    /* in its fork tree */
+	hpa_t memory;            /* the block of frames that this structure is in */
+	uint64_t timed_faults;   /* number of fault exits that were traced */
+	uint64_t fault_ticks;    /* time spent serving them, in units of arch_cost_clock */
+	bool traced;             /* each exit is printed, recorded or drawn: vmm/trace.h; see vcpu.fast */
+	bool inject_denied;      /* an access that an area denies does not end the run: the guest gets a fault */
+	unsigned denied_logged;  /* accesses that were denied, injected and logged: only the first few are */
+	enum vm_outcome outcome; /* atomic; set once, by vm_end */
 	uint64_t guest_status;
-	struct vcpu vcpu;
+
+	struct spinlock lock;         /* vCPUs' states and what follows; see the lock order in docs/architecture.md */
+	unsigned active;              /* vCPUs that are READY or RUNNING */
+	unsigned running;             /* those that are RUNNING; atomic */
+	unsigned timed;               /* those that are WAITING with a deadline */
+	unsigned waits;               /* those that wait for another VM */
+	bool asleep;                  /* no vCPU can run until another VM ends */
+	struct vcpu *stopper;         /* the vCPU that holds all others; atomic */
+	struct vcpu *held;            /* those that are READY and may not run */
+	struct vcpu *waiters;         /* of other VMs, that wait for this one's end; under the fork tree's lock */
+	uint64_t cpu_time;            /* ticks of arch_clock, of all vCPUs; atomic */
+	uint64_t time_max;            /* the most that cpu_time may come to; NEVER */
+	uint64_t cpus;                /* CPUs that a vCPU of this VM is resident on, one bit each; atomic */
+	uint64_t tlb_generation;      /* number of shoot-downs; atomic */
+	uint64_t shootdowns;          /* those that needed other CPUs */
+	uint64_t ipis;                /* sent to other CPUs for this VM; atomic */
+	void (*ended)(struct vm *vm); /* called when it has ended and no CPU runs it: it reports and frees the VM */
+
+	struct vcpu *vcpu_table[VCPU_MAX]; /* all vCPUs, by id */
+	unsigned vcpus;
+	struct vcpu vcpu; /* id 0, the one that boots */
 };
 
 /*
@@ -126,18 +198,32 @@ struct vm {
  * populate the RAM, the VM is there but has ended with VM_NO_MEMORY. On failure one line has been logged by log_fatal.
  */
 MUST_CHECK enum err vm_new(struct fork_tree *tree, const struct vm_options *options);
-void vm_free(struct vm *vm);
+/* True: it was the last one of its fork tree. */
+bool vm_free(struct vm *vm);
 
 /* Load the guest and set the vCPU to its entry. Failure and shortage of memory as for vm_new. */
 MUST_CHECK enum err vm_load(struct vm *vm, const struct guest_image *image);
 
 /*
- * While a hypercall of `parent` is served: add a VM to its fork tree that is as the parent will be when the call has
- * returned, but that it returns 0. Its memory is the parent's until either side writes; it counts its own exits.
- * `number` is that in the tree, from 1 on: of other VMs of the run a guest learns nothing.
- * Errors: ERR_NO_MEMORY (of frames, or FORK_TREE_MAX of them were made): nothing was changed.
+ * While a hypercall of `vcpu` is served, whose VM's other vCPUs are stopped (sched_stop_others): add a VM to its fork tree that is
+ * as the parent will be when the call has returned, but that it returns 0 there. Its memory is the parent's until either side
+ * writes; it counts its own exits. Its vCPUs are not in a queue yet. `*out` is the child; it may run, and end, once it is started.
+ * Errors: ERR_NO_MEMORY: nothing was changed.
  */
-MUST_CHECK enum err vm_fork(struct vm *parent, unsigned *number);
+MUST_CHECK enum err vm_fork(struct vcpu *vcpu, struct vm **out);
+
+/*
+ * Let `vcpu` wait for the end of VM `number` of its fork tree. False: it has ended. Else vcpu->leave is set; when the vCPU is
+ * woken, ask again. Errors, as `*invalid`: there never was such a VM, or it is the vCPU's own.
+ */
+bool vm_wait(struct vcpu *vcpu, uint64_t number, bool *invalid);
+
+/* VMs of the tree that have not ended. */
+unsigned fork_tree_live(struct fork_tree *tree);
+
+/* Numbers of VMs in the run: the next one to be given to a fork is `next`; and how many there are. */
+void vm_numbers_start(unsigned next);
+unsigned vm_numbers(void);
 
 /* From now on VMs are made that need a name on the console, if there are several; else only forked ones have one. */
 void vm_name_all(bool several);
@@ -148,7 +234,7 @@ void vm_name_all(bool several);
 
 static inline bool vm_is_forked(const struct vm *vm)
 {
-	return vm->number != vm->tree->number;
+	return vm->tree_number != 0;
 }
 
 /* Does all of [start, start + size) lie in one range of guest RAM? */
@@ -163,19 +249,47 @@ static inline bool vm_is_ram(const struct vm *vm, gpa_t start, uint64_t size)
 	return false;
 }
 
+/* The exits of all vCPUs. Those of vCPUs that run change meanwhile. */
+static inline struct vm_exit_counts vm_exits(const struct vm *vm)
+{
+	struct vm_exit_counts sum = { 0 };
+
+	for (unsigned i = 0; i < vm->vcpus; i++) {
+		const struct vm_exit_counts *exits = &vm->vcpu_table[i]->exits;
+
+		sum.total += exits->total;
+		sum.fault += exits->fault;
+		sum.mmio += exits->mmio;
+		sum.pio += exits->pio;
+		sum.other += exits->other;
+	}
+	return sum;
+}
+
 /* The last exit. */
 static inline struct vm_exit *vm_last_exit(struct vcpu *vcpu)
 {
 	return &vcpu->ring[(vcpu->exits.total - 1) % VM_EXIT_RING];
 }
 
-/* End the run. If it has ended already, nothing is changed. */
+/* The vCPU of this id; NULL: there is none. */
+static inline struct vcpu *vm_vcpu(const struct vm *vm, uint64_t id)
+{
+	return id < vm->vcpus ? vm->vcpu_table[id] : NULL;
+}
+
+static inline bool vm_is_running(const struct vm *vm)
+{
+	return __atomic_load_n(&vm->outcome, __ATOMIC_RELAXED) == VM_RUNNING;
+}
+
+/* End the VM: its vCPUs leave their CPUs at the end of the exit in hand. If it has ended already, nothing is changed. Any CPU. */
 static inline void vm_end(struct vm *vm, enum vm_outcome outcome, uint64_t status)
 {
-	if (vm->outcome != VM_RUNNING)
-		return;
-	vm->outcome = outcome;
-	vm->guest_status = status;
+	enum vm_outcome running = VM_RUNNING;
+
+	if (__atomic_compare_exchange_n(&vm->outcome, &running, outcome, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		vm->guest_status = status;
 }
 
 #endif

@@ -2,8 +2,12 @@
 /*
  * What each ISA must offer to run a guest. Generic code calls these; the linker picks the ISA.
  *
- * Order: arch_virt_probe (firmware still there) - arch_virt_enable (machine taken over) - arch_npt_* and
- * arch_vm_init - arch_vcpu_reset - arch_vcpu_run with the arch_vcpu_finish_* of each exit.
+ * Order: arch_virt_probe (firmware still there) - arch_virt_enable (machine taken over, on each CPU) - arch_npt_* and arch_vm_init
+ * - arch_vcpu_init - arch_vcpu_reset or arch_vcpu_start - arch_vcpu_get - arch_vcpu_run with the arch_vcpu_finish_* of each exit -
+ * arch_vcpu_put.
+ *
+ * Between get and put a vCPU is resident on a CPU: part of its state is in the CPU's registers. What is said of "the vCPU" of an
+ * exit is for one that is resident on this CPU. When it is not resident, all of its state is in memory.
  */
 #ifndef NESTLING_VIRT_CONTRACT_H
 #define NESTLING_VIRT_CONTRACT_H
@@ -25,7 +29,7 @@ const char *arch_isa_name(void);
 /* "vmx", "svm", "el2", "h": after arch_virt_probe. */
 const char *arch_virt_name(void);
 
-/* Switch virtualization on on this CPU; `why` as in arch_virt_probe. May allocate frames. */
+/* Switch virtualization on on this CPU, once arch_this_cpu is set; `why` as in arch_virt_probe. May allocate frames. */
 MUST_CHECK enum err arch_virt_enable(const char **why);
 
 /* A counter that goes up with time, the same on all CPUs: arch_clock_frequency (include/arch/cpu.h) says how fast. */
@@ -38,11 +42,17 @@ const char *arch_cost_clock_name(void);
 /* The nested page-table format and the geometry for guest-physical addresses below `gpa_end`. ERR_RANGE: too high. */
 MUST_CHECK enum err arch_npt_config(uint64_t gpa_end, const struct npt_ops **ops, struct npt_config *config);
 
-/* Flush a range on every CPU that runs `as`: the addr_space_flush of a VM. */
+/*
+ * Flush a range of `as`, a VM's space, on all CPUs: its addr_space_flush. When it returns no CPU uses what was cached before. CPUs
+ * that are not in vm.cpus need not be reached, if the VM's tlb_generation has been counted (vmm/shootdown.h).
+ */
 unsigned arch_npt_flush(struct addr_space *as, gpa_t gpa, uint64_t size);
 
 /* Flush the translation of one page on this CPU, after a spurious fault. */
 void arch_npt_flush_local(struct vcpu *vcpu, gpa_t gpa);
+
+/* Forget all that this CPU has cached of the translations of this vCPU's VM, before its guest runs again. It is resident here. */
+void arch_flush_resident(struct vcpu *vcpu);
 
 /* `sync` and `publish` of a VM's address space; NULL where this CPU needs none. */
 addr_space_sync arch_guest_sync(void);
@@ -51,12 +61,17 @@ addr_space_sync arch_guest_publish(void);
 /* Where this platform puts `ram` bytes of guest RAM; fills vm->ram and vm->ram_ranges. */
 void arch_vm_ram_layout(struct vm *vm, uint64_t ram);
 
-/* ISA state and devices of a new VM; its address space is there. */
+/* ISA state and devices of a new VM; its address space is there. Nothing of its vCPUs. */
 MUST_CHECK enum err arch_vm_init(struct vm *vm);
 /* Bytes of frames that arch_vm_init or arch_vm_fork has taken for it. */
 uint64_t arch_vm_memory(const struct vm *vm);
-/* Free the ISA state. If another VM's state is in the CPU, it stays there. */
+/* Free the ISA state. No vCPU is there any more. */
 void arch_vm_free(struct vm *vm);
+
+/* The memory of a vCPU that is to be, all of whose other members are set; bytes of frames it has taken; and give it back. */
+MUST_CHECK enum err arch_vcpu_init(struct vcpu *vcpu);
+uint64_t arch_vcpu_memory(const struct vcpu *vcpu);
+void arch_vcpu_free(struct vcpu *vcpu);
 
 /* ELF e_machine of a guest for this ISA, and where guest programs may be loaded: not below this address. */
 uint16_t arch_elf_machine(void);
@@ -72,23 +87,35 @@ enum elf_relocation {
 enum elf_relocation arch_elf_relocation(uint32_t type);
 
 /*
- * While a hypercall of `parent`, the VM that is in the CPU, is served: give `child`, whose address space is a fork of
- * the parent's, the same ISA state, devices and vCPU, with the call finished and its result 0. Nothing of the parent's
- * changes. Errors: ERR_NO_MEMORY; arch_vm_free is not to be called then.
+ * Give `child`, whose address space is a fork of the parent's, the same ISA state and devices, apart from vCPUs. Nothing of the
+ * parent's changes. Errors: ERR_NO_MEMORY; arch_vm_free is not to be called then.
  */
 MUST_CHECK enum err arch_vm_fork(struct vm *child, const struct vm *parent);
+/* Give `child`, for which arch_vcpu_init was called, the state of `parent`. Neither is resident. */
+void arch_vcpu_fork(struct vcpu *child, const struct vcpu *parent);
 
 /*
- * vCPU load: load the state of a forked vCPU that stays in the CPU between its exits, before it runs for the first time. The vCPU
- * that was loaded before does not run again.
+ * vCPU load: make it resident on this CPU, on which none is. All registers that a guest can read have its values then, and none
+ * holds anything of another's.
  */
-void arch_vcpu_load(struct vcpu *vcpu);
+void arch_vcpu_get(struct vcpu *vcpu);
+/* vCPU put: move all of its state from this CPU to memory, after arch_vcpu_run has returned. Any CPU may get it then. */
+void arch_vcpu_put(struct vcpu *vcpu);
 
 /* The magic number in the header of this ISA's raw Linux images, as a little-endian word; 0: it has none. */
 uint32_t arch_linux_magic(void);
 
-/* Write the boot data of docs/guest-abi.md into guest memory and set the vCPU to its entry state at `entry`. */
+/*
+ * Write the boot data of docs/guest-abi.md into guest memory and set the vCPU, the VM's first, to its entry state at `entry`. It is
+ * not resident.
+ */
 MUST_CHECK enum err arch_vcpu_reset(struct vcpu *vcpu, gpa_t entry);
+
+/*
+ * Set a vCPU that is off, and not resident, to the state in which a secondary vCPU begins at `entry` with `argument`
+ * (docs/guest-abi.md). `by`, which is resident, has asked for it.
+ */
+void arch_vcpu_start(struct vcpu *vcpu, struct vcpu *by, uint64_t entry, uint64_t argument);
 
 /*
  * Enter the guest and serve its exits, until vm_handle_exit returns false. Uses no FP/SIMD register, malloc or printf.
@@ -102,7 +129,7 @@ void arch_vcpu_run(struct vcpu *vcpu);
 
 /*
  * The slow path, which generic code offers (vmm/run.c) and only the world switch calls. `left` is what the fast path has returned.
- * What prints, copies, changes the guest's registers or ends the run is called from here. False: the run has ended.
+ * What prints, copies, changes the guest's registers or ends the run is called from here. False: the vCPU leaves the CPU.
  */
 bool vm_handle_exit(struct vcpu *vcpu, unsigned left);
 

@@ -21,9 +21,9 @@ static uint8_t code[15];
 static size_t code_bytes;
 static unsigned flushes;
 
-static void flush(struct vm *vm)
+static void flush(struct vcpu *vcpu)
 {
-	(void)vm;
+	(void)vcpu;
 	flushes++;
 }
 

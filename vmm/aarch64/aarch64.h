@@ -53,8 +53,6 @@ uint64_t try_hcr(uint64_t value);
 uint64_t guest_hcr(void);
 /* Set all controls of EL2 on this CPU; guests read `midr` as MIDR_EL1. */
 void el2_reset(uint64_t midr);
-/* What EL2 decides of EL1, in this CPU. */
-void enter_el2(const struct vm *vm);
 /* entry.S, when a vCPU has run to its end: errors that are pending are taken for its own. */
 void vcpu_left(struct vcpu *vcpu);
 

@@ -29,7 +29,7 @@ struct extra_registers {
 	uint64_t tpidr2; /* TPIDR2_EL0 */
 };
 
-/* State that stays in the CPU, since a VM runs to its end; a forked one brings its own in here. */
+/* State that is in the CPU while the vCPU is resident, else here. */
 struct kept_state {
 	struct fp_state fp;
 	uint64_t registers[29]; /* of EL1 and EL0, as fork.c lists them */
@@ -50,9 +50,7 @@ struct vcpu_arch {
 	uint64_t vector;          /* GUEST_EXIT_* of offsets.h */
 	uint64_t esr, far, hpfar; /* of the last synchronous exit; the addresses for aborts only */
 	unsigned sysregs_logged;  /* accesses to registers the guest does not have; the first few are logged */
-	unsigned interrupts;      /* in a row, */
-	uint64_t interrupted_pc;  /* all of them here */
-	struct kept_state kept;   /* of a forked vCPU that has not run yet */
+	struct kept_state kept;   /* while it is not resident */
 };
 
 #endif

@@ -42,13 +42,10 @@ static void reset_pointer_authentication(void)
 }
 
 /* What EL2 decides of this guest. */
-void enter_el2(const struct vm *vm)
+static void enter_el2(const struct vcpu *vcpu, uint64_t offset)
 {
-	/* Its virtual time begins now. */
-	write_sysreg(cntvoff_el2, read_sysreg(cntpct_el0));
-	write_sysreg(vmpidr_el2, MPIDR_RES1 | GUEST_CPU_ID);
-	write_sysreg(vtcr_el2, vm->arch.vtcr);
-	write_sysreg(vttbr_el2, vm->arch.vttbr);
+	write_sysreg(cntvoff_el2, offset);
+	write_sysreg(vmpidr_el2, MPIDR_RES1 | vcpu->id);
 }
 
 static void reset_el1(void)
@@ -83,6 +80,18 @@ static void reset_el1(void)
 	write_sysreg(cntp_cval_el0, 0);
 }
 
+/* By way of this CPU, where no vCPU is resident. */
+static void reset(struct vcpu *vcpu, uint64_t offset)
+{
+	enter_el2(vcpu, offset);
+	reset_el1();
+	if (cpu_has_pointer_authentication())
+		reset_pointer_authentication();
+	write_extra_registers(&(const struct extra_registers){ 0 });
+	reset_fp();
+	arch_vcpu_put(vcpu);
+}
+
 enum err arch_vcpu_reset(struct vcpu *vcpu, gpa_t entry)
 {
 	enum err err = write_fdt(vcpu->vm);
@@ -94,12 +103,22 @@ enum err arch_vcpu_reset(struct vcpu *vcpu, gpa_t entry)
 		.pc = entry.raw,
 		.pstate = PSTATE_EL1H | PSTATE_DAIF,
 	};
-	enter_el2(vcpu->vm);
-	reset_el1();
-	if (cpu_has_pointer_authentication())
-		reset_pointer_authentication();
-	write_extra_registers(&(const struct extra_registers){ 0 });
-	reset_fp();
-	speculation_forget();
+	/* Its virtual time begins now. */
+	reset(vcpu, read_sysreg(cntpct_el0));
 	return ERR_OK;
+}
+
+/* PSCI "CPU_ON": as at the boot, with the MMU off; time runs as for the others. */
+void arch_vcpu_start(struct vcpu *vcpu, struct vcpu *by, uint64_t entry, uint64_t argument)
+{
+	uint64_t offset = read_sysreg(cntvoff_el2);
+
+	vcpu->arch = (struct vcpu_arch){
+		.x[0] = argument,
+		.pc = entry,
+		.pstate = PSTATE_EL1H | PSTATE_DAIF,
+	};
+	arch_vcpu_put(by);
+	reset(vcpu, offset);
+	arch_vcpu_get(by);
 }

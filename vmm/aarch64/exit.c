@@ -12,9 +12,6 @@
 #include "vmm/aarch64/smccc.h"
 #include "vmm/serve.h"
 
-/* The run ends after so many consecutive interrupts without an instruction of the guest between them. */
-#define INTERRUPTS_IN_A_ROW 64
-
 /* The fast path, called by arch_vcpu_run (entry.S). */
 unsigned vcpu_exit(struct vcpu *vcpu, uint64_t vector);
 
@@ -192,7 +189,13 @@ void arch_vcpu_decode(struct vcpu *vcpu, struct vm_exit *exit)
 	unsigned class = arch->vector == GUEST_EXIT_SYNC ? ESR_EC(arch->esr) : EC_UNKNOWN;
 
 	exit->kind = VM_EXIT_ARCH;
-	if (class == EC_DABT_LOW || class == EC_IABT_LOW) {
+	if (arch->vector == GUEST_EXIT_IRQ || arch->vector == GUEST_EXIT_FIQ) {
+		/* The guest's timers have no interrupt that would reach it. */
+		write_sysreg(cntv_ctl_el0, read_sysreg(cntv_ctl_el0) | CNT_CTL_IMASK);
+		write_sysreg(cntp_ctl_el0, read_sysreg(cntp_ctl_el0) | CNT_CTL_IMASK);
+		isb();
+		exit->kind = VM_EXIT_INTERRUPT;
+	} else if (class == EC_DABT_LOW || class == EC_IABT_LOW) {
 		decode_other_abort(vcpu, class == EC_IABT_LOW, exit);
 	} else if (class == EC_WFX && WFX_TI(arch->esr) == WFX_WFI && !from_el0(arch)) {
 		skip_instruction(arch);
@@ -201,20 +204,6 @@ void arch_vcpu_decode(struct vcpu *vcpu, struct vm_exit *exit)
 }
 
 /* --- Serving -------------------------------------------------------------------------------------------------------- */
-
-/*
- * An interrupt of the machine's. Nobody here can ask an interrupt controller for it, and none was let on; what is left
- * are the timers, which the guest may program.
- */
-static bool quiet_interrupt(struct vcpu_arch *arch)
-{
-	write_sysreg(cntv_ctl_el0, read_sysreg(cntv_ctl_el0) | CNT_CTL_IMASK);
-	write_sysreg(cntp_ctl_el0, read_sysreg(cntp_ctl_el0) | CNT_CTL_IMASK);
-	isb();
-	arch->interrupts = arch->pc == arch->interrupted_pc ? arch->interrupts + 1 : 1;
-	arch->interrupted_pc = arch->pc;
-	return arch->interrupts <= INTERRUPTS_IN_A_ROW;
-}
 
 /* Aborts that are neither a fault of stage 2 nor I/O. */
 static bool handle_abort(struct vcpu *vcpu)
@@ -286,9 +275,6 @@ bool arch_handle_exit(struct vcpu *vcpu, struct vm_exit *exit)
 	switch (vcpu->arch.vector) {
 	case GUEST_EXIT_SYNC:
 		return handle_sync(vcpu);
-	case GUEST_EXIT_IRQ:
-	case GUEST_EXIT_FIQ:
-		return quiet_interrupt(&vcpu->arch);
 	default: /* the machine reports an error that the guest's own memory cannot have */
 		return false;
 	}

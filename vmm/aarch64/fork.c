@@ -35,24 +35,35 @@ static void write_registers(const uint64_t *values)
 
 enum err arch_vm_fork(struct vm *child, const struct vm *parent)
 {
-	struct vcpu_arch *arch = &child->vcpu.arch;
 	enum err err = new_stage2(child);
 
 	if (err != ERR_OK)
 		return err;
 	child->arch.console = parent->arch.console;
 	device_add(&child->devices, &child->arch.console.device);
-	*arch = parent->vcpu.arch;
-	arch->x[0] = 0; /* the call's result; the CPU has stepped over HVC */
-	fp_save(&arch->kept.fp);
-	read_registers(arch->kept.registers);
-	read_extra_registers(&arch->kept.extra);
-	if (cpu_has_pointer_authentication())
-		read_pauth_keys(arch->kept.keys);
 	return ERR_OK;
 }
 
-void arch_vcpu_load(struct vcpu *vcpu)
+void arch_vcpu_fork(struct vcpu *child, const struct vcpu *parent)
+{
+	child->arch = parent->arch;
+}
+
+void arch_vcpu_put(struct vcpu *vcpu)
+{
+	struct kept_state *kept = &vcpu->arch.kept;
+
+	fp_save(&kept->fp);
+	read_registers(kept->registers);
+	read_extra_registers(&kept->extra);
+	if (cpu_has_pointer_authentication())
+		read_pauth_keys(kept->keys);
+	/* Its tables may go: nothing may be in VTTBR_EL2 that still names them. VMID 0 is unused. */
+	write_sysreg(vttbr_el2, 0);
+	isb();
+}
+
+void arch_vcpu_get(struct vcpu *vcpu)
 {
 	const struct kept_state *kept = &vcpu->arch.kept;
 

@@ -244,7 +244,6 @@ enum err arch_vm_init(struct vm *vm)
 		return err;
 	vpl011_init(&vm->arch.console, GUEST_UART_BASE);
 	device_add(&vm->devices, &vm->arch.console.device);
-	enter_stage2(vm);
 	return ERR_OK;
 }
 
@@ -254,13 +253,31 @@ uint64_t arch_vm_memory(const struct vm *vm)
 	return 0;
 }
 
-/* Its tables are about to go: nothing may be in VTTBR_EL2 that still names them. VMID 0 is unused. */
 void arch_vm_free(struct vm *vm)
 {
-	if (read_sysreg(vttbr_el2) != vm->arch.vttbr)
-		return;
-	write_sysreg(vttbr_el2, 0);
-	isb();
+	(void)vm;
+}
+
+enum err arch_vcpu_init(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	return ERR_OK;
+}
+
+uint64_t arch_vcpu_memory(const struct vcpu *vcpu)
+{
+	(void)vcpu;
+	return 0;
+}
+
+void arch_vcpu_free(struct vcpu *vcpu)
+{
+	(void)vcpu;
+}
+
+void arch_flush_resident(struct vcpu *vcpu)
+{
+	(void)vcpu; /* flushes are broadcast */
 }
 
 uint16_t arch_elf_machine(void)

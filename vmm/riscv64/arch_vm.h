@@ -23,7 +23,7 @@ struct vector_csrs {
 	uint64_t vstart, vcsr, vl, vtype;
 };
 
-/* State that stays in the hart, since a VM runs to its end; a forked one brings its own in here. */
+/* State that is in the hart while the vCPU is resident, else here. */
 struct kept_state {
 	uint64_t registers[12];                     /* CSRs, as fork.c lists them */
 	uint64_t hvip;                              /* what is pending for the guest */
@@ -56,7 +56,7 @@ struct vcpu_arch {
 	uint64_t stval, htval, htinst;
 	struct access_insn access; /* behind the VM_EXIT_IO that is being served */
 	uint64_t timer;            /* when hvip.VSTIP is to be set, in host time, without Sstc; UINT64_MAX: never */
-	struct kept_state kept;    /* of a forked vCPU that has not run yet */
+	struct kept_state kept;    /* while it is not resident */
 };
 
 #endif

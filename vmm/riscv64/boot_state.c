@@ -178,5 +178,24 @@ enum err arch_vcpu_reset(struct vcpu *vcpu, gpa_t entry)
 	arch->gpr[GPR_A0] = GUEST_HART_ID;
 	arch->gpr[GPR_A1] = FDT_GPA.raw;
 	arch->pc = entry.raw;
+	arch_vcpu_put(vcpu);
 	return ERR_OK;
+}
+
+/* SBI HSM "hart_start"; time runs as for the others. */
+void arch_vcpu_start(struct vcpu *vcpu, struct vcpu *by, uint64_t entry, uint64_t argument)
+{
+	uint64_t delta = csr_read(CSR_HTIMEDELTA);
+	struct vcpu_arch *arch = &vcpu->arch;
+
+	arch_vcpu_put(by);
+	reset_csrs();
+	csr_write(CSR_HTIMEDELTA, delta);
+	timer_reset(vcpu);
+	memset(arch->gpr, 0, sizeof(arch->gpr));
+	arch->gpr[GPR_A0] = vcpu->id;
+	arch->gpr[GPR_A1] = argument;
+	arch->pc = entry;
+	arch_vcpu_put(vcpu);
+	arch_vcpu_get(by);
 }

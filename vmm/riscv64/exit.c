@@ -123,7 +123,7 @@ static void decode_other(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	check_origin(vcpu);
 	vcpu->arch.stval = csr_read(CSR_STVAL);
-	exit->kind = VM_EXIT_ARCH;
+	exit->kind = exit->reason & SCAUSE_INTERRUPT ? VM_EXIT_INTERRUPT : VM_EXIT_ARCH;
 	if (is_wfi(vcpu, exit->reason) && !timer_can_wake(vcpu)) {
 		vcpu->arch.pc += 4;
 		exit->kind = VM_EXIT_HALT;
@@ -212,9 +212,6 @@ bool arch_handle_exit(struct vcpu *vcpu, struct vm_exit *exit)
 		return true;
 	case CAUSE_VIRTUAL_INSN:
 		handle_virtual_insn(vcpu);
-		return true;
-	case SCAUSE_INTERRUPT | IRQ_STI:
-		timer_fired(vcpu);
 		return true;
 	}
 	/* A hart need not let all of them be delegated: hedeleg is WARL. */

@@ -77,43 +77,69 @@ static void load_fp(const struct fp_state *fp)
 		fp_load_single(fp);
 }
 
-static enum err save_vectors(struct kept_state *kept)
-{
-	enum err err;
-
-	while (PAGE_SIZE << kept->vectors_order < vector_bytes() * VECTOR_REGISTERS)
-		kept->vectors_order++;
-	err = frame_alloc(kept->vectors_order, &kept->vectors);
-	if (err == ERR_OK)
-		vector_save(frame_ptr(kept->vectors), &kept->vector);
-	return err;
-}
-
 enum err arch_vm_fork(struct vm *child, const struct vm *parent)
 {
-	struct vcpu_arch *arch = &child->vcpu.arch;
-	struct kept_state *kept = &arch->kept;
-
-	memcpy(arch->gpr, parent->vcpu.arch.gpr, sizeof(arch->gpr));
-	arch->pc = parent->vcpu.arch.pc;
-	arch->timer = timer_deadline(&parent->vcpu);
-	arch_vcpu_finish_hypercall(&child->vcpu, 0);
-	read_csrs(kept->registers);
-	kept->hvip = csr_read(CSR_HVIP);
-	read_optional(kept);
-	save_fp(&kept->fp);
-	if (riscv_features.vectors && save_vectors(kept) != ERR_OK)
-		return ERR_NO_MEMORY;
 	child->arch.console = parent->arch.console;
 	device_add(&child->devices, &child->arch.console.device);
 	new_gstage(child);
 	return ERR_OK;
 }
 
-void arch_vcpu_load(struct vcpu *vcpu)
+enum err arch_vcpu_init(struct vcpu *vcpu)
+{
+	struct kept_state *kept = &vcpu->arch.kept;
+
+	if (!riscv_features.vectors)
+		return ERR_OK;
+	while (PAGE_SIZE << kept->vectors_order < vector_bytes() * VECTOR_REGISTERS)
+		kept->vectors_order++;
+	return frame_alloc_zeroed(kept->vectors_order, &kept->vectors);
+}
+
+uint64_t arch_vcpu_memory(const struct vcpu *vcpu)
 {
 	const struct kept_state *kept = &vcpu->arch.kept;
 
+	return kept->vectors.raw ? PAGE_SIZE << kept->vectors_order : 0;
+}
+
+void arch_vcpu_free(struct vcpu *vcpu)
+{
+	struct kept_state *kept = &vcpu->arch.kept;
+
+	if (kept->vectors.raw)
+		frame_free(kept->vectors, kept->vectors_order);
+}
+
+void arch_vcpu_fork(struct vcpu *child, const struct vcpu *parent)
+{
+	hpa_t vectors = child->arch.kept.vectors;
+
+	child->arch = parent->arch;
+	child->arch.kept.vectors = vectors;
+	if (vectors.raw)
+		memcpy(frame_ptr(vectors), frame_ptr(parent->arch.kept.vectors), vector_bytes() * VECTOR_REGISTERS);
+}
+
+void arch_vcpu_put(struct vcpu *vcpu)
+{
+	struct kept_state *kept = &vcpu->arch.kept;
+
+	vcpu->arch.timer = timer_deadline(vcpu);
+	read_csrs(kept->registers);
+	kept->hvip = csr_read(CSR_HVIP);
+	read_optional(kept);
+	save_fp(&kept->fp);
+	if (kept->vectors.raw)
+		vector_save(frame_ptr(kept->vectors), &kept->vector);
+	csr_write(CSR_HGATP, 0);
+}
+
+void arch_vcpu_get(struct vcpu *vcpu)
+{
+	const struct kept_state *kept = &vcpu->arch.kept;
+
+	csr_set(CSR_SSTATUS, SSTATUS_FS_INITIAL | SSTATUS_VS_INITIAL);
 	load_fp(&kept->fp);
 	if (kept->vectors.raw)
 		vector_load(frame_ptr(kept->vectors), &kept->vector);

@@ -251,25 +251,23 @@ enum err arch_vm_init(struct vm *vm)
 	v16550_init(&vm->arch.console, IO_MEMORY, GUEST_UART_BASE);
 	device_add(&vm->devices, &vm->arch.console.device);
 	new_gstage(vm);
-	enter_gstage(vm);
 	return ERR_OK;
 }
 
 uint64_t arch_vm_memory(const struct vm *vm)
 {
-	const struct kept_state *kept = &vm->vcpu.arch.kept;
-
-	return kept->vectors.raw ? PAGE_SIZE << kept->vectors_order : 0;
+	(void)vm;
+	return 0;
 }
 
 void arch_vm_free(struct vm *vm)
 {
-	struct kept_state *kept = &vm->vcpu.arch.kept;
+	(void)vm;
+}
 
-	if (csr_read(CSR_HGATP) == vm->arch.hgatp)
-		csr_write(CSR_HGATP, 0);
-	if (kept->vectors.raw)
-		frame_free(kept->vectors, kept->vectors_order);
+void arch_flush_resident(struct vcpu *vcpu)
+{
+	hfence_gvma_vmid(vcpu->vm->arch.vmid);
 }
 
 uint16_t arch_elf_machine(void)

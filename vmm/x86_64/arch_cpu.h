@@ -11,7 +11,8 @@ struct cpu_arch {
 	struct cpu *self;  /* CPU_SELF */
 	uint32_t events;   /* CPU_EVENTS: enum cpu_event; interrupts that have come and are not ended yet */
 	uint64_t deadline; /* of arch_timer_set */
-	hpa_t control;     /* memory that virtualization needs for each CPU */
+	hpa_t control;     /* SVM: where VMSAVE put the host's share of the state; VMX: the VMXON region */
+	hpa_t vmcs;        /* VMX: the one that VMREAD and VMWRITE act on; raw 0: none */
 };
 
 /* The CPU that this runs on. */

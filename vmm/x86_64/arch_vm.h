@@ -14,7 +14,6 @@ enum gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R
 struct svm_vm {
 	hpa_t iopm;  /* I/O permission map */
 	hpa_t msrpm; /* MSR permission map */
-	uint32_t asid;
 };
 
 struct vmx_vm {
@@ -31,8 +30,10 @@ struct vm_arch {
 
 struct svm_vcpu {
 	hpa_t vmcb_pa;
-	hpa_t host_vmcb_pa; /* holds what VMLOAD brings back: the host's FS, GS, TR, LDTR, system-call MSRs */
+	hpa_t host_vmcb_pa; /* of the CPU it is resident on; holds what VMLOAD brings back: the host's FS, GS, TR, LDTR, system-call
+			       MSRs */
 	struct vmcb *vmcb;
+	uint32_t asid;
 };
 
 struct vmx_vcpu {
@@ -50,8 +51,8 @@ struct fp_state {
 } __attribute__((aligned(16)));
 
 /*
- * State that no control block holds. It stays in the CPU, since a VM runs to its end; a forked one brings its own in
- * here. The latter three are VMX's only, for the VMCB has them.
+ * State that no control block holds. It is in the CPU while the vCPU is resident, else here. The latter three are VMX's only, for
+ * the VMCB has them.
  */
 struct kept_state {
 	struct fp_state fp;
@@ -79,7 +80,7 @@ struct vcpu_arch {
 	};
 	unsigned msrs_logged; /* accesses to MSRs the guest does not have; the first few are logged */
 	struct redelivery redelivery;
-	struct kept_state kept; /* of a forked vCPU that has not run yet */
+	struct kept_state kept; /* while it is not resident */
 };
 
 #endif

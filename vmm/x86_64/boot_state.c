@@ -197,7 +197,14 @@ static enum err write_boot_params(struct vm *vm, const struct identity_map *map)
 /* Intel SDM vol. 1 "FXSAVE Area": all zero but for these two, which FNINIT and a reset give. */
 static const struct fp_state fp_reset = { .fcw = 0x37f, .mxcsr = 0x1f80 };
 
-static const uint64_t no_breakpoints[BREAKPOINTS];
+static void reset(struct vcpu *vcpu, const struct entry_state *state)
+{
+	memset(vcpu->arch.gpr, 0, sizeof(vcpu->arch.gpr));
+	vcpu->arch.gpr[RSI] = state->rsi;
+	vcpu->arch.msrs_logged = 0;
+	vcpu->arch.kept = (struct kept_state){ .fp = fp_reset };
+	virt->reset(vcpu, state);
+}
 
 enum err arch_vcpu_reset(struct vcpu *vcpu, gpa_t entry)
 {
@@ -225,13 +232,21 @@ enum err arch_vcpu_reset(struct vcpu *vcpu, gpa_t entry)
 	if (err != ERR_OK)
 		return err;
 
-	for (unsigned i = 0; i < GPR_COUNT; i++)
-		vcpu->arch.gpr[i] = 0;
-	vcpu->arch.gpr[RSI] = state.rsi;
-	vcpu->arch.msrs_logged = 0;
-	fp_load(&fp_reset); /* firmware has used these registers */
-	debug_load(no_breakpoints);
-	speculation_forget();
-	virt->reset(vcpu, &state);
+	reset(vcpu, &state);
 	return ERR_OK;
+}
+
+/* In 64-bit mode, with the address space of the one that starts it. */
+void arch_vcpu_start(struct vcpu *vcpu, struct vcpu *by, uint64_t entry, uint64_t argument)
+{
+	const struct entry_state state = {
+		.rip = entry,
+		.rsi = argument,
+		.cr3 = virt->get(by, FIELD_CR3),
+		.gdt_base = virt->get(by, FIELD_GDTR_BASE),
+		.gdt_limit = (uint16_t)virt->get(by, FIELD_GDTR_LIMIT),
+	};
+
+	reset(vcpu, &state);
+	vcpu->arch.gpr[RDI] = argument;
 }

@@ -66,10 +66,4 @@ static inline uint64_t io_operand(uint64_t rax, unsigned size)
 	return rax & (~UINT64_C(0) >> (64 - 8 * size));
 }
 
-/* Let the host's own handlers have what arrived while the guest ran. */
-static inline void take_host_interrupt(void)
-{
-	__asm__ volatile("sti; nop; cli" : : : "memory");
-}
-
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A guest forks: what its vCPU has in the CPU and its devices, copied; and put back when the copy's turn has come. */
+/* A vCPU comes into a CPU and leaves it, and is copied when its VM forks; apart from what control blocks hold. */
 #include "include/arch/virt.h"
 
 #include <string.h>
@@ -10,23 +10,41 @@
 
 enum err arch_vm_fork(struct vm *child, const struct vm *parent)
 {
-	struct vcpu_arch *arch = &child->vcpu.arch;
-
 	child->arch.console = parent->arch.console;
 	device_add(&child->devices, &child->arch.console.device);
-	memcpy(arch->gpr, parent->vcpu.arch.gpr, sizeof(arch->gpr));
-	arch->msrs_logged = parent->vcpu.arch.msrs_logged;
-	fp_save(&arch->kept.fp);
-	debug_save(arch->kept.dr);
-	return virt->vm_fork(child, parent);
+	return virt->vm_init(child);
 }
 
-void arch_vcpu_load(struct vcpu *vcpu)
+void arch_vcpu_fork(struct vcpu *child, const struct vcpu *parent)
+{
+	struct vcpu_arch *arch = &child->arch;
+
+	memcpy(arch->gpr, parent->arch.gpr, sizeof(arch->gpr));
+	arch->msrs_logged = parent->arch.msrs_logged;
+	arch->kept = parent->arch.kept;
+	virt->vcpu_fork(child, parent);
+}
+
+void arch_vcpu_get(struct vcpu *vcpu)
 {
 	const struct kept_state *kept = &vcpu->arch.kept;
 
 	speculation_forget();
 	fp_load(&kept->fp);
 	debug_load(kept->dr);
-	virt->load(vcpu);
+	virt->vcpu_get(vcpu);
+}
+
+void arch_vcpu_put(struct vcpu *vcpu)
+{
+	struct kept_state *kept = &vcpu->arch.kept;
+
+	fp_save(&kept->fp);
+	debug_save(kept->dr);
+	virt->vcpu_put(vcpu);
+}
+
+void arch_flush_resident(struct vcpu *vcpu)
+{
+	virt->flush(vcpu);
 }

@@ -4,6 +4,7 @@
 
 #include "include/arch/x86_64/insn.h"
 #include "include/log.h"
+#include "vmm/shootdown.h"
 #include "vmm/x86_64/diagnose.h"
 #include "vmm/x86_64/emulate.h"
 #include "vmm/x86_64/offsets.h"
@@ -85,19 +86,24 @@ enum err arch_npt_config(uint64_t gpa_end, const struct npt_ops **ops, struct np
 	return gpa_end <= BIT(config->gpa_bits) ? ERR_OK : ERR_RANGE;
 }
 
+/* Neither vendor can flush a range of guest-physical addresses: all translations of the VM are flushed. */
 unsigned arch_npt_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
 {
-	/* Neither vendor can flush a range of guest-physical addresses: all translations of the VM are flushed. */
+	struct vm *vm = CONTAINER_OF(as, struct vm, as);
+	struct vcpu *resident = arch_this_cpu()->resident;
+
 	(void)gpa;
 	(void)size;
-	virt->flush(CONTAINER_OF(as, struct vm, as));
+	shootdown(vm);
+	if (resident && resident->vm == vm)
+		virt->flush(resident);
 	return 1;
 }
 
 void arch_npt_flush_local(struct vcpu *vcpu, gpa_t gpa)
 {
 	(void)gpa;
-	virt->flush(vcpu->vm);
+	virt->flush(vcpu);
 }
 
 /* Caches are coherent for all accesses, whatever their memory type, but for those of devices that do not snoop. */
@@ -139,6 +145,22 @@ uint64_t arch_vm_memory(const struct vm *vm)
 void arch_vm_free(struct vm *vm)
 {
 	virt->vm_free(vm);
+}
+
+enum err arch_vcpu_init(struct vcpu *vcpu)
+{
+	return virt->vcpu_init(vcpu);
+}
+
+uint64_t arch_vcpu_memory(const struct vcpu *vcpu)
+{
+	(void)vcpu;
+	return virt->vcpu_memory;
+}
+
+void arch_vcpu_free(struct vcpu *vcpu)
+{
+	virt->vcpu_free(vcpu);
 }
 
 uint16_t arch_elf_machine(void)

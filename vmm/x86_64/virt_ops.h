@@ -56,17 +56,21 @@ struct virt_ops {
 	enum err (*enable)(const char **why);
 	/* Fill in what the vendor decides of the geometry: levels, max_leaf, hardware_ad, exec_only. */
 	void (*npt_config)(struct npt_config *config);
-	/* Flush all nested translations of a VM before it resumes. */
-	void (*flush)(struct vm *vm);
+	/* Flush all nested translations of the resident vCPU's VM on this CPU before it resumes. */
+	void (*flush)(struct vcpu *vcpu);
 
-	/* Get and give back the control structures of a VM with its vCPU. */
+	/* Get and give back the control structures of a VM, and of a vCPU. */
 	enum err (*vm_init)(struct vm *vm);
 	void (*vm_free)(struct vm *vm);
 	uint64_t vm_memory; /* what they take, in bytes */
-	/* As arch_vm_fork and arch_vcpu_load, apart from general registers, debug addresses, FP and devices. */
-	enum err (*vm_fork)(struct vm *child, const struct vm *parent);
-	void (*load)(struct vcpu *vcpu);
-	/* Set everything but the general registers to the entry state. */
+	enum err (*vcpu_init)(struct vcpu *vcpu);
+	void (*vcpu_free)(struct vcpu *vcpu);
+	uint64_t vcpu_memory;
+	/* As arch_vcpu_get, arch_vcpu_put and arch_vcpu_fork, apart from general registers, debug addresses and FP. */
+	void (*vcpu_get)(struct vcpu *vcpu);
+	void (*vcpu_put)(struct vcpu *vcpu);
+	void (*vcpu_fork)(struct vcpu *child, const struct vcpu *parent);
+	/* Set everything but the general registers to the entry state; the vCPU is not resident. */
 	void (*reset)(struct vcpu *vcpu, const struct entry_state *entry);
 
 	/* As the arch_* of the same names. */

@@ -123,6 +123,6 @@ bool svm_handle_cr_write(struct vcpu *vcpu)
 		set_cr0(vmcb, write.value);
 	svm_complete(vmcb, write.length);
 	/* The instruction would have dropped the guest's translations where they depend on the bits: drop them all. */
-	virt->flush(vcpu->vm);
+	virt->flush(vcpu);
 	return true;
 }

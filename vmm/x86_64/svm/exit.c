@@ -154,6 +154,9 @@ void svm_decode(struct vcpu *vcpu, struct vm_exit *exit)
 		/* A debug trap wakes the CPU as soon as it waits. */
 		exit->kind = svm_complete(vmcb, 1) ? VM_EXIT_ARCH : VM_EXIT_HALT;
 		break;
+	case VMEXIT_INTR:
+		exit->kind = VM_EXIT_INTERRUPT;
+		break;
 	case VMEXIT_SHUTDOWN:
 		exit->kind = VM_EXIT_CRASH;
 		break;
@@ -214,9 +217,6 @@ static bool handle(struct vcpu *vcpu, struct vmcb *vmcb)
 	case VMEXIT_RDPRU:
 	case VMEXIT_INVPCID:
 		svm_inject(vmcb, VECTOR_UD);
-		return true;
-	case VMEXIT_INTR:
-		take_host_interrupt();
 		return true;
 	case VMEXIT_HLT: /* over */
 	case VMEXIT_NMI: /* held while GIF was clear: the host has taken them by now */

@@ -6,10 +6,9 @@
 #include "include/arch/x86_64/msr.h"
 #include "include/panic.h"
 #include "mm/frame.h"
+#include "vmm/cpu.h"
 #include "vmm/x86_64/emulate.h"
 
-/* Where VMSAVE put the host's share of the state; loaded again after each exit. */
-static hpa_t host_vmcb_pa;
 static uint32_t next_asid = 1; /* 0 is the host's */
 
 /*
@@ -25,9 +24,9 @@ static void define_shared_msrs(void)
 
 static enum err svm_enable(const char **why)
 {
-	hpa_t save_area;
+	hpa_t save_area, *host_vmcb = &arch_this_cpu()->arch.control;
 
-	if (frame_alloc_zeroed(0, &save_area) != ERR_OK || frame_alloc_zeroed(0, &host_vmcb_pa) != ERR_OK) {
+	if (frame_alloc_zeroed(0, &save_area) != ERR_OK || frame_alloc_zeroed(0, host_vmcb) != ERR_OK) {
 		*why = "no memory for SVM's host save area";
 		return ERR_NO_MEMORY;
 	}
@@ -35,6 +34,8 @@ static enum err svm_enable(const char **why)
 	wrmsr(IA32_EFER, rdmsr(IA32_EFER) | EFER_SVME | EFER_NXE);
 	wrmsr(VM_HSAVE_PA, save_area.raw);
 	define_shared_msrs();
+	/* The host's descriptor tables are by now the ones that it keeps. */
+	__asm__ volatile("vmsave %%rax" : : "a"(host_vmcb->raw) : "memory");
 	return ERR_OK;
 }
 
@@ -48,13 +49,9 @@ static void svm_npt_config(struct npt_config *config)
 	config->hardware_ad = true; /* AMD APM vol. 2 "Nested Table Walk": as in any long-mode table */
 }
 
-static void svm_flush(struct vm *vm)
+static void svm_flush(struct vcpu *vcpu)
 {
-	struct vmcb *vmcb = vm->vcpu.arch.svm.vmcb;
-
-	/* Before the vCPU's first run there is nothing to flush, and svm_reset requests a flush anyway. */
-	if (vmcb)
-		vmcb->tlb_control = svm_features.flush_by_asid ? TLB_CONTROL_FLUSH_ASID : TLB_CONTROL_FLUSH_ALL;
+	vcpu->arch.svm.vmcb->tlb_control = svm_features.flush_by_asid ? TLB_CONTROL_FLUSH_ASID : TLB_CONTROL_FLUSH_ALL;
 }
 
 /* Two bits for each MSR, read and write; the manual's three ranges. AMD APM vol. 2 "MSR Intercepts". */
@@ -75,38 +72,26 @@ static void fill_ones(hpa_t block, uint64_t size)
 
 static void svm_vm_free(struct vm *vm)
 {
-	struct svm_vcpu *vcpu = &vm->vcpu.arch.svm;
-
-	if (vcpu->vmcb_pa.raw)
-		frame_free(vcpu->vmcb_pa, 0);
 	if (vm->arch.svm.msrpm.raw)
 		frame_free(vm->arch.svm.msrpm, SVM_MSRPM_ORDER);
 	if (vm->arch.svm.iopm.raw)
 		frame_free(vm->arch.svm.iopm, SVM_IOPM_ORDER);
 	vm->arch.svm = (struct svm_vm){ 0 };
-	vm->vcpu.arch.svm = (struct svm_vcpu){ 0 };
 }
 
 static enum err svm_vm_init(struct vm *vm)
 {
-	struct svm_vcpu *vcpu = &vm->vcpu.arch.svm;
 	struct svm_vm *arch = &vm->arch.svm;
 	enum err err;
 
-	*arch = (struct svm_vm){ .asid = next_asid };
-	*vcpu = (struct svm_vcpu){ .host_vmcb_pa = host_vmcb_pa };
-	next_asid = next_asid + 1 < svm_features.asids ? next_asid + 1 : 1;
-
-	err = frame_alloc_zeroed(0, &vcpu->vmcb_pa);
-	if (err == ERR_OK)
-		err = frame_alloc(SVM_IOPM_ORDER, &arch->iopm);
+	*arch = (struct svm_vm){ 0 };
+	err = frame_alloc(SVM_IOPM_ORDER, &arch->iopm);
 	if (err == ERR_OK)
 		err = frame_alloc(SVM_MSRPM_ORDER, &arch->msrpm);
 	if (err != ERR_OK) {
 		svm_vm_free(vm);
 		return err;
 	}
-	vcpu->vmcb = frame_ptr(vcpu->vmcb_pa);
 	fill_ones(arch->iopm, PAGE_SIZE << SVM_IOPM_ORDER);
 	fill_ones(arch->msrpm, PAGE_SIZE << SVM_MSRPM_ORDER);
 	for (size_t i = 0; i < msr_passthrough_count; i++)
@@ -114,35 +99,58 @@ static enum err svm_vm_init(struct vm *vm)
 	return ERR_OK;
 }
 
-/* What in a VMCB is of its VM alone. */
-static void set_vm(const struct vm *vm, struct vmcb *vmcb)
+static void svm_vcpu_free(struct vcpu *vcpu)
 {
+	if (vcpu->arch.svm.vmcb_pa.raw)
+		frame_free(vcpu->arch.svm.vmcb_pa, 0);
+	vcpu->arch.svm = (struct svm_vcpu){ 0 };
+}
+
+static enum err svm_vcpu_init(struct vcpu *vcpu)
+{
+	struct svm_vcpu *svm = &vcpu->arch.svm;
+	enum err err;
+
+	*svm = (struct svm_vcpu){ .asid = next_asid };
+	next_asid = next_asid + 1 < svm_features.asids ? next_asid + 1 : 1;
+	err = frame_alloc_zeroed(0, &svm->vmcb_pa);
+	if (err == ERR_OK)
+		svm->vmcb = frame_ptr(svm->vmcb_pa);
+	return err;
+}
+
+/* What in a VMCB is of its vCPU alone. */
+static void set_vcpu(const struct vcpu *vcpu, struct vmcb *vmcb)
+{
+	const struct vm *vm = vcpu->vm;
+
 	vmcb->iopm_base_pa = vm->arch.svm.iopm.raw;
 	vmcb->msrpm_base_pa = vm->arch.svm.msrpm.raw;
-	vmcb->asid = vm->arch.svm.asid;
+	vmcb->asid = vcpu->arch.svm.asid;
 	vmcb->nested_cr3 = vm->as.npt.root.raw;
 }
 
-static enum err svm_vm_fork(struct vm *child, const struct vm *parent)
+static void svm_vcpu_fork(struct vcpu *child, const struct vcpu *parent)
 {
-	enum err err = svm_vm_init(child);
-	struct vmcb *vmcb = child->vcpu.arch.svm.vmcb;
+	struct vmcb *vmcb = child->arch.svm.vmcb;
 
-	if (err != ERR_OK)
-		return err;
-	*vmcb = *parent->vcpu.arch.svm.vmcb;
-	set_vm(child, vmcb);
-	svm_flush(child); /* translations of the VM that had the ASID before */
-	svm_finish_hypercall(&child->vcpu, 0);
-	return ERR_OK;
+	*vmcb = *parent->arch.svm.vmcb;
+	set_vcpu(child, vmcb);
 }
 
-static void svm_load(struct vcpu *vcpu)
+/* The VMCB has all. Translations of the vCPU that had the ASID before are flushed. */
+static void svm_vcpu_get(struct vcpu *vcpu)
 {
-	(void)vcpu; /* the VMCB has all */
+	vcpu->arch.svm.host_vmcb_pa = arch_this_cpu()->arch.control;
+	svm_flush(vcpu);
 }
 
-static void reset_control(struct vm *vm, struct vmcb *vmcb)
+static void svm_vcpu_put(struct vcpu *vcpu)
+{
+	(void)vcpu;
+}
+
+static void reset_control(const struct vcpu *vcpu, struct vmcb *vmcb)
 {
 	vmcb->intercept_cr_write = BIT(4);
 	/* A machine check is the host's; for the others see delivery_repeats. */
@@ -156,7 +164,7 @@ static void reset_control(struct vm *vm, struct vmcb *vmcb)
 			   INTERCEPT_MWAIT_ARMED | INTERCEPT_XSETBV | INTERCEPT_RDPRU | INTERCEPT_ICEBP);
 	if (cpuid(7, 0).ebx & CPUID_7_EBX_INVPCID)
 		vmcb->intercept_misc3 = (uint32_t)INTERCEPT_INVPCID;
-	set_vm(vm, vmcb);
+	set_vcpu(vcpu, vmcb);
 	/* The guest's IF and CR8 are its own; whether the machine's interrupts are taken, the host's IF (0) decides. */
 	vmcb->int_ctl = INT_CTL_V_INTR_MASKING;
 	vmcb->nested_ctl = NESTED_CTL_NP_ENABLE;
@@ -189,14 +197,11 @@ static void svm_reset(struct vcpu *vcpu, const struct entry_state *entry)
 	const char *bad;
 
 	*vmcb = (struct vmcb){ 0 };
-	reset_control(vcpu->vm, vmcb);
+	reset_control(vcpu, vmcb);
 	reset_save(vmcb, entry);
 	bad = svm_bad_state(vcpu);
 	if (bad)
 		panic("svm: VMRUN would refuse the guest: %s", bad);
-	svm_flush(vcpu->vm);
-	/* By now the host's descriptor tables are the ones it keeps. */
-	__asm__ volatile("vmsave %%rax" : : "a"(host_vmcb_pa.raw) : "memory");
 }
 
 const struct virt_ops svm_ops = {
@@ -209,9 +214,13 @@ const struct virt_ops svm_ops = {
 	.flush = svm_flush,
 	.vm_init = svm_vm_init,
 	.vm_free = svm_vm_free,
-	.vm_memory = PAGE_SIZE + (PAGE_SIZE << SVM_IOPM_ORDER) + (PAGE_SIZE << SVM_MSRPM_ORDER),
-	.vm_fork = svm_vm_fork,
-	.load = svm_load,
+	.vm_memory = (PAGE_SIZE << SVM_IOPM_ORDER) + (PAGE_SIZE << SVM_MSRPM_ORDER),
+	.vcpu_init = svm_vcpu_init,
+	.vcpu_free = svm_vcpu_free,
+	.vcpu_memory = PAGE_SIZE,
+	.vcpu_get = svm_vcpu_get,
+	.vcpu_put = svm_vcpu_put,
+	.vcpu_fork = svm_vcpu_fork,
 	.reset = svm_reset,
 	.run = svm_run,
 	.decode = svm_decode,

@@ -87,7 +87,7 @@ static bool guest_writes_cr0(struct vcpu *vcpu, uint64_t value)
 	for (unsigned i = 0; pae && i < PDPTES; i++)
 		vmwrite(GUEST_PDPTE0 + 2 * i, pdpte[i]);
 	set_cr0((value & CR0_KNOWN) | CR0_ET);
-	vmx_flush(vcpu->vm);
+	vmx_flush(vcpu);
 	vmx_complete(0);
 	return true;
 }

@@ -143,6 +143,9 @@ void vmx_decode(struct vcpu *vcpu, struct vm_exit *exit)
 		/* A debug trap wakes the CPU as soon as it waits. */
 		exit->kind = vmx_complete(0) ? VM_EXIT_ARCH : VM_EXIT_HALT;
 		break;
+	case EXIT_EXTERNAL_INTERRUPT:
+		exit->kind = VM_EXIT_INTERRUPT;
+		break;
 	case EXIT_TRIPLE_FAULT:
 		exit->kind = VM_EXIT_CRASH;
 		break;

@@ -23,11 +23,11 @@ uint64_t vmx_eptp(const struct npt *npt)
 	return npt->root.raw | EPTP_WB | EPTP_LEVELS(npt->config.levels) | (npt->config.hardware_ad ? EPTP_ENABLE_AD : 0);
 }
 
-void vmx_flush(struct vm *vm)
+void vmx_flush(struct vcpu *vcpu)
 {
 	/* Reaches every VPID's, so INVVPID is not needed. SDM vol. 3 "Operations that Invalidate Cached Mappings". */
 	if (vmx_caps.ept_vpid & EPT_CAP_INVEPT_SINGLE)
-		invept(INVEPT_SINGLE_CONTEXT, vmx_eptp(&vm->as.npt));
+		invept(INVEPT_SINGLE_CONTEXT, vmx_eptp(&vcpu->vm->as.npt));
 	else
 		invept(INVEPT_ALL_CONTEXT, 0);
 }

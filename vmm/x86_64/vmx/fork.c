@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A guest forks under VMX: its VMCS field by field, and what no VMCS holds. */
+/* A vCPU comes and goes under VMX, and is copied: its VMCS field by field, and what no VMCS holds. */
 #include "include/arch/x86_64/insn.h"
 #include "include/arch/x86_64/msr.h"
 #include "vmm/x86_64/vmx/vmx.h"
@@ -63,36 +63,41 @@ static void read_kept(struct kept_state *kept)
 		kept->msrs[i] = rdmsr(kept_msrs[i]);
 }
 
-/* The parent's VMCS is the current one, before and after. */
-enum err vmx_vm_fork(struct vm *child, const struct vm *parent)
+/* Neither VMCS is current on any CPU, before and after. */
+void vmx_vcpu_fork(struct vcpu *child, const struct vcpu *parent)
 {
-	hpa_t parents = vmx_current;
+	hpa_t current = *vmx_current();
 	struct guest_values values;
-	enum err err = vmx_vm_init(child);
 
-	if (err != ERR_OK)
-		return err;
+	vmx_load_vmcs(parent->arch.vmx.vmcs);
 	read_guest(&values);
-	read_kept(&child->vcpu.arch.kept);
-	child->vcpu.arch.vmx.cr8 = parent->vcpu.arch.vmx.cr8;
-	child->vcpu.arch.gpr[RAX] = 0;
+	vmx_clear_vmcs(parent->arch.vmx.vmcs);
+	child->arch.vmx.cr8 = parent->arch.vmx.cr8;
 
-	vmx_clear(&child->vcpu);
-	vmx_make_current(&child->vcpu);
-	vmx_write_controls(child, vmx_eptp(&child->as.npt));
-	vmx_write_host_state();
+	vmx_clear(child);
+	vmx_make_current(child);
+	vmx_write_controls(child->vm, vmx_eptp(&child->vm->as.npt));
 	write_guest(&values);
-	vmx_load_vmcs(parents);
-	return ERR_OK;
+	vmx_clear(child);
+	if (current.raw)
+		vmx_load_vmcs(current);
 }
 
-void vmx_load_kept(struct vcpu *vcpu)
+void vmx_vcpu_put(struct vcpu *vcpu)
+{
+	read_kept(&vcpu->arch.kept);
+	vmx_clear(vcpu);
+}
+
+void vmx_vcpu_get(struct vcpu *vcpu)
 {
 	const struct kept_state *kept = &vcpu->arch.kept;
 
+	vmx_make_current(vcpu);
+	vmx_write_host_state();
 	write_dr6(kept->dr6);
 	write_cr2(kept->cr2);
 	for (size_t i = 0; i < ARRAY_LEN(kept_msrs); i++)
 		wrmsr(kept_msrs[i], kept->msrs[i]);
-	vmx_flush(vcpu->vm); /* translations of a VM whose root table was at the same address */
+	vmx_flush(vcpu); /* translations of a VM whose root table was at the same address */
 }

@@ -64,9 +64,6 @@ bool vmx_handle_exit(struct vcpu *vcpu, struct vm_exit *exit)
 		return true;
 	case EXIT_HLT: /* over */
 		return true;
-	case EXIT_EXTERNAL_INTERRUPT:
-		take_host_interrupt();
-		return true;
 	case EXIT_EXCEPTION_OR_NMI:
 		return handle_exception(vcpu);
 	}

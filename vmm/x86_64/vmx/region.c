@@ -7,8 +7,6 @@
 #include "vmm/x86_64/emulate.h"
 #include "vmm/x86_64/vmx/vmx.h"
 
-hpa_t vmx_current; /* raw 0: none */
-
 /* VMXON, VMCLEAR and VMPTRLD differ in the mnemonic only. */
 #define VMX_POINTER_INSN(name)                                                                 \
 	static bool name(hpa_t region)                                                         \
@@ -41,7 +39,7 @@ void vmx_load_vmcs(hpa_t vmcs)
 {
 	if (!vmptrld(vmcs))
 		panic("vmx: VMPTRLD of %#lx failed", vmcs.raw);
-	vmx_current = vmcs;
+	*vmx_current() = vmcs;
 }
 
 void vmx_load(struct vcpu *vcpu)
@@ -68,45 +66,44 @@ static void fill_msr_bitmap(hpa_t bitmap)
 		msr_bitmap_pass(map, msr_passthrough[i]);
 }
 
+void vmx_clear_vmcs(hpa_t vmcs)
+{
+	if (!vmclear(vmcs))
+		panic("vmx: VMCLEAR of %#lx failed", vmcs.raw);
+	if (vmx_current()->raw == vmcs.raw)
+		*vmx_current() = HPA(0);
+}
+
 void vmx_clear(struct vcpu *vcpu)
 {
-	struct vmx_vcpu *vmx = &vcpu->arch.vmx;
-
-	if (!vmclear(vmx->vmcs))
-		panic("vmx: VMCLEAR of %#lx failed", vmx->vmcs.raw);
-	if (vmx_current.raw == vmx->vmcs.raw)
-		vmx_current = HPA(0);
-	vmx->launched = 0;
+	vmx_clear_vmcs(vcpu->arch.vmx.vmcs);
+	vcpu->arch.vmx.launched = 0;
 }
 
 void vmx_vm_free(struct vm *vm)
 {
-	struct vmx_vcpu *vcpu = &vm->vcpu.arch.vmx;
-
-	if (vcpu->vmcs.raw) {
-		vmx_clear(&vm->vcpu); /* the CPU may hold parts of it until then */
-		frame_free(vcpu->vmcs, 0);
-	}
-	if (vm->arch.vmx.msr_bitmap.raw)
-		frame_free(vm->arch.vmx.msr_bitmap, 0);
-	vm->arch.vmx = (struct vmx_vm){ 0 };
-	*vcpu = (struct vmx_vcpu){ 0 };
+	frame_free(vm->arch.vmx.msr_bitmap, 0);
 }
 
 enum err vmx_vm_init(struct vm *vm)
 {
-	struct vmx_vcpu *vcpu = &vm->vcpu.arch.vmx;
-	enum err err;
+	enum err err = frame_alloc(0, &vm->arch.vmx.msr_bitmap);
 
-	vm->arch.vmx = (struct vmx_vm){ 0 };
-	*vcpu = (struct vmx_vcpu){ 0 };
-	err = vmx_alloc_region(&vcpu->vmcs);
 	if (err == ERR_OK)
-		err = frame_alloc(0, &vm->arch.vmx.msr_bitmap);
-	if (err != ERR_OK) {
-		vmx_vm_free(vm);
-		return err;
-	}
-	fill_msr_bitmap(vm->arch.vmx.msr_bitmap);
-	return ERR_OK;
+		fill_msr_bitmap(vm->arch.vmx.msr_bitmap);
+	return err;
+}
+
+/* No CPU holds parts of it: it was cleared when it was put. */
+void vmx_vcpu_free(struct vcpu *vcpu)
+{
+	if (vcpu->arch.vmx.vmcs.raw)
+		frame_free(vcpu->arch.vmx.vmcs, 0);
+	vcpu->arch.vmx = (struct vmx_vcpu){ 0 };
+}
+
+enum err vmx_vcpu_init(struct vcpu *vcpu)
+{
+	vcpu->arch.vmx = (struct vmx_vcpu){ 0 };
+	return vmx_alloc_region(&vcpu->arch.vmx.vmcs);
 }

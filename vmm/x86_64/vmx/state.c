@@ -109,19 +109,7 @@ static void write_segments(const struct entry_state *entry)
 	vmwrite(GUEST_IDTR_LIMIT, 0);
 }
 
-/* What the VMCS does not hold. */
-static void write_unswitched_state(void)
-{
-	wrmsr(IA32_STAR, 0);
-	wrmsr(IA32_LSTAR, 0);
-	wrmsr(IA32_CSTAR, 0);
-	wrmsr(IA32_FMASK, 0);
-	wrmsr(IA32_KERNEL_GS_BASE, 0);
-	write_cr2(0);
-	write_dr6(DR6_RESET);
-}
-
-void vmx_write_guest_state(const struct entry_state *entry)
+void vmx_write_guest_state(struct kept_state *kept, const struct entry_state *entry)
 {
 	vmwrite(GUEST_CR0, (ENTRY_CR0 | vmx_caps.cr0_fixed0) & vmx_caps.cr0_fixed1);
 	vmwrite(GUEST_CR3, entry->cr3);
@@ -143,5 +131,9 @@ void vmx_write_guest_state(const struct entry_state *entry)
 	vmwrite(GUEST_ACTIVITY, 0);
 	vmwrite(GUEST_PENDING_DEBUG, 0);
 	vmwrite(VMCS_LINK_POINTER, UINT64_MAX);
-	write_unswitched_state();
+	/* What the VMCS does not hold. */
+	for (size_t i = 0; i < ARRAY_LEN(kept->msrs); i++)
+		kept->msrs[i] = 0;
+	kept->cr2 = 0;
+	kept->dr6 = DR6_RESET;
 }

@@ -24,7 +24,7 @@ static enum err vmx_probe(const char **why)
 static enum err vmx_enable(const char **why)
 {
 	uint64_t control = rdmsr(IA32_FEATURE_CONTROL);
-	hpa_t region;
+	hpa_t *region = &arch_this_cpu()->arch.control;
 
 	if (!(control & FEATURE_CONTROL_LOCK))
 		wrmsr(IA32_FEATURE_CONTROL, control | FEATURE_CONTROL_VMX | FEATURE_CONTROL_LOCK);
@@ -32,12 +32,12 @@ static enum err vmx_enable(const char **why)
 	write_cr0((read_cr0() | rdmsr(IA32_VMX_CR0_FIXED0)) & rdmsr(IA32_VMX_CR0_FIXED1));
 	write_cr4((read_cr4() | CR4_VMXE | rdmsr(IA32_VMX_CR4_FIXED0)) & rdmsr(IA32_VMX_CR4_FIXED1));
 
-	if (vmx_alloc_region(&region) != ERR_OK) {
+	if (vmx_alloc_region(region) != ERR_OK) {
 		*why = "no memory for the VMXON region";
 		return ERR_NO_MEMORY;
 	}
-	if (!vmx_on(region)) {
-		frame_free(region, 0);
+	if (!vmx_on(*region)) {
+		frame_free(*region, 0);
 		*why = "the CPU refused VMXON";
 		return ERR_UNSUPPORTED;
 	}
@@ -59,13 +59,16 @@ static void vmx_npt_config(struct npt_config *config)
 
 static void vmx_reset(struct vcpu *vcpu, const struct entry_state *entry)
 {
+	hpa_t current = *vmx_current();
+
 	vmx_clear(vcpu);
 	vmx_make_current(vcpu);
 	vcpu->arch.vmx.cr8 = 0;
 	vmx_write_controls(vcpu->vm, vmx_eptp(&vcpu->vm->as.npt));
-	vmx_write_host_state();
-	vmx_write_guest_state(entry);
-	vmx_flush(vcpu->vm);
+	vmx_write_guest_state(&vcpu->arch.kept, entry);
+	vmx_clear(vcpu);
+	if (current.raw)
+		vmx_load_vmcs(current);
 }
 
 const struct virt_ops vmx_ops = {
@@ -78,9 +81,13 @@ const struct virt_ops vmx_ops = {
 	.flush = vmx_flush,
 	.vm_init = vmx_vm_init,
 	.vm_free = vmx_vm_free,
-	.vm_memory = 2 * PAGE_SIZE, /* VMCS and MSR bitmap */
-	.vm_fork = vmx_vm_fork,
-	.load = vmx_load_kept,
+	.vm_memory = PAGE_SIZE, /* MSR bitmap */
+	.vcpu_init = vmx_vcpu_init,
+	.vcpu_free = vmx_vcpu_free,
+	.vcpu_memory = PAGE_SIZE, /* VMCS */
+	.vcpu_get = vmx_vcpu_get,
+	.vcpu_put = vmx_vcpu_put,
+	.vcpu_fork = vmx_vcpu_fork,
 	.reset = vmx_reset,
 	.run = vmx_run,
 	.decode = vmx_decode,

@@ -3,6 +3,7 @@
 #ifndef NESTLING_VMM_X86_64_VMX_VMX_H
 #define NESTLING_VMM_X86_64_VMX_VMX_H
 
+#include "vmm/cpu.h"
 #include "vmm/x86_64/virt_ops.h"
 #include "vmm/x86_64/vmx/vmcs.h"
 
@@ -35,7 +36,7 @@ extern const char vmx_exit_point[];
 /* state.c: fill the current VMCS. */
 void vmx_write_controls(const struct vm *vm, uint64_t eptp);
 void vmx_write_host_state(void);
-void vmx_write_guest_state(const struct entry_state *entry);
+void vmx_write_guest_state(struct kept_state *kept, const struct entry_state *entry);
 
 /* exit.c; the first two are for entry.S: the fast path, and the same when the guest was not entered. */
 unsigned vmx_exit(struct vcpu *vcpu);
@@ -59,8 +60,9 @@ bool vmx_redeliver_debug(struct vcpu *vcpu);
 bool vmx_redeliver_alignment(struct vcpu *vcpu);
 
 /* fork.c */
-enum err vmx_vm_fork(struct vm *child, const struct vm *parent);
-void vmx_load_kept(struct vcpu *vcpu);
+void vmx_vcpu_fork(struct vcpu *child, const struct vcpu *parent);
+void vmx_vcpu_get(struct vcpu *vcpu);
+void vmx_vcpu_put(struct vcpu *vcpu);
 
 /* describe.c */
 void vmx_name_exit(uint64_t reason, char *text, size_t size);
@@ -74,14 +76,21 @@ MUST_CHECK enum err vmx_alloc_region(hpa_t *region); /* a page that begins with 
 bool vmx_on(hpa_t region);                           /* VMXON; false: it failed */
 enum err vmx_vm_init(struct vm *vm);
 void vmx_vm_free(struct vm *vm);
-void vmx_clear(struct vcpu *vcpu); /* the VMCS, for a first entry */
-extern hpa_t vmx_current;          /* the VMCS that VMREAD and VMWRITE act on; one CPU runs guests so far */
+enum err vmx_vcpu_init(struct vcpu *vcpu);
+void vmx_vcpu_free(struct vcpu *vcpu);
+void vmx_clear_vmcs(hpa_t vmcs);
+void vmx_clear(struct vcpu *vcpu); /* the VMCS, for a first entry, and so that another CPU can load it */
+/* The VMCS that VMREAD and VMWRITE act on here. */
+static inline hpa_t *vmx_current(void)
+{
+	return &arch_this_cpu()->arch.vmcs;
+}
 void vmx_load_vmcs(hpa_t vmcs);
 void vmx_load(struct vcpu *vcpu);
 
 /* flush.c */
 uint64_t vmx_eptp(const struct npt *npt);
-void vmx_flush(struct vm *vm);
+void vmx_flush(struct vcpu *vcpu);
 void vmx_flush_all(void); /* of software that used VMX before */
 
 /* fields.c */
@@ -91,7 +100,7 @@ uint64_t vmx_get_gpr(struct vcpu *vcpu, enum gpr gpr);
 
 static inline void vmx_make_current(struct vcpu *vcpu)
 {
-	if (vmx_current.raw != vcpu->arch.vmx.vmcs.raw)
+	if (vmx_current()->raw != vcpu->arch.vmx.vmcs.raw)
 		vmx_load(vcpu);
 }
 

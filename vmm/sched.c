@@ -1,0 +1,626 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The scheduler: queues, slices, and what becomes of a vCPU that leaves its CPU. */
+#include "vmm/sched.h"
+
+#include "include/arch/cpu.h"
+#include "include/arch/virt.h"
+#include "include/log.h"
+#include "vmm/shootdown.h"
+
+static uint64_t slice_ticks; /* of arch_clock */
+static bool stopped;         /* atomic */
+static uint64_t awake;       /* VMs that can run without another VM's end; atomic */
+
+static uint64_t ticks_of(uint64_t microseconds)
+{
+	uint64_t hz = arch_clock_frequency();
+
+	return microseconds / 1000000 * hz + microseconds % 1000000 * hz / 1000000;
+}
+
+void sched_init(uint64_t slice)
+{
+	slice_ticks = ticks_of(slice);
+	spin_wait = shootdown_serve;
+}
+
+/* --- Queues ---------------------------------------------------------------------------------------------------------- */
+
+static bool is_online(const struct cpu *cpu)
+{
+	return __atomic_load_n(&cpu->online, __ATOMIC_RELAXED);
+}
+
+static bool may_run_on(const struct vm_options *options, const struct cpu *cpu)
+{
+	return options->pin == 0 || options->pin & BIT(cpu->id);
+}
+
+bool sched_can_run(const struct vm_options *options)
+{
+	for (unsigned i = 0; i < cpu_count; i++)
+		if (is_online(cpu_of(i)) && may_run_on(options, cpu_of(i)))
+			return true;
+	return false;
+}
+
+/* How much a CPU has to do; read without its lock, as a hint. */
+static unsigned load_of(const struct cpu *cpu)
+{
+	return __atomic_load_n(&cpu->queue.length, __ATOMIC_RELAXED) + !__atomic_load_n(&cpu->idle, __ATOMIC_RELAXED);
+}
+
+/* The CPU with the least to do; the one where the vCPU ran last, if no other has less. */
+static struct cpu *place(const struct vcpu *vcpu)
+{
+	const struct vm_options *options = &vcpu->vm->options;
+	struct cpu *best = vcpu->cpu;
+
+	for (unsigned i = 0; i < cpu_count; i++) {
+		struct cpu *cpu = cpu_of(i);
+
+		if (is_online(cpu) && may_run_on(options, cpu) && (!best || load_of(cpu) < load_of(best)))
+			best = cpu;
+	}
+	return best;
+}
+
+static void queue_add(struct cpu *cpu, struct vcpu *vcpu)
+{
+	struct run_queue *queue = &cpu->queue;
+
+	vcpu->next = NULL;
+	spin_lock(&queue->lock);
+	if (queue->last)
+		queue->last->next = vcpu;
+	else
+		queue->first = vcpu;
+	queue->last = vcpu;
+	__atomic_store_n(&queue->length, queue->length + 1, __ATOMIC_RELAXED);
+	spin_unlock(&queue->lock);
+}
+
+/* A CPU that is about to sleep says so first and looks at its queue then: see idle(). */
+static void queue_on(struct cpu *cpu, struct vcpu *vcpu)
+{
+	queue_add(cpu, vcpu);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&cpu->idle, __ATOMIC_RELAXED) && cpu != arch_this_cpu())
+		arch_ipi_send(cpu);
+}
+
+/* Take the first vCPU of `from` that may run on `cpu`. */
+static struct vcpu *queue_take(struct cpu *from, const struct cpu *cpu)
+{
+	struct run_queue *queue = &from->queue;
+	struct vcpu *vcpu, *before = NULL;
+
+	if (__atomic_load_n(&queue->length, __ATOMIC_RELAXED) == 0)
+		return NULL;
+	spin_lock(&queue->lock);
+	for (vcpu = queue->first; vcpu && from != cpu && !may_run_on(&vcpu->vm->options, cpu); vcpu = vcpu->next)
+		before = vcpu;
+	if (vcpu) {
+		if (before)
+			before->next = vcpu->next;
+		else
+			queue->first = vcpu->next;
+		if (queue->last == vcpu)
+			queue->last = before;
+		__atomic_store_n(&queue->length, queue->length - 1, __ATOMIC_RELAXED);
+	}
+	spin_unlock(&queue->lock);
+	return vcpu;
+}
+
+/* From the queues of others, beginning with the next CPU. */
+static struct vcpu *take_from_others(const struct cpu *cpu)
+{
+	struct vcpu *vcpu = NULL;
+
+	for (unsigned i = 1; i < cpu_count && !vcpu; i++)
+		vcpu = queue_take(cpu_of((cpu->id + i) % cpu_count), cpu);
+	return vcpu;
+}
+
+/* --- Waiting --------------------------------------------------------------------------------------------------------- */
+
+static void timed_add(struct cpu *cpu, struct vcpu *vcpu)
+{
+	struct vcpu **link = &cpu->timed;
+
+	spin_lock(&cpu->queue.lock);
+	while (*link && (*link)->wake_at <= vcpu->wake_at)
+		link = &(*link)->next_timed;
+	vcpu->next_timed = *link;
+	*link = vcpu;
+	spin_unlock(&cpu->queue.lock);
+	vcpu->timed = true;
+	vcpu->vm->timed++;
+}
+
+/* With vm.lock. */
+static void timed_remove(struct vcpu *vcpu)
+{
+	struct cpu *cpu = vcpu->cpu;
+	struct vcpu **link = &cpu->timed;
+
+	if (!vcpu->timed)
+		return;
+	spin_lock(&cpu->queue.lock);
+	while (*link && *link != vcpu)
+		link = &(*link)->next_timed;
+	if (*link)
+		*link = vcpu->next_timed;
+	spin_unlock(&cpu->queue.lock);
+	vcpu->timed = false;
+	vcpu->vm->timed--;
+}
+
+/* A vCPU can run from now on; with vm.lock. */
+static void activate(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+
+	if (vm->asleep) {
+		vm->asleep = false;
+		__atomic_add_fetch(&awake, 1, __ATOMIC_RELAXED);
+	}
+	vcpu->state = VCPU_READY;
+	vm->active++;
+	queue_on(place(vcpu), vcpu);
+}
+
+void sched_wake(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+
+	spin_lock(&vm->lock);
+	vcpu->woken = true;
+	if (vcpu->state == VCPU_WAITING && vm_is_running(vm)) {
+		timed_remove(vcpu);
+		activate(vcpu);
+	}
+	spin_unlock(&vm->lock);
+}
+
+/*
+ * Take the first vCPU of this CPU whose time has come out of the list, with its vm.lock, which the caller lets go. The VM cannot be
+ * gone: who ends it takes its vCPUs out of the list first. NULL: there is none; or its lock, which comes before the queue's, was
+ * not free, and `*again` is set.
+ */
+static struct vcpu *timed_take(struct cpu *cpu, uint64_t now, bool *again)
+{
+	struct vcpu *vcpu;
+
+	*again = false;
+	spin_lock(&cpu->queue.lock);
+	vcpu = cpu->timed;
+	if (vcpu && vcpu->wake_at > now)
+		vcpu = NULL;
+	if (vcpu && !spin_trylock(&vcpu->vm->lock)) {
+		*again = true;
+		vcpu = NULL;
+	}
+	if (vcpu)
+		cpu->timed = vcpu->next_timed;
+	spin_unlock(&cpu->queue.lock);
+	return vcpu;
+}
+
+static void wake_timed(struct cpu *cpu)
+{
+	bool again = __atomic_load_n(&cpu->timed, __ATOMIC_RELAXED);
+
+	while (again) {
+		struct vcpu *vcpu = timed_take(cpu, arch_clock(), &again);
+
+		if (!vcpu) {
+			shootdown_serve();
+			continue;
+		}
+		vcpu->timed = false;
+		vcpu->vm->timed--;
+		activate(vcpu);
+		spin_unlock(&vcpu->vm->lock);
+		again = true;
+	}
+}
+
+static uint64_t next_deadline(struct cpu *cpu)
+{
+	uint64_t deadline = NEVER;
+
+	if (!__atomic_load_n(&cpu->timed, __ATOMIC_RELAXED))
+		return NEVER;
+	spin_lock(&cpu->queue.lock);
+	if (cpu->timed)
+		deadline = cpu->timed->wake_at;
+	spin_unlock(&cpu->queue.lock);
+	return deadline;
+}
+
+/* --- Starting -------------------------------------------------------------------------------------------------------- */
+
+void sched_add(struct vm *vm)
+{
+	vm->time_max = vm->options.time_max ? ticks_of(vm->options.time_max) : NEVER;
+	__atomic_add_fetch(&awake, 1, __ATOMIC_RELAXED);
+}
+
+bool sched_start(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+	bool starts;
+
+	spin_lock(&vm->lock);
+	starts = vcpu->state == VCPU_OFF && vm_is_running(vm);
+	if (starts)
+		activate(vcpu);
+	spin_unlock(&vm->lock);
+	return starts;
+}
+
+enum err sched_start_at(struct vcpu *vcpu, struct vcpu *by, uint64_t entry, uint64_t argument)
+{
+	struct vm *vm = vcpu->vm;
+	enum err err = ERR_EXISTS;
+
+	spin_lock(&vm->lock);
+	if (vcpu->state == VCPU_OFF && vm_is_running(vm)) {
+		arch_vcpu_start(vcpu, by, entry, argument);
+		activate(vcpu);
+		err = ERR_OK;
+	}
+	spin_unlock(&vm->lock);
+	return err;
+}
+
+void sched_start_fork(struct vm *child)
+{
+	spin_lock(&child->lock);
+	for (unsigned i = 0; i < child->vcpus; i++)
+		if (child->vcpu_table[i]->state == VCPU_READY)
+			activate(child->vcpu_table[i]);
+	spin_unlock(&child->lock);
+}
+
+/* --- Slices ---------------------------------------------------------------------------------------------------------- */
+
+/* Count the time since the last call as the vCPU's. */
+static void charge_time(struct cpu *cpu, struct vcpu *vcpu, uint64_t now)
+{
+	uint64_t ticks = now - cpu->started;
+
+	cpu->started = now;
+	vcpu->cpu_time += ticks;
+	__atomic_add_fetch(&vcpu->vm->cpu_time, ticks, __ATOMIC_RELAXED);
+}
+
+static uint64_t time_left(const struct vm *vm)
+{
+	uint64_t used = __atomic_load_n(&vm->cpu_time, __ATOMIC_RELAXED);
+
+	return vm->time_max == NEVER ? NEVER : vm->time_max > used ? vm->time_max - used : 0;
+}
+
+static void set_timer(struct cpu *cpu, const struct vcpu *vcpu, uint64_t now)
+{
+	uint64_t left = time_left(vcpu->vm);
+
+	arch_timer_set(min_u64(min_u64(cpu->slice_end, next_deadline(cpu)), left == NEVER ? NEVER : now + left));
+}
+
+static void begin_slice(struct cpu *cpu, struct vcpu *vcpu, uint64_t now)
+{
+	cpu->slice_end = now + slice_ticks;
+	set_timer(cpu, vcpu, now);
+}
+
+/* The slice is over: another vCPU's turn, if there is one. Where another CPU has more of them, one comes over. */
+static void end_slice(struct cpu *cpu, struct vcpu *vcpu, uint64_t now)
+{
+	struct vcpu *other = NULL;
+
+	if (cpu->queue.length == 0 && cpu_count > 1)
+		other = take_from_others(cpu);
+	if (other)
+		queue_add(cpu, other);
+	if (cpu->queue.length == 0) {
+		begin_slice(cpu, vcpu, now);
+		return;
+	}
+	vcpu->leave = LEAVE_YIELD;
+	vcpu->preemptions++;
+}
+
+enum sched_interrupted sched_interrupt(struct vcpu *vcpu)
+{
+	struct cpu *cpu = arch_this_cpu();
+	unsigned events = arch_interrupts_take();
+	uint64_t now;
+
+	cpu->interrupts++;
+	vcpu->interrupts++;
+	shootdown_serve();
+	if (!(events & CPU_EVENT_TIMER))
+		return SCHED_GO_ON;
+	now = arch_clock();
+	charge_time(cpu, vcpu, now);
+	wake_timed(cpu);
+	if (time_left(vcpu->vm) == 0)
+		return SCHED_TIME_OUT;
+	if (now >= cpu->slice_end)
+		end_slice(cpu, vcpu, now);
+	else
+		set_timer(cpu, vcpu, now);
+	return SCHED_GO_ON;
+}
+
+uint64_t sched_cpu_time(const struct vcpu *vcpu)
+{
+	uint64_t hz = arch_clock_frequency();
+	uint64_t ticks = __atomic_load_n(&vcpu->vm->cpu_time, __ATOMIC_RELAXED) + (arch_clock() - arch_this_cpu()->started);
+
+	return ticks / hz * 1000000 + ticks % hz * 1000000 / hz;
+}
+
+/* --- In and out of a CPU --------------------------------------------------------------------------------------------- */
+
+/*
+ * The last vCPU of the VM that could run cannot go on, and the VM has not ended. With vm.lock. It ends now, unless something can
+ * still wake one.
+ */
+static void nothing_runs(struct vm *vm, const struct vcpu *vcpu)
+{
+	if (vm->timed > 0)
+		return;
+	if (vm->waits > 0) {
+		vm->asleep = true;
+		if (__atomic_sub_fetch(&awake, 1, __ATOMIC_RELAXED) > 0)
+			return;
+		log_vm_info(vm, "guest waits for VMs that all wait for each other, and nothing else can wake it");
+	} else {
+		log_vm_info(vm, "guest %s", vcpu->leave_why ? vcpu->leave_why : "halted, and there is no interrupt to wake it");
+	}
+	vm_end(vm, VM_EXITED, 0);
+}
+
+/* The VM has ended, and this was its last vCPU that could run. */
+static void end_vm(struct vm *vm)
+{
+	spin_lock(&vm->lock);
+	for (unsigned i = 0; i < vm->vcpus; i++)
+		timed_remove(vm->vcpu_table[i]);
+	if (!vm->asleep)
+		__atomic_sub_fetch(&awake, 1, __ATOMIC_RELAXED);
+	spin_unlock(&vm->lock);
+	vm->ended(vm);
+}
+
+/* One vCPU less that can run; with vm.lock, which is let go. */
+static void deactivate(struct vm *vm, const struct vcpu *vcpu)
+{
+	bool over;
+
+	if (--vm->active == 0 && vm_is_running(vm))
+		nothing_runs(vm, vcpu);
+	over = vm->active == 0 && !vm_is_running(vm);
+	spin_unlock(&vm->lock);
+	if (over)
+		end_vm(vm);
+}
+
+/* With vm.lock. */
+static void hold(struct vcpu *vcpu)
+{
+	vcpu->state = VCPU_READY;
+	vcpu->next = vcpu->vm->held;
+	vcpu->vm->held = vcpu;
+}
+
+/* May a vCPU that has been taken from a queue run? */
+static bool begin(struct cpu *cpu, struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+
+	spin_lock(&vm->lock);
+	if (!vm_is_running(vm)) {
+		vcpu->state = VCPU_OFF;
+		deactivate(vm, vcpu);
+		return false;
+	}
+	if (vm->stopper) {
+		hold(vcpu);
+		spin_unlock(&vm->lock);
+		return false;
+	}
+	vcpu->state = VCPU_RUNNING;
+	vcpu->cpu = cpu;
+	vcpu->woken = false;
+	__atomic_add_fetch(&vm->running, 1, __ATOMIC_RELAXED);
+	spin_unlock(&vm->lock);
+	return true;
+}
+
+/* See vmm/shootdown.h for the order of these. */
+static void load(struct cpu *cpu, struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+	uint64_t generation;
+
+	__atomic_or_fetch(&vm->cpus, BIT(cpu->id), __ATOMIC_SEQ_CST);
+	generation = __atomic_load_n(&vm->tlb_generation, __ATOMIC_SEQ_CST);
+	cpu->resident = vcpu;
+	arch_vcpu_get(vcpu);
+	if (vcpu->tlb_generation != generation)
+		arch_flush_resident(vcpu);
+	vcpu->tlb_generation = generation;
+	vcpu->switches++;
+	cpu->switches++;
+}
+
+static void unload(struct cpu *cpu, struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+
+	arch_vcpu_put(vcpu);
+	shootdown_serve();
+	cpu->resident = NULL;
+	__atomic_and_fetch(&vm->cpus, ~BIT(cpu->id), __ATOMIC_SEQ_CST);
+}
+
+/* The vCPU has left the CPU, everything of it is saved: where does it go? */
+static void leave(struct cpu *cpu, struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+	enum vcpu_leave why = vcpu->leave;
+
+	spin_lock(&vm->lock);
+	__atomic_sub_fetch(&vm->running, 1, __ATOMIC_RELEASE);
+	vcpu->leave = LEAVE_NOT;
+	if (!vm_is_running(vm) || why == LEAVE_OFF) {
+		vcpu->state = VCPU_OFF;
+		deactivate(vm, vcpu);
+		return;
+	}
+	if (why == LEAVE_WAIT && !vcpu->woken) {
+		vcpu->state = VCPU_WAITING;
+		if (vcpu->wake_at != NEVER)
+			timed_add(cpu, vcpu);
+		deactivate(vm, vcpu);
+		return;
+	}
+	if (vm->stopper) {
+		hold(vcpu);
+	} else {
+		vcpu->state = VCPU_READY;
+		queue_add(cpu, vcpu);
+	}
+	spin_unlock(&vm->lock);
+}
+
+/* Until it leaves the CPU. A vCPU that gives the CPU away where nobody wants it keeps it. */
+static void run_resident(struct cpu *cpu, struct vcpu *vcpu)
+{
+	uint64_t now = arch_clock();
+
+	cpu->started = now;
+	begin_slice(cpu, vcpu, now);
+	do {
+		vcpu->leave = LEAVE_NOT;
+		if (vcpu->again)
+			vcpu->again(vcpu);
+		if (!sched_leaves(vcpu))
+			arch_vcpu_run(vcpu);
+	} while (vcpu->leave == LEAVE_YIELD && cpu->queue.length == 0 && vm_is_running(vcpu->vm) && !vcpu->vm->stopper);
+	charge_time(cpu, vcpu, arch_clock());
+}
+
+static void run(struct cpu *cpu, struct vcpu *vcpu)
+{
+	if (!begin(cpu, vcpu))
+		return;
+	load(cpu, vcpu);
+	run_resident(cpu, vcpu);
+	if (!vm_is_running(vcpu->vm))
+		shootdown_kick(vcpu->vm); /* the others of the VM are to leave, too */
+	unload(cpu, vcpu);
+	leave(cpu, vcpu);
+}
+
+/* --- The loop -------------------------------------------------------------------------------------------------------- */
+
+static struct vcpu *pick(struct cpu *cpu)
+{
+	struct vcpu *vcpu = queue_take(cpu, cpu);
+
+	return vcpu ? vcpu : take_from_others(cpu);
+}
+
+static void sleep_until_interrupt(struct cpu *cpu)
+{
+	uint64_t from = arch_clock();
+
+	arch_timer_set(next_deadline(cpu));
+	arch_cpu_wait();
+	arch_interrupts_take();
+	cpu->idle_ticks += arch_clock() - from;
+}
+
+/* Sleep, unless something has come since the queue was found empty. */
+static void idle(struct cpu *cpu)
+{
+	__atomic_store_n(&cpu->idle, true, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&cpu->queue.length, __ATOMIC_RELAXED) == 0 && !__atomic_load_n(&stopped, __ATOMIC_RELAXED))
+		sleep_until_interrupt(cpu);
+	__atomic_store_n(&cpu->idle, false, __ATOMIC_RELAXED);
+	shootdown_serve();
+	wake_timed(cpu);
+}
+
+void sched_run(void)
+{
+	struct cpu *cpu = arch_this_cpu();
+
+	for (;;) {
+		struct vcpu *vcpu = pick(cpu);
+
+		if (vcpu)
+			run(cpu, vcpu);
+		else if (__atomic_load_n(&stopped, __ATOMIC_ACQUIRE))
+			break;
+		else
+			idle(cpu);
+	}
+	arch_timer_set(NEVER);
+}
+
+void sched_stop(void)
+{
+	__atomic_store_n(&stopped, true, __ATOMIC_SEQ_CST);
+	for (unsigned i = 0; i < cpu_count; i++)
+		if (cpu_of(i) != arch_this_cpu() && is_online(cpu_of(i)))
+			arch_ipi_send(cpu_of(i));
+}
+
+/* --- Stopping a VM --------------------------------------------------------------------------------------------------- */
+
+bool sched_stop_others(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+	bool mine;
+
+	spin_lock(&vm->lock);
+	mine = !vm->stopper && vm_is_running(vm);
+	if (mine)
+		__atomic_store_n(&vm->stopper, vcpu, __ATOMIC_SEQ_CST);
+	spin_unlock(&vm->lock);
+	if (!mine) {
+		vcpu->leave = LEAVE_HELD;
+		return false;
+	}
+	shootdown_kick(vm);
+	while (__atomic_load_n(&vm->running, __ATOMIC_ACQUIRE) > 1) {
+		shootdown_serve();
+		arch_cpu_pause();
+	}
+	return true;
+}
+
+void sched_continue_others(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+	struct vcpu *held, *next;
+
+	spin_lock(&vm->lock);
+	__atomic_store_n(&vm->stopper, NULL, __ATOMIC_RELAXED);
+	held = vm->held;
+	vm->held = NULL;
+	for (; held; held = next) {
+		next = held->next;
+		queue_on(place(held), held);
+	}
+	spin_unlock(&vm->lock);
+}

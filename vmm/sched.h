@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The scheduler: which vCPU runs on which CPU, and for how long.
+ *
+ * Each CPU has a queue of vCPUs that are ready, and gives each a slice in turn. A CPU whose queue is empty takes from others. vCPUs
+ * that wait are in no queue. Of a vCPU that leaves its CPU everything is saved before any other CPU can take it.
+ *
+ *                sched_start            sched_run            slice over, YIELD, held
+ *      VCPU_OFF ────────────► VCPU_READY ────────► VCPU_RUNNING ────────────────────► VCPU_READY
+ *          ▲                      ▲   sched_wake        │ │
+ *          │                      └──── VCPU_WAITING ◄──┘ │
+ *          └──────────────────────────────────────────────┘
+ *
+ * Locks, in this order: vm.lock, then the lock of one CPU's queue.
+ */
+#ifndef NESTLING_VMM_SCHED_H
+#define NESTLING_VMM_SCHED_H
+
+#include "vmm/cpu.h"
+#include "vmm/vm.h"
+
+/* Set the slice, in microseconds, and let cpu_count CPUs run vCPUs. Called once, before anything below. */
+void sched_init(uint64_t slice);
+
+/*
+ * Run vCPUs on this CPU, until sched_stop has been called. On each CPU, on its own stack.
+ */
+void sched_run(void);
+
+/* Have sched_run return on all CPUs as soon as they have nothing to run. */
+void sched_stop(void);
+
+/* Make a VM known to the scheduler, before its first vCPU is started: its limit of time, and that it can run. */
+void sched_add(struct vm *vm);
+
+/* vCPU: VCPU_OFF to VCPU_READY. False: it is not off, or the VM has ended. Its entry state has been set. */
+bool sched_start(struct vcpu *vcpu);
+
+/*
+ * The same for one that is to begin at `entry` with `argument`, by arch_vcpu_start; `by` is the vCPU that asks for it.
+ * Errors: ERR_EXISTS (it is not off).
+ */
+MUST_CHECK enum err sched_start_at(struct vcpu *vcpu, struct vcpu *by, uint64_t entry, uint64_t argument);
+
+/* The same for all vCPUs of a forked VM that are READY but in no queue yet. */
+void sched_start_fork(struct vm *child);
+
+/* vCPU: VCPU_WAITING to VCPU_READY. One that is about to wait will not; any other is left as it is. Any CPU. */
+void sched_wake(struct vcpu *vcpu);
+
+/* Microseconds that the vCPUs of the VM of `vcpu`, which asks, have run so far; those of others up to their last interrupt. */
+uint64_t sched_cpu_time(const struct vcpu *vcpu);
+
+/* Can the VM be run on a CPU that is there: does its `pin` name one? */
+bool sched_can_run(const struct vm_options *options);
+
+/*
+ * In the exit of a vCPU by a host interrupt: take the interrupts. SCHED_TIME_OUT: the VM's time is used up; the caller ends it.
+ * Otherwise vcpu->leave says whether the vCPU leaves the CPU.
+ */
+enum sched_interrupted { SCHED_GO_ON, SCHED_TIME_OUT };
+enum sched_interrupted sched_interrupt(struct vcpu *vcpu);
+
+/* Must the vCPU leave the CPU at the end of its exit? */
+static inline bool sched_leaves(const struct vcpu *vcpu)
+{
+	const struct vm *vm = vcpu->vm;
+	const struct vcpu *stopper = __atomic_load_n(&vm->stopper, __ATOMIC_RELAXED);
+
+	return vcpu->leave != LEAVE_NOT || !vm_is_running(vm) || (stopper && stopper != vcpu);
+}
+
+/*
+ * Stop all other vCPUs of the VM: when this returns true, none is in a CPU, until sched_continue_others. False: another one is
+ * stopping this one, or the VM has ended; vcpu->leave is set, and the caller is to try again when the vCPU runs again.
+ */
+bool sched_stop_others(struct vcpu *vcpu);
+void sched_continue_others(struct vcpu *vcpu);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Shoot-downs: what other CPUs have cached of a VM's translations is forgotten there.
+ *
+ * A CPU may hold translations of a VM if one of its vCPUs is resident on it (vm.cpus), or was once: then that vCPU's tlb_generation
+ * is older than the VM's after a shoot-down, and it flushes when it comes into a CPU again. Who makes a vCPU resident sets the bit
+ * first and compares the generation then; a shoot-down counts the generation first and reads the bits then. So one of both sees the
+ * other.
+ */
+#ifndef NESTLING_VMM_SHOOTDOWN_H
+#define NESTLING_VMM_SHOOTDOWN_H
+
+#include "vmm/cpu.h"
+#include "vmm/vm.h"
+
+/*
+ * Have all other CPUs that may hold translations of `vm` forget them, and wait until they have. What this CPU holds is the caller's
+ * to flush. For arch_npt_flush, with locks held: while it waits, it serves what others ask of this CPU.
+ */
+void shootdown(struct vm *vm);
+
+/* The same without interrupting anybody: another means has reached the other CPUs. What is not resident there flushes when it is
+ * again. */
+static inline void shootdown_note(struct vm *vm)
+{
+	__atomic_add_fetch(&vm->tlb_generation, 1, __ATOMIC_SEQ_CST);
+}
+
+/* Do what other CPUs have asked of this one. To be called in every loop that waits for another CPU: see spin_wait in
+ * include/lock.h. */
+void shootdown_serve(void);
+
+/* Interrupt all other CPUs on which a vCPU of `vm` is resident, so that they look at what has changed about it. */
+void shootdown_kick(struct vm *vm);
+
+#endif
