@@ -13,6 +13,16 @@
 #define LOCK_CHECKS 0
 #endif
 
+/*
+ * Store a word that other CPUs read without a lock. For RISC-V the compiler makes an atomic exchange of __atomic_store_n, which is
+ * what the thread sanitizer wants to see.
+ */
+#ifdef __SANITIZE_THREAD__
+#define STORE_RELAXED(word, value) __atomic_store_n(&(word), value, __ATOMIC_RELAXED)
+#else
+#define STORE_RELAXED(word, value) (*(volatile __typeof__(word) *)&(word) = (value))
+#endif
+
 /* A whole word: RISC-V has atomic instructions for no less, and the compiler would call a library for it. */
 struct spinlock {
 	uint32_t held;

@@ -36,7 +36,8 @@ enum err addr_space_new(struct addr_space *as, const struct npt_ops *ops, const 
 	enum err err;
 
 	*as = (struct addr_space){
-		.env = space_env(),
+		.view.as = as,
+		.env = space_env(&as->view.cache),
 		.flush = flush,
 		.id = next_id(),
 		.cost.max = COST_NO_LIMIT,
@@ -77,11 +78,11 @@ bool addr_space_area_at(struct addr_space *as, gpa_t gpa, struct addr_space_area
 {
 	const struct area *found;
 
-	spin_lock(&as->lock);
+	spin_lock(&as->view.lock);
 	found = area_find(&as->areas, gpa.raw);
 	if (found)
 		*area = (struct addr_space_area){ GPA(found->start), found->end - found->start, found->attr.prot };
-	spin_unlock(&as->lock);
+	spin_unlock(&as->view.lock);
 	return found != NULL;
 }
 
@@ -89,24 +90,8 @@ struct addr_space_translation addr_space_translate_by_walk(struct addr_space *as
 {
 	struct addr_space_translation found = { .hpa = HPA(0) };
 
-	spin_lock(&as->lock);
-	found.err = npt_translate_by_walk(&as->npt, gpa, &found.hpa);
-	spin_unlock(&as->lock);
+	spin_lock(&as->view.lock);
+	found.err = npt_translate_by_walk(&as->npt, &as->view.cache, gpa, &found.hpa);
+	spin_unlock(&as->view.lock);
 	return found;
-}
-
-struct addr_space_stats addr_space_get_stats(struct addr_space *as)
-{
-	struct addr_space_stats stats;
-
-	spin_lock(&as->lock);
-	cost_settle(as);
-	stats = as->stats;
-	stats.memory_used = stats.resident + as->cost.overhead;
-	stats.handled_fresh = as->given - stats.handled_unzero;
-	/* Handled faults are counted by what was done; their number is the sum. */
-	stats.faults[FAULT_HANDLED] = stats.handled_zero + stats.handled_fresh + stats.handled_unzero + stats.handled_copy +
-				      stats.handled_reuse + stats.handled_tracked;
-	spin_unlock(&as->lock);
-	return stats;
 }

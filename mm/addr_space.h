@@ -92,7 +92,7 @@ struct reservation {
 /* What a space costs the host besides its resident memory: mm/cost.c. */
 struct addr_space_cost {
 	uint64_t max;      /* limit in bytes of `overhead` and resident memory together; COST_NO_LIMIT: none */
-	uint64_t overhead; /* bytes in tables, areas, and everything else that is not resident */
+	uint64_t overhead; /* bytes in tables, areas, and everything else that is not resident; more in each view */
 	uint64_t in_hand;  /* bytes of memory that a leaf is about to map, while tables for it are allocated */
 	bool exceeded;     /* the last failure for lack of memory was due to `max`, not to the host */
 };
@@ -100,9 +100,16 @@ struct addr_space_cost {
 /* No instruction needs as many fresh pages as this to complete. */
 #define ADDR_SPACE_RECENT 16
 
-struct addr_space {
+/*
+ * What one vCPU has of a space for itself, so that its faults need no one else: a lock, a walk cache, frames. A space has one at
+ * least, `view`; addr_space_add_view adds others. Cache lines are not shared between views.
+ *
+ * A fault takes its own view's lock. With it, entries of existing tables can be filled in, by compare-and-swap, and areas, tables and
+ * everything else of the space can be read. Whoever changes those takes the locks of all views (mm/space.h).
+ */
+struct addr_space_view {
 	struct spinlock lock;
-	uint16_t id;          /* as owner of frames; never 0 */
+	struct addr_space *as;
 	struct frame_run run; /* frames for future faults; those before `ready` are zeroed and published */
 	/*
 	 * The pages that the last faults mapped, in a ring; `given` counts all such pages. Reclaim leaves them alone, so that the
@@ -110,7 +117,17 @@ struct addr_space {
 	 */
 	uint64_t given;
 	uint64_t recent[ADDR_SPACE_RECENT];
+	struct addr_space_view *next; /* the view whose lock is taken after this one's */
+	/* Its part of the space's statistics. Only the sum over all views has a meaning; a single one may be "negative". */
 	struct addr_space_stats stats;
+	uint64_t overhead; /* its part of addr_space_cost.overhead */
+	struct reservation reservation;
+	struct npt_walk_cache cache;
+} __attribute__((aligned(64)));
+
+struct addr_space {
+	struct addr_space_view view; /* the first one: that of vCPU 0, and of the hypervisor's own accesses */
+	uint16_t id;                 /* as owner of frames; never 0 */
 	struct npt npt;
 	struct npt_env env;
 	struct area_set areas;
@@ -118,12 +135,12 @@ struct addr_space {
 	addr_space_sync sync, publish; /* to be set before anything is mapped; NULL: hardware keeps the caches coherent */
 	hpa_t reserve;                 /* a frame kept for a table that reclaim may need; raw 0: in use */
 	bool reclaiming;               /* reclaim is running: `reserve` may be used */
-	struct reservation reservation;
 	bool zero_page_published[2];     /* publish was called for the zero page, for the large zero page */
 	hpa_t zero_page;                 /* the zero page, once it is published; raw 0 before that */
 	uint64_t zero_entry[NPT_RX + 1]; /* npt_page_entry of the zero page, by permissions */
 	uint64_t hand;                   /* gpa where reclaim goes on */
 	bool logged;                     /* some block may be kept in 4 KiB leaves for exact dirty logging: is_logged */
+	uint64_t resident_peak, memory_peak; /* as in struct addr_space_stats */
 	struct addr_space_cost cost;
 	enum frame_need need; /* the need for which tables are allocated now */
 };
@@ -148,6 +165,16 @@ MUST_CHECK enum err addr_space_set_limit(struct addr_space *as, uint64_t max);
  * until it is freed. Errors: ERR_NO_MEMORY (the limit).
  */
 MUST_CHECK enum err addr_space_charge(struct addr_space *as, uint64_t bytes);
+
+/* The views that a space can have. */
+#define ADDR_SPACE_VIEWS 16
+/*
+ * Add a view to the space, for a vCPU other than the first. `view` (contents undefined) must stay at its address until
+ * addr_space_remove_view or addr_space_free. Errors: ERR_RANGE: the space has ADDR_SPACE_VIEWS.
+ */
+MUST_CHECK enum err addr_space_add_view(struct addr_space *as, struct addr_space_view *view);
+/* Give back the frames of a view that was added, and forget it; its statistics stay. No fault is served by it any more. */
+void addr_space_remove_view(struct addr_space_view *view);
 
 /* Unmap everything, give back every frame and table. No CPU may run on the space any more. The structure stays the caller's. */
 void addr_space_free(struct addr_space *as);
@@ -259,9 +286,9 @@ MUST_CHECK static inline __attribute__((always_inline)) enum err addr_space_tran
 	struct addr_space_translation found;
 	bool cached;
 
-	spin_lock(&as->lock);
-	cached = npt_translate_cached(&as->npt, gpa, hpa);
-	spin_unlock(&as->lock);
+	spin_lock(&as->view.lock);
+	cached = npt_translate_cached(&as->npt, &as->view.cache, gpa, hpa);
+	spin_unlock(&as->view.lock);
 	if (cached)
 		return ERR_OK;
 	found = addr_space_translate_by_walk(as, gpa);
@@ -280,15 +307,15 @@ MUST_CHECK enum err addr_space_translate_and_limit(struct addr_space *as, gpa_t 
  * Clear some frames ahead of future faults, for when the CPU is idle. Clears at most 64 KiB in one call. Returns true if there is
  * more to clear, false if enough frames are ready or none can be had.
  */
-bool addr_space_zero_ahead(struct addr_space *as);
-/* Give back the frames that are held for future faults, for a guest that will make none for a while. */
+bool addr_space_zero_ahead(struct addr_space_view *view);
+/* Give back the frames that all views hold for future faults, for a guest that will make none for a while. */
 void addr_space_release_held(struct addr_space *as);
 
 /*
- * Serve a guest's fault. Takes the space's lock; may allocate data frames and tables, and may reclaim memory of the space. Never
+ * Serve a fault of the view's vCPU. Takes the view's lock, or all of the space's; may allocate data frames and tables, and may reclaim memory of the space. Never
  * sleeps, prints or calls malloc. After FAULT_SPURIOUS the caller flushes the page on this CPU.
  */
-enum fault_outcome addr_space_handle_fault(struct addr_space *as, const struct npt_fault *fault);
+enum fault_outcome addr_space_handle_fault(struct addr_space_view *view, const struct npt_fault *fault);
 
 /*
  * Copy between guest memory and hypervisor memory; any alignment and length, across pages, areas and leaves. Lazy memory is
@@ -312,6 +339,9 @@ MUST_CHECK enum err addr_space_iter_bytes(struct addr_space *as, gpa_t gpa, uint
 void addr_space_clear(struct addr_space *as);
 
 struct addr_space_stats addr_space_get_stats(struct addr_space *as);
+
+/* Fill in the number of leaves now, by level. */
+void addr_space_get_leaves(struct addr_space *as, uint64_t leaves[NPT_LEAF_LEVELS]);
 
 /*
  * Print areas and runs of alike leaves, one line each, by log_info; at most 24 lines, the last of which says so if there

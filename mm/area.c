@@ -130,9 +130,11 @@ static void fewer_hints(struct area_set *set)
 static void spread_hints(struct area_set *set)
 {
 	uint64_t last = set->level[0].prev->end - 1 - set->level[0].next->start;
+	unsigned shift = __atomic_load_n(&set->hint_shift, __ATOMIC_RELAXED);
 
-	while (set->hint_shift < AREA_HINT_MAX_SHIFT && last >> set->hint_shift > set->hint_mask)
-		set->hint_shift++;
+	while (shift < AREA_HINT_MAX_SHIFT && last >> shift > set->hint_mask)
+		shift++;
+	__atomic_store_n(&set->hint_shift, shift, __ATOMIC_RELAXED);
 }
 
 /* --- The set ------------------------------------------------------------------------------------------------------ */
@@ -265,7 +267,7 @@ struct area *area_search(struct area_set *set, uint64_t page)
 		at = at->down;
 	}
 	spread_hints(set);
-	*area_hint(set, page) = at;
+	__atomic_store_n(area_hint(set, page), at, __ATOMIC_RELAXED);
 	return at;
 }
 

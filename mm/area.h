@@ -114,7 +114,17 @@ void area_remove(struct area_set *set, struct area *area);
 
 static inline struct area **area_hint(struct area_set *set, uint64_t gpa)
 {
-	return &set->hint[(gpa >> set->hint_shift) & set->hint_mask];
+	uint64_t i = (gpa >> __atomic_load_n(&set->hint_shift, __ATOMIC_RELAXED)) & set->hint_mask;
+
+	/* Else the compiler loads `hint` first, and the fast path of a fault runs out of registers that it need not save. */
+	__asm__("" : "+r"(i) : : "memory");
+	return &set->hint[i];
+}
+
+/* The area that was found last at this address; it need not hold it. Hints are written by all who search, at the same time. */
+static inline struct area *area_hinted(struct area_set *set, uint64_t gpa)
+{
+	return __atomic_load_n(area_hint(set, gpa), __ATOMIC_RELAXED);
 }
 
 static inline bool area_holds(const struct area *area, uint64_t gpa)
@@ -135,7 +145,7 @@ static inline bool area_is_before(const struct area *area, uint64_t page)
 struct area *area_search(struct area_set *set, uint64_t page);
 static inline struct area *area_before(struct area_set *set, uint64_t gpa)
 {
-	struct area *area = *area_hint(set, gpa);
+	struct area *area = area_hinted(set, gpa);
 	uint64_t page = align_down(gpa, PAGE_SIZE); /* areas begin at pages */
 
 	return area_is_before(area, page) ? area : area_search(set, page);
@@ -145,7 +155,7 @@ static inline struct area *area_before(struct area_set *set, uint64_t gpa)
 struct area *area_find_slowly(struct area_set *set, uint64_t gpa);
 static inline struct area *area_find(struct area_set *set, uint64_t gpa)
 {
-	struct area *area = *area_hint(set, gpa);
+	struct area *area = area_hinted(set, gpa);
 
 	return area_holds(area, gpa) ? area : area_find_slowly(set, gpa);
 }

@@ -22,15 +22,23 @@ FAST enum err reserve_borders(struct addr_space *as, uint64_t start, uint64_t en
 
 /* --- Unmap -------------------------------------------------------------------------------------------------------- */
 
+static inline bool any_reservation(const struct addr_space *as)
+{
+	for (const struct addr_space_view *view = &as->view; view; view = view->next)
+		if (view->reservation.memory.raw != 0)
+			return true;
+	return false;
+}
+
 /*
  * The fast path: one page, whose table is in the walk cache and has other entries. False: nothing was changed; take the slow path.
  */
 FAST bool remove_page(struct addr_space *as, uint64_t gpa, bool owned)
 {
-	uint64_t *slot = npt_walk_cache_lookup(&as->npt, GPA(gpa));
+	uint64_t *slot = npt_walk_cache_lookup(&as->view.cache, GPA(gpa));
 	hpa_t hpa;
 
-	if (!slot || (owned && as->reservation.memory.raw != 0) || !npt_remove_page(&as->npt, GPA(gpa), slot, &hpa))
+	if (!slot || (owned && any_reservation(as)) || !npt_remove_page(&as->npt, GPA(gpa), slot, &hpa))
 		return false;
 	space_flush(as, GPA(gpa), PAGE_SIZE);
 	if (owned) {
@@ -64,7 +72,7 @@ static void remove_areas(struct addr_space *as, uint64_t start, uint64_t end)
 		area_remove(&as->areas, area);
 	}
 	removal_finish(&removal);
-	reservation_drop(as);
+	reservations_drop(as);
 	area_trim(&as->areas);
 }
 
@@ -79,7 +87,7 @@ static __attribute__((noinline)) enum err unmap_range(struct addr_space *as, gpa
 		err = split_at_boundaries(as, gpa.raw, gpa.raw + size);
 	if (err == ERR_OK)
 		remove_areas(as, gpa.raw, gpa.raw + size);
-	spin_unlock(&as->lock);
+	space_unlock(as);
 	return err;
 }
 
@@ -87,22 +95,22 @@ enum err addr_space_unmap(struct addr_space *as, gpa_t gpa, uint64_t size)
 {
 	struct area *area;
 
-	spin_lock(&as->lock);
+	space_lock(as);
 	area = *area_hint(&as->areas, gpa.raw);
 	/* A Linear area of one page. */
 	if (size != PAGE_SIZE || area->start != gpa.raw || area->end != gpa.raw + size || area->backend != AREA_LINEAR ||
 	    !remove_page(as, gpa.raw, false))
 		return unmap_range(as, gpa, size);
 	area_remove(&as->areas, area);
-	spin_unlock(&as->lock);
+	space_unlock(as);
 	return ERR_OK;
 }
 
 void addr_space_clear(struct addr_space *as)
 {
-	spin_lock(&as->lock);
+	space_lock(as);
 	remove_areas(as, 0, space_size(as));
-	spin_unlock(&as->lock);
+	space_unlock(as);
 }
 
 /* --- Areas change ------------------------------------------------------------------------------------------------- */
@@ -198,7 +206,7 @@ enum err addr_space_protect(struct addr_space *as, gpa_t gpa, uint64_t size, uns
 
 	if (prot > NPT_RWX)
 		return ERR_INVALID;
-	spin_lock(&as->lock);
+	space_lock(as);
 	err = prepare_change(as, gpa, size, false);
 	if (err == ERR_OK)
 		err = check_protect(as, gpa.raw, gpa.raw + size, prot);
@@ -206,7 +214,7 @@ enum err addr_space_protect(struct addr_space *as, gpa_t gpa, uint64_t size, uns
 		err = split_at_boundaries(as, gpa.raw, gpa.raw + size);
 	if (err == ERR_OK)
 		err = protect_range(as, gpa.raw, gpa.raw + size, prot);
-	spin_unlock(&as->lock);
+	space_unlock(as);
 	return err;
 }
 
@@ -235,36 +243,36 @@ enum err addr_space_set_policy(struct addr_space *as, gpa_t gpa, uint64_t size, 
 
 	if (policy >= ALLOC_POLICIES)
 		return ERR_INVALID;
-	spin_lock(&as->lock);
+	space_lock(as);
 	err = prepare_change(as, gpa, size, true);
 	/* No leaf ever lies across a boundary between areas. */
 	if (err == ERR_OK)
 		err = split_at_boundaries(as, gpa.raw, gpa.raw + size);
 	if (err == ERR_OK)
 		err = change_policy(as, gpa.raw, gpa.raw + size, policy);
-	spin_unlock(&as->lock);
+	space_unlock(as);
 	return err;
 }
 
 static void discard_range(struct addr_space *as, uint64_t start, uint64_t end)
 {
-	uint64_t before = as->stats.resident + as->stats.shared;
+	uint64_t before = space_resident(as) + as->view.stats.shared;
 	struct removal removal;
 
 	if (end - start != PAGE_SIZE || !remove_page(as, start, true)) {
 		removal_init(&removal, as);
 		remove_leaves(&removal, start, end, true);
 		removal_finish(&removal);
-		reservation_drop(as);
+		reservations_drop(as);
 	}
-	as->stats.discarded += before - as->stats.resident - as->stats.shared;
+	as->view.stats.discarded += before - space_resident(as) - as->view.stats.shared;
 }
 
 enum err addr_space_discard(struct addr_space *as, gpa_t gpa, uint64_t size)
 {
 	enum err err;
 
-	spin_lock(&as->lock);
+	space_lock(as);
 	err = check_range(as, gpa, size);
 	if (err == ERR_OK)
 		err = check_cover(as, gpa.raw, gpa.raw + size, true);
@@ -272,6 +280,6 @@ enum err addr_space_discard(struct addr_space *as, gpa_t gpa, uint64_t size)
 		err = split_at_boundaries(as, gpa.raw, gpa.raw + size);
 	if (err == ERR_OK)
 		discard_range(as, gpa.raw, gpa.raw + size);
-	spin_unlock(&as->lock);
+	space_unlock(as);
 	return err;
 }

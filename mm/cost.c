@@ -9,7 +9,28 @@
 
 uint64_t cost_room(const struct addr_space *as)
 {
-	uint64_t taken = as->stats.resident + as->cost.overhead + as->cost.in_hand + (as->run.end - as->run.next);
+	uint64_t taken = space_resident(as) + space_overhead(as) + as->cost.in_hand;
+
+	for (const struct addr_space_view *view = &as->view; view; view = view->next)
+		taken += view->run.end - view->run.next;
 
 	return as->cost.max > taken ? as->cost.max - taken : 0;
+}
+
+uint64_t views_resident(const struct addr_space *as)
+{
+	uint64_t bytes = 0;
+
+	for (const struct addr_space_view *view = &as->view; view; view = view->next)
+		bytes += view->stats.resident + (view->run.next - view->run.counted);
+	return bytes;
+}
+
+uint64_t views_overhead(const struct addr_space *as)
+{
+	uint64_t bytes = 0;
+
+	for (const struct addr_space_view *view = &as->view; view; view = view->next)
+		bytes += view->overhead;
+	return bytes;
 }

@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Serves a guest's faults: maps memory where an area permits the access, in the size that the area's policy asks for. */
+/*
+ * Serves a guest's faults, with the space locked: maps memory where an area permits the access, in the size that the area's policy asks
+ * for.
+ */
 #include "mm/fault.h"
 
 #include <string.h>
 
 #include "include/panic.h"
-
-/* The guest is about to use the page, which still holds only zeros: reclaim must leave it alone for a while. */
-static inline void note_recent(struct addr_space *as, uint64_t gpa)
-{
-	as->recent[as->given++ % ADDR_SPACE_RECENT] = gpa;
-}
 
 /* --- First touch -------------------------------------------------------------------------------------------------- */
 
@@ -32,13 +29,13 @@ static enum err read_untouched(struct fault *fault)
 	struct fault_around window;
 	enum err err;
 
-	as->stats.handled_zero++;
+	as->view.stats.handled_zero++;
 	if ((wants_blocks(area) || area->policy == ALLOC_LAZY_AUTO) && block_fits(fault) &&
 	    map_zero(as, area, &fault->cursor, fault->gpa, BLOCK_LEVEL) == ERR_OK)
 		return ERR_OK;
 	err = map_zero(as, area, &fault->cursor, fault->gpa, 0);
 	if (err != ERR_OK)
-		as->stats.handled_zero--;
+		as->view.stats.handled_zero--;
 	if (err != ERR_OK || area->policy != ALLOC_LAZY_64K)
 		return err;
 	window = fault_around_of(fault);
@@ -50,7 +47,7 @@ static enum err read_untouched(struct fault *fault)
 
 static enum err write_untouched_page(struct fault *fault)
 {
-	return map_fresh(fault->as, fault->area, &fault->cursor, fault->gpa, 0);
+	return map_fresh(fault->view, fault->area, &fault->cursor, fault->gpa, 0);
 }
 
 static enum err write_untouched_window(struct fault *fault)
@@ -59,7 +56,7 @@ static enum err write_untouched_window(struct fault *fault)
 	enum err err = fault_around_is_single(&window) ? write_untouched_page(fault) : fault_around_fill(fault, &window);
 
 	if (err == ERR_OK)
-		promote_if_dense(fault->as, fault->area, window.end - PAGE_SIZE, true);
+		promote_if_dense(fault->view, fault->area, window.end - PAGE_SIZE, true);
 	return err;
 }
 
@@ -70,12 +67,12 @@ static enum err write_untouched(struct fault *fault)
 	if (fault->area->policy == ALLOC_LAZY_4K)
 		err = write_untouched_page(fault);
 	else if (wants_blocks(fault->area) && block_fits(fault) &&
-		 map_fresh(fault->as, fault->area, &fault->cursor, fault->gpa, BLOCK_LEVEL) == ERR_OK)
+		 map_fresh(fault->view, fault->area, &fault->cursor, fault->gpa, BLOCK_LEVEL) == ERR_OK)
 		err = ERR_OK;
 	else
 		err = write_untouched_window(fault);
 	if (err == ERR_OK)
-		note_recent(fault->as, fault->gpa);
+		note_recent(fault->view, fault->gpa);
 	return err;
 }
 
@@ -92,7 +89,7 @@ static enum err break_zero_page(struct fault *fault)
 {
 	struct fault_around window;
 	hpa_t frame;
-	enum err err = guest_frame_alloc(fault->as, 0, &frame);
+	enum err err = guest_frame_alloc(fault->view, 0, &frame);
 
 	if (err != ERR_OK)
 		return err;
@@ -106,8 +103,8 @@ static enum err break_zero_page(struct fault *fault)
 	window = fault_around_of(fault);
 	replace_zero_leaf(fault, frame, WRITTEN);
 	if (!fault_around_is_single(&window))
-		fault_around_fill_rest(fault->as, fault->area, &window);
-	promote_if_dense(fault->as, fault->area, window.end - PAGE_SIZE, false);
+		fault_around_fill_rest(fault->view, fault->area, &window);
+	promote_if_dense(fault->view, fault->area, window.end - PAGE_SIZE, false);
 	return ERR_OK;
 }
 
@@ -120,8 +117,8 @@ static enum err break_zero(struct fault *fault)
 	if (err != ERR_OK)
 		err = break_zero_page(fault);
 	if (err == ERR_OK) {
-		note_recent(fault->as, fault->gpa);
-		fault->as->stats.handled_unzero++;
+		note_recent(fault->view, fault->gpa);
+		fault->as->view.stats.handled_unzero++;
 	}
 	return err;
 }
@@ -137,10 +134,10 @@ static enum err reuse_cow_leaf(struct fault *fault)
 	if (!cost_fits(as, gained))
 		return ERR_NO_MEMORY;
 	frame_take_over(fault->leaf.hpa, order, as->id);
-	as->stats.shared -= gained;
+	as->view.stats.shared -= gained;
 	count_resident(as, gained);
 	npt_touch(&as->npt, &fault->cursor, fault->area->attr.prot, WRITTEN);
-	as->stats.handled_reuse++;
+	as->view.stats.handled_reuse++;
 	return ERR_OK;
 }
 
@@ -157,7 +154,7 @@ static void copy_cow_page(struct fault *fault, hpa_t frame)
 	replace_leaf(fault, frame, WRITTEN); /* flushes: from here on no CPU reads the old page through this space */
 	release_leaves(&removal, old, 0, 1);
 	removal_finish(&removal);
-	as->stats.handled_copy++;
+	as->view.stats.handled_copy++;
 }
 
 /* Copy-on-write break of one page. The frame is allocated before a large leaf is split: without a frame nothing is changed. */
@@ -204,7 +201,7 @@ static enum fault_outcome fetch_from_block(struct fault *fault)
 	if (reach_page(fault) != ERR_OK)
 		return FAULT_NO_MEMORY;
 	npt_touch(&fault->as->npt, &fault->cursor, 0, NPT_ACCESSED);
-	fault->as->stats.handled_tracked++;
+	fault->as->view.stats.handled_tracked++;
 	return FAULT_HANDLED;
 }
 
@@ -221,16 +218,18 @@ static enum fault_outcome serve_leaf(struct fault *fault)
 		return FAULT_SPURIOUS; /* another CPU was first, or this CPU has a stale translation */
 	/* Software keeps the accessed and dirty bits, and this access sets one of them. */
 	npt_touch(&fault->as->npt, &fault->cursor, missing, fault->access & NPT_W ? WRITTEN : NPT_ACCESSED);
-	fault->as->stats.handled_tracked++;
+	fault->as->view.stats.handled_tracked++;
 	return FAULT_HANDLED;
 }
 
-static enum fault_outcome serve_fault(struct addr_space *as, const struct npt_fault *npt_fault, const struct area *area)
+static enum fault_outcome serve_fault(struct addr_space_view *view, const struct npt_fault *npt_fault, const struct area *area)
 {
+	struct addr_space *as = view->as;
 	struct fault fault; /* not cleared, to save time: cursor and leaf are set before they are read */
 	enum err err;
 
 	fault.as = as;
+	fault.view = view;
 	fault.gpa = npt_fault->gpa.raw;
 	fault.access = npt_fault->access;
 	fault.area = area;
@@ -252,142 +251,36 @@ static enum fault_outcome serve_fault(struct addr_space *as, const struct npt_fa
 	}
 }
 
-/*
- * The fast path of the most frequent fault: an unmapped page, in an area that maps single pages. Returns the slot of its entry and,
- * in `entry`, its value; NULL: take the slow path. Where the walk cache has fresh information, the area is not looked up.
- */
-static inline uint64_t *fast_page_slot(struct addr_space *as, const struct npt_fault *fault, uint64_t *entry)
+static enum fault_outcome serve(struct addr_space_view *view, const struct npt_fault *fault)
 {
-	const gpa_t gpa = fault->gpa;
-	uint64_t *slot = npt_walk_cache_lookup(&as->npt, gpa);
-	const struct area *area;
-	unsigned accesses;
-
-	if (!slot || *slot != 0)
-		return NULL;
-	accesses = npt_walk_cache_lookup_fresh(&as->npt, gpa, entry);
-	if (accesses >> fault->access & 1)
-		return slot;
-	if (accesses != 0)
-		return NULL;
-	area = *area_hint(&as->areas, gpa.raw);
-	*entry = area->page;
-	return area_holds(area, gpa.raw) && (area->fast_page >> fault->access & 1) ? slot : NULL;
-}
-
-/* Map the next frame of the run, which is ready. */
-static inline void give_page(struct addr_space *as, gpa_t gpa, uint64_t *slot, uint64_t entry)
-{
-	uint64_t frame = as->run.next;
-
-	as->run.next = frame + PAGE_SIZE;
-	npt_fill_pages(&as->npt, gpa, slot, 1, HPA(frame), entry);
-	count_resident(as, PAGE_SIZE);
-	note_recent(as, gpa.raw);
-}
-
-/* Map the zero page at an unmapped page. False: take the slow path. */
-static inline bool fast_map_zero(struct addr_space *as, const struct area *area, gpa_t gpa, unsigned access, uint64_t *slot)
-{
-	const uint64_t entry = as->zero_entry[area->attr.prot & NPT_RX];
-
-	if (!(area->fast_zero >> access & 1) || entry == 0)
-		return false;
-	npt_fill_pages(&as->npt, gpa, slot, 1, as->zero_page, entry);
-	as->stats.zero_leaves[0]++;
-	as->stats.handled_zero++;
-	return true;
-}
-
-/* Zero-page break. False: take the slow path. */
-static inline bool fast_break_zero(struct addr_space *as, const struct area *area, gpa_t gpa, unsigned access, uint64_t *slot)
-{
-	hpa_t page, frame;
-
-	if (!(area->fast_page >> access & 1) || !npt_page_at(&as->npt, slot, &page) || page.raw != as->zero_page.raw ||
-	    run_take(as, 1, &frame) != ERR_OK)
-		return false;
-	npt_replace_page(&as->npt, slot, gpa, frame, area->page);
-	as->stats.zero_leaves[0]--;
-	as->stats.handled_unzero++;
-	count_resident(as, PAGE_SIZE);
-	note_recent(as, gpa.raw);
-	return true;
-}
-
-/* Faults on a page whose table is in the walk cache, in an area that gives single pages. False: take the slow path. */
-static bool serve_page_fast(struct addr_space *as, const struct area *area, gpa_t gpa, unsigned access)
-{
-	uint64_t *slot = npt_walk_cache_lookup(&as->npt, gpa);
-
-	if (!slot)
-		return false;
-	if (*slot != 0)
-		return fast_break_zero(as, area, gpa, access, slot);
-	if (!(area->fast_page >> access & 1))
-		return fast_map_zero(as, area, gpa, access, slot);
-	if (!run_ready(as))
-		return false;
-	give_page(as, gpa, slot, area->page);
-	return true;
-}
-
-/* The slow path, which walks the tables. */
-static enum fault_outcome serve_by_walk(struct addr_space *as, const struct area *area, const struct npt_fault *fault)
-{
+	struct addr_space *as = view->as;
+	const struct area *area = area_find(&as->areas, fault->gpa.raw);
 	enum fault_outcome outcome;
 
 	do {
-		outcome = serve_fault(as, fault, area);
+		outcome = serve_fault(view, fault, area);
 	} while (outcome == FAULT_NO_MEMORY && reclaim(as));
-	if (outcome != FAULT_HANDLED)
-		as->stats.faults[outcome]++;
-	else if (holds_block(area, fault->gpa.raw))
-		npt_walk_cache_insert_fresh(&as->npt, fault->gpa, area->fast_page, area->page);
+	if (outcome != FAULT_HANDLED) {
+		view->stats.faults[outcome]++;
+	} else if (holds_block(area, fault->gpa.raw)) {
+		struct npt_cursor cursor;
+
+		if (view != &as->view)
+			npt_find_by(&as->npt, &view->cache, fault->gpa, &cursor);
+		npt_walk_cache_insert_fresh(&view->cache, fault->gpa, area->fast_page, area->page);
+	}
 	return outcome;
 }
 
-/* The slow path of a fault. Called with the lock held, which it releases. */
-static __attribute__((noinline)) enum fault_outcome handle_slowly(struct addr_space *as, const struct npt_fault *fault)
+enum fault_outcome fault_serve(struct addr_space_view *view, const struct npt_fault *fault)
 {
-	const struct area *area = area_find(&as->areas, fault->gpa.raw);
-	enum fault_outcome outcome = FAULT_HANDLED;
+	struct addr_space *as = view->as;
+	enum fault_outcome outcome;
 
-	if (area && serve_page_fast(as, area, fault->gpa, fault->access))
-		;
-	else if (area && area->fast_window >> fault->access & 1 && fault_around_give(as, area, fault->gpa.raw))
-		note_recent(as, fault->gpa.raw);
-	else
-		outcome = serve_by_walk(as, area, fault);
-	spin_unlock(&as->lock);
+	space_lock_from(view);
+	outcome = serve(view, fault);
+	space_unlock(as);
 	return outcome;
-}
-
-/* The fast path when no frame is ready: clears frames first. Called with the lock held, which it releases. */
-static __attribute__((noinline)) enum fault_outcome give_cleared(struct addr_space *as, const struct npt_fault *fault,
-								 uint64_t *slot, uint64_t entry)
-{
-	if (!run_ready(as))
-		return handle_slowly(as, fault);
-	give_page(as, fault->gpa, slot, entry);
-	spin_unlock(&as->lock);
-	return FAULT_HANDLED;
-}
-
-/* The fast path calls no function, so that the compiler saves no register for it. */
-enum fault_outcome addr_space_handle_fault(struct addr_space *as, const struct npt_fault *fault)
-{
-	uint64_t *slot, entry;
-
-	spin_lock(&as->lock);
-	slot = fast_page_slot(as, fault, &entry);
-	if (!slot)
-		return handle_slowly(as, fault);
-	if (as->run.next == as->run.ready)
-		return give_cleared(as, fault, slot, entry);
-	give_page(as, fault->gpa, slot, entry);
-	spin_unlock(&as->lock);
-	return FAULT_HANDLED;
 }
 
 const char *fault_outcome_name(enum fault_outcome outcome)

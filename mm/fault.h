@@ -8,6 +8,7 @@
 
 struct fault {
 	struct addr_space *as;
+	struct addr_space_view *view;
 	const struct area *area;
 	uint64_t gpa;
 	unsigned access;
@@ -15,12 +16,26 @@ struct fault {
 	struct npt_leaf leaf;     /* the decoded leaf, if the entry is one */
 };
 
+/* --- fault.c --- */
+
+/*
+ * Serve a fault with the space locked. Called with the view's lock, which it lets go of. What was seen before the call may have
+ * changed since.
+ */
+enum fault_outcome fault_serve(struct addr_space_view *view, const struct npt_fault *fault);
+
+/* The guest is about to use the page, which still holds only zeros: reclaim must leave it alone for a while. The view's lock. */
+static inline void note_recent(struct addr_space_view *view, uint64_t gpa)
+{
+	view->recent[view->given++ % ADDR_SPACE_RECENT] = gpa;
+}
+
 /* --- fresh.c --- */
 
 /* Allocate a block of frames for guest memory: owned by the space, zeroed and published. Errors: ERR_NO_MEMORY. */
-MUST_CHECK enum err guest_frame_alloc(struct addr_space *as, unsigned order, hpa_t *frame);
+MUST_CHECK enum err guest_frame_alloc(struct addr_space_view *view, unsigned order, hpa_t *frame);
 /* Map fresh memory by a leaf of `level` at the empty entry at the cursor. Errors: ERR_NO_MEMORY. */
-MUST_CHECK enum err map_fresh(struct addr_space *as, const struct area *area, const struct npt_cursor *cursor, uint64_t gpa,
+MUST_CHECK enum err map_fresh(struct addr_space_view *view, const struct area *area, const struct npt_cursor *cursor, uint64_t gpa,
 			      unsigned level);
 /* Map the zero page, or at level 1 the large zero page, at the empty entry at the cursor. Errors: ERR_NO_MEMORY. */
 MUST_CHECK enum err map_zero(struct addr_space *as, const struct area *area, const struct npt_cursor *cursor, uint64_t gpa,
@@ -55,8 +70,8 @@ MUST_CHECK enum err fault_around_fill(struct fault *fault, struct fault_around *
  * The fast path of an area whose policy is 64 KiB: map the aligned 64 KiB around `gpa`, if nothing is mapped there and its table is
  * in the walk cache. False: nothing was changed; take the slow path.
  */
-bool fault_around_give(struct addr_space *as, const struct area *area, uint64_t gpa);
+bool fault_around_give(struct addr_space_view *view, const struct area *area, uint64_t gpa);
 /* Map memory for the pages of the window that have none, after the page of the fault was served. Stops silently without memory. */
-void fault_around_fill_rest(struct addr_space *as, const struct area *area, struct fault_around *window);
+void fault_around_fill_rest(struct addr_space_view *view, const struct area *area, struct fault_around *window);
 
 #endif

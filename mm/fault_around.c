@@ -8,12 +8,12 @@
 /* What a page is backed by: nothing, the zero page, or memory. */
 enum backing { BACKING_NONE, BACKING_ZERO, BACKING_MEMORY };
 
-static enum backing backing_at(const struct addr_space *as, uint64_t gpa)
+static enum backing backing_at(struct addr_space *as, uint64_t gpa)
 {
-	const uint64_t *slot = npt_walk_cache_lookup(&as->npt, GPA(gpa));
+	const uint64_t *slot = npt_walk_cache_lookup(&as->view.cache, GPA(gpa));
 	hpa_t hpa;
 
-	if ((slot && *slot == 0) || npt_translate(&as->npt, GPA(gpa), &hpa) != ERR_OK)
+	if ((slot && *slot == 0) || npt_translate(&as->npt, &as->view.cache, GPA(gpa), &hpa) != ERR_OK)
 		return BACKING_NONE;
 	return frame_is_zero_page(hpa) ? BACKING_ZERO : BACKING_MEMORY;
 }
@@ -35,9 +35,9 @@ static bool is_empty(const uint64_t *slot, unsigned pages)
 }
 
 /* Fill in `memory` and `zeros` of the window, all of which is in one table. */
-static void look_into(const struct addr_space *as, struct fault_around *window)
+static void look_into(struct addr_space *as, struct fault_around *window)
 {
-	const uint64_t *slot = npt_walk_cache_lookup(&as->npt, GPA(window->start));
+	const uint64_t *slot = npt_walk_cache_lookup(&as->view.cache, GPA(window->start));
 	unsigned pages = (unsigned)((window->end - window->start) >> PAGE_SHIFT);
 
 	window->memory = window->zeros = 0;
@@ -112,7 +112,7 @@ static enum err map_window(struct addr_space *as, const struct area *area, const
 {
 	const gpa_t start = GPA(window->start);
 	uint64_t size = window->end - window->start;
-	uint64_t *slot = npt_walk_cache_lookup(&as->npt, start);
+	uint64_t *slot = npt_walk_cache_lookup(&as->view.cache, start);
 
 	if (!slot) {
 		enum err err;
@@ -122,32 +122,44 @@ static enum err map_window(struct addr_space *as, const struct area *area, const
 		as->cost.in_hand = 0;
 		return err;
 	}
-	npt_fill_pages(&as->npt, start, slot, size >> PAGE_SHIFT, frames, area->page);
+	npt_fill_pages(&as->view.cache, start, slot, size >> PAGE_SHIFT, frames, area->page);
 	return ERR_OK;
 }
 
-/* Get zeroed memory for a whole window. With `auto`, a window of full size gets its place in the reservation, if possible. */
-static enum err window_memory(struct addr_space *as, const struct area *area, const struct fault_around *window, unsigned order,
-			      hpa_t *frames)
+static enum err take_reserved(struct addr_space_view *view, uint64_t start, hpa_t *frames)
 {
+	enum err err = reservation_take(view, start, frames);
+
+	if (err != ERR_NOT_FOUND)
+		return err;
+	err = reservation_make(view, start);
+	return err == ERR_OK ? reservation_take(view, start, frames) : err;
+}
+
+/* Get zeroed memory for a whole window. With `auto`, a window of full size gets its place in the reservation, if possible. */
+static enum err window_memory(struct addr_space_view *view, const struct area *area, const struct fault_around *window,
+			      unsigned order, hpa_t *frames)
+{
+	struct addr_space *as = view->as;
 	uint64_t size = PAGE_SIZE << order;
 
 	if (area->policy != ALLOC_LAZY_AUTO || size != RESERVATION_PIECE || !block_in_area(as, area, window->start) ||
-	    reservation_take(as, window->start, frames) != ERR_OK)
-		return guest_frame_alloc(as, order, frames);
+	    take_reserved(view, window->start, frames) != ERR_OK)
+		return guest_frame_alloc(view, order, frames);
 	arch_zero_pages(frame_ptr(*frames), size);
 	publish_memory(as, *frames, size);
 	return ERR_OK;
 }
 
 /* Map a whole window to one block of frames. False: some page in it has memory, or there is no such block. */
-static bool fill_at_once(struct addr_space *as, const struct area *area, const struct fault_around *window)
+static bool fill_at_once(struct addr_space_view *view, const struct area *area, const struct fault_around *window)
 {
+	struct addr_space *as = view->as;
 	uint64_t size = window->end - window->start;
 	unsigned order = (unsigned)__builtin_ctzll(size >> PAGE_SHIFT);
 	hpa_t frames;
 
-	if (window->memory != 0 || size != PAGE_SIZE << order || window_memory(as, area, window, order, &frames) != ERR_OK)
+	if (window->memory != 0 || size != PAGE_SIZE << order || window_memory(view, area, window, order, &frames) != ERR_OK)
 		return false;
 	if (window->zeros != 0)
 		remove_zeros(as, window);
@@ -159,28 +171,32 @@ static bool fill_at_once(struct addr_space *as, const struct area *area, const s
 	return true;
 }
 
-void fault_around_fill_rest(struct addr_space *as, const struct area *area, struct fault_around *window)
+void fault_around_fill_rest(struct addr_space_view *view, const struct area *area, struct fault_around *window)
 {
+	struct addr_space *as = view->as;
 	struct npt_cursor cursor;
 
 	look_into(as, window);
 	remove_zeros(as, window);
 	for (uint64_t at = window->start; at < window->end; at += PAGE_SIZE)
-		if (npt_find(&as->npt, GPA(at), &cursor) == NPT_EMPTY && map_fresh(as, area, &cursor, at, 0) != ERR_OK)
+		if (npt_find(&as->npt, GPA(at), &cursor) == NPT_EMPTY && map_fresh(view, area, &cursor, at, 0) != ERR_OK)
 			break;
 }
 
-bool fault_around_give(struct addr_space *as, const struct area *area, uint64_t gpa)
+bool fault_around_give(struct addr_space_view *view, const struct area *area, uint64_t gpa)
 {
+	struct addr_space *as = view->as;
 	const gpa_t start = GPA(align_down(gpa, FAULT_AROUND_SIZE));
-	uint64_t *slot = npt_walk_cache_lookup(&as->npt, start);
+	uint64_t *slot = npt_walk_cache_lookup(&view->cache, start);
 	hpa_t frames;
 
-	if (!slot || start.raw < area->start || area->end - start.raw < FAULT_AROUND_SIZE ||
-	    !is_empty(slot, FAULT_AROUND_SIZE / PAGE_SIZE) || run_take(as, FAULT_AROUND_SIZE / PAGE_SIZE, &frames) != ERR_OK)
+	if (as->view.next != NULL)
 		return false;
-	npt_fill_pages(&as->npt, start, slot, FAULT_AROUND_SIZE / PAGE_SIZE, frames, area->page);
-	count_resident(as, FAULT_AROUND_SIZE);
+	if (!slot || start.raw < area->start || area->end - start.raw < FAULT_AROUND_SIZE ||
+	    !is_empty(slot, FAULT_AROUND_SIZE / PAGE_SIZE) || run_take(view, FAULT_AROUND_SIZE / PAGE_SIZE, false, &frames) != ERR_OK)
+		return false;
+	npt_fill_pages(&view->cache, start, slot, FAULT_AROUND_SIZE / PAGE_SIZE, frames, area->page);
+	view->stats.resident += FAULT_AROUND_SIZE;
 	return true;
 }
 
@@ -189,12 +205,12 @@ enum err fault_around_fill(struct fault *fault, struct fault_around *window)
 	enum err err;
 
 	look_into(fault->as, window);
-	if (fill_at_once(fault->as, fault->area, window))
+	if (fill_at_once(fault->view, fault->area, window))
 		return ERR_OK;
 	/* Unmapping the zero page may have emptied the table that the walk ended in. */
 	npt_find(&fault->as->npt, GPA(fault->gpa), &fault->cursor);
-	err = map_fresh(fault->as, fault->area, &fault->cursor, fault->gpa, 0);
+	err = map_fresh(fault->view, fault->area, &fault->cursor, fault->gpa, 0);
 	if (err == ERR_OK)
-		fault_around_fill_rest(fault->as, fault->area, window);
+		fault_around_fill_rest(fault->view, fault->area, window);
 	return err;
 }

@@ -8,11 +8,11 @@ static void share_leaf(hpa_t hpa, unsigned level, void *context)
 	struct addr_space *child = context;
 
 	if (frame_is_zero_page(hpa)) {
-		child->stats.zero_leaves[level]++;
+		child->view.stats.zero_leaves[level]++;
 		return;
 	}
 	frame_share(hpa, level_order(level));
-	child->stats.shared += npt_level_size(level);
+	child->view.stats.shared += npt_level_size(level);
 }
 
 /* Linear memory is owned by no space and has no references. */
@@ -61,12 +61,12 @@ enum err addr_space_fork(struct addr_space *parent, struct addr_space *child)
 	child->publish = parent->publish;
 	child->cost.max = parent->cost.max;
 	child->need = FRAME_CALL;
-	spin_lock(&parent->lock);
+	space_lock(parent);
 	held_drop(parent);
 	err = fork_areas(parent, child);
 	if (err == ERR_OK)
 		log_fork(parent, child);
-	spin_unlock(&parent->lock);
+	space_unlock(parent);
 	child->need = FRAME_GUEST;
 	if (err != ERR_OK) {
 		child->flush = NULL; /* no CPU has ever run on it */

@@ -248,12 +248,12 @@ void frame_free(hpa_t frame, unsigned order)
 	spin_unlock(&frames.lock);
 }
 
-uint16_t *frame_table_present(hpa_t table)
+uint32_t *frame_table_present(hpa_t table)
 {
 	return &record_of(frame_number(table))->present;
 }
 
-uint32_t *frame_table_note(hpa_t table)
+uint16_t *frame_table_note(hpa_t table)
 {
 	return &record_of(frame_number(table))->note;
 }
@@ -266,7 +266,7 @@ struct frame_stats frame_get_stats(void)
 	stats = frames.stats;
 	stats.free += (uint64_t)frames.stocked << PAGE_SHIFT;
 	for (const struct frame_run *run = frames.runs; run; run = run->others)
-		stats.free += run->end - run->next;
+		stats.free += run->end - __atomic_load_n(&run->next, __ATOMIC_RELAXED);
 	spin_unlock(&frames.lock);
 	return stats;
 }

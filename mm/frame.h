@@ -139,6 +139,7 @@ void frame_chain_free(struct frame_chain *chain);
  */
 struct frame_run {
 	uint64_t next, ready, end; /* host-physical addresses */
+	uint64_t counted;          /* for the owner: frames before it are in its statistics; see view_settle in mm/space.h */
 	struct frame_run *others;
 };
 #define FRAME_RUN_ORDER 7
@@ -148,9 +149,9 @@ bool frame_run_drop(struct frame_run *run, uint16_t owner);
 MUST_CHECK enum err frame_run_renew(struct frame_run *run, uint16_t owner, unsigned least, uint64_t most);
 
 /* The number of present entries, kept in the record of an allocated frame that holds a page table. 0 when allocated. */
-uint16_t *frame_table_present(hpa_t table);
+uint32_t *frame_table_present(hpa_t table);
 /* A number for the use of the table's owner, in the same record. 0 when allocated. */
-uint32_t *frame_table_note(hpa_t table);
+uint16_t *frame_table_note(hpa_t table);
 
 struct frame_stats frame_get_stats(void);
 

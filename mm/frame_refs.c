@@ -186,7 +186,7 @@ enum err frame_run_renew(struct frame_run *run, uint16_t owner, unsigned least, 
 	if (err != ERR_OK)
 		return err;
 	spin_lock(&frames.lock);
-	*run = (struct frame_run){ block.raw, block.raw, block.raw + (PAGE_SIZE << order), frames.runs };
+	*run = (struct frame_run){ block.raw, block.raw, block.raw + (PAGE_SIZE << order), block.raw, frames.runs };
 	frames.runs = run;
 	spin_unlock(&frames.lock);
 	return ERR_OK;

@@ -7,13 +7,13 @@
 
 struct frame {
 	union {
-		uint32_t more; /* of an allocated block: number of references - 1 */
-		uint32_t note; /* of a frame that holds a page table, which is never shared: frame_table_note */
-		uint32_t next; /* frame number of the next in a chain, 0 at its end */
+		uint32_t more;    /* of an allocated block: number of references - 1 */
+		uint32_t present; /* of a frame that holds a page table, which is never shared: its present entries */
+		uint32_t next;    /* frame number of the next in a chain, 0 at its end */
 	};
 	union {
-		uint16_t present; /* of a frame that holds a page table: its present entries */
-		uint16_t owner;   /* of any other frame */
+		uint16_t note;  /* of a frame that holds a page table: frame_table_note */
+		uint16_t owner; /* of any other frame */
 	};
 	uint8_t order;
 	uint8_t state; /* enum frame_state */

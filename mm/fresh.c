@@ -2,12 +2,13 @@
 /* Mapping fresh memory or a zero page by one leaf, for faults, fault-around and populate. */
 #include "mm/fault.h"
 
-enum err guest_frame_alloc(struct addr_space *as, unsigned order, hpa_t *frame)
+enum err guest_frame_alloc(struct addr_space_view *view, unsigned order, hpa_t *frame)
 {
+	struct addr_space *as = view->as;
 	enum err err;
 
 	if (1u << order <= RUN_TAKE_MAX)
-		return run_take(as, 1u << order, frame);
+		return run_take(view, 1u << order, true, frame);
 	if (cost_room(as) < PAGE_SIZE << order)
 		return ERR_NO_MEMORY; /* the caller may try smaller leaves */
 	err = frame_alloc_for(order, as->id, frame);
@@ -30,10 +31,11 @@ static enum err zero_page(struct addr_space *as, unsigned level, hpa_t *block)
 	return err;
 }
 
-enum err map_fresh(struct addr_space *as, const struct area *area, const struct npt_cursor *cursor, uint64_t gpa, unsigned level)
+enum err map_fresh(struct addr_space_view *view, const struct area *area, const struct npt_cursor *cursor, uint64_t gpa, unsigned level)
 {
+	struct addr_space *as = view->as;
 	hpa_t frame;
-	enum err err = guest_frame_alloc(as, level_order(level), &frame);
+	enum err err = guest_frame_alloc(view, level_order(level), &frame);
 
 	if (err != ERR_OK)
 		return err;
@@ -64,7 +66,7 @@ enum err map_zero(struct addr_space *as, const struct area *area, const struct n
 	err = npt_map_at(&as->npt, cursor, GPA(align_down(gpa, npt_level_size(level))), level, block, attr);
 	if (err != ERR_OK)
 		return err;
-	as->stats.zero_leaves[level]++;
+	as->view.stats.zero_leaves[level]++;
 	if (level == 0) {
 		as->zero_page = block;
 		as->zero_entry[attr.prot] = npt_page_entry(&as->npt, attr);
@@ -94,14 +96,14 @@ enum err reach_page(struct fault *fault)
 
 void replace_zero_leaf(struct fault *fault, hpa_t frame, unsigned ad_bits)
 {
-	fault->as->stats.zero_leaves[fault->leaf.level]--;
+	fault->as->view.stats.zero_leaves[fault->leaf.level]--;
 	replace_leaf(fault, frame, ad_bits);
 }
 
 enum err break_zero_leaf(struct fault *fault, unsigned ad_bits)
 {
 	hpa_t frame;
-	enum err err = guest_frame_alloc(fault->as, level_order(fault->leaf.level), &frame);
+	enum err err = guest_frame_alloc(fault->view, level_order(fault->leaf.level), &frame);
 
 	if (err == ERR_OK)
 		replace_zero_leaf(fault, frame, ad_bits);

@@ -22,14 +22,14 @@ static bool leaf_at(struct addr_space *as, gpa_t gpa, unsigned access, struct np
 	bool wrote = access & NPT_W, open = false;
 	struct npt_cursor cursor;
 
-	spin_lock(&as->lock);
+	spin_lock(&as->view.lock);
 	if (gpa.raw < BIT(as->npt.config.gpa_bits) && npt_find(&as->npt, gpa, &cursor) == NPT_LEAF) {
 		npt_decode(&as->npt, &cursor, gpa, leaf);
 		open = !leaf->access_tracked && !(access & ~(unsigned)leaf->attr.prot);
 		if (open && (!leaf->accessed || (wrote && !leaf->dirty)))
 			npt_touch(&as->npt, &cursor, 0, NPT_ACCESSED | (wrote ? NPT_DIRTY : 0));
 	}
-	spin_unlock(&as->lock);
+	spin_unlock(&as->view.lock);
 	return open;
 }
 
@@ -39,11 +39,11 @@ static enum err reach(struct addr_space *as, gpa_t gpa, unsigned access, struct 
 	const struct npt_fault fault = { .gpa = gpa, .access = (uint8_t)access };
 
 	while (!leaf_at(as, gpa, access, leaf)) {
-		enum err err = outcome_error(addr_space_handle_fault(as, &fault));
+		enum err err = outcome_error(addr_space_handle_fault(&as->view, &fault));
 
-		spin_lock(&as->lock);
-		as->stats.faults_by_host++;
-		spin_unlock(&as->lock);
+		spin_lock(&as->view.lock);
+		as->view.stats.faults_by_host++;
+		spin_unlock(&as->view.lock);
 		if (err != ERR_OK)
 			return err;
 	}
@@ -117,7 +117,7 @@ enum err addr_space_write(struct addr_space *as, gpa_t gpa, const void *from, ui
 static uint64_t contiguous_end(const struct npt *npt, uint64_t at, uint64_t end, uint64_t distance)
 {
 	while (at < end) {
-		const uint64_t *slot = npt_walk_cache_lookup(npt, GPA(at));
+		const uint64_t *slot = npt_walk_cache_lookup(npt->cache, GPA(at));
 		struct npt_leaf leaf;
 
 		if (slot) {
@@ -143,14 +143,14 @@ static uint64_t contiguous_end(const struct npt *npt, uint64_t at, uint64_t end,
 static __attribute__((noinline)) enum err limit_slowly(struct addr_space *as, gpa_t gpa, uint64_t want, hpa_t *hpa, uint64_t *limit)
 {
 	uint64_t next = align_down(gpa.raw, PAGE_SIZE) + PAGE_SIZE;
-	enum err err = npt_translate(&as->npt, gpa, hpa);
+	enum err err = npt_translate(&as->npt, &as->view.cache, gpa, hpa);
 
 	if (err == ERR_OK) {
 		uint64_t end = gpa.raw + min_u64(want, as->npt.end - gpa.raw);
 
 		*limit = contiguous_end(&as->npt, next, end, hpa->raw - gpa.raw) - gpa.raw;
 	}
-	spin_unlock(&as->lock);
+	spin_unlock(&as->view.lock);
 	return err;
 }
 
@@ -161,8 +161,8 @@ enum err addr_space_translate_and_limit(struct addr_space *as, gpa_t gpa, uint64
 	const uint64_t *slot;
 	hpa_t page, next;
 
-	spin_lock(&as->lock);
-	slot = npt_walk_cache_lookup(&as->npt, gpa);
+	spin_lock(&as->view.lock);
+	slot = npt_walk_cache_lookup(&as->view.cache, gpa);
 	if (!slot || !npt_page_at(&as->npt, slot, &page))
 		return limit_slowly(as, gpa, want, hpa, limit);
 	if (want > rest) {
@@ -175,7 +175,7 @@ enum err addr_space_translate_and_limit(struct addr_space *as, gpa_t gpa, uint64
 	}
 	*hpa = HPA(page.raw | offset);
 	*limit = want;
-	spin_unlock(&as->lock);
+	spin_unlock(&as->view.lock);
 	return ERR_OK;
 }
 
@@ -267,12 +267,12 @@ void addr_space_dump(struct addr_space *as)
 	struct dump dump = { .lines = 0 };
 	struct area *area;
 
-	spin_lock(&as->lock);
+	spin_lock(&as->view.lock);
 	for (area = area_find_from(&as->areas, 0); area && dump_room(&dump); area = area_next(area)) {
 		log_info("mem: area %#lx-%#lx %s %s", area->start, area->end, prot_text(area->attr.prot), backend_text(area));
 		if (npt_walk(&as->npt, GPA(area->start), area->end - area->start, dump_leaf, &dump) != ERR_OK)
 			log_err("mem:   malformed entry");
 		dump_extent(&dump);
 	}
-	spin_unlock(&as->lock);
+	spin_unlock(&as->view.lock);
 }

@@ -18,7 +18,8 @@ enum err host_map_new(struct host_map *map)
 	struct npt_config config;
 	const struct npt_ops *ops = arch_host_map_config(&config);
 
-	map->env = table_frames_env(env_flush);
+	map->cache = (struct npt_walk_cache){ 0 };
+	map->env = table_frames_env(env_flush, &map->cache);
 	return npt_new(&map->npt, ops, &config, &map->env);
 }
 

@@ -13,6 +13,7 @@
 struct host_map {
 	struct npt npt;
 	struct npt_env env;
+	struct npt_walk_cache cache;
 };
 
 /* Make an empty map; its tables come from the frame allocator. The structure must stay at its address. Errors: ERR_NO_MEMORY. */

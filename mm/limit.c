@@ -13,13 +13,13 @@ enum err addr_space_set_limit(struct addr_space *as, uint64_t max)
 	uint64_t before = as->cost.max;
 	enum err err;
 
-	spin_lock(&as->lock);
+	space_lock(as);
 	as->cost.max = max;
 	as->cost.exceeded = false;
-	err = cost_room(as) > 0 || max == as->stats.resident + as->cost.overhead ? ERR_OK : ERR_NO_MEMORY;
+	err = cost_room(as) > 0 || max == space_resident(as) + space_overhead(as) ? ERR_OK : ERR_NO_MEMORY;
 	if (err != ERR_OK)
 		as->cost.max = before;
-	spin_unlock(&as->lock);
+	space_unlock(as);
 	return err;
 }
 
@@ -27,8 +27,8 @@ enum err addr_space_charge(struct addr_space *as, uint64_t bytes)
 {
 	bool charged;
 
-	spin_lock(&as->lock);
+	space_lock(as);
 	charged = cost_charge(as, bytes);
-	spin_unlock(&as->lock);
+	space_unlock(as);
 	return charged ? ERR_OK : ERR_NO_MEMORY;
 }

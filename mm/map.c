@@ -71,7 +71,7 @@ static __attribute__((noinline)) enum err map_linear(struct addr_space *as, gpa_
 		fill_area(area, gpa, size, attr, npt_page_entry(&as->npt, attr));
 		area_insert(&as->areas, before, area);
 	}
-	spin_unlock(&as->lock);
+	space_unlock(as);
 	return err;
 }
 
@@ -84,7 +84,7 @@ static inline bool map_page(struct addr_space *as, gpa_t gpa, hpa_t hpa, struct 
 
 	if (!is_aligned(gpa.raw | hpa.raw, PAGE_SIZE) || gpa.raw >= as->npt.end || hpa.raw >= as->npt.host_end)
 		return false;
-	slot = npt_walk_cache_lookup(&as->npt, gpa);
+	slot = npt_walk_cache_lookup(&as->view.cache, gpa);
 	if (!slot || *slot != 0)
 		return false;
 	page = npt_page_entry(&as->npt, attr);
@@ -93,7 +93,7 @@ static inline bool map_page(struct addr_space *as, gpa_t gpa, hpa_t hpa, struct 
 	before = *area_hint(&as->areas, gpa.raw);
 	if (!area_is_before(before, gpa.raw) || before->end > gpa.raw)
 		return false;
-	npt_fill_pages(&as->npt, gpa, slot, 1, hpa, page);
+	npt_fill_pages(&as->view.cache, gpa, slot, 1, hpa, page);
 	area = area_new(&as->areas);
 	fill_area(area, gpa, PAGE_SIZE, attr, page);
 	area_insert(&as->areas, before, area);
@@ -104,10 +104,10 @@ enum err addr_space_map_linear(struct addr_space *as, gpa_t gpa, hpa_t hpa, uint
 {
 	if (attr.shared)
 		return ERR_INVALID;
-	spin_lock(&as->lock);
+	space_lock(as);
 	if (size != PAGE_SIZE || !map_page(as, gpa, hpa, attr))
 		return map_linear(as, gpa, hpa, size, attr);
-	spin_unlock(&as->lock);
+	space_unlock(as);
 	return ERR_OK;
 }
 
@@ -126,14 +126,14 @@ static enum err populate_new(struct addr_space *as, gpa_t gpa, uint64_t size, st
 	enum err err;
 
 	cost_settle(as);
-	peak = as->stats.resident_peak;
+	peak = as->resident_peak;
 	err = populate(as, &area, area.start, area.end);
 	if (err != ERR_OK) {
 		removal_init(&undo, as);
 		remove_leaves(&undo, area.start, area.end, true);
 		removal_finish(&undo);
 		cost_settle(as);
-		as->stats.resident_peak = peak; /* the guest never had this memory */
+		as->resident_peak = peak; /* the guest never had this memory */
 	}
 	return err;
 }
@@ -146,7 +146,7 @@ enum err addr_space_map_alloc(struct addr_space *as, gpa_t gpa, uint64_t size, u
 
 	if (prot > NPT_RWX || policy >= ALLOC_POLICIES)
 		return ERR_INVALID;
-	spin_lock(&as->lock);
+	space_lock(as);
 	err = prepare_area(as, gpa, size, attr, &before);
 	if (err == ERR_OK && policy == ALLOC_POPULATE)
 		err = populate_new(as, gpa, size, attr);
@@ -159,6 +159,6 @@ enum err addr_space_map_alloc(struct addr_space *as, gpa_t gpa, uint64_t size, u
 		set_fast_path(as, area);
 		area_insert(&as->areas, before, area);
 	}
-	spin_unlock(&as->lock);
+	space_unlock(as);
 	return err;
 }

@@ -17,7 +17,7 @@ static enum err populate_block(struct addr_space *as, const struct area *area, u
 {
 	uint64_t size = npt_level_size(level);
 	hpa_t frames;
-	enum err err = guest_frame_alloc(as, level_order(level), &frames);
+	enum err err = guest_frame_alloc(&as->view, level_order(level), &frames);
 
 	if (err != ERR_OK)
 		return err;
@@ -48,7 +48,7 @@ static enum err populate_zeros(struct fault *fault)
 /* Back the page or block at `*at` if it has no memory; moves past it. */
 static enum err populate_at(struct addr_space *as, const struct area *area, uint64_t *at, uint64_t end)
 {
-	struct fault fault = { .as = as, .area = area, .gpa = *at, .access = NPT_RW };
+	struct fault fault = { .as = as, .view = &as->view, .area = area, .gpa = *at, .access = NPT_RW };
 	unsigned level = 0;
 	enum err err = ERR_OK;
 

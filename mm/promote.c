@@ -55,13 +55,14 @@ static void look_at(const struct addr_space *as, struct block *block, unsigned p
  * Read the `present` entries of the block's table. Pages that map their place in the reservation are compared as batches and not
  * decoded: they are never shared.
  */
-static void look_into(const struct addr_space *as, struct block *block, unsigned present)
+static void look_into(const struct addr_space_view *view, struct block *block, unsigned present)
 {
-	const uint64_t *slots = npt_walk_cache_lookup(&as->npt, GPA(block->start));
+	const struct addr_space *as = view->as;
+	const uint64_t *slots = npt_walk_cache_lookup(&as->view.cache, GPA(block->start));
 	struct npt_batch batch = { 0 };
 
-	if (as->reservation.memory.raw != 0 && as->reservation.block == block->start)
-		batch = npt_batch(&as->npt, as->reservation.memory);
+	if (view->reservation.memory.raw != 0 && view->reservation.block == block->start)
+		batch = npt_batch(&as->npt, view->reservation.memory);
 	for (unsigned page = 0; present > 0; page++) {
 		unsigned placed = npt_batch_length(slots + page, batch, (unsigned)min_u64(present, BLOCK_PAGES - page));
 
@@ -125,20 +126,21 @@ static void zero_holes(const struct block *block, hpa_t to)
  * Can the block become one leaf over its reservation? Only if every piece that was handed out is still mapped in this block: one
  * that is not may have been freed and have another owner.
  */
-static bool fits_reservation(const struct addr_space *as, const struct block *block)
+static bool fits_reservation(const struct addr_space_view *view, const struct block *block)
 {
-	return block->placed > 0 && block->placed * PAGE_SIZE == BLOCK_SIZE - reservation_held(as);
+	return block->placed > 0 && block->placed * PAGE_SIZE == BLOCK_SIZE - reservation_held(view);
 }
 
 /* Promote by copy. If there is no contiguous memory, or npt_collapse refuses, nothing is changed. */
-static void promote(struct addr_space *as, const struct area *area, struct block *block)
+static void promote(struct addr_space_view *view, const struct area *area, struct block *block)
 {
-	const bool in_place = fits_reservation(as, block);
+	struct addr_space *as = view->as;
+	const bool in_place = fits_reservation(view, block);
 	const uint64_t fresh = BLOCK_SIZE - (in_place ? block->placed * PAGE_SIZE : 0);
 	struct promotion promotion = { .block = block };
 
 	if (in_place)
-		promotion.to = as->reservation.memory;
+		promotion.to = view->reservation.memory;
 	else if (cost_room(as) < BLOCK_SIZE || frame_alloc_for(level_order(BLOCK_LEVEL), as->id, &promotion.to) != ERR_OK)
 		return;
 	/* Until the old pages are released, the space has both copies. */
@@ -161,8 +163,8 @@ static void promote(struct addr_space *as, const struct area *area, struct block
 	cost_uncharge(as, fresh);
 	count_resident(as, fresh);
 	if (in_place)
-		as->reservation = (struct reservation){ 0 }; /* all of it is in use */
-	as->stats.promoted++;
+		view->reservation = (struct reservation){ 0 }; /* all of it is in use */
+	as->view.stats.promoted++;
 }
 
 /* --- When a block is promoted ------------------------------------------------------------------------------------- */
@@ -223,16 +225,17 @@ static bool collapse_block_in_place(struct addr_space *as, uint64_t at)
 
 	if (is_logged(as, at) || !npt_collapse_in_place(&as->npt, GPA(at), BLOCK_LEVEL))
 		return false;
-	as->stats.merged++;
+	as->view.stats.merged++;
 	if (npt_query(&as->npt, GPA(at), &leaf) == ERR_OK && frame_is_zero_page(leaf.hpa)) {
-		as->stats.zero_leaves[0] -= BLOCK_PAGES;
-		as->stats.zero_leaves[BLOCK_LEVEL]++;
+		as->view.stats.zero_leaves[0] -= BLOCK_PAGES;
+		as->view.stats.zero_leaves[BLOCK_LEVEL]++;
 	}
 	return true;
 }
 
-void promote_if_dense(struct addr_space *as, const struct area *area, uint64_t gpa, bool was_empty)
+void promote_if_dense(struct addr_space_view *view, const struct area *area, uint64_t gpa, bool was_empty)
 {
+	struct addr_space *as = view->as;
 	struct block block = { .start = align_down(gpa, BLOCK_SIZE) };
 	unsigned present;
 	bool going_on;
@@ -240,16 +243,16 @@ void promote_if_dense(struct addr_space *as, const struct area *area, uint64_t g
 	if (area->policy == ALLOC_LAZY_4K || area->policy == ALLOC_LAZY_64K || !block_in_area(as, area, gpa))
 		return;
 	/* The table has just been changed, so it is in the walk cache; 0: the block is one leaf. */
-	present = npt_walk_cache_present(&as->npt, GPA(gpa));
+	present = npt_walk_cache_present(&as->view.cache, GPA(gpa));
 	if (present == 0 || !may_be_due(as, area, gpa, was_empty, present, &going_on))
 		return;
-	look_into(as, &block, present);
+	look_into(view, &block, present);
 	if (block.own == BLOCK_PAGES && collapse_block_in_place(as, block.start))
 		return;
 	if (is_logged(as, gpa))
 		return;
 	if (block.own >= DENSE_PAGES || (going_on && goes_on(&block, gpa)))
-		promote(as, area, &block);
+		promote(view, area, &block);
 }
 
 /* --- In place ----------------------------------------------------------------------------------------------------- */
@@ -283,7 +286,7 @@ void collapse_leaves_in_place(struct addr_space *as, uint64_t start, uint64_t en
 			if (level == BLOCK_LEVEL)
 				collapse_block_in_place(as, at);
 			else if (npt_collapse_in_place(&as->npt, GPA(at), level))
-				as->stats.merged++;
+				as->view.stats.merged++;
 		}
 	}
 }

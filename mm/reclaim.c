@@ -40,9 +40,10 @@ static bool is_zero_page(const struct addr_space *as, hpa_t page)
 
 static bool is_recent(const struct addr_space *as, uint64_t gpa)
 {
-	for (size_t i = 0; i < ARRAY_LEN(as->recent) && i < as->given; i++)
-		if (align_down(as->recent[i], PAGE_SIZE) == gpa)
-			return true;
+	for (const struct addr_space_view *view = &as->view; view; view = view->next)
+		for (size_t i = 0; i < ARRAY_LEN(view->recent) && i < view->given; i++)
+			if (align_down(view->recent[i], PAGE_SIZE) == gpa)
+				return true;
 	return false;
 }
 
@@ -169,7 +170,7 @@ static bool next_block(struct addr_space *as, struct scan *scan)
 /* Memory that the space uses and could give up. */
 static uint64_t in_use(const struct addr_space *as)
 {
-	return as->stats.resident + as->stats.shared;
+	return space_resident(as) + as->view.stats.shared;
 }
 
 /* From the hand to the end of the space, or until no more than `goal` bytes are in use. */
@@ -185,7 +186,7 @@ bool reclaim(struct addr_space *as)
 {
 	uint64_t before = in_use(as), goal = before > ENOUGH ? before - ENOUGH : 0;
 
-	if (reservation_drop(as))
+	if (reservations_drop(as))
 		return true;
 	as->reclaiming = true;
 	for (enum pass pass = PASS_COLD; pass <= PASS_ANY && in_use(as) == before; pass++) {
@@ -196,6 +197,6 @@ bool reclaim(struct addr_space *as)
 		}
 	}
 	as->reclaiming = false;
-	as->stats.reclaimed += before - in_use(as);
+	as->view.stats.reclaimed += before - in_use(as);
 	return in_use(as) < before;
 }

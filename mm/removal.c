@@ -18,14 +18,14 @@ static uint64_t large_zero_page_across(const struct addr_space *as, uint64_t edg
 
 static void count_zero_split(struct addr_space *as)
 {
-	as->stats.zero_leaves[BLOCK_LEVEL]--;
-	as->stats.zero_leaves[0] += BLOCK_PAGES;
+	as->view.stats.zero_leaves[BLOCK_LEVEL]--;
+	as->view.stats.zero_leaves[0] += BLOCK_PAGES;
 }
 
 /* Each table that a split took is one leaf split. */
 static void count_splits(struct addr_space *as, uint64_t tables_before)
 {
-	as->stats.split += (as->npt.table_bytes - tables_before) / PAGE_SIZE;
+	as->view.stats.split += (as->npt.table_bytes - tables_before) / PAGE_SIZE;
 }
 
 enum err split_leaves_at_boundaries(struct addr_space *as, uint64_t start, uint64_t end)
@@ -70,12 +70,12 @@ void release_leaves(struct removal *removal, hpa_t hpa, unsigned level, uint64_t
 	for (; left > 0; left -= size, hpa.raw += size) {
 		size = frame_zero_page_border(hpa, left);
 		if (frame_is_zero_page(hpa)) {
-			as->stats.zero_leaves[level] -= size / npt_level_size(level);
+			as->view.stats.zero_leaves[level] -= size / npt_level_size(level);
 			continue;
 		}
 		owned = frame_chain_add(&removal->frames, hpa, size >> PAGE_SHIFT, as->id);
 		count_gone(as, owned);
-		as->stats.shared -= size - owned;
+		as->view.stats.shared -= size - owned;
 	}
 }
 

@@ -24,9 +24,9 @@ static unsigned piece_of(const struct reservation *reservation, uint64_t gpa)
 	return (unsigned)((gpa - reservation->block) / RESERVATION_PIECE);
 }
 
-uint64_t reservation_held(const struct addr_space *as)
+uint64_t reservation_held(const struct addr_space_view *view)
 {
-	const struct reservation *reservation = &as->reservation;
+	const struct reservation *reservation = &view->reservation;
 	uint64_t held = 0;
 
 	for (uint32_t left = ~reservation->given; reservation->memory.raw != 0 && left != 0; left &= left - 1)
@@ -34,57 +34,74 @@ uint64_t reservation_held(const struct addr_space *as)
 	return held;
 }
 
-bool reservation_drop(struct addr_space *as)
+bool reservation_drop(struct addr_space_view *view)
 {
-	struct reservation reservation = as->reservation;
+	struct reservation reservation = view->reservation;
+	struct addr_space *as = view->as;
 
-	cost_uncharge(as, reservation_held(as));
-	as->reservation = (struct reservation){ 0 };
-	for (unsigned i = 0; reservation.memory.raw != 0 && i < PIECES; i++)
+	if (reservation.memory.raw == 0)
+		return false;
+	cost_uncharge(as, reservation_held(view));
+	view->reservation = (struct reservation){ 0 };
+	for (unsigned i = 0; i < PIECES; i++)
 		if (!(reservation.given >> i & 1))
 			give_back(as, reservation.memory.raw + i * RESERVATION_PIECE,
 				  reservation.memory.raw + (i + 1) * RESERVATION_PIECE);
-	return reservation.memory.raw != 0 && reservation.given != UINT32_MAX;
+	return reservation.given != UINT32_MAX;
 }
 
-/* Reserve memory for the block, if that much is free: nothing is reclaimed for it. */
-static enum err reserve_block(struct addr_space *as, uint64_t block)
+bool reservations_drop(struct addr_space *as)
 {
+	bool any = false;
+
+	for (struct addr_space_view *view = &as->view; view; view = view->next)
+		any |= reservation_drop(view);
+	return any;
+}
+
+/* If that much is free: nothing is reclaimed for it. */
+enum err reservation_make(struct addr_space_view *view, uint64_t start)
+{
+	struct addr_space *as = view->as;
 	hpa_t memory;
 
+	reservation_drop(view);
 	if (cost_room(as) < BLOCK_SIZE || frame_alloc_for(level_order(BLOCK_LEVEL), as->id, &memory) != ERR_OK)
 		return ERR_NO_MEMORY;
 	cost_hold(as, BLOCK_SIZE);
-	as->reservation = (struct reservation){ .block = block, .memory = memory };
+	view->reservation = (struct reservation){ .block = align_down(start, BLOCK_SIZE), .memory = memory };
 	return ERR_OK;
 }
 
-enum err reservation_take(struct addr_space *as, uint64_t start, hpa_t *memory)
+enum err reservation_take(struct addr_space_view *view, uint64_t start, hpa_t *memory)
 {
-	struct reservation *reservation = &as->reservation;
-	uint64_t block = align_down(start, BLOCK_SIZE);
+	struct reservation *reservation = &view->reservation;
 	unsigned piece;
-	enum err err;
 
-	if (reservation->memory.raw == 0 || reservation->block != block) {
-		reservation_drop(as);
-		err = reserve_block(as, block);
-		if (err != ERR_OK)
-			return err;
-	}
+	if (reservation->memory.raw == 0 || reservation->block != align_down(start, BLOCK_SIZE))
+		return ERR_NOT_FOUND;
 	piece = piece_of(reservation, start);
 	if (reservation->given >> piece & 1)
 		return ERR_EXISTS; /* it was handed out before, and may have another owner by now */
 	reservation->given |= 1u << piece;
-	cost_uncharge(as, RESERVATION_PIECE); /* it is about to be resident */
+	/* It is about to be resident, so that the sum does not change, and no peak is lost. */
+	view->overhead -= RESERVATION_PIECE;
 	*memory = HPA(reservation->memory.raw + piece * RESERVATION_PIECE);
 	return ERR_OK;
 }
 
-/* Drop the reservation and the run: all frames that are held for future faults. */
+bool view_held_drop(struct addr_space_view *view)
+{
+	bool run = run_drop(view);
+
+	return reservation_drop(view) || run;
+}
+
 bool held_drop(struct addr_space *as)
 {
-	bool run = frame_run_drop(&as->run, as->id);
+	bool any = false;
 
-	return reservation_drop(as) || run;
+	for (struct addr_space_view *view = &as->view; view; view = view->next)
+		any |= view_held_drop(view);
+	return any;
 }

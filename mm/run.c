@@ -9,9 +9,10 @@
 /* This many bytes are cleared at a time. */
 #define READY_SIZE (RUN_TAKE_MAX * PAGE_SIZE)
 
-static void run_clear(struct addr_space *as)
+static void run_clear(struct addr_space_view *view)
 {
-	struct frame_run *run = &as->run;
+	struct addr_space *as = view->as;
+	struct frame_run *run = &view->run;
 	uint64_t size = min_u64(READY_SIZE, run->end - run->ready);
 
 	arch_zero_pages(frame_ptr(HPA(run->ready)), size);
@@ -20,50 +21,61 @@ static void run_clear(struct addr_space *as)
 }
 
 /* A new run, of at least `count` frames and at most what the limit allows. */
-static bool run_renew(struct addr_space *as, unsigned count)
+static bool run_renew(struct addr_space_view *view, unsigned count, bool locked)
 {
-	frame_run_drop(&as->run, as->id);
-	return cost_fits(as, count * PAGE_SIZE) && frame_run_renew(&as->run, as->id, count, cost_room(as) >> PAGE_SHIFT) == ERR_OK;
+	struct addr_space *as = view->as;
+	uint64_t most = UINT64_MAX;
+
+	if (as->cost.max != COST_NO_LIMIT) {
+		if (!locked)
+			return false;
+		run_drop(view);
+		if (!cost_fits(as, count * PAGE_SIZE))
+			return false;
+		most = cost_room(as) >> PAGE_SHIFT;
+	}
+	view_settle(view);
+	return frame_run_renew(&view->run, as->id, count, most) == ERR_OK;
 }
 
-static bool run_prepare(struct addr_space *as, unsigned count)
+static bool run_prepare(struct addr_space_view *view, unsigned count, bool locked)
 {
-	if (as->run.end - as->run.next < count * PAGE_SIZE && !run_renew(as, count))
+	if (view->run.end - view->run.next < count * PAGE_SIZE && !run_renew(view, count, locked))
 		return false;
-	if (as->run.ready - as->run.next < count * PAGE_SIZE)
-		run_clear(as);
+	if (view->run.ready - view->run.next < count * PAGE_SIZE)
+		run_clear(view);
 	return true;
 }
 
-bool run_ready(struct addr_space *as)
+bool run_ready(struct addr_space_view *view, bool locked)
 {
-	return run_prepare(as, 1);
+	return run_prepare(view, 1, locked);
 }
 
-enum err run_take(struct addr_space *as, unsigned count, hpa_t *frames)
+enum err run_take(struct addr_space_view *view, unsigned count, bool locked, hpa_t *frames)
 {
-	if (!run_prepare(as, count))
+	if (!run_prepare(view, count, locked))
 		return ERR_NO_MEMORY;
-	*frames = HPA(as->run.next);
-	as->run.next += count * PAGE_SIZE;
+	*frames = HPA(view->run.next);
+	run_advance(&view->run, count * PAGE_SIZE);
 	return ERR_OK;
 }
 
-bool addr_space_zero_ahead(struct addr_space *as)
+bool addr_space_zero_ahead(struct addr_space_view *view)
 {
 	bool more;
 
-	spin_lock(&as->lock);
-	if (as->run.ready < as->run.end || (as->run.next == as->run.end && run_renew(as, 1)))
-		run_clear(as);
-	more = as->run.ready < as->run.end;
-	spin_unlock(&as->lock);
+	space_lock(view->as);
+	if (view->run.ready < view->run.end || (view->run.next == view->run.end && run_renew(view, 1, true)))
+		run_clear(view);
+	more = view->run.ready < view->run.end;
+	space_unlock(view->as);
 	return more;
 }
 
 void addr_space_release_held(struct addr_space *as)
 {
-	spin_lock(&as->lock);
+	space_lock(as);
 	held_drop(as);
-	spin_unlock(&as->lock);
+	space_unlock(as);
 }

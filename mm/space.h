@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The internal interface of the files that implement an address space. Private to mm/. Every function here is called with the
- * space's lock held.
+ * The internal interface of the files that implement an address space. Private to mm/.
+ *
+ * A space is locked by the locks of all its views, in the order of the list: space_lock. Every function here is called so, but for
+ * those that say "the view's lock": for them, that of the one view that they are given is enough.
+ *
+ * What one view's lock permits: to read all of the space, since whoever changes it needs that lock, too; to use all that is in the
+ * view; and to fill in empty entries of existing tables, and replace entries of the zero page, by compare-and-swap, with other
+ * CPUs doing the same. Nothing else. Who finds that more is needed lets go of it, locks the space, and looks anew.
  *
  *   addr_space.c    creating, freeing and querying a space
  *   map.c           new areas
  *   change.c        changing areas: unmap, protect, policy, discard
  *   fork.c          a copy-on-write copy of a space
- *   fault.c         a guest's faults: fast path, slow path
+ *   fault_fast.c    a guest's faults, by what one view's lock permits
+ *   fault.c         all other faults
  *   fault_around.c  fault-around windows
  *   populate.c      memory for a whole range at once
  *   promote.c       promotion of blocks to one large leaf
@@ -19,6 +26,8 @@
  *   survey.c        what a range is backed by
  *   space_tables.c  allocating tables, flushing CPUs
  *   run.c           frames for future faults, cleared ahead
+ *   views.c         more vCPUs in a space: their views, and the statistics of all of them
+ *   space_lock.c    the locks of all views
  *   limit.c         the limit of what a space costs
  *   reservation.c   a contiguous block reserved for a sequence of faults
  *   cost.c          accounting of what a space costs
@@ -47,30 +56,101 @@ static inline uint64_t space_size(const struct addr_space *as)
 	return BIT(as->npt.config.gpa_bits);
 }
 
+/* --- Locks --- */
+
+/* Take the locks of the views after `view`; let them go. */
+void views_lock(struct addr_space_view *view);
+void views_unlock(struct addr_space_view *view);
+
+static inline void space_lock(struct addr_space *as)
+{
+	spin_lock(&as->view.lock);
+	if (__builtin_expect(as->view.next != NULL, false))
+		views_lock(&as->view);
+}
+
+static inline void space_unlock(struct addr_space *as)
+{
+	if (__builtin_expect(as->view.next != NULL, false))
+		views_unlock(&as->view);
+	spin_unlock(&as->view.lock);
+}
+
+/* Lock the space, when the view's lock is held already. The locks have an order, so that may be let go of meanwhile. */
+static inline void space_lock_from(struct addr_space_view *view)
+{
+	struct addr_space *as = view->as;
+
+	if (__builtin_expect(as->view.next == NULL, true))
+		return; /* it is the only one, and no other is added while it is held */
+	spin_unlock(&view->lock);
+	space_lock(as);
+}
+
+/* --- Accounting --- */
+
+/*
+ * The fast path of a fault counts nothing but the frame that it takes from the run: add what it took to the statistics. The view's
+ * lock. Called before they are read, and before the run is replaced.
+ */
+static inline void view_settle(struct addr_space_view *view)
+{
+	uint64_t taken = view->run.next - view->run.counted;
+
+	view->run.counted = view->run.next;
+	view->stats.resident += taken;
+	view->cache.leaves += taken >> PAGE_SHIFT;
+}
+
+/* Frames [next, next + size) of the run are not for the fast path's purpose: the caller counts them. The view's lock. */
+static inline void run_advance(struct frame_run *run, uint64_t size)
+{
+	run->counted += size;
+	STORE_RELAXED(run->next, run->next + size); /* frame_get_stats may read it */
+}
+
+/* Sums over all views. */
+uint64_t views_resident(const struct addr_space *as);
+uint64_t views_overhead(const struct addr_space *as);
+
+/* Resident memory, in bytes. */
+static inline uint64_t space_resident(const struct addr_space *as)
+{
+	if (__builtin_expect(as->view.next != NULL, false))
+		return views_resident(as);
+	return as->view.stats.resident + (as->view.run.next - as->view.run.counted);
+}
+
+/* All else that it costs, in bytes. */
+static inline uint64_t space_overhead(const struct addr_space *as)
+{
+	return as->cost.overhead + (__builtin_expect(as->view.next != NULL, false) ? views_overhead(as) : as->view.overhead);
+}
+
 /*
  * Update the peaks. Called before a counter is decreased and before the statistics are read, so that increases, as on the fault
  * path, are a mere addition.
  */
 static inline void cost_settle(struct addr_space *as)
 {
-	struct addr_space_stats *stats = &as->stats;
+	uint64_t resident = space_resident(as);
 
-	stats->resident_peak = max_u64(stats->resident_peak, stats->resident);
-	stats->memory_peak = max_u64(stats->memory_peak, stats->resident + as->cost.overhead);
+	as->resident_peak = max_u64(as->resident_peak, resident);
+	as->memory_peak = max_u64(as->memory_peak, resident + space_overhead(as));
 }
 
 static inline void count_resident(struct addr_space *as, uint64_t bytes)
 {
-	as->stats.resident += bytes;
+	as->view.stats.resident += bytes;
 }
 
 static inline void count_gone(struct addr_space *as, uint64_t bytes)
 {
 	cost_settle(as);
-	as->stats.resident -= bytes;
+	as->view.stats.resident -= bytes;
 }
 
-/* Bytes that the space may still take under its limit. The remaining frames of its run count as taken. */
+/* Bytes that the space may still take under its limit. The remaining frames of its runs count as taken. */
 uint64_t cost_room(const struct addr_space *as);
 /* Does the limit permit `bytes` more, if need be after giving back the frames held for future faults? False: sets cost.exceeded. */
 bool cost_fits_limit(struct addr_space *as, uint64_t bytes);
@@ -103,13 +183,13 @@ static inline void cost_uncharge(struct addr_space *as, uint64_t bytes)
 /* Flush a range on all CPUs: see addr_space_flush. */
 static inline void space_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
 {
-	as->stats.flushes++;
+	as->view.stats.flushes++;
 	if (as->flush)
-		as->stats.flush_instructions += as->flush(as, gpa, size);
+		as->view.stats.flush_instructions += as->flush(as, gpa, size);
 }
 
 /* The npt_env of a space: its tables are allocated from the frame allocator and charged to the space. */
-struct npt_env space_env(void);
+struct npt_env space_env(struct npt_walk_cache *cache);
 /* Allocate 4 KiB << order for the space itself, not for guest memory, charged to it. Errors: ERR_NO_MEMORY. */
 MUST_CHECK enum err space_take_frames(struct addr_space *as, unsigned order, hpa_t *frames);
 void space_give_frames(struct addr_space *as, hpa_t frames, unsigned order);
@@ -161,7 +241,7 @@ MUST_CHECK enum err split_leaves_at_boundaries(struct addr_space *as, uint64_t s
 MUST_CHECK static inline enum err split_at_boundaries(struct addr_space *as, uint64_t start, uint64_t end)
 {
 	/* A table of level 0 has 4 KiB leaves only: nothing to split. */
-	return npt_walk_cache_covers(&as->npt, GPA(start), end - start) ? ERR_OK : split_leaves_at_boundaries(as, start, end);
+	return npt_walk_cache_covers(&as->view.cache, GPA(start), end - start) ? ERR_OK : split_leaves_at_boundaries(as, start, end);
 }
 /* Split the leaf at `gpa` down to 4 KiB; of a 1 GiB leaf the other parts stay 2 MiB. Errors: ERR_NO_MEMORY: nothing was changed. */
 MUST_CHECK enum err split_to_pages(struct addr_space *as, uint64_t gpa);
@@ -195,7 +275,7 @@ MUST_CHECK enum err populate(struct addr_space *as, const struct area *area, uin
  * Promote the 2 MiB block around `gpa`, a page that has just got memory, to one leaf if its policy and density ask for it: in place
  * if possible, else by copy. `was_empty`: the page was not mapped before, not even to the zero page.
  */
-void promote_if_dense(struct addr_space *as, const struct area *area, uint64_t gpa, bool was_empty);
+void promote_if_dense(struct addr_space_view *view, const struct area *area, uint64_t gpa, bool was_empty);
 /* Collapse in place the blocks of [start, end) that consist of small leaves with equal attributes over contiguous memory. */
 void collapse_leaves_in_place(struct addr_space *as, uint64_t start, uint64_t end);
 
@@ -207,23 +287,38 @@ void log_fork(const struct addr_space *parent, struct addr_space *child);
 /* Free frames [start, end), host-physical, of the space that were never mapped. */
 void give_back(struct addr_space *as, uint64_t start, uint64_t end);
 
-/* Contiguous frames, at most RUN_TAKE_MAX, zeroed and published. Errors: ERR_NO_MEMORY. */
+/*
+ * Contiguous frames, at most RUN_TAKE_MAX, zeroed and published. The view's lock suffices if the space has no limit; if it has
+ * one, a new run is allocated only with the space locked (`locked`). Errors: ERR_NO_MEMORY.
+ */
 #define RUN_TAKE_MAX 16
-MUST_CHECK enum err run_take(struct addr_space *as, unsigned count, hpa_t *frames);
+MUST_CHECK enum err run_take(struct addr_space_view *view, unsigned count, bool locked, hpa_t *frames);
 /* Make sure that run_take of one frame will succeed. False: there is no frame. */
-bool run_ready(struct addr_space *as);
+bool run_ready(struct addr_space_view *view, bool locked);
+/* Free the rest of the run. The view's lock. True if there was any. */
+static inline bool run_drop(struct addr_space_view *view)
+{
+	view_settle(view);
+	return frame_run_drop(&view->run, view->as->id);
+}
 
 #define RESERVATION_PIECE KIB(64)
+/* Reserve memory for the block around `start`, in place of what the view has reserved. Errors: ERR_NO_MEMORY. */
+MUST_CHECK enum err reservation_make(struct addr_space_view *view, uint64_t start);
 /*
- * Hand out the reserved memory for the 64 KiB at `start`; reserves memory for the whole block first if there is none.
- * Errors: ERR_NO_MEMORY, ERR_EXISTS (it was handed out before).
+ * Hand out the reserved memory for the 64 KiB at `start`. The view's lock. Errors: ERR_NOT_FOUND (this block has no reserved
+ * memory), ERR_EXISTS (it was handed out before).
  */
-MUST_CHECK enum err reservation_take(struct addr_space *as, uint64_t start, hpa_t *memory);
+MUST_CHECK enum err reservation_take(struct addr_space_view *view, uint64_t start, hpa_t *memory);
 /* Give back the reserved memory that has not been handed out. True if there was any. */
-bool reservation_drop(struct addr_space *as);
+bool reservation_drop(struct addr_space_view *view);
+/* The same for all views. */
+bool reservations_drop(struct addr_space *as);
 /* Bytes of the reservation that have not been handed out. */
-uint64_t reservation_held(const struct addr_space *as);
-/* Give back all frames held for future faults: the reservation and the run. True if there were any. */
+uint64_t reservation_held(const struct addr_space_view *view);
+/* Give back all frames that a view holds for future faults: the reservation and the run. True if there were any. */
+bool view_held_drop(struct addr_space_view *view);
+/* The same for all views. */
 bool held_drop(struct addr_space *as);
 
 /* Allocate the reserve frame (addr_space.reserve), if it is in use and there is a free frame. */

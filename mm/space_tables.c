@@ -61,9 +61,9 @@ void fill_reserve(struct addr_space *as)
 		as->reserve = HPA(0);
 }
 
-struct npt_env space_env(void)
+struct npt_env space_env(struct npt_walk_cache *cache)
 {
-	struct npt_env env = table_frames_env(env_flush);
+	struct npt_env env = table_frames_env(env_flush, cache);
 
 	env.alloc_table = env_alloc_table;
 	env.free_table = env_free_table;

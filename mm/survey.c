@@ -32,12 +32,12 @@ enum err addr_space_survey(struct addr_space *as, gpa_t gpa, uint64_t size, unsi
 	struct survey_walk walk = { .survey = survey, .start = gpa.raw, .end = gpa.raw + size, .leaves = leaves };
 	enum err err;
 
-	spin_lock(&as->lock);
+	spin_lock(&as->view.lock);
 	err = *leaves > 0 ? check_range(as, gpa, size) : ERR_INVALID;
 	if (err == ERR_OK)
 		err = npt_walk(&as->npt, gpa, size, count_leaf, &walk);
 	if (*leaves > 0)
 		survey->next = GPA(walk.end); /* the range is complete, or a malformed entry ended the walk */
-	spin_unlock(&as->lock);
+	spin_unlock(&as->view.lock);
 	return err;
 }

@@ -5,7 +5,7 @@
 
 #include "npt/npt.h"
 
-/* An npt_env that allocates tables from the frame allocator and frees them there; `flush` is the caller's. */
-struct npt_env table_frames_env(void (*flush)(struct npt_env *env, gpa_t gpa, uint64_t size));
+/* An npt_env that allocates tables from the frame allocator and frees them there; `flush` and `cache` are the caller's. */
+struct npt_env table_frames_env(void (*flush)(struct npt_env *env, gpa_t gpa, uint64_t size), struct npt_walk_cache *cache);
 
 #endif

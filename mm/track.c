@@ -18,7 +18,7 @@ static uint64_t count_bits(const uint64_t *bitmap, uint64_t words)
 /* --- Blocks that stay split --------------------------------------------------------------------------------------- */
 
 /* The note (frame_table_note) of the level 0 table around `gpa`; NULL: there is no such table. `*next` is where the next can be. */
-static uint32_t *note_at(const struct addr_space *as, uint64_t gpa, uint64_t *next)
+static uint16_t *note_at(const struct addr_space *as, uint64_t gpa, uint64_t *next)
 {
 	struct npt_cursor cursor;
 	uint64_t size;
@@ -31,7 +31,7 @@ static uint32_t *note_at(const struct addr_space *as, uint64_t gpa, uint64_t *ne
 
 bool is_logged(const struct addr_space *as, uint64_t gpa)
 {
-	const uint32_t *note;
+	const uint16_t *note;
 	uint64_t next;
 
 	if (!as->logged)
@@ -46,7 +46,7 @@ static void set_logged(struct addr_space *as, uint64_t start, uint64_t end, bool
 		return;
 	as->logged = true;
 	while (start < end) {
-		uint32_t *note = note_at(as, start, &start);
+		uint16_t *note = note_at(as, start, &start);
 
 		if (note)
 			*note = logged;
@@ -59,7 +59,7 @@ void log_fork(const struct addr_space *parent, struct addr_space *child)
 
 	child->logged = parent->logged;
 	for (; parent->logged && at < space_size(parent); at = next) {
-		const uint32_t *note = note_at(parent, at, &next);
+		const uint16_t *note = note_at(parent, at, &next);
 
 		if (note && *note != 0)
 			*note_at(child, at, &next) = *note;
@@ -104,11 +104,11 @@ enum err addr_space_scan_accessed(struct addr_space *as, gpa_t gpa, uint64_t siz
 {
 	enum err err;
 
-	spin_lock(&as->lock);
+	space_lock(as);
 	err = check_range(as, gpa, size);
 	if (err == ERR_OK)
 		err = test_and_clear(as, gpa, size, NPT_ACCESSED, bitmap, pages);
-	spin_unlock(&as->lock);
+	space_unlock(as);
 	return err;
 }
 
@@ -116,7 +116,7 @@ enum err addr_space_dirty_log(struct addr_space *as, gpa_t gpa, uint64_t size, b
 {
 	enum err err;
 
-	spin_lock(&as->lock);
+	space_lock(as);
 	err = check_range(as, gpa, size);
 	if (err == ERR_OK && split)
 		err = split_range(as, gpa.raw, gpa.raw + size);
@@ -124,6 +124,6 @@ enum err addr_space_dirty_log(struct addr_space *as, gpa_t gpa, uint64_t size, b
 		set_logged(as, gpa.raw, gpa.raw + size, split);
 	if (err == ERR_OK)
 		err = test_and_clear(as, gpa, size, NPT_DIRTY, bitmap, pages);
-	spin_unlock(&as->lock);
+	space_unlock(as);
 	return err;
 }

@@ -170,7 +170,7 @@ static inline enum err engine_check_leaf(const struct npt_format *format, const 
 /* Walk down to the first entry that is not a table, at `floor` at the latest: npt/walk.h, for this format. */
 static inline enum npt_kind engine_find(const struct npt *npt, uint64_t gpa, unsigned floor, struct npt_cursor *cursor)
 {
-	return npt->ops->find(npt, GPA(gpa), floor, cursor);
+	return npt->ops->find(npt, npt->cache, GPA(gpa), floor, cursor);
 }
 
 /* --- Tables: npt/tables.c --- */

@@ -81,7 +81,7 @@ enum err npt_new(struct npt *npt, const struct npt_ops *ops, const struct npt_co
 	npt->page.scale = BIT(format->page.shift);
 	npt->block_bits = format->leaf(HPA(0), NPT_WB, 0) ^ format->leaf(HPA(0), NPT_WB, 1);
 	make_fresh(npt);
-	npt->walk_cache.block[0] = NPT_WALK_CACHE_NONE; /* not block 0; the others are not what the 0 in them says */
+	npt_attach(npt, env->cache);
 	return ERR_OK;
 }
 
@@ -113,4 +113,5 @@ void npt_free(struct npt *npt)
 	npt->table_bytes = 0;
 	for (unsigned level = 0; level < NPT_LEAF_LEVELS; level++)
 		npt->leaves[level] = 0;
+	npt->cache->leaves = 0;
 }

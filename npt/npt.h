@@ -105,9 +105,13 @@ struct npt_page_format {
  *   a large leaf       that maps the whole block; valid as long as the leaf is what it was, which each look-up compares, and
  *                      until the table that holds it is unlinked
  *
- * See npt/walk_cache.h.
+ * A space has one, and one more for each further CPU that is to fill in entries of its own: npt_attach. Each is used by one CPU at
+ * a time. See npt/walk_cache.h.
  */
 struct npt_walk_cache {
+	struct npt_walk_cache *next; /* of the same space */
+	uint64_t leaves;             /* number of leaves of level 0 that were filled in by way of this cache */
+	uint32_t page_shift;         /* npt_page_format.shift */
 	uint64_t block[NPT_WALK_CACHE_SIZE]; /* gpa >> NPT_BLOCK_SHIFT; for a large leaf, the complement of that */
 	/*
 	 * The table's entry for gpa 0 if the table went on down to that, so that the number of a page is its index; or the large
@@ -115,7 +119,7 @@ struct npt_walk_cache {
 	 */
 	uintptr_t slot[NPT_WALK_CACHE_SIZE];
 	union {
-		uint16_t *present; /* the table's present-entry count, as env->present returns it */
+		uint32_t *present; /* the table's present-entry count, as env->present returns it */
 		uint64_t leaf;     /* the large leaf, as it was */
 	} of[NPT_WALK_CACHE_SIZE];
 	/*
@@ -136,8 +140,11 @@ struct npt_env {
 	enum err (*alloc_table)(struct npt_env *env, unsigned order, hpa_t *table);
 	/* Free a table that alloc_table returned. No CPU can reach it any more. */
 	void (*free_table)(struct npt_env *env, hpa_t table, unsigned order);
-	/* The present-entry count of a table (entries that are not empty): kept by the env per table frame, 0 when allocated. */
-	uint16_t *(*present)(struct npt_env *env, hpa_t table);
+	/*
+	 * The present-entry count of a table (entries that are not empty): kept by the env per table frame, 0 when allocated. A whole
+	 * word, since several CPUs add to it, and RISC-V has atomic instructions for no less.
+	 */
+	uint32_t *(*present)(struct npt_env *env, hpa_t table);
 	/*
 	 * Flush the translations of [gpa, gpa + size) on every CPU, and cached pointers to the tables that translate it.
 	 * NPT_FLUSH_ALL as the size means the whole address space. Returns when it is done.
@@ -145,6 +152,8 @@ struct npt_env {
 	void (*flush)(struct npt_env *env, gpa_t gpa, uint64_t size);
 	/* Adding this to a host-physical address gives the pointer to it. */
 	uint64_t phys_to_virt;
+	/* The walk cache of all operations that are given no other one: all zeros, npt_new attaches it. */
+	struct npt_walk_cache *cache;
 };
 
 /* Geometry and features, fixed when the tables are made. */
@@ -180,12 +189,12 @@ struct npt {
 	uint64_t end;                     /* first address beyond the space */
 	uint64_t host_end;                /* first host-physical address beyond hpa_bits */
 	uint64_t table_bytes;             /* bytes in tables now, the root included */
-	uint64_t leaves[NPT_LEAF_LEVELS]; /* number of leaves now, by level */
+	uint64_t leaves[NPT_LEAF_LEVELS]; /* number of leaves now, by level, without those that walk caches count: npt_leaves */
 	struct npt_page_format page;
 	uint64_t block_bits; /* the bits in which a 2 MiB leaf of write-back memory differs from a 4 KiB leaf */
 	/* Fresh leaves of level 0 without their addresses, by `shared`, memory type and permissions; 0: npt_check refuses it. */
 	uint64_t fresh[2][NPT_ATTR_MAX + 1][NPT_ATTR_MAX + 1];
-	struct npt_walk_cache walk_cache;
+	struct npt_walk_cache *cache; /* env->cache, the first of all walk caches */
 };
 
 /* A leaf, decoded. */
@@ -217,10 +226,11 @@ typedef void (*npt_cloned)(hpa_t hpa, unsigned level, void *context);
 struct npt_format;
 struct npt_ops {
 	const struct npt_format *format;
-	/* npt_find; at the entry of level `floor` it ends even if that is a table. */
-	enum npt_kind (*find)(const struct npt *npt, gpa_t gpa, unsigned floor, struct npt_cursor *cursor);
+	/* npt_find by way of `cache`; at the entry of level `floor` it ends even if that is a table. */
+	enum npt_kind (*find)(const struct npt *npt, struct npt_walk_cache *cache, gpa_t gpa, unsigned floor,
+			      struct npt_cursor *cursor);
 	/* npt_translate_by_walk. */
-	enum err (*translate)(const struct npt *npt, gpa_t gpa, hpa_t *hpa);
+	enum err (*translate)(const struct npt *npt, struct npt_walk_cache *cache, gpa_t gpa, hpa_t *hpa);
 	/* What the leaf `pte` of `level` around `gpa` maps. */
 	void (*decode)(uint64_t pte, uint64_t gpa, unsigned level, struct npt_leaf *leaf);
 	/* The same where only pages execute: npt_config.page_exec. NULL: no CPU with this format wants that. */
@@ -248,6 +258,13 @@ MUST_CHECK enum err npt_new(struct npt *npt, const struct npt_ops *ops, const st
 
 /* Flush everything, then free every table. The memory that leaves map is not touched. */
 void npt_free(struct npt *npt);
+
+/* Add a walk cache, all zeros, for one more CPU; or remove it. No other CPU may use the space meanwhile. */
+void npt_attach(struct npt *npt, struct npt_walk_cache *cache);
+void npt_detach(struct npt *npt, struct npt_walk_cache *cache);
+
+/* The number of leaves of `level` now. */
+uint64_t npt_leaves(const struct npt *npt, unsigned level);
 
 /*
  * Map [gpa, gpa + size) to [hpa, hpa + size) with the largest leaves that alignment and config.max_leaf allow.
@@ -296,7 +313,12 @@ MUST_CHECK enum err npt_split_at_boundaries(struct npt *npt, gpa_t gpa, uint64_t
  */
 static inline enum npt_kind npt_find(const struct npt *npt, gpa_t gpa, struct npt_cursor *cursor)
 {
-	return npt->ops->find(npt, gpa, 0, cursor);
+	return npt->ops->find(npt, npt->cache, gpa, 0, cursor);
+}
+/* The same by way of another walk cache than npt->cache. */
+static inline enum npt_kind npt_find_by(const struct npt *npt, struct npt_walk_cache *cache, gpa_t gpa, struct npt_cursor *cursor)
+{
+	return npt->ops->find(npt, cache, gpa, 0, cursor);
 }
 
 /*
@@ -377,10 +399,10 @@ static inline uint64_t npt_page_entry(const struct npt *npt, struct npt_attr att
 	return (attr.prot | attr.memtype) <= NPT_ATTR_MAX ? npt->fresh[attr.shared][attr.memtype][attr.prot] : 0;
 }
 
-/* The host address of the byte at `gpa`, by a walk. Errors as npt_query. */
-MUST_CHECK static inline enum err npt_translate_by_walk(const struct npt *npt, gpa_t gpa, hpa_t *hpa)
+/* The host address of the byte at `gpa`, by a walk, which inserts where it ended into `cache`. Errors as npt_query. */
+MUST_CHECK static inline enum err npt_translate_by_walk(const struct npt *npt, struct npt_walk_cache *cache, gpa_t gpa, hpa_t *hpa)
 {
-	return npt->ops->translate(npt, gpa, hpa);
+	return npt->ops->translate(npt, cache, gpa, hpa);
 }
 
 /* Visit the leaves in the range in ascending order. Errors: ERR_INVALID, ERR_RANGE, ERR_CORRUPT. */

@@ -23,20 +23,36 @@ static inline bool npt_page_at(const struct npt *npt, const uint64_t *slot, hpa_
 
 /*
  * As npt_map for `count` pages from `gpa` on. `entry` is npt_page_entry of their attributes, `slot` what npt_walk_cache_lookup
- * returned for `gpa`. All `count` entries are empty (0) and in that table. `hpa` is within hpa_bits. Cannot fail.
+ * returned for `gpa`. All `count` entries are empty (0) and in that table, and no other CPU fills them. `hpa` is within hpa_bits.
+ * Cannot fail.
  */
-static inline void npt_fill_pages(struct npt *npt, gpa_t gpa, uint64_t *slot, uint64_t count, hpa_t hpa, uint64_t entry)
+static inline void npt_fill_pages(struct npt_walk_cache *cache, gpa_t gpa, uint64_t *slot, uint64_t count, hpa_t hpa, uint64_t entry)
 {
-	const uint64_t step = PAGE_SIZE >> npt->page.shift;
+	const uint64_t step = PAGE_SIZE >> cache->page_shift;
 	uint64_t *const stop = slot + count;
 
-	entry += hpa.raw >> npt->page.shift;
+	entry += hpa.raw >> cache->page_shift;
 	do {
 		__atomic_store_n(slot, entry, __ATOMIC_RELEASE);
 		entry += step;
 	} while (++slot < stop);
-	*npt->walk_cache.of[npt_walk_cache_index(gpa.raw)].present += (uint16_t)count;
-	npt->leaves[0] += count;
+	npt_count_present(cache->of[npt_walk_cache_index(gpa.raw)].present, (uint32_t)count);
+	cache->leaves += count;
+}
+
+/*
+ * The same for one page, while other CPUs fill in entries, too, by caches of their own. `place` is that of its block in the walk
+ * cache. The caller counts the leaf in cache->leaves, at once or later. False: nothing was changed, the entry is not empty any more.
+ */
+static inline bool npt_try_fill_page(const struct npt_walk_cache *cache, const char *place, uint64_t *slot, hpa_t hpa, uint64_t entry)
+{
+	uint64_t empty = 0;
+
+	if (!__atomic_compare_exchange_n(slot, &empty, entry + (hpa.raw >> cache->page_shift), false, __ATOMIC_RELEASE,
+					 __ATOMIC_RELAXED))
+		return false;
+	npt_count_present(NPT_WALK_CACHE_AT(place, of).present, 1);
+	return true;
 }
 
 /* As npt_replace for the page at `slot`, which npt_walk_cache_lookup returned for `gpa`. `entry` is npt_page_entry of its
@@ -49,7 +65,7 @@ void npt_replace_page(struct npt *npt, uint64_t *slot, gpa_t gpa, hpa_t hpa, uin
  */
 static inline bool npt_remove_page(struct npt *npt, gpa_t gpa, uint64_t *slot, hpa_t *hpa)
 {
-	uint16_t *present = npt->walk_cache.of[npt_walk_cache_index(gpa.raw)].present;
+	uint32_t *present = npt->cache->of[npt_walk_cache_index(gpa.raw)].present;
 	uint64_t pte = __atomic_load_n(slot, __ATOMIC_RELAXED);
 
 	if ((pte & npt->page.mask) != npt->page.value || *present == 1)
@@ -62,22 +78,23 @@ static inline bool npt_remove_page(struct npt *npt, gpa_t gpa, uint64_t *slot, h
 }
 
 /* As npt_translate_by_walk, without a walk. False: the walk cache does not suffice. */
-static inline __attribute__((always_inline)) bool npt_translate_cached(const struct npt *npt, gpa_t gpa, hpa_t *hpa)
+static inline __attribute__((always_inline)) bool npt_translate_cached(const struct npt *npt,
+								       const struct npt_walk_cache *cache, gpa_t gpa, hpa_t *hpa)
 {
-	const uint64_t *slot = npt_walk_cache_lookup(npt, gpa);
+	const uint64_t *slot = npt_walk_cache_lookup(cache, gpa);
 	hpa_t page;
 
 	if (__builtin_expect(!slot, false))
-		return npt_walk_cache_lookup_leaf(npt, gpa, hpa);
+		return npt_walk_cache_lookup_leaf(cache, gpa, hpa);
 	if (!npt_page_at(npt, slot, &page))
 		return false;
 	*hpa = HPA(page.raw | (gpa.raw & (PAGE_SIZE - 1)));
 	return true;
 }
 
-MUST_CHECK static inline enum err npt_translate(const struct npt *npt, gpa_t gpa, hpa_t *hpa)
+MUST_CHECK static inline enum err npt_translate(const struct npt *npt, struct npt_walk_cache *cache, gpa_t gpa, hpa_t *hpa)
 {
-	return npt_translate_cached(npt, gpa, hpa) ? ERR_OK : npt_translate_by_walk(npt, gpa, hpa);
+	return npt_translate_cached(npt, cache, gpa, hpa) ? ERR_OK : npt_translate_by_walk(npt, cache, gpa, hpa);
 }
 
 #endif

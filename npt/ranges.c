@@ -85,7 +85,7 @@ static enum err map_run(struct npt *npt, uint64_t *gpa, uint64_t end, uint64_t h
 	filled = (uint64_t)(map_fill(format, cursor.slot + done, cursor.slot + count, pte, level) - cursor.slot);
 	*gpa += filled << shift;
 	npt->leaves[level] += filled - done;
-	*npt->env->present(npt->env, cursor.table) += (uint16_t)(filled - done);
+	*npt->env->present(npt->env, cursor.table) += (uint32_t)(filled - done);
 	return filled < count ? ERR_EXISTS : ERR_OK;
 }
 
@@ -134,7 +134,7 @@ static void unmap_run(struct engine_run *run, void *arg)
 	struct npt *npt = run->npt;
 	uint64_t step = gather->leaves_gone ? engine_step(run->format, run->level) : 0;
 	uint64_t *slot = run->slot, removed = 0, pte;
-	uint16_t *present;
+	uint32_t *present;
 
 	while ((slot = engine_next_leaf(run, slot, &pte)) < run->stop) {
 		uint64_t *const first = slot;
@@ -153,7 +153,7 @@ static void unmap_run(struct engine_run *run, void *arg)
 		return;
 	present = npt->env->present(npt->env, run->table);
 	npt->leaves[run->level] -= removed;
-	*present = (uint16_t)(*present - removed);
+	*present -= (uint32_t)removed;
 	if (*present == 0)
 		engine_prune(npt, run->gpa, gather);
 }
@@ -319,7 +319,7 @@ static void clone_run(struct engine_run *run, void *arg)
 	engine_gather_range(clone->gather, narrowed, end);
 	if (count > 0) {
 		child->leaves[level] += count;
-		*child->env->present(child->env, target.cursor.table) += (uint16_t)count;
+		*child->env->present(child->env, target.cursor.table) += (uint32_t)count;
 	}
 	if (err != ERR_OK) {
 		run->err = err;

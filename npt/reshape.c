@@ -80,7 +80,7 @@ enum err npt_split_at_boundaries(struct npt *npt, gpa_t gpa, uint64_t size)
 
 	if (err != ERR_OK)
 		return err;
-	if (npt_walk_cache_covers(npt, gpa, size))
+	if (npt_walk_cache_covers(npt->cache, gpa, size))
 		return ERR_OK;
 	count = boundary_tables(npt, edges[0], &cursor) + boundary_tables(npt, edges[1], &cursor);
 	if (count == 0)

@@ -41,7 +41,7 @@ void engine_extend(struct npt *npt, struct npt_cursor *cursor, uint64_t gpa, uns
 	}
 	pte_store(top.slot, pte);
 	if (level == 0)
-		npt_walk_cache_insert(npt, gpa, tables[0]);
+		npt_walk_cache_insert(npt, npt->cache, gpa, tables[0]);
 	++*npt->env->present(npt->env, top.table);
 	npt->leaves[level]++;
 }

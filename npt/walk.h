@@ -23,13 +23,13 @@ WALK bool walk_above_root(const struct npt_format *format, unsigned levels, unsi
 }
 
 /* Walk down to the first entry that is not a table, at `floor` at the latest. */
-WALK enum npt_kind walk_to(const struct npt_format *format, const struct npt *npt, uint64_t gpa, unsigned floor,
-			   struct npt_cursor *cursor)
+WALK enum npt_kind walk_to(const struct npt_format *format, const struct npt *npt, struct npt_walk_cache *cache, uint64_t gpa,
+			   unsigned floor, struct npt_cursor *cursor)
 {
 	const uint64_t virt = npt->env->phys_to_virt;
 	const unsigned levels = npt->config.levels;
 	hpa_t table = npt->root;
-	uint64_t *slot = floor == 0 ? npt_walk_cache_lookup(npt, GPA(gpa)) : NULL;
+	uint64_t *slot = floor == 0 ? npt_walk_cache_lookup(cache, GPA(gpa)) : NULL;
 
 	if (slot) {
 		table = HPA(align_down((uintptr_t)slot - virt, PAGE_SIZE));
@@ -46,7 +46,7 @@ WALK enum npt_kind walk_to(const struct npt_format *format, const struct npt *np
 		enum npt_kind kind = format->kind(pte, level);
 
 		if (level == 0)
-			npt_walk_cache_insert(npt, gpa, table);
+			npt_walk_cache_insert(npt, cache, gpa, table);
 		if (level == 0 || kind != NPT_TABLE || level == floor) {
 			*cursor = (struct npt_cursor){ .slot = slot, .table = table, .pte = pte, .level = level };
 			return kind;
@@ -58,7 +58,8 @@ WALK enum npt_kind walk_to(const struct npt_format *format, const struct npt *np
 }
 
 /* The host address of `gpa`, from the root down. */
-WALK enum err walk_translate(const struct npt_format *format, const struct npt *npt, uint64_t gpa, hpa_t *hpa)
+WALK enum err walk_translate(const struct npt_format *format, const struct npt *npt, struct npt_walk_cache *cache, uint64_t gpa,
+			     hpa_t *hpa)
 {
 	const uint64_t virt = npt->env->phys_to_virt;
 	const unsigned levels = npt->config.levels;
@@ -77,9 +78,9 @@ WALK enum err walk_translate(const struct npt_format *format, const struct npt *
 		if (kind == NPT_LEAF && level < NPT_LEAF_LEVELS) {
 			*hpa = HPA(engine_leaf_addr(format, pte, level).raw | (gpa & (npt_level_size(level) - 1)));
 			if (level == 0)
-				npt_walk_cache_insert(npt, gpa, table);
+				npt_walk_cache_insert(npt, cache, gpa, table);
 			else
-				npt_walk_cache_insert_leaf(npt, gpa, slot, pte, *hpa);
+				npt_walk_cache_insert_leaf(cache, gpa, slot, pte, *hpa);
 			return ERR_OK;
 		}
 		if (level == 0 || kind != NPT_TABLE)
@@ -107,13 +108,14 @@ WALK void walk_decode(const struct npt_format *format, uint64_t pte, uint64_t gp
 
 /* Define `ops_name` (declared in npt/npt.h) from `this_format`, a static const struct npt_format of this file. */
 #define NPT_INSTANTIATE(ops_name, this_format, ...)                                                                       \
-	static enum npt_kind ops_name##_find(const struct npt *npt, gpa_t gpa, unsigned floor, struct npt_cursor *cursor) \
+	static enum npt_kind ops_name##_find(const struct npt *npt, struct npt_walk_cache *cache, gpa_t gpa,              \
+					     unsigned floor, struct npt_cursor *cursor)                                   \
 	{                                                                                                                 \
-		return walk_to(&(this_format), npt, gpa.raw, floor, cursor);                                              \
+		return walk_to(&(this_format), npt, cache, gpa.raw, floor, cursor);                                       \
 	}                                                                                                                 \
-	static enum err ops_name##_translate(const struct npt *npt, gpa_t gpa, hpa_t *hpa)                                \
+	static enum err ops_name##_translate(const struct npt *npt, struct npt_walk_cache *cache, gpa_t gpa, hpa_t *hpa)  \
 	{                                                                                                                 \
-		return walk_translate(&(this_format), npt, gpa.raw, hpa);                                                 \
+		return walk_translate(&(this_format), npt, cache, gpa.raw, hpa);                                          \
 	}                                                                                                                 \
 	static void ops_name##_decode(uint64_t pte, uint64_t gpa, unsigned level, struct npt_leaf *leaf)                  \
 	{                                                                                                                 \

@@ -42,7 +42,7 @@ static uint64_t serve_memory_info(struct vcpu *vcpu, const struct hypercall *cal
 {
 	struct vm *vm = vcpu->vm;
 	struct addr_space_stats stats = addr_space_get_stats(&vm->as);
-	const struct npt *npt = &vm->as.npt;
+	uint64_t leaves[NPT_LEAF_LEVELS];
 
 	switch (call->arg[0]) {
 	case MEMORY_INFO_PROMISED:
@@ -50,7 +50,7 @@ static uint64_t serve_memory_info(struct vcpu *vcpu, const struct hypercall *cal
 	case MEMORY_INFO_RESIDENT:
 		return stats.resident;
 	case MEMORY_INFO_TABLES:
-		return npt->table_bytes;
+		return vm->as.npt.table_bytes;
 	case MEMORY_INFO_FAULTS:
 		return stats.faults[FAULT_HANDLED];
 	case MEMORY_INFO_PEAK:
@@ -66,7 +66,8 @@ static uint64_t serve_memory_info(struct vcpu *vcpu, const struct hypercall *cal
 	case MEMORY_INFO_HOST_FREE:
 		return frame_free_for(FRAME_GUEST);
 	case MEMORY_INFO_LARGE:
-		return npt->leaves[1] * npt_level_size(1) + npt->leaves[2] * npt_level_size(2);
+		addr_space_get_leaves(&vm->as, leaves);
+		return leaves[1] * npt_level_size(1) + leaves[2] * npt_level_size(2);
 	case MEMORY_INFO_RECLAIMED:
 		return stats.reclaimed;
 	case MEMORY_INFO_USED:

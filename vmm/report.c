@@ -83,9 +83,9 @@ void report_settle(struct report *report, struct vm *vm)
 		.tables = npt->table_bytes,
 		.areas = area_set_bytes(&vm->as.areas),
 		.host_free = frame_get_stats().free,
-		.leaves = { npt->leaves[0], npt->leaves[1], npt->leaves[2] },
 		.populated = { populated_tables(vm, 0), populated_tables(vm, 1) },
 	};
+	addr_space_get_leaves(&vm->as, report->leaves);
 	for (unsigned level = 0; level < ARRAY_LEN(report->stats.zero_leaves); level++)
 		report->zeros += report->stats.zero_leaves[level] * npt_level_size(level);
 	err = npt_walk(npt, GPA(0), npt->end, add_touched, &report->touched);

@@ -89,7 +89,7 @@ static void handle_io(struct vcpu *vcpu, struct vm_exit *exit)
 		vcpu->exits.mmio++;
 	device_access(&vcpu->vm->devices, &exit->io);
 	arch_vcpu_finish_io(vcpu, exit);
-	addr_space_zero_ahead(&vcpu->vm->as); /* a guest that writes to its console is not waiting for memory: clear frames now */
+	addr_space_zero_ahead(vcpu->view); /* a guest that writes to its console is not waiting for memory: clear frames now */
 }
 
 /* A call that is not done yet is served again when the vCPU gets the CPU again: vcpu->again. */
@@ -155,7 +155,7 @@ static void serve_exit(struct vcpu *vcpu, struct vm_exit *exit)
 	case VM_EXIT_FAULT:
 		if (exit->outcome == FAULT_NOT_SERVED) {
 			vcpu->exits.fault++;
-			exit->outcome = (uint8_t)addr_space_handle_fault(&vcpu->vm->as, &exit->fault);
+			exit->outcome = (uint8_t)addr_space_handle_fault(vcpu->view, &exit->fault);
 		}
 		if (exit->outcome != FAULT_HANDLED)
 			fault_not_handled(vcpu, exit, (enum fault_outcome)exit->outcome);

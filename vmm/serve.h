@@ -36,7 +36,7 @@ static inline unsigned vm_serve_fault(struct vcpu *vcpu, struct vm_exit *exit)
 	if (__builtin_expect(!vcpu->fast, false))
 		return FAULT_NOT_SERVED;
 	vcpu->exits.fault++;
-	return addr_space_handle_fault(&vcpu->vm->as, &exit->fault);
+	return addr_space_handle_fault(vcpu->view, &exit->fault);
 }
 _Static_assert(FAULT_HANDLED == 0, "any other outcome takes the slow path");
 

@@ -46,7 +46,7 @@ bool trace_wanted(const struct vm_options *options)
 
 void trace_begin(const struct vcpu *vcpu, struct trace_start *start)
 {
-	start->stats = vcpu->vm->as.stats;
+	start->stats = addr_space_get_stats(&vcpu->vm->as);
 	start->clock = arch_cost_clock();
 }
 

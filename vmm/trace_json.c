@@ -68,13 +68,14 @@ static void add_leaf(const struct npt *npt, gpa_t gpa, char *text)
 static void add_fault(struct vm *vm, const struct vm_exit *exit, const struct addr_space_stats *before, char *text)
 {
 	const struct npt_fault *fault = &exit->fault;
+	const struct addr_space_stats now = addr_space_get_stats(&vm->as);
 	char prot[TEXT_PROT_ROOM];
 
 	text_add(text, RECORD_MAX, "\"kind\":\"fault\",\"gpa\":\"%#lx\",\"access\":\"%s\",\"on_walk\":%s,", fault->gpa.raw,
 		 text_prot(prot, fault->access), fault->on_guest_walk ? "true" : "false");
 	add_area(&vm->as, fault->gpa, text);
 	text_add(text, RECORD_MAX, "\"outcome\":\"%s\",\"how\":\"%s\",", fault_outcome_name((enum fault_outcome)exit->outcome),
-		 exit->outcome == FAULT_HANDLED ? how(before, &vm->as.stats) : "");
+		 exit->outcome == FAULT_HANDLED ? how(before, &now) : "");
 	add_leaf(&vm->as.npt, fault->gpa, text);
 }
 

@@ -89,7 +89,14 @@ static enum err promise_ram(struct vm *vm)
 /* Of the least block of frames that `size` bytes fit in. */
 #define ORDER_OF(size) ((size) <= PAGE_SIZE ? 0u : (unsigned)(64 - __builtin_clzll(((size)-1) >> PAGE_SHIFT)))
 #define VM_ORDER       ORDER_OF(sizeof(struct vm))
-#define VCPU_ORDER     ORDER_OF(sizeof(struct vcpu))
+#define VCPU_ORDER     ORDER_OF(sizeof(struct more_vcpu))
+
+/* A vCPU other than the first, and what it has of the space for itself. */
+struct more_vcpu {
+	struct vcpu vcpu;
+	struct addr_space_view view;
+};
+_Static_assert(VCPU_MAX <= ADDR_SPACE_VIEWS, "each has one");
 
 /* Zeroed. */
 static void *alloc_block(unsigned order, hpa_t *memory)
@@ -221,12 +228,20 @@ bool vm_wait(struct vcpu *vcpu, uint64_t number, bool *invalid)
 
 /* --- Made and gone --------------------------------------------------------------------------------------------------- */
 
-static void add_vcpu(struct vm *vm, struct vcpu *vcpu)
+/* Cannot fail: see VCPU_MAX. */
+static enum err add_vcpu(struct vm *vm, struct vcpu *vcpu)
 {
+	struct more_vcpu *more = CONTAINER_OF(vcpu, struct more_vcpu, vcpu);
+	enum err err = vm->vcpus > 0 ? addr_space_add_view(&vm->as, &more->view) : ERR_OK;
+
+	if (err != ERR_OK)
+		return err;
+	vcpu->view = vm->vcpus > 0 ? &more->view : &vm->as.view;
 	vcpu->vm = vm;
 	vcpu->id = vm->vcpus;
 	vcpu->wake_at = NEVER;
 	vm->vcpu_table[vm->vcpus++] = vcpu;
+	return ERR_OK;
 }
 
 static void free_vcpus(struct vm *vm)
@@ -235,8 +250,10 @@ static void free_vcpus(struct vm *vm)
 		struct vcpu *vcpu = vm->vcpu_table[--vm->vcpus];
 
 		arch_vcpu_free(vcpu);
-		if (vcpu != &vm->vcpu)
-			frame_free(HPA((uintptr_t)vcpu - frame_phys_to_virt), VCPU_ORDER);
+		if (vcpu == &vm->vcpu)
+			continue;
+		addr_space_remove_view(vcpu->view);
+		frame_free(HPA((uintptr_t)vcpu - frame_phys_to_virt), VCPU_ORDER);
 	}
 }
 
@@ -254,8 +271,9 @@ static enum err new_vcpus(struct vm *vm)
 			err = ERR_NO_MEMORY;
 			break;
 		}
-		add_vcpu(vm, vcpu);
-		err = arch_vcpu_init(vcpu);
+		err = add_vcpu(vm, vcpu);
+		if (err == ERR_OK)
+			err = arch_vcpu_init(vcpu);
 	}
 	if (err != ERR_OK)
 		free_vcpus(vm);

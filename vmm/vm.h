@@ -99,6 +99,7 @@ enum vcpu_leave {
 struct vcpu {
 	struct vcpu_arch arch; /* first: the world switches count on it */
 	struct vm *vm;
+	struct addr_space_view *view; /* of the VM's space: by which its faults are served */
 	struct vm_exit_counts exits;
 	/* May the fast path serve faults, and which hypercalls. False, and a table of NULL, in a traced VM. */
 	bool fast;

@@ -125,7 +125,7 @@ static void fault(gpa_t gpa, unsigned access, enum fault_outcome outcome)
 {
 	const struct npt_fault npt_fault = { .gpa = gpa, .access = (uint8_t)access };
 
-	if (addr_space_handle_fault(&space, &npt_fault) != outcome)
+	if (addr_space_handle_fault(&space.view, &npt_fault) != outcome)
 		panic("bench: a fault at %#lx has another outcome", gpa.raw);
 }
 

@@ -70,7 +70,7 @@ static void account(struct run *run, uint64_t slot, unsigned level, enum npt_kin
 {
 	struct npt *npt = &run->f->npt;
 	uint64_t table = level == npt->config.levels - 1u ? npt->root.raw : align_down(slot, PAGE_SIZE);
-	uint16_t *present = run->f->env.present(&run->f->env, HPA(table));
+	uint32_t *present = run->f->env.present(&run->f->env, HPA(table));
 
 	*present = (uint16_t)(*present + (is != NPT_EMPTY) - (was != NPT_EMPTY));
 	if (was == NPT_LEAF)
@@ -119,7 +119,7 @@ static void check_reading(struct run *run, uint64_t gpa)
 	hpa_t hpa = { 0 };
 	enum err err = npt_query(npt, GPA(gpa), &leaf);
 
-	CHECK_ERR(npt_translate(npt, GPA(gpa), &hpa), err);
+	CHECK_ERR(npt_translate(npt, npt->cache, GPA(gpa), &hpa), err);
 	CHECK(err == ERR_OK || err == ERR_NOT_FOUND || err == ERR_CORRUPT, "%s", host_err(err));
 	if (err == ERR_OK)
 		CHECK(gpa - leaf.gpa.raw < npt_level_size(leaf.level) && hpa.raw == leaf.hpa.raw + (gpa - leaf.gpa.raw),

@@ -25,7 +25,7 @@ struct vm *guest_new(uint64_t start, uint64_t size, uint64_t high_start, uint64_
 	static struct vm *vm;
 
 	if (!vm) {
-		vm = calloc(1, sizeof(*vm));
+		vm = host_zeros(sizeof(*vm));
 		assert_non_null(vm);
 		ram_open(&ram, GIB(16), HOST_RAM, true);
 		CHECK_ERR(addr_space_new(&vm->as, formats[0].ops, &formats[0].config, NULL), ERR_OK);

@@ -9,7 +9,7 @@
 #include "vmm/hypercall.h"
 #include "vmm/walk_log.h"
 
-enum fault_outcome addr_space_handle_fault(struct addr_space *as, const struct npt_fault *fault)
+enum fault_outcome addr_space_handle_fault(struct addr_space_view *view, const struct npt_fault *fault)
 {
 	(void)as;
 	(void)fault;

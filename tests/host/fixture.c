@@ -78,7 +78,7 @@ static void fake_free(struct npt_env *env, hpa_t table, unsigned order)
 	log_event(fixture, FAKE_FREE, table.raw, PAGE_SIZE << order);
 }
 
-static uint16_t *fake_present(struct npt_env *env, hpa_t table)
+static uint32_t *fake_present(struct npt_env *env, hpa_t table)
 {
 	struct fake_frame *frame = frame_of(fixture_of(env), table.raw);
 
@@ -132,6 +132,7 @@ struct fixture *fixture_bare(const struct format_case *format)
 		.present = fake_present,
 		.flush = fake_flush,
 		.phys_to_virt = fixture->arena.phys_to_virt,
+		.cache = &fixture->cache,
 	};
 	return fixture;
 }

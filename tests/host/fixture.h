@@ -23,13 +23,14 @@ struct fake_event {
 struct fake_frame {
 	bool taken, head;
 	uint8_t order;
-	uint16_t present;
+	uint32_t present;
 };
 
 struct fixture {
 	const struct format_case *format;
 	struct npt npt;
 	struct npt_env env;
+	struct npt_walk_cache cache;
 	struct arena arena;
 	struct view view;
 	struct tlb tlb;

@@ -247,3 +247,11 @@ int suite_run(const struct suite *suite, const char *name)
 {
 	return _cmocka_run_group_tests(name, suite->tests, suite->count, NULL, NULL);
 }
+
+void *host_zeros(size_t size)
+{
+	void *zeros = aligned_alloc(64, align_up(size, 64));
+
+	assert_non_null(zeros);
+	return memset(zeros, 0, size);
+}

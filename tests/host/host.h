@@ -72,6 +72,9 @@ bool host_chance(struct host_rng *rng, unsigned percent);
 /* `usual`, or what NESTLING_TEST_STEPS says. */
 unsigned host_steps(unsigned usual);
 
+/* As calloc, aligned to cache lines, as structures that several CPUs use are. */
+void *host_zeros(size_t size);
+
 /* What another CPU does while pages are being cleared, once; NULL: nothing. */
 extern void (*host_zeroing)(void);
 

@@ -29,7 +29,7 @@ static uint64_t unreachable(const struct space *space)
 	uint64_t bytes = ram_free_bytes();
 
 	for (const struct space *kin = space->machine; kin; kin = kin->next)
-		bytes += kin->gone ? 0 : reservation_held(&kin->as);
+		bytes += kin->gone ? 0 : reservation_held(&kin->as.view);
 	return bytes;
 }
 
@@ -40,7 +40,7 @@ static unsigned on_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
 
 	if (space->free_before == UINT64_MAX)
 		return 0; /* the end: no CPU runs on it any more */
-	CHECK(as->lock.held, "a flush without the lock");
+	CHECK(as->view.lock.held, "a flush without the lock");
 	if (space->meanwhile)
 		space->meanwhile(space);
 	space->meanwhile = NULL;
@@ -53,6 +53,14 @@ static unsigned on_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
 	return instructions;
 }
 
+static void settle(void *memory)
+{
+	struct space *space = memory;
+	uint64_t leaves[NPT_LEAF_LEVELS];
+
+	addr_space_get_leaves(&space->as, leaves);
+}
+
 /* What the CPUs see of a space that has just been made. */
 static void watch(struct space *space)
 {
@@ -60,6 +68,7 @@ static void watch(struct space *space)
 		.oracle = space->format->oracle,
 		.machine = format_machine(space->format),
 		.npt = &space->as.npt,
+		.settle = settle,
 	};
 	space->view.machine.root = space->as.npt.root.raw;
 	space->view.machine.load = ram_load;
@@ -70,7 +79,7 @@ static void watch(struct space *space)
 
 struct space *space_new(const struct format_case *format, uint64_t ram)
 {
-	struct space *space = calloc(1, sizeof(*space));
+	struct space *space = host_zeros(sizeof(*space));
 
 	assert_non_null(space);
 	space->machine = space;
@@ -107,7 +116,7 @@ static void leave(struct space *space)
 	if (space->gone)
 		return;
 	space->free_before = UINT64_MAX;
-	space->as.lock.held = false; /* a test that failed in a flush left it so */
+	space->as.view.lock.held = false; /* a test that failed in a flush left it so */
 	addr_space_free(&space->as);
 	tlb_close(&space->tlb);
 	space->gone = true;
@@ -279,10 +288,9 @@ static uint64_t hogged(const struct space *space)
 }
 
 /* The tables that are known are those that a walk comes to, and what was told of their blocks is what the area there says. */
-static void check_known(struct space *space)
+static void check_known(struct space *space, const struct npt_walk_cache *cache)
 {
 	const struct npt *npt = &space->as.npt;
-	const struct npt_walk_cache *cache = &npt->walk_cache;
 
 	for (unsigned i = 0; i < NPT_WALK_CACHE_SIZE; i++) {
 		uint64_t block = cache->block[i] << NPT_BLOCK_SHIFT;
@@ -294,7 +302,7 @@ static void check_known(struct space *space)
 			continue;
 		last = &steps[npt_explain(npt, GPA(block), steps) - 1];
 		CHECK_EQ(last->level, 0);
-		CHECK_EQ((uintptr_t)npt_walk_cache_lookup(npt, GPA(block)), (uintptr_t)frame_ptr(last->table));
+		CHECK_EQ((uintptr_t)npt_walk_cache_lookup(cache, GPA(block)), (uintptr_t)frame_ptr(last->table));
 		CHECK_EQ((uintptr_t)cache->of[i].present, (uintptr_t)frame_table_present(last->table));
 		if (cache->fresh_accesses[i] == 0)
 			continue;
@@ -307,14 +315,15 @@ static void check_known(struct space *space)
 
 static void check_one(struct space *space, struct frame_census *census)
 {
-	CHECK(!space->as.lock.held, "the lock is still held");
+	CHECK(!space->as.view.lock.held, "the lock is still held");
 	tlb_settle(&space->tlb);
 	view_check(&space->view, &space->as.env);
 	census->space = space;
 	census->memory = census->zeros[0] = census->zeros[1] = 0;
 	CHECK_ERR(npt_walk(&space->as.npt, GPA(0), BIT(space->format->config.gpa_bits), count_leaf, census), ERR_OK);
 	check_stats(space, census);
-	check_known(space);
+	for (const struct npt_walk_cache *cache = space->as.npt.cache; cache; cache = cache->next)
+		check_known(space, cache);
 }
 
 /* Frames that hold the areas' structures, a chain through the first bytes of each, and the hints to them. */
@@ -333,7 +342,7 @@ static uint64_t check_cost(struct space *space)
 {
 	struct addr_space_stats stats = addr_space_get_stats(&space->as);
 	uint64_t overhead = space->as.npt.table_bytes + area_bytes(space) + (space->as.reserve.raw ? PAGE_SIZE : 0) +
-			    reservation_held(&space->as);
+			    reservation_held(&space->as.view);
 
 	CHECK_EQ(stats.memory_used, stats.resident + overhead);
 	CHECK(stats.memory_peak >= stats.memory_used && stats.memory_peak >= stats.resident_peak, "memory_peak %#jx",
@@ -449,7 +458,7 @@ uint64_t space_test_and_clear(struct space *space, enum npt_ad mark, uint64_t gp
 
 enum err space_fork(struct space *parent, struct space **child)
 {
-	struct space *space = calloc(1, sizeof(*space));
+	struct space *space = host_zeros(sizeof(*space));
 	enum err err;
 
 	assert_non_null(space);
@@ -479,7 +488,7 @@ enum fault_outcome space_fault(struct space *space, uint64_t gpa, unsigned acces
 	enum fault_outcome outcome;
 
 	space_begin(space);
-	outcome = addr_space_handle_fault(&space->as, &fault);
+	outcome = addr_space_handle_fault(&space->as.view, &fault);
 	space_check(space);
 	return outcome;
 }
@@ -521,7 +530,7 @@ unsigned space_touch(struct space *space, uint64_t gpa, unsigned access)
 		enum fault_outcome outcome;
 
 		space_begin(space);
-		outcome = addr_space_handle_fault(&space->as, &fault);
+		outcome = addr_space_handle_fault(&space->as.view, &fault);
 		CHECK(outcome == FAULT_HANDLED && faults < 2, "%s at %#jx", fault_outcome_name(outcome), (uintmax_t)gpa);
 	}
 	view_touch(&space->view, gpa, access);

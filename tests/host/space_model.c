@@ -275,7 +275,7 @@ static enum err permission(struct space_model *m, uint64_t gpa, unsigned access)
 static enum fault_outcome raise(struct space_model *m, uint64_t gpa, unsigned access)
 {
 	const struct npt_fault fault = { .gpa = GPA(gpa), .access = (uint8_t)access };
-	enum fault_outcome outcome = addr_space_handle_fault(&m->now->s->as, &fault);
+	enum fault_outcome outcome = addr_space_handle_fault(&m->now->s->as.view, &fault);
 
 	m->now->faults[outcome]++;
 	if (outcome == FAULT_HANDLED) {

@@ -215,7 +215,7 @@ static void unmap_cuts_across_areas(void **state)
 	CHECK_ERR(space_alloc(s, MIB(8), MIB(2), NPT_RW, ALLOC_POPULATE), ERR_OK);
 	for (unsigned i = 0; i < 5; i++)
 		CHECK_EQ(space_fault(s, MIB(4) + i * KIB(32), NPT_W), FAULT_HANDLED);
-	s->flushes = s->as.stats.flushes = 0;
+	s->flushes = s->as.view.stats.flushes = 0;
 	CHECK_ERR(space_unmap(s, MIB(3), MIB(6)), ERR_OK);
 	/* One flush, and on Arm one more for each of the two leaves that were split. */
 	CHECK_EQ(s->flushes, s->format->break_before_make ? 3 : 1);
@@ -279,7 +279,7 @@ static void protect_splits_areas_and_leaves(void **state)
 
 	CHECK_ERR(space_alloc(s, 0, MIB(4), NPT_RWX, ALLOC_POPULATE), ERR_OK);
 	CHECK_ERR(space_alloc(s, MIB(4), MIB(4), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
-	s->flushes = s->as.stats.flushes = 0;
+	s->flushes = s->as.view.stats.flushes = 0;
 	CHECK_ERR(space_protect(s, MIB(3), MIB(2), NPT_R), ERR_OK);
 	CHECK_EQ(s->flushes, s->format->break_before_make ? 2 : 1);
 	CHECK(space_allows(s, MIB(3) - 1, NPT_RWX), "below");
@@ -291,7 +291,7 @@ static void protect_splits_areas_and_leaves(void **state)
 	CHECK_EQ(space_fault(s, MIB(5), NPT_W), FAULT_HANDLED);
 	CHECK_EQ(space_fault(s, MIB(3), NPT_W), FAULT_DENIED);
 	/* Wider again: no flush. What shows zeros gets memory only when it is written. */
-	s->flushes = s->as.stats.flushes = 0;
+	s->flushes = s->as.view.stats.flushes = 0;
 	CHECK_ERR(space_protect(s, MIB(3), MIB(2), NPT_RW), ERR_OK);
 	CHECK_EQ(s->flushes, 0);
 	CHECK(space_allows(s, MIB(3), NPT_RW) && !space_allows(s, MIB(5) - KIB(4), NPT_W), "widened");
@@ -348,7 +348,7 @@ static void clear_leaves_a_usable_space(void **state)
 		CHECK_ERR(space_alloc(s, MIB(4), GIB(8), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
 		CHECK_ERR(space_linear(s, GIB(16), 0, GIB(1), NPT_RW), ERR_OK);
 		CHECK_EQ(space_fault(s, GIB(8), NPT_W), FAULT_HANDLED);
-		s->flushes = s->as.stats.flushes = 0;
+		s->flushes = s->as.view.stats.flushes = 0;
 		space_clear(s);
 		CHECK_EQ(s->flushes, 1);
 		CHECK_EQ(ram_free_bytes(), before);

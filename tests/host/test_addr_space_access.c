@@ -14,7 +14,7 @@ static void expect_limit(struct space *s, uint64_t gpa, uint64_t want, uint64_t 
 	CHECK_EQ(found.raw, hpa);
 	CHECK_ERR(addr_space_translate(&s->as, GPA(gpa), &at), ERR_OK);
 	CHECK_EQ(at.raw, hpa);
-	CHECK(!s->as.lock.held, "the lock is still held");
+	CHECK(!s->as.view.lock.held, "the lock is still held");
 }
 
 static void expect_no_limit(struct space *s, uint64_t gpa, enum err err)
@@ -24,7 +24,7 @@ static void expect_no_limit(struct space *s, uint64_t gpa, enum err err)
 
 	CHECK_ERR(addr_space_translate_and_limit(&s->as, GPA(gpa), KIB(8), &hpa, &limit), err);
 	CHECK_ERR(addr_space_translate(&s->as, GPA(gpa), &hpa), err);
-	CHECK(!s->as.lock.held, "the lock is still held");
+	CHECK(!s->as.view.lock.held, "the lock is still held");
 }
 
 static void limit_goes_on_across_leaves_and_areas(void **state)
@@ -276,7 +276,7 @@ static bool note_piece(void *bytes, uint64_t size, void *context)
 {
 	struct pieces *pieces = context;
 
-	CHECK(!pieces->space->as.lock.held, "a callback under the lock");
+	CHECK(!pieces->space->as.view.lock.held, "a callback under the lock");
 	CHECK(size > 0, "an empty piece");
 	memset(bytes, 1 + (int)pieces->count++, size);
 	pieces->bytes += size;

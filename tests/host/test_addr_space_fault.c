@@ -12,6 +12,14 @@ struct before {
 	struct addr_space_stats stats;
 };
 
+static uint64_t leaves_of(struct space *s)
+{
+	uint64_t leaves[NPT_LEAF_LEVELS];
+
+	addr_space_get_leaves(&s->as, leaves);
+	return leaves[0];
+}
+
 static void take(struct space *s, struct before *before)
 {
 	image_take(&before->image, &s->view);
@@ -52,7 +60,7 @@ static void first_touch_maps_one_zeroed_page(void **state)
 	CHECK_ERR(space_alloc(s, MIB(2), GIB(8), NPT_RWX, ALLOC_LAZY_4K), ERR_OK);
 	for (size_t i = 0; i < ARRAY_LEN(accesses); i++) {
 		uint64_t gpa = MIB(2) + GIB(1) * i + KIB(8) * i + 0xabc, page = align_down(gpa, KIB(4));
-		uint64_t flushes = s->flushes, leaves = s->as.npt.leaves[0];
+		uint64_t flushes = s->flushes, leaves = leaves_of(s);
 
 		CHECK_EQ(space_fault(s, gpa, accesses[i]), FAULT_HANDLED);
 		CHECK(space_allows(s, gpa, NPT_RX), "the area's permissions, not only the access");
@@ -60,7 +68,7 @@ static void first_touch_maps_one_zeroed_page(void **state)
 		CHECK_EQ(space_is_zero(s, gpa), !(accesses[i] & NPT_W));
 		resident += accesses[i] & NPT_W ? PAGE_SIZE : 0;
 		CHECK_EQ(space_level(s, gpa), 0);
-		CHECK_EQ(s->as.npt.leaves[0], leaves + 1);
+		CHECK_EQ(leaves_of(s), leaves + 1);
 		CHECK_EQ(addr_space_get_stats(&s->as).resident, resident);
 		CHECK_EQ(s->flushes, flushes);
 		for (unsigned at = 0; at < PAGE_SIZE; at++)
@@ -77,13 +85,13 @@ static void pages_have_frames_of_their_own(void **state)
 	for (uint64_t at = 0; at < MIB(4); at += KIB(4)) {
 		const struct npt_fault fault = { .gpa = GPA(at), .access = NPT_W };
 
-		CHECK_EQ(addr_space_handle_fault(&s->as, &fault), FAULT_HANDLED);
+		CHECK_EQ(addr_space_handle_fault(&s->as.view, &fault), FAULT_HANDLED);
 		memset(space_byte(s, at), (int)(at / KIB(4) % 255), KIB(4));
 	}
 	for (uint64_t at = 0; at < MIB(4); at += KIB(4))
 		CHECK(*space_byte(s, at + 77) == at / KIB(4) % 255, "%#jx", (uintmax_t)at);
 	space_check(s);
-	CHECK_EQ(s->as.npt.leaves[0], 1024);
+	CHECK_EQ(leaves_of(s), 1024);
 }
 
 /* A CPU that was late, or remembers: not a single byte may change. */
@@ -181,10 +189,10 @@ static void hints_do_not_decide(void **state)
 		fault.gpa.raw = KIB(4) * hints;
 		fault.present = hints & 1;
 		fault.on_guest_walk = hints & 2;
-		CHECK_EQ(addr_space_handle_fault(&s->as, &fault), FAULT_HANDLED);
-		CHECK_EQ(addr_space_handle_fault(&s->as, &fault), FAULT_SPURIOUS);
+		CHECK_EQ(addr_space_handle_fault(&s->as.view, &fault), FAULT_HANDLED);
+		CHECK_EQ(addr_space_handle_fault(&s->as.view, &fault), FAULT_SPURIOUS);
 		fault.gpa.raw += MIB(1);
-		CHECK_EQ(addr_space_handle_fault(&s->as, &fault), FAULT_UNMAPPED);
+		CHECK_EQ(addr_space_handle_fault(&s->as.view, &fault), FAULT_UNMAPPED);
 	}
 	space_check(s);
 }
@@ -295,7 +303,7 @@ static void *touch_all(void *context)
 			.access = cpu->reads && i % 3 == 0 ? NPT_R : NPT_W,
 		};
 
-		cpu->outcomes[addr_space_handle_fault(&cpu->space->as, &fault)]++;
+		cpu->outcomes[addr_space_handle_fault(&cpu->space->as.view, &fault)]++;
 	}
 	return NULL;
 }

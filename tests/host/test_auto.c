@@ -107,21 +107,21 @@ static void a_sequence_fills_what_is_held_for_it(void **state)
 		put_stamp(s, at);
 	first = memory_of(s, MIB(4));
 	CHECK_EQ(space_level(s, MIB(4)), 0);
-	CHECK_EQ(reservation_held(&s->as), MIB(2) - KIB(64));
+	CHECK_EQ(reservation_held(&s->as.view), MIB(2) - KIB(64));
 	for (; at < MIB(4) + KIB(128); at += PAGE_SIZE)
 		put_stamp(s, at);
 	CHECK_EQ(space_level(s, MIB(4)), 1);
 	CHECK_EQ(memory_of(s, MIB(4)), first);
-	CHECK_EQ(reservation_held(&s->as), 0);
+	CHECK_EQ(reservation_held(&s->as.view), 0);
 	CHECK_EQ(space_stats(s).resident, MIB(4));
 	space_check(s);
 	for (at = MIB(2); at < MIB(4) + KIB(128); at += PAGE_SIZE)
 		expect_stamp(s, at);
 	/* The next block is begun, and the sequence goes on elsewhere. */
 	put_stamp(s, MIB(6));
-	CHECK(reservation_held(&s->as) > 0, "nothing is held");
+	CHECK(reservation_held(&s->as.view) > 0, "nothing is held");
 	CHECK_ERR(addr_space_discard(&s->as, GPA(MIB(2)), PAGE_SIZE), ERR_OK);
-	CHECK_EQ(reservation_held(&s->as), 0);
+	CHECK_EQ(reservation_held(&s->as.view), 0);
 	space_check(s);
 }
 
@@ -156,17 +156,17 @@ static void what_was_handed_out_is_not_had_twice(void **state)
 	auto_area(s, MIB(16));
 	for (at = MIB(2); at < MIB(3); at += PAGE_SIZE)
 		put_stamp(s, at);
-	CHECK(reservation_held(&s->as) > 0, "nothing is held");
+	CHECK(reservation_held(&s->as.view) > 0, "nothing is held");
 	piece = memory_of(s, hole);
 	/* Behind the reservation's back, as taking memory back for want of it does. */
 	{
 		struct removal removal;
 
-		spin_lock(&s->as.lock);
+		spin_lock(&s->as.view.lock);
 		removal_init(&removal, &s->as);
 		remove_leaves(&removal, hole, hole + KIB(128), true);
 		removal_finish(&removal);
-		spin_unlock(&s->as.lock);
+		spin_unlock(&s->as.view.lock);
 	}
 	for (; at < MIB(4); at += PAGE_SIZE)
 		put_stamp(s, at);

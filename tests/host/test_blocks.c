@@ -12,7 +12,7 @@ static struct vm *vm;
 static int setup(void **state)
 {
 	(void)state;
-	vm = calloc(1, sizeof(*vm));
+	vm = host_zeros(sizeof(*vm));
 	return vm ? 0 : -1;
 }
 

@@ -35,7 +35,7 @@ static void given_back_is_free_and_comes_back_as_zeros(void **state)
 	CHECK_EQ(s->as.npt.table_bytes, PAGE_SIZE << s->as.npt.root_order);
 	CHECK_EQ(free - ram_free_bytes(), frame_get_stats().zero);
 	/* Nothing there: nothing to be done. */
-	s->flushes = s->as.stats.flushes = 0;
+	s->flushes = s->as.view.stats.flushes = 0;
 	CHECK_ERR(space_discard(s, 0, MIB(1)), ERR_OK);
 	CHECK_EQ(s->flushes, 0);
 }
@@ -89,7 +89,7 @@ static void large_leaves_are_cut_at_the_ends(void **state)
 	CHECK_ERR(space_alloc(s, 0, MIB(6), NPT_RW, ALLOC_POPULATE), ERR_OK);
 	for (uint64_t at = 0; at < MIB(6); at += PAGE_SIZE)
 		space_store(s, at, (uint8_t)(at / PAGE_SIZE % 255 + 1));
-	s->flushes = s->as.stats.flushes = 0;
+	s->flushes = s->as.view.stats.flushes = 0;
 	CHECK_ERR(space_discard(s, MIB(1), MIB(4)), ERR_OK);
 	/* One flush, and on Arm one more for each of the two leaves that were split. */
 	CHECK_EQ(s->flushes, s->format->break_before_make ? 3 : 1);
@@ -163,7 +163,7 @@ static void across_areas_of_every_kind_but_linear(void **state)
 	space_load(s, MIB(5));
 	space_store(s, MIB(5), 1);
 	CHECK_EQ(space_stats(s).zero_leaves[0], 1 + 511);
-	s->flushes = s->as.stats.flushes = 0;
+	s->flushes = s->as.view.stats.flushes = 0;
 	CHECK_ERR(space_discard(s, MIB(1), MIB(5)), ERR_OK);
 	CHECK_EQ(s->flushes, s->format->break_before_make ? 2 : 1);
 	CHECK_EQ(space_stats(s).resident, MIB(1));
@@ -184,10 +184,10 @@ static void flushes_are_few(void **state)
 	for (uint64_t at = 0; at < MIB(64); at += KIB(64)) {
 		const struct npt_fault fault = { .gpa = GPA(at), .access = NPT_R };
 
-		CHECK_EQ(addr_space_handle_fault(&s->as, &fault), FAULT_HANDLED);
+		CHECK_EQ(addr_space_handle_fault(&s->as.view, &fault), FAULT_HANDLED);
 	}
 	CHECK_EQ(space_stats(s).zero_leaves[0], MIB(64) / PAGE_SIZE);
-	s->flushes = s->as.stats.flushes = 0;
+	s->flushes = s->as.view.stats.flushes = 0;
 	instructions = s->instructions;
 	CHECK_ERR(space_discard(s, 0, KIB(64)), ERR_OK);
 	CHECK_EQ(s->flushes, 1);

@@ -25,7 +25,7 @@ static void dump_is_short_and_says_it_all(void **state)
 	host_log_clear();
 	addr_space_dump(&s->as);
 	CHECK(host_log_lines() <= DUMP_LINES, "%u lines", host_log_lines());
-	CHECK(!s->as.lock.held, "the lock is still held");
+	CHECK(!s->as.view.lock.held, "the lock is still held");
 }
 
 static void dump(struct space *s)

@@ -82,7 +82,7 @@ static void start_vm(void)
 {
 	const struct format_case *format = &formats[0];
 
-	vm = calloc(1, sizeof(*vm));
+	vm = host_zeros(sizeof(*vm));
 	assert_non_null(vm);
 	ram_open(&ram, GIB(16), MIB(4), true);
 	CHECK_ERR(addr_space_new(&vm->as, format->ops, &format->config, NULL), ERR_OK);

@@ -38,7 +38,7 @@ static const struct guest_fdt riscv = {
 static int setup(void **state)
 {
 	(void)state;
-	vm = calloc(1, sizeof(*vm));
+	vm = host_zeros(sizeof(*vm));
 	assert_non_null(vm);
 	vm->ram[0].start = GPA(0x40000000);
 	vm->ram[0].size = GIB(3);

@@ -217,7 +217,7 @@ static void a_window_of_zeros_comes_and_goes_at_once(void **state)
 	CHECK_EQ(space_fault(s, KIB(64), NPT_X | NPT_R), FAULT_DENIED);
 	CHECK_EQ(space_fault(s, KIB(68), NPT_R), FAULT_HANDLED);
 	CHECK_EQ(zeros_of(s, 0), 4 + 16);
-	s->flushes = s->as.stats.flushes = 0;
+	s->flushes = s->as.view.stats.flushes = 0;
 	CHECK_EQ(space_fault(s, KIB(80), NPT_W), FAULT_HANDLED);
 	CHECK(s->flushes >= 1 && s->flushes <= 2, "%ju flushes for one window", (uintmax_t)s->flushes);
 	CHECK_EQ(zeros_of(s, 0), 4);
@@ -429,7 +429,7 @@ static void frames_on_hand_are_free_and_zero(void **state)
 	CHECK_EQ(*space_byte(s, 8), 0);
 	addr_space_release_held(&s->as);
 	space_check(s);
-	CHECK_EQ(s->as.run.end, 0);
+	CHECK_EQ(s->as.view.run.end, 0);
 	addr_space_release_held(&s->as); /* nothing is left */
 }
 
@@ -451,10 +451,10 @@ static void zeroed_ahead_of_time(void **state)
 	s->as.publish = count_publish;
 	CHECK_ERR(space_alloc(s, 0, MIB(2), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
 	CHECK_EQ(space_fault(s, MIB(1), NPT_W), FAULT_HANDLED);
-	while (addr_space_zero_ahead(&s->as))
+	while (addr_space_zero_ahead(&s->as.view))
 		CHECK(++pages < 512, "no end to it");
-	CHECK(!addr_space_zero_ahead(&s->as), "more");
-	pages = (unsigned)((s->as.run.end - s->as.run.next) / PAGE_SIZE);
+	CHECK(!addr_space_zero_ahead(&s->as.view), "more");
+	pages = (unsigned)((s->as.view.run.end - s->as.view.run.next) / PAGE_SIZE);
 	CHECK(pages >= 64, "only %u pages", pages);
 	publications = 0;
 	for (uint64_t at = 0; at < pages * PAGE_SIZE; at += PAGE_SIZE) {
@@ -467,7 +467,7 @@ static void zeroed_ahead_of_time(void **state)
 	CHECK_EQ(publications, 1);
 	/* Without a frame there is none to be cleared. */
 	space_leave(s, 0);
-	CHECK(!addr_space_zero_ahead(&s->as), "of nothing");
+	CHECK(!addr_space_zero_ahead(&s->as.view), "of nothing");
 	s->as.publish = NULL;
 }
 
@@ -490,8 +490,8 @@ static void what_is_on_hand_serves_other_wants(void **state)
 		CHECK_ERR(frame_alloc(5, &block), ERR_OK);
 		space_leave(s, 0);
 		frame_free(block, 5); /* that, in one piece */
-		CHECK(addr_space_zero_ahead(&s->as), "nothing is on hand");
-		CHECK_EQ(s->as.run.end - s->as.run.next, KIB(128));
+		CHECK(addr_space_zero_ahead(&s->as.view), "nothing is on hand");
+		CHECK_EQ(s->as.view.run.end - s->as.view.run.next, KIB(128));
 		switch (want) {
 		case 0: /* a table */
 			err = space_protect(s, KIB(4), KIB(4), NPT_R);

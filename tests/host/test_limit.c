@@ -20,7 +20,7 @@ static enum fault_outcome touch(struct space *s, uint64_t gpa, unsigned access)
 	if (space_allows(s, gpa, access))
 		return FAULT_HANDLED;
 	space_begin(s);
-	return addr_space_handle_fault(&s->as, &fault);
+	return addr_space_handle_fault(&s->as.view, &fault);
 }
 
 /* What a guest can have recorded of single pages: by permissions, and by policies. */

@@ -44,7 +44,7 @@ static int setup(void **state)
 	const struct format_case *format = &formats[0];
 
 	(void)state;
-	vm = calloc(1, sizeof(*vm));
+	vm = host_zeros(sizeof(*vm));
 	assert_non_null(vm);
 	ram_open(&ram, GIB(16), MIB(4), true);
 	CHECK_ERR(addr_space_new(&vm->as, format->ops, &format->config, NULL), ERR_OK);

@@ -114,10 +114,10 @@ static void plant(struct probe *probe, uint64_t pte)
 static void account(struct probe *probe, int sign)
 {
 	struct fixture *f = probe->f;
-	uint16_t *present = f->env.present(&f->env, HPA(probe->table));
+	uint32_t *present = f->env.present(&f->env, HPA(probe->table));
 
 	if (probe->kind != NPT_EMPTY)
-		*present = (uint16_t)(*present + sign);
+		*present += (uint32_t)sign;
 	if (probe->kind == NPT_LEAF)
 		f->npt.leaves[probe->level] += (uint64_t)sign;
 }
@@ -163,7 +163,7 @@ static void check_leaf(const struct probe *probe, unsigned prot, bool exactly)
 	CHECK_ERR(npt_query(&probe->f->npt, GPA(probe->gpa + last), &leaf), ERR_OK);
 	CHECK_EQ(leaf.gpa.raw, probe->gpa);
 	CHECK_EQ(leaf.level, probe->level);
-	CHECK_ERR(npt_translate(&probe->f->npt, GPA(probe->gpa + last), &hpa), ERR_OK);
+	CHECK_ERR(npt_translate(&probe->f->npt, probe->f->npt.cache, GPA(probe->gpa + last), &hpa), ERR_OK);
 	if (!exactly)
 		return;
 	CHECK_EQ(leaf.hpa.raw, probe->is.addr);
@@ -196,7 +196,7 @@ static void read_entry(const struct probe *probe)
 	walked = npt_walk(npt, GPA(probe->gpa), npt_level_size(probe->level), count_leaf, &count);
 	CHECK_ERR(walked, probe->kind == NPT_MALFORMED ? ERR_CORRUPT : ERR_OK);
 	queried = npt_query(npt, GPA(probe->gpa), &leaf);
-	CHECK_ERR(npt_translate(npt, GPA(probe->gpa), &hpa), queried);
+	CHECK_ERR(npt_translate(npt, npt->cache, GPA(probe->gpa), &hpa), queried);
 	switch (probe->kind) {
 	case NPT_LEAF:
 		CHECK_EQ(count, 1);
@@ -315,7 +315,7 @@ static void try_pattern(struct probe *probe, uint64_t pte)
 	*raw(f, probe->slot) = 0;
 	/* What was planted was none of the engine's doing, and so is its end. */
 	for (unsigned i = 0; i < NPT_WALK_CACHE_SIZE; i++)
-		f->npt.walk_cache.block[i] = NPT_WALK_CACHE_NONE;
+		f->cache.block[i] = NPT_WALK_CACHE_NONE;
 	image_expect(&image, &f->view, "after a pattern");
 	CHECK_EQ(f->taken, f->npt.table_bytes);
 }

@@ -31,7 +31,7 @@ static void new_tables_are_an_empty_root(void **state)
 	CHECK_ERR(npt_query(&f->npt, GPA(0), &leaf), ERR_NOT_FOUND);
 	CHECK_ERR(npt_query(&f->npt, GPA(top(f) - 1), &leaf), ERR_NOT_FOUND);
 	CHECK_ERR(npt_query(&f->npt, GPA(top(f)), &leaf), ERR_RANGE);
-	CHECK_ERR(npt_translate(&f->npt, GPA(UINT64_MAX), &hpa), ERR_RANGE);
+	CHECK_ERR(npt_translate(&f->npt, f->npt.cache, GPA(UINT64_MAX), &hpa), ERR_RANGE);
 	CHECK_EQ(f->event_count, 0);
 }
 
@@ -373,7 +373,7 @@ static void expect_translation(struct fixture *f, uint64_t gpa, uint64_t expecte
 	hpa_t hpa;
 
 	for (unsigned i = 0; i < 2; i++) { /* by a walk, and by what that has left in the walk cache */
-		CHECK_ERR(npt_translate(&f->npt, GPA(gpa), &hpa), ERR_OK);
+		CHECK_ERR(npt_translate(&f->npt, f->npt.cache, GPA(gpa), &hpa), ERR_OK);
 		CHECK_EQ(hpa.raw, expected);
 	}
 	fixture_check(f);
@@ -397,9 +397,9 @@ static void cached_leaves_are_as_they_are_now(void **state)
 		CHECK_ERR(npt_split(&f->npt, GPA(at), 0), ERR_OK);
 		CHECK_ERR(fixture_unmap(f, gpa + size - MIB(1) + PAGE_SIZE, PAGE_SIZE), ERR_OK);
 		expect_translation(f, at, 3 * size + at - gpa);
-		CHECK_ERR(npt_translate(&f->npt, GPA(at + PAGE_SIZE), &hpa), ERR_NOT_FOUND);
+		CHECK_ERR(npt_translate(&f->npt, f->npt.cache, GPA(at + PAGE_SIZE), &hpa), ERR_NOT_FOUND);
 		CHECK_ERR(fixture_unmap(f, gpa, size), ERR_OK);
-		CHECK_ERR(npt_translate(&f->npt, GPA(at), &hpa), ERR_NOT_FOUND);
+		CHECK_ERR(npt_translate(&f->npt, f->npt.cache, GPA(at), &hpa), ERR_NOT_FOUND);
 	}
 }
 
@@ -414,7 +414,7 @@ static void cached_leaves_go_with_their_table(void **state)
 		CHECK_ERR(fixture_map(f, gpa, 0, npt_level_size(level), NPT_RWX), ERR_OK);
 		expect_translation(f, gpa, 0);
 		CHECK_ERR(fixture_unmap(f, gpa, npt_level_size(level)), ERR_OK);
-		CHECK_ERR(npt_translate(&f->npt, GPA(gpa), &hpa), ERR_NOT_FOUND);
+		CHECK_ERR(npt_translate(&f->npt, f->npt.cache, GPA(gpa), &hpa), ERR_NOT_FOUND);
 	}
 	if (f->npt.config.max_leaf < 2)
 		return;

@@ -134,7 +134,7 @@ static void tracked_leaves_are_leaves(void **state)
 	CHECK_EQ(f->npt.leaves[1], 1);
 	CHECK_EQ(npt_find(&f->npt, GPA(MIB(3)), &cursor), NPT_LEAF);
 	CHECK_ERR(fixture_map(f, MIB(2), 0, KIB(4), NPT_R), ERR_EXISTS);
-	CHECK_ERR(npt_translate(&f->npt, GPA(MIB(3) + 5), &hpa), ERR_OK);
+	CHECK_ERR(npt_translate(&f->npt, f->npt.cache, GPA(MIB(3) + 5), &hpa), ERR_OK);
 	CHECK_EQ(hpa.raw, MIB(5) + 5);
 	/* A split keeps it access-tracked; so do permissions. */
 	CHECK_ERR(fixture_protect(f, MIB(2), KIB(8), NPT_RX), ERR_OK);

@@ -184,7 +184,7 @@ static enum err populate_large(struct space *s)
 static enum err fault_at(struct space *s, uint64_t gpa, unsigned access)
 {
 	const struct npt_fault fault = { .gpa = GPA(gpa), .access = (uint8_t)access };
-	enum fault_outcome outcome = addr_space_handle_fault(&s->as, &fault);
+	enum fault_outcome outcome = addr_space_handle_fault(&s->as.view, &fault);
 
 	CHECK(outcome == FAULT_HANDLED || outcome == FAULT_NO_MEMORY, "%s", fault_outcome_name(outcome));
 	return outcome == FAULT_HANDLED ? ERR_OK : ERR_NO_MEMORY;

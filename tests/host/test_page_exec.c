@@ -20,7 +20,7 @@ static enum fault_outcome fault(struct space *s, uint64_t gpa, unsigned access)
 {
 	struct npt_fault fault = { .gpa = GPA(gpa), .access = (uint8_t)access };
 
-	return addr_space_handle_fault(&s->as, &fault);
+	return addr_space_handle_fault(&s->as.view, &fault);
 }
 
 /* The leaf around `gpa`, and whether hardware may execute from it. */

@@ -35,9 +35,9 @@ static void a_fork_in_the_middle_of_a_sequence(void **state)
 
 		auto_area(s, MIB(8));
 		write_all(s, MIB(2), begun, 1);
-		CHECK(reservation_held(&s->as) > 0, "nothing is held back");
+		CHECK(reservation_held(&s->as.view) > 0, "nothing is held back");
 		CHECK_ERR(space_fork(s, &child), ERR_OK);
-		CHECK_EQ(reservation_held(&s->as), 0);
+		CHECK_EQ(reservation_held(&s->as.view), 0);
 		actor = by_child ? child : s;
 		other = by_child ? s : child;
 		write_all(actor, begun, MIB(4), 100);
@@ -62,7 +62,7 @@ static void what_is_held_goes_with_the_area(void **state)
 	free = ram_free_bytes();
 	for (unsigned how = 0; how < 4; how++) {
 		write_all(s, MIB(2), MIB(3), 1);
-		CHECK(reservation_held(&s->as) > 0, "nothing is held back");
+		CHECK(reservation_held(&s->as.view) > 0, "nothing is held back");
 		if (how == 0)
 			CHECK_ERR(space_unmap(s, 0, MIB(8)), ERR_OK);
 		else if (how == 1)
@@ -71,7 +71,7 @@ static void what_is_held_goes_with_the_area(void **state)
 			space_clear(s);
 		else
 			addr_space_release_held(&s->as);
-		CHECK_EQ(reservation_held(&s->as), 0);
+		CHECK_EQ(reservation_held(&s->as.view), 0);
 		if (how < 3)
 			CHECK_EQ(ram_free_bytes(), free);
 		if (how % 2 == 0)
@@ -90,13 +90,13 @@ static void what_is_held_serves_other_wants(void **state)
 	CHECK_ERR(space_alloc(s, MIB(16), MIB(16), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
 	write_all(s, MIB(2), MIB(3), 1); /* windows are full */
 	write_all(s, MIB(16), MIB(16) + PAGE_SIZE, 1);
-	held = reservation_held(&s->as);
+	held = reservation_held(&s->as.view);
 	CHECK(held > 0, "nothing is held back");
 	ram_take_all(&s->ram);
 	for (uint64_t at = MIB(16) + PAGE_SIZE; space_fault(s, at, NPT_W) == FAULT_HANDLED; at += PAGE_SIZE, handled++)
 		*space_byte(s, at) = 1;
 	CHECK(handled >= held / PAGE_SIZE - s->format->config.levels, "%ju faults were served", (uintmax_t)handled);
-	CHECK_EQ(reservation_held(&s->as), 0);
+	CHECK_EQ(reservation_held(&s->as.view), 0);
 	CHECK_EQ(space_stats(s).reclaimed, 0);
 	expect_all(s, MIB(2), MIB(3), 1);
 }
@@ -122,7 +122,7 @@ static void what_was_held_back_is_zeroed(void **state)
 	for (unsigned round = 0; round < 2; round++) {
 		auto_area(s, MIB(8));
 		write_all(s, MIB(2), MIB(2) + 304 * PAGE_SIZE, 1);
-		CHECK(reservation_held(&s->as) > 0, "nothing is held back");
+		CHECK(reservation_held(&s->as.view) > 0, "nothing is held back");
 		expect_zeros_beside(s, MIB(2), MIB(2) + 304 * PAGE_SIZE, MIB(4));
 		write_all(s, MIB(2) + 304 * PAGE_SIZE, MIB(4) + KIB(128), 1);
 		CHECK_EQ(space_level(s, MIB(2)), 1);
@@ -142,7 +142,7 @@ static void nothing_is_held_for_half_a_block(void **state)
 	CHECK_ERR(space_alloc(s, MIB(3), MIB(2), NPT_RW, ALLOC_LAZY_AUTO), ERR_OK);
 	for (uint64_t at = MIB(3); at < MIB(5); at += PAGE_SIZE) {
 		write_all(s, at, at + PAGE_SIZE, 1);
-		CHECK_EQ(reservation_held(&s->as), 0);
+		CHECK_EQ(reservation_held(&s->as.view), 0);
 	}
 	CHECK_EQ(space_stats(s).promoted, 0);
 	expect_all(s, MIB(3), MIB(5), 1);

@@ -392,7 +392,7 @@ static void refused_questions_change_nothing(void **state)
 		CHECK_ERR(addr_space_scan_accessed(&s->as, GPA(refusals[i].gpa), refusals[i].size, bits, &pages), refusals[i].err);
 		CHECK_ERR(addr_space_dirty_log(&s->as, GPA(refusals[i].gpa), refusals[i].size, true, bits, &pages),
 			  refusals[i].err);
-		CHECK(!s->as.lock.held, "the lock is still held");
+		CHECK(!s->as.view.lock.held, "the lock is still held");
 	}
 	/* For want of a table: not split, nothing forgotten. */
 	space_leave(s, 0);

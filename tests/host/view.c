@@ -88,7 +88,7 @@ static void check_leaf(const struct view *view, const struct view_entry *entry)
 	CHECK(!leaf.access_tracked, "hidden, but not from hardware, at %#jx", (uintmax_t)entry->gpa);
 	CHECK(!leaf.attr.shared || !(entry->prot & ORACLE_W), "shared and writable at %#jx", (uintmax_t)entry->gpa);
 	CHECK(leaf.dirty || !entry->is.dirty, "dirty for hardware, but not for npt_query, at %#jx", (uintmax_t)entry->gpa);
-	CHECK_ERR(npt_translate(npt, GPA(entry->gpa + last), &hpa), ERR_OK);
+	CHECK_ERR(npt_translate(npt, npt->cache, GPA(entry->gpa + last), &hpa), ERR_OK);
 	CHECK_EQ(hpa.raw, entry->is.addr + last);
 }
 
@@ -158,9 +158,8 @@ static bool recount_leaf(const struct npt_leaf *leaf, void *context)
 }
 
 /* A cached leaf is where a walk of its block passes; if it is still what it was, it is right. */
-static void check_known_leaf(const struct view *view, unsigned i)
+static void check_known_leaf(const struct view *view, const struct npt_walk_cache *cache, unsigned i)
 {
-	const struct npt_walk_cache *cache = &view->npt->walk_cache;
 	uint64_t gpa = ~cache->block[i] << NPT_BLOCK_SHIFT;
 	struct oracle_walk walk = view_walk(view, gpa, 0);
 
@@ -174,22 +173,21 @@ static void check_known_leaf(const struct view *view, unsigned i)
 	CHECK(false, "the leaf at %#jx is in no table", (uintmax_t)gpa);
 }
 
-/* The tables that the engine has kept in mind must be those that the hardware would come to. */
-static void check_known(const struct view *view)
+/* The tables that a walk cache has must be those that the hardware would come to. */
+static void check_cache(const struct view *view, const struct npt_walk_cache *cache)
 {
 	const struct npt *npt = view->npt;
-	const struct npt_walk_cache *cache = &npt->walk_cache;
 
 	for (unsigned i = 0; i < NPT_WALK_CACHE_SIZE; i++) {
 		uint64_t gpa = cache->block[i] << NPT_BLOCK_SHIFT;
 		struct oracle_walk walk;
 
 		if (cache->block[i] > NPT_WALK_CACHE_NONE && ~cache->block[i] % NPT_WALK_CACHE_SIZE == i)
-			check_known_leaf(view, i);
+			check_known_leaf(view, cache, i);
 		if (cache->block[i] >= NPT_WALK_CACHE_NONE || cache->block[i] % NPT_WALK_CACHE_SIZE != i)
 			continue; /* no address leads here */
 		walk = view_walk(view, gpa, 0);
-		CHECK(walk.depth == view->machine.levels && (uintptr_t)npt_walk_cache_lookup(npt, GPA(gpa)) ==
+		CHECK(walk.depth == view->machine.levels && (uintptr_t)npt_walk_cache_lookup(cache, GPA(gpa)) ==
 								    walk.slots[walk.depth - 1] + npt->env->phys_to_virt,
 		      "the table of %#jx is another one", (uintmax_t)gpa);
 		CHECK(cache->of[i].present == npt->env->present(npt->env, HPA(walk.slots[walk.depth - 1])),
@@ -204,6 +202,8 @@ void view_check(const struct view *view, struct npt_env *present)
 	struct recount recount = { .view = view };
 	unsigned root = view->machine.levels - 1;
 
+	if (view->settle)
+		view->settle(view->machine.memory);
 	census.table[root] = view->machine.root;
 	view_scan(view, census_entry, &census);
 	for (unsigned level = 0; level < root; level++)
@@ -213,10 +213,11 @@ void view_check(const struct view *view, struct npt_env *present)
 	CHECK_EQ(npt->table_bytes, (census.tables << 12) + (PAGE_SIZE << npt->root_order));
 	CHECK_ERR(npt_walk(npt, GPA(0), BIT(npt->config.gpa_bits), recount_leaf, &recount), ERR_OK);
 	for (unsigned level = 0; level < NPT_LEAF_LEVELS; level++) {
-		CHECK_EQ(npt->leaves[level], census.leaves[level]);
+		CHECK_EQ(npt_leaves(npt, level), census.leaves[level]);
 		CHECK_EQ(recount.leaves[level], census.leaves[level]);
 	}
-	check_known(view);
+	for (const struct npt_walk_cache *cache = npt->cache; cache; cache = cache->next)
+		check_cache(view, cache);
 }
 
 static void image_entry(const struct view_entry *entry, void *context)
@@ -237,8 +238,11 @@ static void image_entry(const struct view_entry *entry, void *context)
 
 void image_take(struct image *image, const struct view *view)
 {
+	if (view->settle)
+		view->settle(view->machine.memory);
 	*image = (struct image){ .table_bytes = view->npt->table_bytes };
-	memcpy(image->leaves, view->npt->leaves, sizeof(image->leaves));
+	for (unsigned level = 0; level < NPT_LEAF_LEVELS; level++)
+		image->leaves[level] = npt_leaves(view->npt, level);
 	view_scan(view, image_entry, image);
 }
 

@@ -11,6 +11,7 @@ struct view {
 	const struct oracle *oracle;
 	struct oracle_machine machine; /* root included */
 	const struct npt *npt;         /* for its counters only */
+	void (*settle)(void *memory);  /* brings those up to date, from machine.memory; NULL: they are */
 };
 
 /* An entry that is not zero. */

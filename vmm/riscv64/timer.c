@@ -81,7 +81,7 @@ void timer_wait(struct vcpu *vcpu)
 {
 	while (!is_pending() && timer_can_wake(vcpu)) {
 		arm_host(timer_deadline(vcpu));
-		while (!(csr_read(CSR_SIP) & BIT(IRQ_STI)) && addr_space_zero_ahead(&vcpu->vm->as))
+		while (!(csr_read(CSR_SIP) & BIT(IRQ_STI)) && addr_space_zero_ahead(vcpu->view))
 			;
 		while (!(csr_read(CSR_SIP) & BIT(IRQ_STI)))
 			wfi();
