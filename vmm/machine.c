@@ -195,7 +195,10 @@ static enum err start(struct machine_vm *config)
 		return refuse(config, err);
 	vm->ended = vm_ended;
 	show(vm);
-	vm_start(vm);
+	if (vm_is_running(vm))
+		vm_start(vm);
+	else
+		vm_ended(vm);
 	return ERR_OK;
 }
 

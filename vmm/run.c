@@ -205,5 +205,6 @@ void vm_start(struct vm *vm)
 		vm->vcpu_table[i]->calls = vm->traced ? none : hypercalls_fast;
 	}
 	sched_add(vm);
-	sched_start(&vm->vcpu);
+	if (sched_claim(&vm->vcpu))
+		sched_start(&vm->vcpu);
 }

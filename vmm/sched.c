@@ -248,32 +248,33 @@ void sched_add(struct vm *vm)
 	__atomic_add_fetch(&awake, 1, __ATOMIC_RELAXED);
 }
 
-bool sched_start(struct vcpu *vcpu)
+bool sched_claim(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
-	bool starts;
+	bool off;
 
 	spin_lock(&vm->lock);
-	starts = vcpu->state == VCPU_OFF && vm_is_running(vm);
-	if (starts)
-		activate(vcpu);
+	off = vcpu->state == VCPU_OFF && vm_is_running(vm);
+	if (off)
+		vcpu->state = VCPU_CLAIMED;
 	spin_unlock(&vm->lock);
-	return starts;
+	return off;
+}
+
+void sched_start(struct vcpu *vcpu)
+{
+	spin_lock(&vcpu->vm->lock);
+	activate(vcpu);
+	spin_unlock(&vcpu->vm->lock);
 }
 
 enum err sched_start_at(struct vcpu *vcpu, struct vcpu *by, uint64_t entry, uint64_t argument)
 {
-	struct vm *vm = vcpu->vm;
-	enum err err = ERR_EXISTS;
-
-	spin_lock(&vm->lock);
-	if (vcpu->state == VCPU_OFF && vm_is_running(vm)) {
-		arch_vcpu_start(vcpu, by, entry, argument);
-		activate(vcpu);
-		err = ERR_OK;
-	}
-	spin_unlock(&vm->lock);
-	return err;
+	if (!sched_claim(vcpu))
+		return ERR_EXISTS;
+	arch_vcpu_start(vcpu, by, entry, argument);
+	sched_start(vcpu);
+	return ERR_OK;
 }
 
 void sched_start_fork(struct vm *child)

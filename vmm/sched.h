@@ -33,13 +33,13 @@ void sched_stop(void);
 /* Make a VM known to the scheduler, before its first vCPU is started: its limit of time, and that it can run. */
 void sched_add(struct vm *vm);
 
-/* vCPU: VCPU_OFF to VCPU_READY. False: it is not off, or the VM has ended. Its entry state has been set. */
-bool sched_start(struct vcpu *vcpu);
+/* VCPU_OFF to VCPU_CLAIMED: the caller may set its state and then start it. False: it is not off, or its VM has ended. */
+bool sched_claim(struct vcpu *vcpu);
 
-/*
- * The same for one that is to begin at `entry` with `argument`, by arch_vcpu_start; `by` is the vCPU that asks for it.
- * Errors: ERR_EXISTS (it is not off).
- */
+/* VCPU_CLAIMED to VCPU_READY. Its entry state has been set. */
+void sched_start(struct vcpu *vcpu);
+
+/* Both, for one that is to begin at `entry` with `argument`, by arch_vcpu_start. Errors: ERR_EXISTS (it is not off). */
 MUST_CHECK enum err sched_start_at(struct vcpu *vcpu, struct vcpu *by, uint64_t entry, uint64_t argument);
 
 /* The same for all vCPUs of a forked VM that are READY but in no queue yet. */

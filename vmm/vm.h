@@ -80,6 +80,7 @@ typedef uint64_t (*hypercall_fn)(struct vcpu *vcpu, const struct hypercall *call
 
 enum vcpu_state {
 	VCPU_OFF,     /* not started yet, or it has stopped itself */
+	VCPU_CLAIMED, /* off, and another vCPU sets the state in which it is to start */
 	VCPU_READY,   /* waits for a CPU: in the queue of one, or held (vm.stopper) */
 	VCPU_RUNNING, /* in a CPU: struct cpu's `resident` */
 	VCPU_WAITING, /* for an interrupt, or for another VM */

@@ -32,18 +32,24 @@ bool device_is_at(const struct device_table *table, enum io_space space, uint64_
 	return find_device(table, space, addr) != NULL;
 }
 
-void device_access(struct device_table *table, struct io_access *io)
+static void access_unclaimed(struct device_table *table, struct io_access *io)
 {
-	struct io_device *device = find_device(table, io->space, io->addr);
-
-	if (device) {
-		device->access(device, io->addr - device->base, io);
-		return;
-	}
 	if (!io->write)
 		io->value = ~UINT64_C(0) >> (64 - 8 * io->size);
 	if (table->unclaimed++ < UNCLAIMED_LOGGED)
 		log_vm_at(LOG_WARN, table->console->name, "guest %s %s %#lx, where no device is%s", io->write ? "wrote to" : "read",
 			  io->space == IO_PORT ? "port" : "address", io->addr,
 			  table->unclaimed == UNCLAIMED_LOGGED ? "; further ones are not logged" : "");
+}
+
+void device_access(struct device_table *table, struct io_access *io)
+{
+	struct io_device *device = find_device(table, io->space, io->addr);
+
+	spin_lock(&table->lock);
+	if (device)
+		device->access(device, io->addr - device->base, io);
+	else
+		access_unclaimed(table, io);
+	spin_unlock(&table->lock);
 }

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "include/lock.h"
+
 enum io_space { IO_PORT, IO_MEMORY };
 
 struct io_access {
@@ -34,6 +36,7 @@ struct io_device {
 
 /* The devices of a VM. All zero but for `console`: none. */
 struct device_table {
+	struct spinlock lock;           /* one vCPU at a time accesses a device */
 	struct console_stream *console; /* what the VM prints */
 	struct io_device *device[DEVICES_MAX];
 	size_t count;
@@ -46,7 +49,8 @@ void device_add(struct device_table *table, struct io_device *device);
 /* Does a device claim `addr`? Where it is no port, the ISA decides by this what is a fault and what is I/O. */
 bool device_is_at(const struct device_table *table, enum io_space space, uint64_t addr);
 
-/* Let a device answer `io`. A read that no device claims gives all ones; the first few of those are logged. */
+/* Let a device answer `io`, under the table's lock. A read that no device claims gives all ones; the first few of those are logged.
+ */
 void device_access(struct device_table *table, struct io_access *io);
 
 #endif
