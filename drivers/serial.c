@@ -6,6 +6,7 @@
 #include "drivers/devicetree.h"
 #include "drivers/uart.h"
 #include "include/arch/io.h"
+#include "include/lock.h"
 
 /* At 115200 baud a byte takes 87 us, at 9600 a millisecond; no bus answers a million reads in less. */
 #define MAX_SPINS 1000000
@@ -27,8 +28,12 @@ static void send(uint8_t byte)
 	unsigned spins = stuck ? 0 : MAX_SPINS;
 	bool ready;
 
-	while (!(ready = console_port.driver->ready(&console_port)) && spins > 0)
+	/* A port takes milliseconds for a line: other CPUs are not to wait for this one meanwhile. */
+	while (!(ready = console_port.driver->ready(&console_port)) && spins > 0) {
+		if (spin_wait)
+			spin_wait();
 		spins--;
+	}
 	stuck = !ready;
 	if (ready)
 		console_port.driver->put(&console_port, byte);

@@ -3,6 +3,7 @@
 #include "vmm/shootdown.h"
 
 #include "include/arch/cpu.h"
+#include "include/arch/machine.h"
 #include "include/arch/virt.h"
 
 /* Requests are numbered, so that one that comes while another is served is not taken for done. */
@@ -57,6 +58,8 @@ void shootdown_serve(void)
 	struct cpu *cpu = arch_this_cpu();
 	uint64_t wanted = __atomic_load_n(&cpu->flush_wanted, __ATOMIC_ACQUIRE);
 
+	if (__atomic_load_n(&cpu->stopped, __ATOMIC_RELAXED))
+		arch_halt();
 	if (wanted == cpu->flush_done)
 		return;
 	if (cpu->resident)

@@ -26,8 +26,8 @@ static inline void shootdown_note(struct vm *vm)
 	__atomic_add_fetch(&vm->tlb_generation, 1, __ATOMIC_SEQ_CST);
 }
 
-/* Do what other CPUs have asked of this one. To be called in every loop that waits for another CPU: see spin_wait in
- * include/lock.h. */
+/* Do what other CPUs have asked of this one: flush, or stop for good. To be called in every loop that waits for another CPU: see
+ * spin_wait in include/lock.h. */
 void shootdown_serve(void);
 
 /* Interrupt all other CPUs on which a vCPU of `vm` is resident, so that they look at what has changed about it. */
