@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "vmm/vm.h"
+
 /* Blocks get smaller than a large leaf as long as there are no more of them than this. */
 #define FEW_BLOCKS 512
 
@@ -11,9 +13,6 @@ const char *const look_names[LOOK_PAGES + 1] = {
 	[LOOK_NOTHING] = "nothing", [LOOK_DISCARDED] = "discarded", [LOOK_ZEROS] = "zero page",
 	[LOOK_SHARED] = "shared",   [LOOK_LARGE] = "2 MiB leaf",    [LOOK_PAGES] = "4 KiB pages",
 };
-
-static struct blocks blocks;
-static uint64_t discarded[BLOCKS_MAX / 64];
 
 static unsigned blocks_of(uint64_t bytes, unsigned shift)
 {
@@ -37,72 +36,68 @@ void blocks_start(struct vm *vm)
 		shift++;
 	while (shift > PAGE_SHIFT && count_blocks(vm, shift - 1) <= FEW_BLOCKS)
 		shift--;
-	blocks = (struct blocks){ .vm = vm, .shift = shift, .count = count_blocks(vm, shift) };
-	memset(discarded, 0, sizeof(discarded));
+	vm->blocks.shift = shift;
+	vm->blocks.count = count_blocks(vm, shift);
+	memset(vm->blocks.discarded, 0, sizeof(vm->blocks.discarded));
 }
 
-const struct blocks *blocks_get(void)
+void block_range(const struct vm *vm, unsigned block, gpa_t *gpa, uint64_t *size)
 {
-	return &blocks;
-}
-
-void block_range(unsigned block, gpa_t *gpa, uint64_t *size)
-{
-	const struct ram_range_gpa *ram = blocks.vm->ram;
+	const struct ram_range_gpa *ram = vm->ram;
 	uint64_t offset;
 
-	for (unsigned here; block >= (here = blocks_of(ram->size, blocks.shift)); block -= here)
+	for (unsigned here; block >= (here = blocks_of(ram->size, vm->blocks.shift)); block -= here)
 		ram++;
-	offset = (uint64_t)block << blocks.shift;
+	offset = (uint64_t)block << vm->blocks.shift;
 	*gpa = GPA(ram->start.raw + offset);
-	*size = min_u64(BIT(blocks.shift), ram->size - offset);
+	*size = min_u64(BIT(vm->blocks.shift), ram->size - offset);
 }
 
-unsigned blocks_piece_end(unsigned block)
+unsigned blocks_piece_end(const struct vm *vm, unsigned block)
 {
 	unsigned end = 0;
 
-	for (const struct ram_range_gpa *ram = blocks.vm->ram; end <= block; ram++)
-		end += blocks_of(ram->size, blocks.shift);
+	for (const struct ram_range_gpa *ram = vm->ram; end <= block; ram++)
+		end += blocks_of(ram->size, vm->blocks.shift);
 	return end;
 }
 
-unsigned block_at(gpa_t gpa)
+unsigned block_at(const struct vm *vm, gpa_t gpa)
 {
 	unsigned before = 0;
 
-	for (size_t i = 0; i < blocks.vm->ram_ranges; i++) {
-		const struct ram_range_gpa *ram = &blocks.vm->ram[i];
+	for (size_t i = 0; i < vm->ram_ranges; i++) {
+		const struct ram_range_gpa *ram = &vm->ram[i];
 
 		if (gpa.raw - ram->start.raw < ram->size)
-			return before + (unsigned)((gpa.raw - ram->start.raw) >> blocks.shift);
-		before += blocks_of(ram->size, blocks.shift);
+			return before + (unsigned)((gpa.raw - ram->start.raw) >> vm->blocks.shift);
+		before += blocks_of(ram->size, vm->blocks.shift);
 	}
-	return blocks.count;
+	return vm->blocks.count;
 }
 
-void blocks_discarded(gpa_t gpa, uint64_t size)
+void blocks_discarded(struct vm *vm, gpa_t gpa, uint64_t size)
 {
-	unsigned last = block_at(GPA(gpa.raw + size - 1));
+	unsigned last = block_at(vm, GPA(gpa.raw + size - 1));
 
-	for (unsigned block = block_at(gpa); block <= last && block < blocks.count; block++)
-		discarded[block / 64] |= BIT(block % 64);
+	for (unsigned block = block_at(vm, gpa); block <= last && block < vm->blocks.count; block++)
+		__atomic_or_fetch(&vm->blocks.discarded[block / 64], BIT(block % 64), __ATOMIC_RELAXED);
 }
 
-bool block_was_discarded(unsigned block)
+bool block_was_discarded(const struct vm *vm, unsigned block)
 {
-	return discarded[block / 64] & BIT(block % 64);
+	return __atomic_load_n(&vm->blocks.discarded[block / 64], __ATOMIC_RELAXED) & BIT(block % 64);
 }
 
-bool block_survey(unsigned block, unsigned *leaves, struct addr_space_survey *survey)
+bool block_survey(struct vm *vm, unsigned block, unsigned *leaves, struct addr_space_survey *survey)
 {
 	uint64_t size;
 	gpa_t gpa;
 	enum err err = ERR_OK;
 
-	block_range(block, &gpa, &size);
+	block_range(vm, block, &gpa, &size);
 	if (*leaves > 0)
-		err = addr_space_survey(&blocks.vm->as, survey->next, gpa.raw + size - survey->next.raw, leaves, survey);
+		err = addr_space_survey(&vm->as, survey->next, gpa.raw + size - survey->next.raw, leaves, survey);
 	/* A malformed entry is reported where it is used; here it counts as not mapped. */
 	return err != ERR_OK || survey->next.raw == gpa.raw + size;
 }

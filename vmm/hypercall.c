@@ -5,7 +5,6 @@
 #include "drivers/console.h"
 #include "include/arch/virt.h"
 #include "mm/frame.h"
-#include "vmm/blocks.h"
 #include "vmm/sched.h"
 
 static bool write_chunk(void *bytes, uint64_t size, void *context)
@@ -103,7 +102,7 @@ static uint64_t serve_discard(struct vcpu *vcpu, const struct hypercall *call)
 
 	if (!is_ram_range(vm, call))
 		return HYPERCALL_INVALID;
-	blocks_discarded(GPA(call->arg[0]), call->arg[1]);
+	blocks_discarded(vm, GPA(call->arg[0]), call->arg[1]);
 	return result_of(addr_space_discard(&vm->as, GPA(call->arg[0]), call->arg[1]));
 }
 

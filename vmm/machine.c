@@ -42,8 +42,6 @@ static enum err find_demo(const char *name, struct guest_image *image)
 /* The run, for what is called when a VM has ended; and for the debugger. One of these locks comes before all others. */
 static struct machine *run;
 static struct spinlock run_lock, report_lock;
-/* The VM that the picture shows. Under report_lock. */
-static struct vm *shown;
 
 /* Make and load the first VM of a tree. */
 static enum err make(struct machine_vm *config, struct vm **out)
@@ -94,25 +92,6 @@ static void print_report(const struct report *report)
 	spin_unlock(&report_lock);
 }
 
-static void show(struct vm *vm)
-{
-	spin_lock(&report_lock);
-	shown = vm;
-	picture_start(vm);
-	spin_unlock(&report_lock);
-}
-
-static void show_end(struct vm *vm)
-{
-	if (shown != vm)
-		show(vm);
-	spin_lock(&report_lock);
-	picture_end();
-	map_print();
-	shown = NULL;
-	spin_unlock(&report_lock);
-}
-
 static enum err start(struct machine_vm *config);
 
 static void start_logged(struct machine_vm *config)
@@ -151,8 +130,9 @@ static void vm_ended(struct vm *vm)
 		count_failed();
 	console_stream_flush(&vm->console);
 	addr_space_release_held(&vm->as);
+	picture_end(vm);
 	if (!forked)
-		show_end(vm);
+		map_print(vm);
 	report_settle(forked ? &report : &config->report, vm);
 	if (forked)
 		print_report(&report);
@@ -194,7 +174,6 @@ static enum err start(struct machine_vm *config)
 	if (err != ERR_OK)
 		return refuse(config, err);
 	vm->ended = vm_ended;
-	show(vm);
 	if (vm_is_running(vm))
 		vm_start(vm);
 	else

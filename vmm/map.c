@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "include/lock.h"
 #include "include/log.h"
-#include "vmm/blocks.h"
 #include "vmm/picture.h"
 #include "vmm/text.h"
 
@@ -13,7 +13,7 @@ enum { MAP_WIDTH = 64, MAP_HEIGHT = 8 };
 static const char marks[LOOKS + 1] = ".-0s@123456789#";
 
 /* One character for `count` blocks together. */
-static char mark_of(unsigned block, unsigned count)
+static char mark_of(struct vm *vm, unsigned block, unsigned count)
 {
 	struct addr_space_survey survey = { 0 };
 	bool discarded = false;
@@ -23,64 +23,70 @@ static char mark_of(unsigned block, unsigned count)
 		unsigned leaves = UINT32_MAX;
 		uint64_t size;
 
-		block_range(i, &survey.next, &size);
-		block_survey(i, &leaves, &survey);
-		discarded = discarded || block_was_discarded(i);
+		block_range(vm, i, &survey.next, &size);
+		block_survey(vm, i, &leaves, &survey);
+		discarded = discarded || block_was_discarded(vm, i);
 		all += size;
 	}
 	return marks[block_look(&survey, all, discarded)];
 }
 
 /* The block after the row that begins with `block`: a row goes on as long as addresses do. */
-static unsigned row_end(unsigned block, unsigned together)
+static unsigned row_end(const struct vm *vm, unsigned block, unsigned together)
 {
-	return (unsigned)min_u64(block + MAP_WIDTH * together, blocks_piece_end(block));
+	return (unsigned)min_u64(block + MAP_WIDTH * together, blocks_piece_end(vm, block));
 }
 
 /* The least number of blocks a character with which there are few enough rows. */
-static unsigned blocks_together(void)
+static unsigned blocks_together(const struct vm *vm)
 {
 	for (unsigned together = 1;; together++) {
 		unsigned block = 0;
 
-		for (unsigned row = 0; row < MAP_HEIGHT && block < blocks_get()->count; row++)
-			block = row_end(block, together);
-		if (block == blocks_get()->count)
+		for (unsigned row = 0; row < MAP_HEIGHT && block < vm->blocks.count; row++)
+			block = row_end(vm, block, together);
+		if (block == vm->blocks.count)
 			return together;
 	}
 }
 
-static void print_legend(unsigned together)
+static void print_legend(const struct vm *vm, unsigned together)
 {
-	const struct blocks *blocks = blocks_get();
-	char line[LOG_LINE_MAX], who[32] = "", size[TEXT_SIZE_ROOM];
+	char line[LOG_LINE_MAX], size[TEXT_SIZE_ROOM];
+	const char *name = vm->console.name;
 
-	if (vm_is_forked(blocks->vm))
-		snprintf(who, sizeof(who), "forked VM %u, ", blocks->vm->number);
-	snprintf(line, sizeof(line), "map: %s%s a character:", who, text_size(size, (uint64_t)together << blocks->shift));
+	snprintf(line, sizeof(line), "map: %s%s%s a character:", name, name[0] != '\0' ? ", " : "",
+		 text_size(size, (uint64_t)together << vm->blocks.shift));
 	for (unsigned look = 0; look <= LOOK_PAGES; look++)
 		text_add(line, sizeof(line), "%s %c%s %s", look > 0 ? "," : "", marks[look], look < LOOK_PAGES ? "" : "-9#",
 			 look_names[look]);
 	log_info("%s", line);
 }
 
-void map_print(void)
+static void print_row(struct vm *vm, unsigned block, unsigned end, unsigned together)
 {
-	unsigned together = blocks_together();
+	char row[MAP_WIDTH + 1] = "";
+	uint64_t size;
+	gpa_t gpa;
 
-	print_legend(together);
-	for (unsigned block = 0; block < blocks_get()->count;) {
-		unsigned end = row_end(block, together);
-		char row[MAP_WIDTH + 1] = "";
-		uint64_t size;
-		gpa_t gpa;
+	block_range(vm, block, &gpa, &size);
+	for (unsigned i = 0; block < end; i++, block += together)
+		row[i] = mark_of(vm, block, (unsigned)min_u64(together, end - block));
+	/* Of rows with nothing in them there can be many. */
+	if (row[strspn(row, ".")] != '\0')
+		log_info("map: 0x%011lx |%s|", gpa.raw, row);
+}
 
-		block_range(block, &gpa, &size);
-		for (unsigned i = 0; block < end; i++, block += together)
-			row[i] = mark_of(block, (unsigned)min_u64(together, end - block));
-		block = end;
-		/* Of rows with nothing in them there can be many. */
-		if (row[strspn(row, ".")] != '\0')
-			log_info("map: 0x%011lx |%s|", gpa.raw, row);
+void map_print(struct vm *vm)
+{
+	static struct spinlock lock; /* of two VMs that end, the one's map follows the other's */
+	unsigned together = blocks_together(vm);
+
+	spin_lock(&lock);
+	print_legend(vm, together);
+	for (unsigned block = 0, end; block < vm->blocks.count; block = end) {
+		end = row_end(vm, block, together);
+		print_row(vm, block, end, together);
 	}
+	spin_unlock(&lock);
 }

@@ -8,7 +8,7 @@
 #include "drivers/font.h"
 #include "drivers/framebuffer.h"
 #include "include/arch/virt.h"
-#include "vmm/blocks.h"
+#include "include/lock.h"
 #include "vmm/hypercall.h"
 #include "vmm/text.h"
 
@@ -17,6 +17,8 @@ enum {
 	REDRAW_LEAVES = 4096, /* looked at each time, at most; */
 	BLOCK_LEAVES = 8,     /* a block counts as so many at least */
 	SWEEP_BLOCKS = 16,    /* surveyed each time without a fault in them: blocks may change without one */
+	TURN_DRAWS = 64,      /* for so many times a VM is shown if there are others, */
+	TURN_EXITS = 16384,   /* or for so many exits of these: it may have none */
 };
 
 /* The column beside the cells, in characters and lines. */
@@ -32,7 +34,13 @@ enum {
 
 #define NO_LOOK LOOKS
 
+/* All of it is under the lock. */
+static struct spinlock lock;
+
 static struct {
+	struct vm *vm;                /* that is shown; NULL: none, or it has ended */
+	const struct fork_tree *tree; /* the frame and the cells that are drawn are of a VM of this one */
+	unsigned draws, others;       /* since it has been shown; and exits of VMs that are not */
 	struct framebuffer_part grid, column;
 	uint32_t scale, pitch, columns;  /* of text; pixels from one cell to the next; cells in a row */
 	unsigned exits;                  /* since it was drawn */
@@ -108,8 +116,8 @@ static void draw_counter(unsigned line, const char *text)
 
 static void draw_counters(void)
 {
-	const struct vm *vm = blocks_get()->vm;
-	struct addr_space_stats stats = addr_space_get_stats(&blocks_get()->vm->as);
+	struct vm *vm = picture.vm;
+	struct addr_space_stats stats = addr_space_get_stats(&vm->as);
 	const struct {
 		const char *what;
 		uint64_t bytes;
@@ -153,12 +161,12 @@ static void draw_legend(void)
 
 static void draw_title(void)
 {
-	const struct blocks *blocks = blocks_get();
-	const struct vm_options *options = &blocks->vm->options;
+	const struct vm *vm = picture.vm;
+	const struct vm_options *options = &vm->options;
 	char text[192], size[TEXT_SIZE_ROOM];
 
 	snprintf(text, sizeof(text), "Nestling on %s, %s. Guest: %s. A cell is %s of its memory.", arch_isa_name(),
-		 arch_virt_name(), options->guest[0] ? options->guest : options->demo, text_size(size, BIT(blocks->shift)));
+		 arch_virt_name(), options->guest[0] ? options->guest : options->demo, text_size(size, BIT(vm->blocks.shift)));
 	draw_text(picture.grid.x - ADDRESS_CHARS * FONT_ADVANCE * picture.scale, FONT_HEIGHT * picture.scale, text);
 }
 
@@ -167,12 +175,12 @@ static void draw_addresses(void)
 {
 	uint32_t every = (FONT_LINE * picture.scale + picture.pitch - 1) / picture.pitch * picture.columns;
 
-	for (uint32_t block = 0; block < blocks_get()->count; block += every) {
+	for (uint32_t block = 0; block < picture.vm->blocks.count; block += every) {
 		char text[ADDRESS_CHARS + 8];
 		uint64_t size;
 		gpa_t gpa;
 
-		block_range(block, &gpa, &size);
+		block_range(picture.vm, block, &gpa, &size);
 		snprintf(text, sizeof(text), "0x%011lx", gpa.raw);
 		draw_text(picture.grid.x - ADDRESS_CHARS * FONT_ADVANCE * picture.scale,
 			  picture.grid.y + block / picture.columns * picture.pitch, text);
@@ -218,13 +226,13 @@ static bool redraw_block(unsigned block, unsigned *leaves)
 	uint64_t size;
 	gpa_t gpa;
 
-	block_range(block, &gpa, &size);
+	block_range(picture.vm, block, &gpa, &size);
 	if (!picture.surveying)
 		picture.survey = (struct addr_space_survey){ .next = gpa };
-	picture.surveying = !block_survey(block, leaves, &picture.survey);
+	picture.surveying = !block_survey(picture.vm, block, leaves, &picture.survey);
 	if (picture.surveying)
 		return false;
-	draw_cell(block, block_look(&picture.survey, size, block_was_discarded(block)));
+	draw_cell(block, block_look(&picture.survey, size, block_was_discarded(picture.vm, block)));
 	picture.stale[block / 64] &= ~BIT(block % 64);
 	return true;
 }
@@ -232,7 +240,7 @@ static bool redraw_block(unsigned block, unsigned *leaves)
 /* The first block from `from` on that is to be looked at; the number of blocks if there is none. */
 static unsigned next_stale(unsigned from)
 {
-	unsigned count = blocks_get()->count;
+	unsigned count = picture.vm->blocks.count;
 
 	while (from < count) {
 		uint64_t word = picture.stale[from / 64] >> from % 64;
@@ -248,7 +256,7 @@ static unsigned next_stale(unsigned from)
 static void redraw(unsigned leaves)
 {
 	for (unsigned round = 0; round < 2 && leaves > 0; round++) {
-		while ((picture.next = next_stale(picture.next)) < blocks_get()->count && leaves > 0) {
+		while ((picture.next = next_stale(picture.next)) < picture.vm->blocks.count && leaves > 0) {
 			if (!redraw_block(picture.next, &leaves))
 				return;
 			leaves -= (unsigned)min_u64(leaves, BLOCK_LEAVES);
@@ -261,9 +269,9 @@ static void redraw(unsigned leaves)
 /* Mark the blocks of a range as stale. The range comes from the guest and may be invalid. */
 static void mark_range(uint64_t start, uint64_t size)
 {
-	unsigned last = block_at(GPA(start + size - 1));
+	unsigned last = block_at(picture.vm, GPA(start + size - 1));
 
-	for (unsigned block = block_at(GPA(start)); block <= last && block < blocks_get()->count; block++)
+	for (unsigned block = block_at(picture.vm, GPA(start)); block <= last && block < picture.vm->blocks.count; block++)
 		mark_stale(block);
 }
 
@@ -277,57 +285,90 @@ static void note_hypercall(const struct hypercall *call)
 
 static void draw_frame(const struct framebuffer_part *canvas)
 {
+	struct vm *vm = picture.vm;
+
 	memset(&picture, 0, sizeof(picture));
 	memset(picture.drawn, NO_LOOK, sizeof(picture.drawn));
+	picture.vm = vm;
+	picture.tree = vm->tree;
 	framebuffer_fill(*canvas, FRAMEBUFFER_BLACK);
-	lay_out(canvas, blocks_get()->count);
+	lay_out(canvas, vm->blocks.count);
 	draw_title();
 	draw_addresses();
 	draw_legend();
-	for (unsigned block = 0; block < blocks_get()->count; block++)
+	for (unsigned block = 0; block < vm->blocks.count; block++)
 		draw_cell(block, LOOK_NOTHING);
 }
 
-void picture_start(struct vm *vm)
+/* VMs of a fork tree have the same memory: only cells that differ are drawn. */
+static void show(struct vm *vm)
 {
 	struct framebuffer_part canvas;
 
-	blocks_start(vm);
-	if (!framebuffer_canvas(&canvas))
+	if (picture.vm == vm || !framebuffer_canvas(&canvas))
 		return;
-	/* A fork has as much memory as what it was forked from: only cells that differ are drawn. */
-	if (!vm_is_forked(vm))
+	picture.vm = vm;
+	if (picture.tree != vm->tree)
 		draw_frame(&canvas);
+	picture.draws = 0;
+	picture.others = 0;
 	picture.surveying = false;
+	picture.next = 0;
 	mark_all_stale();
-	redraw(REDRAW_LEAVES);
-	draw_counters();
 }
 
-void picture_exit(const struct vm_exit *exit)
+static void draw(void)
 {
-	if (exit->kind == VM_EXIT_FAULT)
-		mark_range(exit->fault.gpa.raw, 1);
-	else if (exit->kind == VM_EXIT_HYPERCALL)
-		note_hypercall(&exit->hypercall);
-	if (++picture.exits < REDRAW_EXITS)
-		return;
 	picture.exits = 0;
+	picture.draws++;
 	for (unsigned i = 0; i < SWEEP_BLOCKS; i++) {
 		mark_stale(picture.sweep);
-		picture.sweep = (picture.sweep + 1) % blocks_get()->count;
+		picture.sweep = (picture.sweep + 1) % picture.vm->blocks.count;
 	}
 	redraw(REDRAW_LEAVES);
 	draw_counters();
 }
 
-void picture_end(void)
+/* Of a VM that ends while another one is shown its end is shown. */
+static void take_turns(struct vm *vm)
+{
+	if (picture.vm == vm)
+		return;
+	picture.others++;
+	if (picture.vm && picture.draws < TURN_DRAWS && picture.others < TURN_EXITS)
+		return;
+	show(vm);
+	draw();
+}
+
+void picture_exit(struct vm *vm, const struct vm_exit *exit)
+{
+	/* Another CPU may be drawing: what this exit has changed is found by one of the next sweeps. */
+	if (!spin_trylock(&lock))
+		return;
+	take_turns(vm);
+	if (picture.vm == vm) {
+		if (exit->kind == VM_EXIT_FAULT)
+			mark_range(exit->fault.gpa.raw, 1);
+		else if (exit->kind == VM_EXIT_HYPERCALL)
+			note_hypercall(&exit->hypercall);
+		if (++picture.exits >= REDRAW_EXITS)
+			draw();
+	}
+	spin_unlock(&lock);
+}
+
+void picture_end(struct vm *vm)
 {
 	if (!picture_wanted())
 		return;
+	spin_lock(&lock);
+	show(vm);
 	picture.surveying = false;
 	mark_all_stale();
 	picture.next = 0;
 	redraw(UINT32_MAX);
 	draw_counters();
+	picture.vm = NULL;
+	spin_unlock(&lock);
 }

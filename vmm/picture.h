@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The memory of the VM that runs, as it fills: a cell for each block of it on the screen, if there is one, and a map in
- * characters on the console at the end.
+ * The memory of a VM as it fills: a cell for each block of it on the screen, if there is one, and a map in characters on the
+ * console at the end. Of several VMs the screen shows those that run in turn.
  */
 #ifndef NESTLING_VMM_PICTURE_H
 #define NESTLING_VMM_PICTURE_H
@@ -11,19 +11,17 @@
 /* Is there a screen to draw on? Then picture_exit is to be called after each exit. */
 bool picture_wanted(void);
 
-/* This VM runs from now on. */
-void picture_start(struct vm *vm);
-
 /*
  * To be called when an exit has been served. Usually this only records the address of a fault; after a fixed number of exits, cells
- * that have changed are drawn, by a bounded amount of work. Formats text: called for traced VMs only.
+ * that have changed are drawn, by a bounded amount of work. A VM that is not shown takes the place of one that has been for a
+ * while. Formats text: called for traced VMs only.
  */
-void picture_exit(const struct vm_exit *exit);
+void picture_exit(struct vm *vm, const struct vm_exit *exit);
 
-/* It has ended: draw all that is there. */
-void picture_end(void);
+/* The VM has ended: draw all that is there. It is not accessed after that. */
+void picture_end(struct vm *vm);
 
-/* Print the map of the VM that was started last. */
-void map_print(void);
+/* Print the map of a VM that has ended. */
+void map_print(struct vm *vm);
 
 #endif

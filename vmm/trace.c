@@ -2,6 +2,8 @@
 /* Exits of a traced VM, shown one by one. */
 #include "vmm/trace.h"
 
+#include <stdio.h>
+
 #include "drivers/console.h"
 #include "include/arch/virt.h"
 #include "include/log.h"
@@ -9,34 +11,48 @@
 #include "vmm/text.h"
 #include "vmm/trace_json.h"
 
-static void print_exit(struct vcpu *vcpu, const struct vm_exit *exit)
+/* Whose exit it is, as far as there are others: "web.1 ", "vCPU 2 ". */
+static const char *who(const struct vcpu *vcpu, char *text, size_t size)
 {
-	char what[192];
+	const struct vm *vm = vcpu->vm;
 
-	if (exit->kind == VM_EXIT_FAULT) {
-		log_info("trace: %lu pc %#lx %s fault at %#lx%s", vcpu->exits.total, exit->pc, access_text(exit->fault.access),
-			 exit->fault.gpa.raw, exit->fault.on_guest_walk ? " by a page walk" : "");
-		return;
-	}
-	arch_exit_describe(vcpu, exit, what, sizeof(what));
-	log_info("trace: %lu pc %#lx %s", vcpu->exits.total, exit->pc, what);
+	text[0] = '\0';
+	if (vm->console.name[0] != '\0')
+		text_add(text, size, "%s ", vm->console.name);
+	if (vm->options.vcpus > 1)
+		text_add(text, size, "vCPU %u ", vcpu->id);
+	return text;
 }
 
-/* Exits from one line to the next. */
+static void print_exit(struct vcpu *vcpu, const struct vm_exit *exit)
+{
+	char what[192], whose[CONSOLE_NAME_ROOM + 16];
+
+	if (exit->kind == VM_EXIT_FAULT)
+		snprintf(what, sizeof(what), "%s fault at %#lx%s", access_text(exit->fault.access), exit->fault.gpa.raw,
+			 exit->fault.on_guest_walk ? " by a page walk" : "");
+	else
+		arch_exit_describe(vcpu, exit, what, sizeof(what));
+	log_info("trace: %s%lu pc %#lx %s", who(vcpu, whose, sizeof(whose)), vcpu->exits.total, exit->pc, what);
+}
+
+/* Exits of a vCPU from one line to the next. */
 #define PROGRESS_EXITS 4096
 
 /* Not in the middle of a line of the guest's. */
-static void print_progress(struct vm *vm)
+static void print_progress(struct vcpu *vcpu)
 {
+	struct vm *vm = vcpu->vm;
 	struct addr_space_stats stats;
 	char resident[TEXT_SIZE_ROOM], promised[TEXT_SIZE_ROOM], tables[TEXT_SIZE_ROOM];
+	const char *name = vm->console.name;
 
-	if (vm_exits(vm).total % PROGRESS_EXITS != 0 || !console_at_line_start())
+	if (vcpu->exits.total % PROGRESS_EXITS != 0 || !console_at_line_start())
 		return;
 	stats = addr_space_get_stats(&vm->as);
-	log_info("progress: %s of %s resident, %s of tables, %lu exit%s", text_size(resident, stats.resident),
-		 text_size(promised, vm->options.ram), text_size(tables, vm->as.npt.table_bytes), vm_exits(vm).total,
-		 text_plural(vm_exits(vm).total));
+	log_info("progress: %s%s%s of %s resident, %s of tables, %lu exit%s", name, name[0] != '\0' ? ": " : "",
+		 text_size(resident, stats.resident), text_size(promised, vm->options.ram),
+		 text_size(tables, vm->as.npt.table_bytes), vm_exits(vm).total, text_plural(vm_exits(vm).total));
 }
 
 bool trace_wanted(const struct vm_options *options)
@@ -64,7 +80,7 @@ void trace_end(struct vcpu *vcpu, const struct vm_exit *exit, const struct trace
 	else if (vm->options.trace == TRACE_JSON)
 		trace_json_exit(vcpu, exit, start->clock, end, &start->stats);
 	if (picture_wanted())
-		picture_exit(exit);
+		picture_exit(vm, exit);
 	if (vm->options.progress)
-		print_progress(vm);
+		print_progress(vcpu);
 }

@@ -6,12 +6,15 @@
 
 #include "drivers/console.h"
 #include "include/arch/virt.h"
+#include "include/lock.h"
 #include "mm/policy.h"
 #include "vmm/hypercall.h"
 #include "vmm/text.h"
 
 #define RECORD_MAX 640
 
+/* Records are numbered in the order in which they are written, whichever CPU writes them. */
+static struct spinlock lock;
 static uint64_t records;
 
 void trace_json_open(void)
@@ -119,6 +122,17 @@ static bool is_about_memory(const struct vm_exit *exit)
 	}
 }
 
+/* `fields` is all but the number. */
+static void write_record(const char *fields)
+{
+	char record[RECORD_MAX + 32] = "";
+
+	spin_lock(&lock);
+	text_add(record, sizeof(record), "{\"seq\":%lu,%s}", ++records, fields);
+	console_record(record, strlen(record));
+	spin_unlock(&lock);
+}
+
 void trace_json_exit(struct vcpu *vcpu, const struct vm_exit *exit, uint64_t start, uint64_t end,
 		     const struct addr_space_stats *before)
 {
@@ -128,14 +142,14 @@ void trace_json_exit(struct vcpu *vcpu, const struct vm_exit *exit, uint64_t sta
 	if (!is_about_memory(exit))
 		return;
 	text_add(text, RECORD_MAX,
-		 "{\"seq\":%lu,\"exit\":%lu,\"clock\":\"%s\",\"stamp\":%lu,\"cost\":%lu,\"vm\":%u,\"vcpu\":0,\"pc\":\"%#lx\",",
-		 ++records, vcpu->exits.total, arch_cost_clock_name(), start, end - start, vm->number, exit->pc);
+		 "\"exit\":%lu,\"clock\":\"%s\",\"stamp\":%lu,\"cost\":%lu,\"vm\":%u,\"name\":\"%s\",\"vcpu\":%u,\"pc\":\"%#lx\",",
+		 vcpu->exits.total, arch_cost_clock_name(), start, end - start, vm->number,
+		 vm->console.name[0] != '\0' ? vm->console.name : vm->options.name, vcpu->id, exit->pc);
 	if (exit->kind == VM_EXIT_FAULT)
 		add_fault(vm, exit, before, text);
 	else if (exit->kind == VM_EXIT_IO)
 		add_mmio(&exit->io, text);
 	else
 		add_call(vm, exit, text);
-	text_add(text, RECORD_MAX, "}");
-	console_record(text, strlen(text));
+	write_record(text);
 }

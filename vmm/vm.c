@@ -34,6 +34,7 @@ static enum err new_space(struct vm *vm)
 	enum err err;
 
 	arch_vm_ram_layout(vm, vm->options.ram);
+	blocks_start(vm);
 	top = &vm->ram[vm->ram_ranges - 1];
 	err = arch_npt_config(top->start.raw + top->size, &ops, &config);
 	if (vm->options.software_tracking)
@@ -420,6 +421,7 @@ enum err vm_fork(struct vcpu *vcpu, struct vm **out)
 	fork_console(child, parent);
 	memcpy(child->ram, parent->ram, sizeof(child->ram));
 	child->ram_ranges = parent->ram_ranges;
+	blocks_start(child);
 	child->inject_denied = parent->inject_denied;
 	child->devices.unclaimed = parent->devices.unclaimed;
 	child->denied_logged = parent->denied_logged;

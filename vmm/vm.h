@@ -10,6 +10,7 @@
 #include "include/lock.h"
 #include "include/types.h"
 #include "mm/addr_space.h"
+#include "vmm/blocks.h"
 #include "vmm/devices/device.h"
 #include "vmm/exit.h"
 
@@ -159,6 +160,7 @@ struct vm {
 		uint64_t size;
 	} ram[VM_MAX_RAM_RANGES]; /* ascending */
 	size_t ram_ranges;
+	struct blocks blocks;
 	struct device_table devices;
 	struct console_stream console; /* what it prints; its name is the VM's in our own lines, too: log_vm_err */
 	struct fork_tree *tree;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tests/host/host.h"
+#include "vmm/vm.h"
 
 static struct vm *vm;
 
@@ -34,7 +35,7 @@ static void start(uint64_t first, uint64_t first_size, uint64_t second, uint64_t
 /* In order, without a hole or an overlap, each range from its start to its end. */
 static void check_blocks(void)
 {
-	const struct blocks *blocks = blocks_get();
+	const struct blocks *blocks = &vm->blocks;
 	uint64_t at = vm->ram[0].start.raw;
 	size_t range = 0;
 
@@ -45,16 +46,16 @@ static void check_blocks(void)
 
 		if (at == vm->ram[range].start.raw + vm->ram[range].size)
 			at = vm->ram[++range].start.raw;
-		block_range(block, &gpa, &size);
+		block_range(vm, block, &gpa, &size);
 		CHECK_EQ(gpa.raw, at);
 		CHECK(size > 0 && size <= BIT(blocks->shift), "block %u is of %#jx bytes", block, (uintmax_t)size);
-		CHECK_EQ(block_at(gpa), block);
-		CHECK_EQ(block_at(GPA(gpa.raw + size - 1)), block);
+		CHECK_EQ(block_at(vm, gpa), block);
+		CHECK_EQ(block_at(vm, GPA(gpa.raw + size - 1)), block);
 		at += size;
 	}
 	CHECK_EQ(at, vm->ram[vm->ram_ranges - 1].start.raw + vm->ram[vm->ram_ranges - 1].size);
-	CHECK_EQ(block_at(GPA(at)), blocks->count);
-	CHECK_EQ(block_at(GPA(UINT64_MAX)), blocks->count);
+	CHECK_EQ(block_at(vm, GPA(at)), blocks->count);
+	CHECK_EQ(block_at(vm, GPA(UINT64_MAX)), blocks->count);
 }
 
 static void all_ram_is_in_blocks(void **state)
@@ -87,8 +88,8 @@ static void all_ram_is_in_blocks(void **state)
 		check_blocks();
 		start(GIB(1), KIB(4), GIB(2), sizes[i]);
 		check_blocks();
-		CHECK_EQ(block_at(GPA(0)), blocks_get()->count);
-		CHECK_EQ(block_at(GPA(GIB(1) + KIB(4))), blocks_get()->count);
+		CHECK_EQ(block_at(vm, GPA(0)), vm->blocks.count);
+		CHECK_EQ(block_at(vm, GPA(GIB(1) + KIB(4))), vm->blocks.count);
 	}
 }
 
@@ -105,24 +106,24 @@ static void blocks_are_as_large_as_people_expect(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(expected); i++) {
 		start(0x40000000, expected[i].ram, 0, 0);
-		CHECK_EQ(blocks_get()->shift, expected[i].shift);
-		CHECK_EQ(blocks_get()->count, expected[i].count);
+		CHECK_EQ(vm->blocks.shift, expected[i].shift);
+		CHECK_EQ(vm->blocks.count, expected[i].count);
 	}
 }
 
-static void discarded_blocks_are_remembered_until_the_next_vm(void **state)
+static void discarded_blocks_are_remembered(void **state)
 {
 	(void)state;
 	start(0, GIB(3), GIB(4), GIB(1));
-	for (unsigned block = 0; block < blocks_get()->count; block++)
-		CHECK(!block_was_discarded(block), "block %u", block);
-	blocks_discarded(GPA(MIB(4) + KIB(4)), MIB(2));
-	blocks_discarded(GPA(MIB(20)), MIB(2));
-	blocks_discarded(GPA(GIB(5) - KIB(4)), KIB(4));
-	for (unsigned block = 0; block < blocks_get()->count; block++)
-		CHECK_EQ(block_was_discarded(block), block == 2 || block == 3 || block == 10 || block + 1 == blocks_get()->count);
+	for (unsigned block = 0; block < vm->blocks.count; block++)
+		CHECK(!block_was_discarded(vm, block), "block %u", block);
+	blocks_discarded(vm, GPA(MIB(4) + KIB(4)), MIB(2));
+	blocks_discarded(vm, GPA(MIB(20)), MIB(2));
+	blocks_discarded(vm, GPA(GIB(5) - KIB(4)), KIB(4));
+	for (unsigned block = 0; block < vm->blocks.count; block++)
+		CHECK_EQ(block_was_discarded(vm, block), block == 2 || block == 3 || block == 10 || block + 1 == vm->blocks.count);
 	blocks_start(vm);
-	CHECK(!block_was_discarded(2), "still");
+	CHECK(!block_was_discarded(vm, 2), "still");
 }
 
 static void a_block_looks_like_most_of_its_memory(void **state)
@@ -168,7 +169,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_ram_is_in_blocks),
 		cmocka_unit_test(blocks_are_as_large_as_people_expect),
-		cmocka_unit_test(discarded_blocks_are_remembered_until_the_next_vm),
+		cmocka_unit_test(discarded_blocks_are_remembered),
 		cmocka_unit_test(a_block_looks_like_most_of_its_memory),
 	};
 
