@@ -53,7 +53,7 @@ tell_symbol() { # PC
     say "pc $1 is ${place//"$root/"}; ${command[*]} tells"
 }
 
-# Where the CPU is while the emulator runs still: `guest`, `hypervisor` or `unknown`, and its program counter.
+# Where a CPU is while the emulator runs still: `guest`, `hypervisor` or `unknown`, its program counter, and its state.
 find_cpu() {
     local -a at=()
     local line
@@ -67,21 +67,24 @@ find_cpu() {
     fi
 }
 
-# Stopped by SIGINT, its debugger prints the next instruction: "(0) [0x00001ff00021] 0010:0000000000100021 ...".
+# Stopped by SIGINT, its debugger prints the next instruction of each CPU: "(0) [0x00001ff00021] 0010:0000000000100021 ...". The last
+# one that is in a guest is told of, or else the last one.
 find_cpu_of_bochs() { # IMAGE
     local -i tries pc image=${1:-0}
-    local line side=guest
+    local line lines side
     kill -INT "$emulator_pid" 2>/dev/null || return 0
     for ((tries = 0; tries < 50; tries++)); do
         sleep 0.1
-        # The first one is that which it began with.
-        line=$(grep -aoE '^\(0\) \[[^]]*\] [0-9a-f]{4}:[0-9a-f]+' "$run/emulator.out" | tail -n +2 | tail -n 1) || line=''
-        [[ -z $line ]] || break
+        # The first ones are those which it began with.
+        lines=$(grep -aoE '^\([0-9]+\) \[[^]]*\] [0-9a-f]{4}:[0-9a-f]+' "$run/emulator.out" | tail -n +$((10#$cpus + 1))) || lines=''
+        [[ -z $lines ]] || break
     done
-    [[ -n $line ]] || return 0
-    pc=16#${line##*:}
-    ((image == 0 || pc < image || pc >= image + (4 << 20))) || side=hypervisor
-    cpu_at=$(printf '%s %#x' "$side" "$pc")
+    while read -r line; do
+        [[ -n $line ]] || continue
+        pc=16#${line##*:} side=guest
+        ((image == 0 || pc < image || pc >= image + (4 << 20))) || side=hypervisor
+        [[ $side != guest && $cpu_at == guest* ]] || cpu_at=$(printf '%s %#x' "$side" "$pc")
+    done <<<"$lines"
 }
 
 explain_timeout() {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "drivers/console.h"
+#include "include/arch/cpu.h"
 #include "include/arch/virt.h"
 #include "include/log.h"
 #include "include/version.h"
@@ -63,6 +64,48 @@ static uint64_t populated_tables(const struct vm *vm, unsigned largest)
 	return bytes;
 }
 
+/* Of all VMs that have ended, each member atomic. */
+static struct report_time all_time;
+static struct vm_exit_counts all_exits;
+
+static uint64_t microseconds(uint64_t ticks)
+{
+	const uint64_t frequency = arch_clock_frequency();
+
+	return ticks / frequency * 1000000 + ticks % frequency * 1000000 / frequency;
+}
+
+static void sum_time(struct report_time *time, const struct vm *vm)
+{
+	*time = (struct report_time){
+		.cpu_time = microseconds(vm->cpu_time),
+		.shootdowns = vm->shootdowns,
+		.ipis = vm->ipis,
+	};
+	for (unsigned i = 0; i < vm->vcpus; i++) {
+		time->switches += vm->vcpu_table[i]->switches;
+		time->preemptions += vm->vcpu_table[i]->preemptions;
+		time->interrupts += vm->vcpu_table[i]->interrupts;
+	}
+}
+
+static void add_to(uint64_t *sum, uint64_t number)
+{
+	__atomic_add_fetch(sum, number, __ATOMIC_RELAXED);
+}
+
+static void add_to_all(const struct report *report)
+{
+	add_to(&all_exits.total, report->exits.total);
+	add_to(&all_exits.fault, report->exits.fault);
+	add_to(&all_time.cpu_time, report->time.cpu_time);
+	add_to(&all_time.switches, report->time.switches);
+	add_to(&all_time.preemptions, report->time.preemptions);
+	add_to(&all_time.interrupts, report->time.interrupts);
+	add_to(&all_time.shootdowns, report->time.shootdowns);
+	add_to(&all_time.ipis, report->time.ipis);
+}
+
 void report_settle(struct report *report, struct vm *vm)
 {
 	const struct npt *npt = &vm->as.npt;
@@ -86,6 +129,9 @@ void report_settle(struct report *report, struct vm *vm)
 		.populated = { populated_tables(vm, 0), populated_tables(vm, 1) },
 	};
 	addr_space_get_leaves(&vm->as, report->leaves);
+	strcpy(report->name, vm->console.name[0] != '\0' ? vm->console.name : vm->options.name);
+	sum_time(&report->time, vm);
+	add_to_all(report);
 	for (unsigned level = 0; level < ARRAY_LEN(report->stats.zero_leaves); level++)
 		report->zeros += report->stats.zero_leaves[level] * npt_level_size(level);
 	err = npt_walk(npt, GPA(0), npt->end, add_touched, &report->touched);
@@ -100,6 +146,7 @@ void report_refused(struct report *report, const struct vm_options *options, uns
 		.outcome = VM_REFUSED,
 		.format = "none",
 	};
+	strcpy(report->name, options->name);
 }
 
 /* A line of the bill: what, how much, and what there is to say about it. */
@@ -203,14 +250,66 @@ static void bill_events(const struct report *report)
 	item_number("flushes", stats->flush_instructions, counts_text(line, changes, ARRAY_LEN(changes)));
 }
 
-/* Of a forked VM, one line: there may be fifteen. */
+/* "12.3 ms", or of a second and more "1.2 s". */
+static const char *text_time(char *text, size_t size, uint64_t us)
+{
+	const uint64_t unit = us < 1000000 ? 1000 : 1000000;
+
+	snprintf(text, size, "%lu.%lu %s", us / unit, us % unit * 10 / unit, unit == 1000 ? "ms" : "s");
+	return text;
+}
+
+static const char *turns_text(char line[256], const struct report_time *time)
+{
+	const struct counted counts[] = {
+		{ time->switches, "turn", true },
+		{ time->preemptions, "preemption", true },
+		{ time->interrupts, "interrupt", true },
+		{ time->shootdowns, "shoot-down", true },
+		{ time->ipis, "IPI", true },
+	};
+
+	return counts_text(line, counts, ARRAY_LEN(counts));
+}
+
+static void bill_time(const struct report *report)
+{
+	char line[256], amount[24];
+
+	item("time", text_time(amount, sizeof(amount), report->time.cpu_time), turns_text(line, &report->time));
+}
+
+static uint64_t idle_time(void)
+{
+	uint64_t ticks = 0;
+
+	for (unsigned i = 0; i < cpu_count; i++)
+		ticks += cpu_of(i)->idle_ticks;
+	return microseconds(ticks);
+}
+
+/* All VMs together, where there is more than one, or more than one CPU. */
+static void bill_machine(const struct machine *machine)
+{
+	char line[256], busy[24], idle[24];
+
+	if (cpu_count == 1 && vm_numbers() == 1)
+		return;
+	turns_text(line, &all_time);
+	log_info("nestling: machine: %u CPU%s, %u VM%s, %u failed; %lu exit%s; %s of CPU time, %s idle; %s", cpu_count,
+		 text_plural(cpu_count), vm_numbers(), text_plural(vm_numbers()), machine->failed, all_exits.total,
+		 text_plural(all_exits.total), text_time(busy, sizeof(busy), all_time.cpu_time),
+		 text_time(idle, sizeof(idle), idle_time()), line);
+}
+
+/* Of a forked VM, one line: there may be thousands. */
 static void print_fork(const struct report *report)
 {
 	const struct addr_space_stats *stats = &report->stats;
 	char own[48], shared[48], tables[48], memory[48];
 
-	log_info("nestling: forked VM %u %s, status %lu: %s its own, %s shared, %s of tables, %s in all, %lu exit%s",
-		 report->number, outcome_name(report->outcome), report->guest_status, text_size(own, stats->resident),
+	log_info("nestling: fork %s %s, status %lu: %s its own, %s shared, %s of tables, %s in all, %lu exit%s", report->name,
+		 outcome_name(report->outcome), report->guest_status, text_size(own, stats->resident),
 		 text_size(shared, stats->shared), text_size(tables, report->tables), text_size(memory, stats->memory_used),
 		 report->exits.total, text_plural(report->exits.total));
 }
@@ -226,6 +325,9 @@ static void print_bill(const struct report *report, const struct machine *machin
 	log_info("nestling: %s %s, status %lu", who, outcome_name(report->outcome), report->guest_status);
 	bill_memory(report);
 	bill_events(report);
+	bill_time(report);
+	if (report->number == 0)
+		bill_machine(machine);
 }
 
 static void add_setup(const struct report *report, char *json, size_t size)
@@ -275,14 +377,32 @@ static void add_faults(const struct report *report, char *json, size_t size)
 		 stats->merged, stats->split, stats->discarded, stats->reclaimed, stats->flushes, stats->flush_instructions);
 }
 
+static void add_time(const struct report_time *time, char *json, size_t size)
+{
+	text_add(json, size,
+		 "\"cpu_time\":%lu,\"switches\":%lu,\"preemptions\":%lu,\"interrupts\":%lu,\"ipis\":%lu,\"shootdowns\":%lu,",
+		 time->cpu_time, time->switches, time->preemptions, time->interrupts, time->ipis, time->shootdowns);
+}
+
+/* Of the whole run. */
+static void add_machine(const struct machine *machine, char *json, size_t size)
+{
+	text_add(json, size, "\"machine\":{");
+	add_time(&all_time, json, size);
+	text_add(json, size, "\"idle_time\":%lu,\"exits\":%lu,\"faults\":%lu},", idle_time(), all_exits.total, all_exits.fault);
+	text_add(json, size, "\"vms\":%u,\"vms_failed\":%u,", vm_numbers(), machine->failed);
+}
+
 /* The first one's report, the last of all, says what became of the others. */
 static void add_end(const struct report *report, const struct machine *machine, char *json, size_t size)
 {
+	text_add(json, size, "\"vcpus\":%u,\"cpus\":%u,", report->options.vcpus, cpu_count);
+	add_time(&report->time, json, size);
 	text_add(json, size, "\"vm\":%u,\"name\":\"%s\",", report->number, report->options.name);
 	if (!report->forked)
 		text_add(json, size, "\"forks\":%u,", report->forks);
 	if (report->number == 0)
-		text_add(json, size, "\"vms\":%u,\"vms_failed\":%u,", vm_numbers(), machine->failed);
+		add_machine(machine, json, size);
 	text_add(json, size, "\"host_free\":%lu,\"guest_status\":%lu,\"outcome\":\"%s\"}\n", report->host_free,
 		 report->guest_status, outcome_name(report->outcome));
 }

@@ -10,10 +10,16 @@ struct report {
 	struct vm_options options;
 	unsigned number; /* in the run */
 	bool forked;
-	unsigned forks; /* VMs forked from it and its forks; only of the first VM of a fork tree */
+	char name[CONSOLE_NAME_ROOM]; /* its own of a forked VM, that of the configuration of others */
+	unsigned forks;               /* VMs forked from it and its forks; only of the first VM of a fork tree */
 	enum vm_outcome outcome;
 	uint64_t guest_status;
 	struct vm_exit_counts exits;
+	struct report_time {
+		uint64_t cpu_time; /* microseconds, of all vCPUs */
+		uint64_t switches; /* times that a vCPU came into a CPU */
+		uint64_t preemptions, interrupts, shootdowns, ipis;
+	} time;
 	uint64_t timed_faults, fault_ticks;
 	const char *format; /* of its nested tables: npt_name */
 	bool hardware_ad;
@@ -34,7 +40,7 @@ void report_refused(struct report *report, const struct vm_options *options, uns
 
 /*
  * Print the report: a few lines, then "report: " and one JSON object on one line. The report of the first VM, which is printed
- * last, has the figures of the whole run, too.
+ * last, has the figures of the whole run, too. One CPU at a time.
  */
 struct machine;
 void report_print(const struct report *report, const struct machine *machine);

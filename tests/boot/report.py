@@ -11,8 +11,8 @@ from harness import Boot, Case
 
 UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 BILL_MAX = 25  # lines, those of forked VMs included: it is to fit a screen
-END = re.compile(r"^nestling: (guest|first of \d+ VMs|forked VM \d+) \w+, status \d+")
-ITEM = re.compile(r"^nestling:   (\w+) +(\d+(?:\.\d)? (?:[KMGT]i)?B|\d+)(?:  (\S.*))?$")
+END = re.compile(r"^nestling: (guest|first of \d+ VMs|fork \S+) \w+, status \d+")
+ITEM = re.compile(r"^nestling:   (\w+) +(\d+(?:\.\d)? (?:(?:[KMGT]i)?B|m?s)|\d+)(?:  (\S.*))?$")
 DESCRIBED = re.compile(r"^\| `([\w.]+)` \|", re.M)
 
 

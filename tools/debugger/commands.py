@@ -162,14 +162,65 @@ def value(expression: str) -> gdb.Value:
         raise gdb.GdbError(f"{expression}: {error}") from None
 
 
-def the_vm() -> gdb.Value:
-    """The VM that runs: those of a fork tree run one after the other, the first one first, and are gone when they have ended."""
-    tree = value("running_tree")
-    for number in range(int(tree["count"])):
-        vm = tree["vm"][number]
-        if int(vm):
-            return vm.dereference()
-    raise gdb.GdbError("there is no VM now")
+def all_vms() -> list[gdb.Value]:
+    """Those that have not ended: of the configuration in its order, each with its forks behind it."""
+    run = value("'machine.c'::run")
+    if not int(run):
+        return []
+    found = []
+    for config in (run["vm"][i] for i in range(int(run["count"]))):
+        tree = config["tree"]
+        room = PAGE // tree["part"][0].type.sizeof
+        slots = (tree["part"][number // room][number % room] for number in range(int(tree["count"])))
+        found += [vm.dereference() for vm in slots if int(vm)]
+    return found
+
+
+def name_of(vm: gdb.Value) -> str:
+    """As on the console; there one that is alone has none."""
+    name = vm["options"]["name"].string()
+    return f"{name}.{int(vm['tree_number'])}" if int(vm["tree_number"]) else name
+
+
+def resident() -> gdb.Value | None:
+    """The vCPU in the CPU that gdb looks at; or else in any: machines may number CPUs otherwise than their debugger does."""
+    thread = gdb.selected_thread()
+    count = int(value("cpu_count"))
+    cpus = sorted((value("cpus")[i] for i in range(count)), key=lambda cpu: not thread or int(cpu["hw_id"]) != thread.num - 1)
+    return next((cpu["resident"].dereference() for cpu in cpus if int(cpu["resident"])), None)
+
+
+def the_vm(text: str = "") -> gdb.Value:
+    """By its name or its number in the run; without either the one that runs here, or any that is there."""
+    vms = all_vms()
+    if text:
+        vms = [vm for vm in vms if text in (name_of(vm), str(int(vm["number"])))]
+        if not vms:
+            raise gdb.GdbError(f"there is no VM {text} now: nestling vms lists those that are there")
+    elif vcpu := resident():
+        return vcpu["vm"].dereference()
+    if not vms:
+        raise gdb.GdbError("there is no VM now")
+    return vms[0]
+
+
+def the_vcpu(vm: gdb.Value, text: str = "") -> gdb.Value:
+    """By its number; without one the vCPU that runs here, if it is one of this VM's, or the first."""
+    if not text:
+        here = resident()
+        return here if here and int(here["vm"]) == int(vm.address) else vm["vcpu"]
+    if (index := number(text)) >= int(vm["vcpus"]):
+        raise gdb.GdbError(f"VM {name_of(vm)} has {int(vm['vcpus'])} vCPUs, from 0 on")
+    return vm["vcpu_table"][index].dereference()
+
+
+def vm_lines(vm: gdb.Value) -> list[str]:
+    lines = [f"VM {int(vm['number'])} {name_of(vm)}: {enumerator('vm_outcome', 'VM_', int(vm['outcome']))}"]
+    for vcpu in (vm["vcpu_table"][i].dereference() for i in range(int(vm["vcpus"]))):
+        where = f" CPU {int(vcpu['cpu']['id'])}," if int(vcpu["cpu"]) else ""
+        lines.append(f"  vCPU {int(vcpu['id'])}: {enumerator('vcpu_state', 'VCPU_', int(vcpu['state']))},{where}"
+                     f" {int(vcpu['exits']['total'])} exits, {int(vcpu['switches'])} times in a CPU")
+    return lines
 
 
 def format_of(vm: gdb.Value) -> str:
@@ -258,8 +309,8 @@ def exit_text(entry: gdb.Value) -> str:
     return f"{kind}: {reason_name(int(entry['reason']))} ({int(entry['reason']):#x})"
 
 
-def exit_lines(vm: gdb.Value, wanted: int) -> list[str]:
-    total, ring = int(vm["vcpu"]["exits"]["total"]), vm["vcpu"]["ring"]
+def exit_lines(vcpu: gdb.Value, wanted: int) -> list[str]:
+    total, ring = int(vcpu["exits"]["total"]), vcpu["ring"]
     size = ring.type.range()[1] + 1
     first = max(total - min(wanted, size) + 1, 1)
     return [f"{number:8} pc {int(entry['pc']):#x} {exit_text(entry)}"
@@ -355,52 +406,89 @@ sv39x4, sv48x4, sv57x4; of the hypervisor's own map: x86_host, el2_host, sv39, s
             raise gdb.GdbError(str(error)) from None
 
 
-class Walk(gdb.Command):
-    """Walk the nested tables on the way to an address of the VM that runs.
-Usage: nestling walk GPA
+class Vms(gdb.Command):
+    """List the VMs and their vCPUs: state, the CPU that each is in or was in last, exits.
+Usage: nestling vms
 
-Walk the nested tables of the VM that runs, from the root to what decides about a guest-physical address."""
+All VMs that have not ended, with the number and the name by which the other commands take them."""
+
+    def __init__(self) -> None:
+        super().__init__("nestling vms", gdb.COMMAND_DATA)
+
+    def invoke(self, argument: str, _: bool) -> None:
+        with Physical():
+            print("\n".join(line for vm in all_vms() for line in vm_lines(vm)) or "no VMs")
+
+
+class Walk(gdb.Command):
+    """Walk the nested tables on the way to an address of a VM.
+Usage: nestling walk GPA [VM]
+
+Walk the nested tables, from the root to what decides about a guest-physical address. VM is a name or a number of nestling
+vms; without it, it is the one that runs on this CPU."""
 
     def __init__(self) -> None:
         super().__init__("nestling walk", gdb.COMMAND_DATA, gdb.COMPLETE_EXPRESSION)
 
     def invoke(self, argument: str, _: bool) -> None:
-        if not argument:
-            raise gdb.GdbError("wanted: nestling walk GPA")
-        gpa = number(argument)
+        words = gdb.string_to_argv(argument)
+        if len(words) not in (1, 2):
+            raise gdb.GdbError("wanted: nestling walk GPA [VM]")
+        gpa = number(words[0])
         with Physical():
-            print("\n".join(walk_lines(the_vm(), gpa)))
+            print("\n".join(walk_lines(the_vm(*words[1:]), gpa)))
 
 
 class Areas(gdb.Command):
-    """List the areas of the VM that runs: ranges, permissions, memory type, policy.
-Usage: nestling areas
+    """List the areas of a VM: ranges, permissions, memory type, policy.
+Usage: nestling areas [VM]
 
-The areas of the VM that runs: what its guest-physical memory is promised to be."""
+What its guest-physical memory is promised to be. Without VM, of the one that runs on this CPU."""
 
     def __init__(self) -> None:
         super().__init__("nestling areas", gdb.COMMAND_DATA)
 
     def invoke(self, argument: str, _: bool) -> None:
         with Physical():
-            print("\n".join(area_lines(the_vm())))
+            print("\n".join(area_lines(the_vm(argument.strip()))))
 
 
 class Exits(gdb.Command):
-    """Show the last exits of the VM that runs, and what each came to.
-Usage: nestling exits [N]
+    """Show the last exits of a vCPU, and what each came to.
+Usage: nestling exits [N [VM [VCPU]]]
 
-The last N exits of the VM that runs, the newest at the end; without N, all that are kept. What the newest came to
-is an older one's while it is being served."""
+The last N exits, the newest at the end; without N, all that are kept. What the newest came to is an older one's while it is
+being served. Without VM and VCPU, of the vCPU that runs on this CPU."""
 
     def __init__(self) -> None:
         super().__init__("nestling exits", gdb.COMMAND_DATA)
 
     def invoke(self, argument: str, _: bool) -> None:
-        wanted = number(argument) if argument else 1 << 63
+        words = gdb.string_to_argv(argument)
+        if len(words) > 3:
+            raise gdb.GdbError("wanted: nestling exits [N [VM [VCPU]]]")
+        wanted = number(words[0]) if words else 1 << 63
         with Physical():
-            print("\n".join(exit_lines(the_vm(), wanted)))
+            print("\n".join(exit_lines(the_vcpu(the_vm(*words[1:2]), *words[2:]), wanted)))
 
 
-for command in (Nestling, Attach, Pte, Walk, Areas, Exits):
+class State(gdb.Command):
+    """Show what is kept of a vCPU that is in no CPU: its registers and all else, as the ISA's struct vcpu_arch has it.
+Usage: nestling state [VM [VCPU]]
+
+Of one that runs, a part is in the CPU's own registers: that of the last time it left."""
+
+    def __init__(self) -> None:
+        super().__init__("nestling state", gdb.COMMAND_DATA)
+
+    def invoke(self, argument: str, _: bool) -> None:
+        words = gdb.string_to_argv(argument)
+        if len(words) > 2:
+            raise gdb.GdbError("wanted: nestling state [VM [VCPU]]")
+        with Physical():
+            vcpu = the_vcpu(the_vm(*words[:1]), *words[1:])
+            print(vcpu["arch"].format_string(format="x", styling=False, max_elements=64))
+
+
+for command in (Nestling, Attach, Pte, Vms, Walk, Areas, Exits, State):
     command()
