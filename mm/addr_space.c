@@ -23,14 +23,6 @@ static void uncharge_areas(struct area_set *areas, uint64_t bytes)
 
 static const struct area_account area_account = { charge_areas, uncharge_areas };
 
-/* 0 means "no owner". */
-static uint16_t next_id(void)
-{
-	static uint32_t last; /* a whole word: see include/lock.h */
-
-	return (uint16_t)(__atomic_fetch_add(&last, 1, __ATOMIC_RELAXED) % UINT16_MAX + 1);
-}
-
 enum err addr_space_new(struct addr_space *as, const struct npt_ops *ops, const struct npt_config *config, addr_space_flush flush)
 {
 	enum err err;
@@ -39,16 +31,16 @@ enum err addr_space_new(struct addr_space *as, const struct npt_ops *ops, const 
 		.view.as = as,
 		.env = space_env(&as->view.cache),
 		.flush = flush,
-		.id = next_id(),
+		.id = space_id_take(),
 		.cost.max = COST_NO_LIMIT,
 		.need = FRAME_CALL,
 	};
-	err = area_set_init(&as->areas, &area_account);
-	if (err != ERR_OK)
-		return err;
+	if (as->id == 0)
+		return ERR_NO_MEMORY;
+	area_set_init(&as->areas, &area_account);
 	err = space_take_frames(as, 0, &as->reserve);
 	if (err != ERR_OK)
-		goto free_areas;
+		goto give_id;
 	err = npt_new(&as->npt, ops, config, &as->env);
 	if (err != ERR_OK)
 		goto free_reserve;
@@ -57,8 +49,8 @@ enum err addr_space_new(struct addr_space *as, const struct npt_ops *ops, const 
 
 free_reserve:
 	space_give_frames(as, as->reserve, 0);
-free_areas:
-	area_set_free(&as->areas);
+give_id:
+	space_id_give(as->id);
 	return err;
 }
 
@@ -70,6 +62,7 @@ void addr_space_free(struct addr_space *as)
 	area_set_free(&as->areas);
 	if (as->reserve.raw != 0)
 		frame_free(as->reserve, 0);
+	space_id_give(as->id);
 }
 
 /* --- Questions ---------------------------------------------------------------------------------------------------- */

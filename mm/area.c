@@ -15,6 +15,12 @@ struct chunk {
 
 #define CHUNK_AREAS ((PAGE_SIZE - sizeof(struct chunk)) / sizeof(struct area))
 
+static bool is_inline(const struct area_set *set, const struct area *area)
+{
+	return area >= set->inline_areas && area < set->inline_areas + AREA_INLINE;
+}
+
+/* Of a structure that is not inline. */
 static struct chunk *chunk_of(const struct area *area)
 {
 	return (struct chunk *)align_down((uintptr_t)area, PAGE_SIZE);
@@ -139,7 +145,7 @@ static void spread_hints(struct area_set *set)
 
 /* --- The set ------------------------------------------------------------------------------------------------------ */
 
-static void reset(struct area_set *set, const struct area_account *account)
+void area_set_init(struct area_set *set, const struct area_account *account)
 {
 	*set = (struct area_set){ .top = &set->level[0], .random = 1, .account = account };
 	for (unsigned i = 0; i < AREA_LEVELS; i++) {
@@ -150,13 +156,10 @@ static void reset(struct area_set *set, const struct area_account *account)
 		head->up = i + 1 < AREA_LEVELS ? head + 1 : NULL;
 		head->down = i > 0 ? head - 1 : NULL;
 	}
+	set->structures = AREA_INLINE;
+	for (size_t i = 0; i < AREA_INLINE; i++)
+		drop(set, &set->inline_areas[i]);
 	use_hints(set, set->inline_hints, AREA_INLINE_HINTS);
-}
-
-enum err area_set_init(struct area_set *set, const struct area_account *account)
-{
-	reset(set, account);
-	return add_chunk(set);
 }
 
 void area_set_free(struct area_set *set)
@@ -168,14 +171,14 @@ void area_set_free(struct area_set *set)
 		set->chunks = ((struct chunk *)frame_ptr(frame))->next;
 		give(set, frame, 0);
 	}
-	reset(set, set->account);
+	area_set_init(set, set->account);
 }
 
 uint64_t area_set_bytes(const struct area_set *set)
 {
 	uint64_t hints = set->hint_frames.raw != 0 ? PAGE_SIZE << hint_order(set->hint_mask + 1) : 0;
 
-	return set->structures / CHUNK_AREAS * PAGE_SIZE + hints;
+	return (set->structures - AREA_INLINE) / CHUNK_AREAS * PAGE_SIZE + hints;
 }
 
 /* Count the free structures of each chunk. */
@@ -184,14 +187,15 @@ static void count_free(struct area_set *set)
 	for (hpa_t frame = set->chunks; frame.raw != 0; frame = ((struct chunk *)frame_ptr(frame))->next)
 		((struct chunk *)frame_ptr(frame))->free_count = 0;
 	for (const struct area *area = set->free_list; area; area = area->up)
-		chunk_of(area)->free_count++;
+		if (!is_inline(set, area))
+			chunk_of(area)->free_count++;
 }
 
 /* If all free structures are in empty chunks, keep one of these chunks for the next area. */
 static void keep_one(struct area_set *set)
 {
 	for (const struct area *area = set->free_list; area; area = area->up)
-		if (chunk_of(area)->free_count < CHUNK_AREAS)
+		if (is_inline(set, area) || chunk_of(area)->free_count < CHUNK_AREAS)
 			return;
 	chunk_of(set->free_list)->free_count = 0;
 }
@@ -202,7 +206,7 @@ static void keep_free(struct area_set *set)
 	struct area **link = &set->free_list;
 
 	for (struct area *area = set->free_list; area; area = area->up) {
-		if (chunk_of(area)->free_count == CHUNK_AREAS) {
+		if (!is_inline(set, area) && chunk_of(area)->free_count == CHUNK_AREAS) {
 			set->free_count--;
 		} else {
 			*link = area;
@@ -232,7 +236,7 @@ static void free_empty_chunks(struct area_set *set)
 
 void area_trim_now(struct area_set *set)
 {
-	if (set->structures > CHUNK_AREAS) {
+	if (set->chunks.raw != 0) {
 		count_free(set);
 		keep_one(set);
 		keep_free(set);

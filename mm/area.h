@@ -36,6 +36,7 @@ struct area_account {
 };
 
 #define AREA_LEVELS         7
+#define AREA_INLINE         12 /* structures that are part of the set */
 #define AREA_INLINE_HINTS   256
 /* A hint is for 2 MiB at most. */
 #define AREA_HINT_MAX_SHIFT 21
@@ -52,8 +53,8 @@ struct area_account {
  * Most searches use no level: hints are a direct-mapped cache, by address, of the areas found last. The number of hints grows with
  * the number of areas.
  *
- * Structures are allocated in chunks of one frame. area_set_init allocates the first chunk, which is kept, so that a new area needs
- * no frame until that is full. area_trim frees chunks in which no structure is in use.
+ * The first structures are part of the set, so that a few areas need no frame. More are allocated in chunks of one frame. area_trim
+ * frees chunks in which no structure is in use.
  */
 struct area_set {
 	struct area **hint;          /* tried first; a removed area has an empty range, so its hint need not be cleared */
@@ -69,11 +70,12 @@ struct area_set {
 	hpa_t chunks;                   /* frames that hold the structures; raw 0: none */
 	hpa_t hint_frames;              /* frames that hold the hints; raw 0: `inline_hints` does */
 	struct area level[AREA_LEVELS]; /* the heads of the levels; `start` is -1, above every address */
+	struct area inline_areas[AREA_INLINE];
 	struct area *inline_hints[AREA_INLINE_HINTS];
 };
 
-/* Make an empty set. `account` (may be NULL) must outlive it. Errors: ERR_NO_MEMORY. */
-MUST_CHECK enum err area_set_init(struct area_set *set, const struct area_account *account);
+/* Make an empty set. `account` (may be NULL) must outlive it. */
+void area_set_init(struct area_set *set, const struct area_account *account);
 /* Free all memory of the set, areas that are still in it included. */
 void area_set_free(struct area_set *set);
 

@@ -104,6 +104,13 @@ uint64_t frame_zero_page_border(hpa_t frame, uint64_t size);
 void frame_free(hpa_t frame, unsigned order);
 
 /*
+ * Allocate `count` contiguous frames, at most 1 << FRAME_MAX_ORDER, without an owner. Contents are undefined. frame_free_count
+ * gives them back. Errors: ERR_NO_MEMORY, ERR_RANGE.
+ */
+MUST_CHECK enum err frame_alloc_count(enum frame_need need, uint64_t count, hpa_t *out);
+void frame_free_count(hpa_t first, uint64_t count);
+
+/*
  * References. A block that frame_alloc returned has one reference and no owner (owner 0). `order` below may be that of an aligned
  * part of an allocated block, which is then divided, and its parts counted separately; or that of a block that was divided before.
  * The owner is a number chosen by the caller: the address space to which the memory is accounted.
@@ -138,11 +145,17 @@ void frame_chain_free(struct frame_chain *chain);
  * [next, end) count as free. The owner zeroes frames and advances `ready`: those in [next, ready) are zeroed.
  */
 struct frame_run {
-	uint64_t next, ready, end; /* host-physical addresses */
-	uint64_t counted;          /* for the owner: frames before it are in its statistics; see view_settle in mm/space.h */
-	struct frame_run *others;
+	uint64_t next, ready, end;        /* host-physical addresses */
+	uint64_t counted;                 /* for the owner: frames before it are in its statistics; see view_settle in mm/space.h */
+	struct frame_run *others, **link; /* the list of all runs: the next one, and what points to this one */
+	unsigned count;                   /* runs that were allocated */
 };
-#define FRAME_RUN_ORDER 7
+/*
+ * Runs grow with their number, so that a small guest holds few frames that it does not need: 4 frames, 4, 8, 16, and so on. The
+ * first ones are together as large as the largest.
+ */
+#define FRAME_RUN_FIRST_ORDER 2
+#define FRAME_RUN_ORDER       7
 /* Free the remaining frames. False: there were none. */
 bool frame_run_drop(struct frame_run *run, uint16_t owner);
 /* Free the remaining frames and allocate a new run of `least` to `most` frames. Errors: ERR_NO_MEMORY: the run is empty. */

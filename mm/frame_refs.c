@@ -151,6 +151,24 @@ void frame_chain_free(struct frame_chain *chain)
 	spin_unlock(&frames.lock);
 }
 
+enum err frame_alloc_count(enum frame_need need, uint64_t count, hpa_t *out)
+{
+	unsigned order = count > 1 ? 64u - (unsigned)__builtin_clzll(count - 1) : 0;
+	enum err err = frame_alloc_need(need, order, 0, out);
+
+	if (err == ERR_OK)
+		frame_free_count(HPA(out->raw + count * PAGE_SIZE), (UINT64_C(1) << order) - count);
+	return err;
+}
+
+void frame_free_count(hpa_t first, uint64_t count)
+{
+	struct frame_chain chain = { 0 };
+
+	(void)frame_chain_add(&chain, first, count, 0);
+	frame_chain_free(&chain);
+}
+
 bool frame_run_drop(struct frame_run *run, uint16_t owner)
 {
 	uint64_t left = run->end - run->next;
@@ -159,25 +177,25 @@ bool frame_run_drop(struct frame_run *run, uint16_t owner)
 	if (run->end == 0)
 		return false;
 	spin_lock(&frames.lock);
-	for (struct frame_run **link = &frames.runs; *link; link = &(*link)->others)
-		if (*link == run) {
-			*link = run->others;
-			break;
-		}
+	*run->link = run->others;
+	if (run->others)
+		run->others->link = run->link;
 	spin_unlock(&frames.lock);
 	(void)frame_chain_add(&chain, HPA(run->next), left >> PAGE_SHIFT, owner);
 	frame_chain_free(&chain);
-	*run = (struct frame_run){ 0 };
+	*run = (struct frame_run){ .count = run->count };
 	return left > 0;
 }
 
 enum err frame_run_renew(struct frame_run *run, uint16_t owner, unsigned least, uint64_t most)
 {
-	unsigned order = FRAME_RUN_ORDER;
+	unsigned order = (unsigned)min_u64(max_u64(run->count + 1, FRAME_RUN_FIRST_ORDER), FRAME_RUN_ORDER);
 	hpa_t block;
 	enum err err;
 
 	frame_run_drop(run, owner);
+	while (1u << order < least)
+		order++;
 	while (1u << order > most)
 		order--;
 	/* An ordinary block: it is divided when its frames are freed separately. */
@@ -186,7 +204,17 @@ enum err frame_run_renew(struct frame_run *run, uint16_t owner, unsigned least, 
 	if (err != ERR_OK)
 		return err;
 	spin_lock(&frames.lock);
-	*run = (struct frame_run){ block.raw, block.raw, block.raw + (PAGE_SIZE << order), block.raw, frames.runs };
+	*run = (struct frame_run){
+		.next = block.raw,
+		.ready = block.raw,
+		.end = block.raw + (PAGE_SIZE << order),
+		.counted = block.raw,
+		.others = frames.runs,
+		.link = &frames.runs,
+		.count = run->count + 1,
+	};
+	if (run->others)
+		run->others->link = &run->others;
 	frames.runs = run;
 	spin_unlock(&frames.lock);
 	return ERR_OK;

@@ -24,6 +24,7 @@
  *   track.c         accessed and dirty bits
  *   guest_mem.c     the hypervisor's own accesses to guest memory
  *   survey.c        what a range is backed by
+ *   space_id.c      numbers of spaces
  *   space_tables.c  allocating tables, flushing CPUs
  *   run.c           frames for future faults, cleared ahead
  *   views.c         more vCPUs in a space: their views, and the statistics of all of them
@@ -187,6 +188,10 @@ static inline void space_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
 	if (as->flush)
 		as->view.stats.flush_instructions += as->flush(as, gpa, size);
 }
+
+/* A number for a space, as owner of frames; 0: all 65,535 are taken. Given back when no frame has it as its owner any more. */
+uint16_t space_id_take(void);
+void space_id_give(uint16_t id);
 
 /* The npt_env of a space: its tables are allocated from the frame allocator and charged to the space. */
 struct npt_env space_env(struct npt_walk_cache *cache);

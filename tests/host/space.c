@@ -23,13 +23,13 @@ static void ram_set(void *memory, uint64_t hpa, uint64_t bits)
 	__atomic_fetch_or((uint64_t *)arena_at(&space->machine->ram.arena, hpa), bits, __ATOMIC_RELAXED);
 }
 
-/* What no CPU can reach: free frames, and those that spaces of the machine hold back for faults to come. */
+/* What no guest can reach: free frames, those that spaces of the machine hold back for faults to come, and those of their areas. */
 static uint64_t unreachable(const struct space *space)
 {
 	uint64_t bytes = ram_free_bytes();
 
 	for (const struct space *kin = space->machine; kin; kin = kin->next)
-		bytes += kin->gone ? 0 : reservation_held(&kin->as.view);
+		bytes += kin->gone ? 0 : reservation_held(&kin->as.view) + area_set_bytes(&kin->as.areas);
 	return bytes;
 }
 

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "mm/space.h"
+
 static uint64_t resident(struct space *s)
 {
 	return addr_space_get_stats(&s->as).resident;
@@ -482,9 +484,45 @@ static void pages_come_in_hundreds(void **state)
 		CHECK_EQ(space_allows(s, MIB(4) + page * PAGE_SIZE, 0), page % 3 != 0);
 }
 
+/* As owners of frames spaces must differ, however many there have been; without a number there is no space. */
+static void numbers_of_spaces_differ(void **state)
+{
+	struct space *s = *state;
+	static struct addr_space other;
+	static bool taken[UINT16_MAX + 1];
+	uint16_t id;
+
+	memset(taken, 0, sizeof(taken));
+	taken[0] = taken[s->as.id] = true;
+	while ((id = space_id_take()) != 0) {
+		CHECK(!taken[id], "%u is another one's", id);
+		taken[id] = true;
+	}
+	for (unsigned i = 0; i <= UINT16_MAX; i++)
+		CHECK(taken[i], "%u was not given out", i);
+	CHECK_ERR(addr_space_new(&other, s->as.npt.ops, &s->as.npt.config, NULL), ERR_NO_MEMORY);
+	for (unsigned i = 1; i <= UINT16_MAX; i++)
+		if (i != s->as.id)
+			space_id_give((uint16_t)i);
+	for (unsigned i = 0; i < 3; i++) {
+		CHECK_ERR(addr_space_new(&other, s->as.npt.ops, &s->as.npt.config, NULL), ERR_OK);
+		CHECK(other.id != s->as.id && other.id != 0, "number %u", other.id);
+		addr_space_free(&other);
+	}
+	space_leave(s, 1);
+	CHECK_ERR(addr_space_new(&other, s->as.npt.ops, &s->as.npt.config, NULL), ERR_NO_MEMORY);
+	ram_release(&s->ram);
+	for (unsigned i = 1; i <= UINT16_MAX; i++) /* all were given back */
+		CHECK((id = space_id_take()) != 0 || i == UINT16_MAX, "only %u are left", i);
+	for (unsigned i = 1; i <= UINT16_MAX; i++)
+		if (i != s->as.id)
+			space_id_give((uint16_t)i);
+}
+
 int main(void)
 {
 	static const struct format_test tests[] = {
+		{ "numbers_of_spaces_differ", numbers_of_spaces_differ },
 		{ "a_page_comes_and_goes", a_page_comes_and_goes },
 		{ "pages_come_in_hundreds", pages_come_in_hundreds },
 		{ "a_new_space_is_empty", a_new_space_is_empty },

@@ -672,6 +672,71 @@ static void cpus_may_allocate_at_once(void **state)
 	ram_close(&ram);
 }
 
+/* As many frames as are asked for, and what they leave of a block is there for others. */
+static void counts_take_no_more(void **state)
+{
+	static struct ram ram;
+	static const uint64_t counts[] = { 1, 2, 3, 5, 9, 16, 17, 31 };
+	hpa_t frames[ARRAY_LEN(counts)], other[256];
+	uint64_t free, others = 0;
+
+	(void)state;
+	ram_open(&ram, BASE, MIB(1), false);
+	free = ram_free_bytes();
+	for (unsigned i = 0; i < ARRAY_LEN(counts); i++) {
+		uint64_t before = ram_free_bytes();
+
+		CHECK_ERR(frame_alloc_count(FRAME_CALL, counts[i], &frames[i]), ERR_OK);
+		CHECK_EQ(before - ram_free_bytes(), counts[i] * PAGE_SIZE);
+		memset(frame_ptr(frames[i]), (int)i, counts[i] * PAGE_SIZE);
+	}
+	CHECK_ERR(frame_alloc_count(FRAME_CALL, 257, &other[0]), ERR_NO_MEMORY);
+	for (; frame_alloc(0, &other[others]) == ERR_OK; others++)
+		memset(frame_ptr(other[others]), 0xff, PAGE_SIZE);
+	CHECK_EQ(ram_free_bytes(), 0);
+	for (unsigned i = 0; i < ARRAY_LEN(counts); i++)
+		for (uint64_t at = 0; at < counts[i] * PAGE_SIZE; at++)
+			CHECK_EQ(((uint8_t *)frame_ptr(frames[i]))[at], i);
+	for (unsigned i = 0; i < ARRAY_LEN(counts); i++)
+		frame_free_count(frames[i * 3 % ARRAY_LEN(counts)], counts[i * 3 % ARRAY_LEN(counts)]);
+	while (others > 0)
+		frame_free(other[--others], 0);
+	CHECK_EQ(ram_free_bytes(), free);
+	CHECK_ERR(frame_alloc(7, &other[0]), ERR_OK); /* all have joined again */
+	frame_free(other[0], 7);
+	ram_close(&ram);
+}
+
+/* Runs grow, and go in any order. */
+static void runs_grow(void **state)
+{
+	static struct ram ram;
+	struct frame_run runs[3] = { 0 };
+	uint64_t free;
+
+	(void)state;
+	ram_open(&ram, BASE, MIB(16), false);
+	free = ram_free_bytes();
+	for (unsigned order = FRAME_RUN_FIRST_ORDER - 1; order < FRAME_RUN_ORDER + 3; order++)
+		for (unsigned i = 0; i < ARRAY_LEN(runs); i++) {
+			CHECK_ERR(frame_run_renew(&runs[i], 1, 1, UINT64_MAX), ERR_OK);
+			CHECK_EQ(runs[i].end - runs[i].next,
+				 PAGE_SIZE << min_u64(max_u64(order, FRAME_RUN_FIRST_ORDER), FRAME_RUN_ORDER));
+			CHECK_EQ(ram_free_bytes(), free);
+		}
+	CHECK(frame_run_drop(&runs[1], 1), "nothing was left");
+	CHECK_ERR(frame_run_renew(&runs[0], 1, 16, 16), ERR_OK);
+	CHECK_EQ(runs[0].end - runs[0].next, 16 * PAGE_SIZE);
+	CHECK(frame_run_drop(&runs[2], 1) && frame_run_drop(&runs[0], 1), "nothing was left");
+	CHECK(!frame_run_drop(&runs[0], 1), "left twice");
+	/* A fault-around window may want more than a first run has. */
+	runs[0].count = 0;
+	CHECK_ERR(frame_run_renew(&runs[0], 1, 16, UINT64_MAX), ERR_OK);
+	CHECK_EQ(runs[0].end - runs[0].next, 16 * PAGE_SIZE);
+	frame_run_drop(&runs[0], 1);
+	ram_close(&ram);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -690,6 +755,8 @@ int main(void)
 		cmocka_unit_test(parts_count_each_on_its_own),
 		cmocka_unit_test(a_joint_block_has_its_parts),
 		cmocka_unit_test(random_references),
+		cmocka_unit_test(counts_take_no_more),
+		cmocka_unit_test(runs_grow),
 		cmocka_unit_test(the_count_of_a_table_starts_at_zero),
 		cmocka_unit_test(cpus_may_allocate_at_once),
 	};
