@@ -14,12 +14,15 @@ struct rt_fault {
 	const char *name; /* of the exception, as the manuals have it */
 };
 
-/* Have exceptions caught from now on. One outside of rt_attempt ends the program with a line and status 1. */
+/*
+ * Have exceptions caught from now on, those of this vCPU and of all that it starts. One outside of rt_attempt ends the program with
+ * a line and status 1.
+ */
 void rt_fault_init(void);
 
 /*
- * Call `what(at)`. True when it returned; false when an exception ended it half-way, of which `rt_fault_last` tells. Not to be
- * nested.
+ * Call `what(at)`. True when it returned; false when an exception ended it half-way, of which `rt_fault_last` tells, on this
+ * vCPU. Not to be nested.
  */
 bool rt_attempt(void (*what)(volatile uint64_t *at), volatile uint64_t *at);
 struct rt_fault rt_fault_last(void);

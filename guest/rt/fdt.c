@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Walks a device tree once, for its memory nodes. Source: Devicetree Specification 0.4, "Flattened Devicetree (DTB) Format". */
+/* Walks a device tree once, for its memory nodes and the rate of RISC-V's timebase. Source: Devicetree Specification 0.4,
+ * "Flattened Devicetree (DTB) Format". */
 #include "guest/rt/fdt.h"
 
 #include "guest/rt/rt.h"
@@ -35,12 +36,14 @@ static bool is(const char *a, const char *b)
 	return strlen(a) == length && memcmp(a, b, length) == 0;
 }
 
-/* What the root says about addresses, and whether we are in a memory node. */
+uint64_t rt_fdt_timebase;
+
+/* What the root says about addresses, and in which node of the second level we are. */
 struct walk {
 	const char *strings;
 	uint32_t address_cells, size_cells;
 	unsigned depth;
-	bool in_memory;
+	bool in_memory, in_cpus;
 };
 
 static void read_property(struct walk *walk, const char *name, const uint32_t *value, uint32_t size)
@@ -51,6 +54,8 @@ static void read_property(struct walk *walk, const char *name, const uint32_t *v
 		walk->address_cells = word(value);
 	else if (walk->depth == 1 && is(name, "#size-cells"))
 		walk->size_cells = word(value);
+	else if (walk->depth == 2 && walk->in_cpus && is(name, "timebase-frequency"))
+		rt_fdt_timebase = number(value, size / 4);
 	else if (walk->depth == 2 && walk->in_memory && is(name, "reg"))
 		for (uint32_t i = 0; entry && (i + entry) * 4 <= size; i += entry)
 			rt_add_ram(number(value + i, walk->address_cells),
@@ -75,6 +80,7 @@ bool rt_fdt_read(const void *tree)
 		switch (word(at++)) {
 		case FDT_BEGIN_NODE:
 			walk.in_memory = ++walk.depth == 2 && is_memory((const char *)at);
+			walk.in_cpus = walk.depth == 2 && is((const char *)at, "cpus");
 			at += strlen((const char *)at) / 4 + 1;
 			break;
 		case FDT_END_NODE:

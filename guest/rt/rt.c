@@ -6,23 +6,34 @@ struct rt_ranges rt_ram, rt_fresh;
 
 /* --- Start, end, hypervisor --------------------------------------------------------------------------------------- */
 
-static struct {
-	char bytes[256];
-	size_t used;
-} line;
+struct rt_line rt_first_line;
+struct rt_line *(*rt_line_own)(void);
+bool rt_several;
 
-static void line_flush(void)
+static struct rt_line *own_line(void)
 {
+	return rt_line_own ? rt_line_own() : &rt_first_line;
+}
+
+unsigned rt_cpu_id(void)
+{
+	return rt_several ? rt_arch_cpu_id() : 0;
+}
+
+/* A line is one call, and so it is not mixed with another vCPU's. */
+void rt_flush_line(void)
+{
+	struct rt_line *line = own_line();
 	size_t done = 0;
 
-	while (done < line.used) {
-		uint64_t n = rt_hypercall(RT_CALL_CONSOLE_WRITE, (uintptr_t)line.bytes + done, line.used - done, 0, 0);
+	while (done < line->used) {
+		uint64_t n = rt_hypercall(RT_CALL_CONSOLE_WRITE, (uintptr_t)line->bytes + done, line->used - done, 0, 0);
 
-		if (n == 0 || n > line.used - done)
+		if (n == 0 || n > line->used - done)
 			break; /* refused: there is nowhere to say so */
 		done += n;
 	}
-	line.used = 0;
+	line->used = 0;
 }
 
 void rt_start(uintptr_t boot_data)
@@ -40,7 +51,7 @@ __attribute__((weak)) void rt_flush_stdio(void)
 void rt_exit(uint64_t status)
 {
 	rt_flush_stdio();
-	line_flush();
+	rt_flush_line();
 	rt_hypercall(RT_CALL_EXIT, status, 0, 0, 0);
 	for (;;)
 		rt_wait();
@@ -49,6 +60,26 @@ void rt_exit(uint64_t status)
 uint64_t rt_memory_info(enum rt_memory what)
 {
 	return rt_hypercall(RT_CALL_MEMORY_INFO, (uint64_t)what, 0, 0, 0);
+}
+
+void rt_yield(void)
+{
+	rt_hypercall(RT_CALL_YIELD, 0, 0, 0, 0);
+}
+
+uint64_t rt_vm_wait(uint64_t number)
+{
+	return rt_hypercall(RT_CALL_VM_WAIT, number, 0, 0, 0);
+}
+
+uint64_t rt_fork(void)
+{
+	return rt_hypercall(RT_CALL_FORK, 0, 0, 0, 0);
+}
+
+bool rt_is_error(uint64_t result)
+{
+	return (int64_t)result < 0;
 }
 
 /* --- RAM ---------------------------------------------------------------------------------------------------------- */
@@ -96,9 +127,11 @@ void rt_reserve(uint64_t start, uint64_t end)
 
 static void put(char c)
 {
-	line.bytes[line.used++] = c;
-	if (c == '\n' || line.used == sizeof(line.bytes))
-		line_flush();
+	struct rt_line *line = own_line();
+
+	line->bytes[line->used++] = c;
+	if (c == '\n' || line->used == sizeof(line->bytes))
+		rt_flush_line();
 }
 
 void rt_write(const char *bytes, size_t size)

@@ -3,8 +3,9 @@
  * The runtime that a guest program stands on: the console, the hypercalls and the RAM it was promised, the same on
  * every ISA. A guest is one C file with a guest_main(); docs/guest-abi.md says what the runtime itself relies on.
  *
- * There is one CPU and no interrupt. Memory is mapped so that a pointer is the guest-physical address. A guest that calls
- * malloc, printf or the like is linked with newlib's; one that does not is smaller by all of that.
+ * There is one vCPU, until the program starts others (guest/rt/smp.h), and no interrupt. Memory is mapped so that a pointer is the
+ * guest-physical address. A guest that calls malloc, printf or the like is linked with newlib's; one that does not is smaller by
+ * all of that.
  */
 #ifndef NESTLING_GUEST_RT_H
 #define NESTLING_GUEST_RT_H
@@ -67,6 +68,13 @@ uint64_t rt_hypercall(uint64_t number, uint64_t arg0, uint64_t arg1, uint64_t ar
 uint64_t rt_memory_info(enum rt_memory what);
 /* Write what waits in the line buffer and end the run. */
 _Noreturn void rt_exit(uint64_t status);
+/* Let others have the CPU first: of this VM or of another one. */
+void rt_yield(void);
+/* Wait until VM `number` of those that forked from the same first one (0: that one) has ended. 0, or RT_INVALID: there is none. */
+uint64_t rt_vm_wait(uint64_t number);
+/* A copy of this VM: its number, from 1 on; 0 in the copy; or an error, which rt_is_error tells from a number. */
+uint64_t rt_fork(void);
+bool rt_is_error(uint64_t result);
 /* Who runs us, as the platform tells it; "" when it does not. */
 const char *rt_hypervisor(void);
 
@@ -80,6 +88,8 @@ void rt_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void rt_vprintf(const char *fmt, va_list args);
 /* What stdio holds back, of a guest that uses it. */
 void rt_flush_stdio(void);
+/* Write what waits in this vCPU's line buffer. */
+void rt_flush_line(void);
 /* The same as bytes. */
 void rt_write(const char *bytes, size_t size);
 /* Print one byte through the emulated UART. Not in order with an unfinished rt_printf line. */
@@ -117,6 +127,22 @@ void *memmove(void *to, const void *from, size_t size);
 int memcmp(const void *a, const void *b, size_t size);
 size_t strlen(const char *text);
 
+/* --- Several vCPUs: guest/rt/smp.h -------------------------------------------------------------------------------- */
+
+struct rt_line {
+	char bytes[256];
+	size_t used;
+};
+
+/* Has the program started another vCPU? Where this one's line is then; NULL as long as there is one vCPU, whose line is the first.
+ */
+extern bool rt_several;
+extern struct rt_line *(*rt_line_own)(void);
+extern struct rt_line rt_first_line;
+
+/* Which vCPU this is. */
+unsigned rt_cpu_id(void);
+
 /* --- What each ISA offers, and what it is offered ----------------------------------------------------------------- */
 
 /* Entered from entry.S, on the runtime's stack, with what the platform passes to a kernel. */
@@ -130,5 +156,8 @@ void rt_reserve(uint64_t start, uint64_t end);
 
 /* Stop until an interrupt comes. None ever does. */
 void rt_wait(void);
+
+/* rt_cpu_id, once there are several. */
+unsigned rt_arch_cpu_id(void);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The runtime of guest programs on AArch64: the device tree, hypercalls by HVC, the PL011's registers. */
+#include "guest/rt/aarch64/cpu.h"
 #include "guest/rt/fdt.h"
 #include "guest/rt/rt.h"
 
@@ -16,7 +17,7 @@ static const uint32_t nestling_uid[4] = { 0x7473654e, 0x674e696c, 0x00000080, 0x
 #define UART_FR 0x09000018
 #define FR_TXFF 0x20 /* no room for a byte */
 
-static void hvc(uint64_t x[4], uint64_t fourth)
+void rt_hvc(uint64_t x[4], uint64_t fourth)
 {
 	register uint64_t x0 __asm__("x0") = x[0];
 	register uint64_t x1 __asm__("x1") = x[1];
@@ -41,7 +42,7 @@ const char *rt_hypervisor(void)
 {
 	uint64_t x[4] = { HVC_UID };
 
-	hvc(x, 0);
+	rt_hvc(x, 0);
 	for (unsigned i = 0; i < 4; i++)
 		if ((uint32_t)x[i] != nestling_uid[i])
 			return "";
@@ -55,7 +56,7 @@ uint64_t rt_hypercall(uint64_t number, uint64_t arg0, uint64_t arg1, uint64_t ar
 
 	if (number >= HVC_NUMBERS)
 		return RT_NOT_SUPPORTED;
-	hvc(x, arg3);
+	rt_hvc(x, arg3);
 	return x[0];
 }
 
@@ -69,4 +70,12 @@ void rt_putc(char c)
 void rt_wait(void)
 {
 	__asm__ volatile("wfi" : : : "memory");
+}
+
+unsigned rt_arch_cpu_id(void)
+{
+	uint64_t affinity;
+
+	__asm__ volatile("mrs %0, mpidr_el1" : "=r"(affinity));
+	return (unsigned)affinity & 0xff;
 }

@@ -8,10 +8,10 @@
 #define ISS_FSC      0x3f
 #define FSC_EXTERNAL 0x10 /* synchronous external abort, not on a walk */
 
-/* trap.S writes it. */
+/* trap.S writes it, by vCPU. */
 extern const volatile struct {
-	uint64_t esr, far;
-} rt_trap;
+	uint64_t esr, far, recovery, unused;
+} rt_traps[];
 extern char rt_trap_vectors[];
 
 void rt_fault_init(void)
@@ -21,14 +21,14 @@ void rt_fault_init(void)
 
 struct rt_fault rt_fault_last(void)
 {
-	uint64_t esr = rt_trap.esr;
+	uint64_t esr = rt_traps[rt_cpu_id()].esr, far = rt_traps[rt_cpu_id()].far;
 	unsigned class = (unsigned)(esr >> 26);
 
 	if ((class != EC_IABT && class != EC_DABT) || (esr & ISS_FSC) != FSC_EXTERNAL)
-		return (struct rt_fault){ 0, rt_trap.far, "another exception" };
+		return (struct rt_fault){ 0, far, "another exception" };
 	if (class == EC_IABT)
-		return (struct rt_fault){ RT_EXECUTE, rt_trap.far, "instruction abort" };
-	return (struct rt_fault){ esr & ISS_WNR ? RT_WRITE : RT_READ, rt_trap.far, "data abort" };
+		return (struct rt_fault){ RT_EXECUTE, far, "instruction abort" };
+	return (struct rt_fault){ esr & ISS_WNR ? RT_WRITE : RT_READ, far, "data abort" };
 }
 
 /* "Concurrent modification and execution of instructions"; lines are no shorter than 16 bytes. */

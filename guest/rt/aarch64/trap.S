@@ -1,5 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Synchronous exceptions of an AArch64 guest at EL1: guest/rt/fault.h. */
+#define TRAP_SHIFT 5 /* of one entry of rt_traps: esr, far, and sp of rt_attempt, 0 outside of it */
+#define RECOVERY   16
+
+/* \to: this vCPU's entry of rt_traps. */
+	.macro own_trap to, with
+	mrs	\with, mpidr_el1
+	and	\with, \with, #15
+	adrp	\to, rt_traps
+	add	\to, \to, #:lo12:rt_traps
+	add	\to, \to, \with, lsl #TRAP_SHIFT
+	.endm
 
 	.text
 	.globl	rt_attempt
@@ -11,16 +22,16 @@ rt_attempt:
 	stp	x23, x24, [sp, #48]
 	stp	x25, x26, [sp, #64]
 	stp	x27, x28, [sp, #80]
-	adrp	x2, recovery
+	own_trap x2, x3
 	mov	x3, sp
-	str	x3, [x2, #:lo12:recovery]
+	str	x3, [x2, #RECOVERY]
 	mov	x2, x0
 	mov	x0, x1
 	blr	x2
 	mov	w0, #1
 leave_attempt:
-	adrp	x2, recovery
-	str	xzr, [x2, #:lo12:recovery]
+	own_trap x2, x3
+	str	xzr, [x2, #RECOVERY]
 	ldp	x19, x20, [sp, #16]
 	ldp	x21, x22, [sp, #32]
 	ldp	x23, x24, [sp, #48]
@@ -31,13 +42,11 @@ leave_attempt:
 	.size	rt_attempt, . - rt_attempt
 
 trap:
-	adrp	x0, rt_trap
-	add	x0, x0, #:lo12:rt_trap
+	own_trap x0, x1
 	mrs	x1, esr_el1
 	mrs	x2, far_el1
 	stp	x1, x2, [x0]
-	adrp	x0, recovery
-	ldr	x1, [x0, #:lo12:recovery]
+	ldr	x1, [x0, #RECOVERY]
 	cbz	x1, 1f
 	/* What was attempted is given up, its stack and its registers too; the mode is the same, so there is nothing to return from. */
 	mov	sp, x1
@@ -57,10 +66,8 @@ rt_trap_vectors:
 
 	.bss
 	.balign	8
-	.globl	rt_trap
-rt_trap:
-	.skip	16 /* esr, far */
-recovery:
-	.skip	8 /* sp of rt_attempt; 0 outside of it */
+	.globl	rt_traps
+rt_traps:
+	.skip	16 << TRAP_SHIFT
 
 	.section .note.GNU-stack, "", %progbits

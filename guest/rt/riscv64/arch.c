@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The runtime of guest programs on RISC-V: the device tree, hypercalls as an SBI extension, the UART's registers. */
 #include "guest/rt/fdt.h"
+#include "guest/rt/riscv64/sbi.h"
 #include "guest/rt/rt.h"
 
 /* SBI extension ids: our hypercalls' (docs/guest-abi.md), and the one that tells who answers. */
@@ -10,13 +11,11 @@
 
 #define IMPL_NESTLING 0x4e455354
 
-enum { SBI_SUCCESS = 0, SBI_ERR_FAILED = -1, SBI_ERR_NOT_SUPPORTED = -2, SBI_ERR_DENIED = -4 };
-
 #define UART     0x10000000
 #define UART_LSR (UART + 5)
 #define LSR_THRE 0x20 /* room for a byte */
 
-static int64_t sbi_call(uint64_t extension, uint64_t function, uint64_t arg[4], uint64_t *value)
+int64_t sbi_call(uint64_t extension, uint64_t function, uint64_t arg[4], uint64_t *value)
 {
 	register uint64_t a0 __asm__("a0") = arg[0];
 	register uint64_t a1 __asm__("a1") = arg[1];
@@ -72,4 +71,12 @@ void rt_putc(char c)
 void rt_wait(void)
 {
 	__asm__ volatile("wfi" : : : "memory");
+}
+
+unsigned rt_arch_cpu_id(void)
+{
+	uint64_t id;
+
+	__asm__ volatile("mv %0, tp" : "=r"(id));
+	return (unsigned)id;
 }

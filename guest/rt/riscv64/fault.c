@@ -4,10 +4,10 @@
 
 enum { CAUSE_FETCH_ACCESS = 1, CAUSE_LOAD_ACCESS = 5, CAUSE_STORE_ACCESS = 7 };
 
-/* trap.S writes it. */
+/* trap.S writes it, by vCPU. */
 extern const volatile struct {
-	uint64_t cause, value;
-} rt_trap;
+	uint64_t cause, value, recovery, unused;
+} rt_traps[];
 extern char rt_trap_vector[];
 
 void rt_fault_init(void)
@@ -17,15 +17,17 @@ void rt_fault_init(void)
 
 struct rt_fault rt_fault_last(void)
 {
-	switch (rt_trap.cause) {
+	uint64_t value = rt_traps[rt_cpu_id()].value;
+
+	switch (rt_traps[rt_cpu_id()].cause) {
 	case CAUSE_FETCH_ACCESS:
-		return (struct rt_fault){ RT_EXECUTE, rt_trap.value, "instruction access fault" };
+		return (struct rt_fault){ RT_EXECUTE, value, "instruction access fault" };
 	case CAUSE_LOAD_ACCESS:
-		return (struct rt_fault){ RT_READ, rt_trap.value, "load access fault" };
+		return (struct rt_fault){ RT_READ, value, "load access fault" };
 	case CAUSE_STORE_ACCESS:
-		return (struct rt_fault){ RT_WRITE, rt_trap.value, "store access fault" };
+		return (struct rt_fault){ RT_WRITE, value, "store access fault" };
 	default:
-		return (struct rt_fault){ 0, rt_trap.value, "another exception" };
+		return (struct rt_fault){ 0, value, "another exception" };
 	}
 }
 

@@ -1,5 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Exceptions of a RISC-V guest in VS-mode: guest/rt/fault.h. */
+#define TRAP_SHIFT 5 /* of one entry of rt_traps: scause, stval, and sp of rt_attempt, 0 outside of it */
+#define RECOVERY   16
+
+/* \to: this vCPU's entry of rt_traps. tp is the vCPU's id once there are several; before it may hold anything. */
+	.macro own_trap to, with
+	lla	\with, rt_several
+	lbu	\with, (\with)
+	beqz	\with, 7f
+	slli	\with, tp, TRAP_SHIFT
+7:	lla	\to, rt_traps
+	add	\to, \to, \with
+	.endm
 
 	.text
 	.globl	rt_attempt
@@ -19,15 +31,15 @@ rt_attempt:
 	sd	s9, 80(sp)
 	sd	s10, 88(sp)
 	sd	s11, 96(sp)
-	lla	t0, recovery
-	sd	sp, (t0)
+	own_trap t0, t1
+	sd	sp, RECOVERY(t0)
 	mv	t0, a0
 	mv	a0, a1
 	jalr	t0
 	li	a0, 1
 leave_attempt:
-	lla	t0, recovery
-	sd	zero, (t0)
+	own_trap t0, t1
+	sd	zero, RECOVERY(t0)
 	ld	ra, 0(sp)
 	ld	s0, 8(sp)
 	ld	s1, 16(sp)
@@ -48,13 +60,12 @@ leave_attempt:
 	.balign	4
 	.globl	rt_trap_vector
 rt_trap_vector:
-	lla	t0, rt_trap
+	own_trap t0, t1
 	csrr	t1, scause
 	sd	t1, 0(t0)
 	csrr	t1, stval
 	sd	t1, 8(t0)
-	lla	t0, recovery
-	ld	t1, (t0)
+	ld	t1, RECOVERY(t0)
 	beqz	t1, 1f
 	/* What was attempted is given up, its stack and its registers too; the mode is the same, so there is nothing to return from. */
 	mv	sp, t1
@@ -65,10 +76,8 @@ rt_trap_vector:
 
 	.bss
 	.balign	8
-	.globl	rt_trap
-rt_trap:
-	.skip	16 /* scause, stval */
-recovery:
-	.skip	8 /* sp of rt_attempt; 0 outside of it */
+	.globl	rt_traps
+rt_traps:
+	.skip	16 << TRAP_SHIFT
 
 	.section .note.GNU-stack, "", %progbits

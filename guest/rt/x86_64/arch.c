@@ -78,3 +78,12 @@ void rt_wait(void)
 {
 	__asm__ volatile("hlt" : : : "memory");
 }
+
+/* GS leads to its struct rt_cpu. */
+unsigned rt_arch_cpu_id(void)
+{
+	uint64_t id;
+
+	__asm__ volatile("movq %%gs:24, %0" : "=r"(id));
+	return (unsigned)id;
+}

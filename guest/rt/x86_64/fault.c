@@ -11,10 +11,10 @@
 #define PF_WRITE 0x02
 #define PF_FETCH 0x10
 
-/* trap.S writes it. */
+/* trap.S writes it, by vCPU. */
 extern const volatile struct {
-	uint64_t vector, error, cr2;
-} rt_trap;
+	uint64_t vector, error, cr2, recovery;
+} rt_traps[];
 extern char rt_trap_gp[], rt_trap_pf[];
 
 static struct gate {
@@ -47,15 +47,16 @@ void rt_fault_init(void)
 
 struct rt_fault rt_fault_last(void)
 {
+	uint64_t error = rt_traps[rt_cpu_id()].error;
 	unsigned access = RT_READ;
 
-	if (rt_trap.vector == VECTOR_GP)
+	if (rt_traps[rt_cpu_id()].vector == VECTOR_GP)
 		return (struct rt_fault){ 0, RT_UNKNOWN, "#GP" };
-	if (rt_trap.error & PF_FETCH)
+	if (error & PF_FETCH)
 		access = RT_EXECUTE;
-	else if (rt_trap.error & PF_WRITE)
+	else if (error & PF_WRITE)
 		access = RT_WRITE;
-	return (struct rt_fault){ access, rt_trap.cr2, "#PF" };
+	return (struct rt_fault){ access, rt_traps[rt_cpu_id()].cr2, "#PF" };
 }
 
 void rt_write_function(volatile uint64_t *at)

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The clock. Where the platform does not say how fast its counter is, it is compared with the CPU time that the hypervisor counts.
+ */
+#include "guest/rt/clock.h"
+
+#include "guest/rt/rt.h"
+
+#define WINDOWS   16
+#define WINDOW_US 1000
+
+/* Ticks a second over about a millisecond of CPU time: too many, if another VM had the CPU meanwhile. */
+static uint64_t rate_of_window(void)
+{
+	uint64_t from = rt_memory_info(RT_MEMORY_CPU_TIME), ticks = rt_arch_ticks(), time;
+
+	do
+		time = rt_memory_info(RT_MEMORY_CPU_TIME) - from;
+	while (time < WINDOW_US);
+	return (rt_arch_ticks() - ticks) * 1000000 / time;
+}
+
+/* Of some windows, one that had the CPU for itself. */
+static uint64_t measure(void)
+{
+	uint64_t least = ~0ul;
+
+	for (unsigned i = 0; i < WINDOWS; i++) {
+		uint64_t rate = rate_of_window();
+
+		least = rate < least ? rate : least;
+	}
+	return least;
+}
+
+uint64_t rt_clock_us(void)
+{
+	static uint64_t rate;
+	uint64_t ticks;
+
+	if (rate == 0) {
+		rate = rt_arch_tick_rate();
+		rate = rate ? rate : measure();
+	}
+	ticks = rt_arch_ticks();
+	return ticks / rate * 1000000 + ticks % rate * 1000000 / rate;
+}
