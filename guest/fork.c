@@ -3,7 +3,7 @@
  * A VM that clones itself: parent and children share every page until one of them writes it.
  *
  * The parent fills memory and forks eight times, and after each fork it changes a slice of the memory: so each child finds
- * another state of it, that of its own moment, although it runs only when the parent has ended.
+ * another state of it, that of its own moment, while the parent and the other children go on changing what is theirs.
  */
 #include "guest/rt/work.h"
 
