@@ -149,7 +149,9 @@ def boot(spec: Boot, directory: Path) -> Result:
         running.discard(process)
     console = (directory / "console").read_bytes().decode("utf-8", "replace")
     *others, own = load_reports(report)
-    forks = [other for other in others if "forks" not in other]
+    # Of several fork trees the first VM's; they come in the order of their ends.
+    forks = [other for other in others if "forks" not in other and own and other.get("name") == own.get("name")]
+    forks.sort(key=lambda fork: fork.get("vm", 0))
     return Result(status, console.replace("\r", ""), own, forks, hung)
 
 

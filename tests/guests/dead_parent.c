@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A parent uses most of the machine's memory and ends; its child, which runs after that, uses as much. */
+/* A parent uses most of the machine's memory and ends; its child waits for that, and uses as much. */
 #include "guest/rt/work.h"
 #include "tests/guests/check.h"
 
@@ -20,6 +20,8 @@ int guest_main(void)
 
 	child = rt_hypercall(RT_CALL_FORK, 0, 0, 0, 0);
 	CHECK((int64_t)child >= 0);
+	if (child == 0)
+		CHECK(rt_vm_wait(0) == 0);
 	use(child ? "the parent" : "the child", bytes);
 	return child ? check_failures : check_status("dead_parent");
 }

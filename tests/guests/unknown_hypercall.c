@@ -5,7 +5,7 @@
 int guest_main(void)
 {
 	static const uint64_t numbers[] = {
-		10,         11,          99,          0x7fffffff,         0x80000000,         0x84000000,
+		14,         15,          99,          0x7fffffff,         0x80000000,         0x84000000,
 		0xffffffff, 0x100000000, 0x100000001, 0x7fffffffffffffff, 0x8000000000000000, ~0ul
 	};
 
@@ -15,7 +15,7 @@ int guest_main(void)
 		rt_hypercall(1000 + i, 0, 0, 0, 0);
 
 	CHECK(rt_hypercall(RT_CALL_VERSION, ~0ul, ~0ul, ~0ul, ~0ul) == 2);
-	CHECK(rt_hypercall(RT_CALL_MEMORY_INFO, 14, 0, 0, 0) == RT_INVALID);
+	CHECK(rt_hypercall(RT_CALL_MEMORY_INFO, 18, 0, 0, 0) == RT_INVALID);
 	CHECK(rt_hypercall(RT_CALL_MEMORY_INFO, 0x100000000, 0, 0, 0) == RT_INVALID);
 	CHECK(rt_hypercall(RT_CALL_MEMORY_INFO, ~0ul, 0, 0, 0) == RT_INVALID);
 	return check_status("unknown_hypercall");

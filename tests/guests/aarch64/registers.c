@@ -189,7 +189,7 @@ int guest_main(void)
 	child = rt_hypercall(RT_CALL_FORK, 0, 0, 0, 0);
 	check_kept();
 	if (child != 0)
-		put(2); /* it is over before the child runs */
+		put(2);
 	rt_printf("registers: %zu, in %s\n", count, before[child == 0]);
 	return check_status("registers");
 }
