@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* What other nodes refer to. */
-enum { PHANDLE_CLOCK = 1, PHANDLE_HART_INTC };
+enum { PHANDLE_CLOCK = 1, PHANDLE_HART_INTC /* of the first hart; the others follow */ };
 
 enum { NAME_MAX_BYTES = 32 };
 
@@ -75,37 +75,43 @@ static void put_memory(struct tree *tree, const struct vm *vm)
 }
 
 /* Where a hart's own interrupts go: bindings/interrupt-controller/riscv,cpu-intc.yaml. */
-static void put_hart_interrupts(struct tree *tree)
+static void put_hart_interrupts(struct tree *tree, unsigned hart)
 {
 	begin(tree, "interrupt-controller");
 	put_string(tree, "compatible", "riscv,cpu-intc");
 	put_cell(tree, "#interrupt-cells", 1);
 	put_bytes(tree, "interrupt-controller", NULL, 0);
-	put_cell(tree, "phandle", PHANDLE_HART_INTC);
+	put_cell(tree, "phandle", PHANDLE_HART_INTC + hart);
 	end(tree);
 }
 
 /* bindings/arm/cpus.yaml, bindings/riscv/cpus.yaml */
-static void put_cpus(struct tree *tree, const struct guest_fdt *guest)
+static void put_cpu(struct tree *tree, const struct guest_fdt *guest, unsigned id)
 {
 	char name[NAME_MAX_BYTES];
 
-	begin(tree, "cpus");
-	put_cell(tree, "#address-cells", 1);
-	put_cell(tree, "#size-cells", 0);
-	if (guest->timebase_hz)
-		put_cell(tree, "timebase-frequency", guest->timebase_hz);
-	begin(tree, unit_name(name, "cpu", guest->cpu.id));
+	begin(tree, unit_name(name, "cpu", id));
 	put_string(tree, "device_type", "cpu");
-	put_cell(tree, "reg", guest->cpu.id);
+	put_cell(tree, "reg", id);
 	put_string(tree, "status", "okay");
 	put_string(tree, "compatible", guest->cpu.compatible);
 	put_string(tree, "enable-method", guest->cpu.enable_method);
 	put_string(tree, "riscv,isa", guest->cpu.riscv_isa);
 	put_string(tree, "mmu-type", guest->cpu.mmu_type);
 	if (guest->cpu.riscv_isa)
-		put_hart_interrupts(tree);
+		put_hart_interrupts(tree, id);
 	end(tree);
+}
+
+static void put_cpus(struct tree *tree, const struct vm *vm, const struct guest_fdt *guest)
+{
+	begin(tree, "cpus");
+	put_cell(tree, "#address-cells", 1);
+	put_cell(tree, "#size-cells", 0);
+	if (guest->timebase_hz)
+		put_cell(tree, "timebase-frequency", guest->timebase_hz);
+	for (unsigned id = 0; id < vm->vcpus; id++)
+		put_cpu(tree, guest, id);
 	end(tree);
 }
 
@@ -192,7 +198,7 @@ static void put_root(struct tree *tree, const struct vm *vm, const struct guest_
 	put_string(tree, "compatible", guest->compatible);
 	put_string(tree, "model", guest->compatible);
 	put_memory(tree, vm);
-	put_cpus(tree, guest);
+	put_cpus(tree, vm, guest);
 	if (guest->psci)
 		put_psci(tree);
 	put_console(tree, guest);

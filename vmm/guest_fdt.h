@@ -9,8 +9,8 @@
 
 #include "vmm/vm.h"
 
-/* Enough room for any tree made here; a finished tree is packed, and about 1 KiB. */
-#define GUEST_FDT_MAX_BYTES KIB(4)
+/* Enough room for any tree made here; a finished tree is packed, and about 1 KiB with one vCPU. */
+#define GUEST_FDT_MAX_BYTES KIB(16)
 
 enum guest_fdt_uart {
 	GUEST_FDT_PL011,   /* "arm,pl011", with a fixed clock */
@@ -19,11 +19,10 @@ enum guest_fdt_uart {
 
 /* What differs between ISAs. Strings that are NULL, and numbers that are 0, leave their property out. */
 struct guest_fdt {
-	const char *compatible; /* of the machine: "linux,dummy-virt", "riscv-virtio" */
-	const char *bootargs;   /* may be empty, too */
-	struct {
+	const char *compatible;            /* of the machine: "linux,dummy-virt", "riscv-virtio" */
+	const char *bootargs;              /* may be empty, too */
+	struct {                           /* each vCPU; its "reg" is the vCPU's id, as an MPIDR_EL1 or hart id */
 		const char *compatible;    /* "arm,armv8", "riscv" */
-		uint32_t id;               /* Arm: affinity fields 0 to 2 of MPIDR_EL1; RISC-V: hart id */
 		const char *enable_method; /* "psci" */
 		const char *riscv_isa;     /* "rv64imac..."; brings the hart's interrupt controller */
 		const char *mmu_type;      /* "riscv,sv48" */

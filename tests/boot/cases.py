@@ -188,6 +188,7 @@ OWN_GUESTS = {
     },
     "riscv64": {
         "fp": (0, EXITED, (), ()),
+        "harts": (0, EXITED, (), ("--cpus", "4", "--vcpus", "4", "--slice", "500")),
         "lazy_sv39": (0, EXITED, (r"^lazy: every page read as zeros",), ()),
         "lazy_sv48": (0, EXITED, (r"^lazy: every page read as zeros",), ()),
         "lazy_sv57": (0, EXITED, (r"^lazy: every page read as zeros",), ()),

@@ -94,6 +94,12 @@ def riscv64() -> list[Case]:
         case("h/machine/no-fp", report=EXITED, env=qemu("-cpu rv64,h=true,d=false,f=false"), slow=True),
         case("h/machine/no-sstc-timer", "--guest", BACKENDS["h"].guest("timer"), report=EXITED, forbid=("FAILED",),
              env=qemu("-cpu rv64,h=true,sstc=false")),
+        # vCPUs that share harts, with FP registers and timers to be switched.
+        *(case(f"h/machine/{name}", "--guest", BACKENDS["h"].guest("harts"), "--cpus", cpus, "--vcpus", "4", report=EXITED,
+               text=("^harts: all as it should be$",), forbid=("FAILED",), env=qemu(f"-cpu rv64,h=true,{more}"), slow=slow)
+          for name, cpus, more, slow in (("4-vcpus-1-cpu-no-sstc", "1", "sstc=false", False),
+                                         ("4-vcpus-2-cpus-vectors", "2", "v=true", False),
+                                         ("4-vcpus-4-cpus-no-sstc", "4", "sstc=false", True))),
         # This QEMU has no Zicbom, without which a guest is not offered Svpbmt.
         case("h/machine/svpbmt-memtypes", "--guest", BACKENDS["h"].guest("memtypes"), report=EXITED, forbid=("FAILED",),
              text=("^memtypes: none offered",), env=qemu("-cpu rv64,h=true,svpbmt=true")),

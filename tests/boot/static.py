@@ -27,8 +27,8 @@ SIMD = {
     "aarch64": Simd(re.compile(r"\b[vqdshbz]\d{1,2}\b|\bp\d{1,2}/"), None,
                     frozenset({"reset_fp", "fp_save", "fp_load"})),
     "riscv64": Simd(re.compile(r"\b(f[ats]\d{1,2}|v\d{1,2})\b"), re.compile(r"^(c\.)?f(?!ence)[a-z]|^v"),
-                    frozenset({*(f"fp_{verb}{width}" for verb in ("clear", "save", "load") for width in ("", "_single")),
-                               "vector_clear", "vector_save", "vector_load"})),
+                    frozenset({*(f"fp_{verb}{width}" for verb in ("save", "load") for width in ("", "_single")),
+                               "vector_save", "vector_load"})),
 }
 # A guest's gp and tp stay in the hart, too, until its exit takes the slow path (vmm/riscv64/entry.S).
 RISCV_KEPT = re.compile(r"\b(gp|tp)\b")

@@ -30,10 +30,15 @@ bool guest_fetch(uint64_t gva, uint32_t *insn)
 	return !fetch_fails;
 }
 
-bool timer_can_wake(const struct vcpu *vcpu)
+bool timer_is_pending(void)
+{
+	return can_wake;
+}
+
+uint64_t timer_wakes_at(const struct vcpu *vcpu)
 {
 	(void)vcpu;
-	return can_wake;
+	return NEVER;
 }
 
 static struct io_device uart = { .space = IO_MEMORY, .base = GUEST_UART_BASE, .size = GUEST_UART_SIZE };
@@ -230,7 +235,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct vcpu *vcpu = &vm.vcpu;
 
 	vcpu->vm = &vm;
-	vm.as.npt.walk_cache.block[0] = NPT_WALK_CACHE_NONE;
+	vm.as.view.cache.block[0] = NPT_WALK_CACHE_NONE;
 	vcpu->arch = (struct vcpu_arch){ .pc = GUEST_RAM_BASE + MIB(2) };
 	check_access(insn);
 	vm.devices = (struct device_table){ .device = { &uart }, .count = 1 };

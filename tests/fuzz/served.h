@@ -11,16 +11,16 @@
 
 enum fault_outcome addr_space_handle_fault(struct addr_space_view *view, const struct npt_fault *fault)
 {
-	(void)as;
+	(void)view;
 	(void)fault;
 	return FAULT_HANDLED;
 }
 
 static const hypercall_fn no_hypercalls[HYPERCALL_COUNT];
 
-void walk_log(const struct npt *npt, gpa_t gpa)
+void walk_log(const struct vm *vm, gpa_t gpa)
 {
-	(void)npt;
+	(void)vm;
 	(void)gpa;
 }
 

@@ -3,6 +3,7 @@
 #include "vmm/guest_fdt.h"
 
 #include <libfdt.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,7 +28,7 @@ static const struct guest_fdt arm = {
 
 static const struct guest_fdt riscv = {
 	.compatible = "riscv-virtio",
-	.cpu = { .compatible = "riscv", .id = 3, .riscv_isa = "rv64imafdc_zicsr", .mmu_type = "riscv,sv48" },
+	.cpu = { .compatible = "riscv", .riscv_isa = "rv64imafdc_zicsr", .mmu_type = "riscv,sv48" },
 	.timebase_hz = 10000000,
 	.uart = GUEST_FDT_NS16550,
 	.uart_base = GPA(0x10000000),
@@ -45,6 +46,7 @@ static int setup(void **state)
 	vm->ram[1].start = GPA(0x1000000000);
 	vm->ram[1].size = TIB(200) + PAGE_SIZE;
 	vm->ram_ranges = 2;
+	vm->vcpus = 1;
 	return 0;
 }
 
@@ -158,12 +160,38 @@ static void a_guest_of_riscv(void **state)
 	check_absent("/chosen", "bootargs");
 	check_common(&riscv);
 	check_cell("/cpus", "timebase-frequency", 10000000);
-	check_cell("/cpus/cpu@3", "reg", 3);
-	check_string("/cpus/cpu@3", "riscv,isa", "rv64imafdc_zicsr");
-	check_string("/cpus/cpu@3", "mmu-type", "riscv,sv48");
-	check_string("/cpus/cpu@3/interrupt-controller", "compatible", "riscv,cpu-intc");
+	check_cell("/cpus/cpu@0", "reg", 0);
+	check_string("/cpus/cpu@0", "riscv,isa", "rv64imafdc_zicsr");
+	check_string("/cpus/cpu@0", "mmu-type", "riscv,sv48");
+	check_string("/cpus/cpu@0/interrupt-controller", "compatible", "riscv,cpu-intc");
+	CHECK(fdt_path_offset(fdt, "/cpus/cpu@1") < 0, "there is one vCPU");
 	check_cell("/serial@10000000", "clock-frequency", 3686400);
 	CHECK(fdt_path_offset(fdt, "/psci") < 0, "a guest of RISC-V has no PSCI");
+}
+
+/* One node for each, and all its references its own; the most vCPUs, with the longest string of extensions, fit. */
+static void several_vcpus(void **state)
+{
+	char path[64], isa[256];
+	struct guest_fdt guest = riscv;
+
+	(void)state;
+	memset(isa, 'x', sizeof(isa) - 1);
+	isa[sizeof(isa) - 1] = '\0';
+	guest.cpu.riscv_isa = isa;
+	vm->vcpus = VCPU_MAX;
+	check_common(&guest);
+	for (unsigned id = 0; id < VCPU_MAX; id++) {
+		snprintf(path, sizeof(path), "/cpus/cpu@%x", id);
+		check_cell(path, "reg", id);
+		check_string(path, "status", "okay");
+		check_string(path, "riscv,isa", isa);
+		snprintf(path, sizeof(path), "/cpus/cpu@%x/interrupt-controller", id);
+		CHECK_EQ(fdt_node_offset_by_phandle(fdt, fdt_get_phandle(fdt, node(path))), node(path));
+	}
+	check_common(&arm);
+	check_string("/cpus/cpu@f", "enable-method", "psci");
+	CHECK_EQ(fdt_node_offset_by_phandle(fdt, fdt_get_phandle(fdt, node("/apb-pclk"))), node("/apb-pclk"));
 }
 
 /* Whatever the room, no byte beyond it is written, and a whole tree comes out or none. */
@@ -190,6 +218,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_guest_of_arm),
 		TEST(a_guest_of_riscv),
+		TEST(several_vcpus),
 		TEST(any_room_will_do_or_not),
 	};
 

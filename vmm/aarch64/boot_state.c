@@ -20,7 +20,7 @@ static enum err write_fdt(struct vm *vm)
 	const struct guest_fdt guest = {
 		.compatible = "linux,dummy-virt",
 		.bootargs = vm->options.cmdline,
-		.cpu = { .compatible = "arm,armv8", .id = GUEST_CPU_ID, .enable_method = "psci" },
+		.cpu = { .compatible = "arm,armv8", .enable_method = "psci" },
 		.psci = true,
 		.uart = GUEST_FDT_PL011,
 		.uart_base = GPA(GUEST_UART_BASE),

@@ -5,9 +5,14 @@
 
 #include "include/types.h"
 #include "vmm/riscv64/cpu_block.h"
+#include "vmm/riscv64/vmid.h"
+
+struct vcpu;
 
 struct cpu_arch {
-	uint64_t deadline; /* of arch_timer_set */
+	uint64_t deadline;        /* of arch_timer_set */
+	struct vmid_space vmids;  /* of this hart */
+	const struct vcpu *units; /* whose FP and vector registers are in the hart, if its units_cpu says the same */
 };
 
 /*

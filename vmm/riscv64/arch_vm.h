@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a VM and its vCPU are made of on RISC-V; embedded by value in struct vm and struct vcpu. */
+/* What a VM and its vCPUs are made of on RISC-V; embedded by value in struct vm and struct vcpu. */
 #ifndef NESTLING_VMM_RISCV64_ARCH_VM_H
 #define NESTLING_VMM_RISCV64_ARCH_VM_H
 
 #include "include/types.h"
 #include "vmm/devices/v16550.h"
+#include "vmm/riscv64/vmid.h"
+
+struct cpu;
 
 /* General registers that code here speaks of, by the calling convention's names. */
 enum gpr { GPR_ZERO = 0, GPR_RA = 1, GPR_SP = 2, GPR_A0 = 10, GPR_A1, GPR_A2, GPR_A3, GPR_A6 = 16, GPR_A7, GPR_COUNT = 32 };
 
 struct vm_arch {
 	struct v16550 console; /* the serial port it finds */
-	uint64_t vmid, hgatp;
+	uint64_t hgatp;        /* without the VMID, which is the vCPU's */
+	uint64_t htimedelta;   /* from the host's time to the guest's */
 };
 
 struct fp_state {
@@ -23,10 +27,12 @@ struct vector_csrs {
 	uint64_t vstart, vcsr, vl, vtype;
 };
 
-/* State that is in the hart while the vCPU is resident, else here. */
+/* State that is in the hart while the vCPU is resident, else here; FP and vector registers may be in both. */
 struct kept_state {
-	uint64_t registers[12];                     /* CSRs, as fork.c lists them */
-	uint64_t hvip;                              /* what is pending for the guest */
+	uint64_t vsstatus, vsie, vstvec, vsscratch, vsepc, vscause, vstval, vsatp;
+	uint64_t scounteren;
+	uint64_t sstatus, hstatus; /* where sret goes; of sstatus also FS and VS: are the units' registers changed? */
+	uint64_t hvip;             /* what is pending for the guest */
 	uint64_t senvcfg, vsiselect, scontext, jvt; /* where there are such */
 	struct fp_state fp;
 	struct vector_csrs vector;
@@ -43,11 +49,6 @@ struct access_insn {
 	bool sign; /* the value is sign-extended */
 };
 
-/*
- * Of the guest's state, what the hypervisor's own code would change is here while the guest does not run. All else
- * stays in the hart's registers, because one VM with one vCPU runs to its end: the vs* and h* CSRs, senvcfg and
- * scounteren, FP and vector registers, and what sstatus and hstatus say about where sret goes.
- */
 struct vcpu_arch {
 	uint64_t gpr[GPR_COUNT]; /* [0] stays 0 */
 	uint64_t pc;
@@ -55,8 +56,16 @@ struct vcpu_arch {
 	/* What the CPU said about the last exit; the latter two only after guest-page faults. */
 	uint64_t stval, htval, htinst;
 	struct access_insn access; /* behind the VM_EXIT_IO that is being served */
-	uint64_t timer;            /* when hvip.VSTIP is to be set, in host time, without Sstc; UINT64_MAX: never */
-	struct kept_state kept;    /* while it is not resident */
+	/* When the guest's timer is to raise its interrupt, in its own time; NEVER: not. With Sstc, only while it is not resident.
+	 */
+	uint64_t timer;
+	struct vmid vmid;
+	struct cpu *units_cpu; /* the last one whose FP and vector registers had its values: vcpu.c */
+	struct kept_state kept;
+	/* What other vCPUs have asked of it, served when it comes into a CPU or is interrupted there: harts.c. */
+	uint32_t ipi;          /* atomic: raise its software interrupt */
+	uint64_t fence_wanted; /* atomic: fences asked for */
+	uint64_t fence_done;   /* atomic: of these, done */
 };
 
 #endif

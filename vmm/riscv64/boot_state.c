@@ -8,11 +8,7 @@
  */
 #include "include/arch/virt.h"
 
-#include <string.h>
-
 #include "drivers/riscv64/hart.h"
-#include "include/arch/riscv64/guarded.h"
-#include "include/arch/riscv64/insn.h"
 #include "vmm/guest_fdt.h"
 #include "vmm/riscv64/riscv.h"
 #include "vmm/text.h"
@@ -81,13 +77,13 @@ static void make_isa_string(char *text, size_t size)
 static enum err write_device_tree(struct vm *vm)
 {
 	static uint64_t tree[GUEST_FDT_MAX_BYTES / sizeof(uint64_t)];
+	static struct spinlock lock; /* of the tree */
 	char isa[256];
 	const struct guest_fdt guest = {
 		.compatible = "riscv-virtio",
 		.bootargs = vm->options.cmdline,
 		.cpu = {
 			.compatible = "riscv",
-			.id = GUEST_HART_ID,
 			.riscv_isa = isa,
 			.mmu_type = hart_mmu_type(),
 		},
@@ -101,101 +97,37 @@ static enum err write_device_tree(struct vm *vm)
 	enum err err;
 
 	make_isa_string(isa, sizeof(isa));
+	spin_lock(&lock);
 	err = guest_fdt_build(vm, &guest, tree, sizeof(tree), &bytes);
-	return err == ERR_OK ? addr_space_write(&vm->as, FDT_GPA, tree, bytes) : err;
-}
-
-/*
- * Registers that not every hart has. Of the Advanced Interrupt Architecture a guest has what has no effect without
- * interrupt files: "hvictl", "hvien" and "hviprio" are about virtual interrupts that nobody raises here. "Smstateen":
- * senvcfg, and nothing that later extensions bring.
- */
-static void reset_optional(void)
-{
-	csr_try_write(CSR_HVICTL, 0);
-	csr_try_write(CSR_HVIEN, 0);
-	csr_try_write(CSR_HVIPRIO1, 0);
-	csr_try_write(CSR_HVIPRIO2, 0);
-	csr_try_write(CSR_HSTATEEN0, HSTATEEN0_SENVCFG);
-	csr_try_write(CSR_HSTATEEN1, 0);
-	csr_try_write(CSR_HSTATEEN2, 0);
-	csr_try_write(CSR_HSTATEEN3, 0);
-	write_optional(&(const struct kept_state){ 0 });
-}
-
-/* What firmware has left in them is not the guest's to see. */
-static void reset_units(void)
-{
-	if (riscv_features.fp_bytes == 8)
-		fp_clear();
-	else if (riscv_features.fp_bytes == 4)
-		fp_clear_single();
-	if (riscv_features.vectors)
-		vector_clear();
-}
-
-/*
- * FP and vector units are on in sstatus, which leaves it to the guest's vsstatus whether it may use them: those registers
- * hold the guest's values all the time, since nothing in the hypervisor uses them. vsstatus starts with both off.
- */
-static void reset_csrs(void)
-{
-	csr_clear(CSR_SSTATUS, SSTATUS_FS | SSTATUS_VS);
-	csr_set(CSR_SSTATUS, SSTATUS_FS_INITIAL | SSTATUS_VS_INITIAL | SSTATUS_SPP | SSTATUS_SPIE);
-	reset_units();
-	csr_try_write(CSR_HENVCFG, riscv_features.henvcfg);
-	reset_optional();
-	csr_write(CSR_SCOUNTEREN, 0);
-	csr_write(CSR_VSSTATUS, SSTATUS_UXL_64);
-	csr_write(CSR_VSIE, 0);
-	csr_write(CSR_VSTVEC, 0);
-	csr_write(CSR_VSSCRATCH, 0);
-	csr_write(CSR_VSEPC, 0);
-	csr_write(CSR_VSCAUSE, 0);
-	csr_write(CSR_VSTVAL, 0);
-	csr_write(CSR_VSATP, 0);
-	hfence_vvma_all();
-	/* The guest's time starts at 0. */
-	csr_write(CSR_HTIMEDELTA, -csr_read(CSR_TIME));
-	/*
-	 * sret goes to V=1, there to VS-mode by sstatus.SPP. WFI traps: nobody else would end a wait for nothing. This
-	 * comes last, because what was tried above may have trapped and changed it.
-	 */
-	csr_write(CSR_HSTATUS, HSTATUS_VSXL_64 | HSTATUS_VTW | HSTATUS_SPVP | HSTATUS_SPV);
+	if (err == ERR_OK)
+		err = addr_space_write(&vm->as, FDT_GPA, tree, bytes);
+	spin_unlock(&lock);
+	return err;
 }
 
 enum err arch_vcpu_reset(struct vcpu *vcpu, gpa_t entry)
 {
 	struct vcpu_arch *arch = &vcpu->arch;
-	enum err err;
+	enum err err = write_device_tree(vcpu->vm);
 
-	reset_csrs(); /* before the tree is made: the ISA string depends on what sticks */
-	timer_reset(vcpu);
-	err = write_device_tree(vcpu->vm);
 	if (err != ERR_OK)
 		return err;
-	memset(arch->gpr, 0, sizeof(arch->gpr));
-	arch->gpr[GPR_A0] = GUEST_HART_ID;
+	vcpu->vm->arch.htimedelta = -csr_read(CSR_TIME); /* the guest's time starts at 0 */
+	vcpu_clear(vcpu);
+	arch->gpr[GPR_A0] = vcpu->id;
 	arch->gpr[GPR_A1] = FDT_GPA.raw;
 	arch->pc = entry.raw;
-	arch_vcpu_put(vcpu);
 	return ERR_OK;
 }
 
-/* SBI HSM "hart_start"; time runs as for the others. */
+/* SBI 9.1 "Function: Hart start" */
 void arch_vcpu_start(struct vcpu *vcpu, struct vcpu *by, uint64_t entry, uint64_t argument)
 {
-	uint64_t delta = csr_read(CSR_HTIMEDELTA);
 	struct vcpu_arch *arch = &vcpu->arch;
 
-	arch_vcpu_put(by);
-	reset_csrs();
-	csr_write(CSR_HTIMEDELTA, delta);
-	timer_reset(vcpu);
-	memset(arch->gpr, 0, sizeof(arch->gpr));
+	(void)by;
+	vcpu_clear(vcpu);
 	arch->gpr[GPR_A0] = vcpu->id;
 	arch->gpr[GPR_A1] = argument;
 	arch->pc = entry;
-	arch_vcpu_put(vcpu);
-	arch_vcpu_get(by);
 }

@@ -124,8 +124,9 @@ static void decode_other(struct vcpu *vcpu, struct vm_exit *exit)
 	check_origin(vcpu);
 	vcpu->arch.stval = csr_read(CSR_STVAL);
 	exit->kind = exit->reason & SCAUSE_INTERRUPT ? VM_EXIT_INTERRUPT : VM_EXIT_ARCH;
-	if (is_wfi(vcpu, exit->reason) && !timer_can_wake(vcpu)) {
+	if (is_wfi(vcpu, exit->reason) && !timer_is_pending() && timer_wakes_at(vcpu) == NEVER) {
 		vcpu->arch.pc += 4;
+		vcpu->wake_at = NEVER;
 		exit->kind = VM_EXIT_HALT;
 	}
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Reading the guest's code. */
+/* Reading the guest's code, and its data by its own addresses. */
 #include "include/arch/riscv64/guarded.h"
 #include "vmm/riscv64/riscv.h"
 
@@ -17,6 +17,18 @@ static bool fetch_half(uint64_t gva, uint32_t *half)
 	csr_write(CSR_HSTATUS, hstatus);
 	csr_write(CSR_SSTATUS, sstatus);
 	*half = (uint32_t)value;
+	return there;
+}
+
+bool guest_load(uint64_t gva, uint64_t *value)
+{
+	uint64_t sstatus = csr_read(CSR_SSTATUS), hstatus = csr_read(CSR_HSTATUS), loaded = 0;
+	/* hlv.d loaded, (gva) */
+	bool there = GUARDED(".insn r 0x73, 4, 0x36, %[loaded], %[gva], x0", [loaded] "+&r"(loaded), [gva] "r"(gva));
+
+	csr_write(CSR_HSTATUS, hstatus);
+	csr_write(CSR_SSTATUS, sstatus);
+	*value = loaded;
 	return there;
 }
 

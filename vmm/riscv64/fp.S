@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * FP and vector registers, which hold the guest's values all the time. They are touched here only: cleared of what
- * firmware left in them before a guest runs, and copied when it forks; and only where sstatus has them on. Never on the
- * way of an exit.
+ * FP and vector registers, which hold the values of the vCPU that is resident. They are touched here only, when another vCPU takes the
+ * hart; and only where sstatus has them on. Never on the way of an exit.
  */
 	.text
 	.option	push
@@ -17,26 +16,8 @@
 	.endr
 	.endm
 
-	.macro clear_fp op
-	.irp	number, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
-	\op	f\number, zero
-	.endr
-	.irp	number, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
-	\op	f\number, zero
-	.endr
-	.endm
-
-	/* void fp_clear(void), fp_save(struct fp_state *fp), fp_load(const struct fp_state *fp), for one size of register */
-	.macro fp_functions suffix, move, store, load
-	.globl	fp_clear\suffix
-	.hidden	fp_clear\suffix
-	.type	fp_clear\suffix, @function
-fp_clear\suffix:
-	clear_fp \move
-	csrw	fcsr, zero
-	ret
-	.size	fp_clear\suffix, . - fp_clear\suffix
-
+	/* void fp_save(struct fp_state *fp), fp_load(const struct fp_state *fp), for one size of register */
+	.macro fp_functions suffix, store, load
 	.globl	fp_save\suffix
 	.hidden	fp_save\suffix
 	.type	fp_save\suffix, @function
@@ -58,27 +39,8 @@ fp_load\suffix:
 	.size	fp_load\suffix, . - fp_load\suffix
 	.endm
 
-	fp_functions , fmv.d.x, fsd, fld
-	fp_functions _single, fmv.w.x, fsw, flw
-
-/* void vector_clear(void): vtype is "illegal" then, as after a reset. */
-	.globl	vector_clear
-	.hidden	vector_clear
-	.type	vector_clear, @function
-vector_clear:
-	csrw	vstart, zero
-	vsetvli	t0, zero, e8, m8, ta, ma
-	vmv.v.i	v0, 0
-	vmv.v.i	v8, 0
-	vmv.v.i	v16, 0
-	vmv.v.i	v24, 0
-	li	t0, -1
-	slli	t0, t0, 63
-	li	t1, 0
-	vsetvl	zero, t1, t0
-	csrw	vcsr, zero
-	ret
-	.size	vector_clear, . - vector_clear
+	fp_functions , fsd, fld
+	fp_functions _single, fsw, flw
 
 /* The whole registers, eight at a time, from a0 on; vstart must be 0 for that. */
 	.macro for_vectors op
@@ -127,15 +89,6 @@ vector_load:
 	csrw	vstart, t1
 	ret
 	.size	vector_load, . - vector_load
-
-/* uint64_t vector_bytes(void): of one register */
-	.globl	vector_bytes
-	.hidden	vector_bytes
-	.type	vector_bytes, @function
-vector_bytes:
-	csrr	a0, vlenb
-	ret
-	.size	vector_bytes, . - vector_bytes
 
 	.option	pop
 	.section .note.GNU-stack, "", @progbits

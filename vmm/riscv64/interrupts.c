@@ -12,8 +12,6 @@
 #include "include/arch/riscv64/sbi.h"
 #include "vmm/riscv64/riscv.h"
 
-#define NEVER UINT64_MAX
-
 enum err arch_interrupts_start(const char **why)
 {
 	if (hart_timebase_hz() == 0) {
@@ -36,9 +34,8 @@ uint64_t arch_clock_frequency(void)
 }
 
 /* The SBI's own way to clear a timer is a time that never comes; whether it does so at once is the firmware's. So sie masks it. */
-void arch_timer_set(uint64_t deadline)
+static void set_timer(uint64_t deadline)
 {
-	arch_this_cpu()->arch.deadline = deadline;
 	if (deadline == NEVER) {
 		csr_clear(CSR_SIE, BIT(IRQ_STI));
 		return;
@@ -48,6 +45,36 @@ void arch_timer_set(uint64_t deadline)
 	else
 		sbi_call(SBI_TIME, SBI_TIME_SET_TIMER, deadline, 0, 0);
 	csr_set(CSR_SIE, BIT(IRQ_STI));
+}
+
+/* One timer for two: the hypervisor's, and that of the guest which is here, if the hart has none for it. */
+void interrupts_rearm(void)
+{
+	const struct cpu *cpu = arch_this_cpu();
+	uint64_t deadline = cpu->arch.deadline;
+
+	if (cpu->resident)
+		deadline = min_u64(deadline, timer_host_deadline(cpu->resident));
+	set_timer(deadline);
+}
+
+void arch_timer_set(uint64_t deadline)
+{
+	arch_this_cpu()->arch.deadline = deadline;
+	interrupts_rearm();
+}
+
+/* Whose time has come? False: only the guest's. */
+static bool take_timer(struct cpu *cpu)
+{
+	bool ours = csr_read(CSR_TIME) >= cpu->arch.deadline;
+
+	if (cpu->resident)
+		timer_serve(cpu->resident);
+	if (ours)
+		cpu->arch.deadline = NEVER;
+	interrupts_rearm();
+	return ours;
 }
 
 unsigned arch_interrupts_take(void)
@@ -61,12 +88,12 @@ unsigned arch_interrupts_take(void)
 		fence(); /* what its sender has written is read after this */
 		if (__atomic_load_n(&cpu->stopped, __ATOMIC_RELAXED))
 			arch_halt();
+		if (cpu->resident)
+			harts_serve(cpu->resident);
 		events |= CPU_EVENT_IPI;
 	}
-	if (pending & BIT(IRQ_STI)) {
-		arch_timer_set(NEVER);
+	if (pending & BIT(IRQ_STI) && take_timer(cpu))
 		events |= CPU_EVENT_TIMER;
-	}
 	return events;
 }
 

@@ -12,7 +12,6 @@
 #define GUEST_UART_BASE  UINT64_C(0x10000000)
 #define GUEST_UART_SIZE  UINT64_C(0x100)
 #define GUEST_UART_HZ    3686400
-#define GUEST_HART_ID    0
 /* Boot data lies below, programs from here on. */
 #define GUEST_LOAD_FLOOR (GUEST_RAM_BASE + MIB(2))
 
@@ -69,6 +68,8 @@ unsigned vcpu_exit(struct vcpu *vcpu);
  * compressed one. False: the fetch would fault.
  */
 bool guest_fetch(uint64_t gva, uint32_t *insn);
+/* And 8 bytes of its data. */
+bool guest_load(uint64_t gva, uint64_t *value);
 
 /* mmio.c: decode the load or store that raised a guest-page fault. False: it is neither, or of FP registers. */
 bool mmio_decode(const struct vcpu_arch *arch, struct access_insn *access);
@@ -76,38 +77,39 @@ bool mmio_decode(const struct vcpu_arch *arch, struct access_insn *access);
 /* sbi.c: serve an SBI call that is not one of our hypercalls. */
 void sbi_serve(struct vcpu *vcpu);
 
-/* timer.c: the guest's timer, by Sstc or in software. */
-void timer_reset(struct vcpu *vcpu);
+/*
+ * timer.c: the guest's timer, by Sstc or in software. Set it; load it into the hart; raise its interrupt if it is due and the hart
+ * does not; and when, in host time, the hypervisor's own timer must fire for it.
+ */
 void timer_set(struct vcpu *vcpu, uint64_t deadline);
-/* Our own timer has fired while the guest ran. */
-void timer_fired(struct vcpu *vcpu);
-/* The deadline, to be taken to another vCPU by timer_set. */
-uint64_t timer_deadline(const struct vcpu *vcpu);
-/* Is there an interrupt that the guest has enabled, or can there be one? And wait for it, if so. */
-bool timer_can_wake(const struct vcpu *vcpu);
+void timer_load(struct vcpu *vcpu);
+void timer_serve(struct vcpu *vcpu);
+uint64_t timer_host_deadline(const struct vcpu *vcpu);
+/* Is an interrupt pending that the guest has enabled? And when, in host time, will its timer raise one? */
+bool timer_is_pending(void);
+uint64_t timer_wakes_at(const struct vcpu *vcpu);
+/* Let the guest give the CPU away until an interrupt is pending that it has enabled. */
 void timer_wait(struct vcpu *vcpu);
+
+/* interrupts.c: the guest's timer has been set; arm the hart's. */
+void interrupts_rearm(void);
+
+/* harts.c: serve what other vCPUs have asked of this one, which is resident. */
+void harts_serve(struct vcpu *vcpu);
 
 /* inject.c: make the guest take an exception, as if the hart had delivered it there. */
 void inject_exception(struct vcpu *vcpu, enum cause cause, uint64_t tval);
 
-/* fork.c: registers that not every hart has. */
-void write_optional(const struct kept_state *kept);
+/* vcpu.c: the state that every vCPU begins with, but for its entry. */
+void vcpu_clear(struct vcpu *vcpu);
 
-/* virt.c: the value of hgatp with the VMID; put it in force, and flush the translations of the VM that had the VMID before. */
-void new_gstage(struct vm *vm);
-void enter_gstage(const struct vm *vm);
-
-/* fp.S: clear and copy FP and vector registers, which sstatus must have on; the first ones of 8 bytes, then of 4. */
-void fp_clear(void);
+/* fp.S: copy FP and vector registers, which sstatus must have on; the first ones of 8 bytes, then of 4. */
 void fp_save(struct fp_state *fp);
 void fp_load(const struct fp_state *fp);
-void fp_clear_single(void);
 void fp_save_single(struct fp_state *fp);
 void fp_load_single(const struct fp_state *fp);
-void vector_clear(void);
 void vector_save(void *registers, struct vector_csrs *csrs);
 void vector_load(const void *registers, const struct vector_csrs *csrs);
-uint64_t vector_bytes(void); /* of one register */
 
 /* walk.c: the guest-physical address behind a fault, for harts that do not report it. */
 void walk_find_fault(struct vcpu *vcpu, struct npt_fault *fault);

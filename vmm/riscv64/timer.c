@@ -1,90 +1,87 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The guest's timer. With Sstc it is the hart's: vstimecmp raises the guest's interrupt by itself. Without, the
- * firmware's timer stops the guest in time, and hvip.VSTIP raises it. Source: RISC-V Privileged, "Sstc"; SBI specification 6.
+ * host's timer stops the guest in time, and hvip.VSTIP raises it. Source: RISC-V Privileged, "Sstc"; SBI specification 6.
  */
 #include "include/arch/riscv64/insn.h"
-#include "include/arch/riscv64/sbi.h"
-#include "mm/frame.h"
+#include "vmm/cpu.h"
 #include "vmm/riscv64/riscv.h"
 
-#define NEVER UINT64_MAX
-
-static uint64_t guest_now(void)
+static uint64_t guest_now(const struct vcpu *vcpu)
 {
-	return csr_read(CSR_TIME) + csr_read(CSR_HTIMEDELTA);
-}
-
-uint64_t timer_deadline(const struct vcpu *vcpu)
-{
-	return riscv_features.sstc ? csr_read(CSR_VSTIMECMP) : vcpu->arch.timer;
+	return csr_read(CSR_TIME) + vcpu->vm->arch.htimedelta;
 }
 
 /* The guest's time runs behind ours. Its last days are treated as "never". */
-static uint64_t host_time(uint64_t when)
+static uint64_t host_time(const struct vcpu *vcpu, uint64_t when)
 {
-	uint64_t host = when - csr_read(CSR_HTIMEDELTA);
+	uint64_t host = when - vcpu->vm->arch.htimedelta;
 
-	return host < when ? NEVER : host;
+	return when == NEVER || host < when ? NEVER : host;
 }
 
-/* Have the firmware's timer raise sip.STIP at guest time `when`. */
-static void arm_host(uint64_t when)
+uint64_t timer_host_deadline(const struct vcpu *vcpu)
 {
-	if (when == NEVER) {
-		csr_clear(CSR_SIE, BIT(IRQ_STI));
+	return riscv_features.sstc ? NEVER : host_time(vcpu, vcpu->arch.timer);
+}
+
+void timer_serve(struct vcpu *vcpu)
+{
+	if (riscv_features.sstc || guest_now(vcpu) < vcpu->arch.timer || vcpu->arch.timer == NEVER)
 		return;
-	}
-	sbi_call(SBI_TIME, SBI_TIME_SET_TIMER, host_time(when), 0, 0);
-	csr_set(CSR_SIE, BIT(IRQ_STI));
+	vcpu->arch.timer = NEVER;
+	csr_set(CSR_HVIP, BIT(IRQ_VSTI));
 }
 
-void timer_reset(struct vcpu *vcpu)
+void timer_load(struct vcpu *vcpu)
 {
-	csr_write(CSR_HVIP, 0);
-	timer_set(vcpu, NEVER);
+	if (riscv_features.sstc)
+		csr_write(CSR_VSTIMECMP, vcpu->arch.timer);
+	else
+		timer_serve(vcpu);
 }
 
 void timer_set(struct vcpu *vcpu, uint64_t when)
 {
-	vcpu->arch.timer = when;
 	csr_clear(CSR_HVIP, BIT(IRQ_VSTI));
-	if (riscv_features.sstc)
+	if (riscv_features.sstc) {
 		csr_write(CSR_VSTIMECMP, when);
-	else
-		arm_host(when);
-}
-
-void timer_fired(struct vcpu *vcpu)
-{
-	arm_host(NEVER);
-	/* The firmware's timer is coarse about the end of time, and may have been for a wait. */
-	if (!riscv_features.sstc && guest_now() >= vcpu->arch.timer) {
-		vcpu->arch.timer = NEVER;
-		csr_set(CSR_HVIP, BIT(IRQ_VSTI));
+		return;
 	}
+	vcpu->arch.timer = when;
+	interrupts_rearm();
 }
 
 /* hip is asked and not vsip, which is the same by the manual, but of which QEMU 7.2 never shows STIP. */
-static bool is_pending(void)
+bool timer_is_pending(void)
 {
 	return VSIE_OF(csr_read(CSR_HIP)) & csr_read(CSR_VSIE);
 }
 
-bool timer_can_wake(const struct vcpu *vcpu)
+uint64_t timer_wakes_at(const struct vcpu *vcpu)
 {
-	return is_pending() || (csr_read(CSR_VSIE) & VSIE_OF(BIT(IRQ_VSTI)) && timer_deadline(vcpu) != NEVER);
+	if (!(csr_read(CSR_VSIE) & VSIE_OF(BIT(IRQ_VSTI))))
+		return NEVER;
+	return host_time(vcpu, riscv_features.sstc ? csr_read(CSR_VSTIMECMP) : vcpu->arch.timer);
 }
 
-/* Interrupts are off in the hypervisor; wfi returns when one is pending all the same. */
+/* Frames are cleared while nobody else wants the CPU. */
+static void use_the_time(struct vcpu *vcpu)
+{
+	const struct cpu *cpu = arch_this_cpu();
+
+	while (__atomic_load_n(&cpu->queue.length, __ATOMIC_RELAXED) == 0 && !(csr_read(CSR_SIP) & csr_read(CSR_SIE)) &&
+	       csr_read(CSR_TIME) < vcpu->wake_at && addr_space_zero_ahead(vcpu->view))
+		;
+}
+
 void timer_wait(struct vcpu *vcpu)
 {
-	while (!is_pending() && timer_can_wake(vcpu)) {
-		arm_host(timer_deadline(vcpu));
-		while (!(csr_read(CSR_SIP) & BIT(IRQ_STI)) && addr_space_zero_ahead(vcpu->view))
-			;
-		while (!(csr_read(CSR_SIP) & BIT(IRQ_STI)))
-			wfi();
-		timer_fired(vcpu);
-	}
+	if (timer_is_pending())
+		return;
+	vcpu->wake_at = timer_wakes_at(vcpu);
+	vcpu->leave_why = NULL;
+	vcpu->leave = LEAVE_WAIT;
+	if (vcpu->wake_at != NEVER)
+		use_the_time(vcpu);
 }

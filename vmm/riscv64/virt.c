@@ -9,6 +9,7 @@
 #include "vmm/cpu.h"
 #include "vmm/riscv64/offsets.h"
 #include "vmm/riscv64/riscv.h"
+#include "vmm/shootdown.h"
 
 #define EM_RISCV 243
 
@@ -28,9 +29,6 @@ static const struct gstage_mode {
 	{ 4, 50, ATP_SV48 },
 	{ 5, 59, ATP_SV57 },
 };
-
-/* The first one is 1: 0 is what firmware has left behind, and what hgatp holds while no guest is there. */
-static uint64_t next_vmid;
 
 enum err arch_virt_probe(const char **why)
 {
@@ -74,13 +72,34 @@ const char *arch_virt_name(void)
 	return "h";
 }
 
-/* What holds for every guest; the rest is set by arch_vcpu_reset. */
+/*
+ * Registers that not every hart has. Of the Advanced Interrupt Architecture a guest has what has no effect without
+ * interrupt files: "hvictl", "hvien" and "hviprio" are about virtual interrupts that nobody raises here. "Smstateen":
+ * senvcfg, and nothing that later extensions bring.
+ */
+static void set_optional(void)
+{
+	csr_try_write(CSR_HENVCFG, riscv_features.henvcfg);
+	csr_try_write(CSR_HVICTL, 0);
+	csr_try_write(CSR_HVIEN, 0);
+	csr_try_write(CSR_HVIPRIO1, 0);
+	csr_try_write(CSR_HVIPRIO2, 0);
+	csr_try_write(CSR_HSTATEEN0, HSTATEEN0_SENVCFG);
+	csr_try_write(CSR_HSTATEEN1, 0);
+	csr_try_write(CSR_HSTATEEN2, 0);
+	csr_try_write(CSR_HSTATEEN3, 0);
+}
+
+/* What holds for every guest; the rest is set by arch_vcpu_get. */
 enum err arch_virt_enable(const char **why)
 {
-	if (arch_this_cpu()->id != 0 && !riscv_same_features()) {
+	struct cpu *cpu = arch_this_cpu();
+
+	if (cpu->id != 0 && !riscv_same_features()) {
 		*why = "it lacks the H extension, or what it has is not what the first hart has";
 		return ERR_UNSUPPORTED;
 	}
+	csr_write(CSR_VSATP, 0);
 	csr_write(CSR_HGATP, 0);
 	hfence_gvma_all();
 	hfence_vvma_all();
@@ -90,11 +109,14 @@ enum err arch_virt_enable(const char **why)
 	csr_write(CSR_HEDELEG, GUEST_EXCEPTIONS);
 	csr_write(CSR_HIDELEG, IRQ_ALL_VS);
 	csr_write(CSR_HCOUNTEREN, COUNTEREN_BASE);
+	set_optional();
 	if ((csr_read(CSR_HIDELEG) & IRQ_ALL_VS) != IRQ_ALL_VS ||
 	    !(csr_write_read(CSR_HSTATUS, HSTATUS_VSXL_64 | HSTATUS_VTW) & HSTATUS_VTW)) {
 		*why = "hideleg or hstatus does not keep what it takes to hold a guest";
 		return ERR_UNSUPPORTED;
 	}
+	vmid_space_init(&cpu->arch.vmids, cpu->id, BIT(riscv_features.vmid_bits));
+	csr_set(CSR_SSTATUS, SSTATUS_FS_INITIAL | SSTATUS_VS_INITIAL);
 	/* From now on it may be a guest that traps. */
 	csr_write(CSR_SSCRATCH, 0);
 	csr_write(CSR_STVEC, (uintptr_t)guest_exit);
@@ -156,14 +178,11 @@ enum err arch_npt_config(uint64_t gpa_end, const struct npt_ops **ops, struct np
 }
 
 /*
- * One hart runs guests, this one, so its own fence is enough. A range never has a table taken out below it (npt_gather
- * widens those to all), so fences by address, which only order leaf entries, will do for it: "Hypervisor
- * Memory-Management Instructions".
+ * A range never has a table taken out below it (npt_gather widens those to all), so fences by address, which only order leaf
+ * entries, will do for it: "Hypervisor Memory-Management Instructions".
  */
-unsigned arch_npt_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
+static unsigned flush_range(uint64_t vmid, gpa_t gpa, uint64_t size)
 {
-	uint64_t vmid = CONTAINER_OF(as, struct vm, as)->arch.vmid;
-
 	if (size > NPT_FLUSH_RANGE_MAX) {
 		hfence_gvma_vmid(vmid);
 		return 1;
@@ -173,9 +192,25 @@ unsigned arch_npt_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
 	return (unsigned)(size / PAGE_SIZE);
 }
 
+/*
+ * The SBI has a call that fences on other harts, too. But each of them uses another VMID, and owes a FENCE.I as well if frames
+ * leave the VM (arch_flush_resident); one interrupt is enough for both.
+ */
+unsigned arch_npt_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
+{
+	struct vm *vm = CONTAINER_OF(as, struct vm, as);
+	const struct vcpu *here = arch_this_cpu()->resident;
+	unsigned count = 0;
+
+	if (here && here->vm == vm)
+		count = flush_range(here->arch.vmid.number, gpa, size);
+	shootdown(vm);
+	return count;
+}
+
 void arch_npt_flush_local(struct vcpu *vcpu, gpa_t gpa)
 {
-	hfence_gvma_page(align_down(gpa.raw, PAGE_SIZE), vcpu->vm->arch.vmid);
+	hfence_gvma_page(align_down(gpa.raw, PAGE_SIZE), vcpu->arch.vmid.number);
 }
 
 /* "Cache-Block Management Instructions": ordered by fences as accesses of the block are. */
@@ -191,7 +226,8 @@ static void sync_to_memory(void *bytes, uint64_t size)
 /*
  * No register says that a hart's fetches find what was stored, so each owes a FENCE.I before it fetches what was
  * written, whoever wrote it: "Zifencei" Extension for Instruction-Fetch Fence. The guest owes none for what it has not
- * written. One hart runs guests, this one.
+ * written. Other harts have had theirs: they have fetched nothing from these frames since they left their owner before, whose vCPUs
+ * fenced with the shoot-down or when they left the hart (arch_flush_resident, arch_vcpu_get).
  */
 static void publish_to_fetches(void *bytes, uint64_t size)
 {
@@ -228,29 +264,26 @@ void arch_vm_ram_layout(struct vm *vm, uint64_t ram)
 	vm->ram_ranges = 1;
 }
 
-void new_gstage(struct vm *vm)
+static void set_gstage(struct vm *vm)
 {
 	const struct npt *npt = &vm->as.npt;
-	uint64_t mode = (uint64_t)mode_of_levels(npt->config.levels)->mode;
 
-	next_vmid = (next_vmid + 1) & (BIT(riscv_features.vmid_bits) - 1);
-	vm->arch.vmid = next_vmid;
-	vm->arch.hgatp = mode << ATP_MODE_SHIFT | next_vmid << HGATP_VMID_SHIFT | npt->root.raw >> PAGE_SHIFT;
-}
-
-void enter_gstage(const struct vm *vm)
-{
-	csr_write(CSR_HGATP, vm->arch.hgatp);
-	/* The translations of the VM that had this VMID before are flushed, first-stage ones included. */
-	hfence_gvma_vmid(vm->arch.vmid);
-	hfence_vvma_all();
+	vm->arch.hgatp = (uint64_t)mode_of_levels(npt->config.levels)->mode << ATP_MODE_SHIFT | npt->root.raw >> PAGE_SHIFT;
 }
 
 enum err arch_vm_init(struct vm *vm)
 {
 	v16550_init(&vm->arch.console, IO_MEMORY, GUEST_UART_BASE);
 	device_add(&vm->devices, &vm->arch.console.device);
-	new_gstage(vm);
+	set_gstage(vm);
+	return ERR_OK;
+}
+
+enum err arch_vm_fork(struct vm *child, const struct vm *parent)
+{
+	child->arch = parent->arch;
+	device_add(&child->devices, &child->arch.console.device);
+	set_gstage(child);
 	return ERR_OK;
 }
 
@@ -263,11 +296,6 @@ uint64_t arch_vm_memory(const struct vm *vm)
 void arch_vm_free(struct vm *vm)
 {
 	(void)vm;
-}
-
-void arch_flush_resident(struct vcpu *vcpu)
-{
-	hfence_gvma_vmid(vcpu->vm->arch.vmid);
 }
 
 uint16_t arch_elf_machine(void)

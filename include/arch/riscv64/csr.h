@@ -73,7 +73,9 @@
 #define SSTATUS_SUM        BIT(18)
 #define SSTATUS_MXR        BIT(19)
 #define SSTATUS_VS_INITIAL BIT(9)
+#define SSTATUS_VS_CLEAN   BIT(10)
 #define SSTATUS_FS_INITIAL BIT(13)
+#define SSTATUS_FS_CLEAN   BIT(14)
 #define SSTATUS_UXL_64     (UINT64_C(2) << 32)
 
 /* hstatus. "Hypervisor Status (hstatus) Register". */
