@@ -73,14 +73,6 @@ static bool inject_denied(struct vcpu *vcpu, const struct vm_exit *exit)
 	return true;
 }
 
-static void fault_not_handled(struct vcpu *vcpu, const struct vm_exit *exit, enum fault_outcome outcome)
-{
-	if (outcome == FAULT_SPURIOUS)
-		arch_npt_flush_local(vcpu, exit->fault.gpa);
-	else if (outcome != FAULT_DENIED || !inject_denied(vcpu, exit))
-		fault_ends(vcpu, exit, outcome);
-}
-
 static void handle_io(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	if (exit->io.space == IO_PORT)
@@ -90,6 +82,26 @@ static void handle_io(struct vcpu *vcpu, struct vm_exit *exit)
 	device_access(&vcpu->vm->devices, &exit->io);
 	arch_vcpu_finish_io(vcpu, exit);
 	addr_space_zero_ahead(vcpu->view); /* a guest that writes to its console is not waiting for memory: clear frames now */
+}
+
+/* Where there is no memory: a device? What the fast path has counted as a fault is none then. */
+static bool fault_is_io(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	if (!device_is_at(&vcpu->vm->devices, IO_MEMORY, exit->fault.gpa.raw) || !arch_decode_device(vcpu, exit))
+		return false;
+	vcpu->exits.fault--;
+	handle_io(vcpu, exit);
+	return true;
+}
+
+static void fault_not_handled(struct vcpu *vcpu, struct vm_exit *exit, enum fault_outcome outcome)
+{
+	if (outcome == FAULT_SPURIOUS)
+		arch_npt_flush_local(vcpu, exit->fault.gpa);
+	else if (outcome == FAULT_UNMAPPED && fault_is_io(vcpu, exit))
+		return;
+	else if (outcome != FAULT_DENIED || !inject_denied(vcpu, exit))
+		fault_ends(vcpu, exit, outcome);
 }
 
 /* A call that is not done yet is served again when the vCPU gets the CPU again: vcpu->again. */

@@ -136,6 +136,12 @@ bool vm_handle_exit(struct vcpu *vcpu, unsigned left);
 /* Decode an exit that the fast path has left; of `exit`, `reason` and `pc` are there. */
 void arch_vcpu_decode(struct vcpu *vcpu, struct vm_exit *exit);
 
+/*
+ * A VM_EXIT_FAULT outside all areas, where a device is: make it a VM_EXIT_IO. False: it is no access that can be carried out. An
+ * ISA that decodes devices before it lets memory have a fault needs nothing here.
+ */
+bool arch_decode_device(struct vcpu *vcpu, struct vm_exit *exit);
+
 /* Serve a VM_EXIT_ARCH. False: it is refused; arch_exit_describe says what it was. */
 bool arch_handle_exit(struct vcpu *vcpu, struct vm_exit *exit);
 

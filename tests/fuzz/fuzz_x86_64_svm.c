@@ -156,6 +156,7 @@ static void check_exit(struct vcpu *vcpu)
 		check_completed(vmcb, vmcb->next_rip, 0);
 		break;
 	case VM_EXIT_HALT:
+	case VM_EXIT_INTERRUPT:
 	case VM_EXIT_ARCH:
 	case VM_EXIT_CRASH:
 	case VM_EXIT_ENTRY_FAILED:
@@ -168,8 +169,8 @@ static void check_exit(struct vcpu *vcpu)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const uint64_t codes[] = {
-		VMEXIT_CR0_SEL_WRITE, VMEXIT_CR0_WRITE, VMEXIT_CR0_WRITE + 4, VMEXIT_NPF,     VMEXIT_VMMCALL,
-		VMEXIT_IOIO,          VMEXIT_HLT,       VMEXIT_SHUTDOWN,      VMEXIT_INVALID, VMEXIT_CPUID,
+		VMEXIT_CR0_SEL_WRITE, VMEXIT_CR0_WRITE, VMEXIT_CR0_WRITE + 4, VMEXIT_NPF,   VMEXIT_VMMCALL, VMEXIT_IOIO,
+		VMEXIT_HLT,           VMEXIT_SHUTDOWN,  VMEXIT_INVALID,       VMEXIT_CPUID, VMEXIT_INTR,
 	};
 	struct host_rng rng = host_rng_of_bytes(data, size);
 	unsigned flags = (unsigned)host_below(&rng, 256);

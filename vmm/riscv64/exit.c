@@ -202,6 +202,14 @@ static void handle_virtual_insn(struct vcpu *vcpu)
 	}
 }
 
+/* Devices are told from memory before. */
+bool arch_decode_device(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	(void)vcpu;
+	(void)exit;
+	return false;
+}
+
 bool arch_handle_exit(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	exit->detail[0] = vcpu->arch.stval;

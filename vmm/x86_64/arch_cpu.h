@@ -5,14 +5,24 @@
 
 #include "include/types.h"
 #include "vmm/x86_64/cpu_offsets.h"
+#include "vmm/x86_64/tags.h"
+
+/* What virtualization has of each CPU. */
+struct virt_cpu {
+	hpa_t region;          /* SVM: the host save area; VMX: the VMXON region */
+	hpa_t host_vmcb;       /* SVM: where VMSAVE has put the host's share of the state; loaded again after each exit */
+	hpa_t vmcs;            /* VMX: the current one, which VMREAD and VMWRITE act on; raw 0: none */
+	struct tag_space tags; /* ASIDs or VPIDs */
+	bool flush_all;        /* SVM: before the next guest runs, the translations of all ASIDs are to be flushed */
+	uint64_t last_vm;      /* vm.arch.id of the VM that ran last; 0: none has */
+};
 
 /* The GS base of the hypervisor points to it, which VM exits restore. */
 struct cpu_arch {
 	struct cpu *self;  /* CPU_SELF */
 	uint32_t events;   /* CPU_EVENTS: enum cpu_event; interrupts that have come and are not ended yet */
 	uint64_t deadline; /* of arch_timer_set */
-	hpa_t control;     /* SVM: where VMSAVE put the host's share of the state; VMX: the VMXON region */
-	hpa_t vmcs;        /* VMX: the one that VMREAD and VMWRITE act on; raw 0: none */
+	struct virt_cpu virt;
 };
 
 /* The CPU that this runs on. */

@@ -5,41 +5,34 @@
 
 #include "include/types.h"
 #include "vmm/devices/v16550.h"
+#include "vmm/x86_64/mmio.h"
+#include "vmm/x86_64/tags.h"
 
 struct vmcb;
 
 /* General registers by the number instructions encode them with. */
 enum gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, GPR_COUNT };
 
-struct svm_vm {
-	hpa_t iopm;  /* I/O permission map */
-	hpa_t msrpm; /* MSR permission map */
-};
-
-struct vmx_vm {
-	hpa_t msr_bitmap;
-};
+struct cpu;
 
 struct vm_arch {
-	struct v16550 console; /* the serial port it finds */
-	union {
-		struct svm_vm svm;
-		struct vmx_vm vmx;
-	};
+	uint64_t id;                /* of all VMs there ever were, from 1 on */
+	struct v16550 console;      /* the serial port it finds */
+	struct io_device apic_page; /* the local APICs' registers in memory; each vCPU sees its own */
+	unsigned ipis_logged;       /* by enum ignored_ipi, a bit each: vmm/x86_64/apic.c */
 };
 
 struct svm_vcpu {
 	hpa_t vmcb_pa;
-	hpa_t host_vmcb_pa; /* of the CPU it is resident on; holds what VMLOAD brings back: the host's FS, GS, TR, LDTR, system-call
-			       MSRs */
+	hpa_t host_vmcb_pa; /* of the CPU that it is on: struct virt_cpu */
 	struct vmcb *vmcb;
-	uint32_t asid;
 };
 
 struct vmx_vcpu {
 	uint64_t launched; /* VMRESUME, not VMLAUNCH, enters it */
 	hpa_t vmcs;
-	uint64_t cr8; /* the guest's task priority: there is no APIC behind it */
+	const struct cpu *host; /* the CPU whose host state is in the VMCS; NULL: none's */
+	uint64_t cr8;           /* the guest's task priority: there is no APIC of the CPU's behind it */
 };
 
 /* The FXSAVE area: all there is, for CPUID offers no XSAVE. */
@@ -51,7 +44,7 @@ struct fp_state {
 } __attribute__((aligned(16)));
 
 /*
- * State that no control block holds. It is in the CPU while the vCPU is resident, else here. The latter three are VMX's only, for
+ * State that no control block holds: in the CPU while the vCPU is resident there, else here. The latter three are VMX's only, for
  * the VMCB has them.
  */
 struct kept_state {
@@ -59,6 +52,14 @@ struct kept_state {
 	uint64_t dr[4];
 	uint64_t dr6, cr2;
 	uint64_t msrs[5];
+};
+
+/* A guest's local APIC, as far as there is one: vmm/x86_64/apic.c. */
+struct guest_apic {
+	uint64_t base; /* IA32_APIC_BASE */
+	uint32_t tpr;  /* its low four bits; the others are CR8 */
+	uint32_t ldr, dfr, svr;
+	uint64_t icr;
 };
 
 /* An exit by an exception, which number it had, where, and how many such ones came right before it. */
@@ -80,7 +81,10 @@ struct vcpu_arch {
 	};
 	unsigned msrs_logged; /* accesses to MSRs the guest does not have; the first few are logged */
 	struct redelivery redelivery;
-	struct kept_state kept; /* while it is not resident */
+	struct tag tag; /* ASID or VPID */
+	struct guest_apic apic;
+	struct mmio_insn mmio; /* the VM_EXIT_IO that is being served, of memory */
+	struct kept_state kept;
 };
 
 #endif

@@ -18,7 +18,6 @@
 #include "include/arch/x86_64/msr.h"
 #include "include/log.h"
 #include "vmm/x86_64/emulate.h"
-#include "vmm/x86_64/speculation.h"
 #include "vmm/x86_64/virt_ops.h"
 
 #define BOOT_PARAMS   UINT64_C(0x1000)
@@ -194,27 +193,19 @@ static enum err write_boot_params(struct vm *vm, const struct identity_map *map)
 	return err == ERR_OK ? write_header(vm, map) : err;
 }
 
-/* Intel SDM vol. 1 "FXSAVE Area": all zero but for these two, which FNINIT and a reset give. */
-static const struct fp_state fp_reset = { .fcw = 0x37f, .mxcsr = 0x1f80 };
-
-static void reset(struct vcpu *vcpu, const struct entry_state *state)
-{
-	memset(vcpu->arch.gpr, 0, sizeof(vcpu->arch.gpr));
-	vcpu->arch.gpr[RSI] = state->rsi;
-	vcpu->arch.msrs_logged = 0;
-	vcpu->arch.kept = (struct kept_state){ .fp = fp_reset };
-	virt->reset(vcpu, state);
-}
-
 enum err arch_vcpu_reset(struct vcpu *vcpu, gpa_t entry)
 {
 	static const uint64_t gdt[] = { 0, 0, GDT_CODE64, GDT_DATA }; /* ENTRY_CS, ENTRY_DS */
 	struct vm *vm = vcpu->vm;
 	struct identity_map map = plan_identity_map(vm);
-	struct entry_state state = {
+	const struct entry_state state = {
+		.mode = ENTRY_64,
 		.rip = entry.raw,
-		.rsi = BOOT_PARAMS,
+		.cr0 = ENTRY_CR0,
 		.cr3 = PML4,
+		.cr4 = ENTRY_CR4,
+		.efer = ENTRY_EFER,
+		.pat = PAT_RESET,
 		.gdt_base = GDT_BASE,
 		.gdt_limit = sizeof(gdt) - 1,
 	};
@@ -232,21 +223,7 @@ enum err arch_vcpu_reset(struct vcpu *vcpu, gpa_t entry)
 	if (err != ERR_OK)
 		return err;
 
-	reset(vcpu, &state);
+	vcpu_reset(vcpu, &state);
+	vcpu->arch.gpr[RSI] = BOOT_PARAMS;
 	return ERR_OK;
-}
-
-/* In 64-bit mode, with the address space of the one that starts it. */
-void arch_vcpu_start(struct vcpu *vcpu, struct vcpu *by, uint64_t entry, uint64_t argument)
-{
-	const struct entry_state state = {
-		.rip = entry,
-		.rsi = argument,
-		.cr3 = virt->get(by, FIELD_CR3),
-		.gdt_base = virt->get(by, FIELD_GDTR_BASE),
-		.gdt_limit = (uint16_t)virt->get(by, FIELD_GDTR_LIMIT),
-	};
-
-	reset(vcpu, &state);
-	vcpu->arch.gpr[RDI] = argument;
 }

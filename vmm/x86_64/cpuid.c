@@ -3,16 +3,18 @@
  * What CPUID reports to a guest: those of the CPU's features that we have reviewed and permit; all else reads 0.
  * Sources: Intel SDM vol. 2 "CPUID"; AMD APM vol. 3 "Obtaining Processor Information Via the CPUID Instruction".
  *
- * Left out on purpose: VMX and SVM (no nesting), XSAVE and with it AVX (XCR0 is not switched), the APICs, MONITOR,
+ * Left out on purpose: VMX and SVM (no nesting), XSAVE and with it AVX (XCR0 is not switched), MONITOR,
  * MTRR, MCE and MCA (not emulated), PCID and INVPCID (need a VM-execution control of their own), RDTSCP and RDPID
  * (TSC_AUX is not switched), LA57, performance monitoring, CET, protection keys.
  */
 #include "include/arch/x86_64/cpu.h"
+#include "include/arch/x86_64/msr.h"
 #include "vmm/hypercall.h"
 #include "vmm/x86_64/emulate.h"
 #include "vmm/x86_64/virt_ops.h"
 
 #define BASIC_LEAF_MAX      0x16
+#define TOPOLOGY_LEAF       0xb
 #define EXTENDED_LEAF_MAX   0x80000008
 #define HYPERVISOR_LEAF     0x40000000
 #define HYPERVISOR_LEAF_MAX 0x40000001
@@ -35,9 +37,13 @@
 	 CPUID_1_EDX_CX8 | CPUID_1_EDX_PGE | CPUID_1_EDX_CMOV | CPUID_1_EDX_PAT | CPUID_1_EDX_PSE36 | CPUID_1_EDX_MMX | \
 	 CPUID_1_EDX_FXSR)
 
-/* EBX of leaf 1: keep the CLFLUSH line size; one logical processor, APIC id 0. */
+/* EBX of leaf 1: the CLFLUSH line size, how many ids of logical processors there may be, the APIC id. */
 #define LEAF_1_EBX_CLFLUSH        BITS(15, 8)
-#define LEAF_1_EBX_ONE_CPU        BIT(16)
+#define LEAF_1_EBX_CPUS_SHIFT     16
+#define LEAF_1_EBX_ID_SHIFT       24
+/* ECX of the topology leaf: the subleaf, and the kind of its level. */
+#define LEVEL_SMT                 (1 << 8)
+#define LEVEL_CORE                (2 << 8)
 /* EAX of leaf 4 has the topology in its upper bits. */
 #define LEAF_4_EAX_CACHE          BITS(13, 0)
 #define LEAF_87_EDX_INVARIANT_TSC BIT(8)
@@ -47,11 +53,11 @@ static struct cpuid_regs basic_leaf(uint32_t leaf, uint32_t subleaf, struct cpui
 {
 	switch (leaf) {
 	case 0:
-		host.eax = (uint32_t)min_u64(host.eax, BASIC_LEAF_MAX);
+		host.eax = (uint32_t)max_u64(min_u64(host.eax, BASIC_LEAF_MAX), TOPOLOGY_LEAF);
 		return host;
 	case 1:
-		host.ebx = (host.ebx & (uint32_t)LEAF_1_EBX_CLFLUSH) | (uint32_t)LEAF_1_EBX_ONE_CPU;
-		host.ecx = (host.ecx & (uint32_t)LEAF_1_ECX) | (uint32_t)CPUID_1_ECX_HYPERVISOR;
+		host.ebx &= (uint32_t)LEAF_1_EBX_CLFLUSH;
+		host.ecx = (host.ecx & (uint32_t)LEAF_1_ECX) | (uint32_t)(CPUID_1_ECX_HYPERVISOR | CPUID_1_ECX_X2APIC);
 		host.edx &= (uint32_t)LEAF_1_EDX;
 		return host;
 	case 4:
@@ -140,11 +146,46 @@ uint64_t guest_cr4_valid(const struct vm *vm)
 	return valid;
 }
 
+/* Bits of an APIC id that tell the VM's vCPUs apart. */
+static unsigned id_bits(const struct vm *vm)
+{
+	return vm->vcpus == 1 ? 0 : 64 - (unsigned)__builtin_clzll(vm->vcpus - 1);
+}
+
+/* Of one package, with a core for each vCPU. */
+static struct cpuid_regs topology_leaf(const struct vcpu *vcpu, uint32_t subleaf)
+{
+	struct cpuid_regs regs = { .ecx = subleaf & 0xff, .edx = vcpu->id };
+
+	if (subleaf == 0) {
+		regs.ebx = 1;
+		regs.ecx |= LEVEL_SMT;
+	} else if (subleaf == 1) {
+		regs.eax = id_bits(vcpu->vm);
+		regs.ebx = vcpu->vm->vcpus;
+		regs.ecx |= LEVEL_CORE;
+	}
+	return regs;
+}
+
+/* What differs among the vCPUs of a VM. */
+static void fill_in_vcpu(const struct vcpu *vcpu, struct cpuid_regs *leaf_1)
+{
+	leaf_1->ebx |= 1u << id_bits(vcpu->vm) << LEAF_1_EBX_CPUS_SHIFT | vcpu->id << LEAF_1_EBX_ID_SHIFT;
+	if (vcpu->vm->vcpus > 1)
+		leaf_1->edx |= (uint32_t)CPUID_1_EDX_HTT;
+	if (vcpu->arch.apic.base & APIC_BASE_EN)
+		leaf_1->edx |= (uint32_t)CPUID_1_EDX_APIC;
+}
+
 void emulate_cpuid(struct vcpu *vcpu)
 {
 	uint64_t *gpr = vcpu->arch.gpr;
-	struct cpuid_regs regs = guest_cpuid(vcpu->vm, (uint32_t)gpr[RAX], (uint32_t)gpr[RCX]);
+	uint32_t leaf = (uint32_t)gpr[RAX], subleaf = (uint32_t)gpr[RCX];
+	struct cpuid_regs regs = leaf == TOPOLOGY_LEAF ? topology_leaf(vcpu, subleaf) : guest_cpuid(vcpu->vm, leaf, subleaf);
 
+	if (leaf == 1)
+		fill_in_vcpu(vcpu, &regs);
 	gpr[RAX] = regs.eax;
 	gpr[RBX] = regs.ebx;
 	gpr[RCX] = regs.ecx;

@@ -6,20 +6,20 @@
 #include "include/arch/x86_64/msr.h"
 
 #include "include/log.h"
+#include "vmm/x86_64/apic.h"
 #include "vmm/x86_64/emulate.h"
 #include "vmm/x86_64/virt_ops.h"
 
 /* A guest may probe all it likes: this many are logged. */
 #define MSRS_LOGGED 8
 
-#define APIC_BASE_RESET          UINT64_C(0xfee00000)
 #define MISC_ENABLE_FAST_STRINGS BIT(0)
 
 #define EFER_ALLOWED (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
 
 /*
  * Switched with the guest by SVM (VMLOAD, VMSAVE) or kept in the VMCS; VMX switches neither the system-call MSRs nor
- * KERNEL_GS_BASE, and need not: the hypervisor makes no use of them, so they hold the guest's values all the time.
+ * KERNEL_GS_BASE, and need not: the hypervisor makes no use of them, so they hold the guest's values while it is in the CPU.
  */
 const uint32_t msr_passthrough[] = {
 	IA32_FS_BASE, IA32_GS_BASE, IA32_KERNEL_GS_BASE, IA32_STAR,         IA32_LSTAR,
@@ -64,8 +64,8 @@ static bool msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 	case IA32_TIME_STAMP_COUNTER:
 		*value = rdtsc() + virt->get(vcpu, FIELD_TSC_OFFSET);
 		return true;
-	case IA32_APIC_BASE: /* there, and disabled */
-		*value = APIC_BASE_RESET | APIC_BASE_BSP;
+	case IA32_APIC_BASE:
+		*value = vcpu->arch.apic.base;
 		return true;
 	case IA32_MISC_ENABLE:
 		*value = MISC_ENABLE_FAST_STRINGS;
@@ -74,6 +74,8 @@ static bool msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 	case IA32_BIOS_SIGN_ID: /* no microcode update */
 		*value = 0;
 		return true;
+	case IA32_X2APIC_FIRST ... IA32_X2APIC_LAST:
+		return apic_read_msr(vcpu, msr, value);
 	}
 	return false;
 }
@@ -89,9 +91,11 @@ static bool msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 		virt->set(vcpu, FIELD_TSC_OFFSET, value - rdtsc());
 		return true;
 	case IA32_APIC_BASE:
-		return value == (APIC_BASE_RESET | APIC_BASE_BSP);
+		return apic_write_base(vcpu, value);
 	case IA32_BIOS_SIGN_ID: /* software clears it before it asks CPUID for the revision */
 		return true;
+	case IA32_X2APIC_FIRST ... IA32_X2APIC_LAST:
+		return apic_write_msr(vcpu, msr, value);
 	}
 	return false;
 }

@@ -58,7 +58,7 @@ static struct speculation_cpu ask_cpu(void)
 	return cpu;
 }
 
-void speculation_start(void)
+void speculation_start(bool log)
 {
 	struct speculation_cpu cpu = ask_cpu();
 
@@ -67,7 +67,7 @@ void speculation_start(void)
 		wrmsr(IA32_SPEC_CTRL, SPEC_CTRL_IBRS);
 	if (plan.automatic_ibrs)
 		wrmsr(IA32_EFER, rdmsr(IA32_EFER) | EFER_AIBRSE);
-	if (plan.ibpb || plan.flush_l1d || plan.clear_buffers)
+	if (log && (plan.ibpb || plan.flush_l1d || plan.clear_buffers))
 		log_info("vm: between VMs this CPU forgets%s%s%s", plan.ibpb ? " branches" : "", plan.flush_l1d ? " L1 data" : "",
 			 plan.clear_buffers ? " buffers" : "");
 }
@@ -75,17 +75,16 @@ void speculation_start(void)
 /* Calls whose returns lead into a trap for speculation; IBPB need not clear the return stack buffer. */
 static void forget_returns(void)
 {
-	uint64_t left = RETURNS_REMEMBERED;
-
-	__asm__ volatile("1:	call	3f\n"
-			 "2:	pause\n"
+	__asm__ volatile(".rept	%c0\n"
+			 "	call	2f\n"
+			 "1:	pause\n"
 			 "	lfence\n"
-			 "	jmp	2b\n"
-			 "3:	addq	$8, %%rsp\n"
-			 "	decq	%0\n"
-			 "	jnz	1b"
-			 : "+r"(left)
+			 "	jmp	1b\n"
+			 "2:\n"
+			 "	.endr\n"
+			 "	addq	$8 * %c0, %%rsp"
 			 :
+			 : "i"(RETURNS_REMEMBERED)
 			 : "memory", "cc");
 }
 

@@ -21,8 +21,8 @@ struct speculation_plan {
 
 struct speculation_plan speculation_choose(const struct speculation_cpu *cpu);
 
-/* Once on each CPU, with no guest there: choose for it, and switch on what is for good. */
-void speculation_start(void);
+/* Once on each CPU, with no guest there: choose for it, and switch on what is for good. `log` what is done between VMs. */
+void speculation_start(bool log);
 /* Clear them before a VM runs on a CPU where another one may have run. */
 void speculation_forget(void);
 

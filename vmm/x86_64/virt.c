@@ -5,8 +5,10 @@
 #include "include/arch/x86_64/insn.h"
 #include "include/log.h"
 #include "vmm/shootdown.h"
+#include "vmm/x86_64/apic.h"
 #include "vmm/x86_64/diagnose.h"
 #include "vmm/x86_64/emulate.h"
+#include "vmm/x86_64/mmio.h"
 #include "vmm/x86_64/offsets.h"
 #include "vmm/x86_64/speculation.h"
 #include "vmm/x86_64/virt_ops.h"
@@ -56,10 +58,10 @@ const char *arch_virt_name(void)
 
 enum err arch_virt_enable(const char **why)
 {
-	enum err err = virt->enable(why);
+	enum err err = virt->enable(&arch_this_cpu()->arch.virt, why);
 
 	if (err == ERR_OK)
-		speculation_start();
+		speculation_start(arch_this_cpu()->id == 0);
 	return err;
 }
 
@@ -86,14 +88,15 @@ enum err arch_npt_config(uint64_t gpa_end, const struct npt_ops **ops, struct np
 	return gpa_end <= BIT(config->gpa_bits) ? ERR_OK : ERR_RANGE;
 }
 
-/* Neither vendor can flush a range of guest-physical addresses: all translations of the VM are flushed. */
 unsigned arch_npt_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
 {
-	struct vm *vm = CONTAINER_OF(as, struct vm, as);
 	struct vcpu *resident = arch_this_cpu()->resident;
+	struct vm *vm;
 
+	/* Neither vendor can flush a range of guest-physical addresses: all translations of the VM are flushed. */
 	(void)gpa;
 	(void)size;
+	vm = CONTAINER_OF(as, struct vm, as);
 	shootdown(vm);
 	if (resident && resident->vm == vm)
 		virt->flush(resident);
@@ -129,38 +132,40 @@ void arch_vm_ram_layout(struct vm *vm, uint64_t ram)
 		vm->ram[vm->ram_ranges++] = (struct ram_range_gpa){ GPA(HIGH_RAM), ram - LOW_RAM_END };
 }
 
+static void identify(struct vm *vm)
+{
+	static uint64_t ids;
+
+	vm->arch.id = __atomic_add_fetch(&ids, 1, __ATOMIC_RELAXED);
+}
+
 enum err arch_vm_init(struct vm *vm)
 {
+	identify(vm);
 	v16550_init(&vm->arch.console, IO_PORT, UART_PORT);
 	device_add(&vm->devices, &vm->arch.console.device);
-	return virt->vm_init(vm);
+	apic_page_init(vm);
+	return ERR_OK;
+}
+
+enum err arch_vm_fork(struct vm *child, const struct vm *parent)
+{
+	identify(child);
+	child->arch.console = parent->arch.console;
+	device_add(&child->devices, &child->arch.console.device);
+	apic_page_init(child);
+	return ERR_OK;
 }
 
 uint64_t arch_vm_memory(const struct vm *vm)
 {
 	(void)vm;
-	return virt->vm_memory;
+	return 0;
 }
 
 void arch_vm_free(struct vm *vm)
 {
-	virt->vm_free(vm);
-}
-
-enum err arch_vcpu_init(struct vcpu *vcpu)
-{
-	return virt->vcpu_init(vcpu);
-}
-
-uint64_t arch_vcpu_memory(const struct vcpu *vcpu)
-{
-	(void)vcpu;
-	return virt->vcpu_memory;
-}
-
-void arch_vcpu_free(struct vcpu *vcpu)
-{
-	virt->vcpu_free(vcpu);
+	(void)vm;
 }
 
 uint16_t arch_elf_machine(void)
@@ -231,9 +236,46 @@ const char *arch_cost_clock_name(void)
 	return "tsc";
 }
 
+bool arch_decode_device(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	struct mmio_insn *insn = &vcpu->arch.mmio;
+	struct npt_fault fault = exit->fault;
+	uint8_t code[CODE_MAX];
+	size_t count;
+
+	if (fault.on_guest_walk || fault.access & NPT_X || virt->in_delivery(vcpu))
+		return false;
+	count = peek_guest(vcpu, GVA(virt->get(vcpu, FIELD_CS_BASE) + virt->get(vcpu, FIELD_RIP)), code, sizeof(code));
+	if (!mmio_decode(code, count, virt->code_bits(vcpu), insn) || insn->write != (bool)(fault.access & NPT_W))
+		return false;
+	exit->kind = VM_EXIT_IO;
+	exit->io = (struct io_access){
+		.space = IO_MEMORY,
+		.size = sizeof(uint32_t),
+		.write = insn->write,
+		.addr = fault.gpa.raw,
+		.value = !insn->write    ? 0 :
+			 insn->immediate ? insn->value :
+					   (uint32_t)virt->get_gpr(vcpu, insn->gpr),
+	};
+	return true;
+}
+
+static void finish_mmio(struct vcpu *vcpu, const struct vm_exit *exit)
+{
+	const struct mmio_insn *insn = &vcpu->arch.mmio;
+
+	if (!insn->write)
+		virt->set_gpr(vcpu, insn->gpr, exit->io.value);
+	virt->step(vcpu, insn->length);
+}
+
 void arch_vcpu_finish_io(struct vcpu *vcpu, const struct vm_exit *exit)
 {
-	virt->finish_io(vcpu, exit);
+	if (exit->io.space == IO_MEMORY)
+		finish_mmio(vcpu, exit);
+	else
+		virt->finish_io(vcpu, exit);
 }
 
 void arch_vcpu_finish_hypercall(struct vcpu *vcpu, uint64_t result)

@@ -5,21 +5,27 @@
 
 #include "include/arch/x86_64/cpu.h"
 #include "include/err.h"
+#include "vmm/cpu.h"
 #include "vmm/vm.h"
 
-/* The state a guest starts in; everything not listed is the same for all guests (docs/guest-abi.md). */
+/*
+ * The state that a vCPU starts in; everything not listed is the same for all (docs/guest-abi.md). The segments are flat, 64-bit or
+ * 32-bit, or those of real mode, all at 0 but for CS.
+ */
 struct entry_state {
-	uint64_t rip;
-	uint64_t rsi; /* boot_params */
-	uint64_t cr3;
-	uint64_t gdt_base;
-	uint16_t gdt_limit;
+	enum { ENTRY_64, ENTRY_32, ENTRY_REAL } mode;
+	uint16_t cs; /* of ENTRY_REAL */
+	uint16_t gdt_limit, idt_limit;
+	uint64_t rip, cr0, cr3, cr4, efer, pat;
+	uint64_t gdt_base, idt_base;
+	struct vcpu *by; /* the resident vCPU whose control registers these are; NULL: nobody's */
 };
 
-#define ENTRY_CS  0x10
-#define ENTRY_DS  0x18
-#define ENTRY_CR0 (CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_PG)
-#define ENTRY_CR4 (CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT)
+#define ENTRY_CS   0x10
+#define ENTRY_DS   0x18
+#define ENTRY_CR0  (CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_PG)
+#define ENTRY_CR4  (CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT)
+#define ENTRY_EFER (EFER_LME | EFER_LMA | EFER_NXE)
 
 /* Guest state that lives in the control block. Reading the general registers: see struct vcpu_arch. */
 enum guest_field {
@@ -40,6 +46,7 @@ enum guest_field {
 	FIELD_GDTR_LIMIT,
 	FIELD_IDTR_BASE,
 	FIELD_IDTR_LIMIT,
+	FIELD_CR8,
 	FIELD_COUNT
 };
 
@@ -51,26 +58,25 @@ struct virt_ops {
 	const struct npt_ops *npt;
 	enum hypercall_insn hypercall_insn;
 
-	/* As the arch_virt_* of the same names. */
+	/* As the arch_virt_* of the same names. `cpu` is that of the CPU that this runs on. */
 	enum err (*probe)(const char **why);
-	enum err (*enable)(const char **why);
+	enum err (*enable)(struct virt_cpu *cpu, const char **why);
 	/* Fill in what the vendor decides of the geometry: levels, max_leaf, hardware_ad, exec_only. */
 	void (*npt_config)(struct npt_config *config);
-	/* Flush all nested translations of the resident vCPU's VM on this CPU before it resumes. */
+	/* Can a vCPU start in real mode? */
+	bool (*real_mode)(void);
+	/* Flush all translations of the vCPU's VM on this CPU, where it is resident, before it resumes. */
 	void (*flush)(struct vcpu *vcpu);
 
-	/* Get and give back the control structures of a VM, and of a vCPU. */
-	enum err (*vm_init)(struct vm *vm);
-	void (*vm_free)(struct vm *vm);
-	uint64_t vm_memory; /* what they take, in bytes */
+	/* Get and give back the control block of a vCPU. */
 	enum err (*vcpu_init)(struct vcpu *vcpu);
 	void (*vcpu_free)(struct vcpu *vcpu);
-	uint64_t vcpu_memory;
-	/* As arch_vcpu_get, arch_vcpu_put and arch_vcpu_fork, apart from general registers, debug addresses and FP. */
-	void (*vcpu_get)(struct vcpu *vcpu);
-	void (*vcpu_put)(struct vcpu *vcpu);
-	void (*vcpu_fork)(struct vcpu *child, const struct vcpu *parent);
-	/* Set everything but the general registers to the entry state; the vCPU is not resident. */
+	/* As arch_vcpu_get, arch_vcpu_put and arch_vcpu_fork, for the control block and what only one vendor keeps in struct
+	 * kept_state. */
+	void (*load)(struct vcpu *vcpu);
+	void (*save)(struct vcpu *vcpu);
+	void (*fork)(struct vcpu *child, const struct vcpu *parent);
+	/* Set the control block to the entry state. Nothing of this CPU's changes. */
 	void (*reset)(struct vcpu *vcpu, const struct entry_state *entry);
 
 	/* As the arch_* of the same names. */
@@ -89,7 +95,17 @@ struct virt_ops {
 	void (*set)(struct vcpu *vcpu, enum guest_field field, uint64_t value);
 	/* RAX and RSP included. */
 	uint64_t (*get_gpr)(struct vcpu *vcpu, enum gpr gpr);
+	void (*set_gpr)(struct vcpu *vcpu, enum gpr gpr, uint64_t value);
+	/* Of the guest's code segment: 16, 32, 64. */
+	unsigned (*code_bits)(struct vcpu *vcpu);
+	/* Was an event being delivered when the last exit came? */
+	bool (*in_delivery)(struct vcpu *vcpu);
+	/* Step over an instruction that has been carried out. */
+	void (*step)(struct vcpu *vcpu, unsigned length);
 };
+
+/* vcpu.c: set all of the vCPU's state to that of an entry, with general registers 0. */
+void vcpu_reset(struct vcpu *vcpu, const struct entry_state *entry);
 
 extern const struct virt_ops vmx_ops;
 extern const struct virt_ops svm_ops;

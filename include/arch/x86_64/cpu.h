@@ -154,6 +154,7 @@ enum vector {
 #define CPUID_1_EDX_FXSR       BIT(24)
 #define CPUID_1_EDX_SSE        BIT(25)
 #define CPUID_1_EDX_SSE2       BIT(26)
+#define CPUID_1_EDX_HTT        BIT(28)
 
 /* CPUID leaf 7, subleaf 0 */
 #define CPUID_7_EBX_FSGSBASE   BIT(0)

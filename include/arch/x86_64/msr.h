@@ -49,6 +49,7 @@
 #define IA32_VMX_EXIT_CTLS           0x483
 #define IA32_VMX_ENTRY_CTLS          0x484
 #define IA32_VMX_MISC                0x485
+#define IA32_VMX_MISC                0x485
 #define IA32_VMX_CR0_FIXED0          0x486
 #define IA32_VMX_CR0_FIXED1          0x487
 #define IA32_VMX_CR4_FIXED0          0x488

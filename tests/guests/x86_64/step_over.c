@@ -91,7 +91,7 @@ static void single_steps(bool vmmcall)
 		STEP("vmmcall", "+a"(c) :);
 	else
 		STEP("vmcall", "+a"(c) :);
-	CHECK(c == 2);
+	CHECK(c == 3);
 }
 
 /* Both sides of a fork are behind the same instruction. */

@@ -33,6 +33,13 @@ bool svm_complete(struct vmcb *vmcb, unsigned length)
 	return svm_complete_at(vmcb, svm_next_rip(vmcb, length), 0);
 }
 
+void svm_step(struct vcpu *vcpu, unsigned length)
+{
+	struct vmcb *vmcb = vcpu->arch.svm.vmcb;
+
+	svm_complete_at(vmcb, vmcb->rip + length, 0);
+}
+
 void svm_trap_icebp(struct vmcb *vmcb)
 {
 	svm_complete(vmcb, 1);

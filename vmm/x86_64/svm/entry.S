@@ -6,6 +6,10 @@
  * LDTR and the system-call MSRs are ours to switch (AMD APM vol. 2 "VMSAVE and VMLOAD Instructions"). While TR is the
  * guest's, an NMI must not reach our IDT, whose IST stacks hang off our TSS: GIF is clear from before VMLOAD until all
  * is ours again.
+ *
+ * The host's IF at VMRUN says whether the machine's interrupts end the guest (vol. 2 "Virtualizing APIC.TPR and EFLAGS.IF"), so
+ * it is set, and GIF clear lest one is taken here, from one slow path to the next: so the fast path need not touch either. What
+ * comes meanwhile, NMIs too, is held until then; an interrupt ends the guest right after VMRUN, whatever the guest's IF.
  */
 #include "vmm/x86_64/offsets.h"
 
@@ -30,6 +34,8 @@ svm_run:
 	pushq	%rdi
 
 enter_all: /* RDI is the vCPU */
+	clgi
+	sti
 	movq	VCPU_RBX(%rdi), %rbx
 	movq	VCPU_RBP(%rdi), %rbp
 	movq	VCPU_R12(%rdi), %r12
@@ -47,7 +53,6 @@ enter:
 	movq	VCPU_R11(%rdi), %r11
 	movq	VCPU_RDI(%rdi), %rdi
 
-	clgi
 	vmload	%rax
 	vmrun	%rax
 	vmsave	%rax
@@ -65,13 +70,14 @@ enter:
 	movq	%rax, %rdi
 	movq	VCPU_SVM_HOST_VMCB_PA(%rdi), %rax
 	vmload	%rax
-	stgi
 
 	call	svm_exit
 	movq	(%rsp), %rdi
 	testl	%eax, %eax
 	je	enter
 
+	cli
+	stgi
 	movl	%eax, %esi
 	movq	%rbx, VCPU_RBX(%rdi)
 	movq	%rbp, VCPU_RBP(%rdi)

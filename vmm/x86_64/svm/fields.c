@@ -28,6 +28,7 @@ static const struct {
 	[FIELD_GDTR_LIMIT] = FIELD(gdtr.limit),
 	[FIELD_IDTR_BASE] = FIELD(idtr.base),
 	[FIELD_IDTR_LIMIT] = FIELD(idtr.limit),
+	[FIELD_CR8] = { offsetof(struct vmcb, int_ctl), 1 }, /* V_TPR */
 #undef FIELD
 };
 
@@ -54,4 +55,26 @@ uint64_t svm_get_gpr(struct vcpu *vcpu, enum gpr gpr)
 	if (gpr == RSP)
 		return vcpu->arch.svm.vmcb->rsp;
 	return vcpu->arch.gpr[gpr];
+}
+
+void svm_set_gpr(struct vcpu *vcpu, enum gpr gpr, uint64_t value)
+{
+	if (gpr == RAX)
+		vcpu->arch.svm.vmcb->rax = value;
+	else if (gpr == RSP)
+		vcpu->arch.svm.vmcb->rsp = value;
+	else
+		vcpu->arch.gpr[gpr] = value;
+}
+
+unsigned svm_code_bits(struct vcpu *vcpu)
+{
+	const struct vmcb *vmcb = vcpu->arch.svm.vmcb;
+
+	return svm_in_64bit_code(vmcb) ? 64 : vmcb->cs.attrib & SEG_D ? 32 : 16;
+}
+
+bool svm_in_delivery(struct vcpu *vcpu)
+{
+	return vcpu->arch.svm.vmcb->exitintinfo & EVENT_VALID;
 }

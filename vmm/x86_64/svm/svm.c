@@ -2,14 +2,16 @@
 /* AMD SVM: its place among virt_ops, switching it on, the VMCB of a guest. AMD APM vol. 2 "Secure Virtual Machine". */
 #include "vmm/x86_64/svm/svm.h"
 
+#include <string.h>
+
 #include "include/arch/x86_64/insn.h"
 #include "include/arch/x86_64/msr.h"
 #include "include/panic.h"
 #include "mm/frame.h"
-#include "vmm/cpu.h"
 #include "vmm/x86_64/emulate.h"
 
-static uint32_t next_asid = 1; /* 0 is the host's */
+/* What all guests are permitted: constant, and the same for all VMs. */
+static hpa_t io_map, msr_map;
 
 /*
  * Guests run with what these hold, and cannot write them. RDPID, which has no intercept, reads TSC_AUX; where LBR
@@ -22,20 +24,49 @@ static void define_shared_msrs(void)
 		wrmsr(IA32_TSC_AUX, 0);
 }
 
-static enum err svm_enable(const char **why)
+/* Two bits for each MSR, read and write; the manual's three ranges. AMD APM vol. 2 "MSR Intercepts". */
+static void msr_map_pass(uint8_t *map, uint32_t msr)
 {
-	hpa_t save_area, *host_vmcb = &arch_this_cpu()->arch.control;
+	uint32_t index = msr < 0x2000 ? msr : msr < 0xc0010000 ? msr - 0xc0000000 + 0x2000 : msr - 0xc0010000 + 0x4000;
 
-	if (frame_alloc_zeroed(0, &save_area) != ERR_OK || frame_alloc_zeroed(0, host_vmcb) != ERR_OK) {
-		*why = "no memory for SVM's host save area";
-		return ERR_NO_MEMORY;
+	map[index / 4] &= (uint8_t) ~(3u << (index % 4 * 2));
+}
+
+/* Once. */
+static enum err make_maps(void)
+{
+	enum err err = frame_alloc(SVM_IOPM_ORDER, &io_map);
+
+	if (err == ERR_OK)
+		err = frame_alloc(SVM_MSRPM_ORDER, &msr_map);
+	if (err != ERR_OK)
+		return err;
+	memset(frame_ptr(io_map), 0xff, PAGE_SIZE << SVM_IOPM_ORDER);
+	memset(frame_ptr(msr_map), 0xff, PAGE_SIZE << SVM_MSRPM_ORDER);
+	for (size_t i = 0; i < msr_passthrough_count; i++)
+		msr_map_pass(frame_ptr(msr_map), msr_passthrough[i]);
+	return ERR_OK;
+}
+
+static enum err svm_enable(struct virt_cpu *cpu, const char **why)
+{
+	enum err err = io_map.raw ? ERR_OK : make_maps();
+
+	if (err == ERR_OK)
+		err = frame_alloc_zeroed(0, &cpu->region);
+	if (err == ERR_OK)
+		err = frame_alloc_zeroed(0, &cpu->host_vmcb);
+	if (err != ERR_OK) {
+		*why = "no memory for what SVM needs of each CPU";
+		return err;
 	}
 	/* NXE decides about the no-execute bit of nested entries too. */
 	wrmsr(IA32_EFER, rdmsr(IA32_EFER) | EFER_SVME | EFER_NXE);
-	wrmsr(VM_HSAVE_PA, save_area.raw);
+	wrmsr(VM_HSAVE_PA, cpu->region.raw);
 	define_shared_msrs();
-	/* The host's descriptor tables are by now the ones that it keeps. */
-	__asm__ volatile("vmsave %%rax" : : "a"(host_vmcb->raw) : "memory");
+	tags_init(&cpu->tags, svm_features.asids);
+	/* By now this CPU's descriptor tables are the ones it keeps. */
+	__asm__ volatile("vmsave %%rax" : : "a"(cpu->host_vmcb.raw) : "memory");
 	return ERR_OK;
 }
 
@@ -49,54 +80,18 @@ static void svm_npt_config(struct npt_config *config)
 	config->hardware_ad = true; /* AMD APM vol. 2 "Nested Table Walk": as in any long-mode table */
 }
 
+static bool svm_real_mode(void)
+{
+	return true;
+}
+
+/* The flush of all that a new generation of ASIDs needs (svm_load) is not to be replaced by less. */
 static void svm_flush(struct vcpu *vcpu)
 {
-	vcpu->arch.svm.vmcb->tlb_control = svm_features.flush_by_asid ? TLB_CONTROL_FLUSH_ASID : TLB_CONTROL_FLUSH_ALL;
-}
+	struct vmcb *vmcb = vcpu->arch.svm.vmcb;
 
-/* Two bits for each MSR, read and write; the manual's three ranges. AMD APM vol. 2 "MSR Intercepts". */
-static void msrpm_pass(uint8_t *map, uint32_t msr)
-{
-	uint32_t index = msr < 0x2000 ? msr : msr < 0xc0010000 ? msr - 0xc0000000 + 0x2000 : msr - 0xc0010000 + 0x4000;
-
-	map[index / 4] &= (uint8_t) ~(3u << (index % 4 * 2));
-}
-
-static void fill_ones(hpa_t block, uint64_t size)
-{
-	uint64_t *words = frame_ptr(block);
-
-	for (uint64_t i = 0; i < size / sizeof(*words); i++)
-		words[i] = ~UINT64_C(0);
-}
-
-static void svm_vm_free(struct vm *vm)
-{
-	if (vm->arch.svm.msrpm.raw)
-		frame_free(vm->arch.svm.msrpm, SVM_MSRPM_ORDER);
-	if (vm->arch.svm.iopm.raw)
-		frame_free(vm->arch.svm.iopm, SVM_IOPM_ORDER);
-	vm->arch.svm = (struct svm_vm){ 0 };
-}
-
-static enum err svm_vm_init(struct vm *vm)
-{
-	struct svm_vm *arch = &vm->arch.svm;
-	enum err err;
-
-	*arch = (struct svm_vm){ 0 };
-	err = frame_alloc(SVM_IOPM_ORDER, &arch->iopm);
-	if (err == ERR_OK)
-		err = frame_alloc(SVM_MSRPM_ORDER, &arch->msrpm);
-	if (err != ERR_OK) {
-		svm_vm_free(vm);
-		return err;
-	}
-	fill_ones(arch->iopm, PAGE_SIZE << SVM_IOPM_ORDER);
-	fill_ones(arch->msrpm, PAGE_SIZE << SVM_MSRPM_ORDER);
-	for (size_t i = 0; i < msr_passthrough_count; i++)
-		msrpm_pass(frame_ptr(arch->msrpm), msr_passthrough[i]);
-	return ERR_OK;
+	if (vmcb->tlb_control != TLB_CONTROL_FLUSH_ALL)
+		vmcb->tlb_control = svm_features.flush_by_asid ? TLB_CONTROL_FLUSH_ASID : TLB_CONTROL_FLUSH_ALL;
 }
 
 static void svm_vcpu_free(struct vcpu *vcpu)
@@ -111,46 +106,52 @@ static enum err svm_vcpu_init(struct vcpu *vcpu)
 	struct svm_vcpu *svm = &vcpu->arch.svm;
 	enum err err;
 
-	*svm = (struct svm_vcpu){ .asid = next_asid };
-	next_asid = next_asid + 1 < svm_features.asids ? next_asid + 1 : 1;
+	*svm = (struct svm_vcpu){ 0 };
 	err = frame_alloc_zeroed(0, &svm->vmcb_pa);
 	if (err == ERR_OK)
 		svm->vmcb = frame_ptr(svm->vmcb_pa);
 	return err;
 }
 
-/* What in a VMCB is of its vCPU alone. */
-static void set_vcpu(const struct vcpu *vcpu, struct vmcb *vmcb)
+/* The VMCB has all, and what a CPU caches of it (clean bits) is never used. */
+static void svm_load(struct vcpu *vcpu)
 {
-	const struct vm *vm = vcpu->vm;
+	struct virt_cpu *cpu = &arch_this_cpu()->arch.virt;
+	struct svm_vcpu *svm = &vcpu->arch.svm;
 
-	vmcb->iopm_base_pa = vm->arch.svm.iopm.raw;
-	vmcb->msrpm_base_pa = vm->arch.svm.msrpm.raw;
-	vmcb->asid = vcpu->arch.svm.asid;
-	vmcb->nested_cr3 = vm->as.npt.root.raw;
+	svm->host_vmcb_pa = cpu->host_vmcb;
+	if (tags_take(&cpu->tags, &vcpu->arch.tag) == TAG_NEW_GENERATION)
+		cpu->flush_all = true;
+	svm->vmcb->asid = vcpu->arch.tag.number;
+	if (cpu->flush_all)
+		svm->vmcb->tlb_control = TLB_CONTROL_FLUSH_ALL;
 }
 
-static void svm_vcpu_fork(struct vcpu *child, const struct vcpu *parent)
+/* An exit clears the request for a flush: without one, the guest has not been entered, and the next vCPU's entry has to flush. */
+static void svm_save(struct vcpu *vcpu)
+{
+	if (vcpu->arch.svm.vmcb->tlb_control == TLB_CONTROL_NONE)
+		arch_this_cpu()->arch.virt.flush_all = false;
+}
+
+/* What in a VMCB is not the guest's. */
+static void set_host_part(const struct vm *vm, struct vmcb *vmcb)
+{
+	vmcb->iopm_base_pa = io_map.raw;
+	vmcb->msrpm_base_pa = msr_map.raw;
+	vmcb->nested_cr3 = vm->as.npt.root.raw;
+	vmcb->tlb_control = TLB_CONTROL_NONE; /* svm_load gives it an ASID that nothing is cached for */
+}
+
+static void svm_fork(struct vcpu *child, const struct vcpu *parent)
 {
 	struct vmcb *vmcb = child->arch.svm.vmcb;
 
 	*vmcb = *parent->arch.svm.vmcb;
-	set_vcpu(child, vmcb);
+	set_host_part(child->vm, vmcb);
 }
 
-/* The VMCB has all. Translations of the vCPU that had the ASID before are flushed. */
-static void svm_vcpu_get(struct vcpu *vcpu)
-{
-	vcpu->arch.svm.host_vmcb_pa = arch_this_cpu()->arch.control;
-	svm_flush(vcpu);
-}
-
-static void svm_vcpu_put(struct vcpu *vcpu)
-{
-	(void)vcpu;
-}
-
-static void reset_control(const struct vcpu *vcpu, struct vmcb *vmcb)
+static void reset_control(struct vm *vm, struct vmcb *vmcb)
 {
 	vmcb->intercept_cr_write = BIT(4);
 	/* A machine check is the host's; for the others see delivery_repeats. */
@@ -164,31 +165,49 @@ static void reset_control(const struct vcpu *vcpu, struct vmcb *vmcb)
 			   INTERCEPT_MWAIT_ARMED | INTERCEPT_XSETBV | INTERCEPT_RDPRU | INTERCEPT_ICEBP);
 	if (cpuid(7, 0).ebx & CPUID_7_EBX_INVPCID)
 		vmcb->intercept_misc3 = (uint32_t)INTERCEPT_INVPCID;
-	set_vcpu(vcpu, vmcb);
-	/* The guest's IF and CR8 are its own; whether the machine's interrupts are taken, the host's IF (0) decides. */
+	set_host_part(vm, vmcb);
+	/* The guest's IF and CR8 are its own; whether the machine's interrupts are taken, the host's IF decides: entry.S. */
 	vmcb->int_ctl = INT_CTL_V_INTR_MASKING;
 	vmcb->nested_ctl = NESTED_CTL_NP_ENABLE;
 }
 
-static void reset_save(struct vmcb *vmcb, const struct entry_state *entry)
+/* Flat segments, or those of real mode. */
+static void reset_segments(struct vmcb *vmcb, const struct entry_state *entry)
 {
+	bool real = entry->mode == ENTRY_REAL;
 	struct vmcb_segment data = { ENTRY_DS, SEG_DATA, UINT32_MAX, 0 };
 
-	vmcb->cs = (struct vmcb_segment){ ENTRY_CS, SEG_CODE64, UINT32_MAX, 0 };
+	if (real)
+		data = (struct vmcb_segment){ 0, SEG_DATA16, UINT16_MAX, 0 };
+	vmcb->cs = data;
 	vmcb->ds = data;
 	vmcb->es = data;
 	vmcb->ss = data;
+	vmcb->cs.selector = real ? entry->cs : ENTRY_CS;
+	vmcb->cs.base = real ? (uint64_t)entry->cs << 4 : 0;
+	vmcb->cs.attrib = real ? SEG_CODE16 : entry->mode == ENTRY_64 ? SEG_CODE64 : SEG_CODE32;
+	if (real) {
+		vmcb->fs = data;
+		vmcb->gs = data;
+		vmcb->ldtr = (struct vmcb_segment){ .attrib = SEG_LDT, .limit = UINT16_MAX };
+	}
 	vmcb->gdtr = (struct vmcb_segment){ .limit = entry->gdt_limit, .base = entry->gdt_base };
+	vmcb->idtr = (struct vmcb_segment){ .limit = entry->idt_limit, .base = entry->idt_base };
 	vmcb->tr = (struct vmcb_segment){ .attrib = SEG_TSS, .limit = UINT16_MAX };
-	vmcb->efer = EFER_LME | EFER_LMA | EFER_NXE | EFER_SVME;
-	vmcb->cr0 = ENTRY_CR0;
+}
+
+static void reset_save(struct vmcb *vmcb, const struct entry_state *entry)
+{
+	reset_segments(vmcb, entry);
+	vmcb->efer = entry->efer | EFER_SVME;
+	vmcb->cr0 = entry->cr0;
 	vmcb->cr3 = entry->cr3;
-	vmcb->cr4 = ENTRY_CR4;
+	vmcb->cr4 = entry->cr4;
 	vmcb->dr6 = DR6_RESET;
 	vmcb->dr7 = DR7_RESET;
 	vmcb->rflags = RFLAGS_ONE;
 	vmcb->rip = entry->rip;
-	vmcb->g_pat = PAT_RESET;
+	vmcb->g_pat = entry->pat;
 }
 
 static void svm_reset(struct vcpu *vcpu, const struct entry_state *entry)
@@ -197,8 +216,11 @@ static void svm_reset(struct vcpu *vcpu, const struct entry_state *entry)
 	const char *bad;
 
 	*vmcb = (struct vmcb){ 0 };
-	reset_control(vcpu, vmcb);
+	reset_control(vcpu->vm, vmcb);
 	reset_save(vmcb, entry);
+	/* What was cached under the ASID that it had is of its life before. */
+	vcpu->arch.tag = (struct tag){ 0 };
+	vmcb->asid = 1;
 	bad = svm_bad_state(vcpu);
 	if (bad)
 		panic("svm: VMRUN would refuse the guest: %s", bad);
@@ -211,16 +233,13 @@ const struct virt_ops svm_ops = {
 	.probe = svm_probe,
 	.enable = svm_enable,
 	.npt_config = svm_npt_config,
+	.real_mode = svm_real_mode,
 	.flush = svm_flush,
-	.vm_init = svm_vm_init,
-	.vm_free = svm_vm_free,
-	.vm_memory = (PAGE_SIZE << SVM_IOPM_ORDER) + (PAGE_SIZE << SVM_MSRPM_ORDER),
 	.vcpu_init = svm_vcpu_init,
 	.vcpu_free = svm_vcpu_free,
-	.vcpu_memory = PAGE_SIZE,
-	.vcpu_get = svm_vcpu_get,
-	.vcpu_put = svm_vcpu_put,
-	.vcpu_fork = svm_vcpu_fork,
+	.load = svm_load,
+	.save = svm_save,
+	.fork = svm_fork,
 	.reset = svm_reset,
 	.run = svm_run,
 	.decode = svm_decode,
@@ -233,4 +252,8 @@ const struct virt_ops svm_ops = {
 	.get = svm_get,
 	.set = svm_set,
 	.get_gpr = svm_get_gpr,
+	.set_gpr = svm_set_gpr,
+	.code_bits = svm_code_bits,
+	.in_delivery = svm_in_delivery,
+	.step = svm_step,
 };

@@ -22,7 +22,7 @@ extern struct svm_features svm_features;
 /* features.c: virt_ops.probe, which fills svm_features. */
 enum err svm_probe(const char **why);
 
-/* entry.S: arch_vcpu_run. IF is clear and GIF set, before and after. */
+/* entry.S: arch_vcpu_run. IF is clear and GIF set, before and after, and in vm_handle_exit. */
 void svm_run(struct vcpu *vcpu);
 
 /* exit.c */
@@ -48,6 +48,9 @@ bool svm_handle_cr_write(struct vcpu *vcpu);
 uint64_t svm_get(struct vcpu *vcpu, enum guest_field field);
 void svm_set(struct vcpu *vcpu, enum guest_field field, uint64_t value);
 uint64_t svm_get_gpr(struct vcpu *vcpu, enum gpr gpr);
+void svm_set_gpr(struct vcpu *vcpu, enum gpr gpr, uint64_t value);
+unsigned svm_code_bits(struct vcpu *vcpu);
+bool svm_in_delivery(struct vcpu *vcpu);
 
 /*
  * describe.c: the rule of AMD APM vol. 2 "Canonicalization and Consistency Checks" that the VMCB breaks, or NULL. QEMU
@@ -74,6 +77,8 @@ static inline uint64_t svm_next_rip(const struct vmcb *vmcb, unsigned length)
  */
 bool svm_complete_at(struct vmcb *vmcb, uint64_t rip, uint64_t hits);
 bool svm_complete(struct vmcb *vmcb, unsigned length);
+/* The same of an access to memory: the CPU's own word about the next instruction is not of this exit. */
+void svm_step(struct vcpu *vcpu, unsigned length);
 /* INT1, which is a trap and leaves nothing in DR6. */
 void svm_trap_icebp(struct vmcb *vmcb);
 

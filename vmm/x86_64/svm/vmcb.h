@@ -105,8 +105,12 @@ enum vmexit {
 
 /* Attributes of a segment: a descriptor's bits 40..47 and 52..55 side by side. */
 #define SEG_CODE64 0xa9b
+#define SEG_CODE32 0xc9b
+#define SEG_CODE16 0x09b
 #define SEG_DATA   0xc93
+#define SEG_DATA16 0x093
 #define SEG_TSS    0x08b
+#define SEG_LDT    0x082
 #define SEG_L      BIT(9)
 #define SEG_D      BIT(10)
 

@@ -12,9 +12,9 @@ static bool in_64bit_code(void)
  * TF set at its beginning makes a single-step trap, beside what it hit itself. Intel SDM vol. 3 "Single-Step Exception
  * Condition", "Guest Non-Register State" (pending debug exceptions: what a VM entry delivers).
  */
-bool vmx_complete(uint64_t hits)
+static bool complete(uint64_t length, uint64_t hits)
 {
-	uint64_t rip = vmread(GUEST_RIP) + vmread(EXIT_INSTRUCTION_LENGTH), rflags = vmread(GUEST_RFLAGS);
+	uint64_t rip = vmread(GUEST_RIP) + length, rflags = vmread(GUEST_RFLAGS);
 	uint64_t pending = vmread(GUEST_PENDING_DEBUG) | hits;
 
 	if (hits)
@@ -26,4 +26,16 @@ bool vmx_complete(uint64_t hits)
 	vmwrite(GUEST_INTERRUPTIBILITY, vmread(GUEST_INTERRUPTIBILITY) & ~(BLOCKING_BY_STI | BLOCKING_BY_MOV_SS));
 	vmwrite(GUEST_PENDING_DEBUG, pending);
 	return pending;
+}
+
+bool vmx_complete(uint64_t hits)
+{
+	return complete(vmread(EXIT_INSTRUCTION_LENGTH), hits);
+}
+
+/* An EPT violation does not say how long the instruction is. */
+void vmx_step(struct vcpu *vcpu, unsigned length)
+{
+	(void)vcpu;
+	complete(length, 0);
 }

@@ -9,7 +9,6 @@
 #include "vmm/x86_64/vmx/vmx.h"
 
 #define CR8_MAX 15
-#define PDPTES  4
 
 /* SDM vol. 3 "PDPTE Registers". False: their memory is not there. */
 static bool read_pdptes(struct vcpu *vcpu, uint64_t *pdpte)

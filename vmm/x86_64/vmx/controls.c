@@ -81,7 +81,8 @@ static const struct control_bit entry_need[] = {
 	{ 0, NULL },
 };
 
-static const struct control_word pin_word = { "pin-based", IA32_VMX_PINBASED_CTLS, IA32_VMX_TRUE_PINBASED_CTLS, pin_need, none, 0 };
+static const struct control_word pin_word = { "pin-based", IA32_VMX_PINBASED_CTLS, IA32_VMX_TRUE_PINBASED_CTLS, pin_need,
+					      none,        PIN_PREEMPTION_TIMER };
 static const struct control_word cpu_word = {
 	"processor-based", IA32_VMX_PROCBASED_CTLS, IA32_VMX_TRUE_PROCBASED_CTLS, cpu_need, cpu_avoid, 0
 };
@@ -92,8 +93,10 @@ static const struct control_word cpu2_word = { "secondary processor-based",
 					       none,
 					       CPU2_ENABLE_VPID | CPU2_UNRESTRICTED_GUEST | CPU2_ENCLS_EXITING |
 						       CPU2_ENCLV_EXITING };
-static const struct control_word exit_word = { "VM-exit", IA32_VMX_EXIT_CTLS, IA32_VMX_TRUE_EXIT_CTLS,
-					       exit_need, exit_avoid,         EXIT_SAVE_DEBUG_CONTROLS };
+static const struct control_word exit_word = {
+	"VM-exit", IA32_VMX_EXIT_CTLS, IA32_VMX_TRUE_EXIT_CTLS,
+	exit_need, exit_avoid,         EXIT_SAVE_DEBUG_CONTROLS | EXIT_SAVE_PREEMPTION_TIMER
+};
 static const struct control_word entry_word = { "VM-entry", IA32_VMX_ENTRY_CTLS,      IA32_VMX_TRUE_ENTRY_CTLS, entry_need,
 						none,       ENTRY_LOAD_DEBUG_CONTROLS };
 
@@ -152,6 +155,18 @@ static enum err check_ept(const char **why)
 	return ERR_OK;
 }
 
+/* Controls that are of use only with others. */
+static void drop_halves(void)
+{
+	if (!(vmx_caps.pin & PIN_PREEMPTION_TIMER) || !(vmx_caps.exit & EXIT_SAVE_PREEMPTION_TIMER)) {
+		vmx_caps.pin &= ~(uint32_t)PIN_PREEMPTION_TIMER;
+		vmx_caps.exit &= ~(uint32_t)EXIT_SAVE_PREEMPTION_TIMER;
+	}
+	/* What a new generation of VPIDs begins with: vmx_flush_all. */
+	if (!(vmx_caps.ept_vpid & EPT_CAP_INVEPT_ALL))
+		vmx_caps.cpu2 &= ~(uint32_t)CPU2_ENABLE_VPID;
+}
+
 enum err vmx_read_caps(const char **why)
 {
 	uint64_t basic = rdmsr(IA32_VMX_BASIC);
@@ -166,6 +181,8 @@ enum err vmx_read_caps(const char **why)
 	if (err != ERR_OK)
 		return err;
 	vmx_caps.ept_vpid = rdmsr(IA32_VMX_EPT_VPID_CAP);
+	vmx_caps.timer_bit = VMX_MISC_TIMER_BIT(rdmsr(IA32_VMX_MISC));
+	drop_halves();
 	vmx_caps.cr0_fixed0 = rdmsr(IA32_VMX_CR0_FIXED0);
 	vmx_caps.cr0_fixed1 = rdmsr(IA32_VMX_CR0_FIXED1);
 	vmx_caps.cr4_fixed0 = rdmsr(IA32_VMX_CR4_FIXED0);

@@ -135,7 +135,6 @@ void vmx_describe(struct vcpu *vcpu, const struct vm_exit *exit, char *text, siz
 {
 	uint64_t info, error;
 
-	vmx_make_current(vcpu);
 	if (exit->reason == VMX_NOT_ENTERED) {
 		error = vmread(VM_INSTRUCTION_ERROR);
 		text_add(text, size, "VM entry failed: VM-instruction error %lu, %s", error,

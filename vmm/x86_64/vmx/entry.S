@@ -3,7 +3,7 @@
  * VMX's world switch: general registers only. What is done about speculation is done between VMs: speculation.c.
  *
  * VM entries and exits switch all else through the VMCS, but for CR2, DR0 to DR3, DR6 and the system-call MSRs, which
- * stay the guest's: the hypervisor uses none of them.
+ * stay the guest's while its vCPU is in the CPU: the hypervisor uses none of them.
  */
 #include "vmm/x86_64/offsets.h"
 
@@ -29,8 +29,8 @@ vmx_run:
 	pushq	%r15
 	pushq	%rdi
 
-	/* Whoever makes another VMCS the current one meanwhile puts this one back. */
-	call	vmx_load
+	/* The vCPU's VMCS is the current one: arch_vcpu_get. */
+	call	vmx_timer_start
 	movq	(%rsp), %rdi
 	movl	$VMCS_HOST_RSP, %eax
 	vmwrite	%rsp, %rax

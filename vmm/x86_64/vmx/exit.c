@@ -144,6 +144,11 @@ void vmx_decode(struct vcpu *vcpu, struct vm_exit *exit)
 		exit->kind = vmx_complete(0) ? VM_EXIT_ARCH : VM_EXIT_HALT;
 		break;
 	case EXIT_EXTERNAL_INTERRUPT:
+		vmx_interrupted();
+		exit->kind = VM_EXIT_INTERRUPT;
+		break;
+	case EXIT_PREEMPTION_TIMER:
+		vmx_timer_expired();
 		exit->kind = VM_EXIT_INTERRUPT;
 		break;
 	case EXIT_TRIPLE_FAULT:

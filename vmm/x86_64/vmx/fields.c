@@ -32,21 +32,48 @@ static uint64_t read_shadowed(enum vmcs_field field, enum vmcs_field mask_field,
 
 uint64_t vmx_get(struct vcpu *vcpu, enum guest_field field)
 {
-	vmx_make_current(vcpu);
 	if (field == FIELD_CR0)
 		return read_shadowed(GUEST_CR0, CR0_MASK, CR0_SHADOW);
 	if (field == FIELD_CR4)
 		return read_shadowed(GUEST_CR4, CR4_MASK, CR4_SHADOW);
+	if (field == FIELD_CR8)
+		return vcpu->arch.vmx.cr8;
 	return vmread(fields[field]);
 }
 
 void vmx_set(struct vcpu *vcpu, enum guest_field field, uint64_t value)
 {
-	vmx_make_current(vcpu);
-	vmwrite(fields[field], value);
+	if (field == FIELD_CR8)
+		vcpu->arch.vmx.cr8 = value;
+	else
+		vmwrite(fields[field], value);
 }
 
 uint64_t vmx_get_gpr(struct vcpu *vcpu, enum gpr gpr)
 {
 	return gpr == RSP ? vmx_get(vcpu, FIELD_RSP) : vcpu->arch.gpr[gpr];
+}
+
+void vmx_set_gpr(struct vcpu *vcpu, enum gpr gpr, uint64_t value)
+{
+	if (gpr == RSP)
+		vmwrite(GUEST_RSP, value);
+	else
+		vcpu->arch.gpr[gpr] = value;
+}
+
+unsigned vmx_code_bits(struct vcpu *vcpu)
+{
+	uint64_t rights = vmread(GUEST_CS_ACCESS_RIGHTS);
+
+	(void)vcpu;
+	if (vmread(ENTRY_CONTROLS) & ENTRY_IA32E_GUEST && rights & AR_L)
+		return 64;
+	return rights & AR_DB ? 32 : 16;
+}
+
+bool vmx_in_delivery(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	return vmread(IDT_VECTORING_INFO) & INTR_VALID;
 }

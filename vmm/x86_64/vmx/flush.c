@@ -32,8 +32,11 @@ void vmx_flush(struct vcpu *vcpu)
 		invept(INVEPT_ALL_CONTEXT, 0);
 }
 
-void vmx_flush_all(void)
+/* Of all VPIDs, too. A CPU without it gets no VPIDs (controls.c): there is nothing to flush before a VM's own first flush. */
+void vmx_flush_all(struct vcpu *vcpu)
 {
 	if (vmx_caps.ept_vpid & EPT_CAP_INVEPT_ALL)
 		invept(INVEPT_ALL_CONTEXT, 0);
+	else
+		vmx_flush(vcpu);
 }

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The regions that VMX works on: VMCSs, made current and cleared, and MSR bitmaps. Intel SDM vol. 3 "Virtual-Machine Control
+/* The regions that VMX works on: VMCSs, made current and cleared, and the MSR bitmap. Intel SDM vol. 3 "Virtual-Machine Control
  * Structures". */
+#include <string.h>
+
 #include "include/arch/x86_64/msr.h"
 #include "include/panic.h"
 #include "mm/frame.h"
 #include "vmm/x86_64/emulate.h"
 #include "vmm/x86_64/vmx/vmx.h"
+
+hpa_t vmx_msr_bitmap;
 
 /* VMXON, VMCLEAR and VMPTRLD differ in the mnemonic only. */
 #define VMX_POINTER_INSN(name)                                                                 \
@@ -35,16 +39,40 @@ bool vmx_on(hpa_t region)
 	return vmxon(region);
 }
 
-void vmx_load_vmcs(hpa_t vmcs)
+void vmx_make_current(hpa_t vmcs)
 {
 	if (!vmptrld(vmcs))
 		panic("vmx: VMPTRLD of %#lx failed", vmcs.raw);
-	*vmx_current() = vmcs;
+	arch_this_cpu()->arch.virt.vmcs = vmcs;
 }
 
-void vmx_load(struct vcpu *vcpu)
+static void clear(hpa_t vmcs)
 {
-	vmx_load_vmcs(vcpu->arch.vmx.vmcs);
+	if (!vmclear(vmcs))
+		panic("vmx: VMCLEAR of %#lx failed", vmcs.raw);
+}
+
+void vmx_clear(struct vmx_vcpu *vmx)
+{
+	clear(vmx->vmcs);
+	arch_this_cpu()->arch.virt.vmcs = HPA(0);
+	vmx->launched = 0;
+}
+
+hpa_t vmx_borrow(hpa_t vmcs)
+{
+	hpa_t before = arch_this_cpu()->arch.virt.vmcs;
+
+	vmx_make_current(vmcs);
+	return before;
+}
+
+void vmx_return(hpa_t vmcs, hpa_t before)
+{
+	clear(vmcs);
+	arch_this_cpu()->arch.virt.vmcs = HPA(0);
+	if (before.raw)
+		vmx_make_current(before);
 }
 
 /* A bit for each MSR: reads of the low and the high range, then writes. SDM vol. 3 "MSR-Bitmap Address". */
@@ -56,45 +84,20 @@ static void msr_bitmap_pass(uint8_t *map, uint32_t msr)
 	map[0x800 + index / 8] &= (uint8_t) ~(1u << index % 8);
 }
 
-static void fill_msr_bitmap(hpa_t bitmap)
+enum err vmx_make_msr_bitmap(void)
 {
-	uint8_t *map = frame_ptr(bitmap);
+	enum err err = frame_alloc(0, &vmx_msr_bitmap);
+	uint8_t *map;
 
-	for (size_t i = 0; i < PAGE_SIZE; i++)
-		map[i] = 0xff;
+	if (err != ERR_OK)
+		return err;
+	map = frame_ptr(vmx_msr_bitmap);
+	memset(map, 0xff, PAGE_SIZE);
 	for (size_t i = 0; i < msr_passthrough_count; i++)
 		msr_bitmap_pass(map, msr_passthrough[i]);
+	return ERR_OK;
 }
 
-void vmx_clear_vmcs(hpa_t vmcs)
-{
-	if (!vmclear(vmcs))
-		panic("vmx: VMCLEAR of %#lx failed", vmcs.raw);
-	if (vmx_current()->raw == vmcs.raw)
-		*vmx_current() = HPA(0);
-}
-
-void vmx_clear(struct vcpu *vcpu)
-{
-	vmx_clear_vmcs(vcpu->arch.vmx.vmcs);
-	vcpu->arch.vmx.launched = 0;
-}
-
-void vmx_vm_free(struct vm *vm)
-{
-	frame_free(vm->arch.vmx.msr_bitmap, 0);
-}
-
-enum err vmx_vm_init(struct vm *vm)
-{
-	enum err err = frame_alloc(0, &vm->arch.vmx.msr_bitmap);
-
-	if (err == ERR_OK)
-		fill_msr_bitmap(vm->arch.vmx.msr_bitmap);
-	return err;
-}
-
-/* No CPU holds parts of it: it was cleared when it was put. */
 void vmx_vcpu_free(struct vcpu *vcpu)
 {
 	if (vcpu->arch.vmx.vmcs.raw)
@@ -102,8 +105,15 @@ void vmx_vcpu_free(struct vcpu *vcpu)
 	vcpu->arch.vmx = (struct vmx_vcpu){ 0 };
 }
 
+/* A region that was never current need not be cleared, but for what the CPU has of an earlier one at its place. */
 enum err vmx_vcpu_init(struct vcpu *vcpu)
 {
-	vcpu->arch.vmx = (struct vmx_vcpu){ 0 };
-	return vmx_alloc_region(&vcpu->arch.vmx.vmcs);
+	struct vmx_vcpu *vmx = &vcpu->arch.vmx;
+	enum err err;
+
+	*vmx = (struct vmx_vcpu){ 0 };
+	err = vmx_alloc_region(&vmx->vmcs);
+	if (err == ERR_OK)
+		clear(vmx->vmcs);
+	return err;
 }

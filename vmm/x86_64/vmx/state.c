@@ -5,10 +5,7 @@
 #include "vmm/x86_64/emulate.h"
 #include "vmm/x86_64/vmx/vmx.h"
 
-/* One VPID for all VMs: their translations are tagged with the EPTP, too, and flushed before a VM starts. */
-#define THE_VPID 1
-
-void vmx_write_controls(const struct vm *vm, uint64_t eptp)
+void vmx_write_controls(const struct vm *vm)
 {
 	vmwrite(PIN_BASED_CONTROLS, vmx_caps.pin);
 	vmwrite(PROCESSOR_BASED_CONTROLS, vmx_caps.cpu);
@@ -24,15 +21,15 @@ void vmx_write_controls(const struct vm *vm, uint64_t eptp)
 	vmwrite(EXIT_MSR_LOAD_COUNT, 0);
 	vmwrite(ENTRY_MSR_LOAD_COUNT, 0);
 	vmwrite(ENTRY_INTERRUPTION_INFO, 0);
-	vmwrite(MSR_BITMAP, vm->arch.vmx.msr_bitmap.raw);
+	vmwrite(MSR_BITMAP, vmx_msr_bitmap.raw);
 	vmwrite(TSC_OFFSET, 0);
-	vmwrite(EPT_POINTER, eptp);
+	vmwrite(EPT_POINTER, vmx_eptp(&vm->as.npt));
 	if (vmx_caps.cpu2 & CPU2_ENCLS_EXITING)
 		vmwrite(ENCLS_EXITING_BITMAP, UINT64_MAX);
 	if (vmx_caps.cpu2 & CPU2_ENCLV_EXITING)
 		vmwrite(ENCLV_EXITING_BITMAP, UINT64_MAX);
 	if (vmx_caps.cpu2 & CPU2_ENABLE_VPID)
-		vmwrite(VPID, THE_VPID);
+		vmwrite(VPID, 1); /* vmx_load gives it its own */
 	vmwrite(CR0_MASK, ~vmx_cr0_guest_owned());
 	vmwrite(CR4_MASK, ~guest_cr4_valid(vm));
 }
@@ -93,47 +90,70 @@ static void write_segment(enum segment segment, uint16_t selector, uint32_t limi
 	vmwrite(GUEST_ES_BASE + 2 * segment, 0);
 }
 
-static void write_segments(const struct entry_state *entry)
+static void write_flat_segments(uint32_t code)
 {
-	write_segment(CS, ENTRY_CS, UINT32_MAX, AR_CODE64);
+	write_segment(CS, ENTRY_CS, UINT32_MAX, code);
 	write_segment(DS, ENTRY_DS, UINT32_MAX, AR_DATA);
 	write_segment(ES, ENTRY_DS, UINT32_MAX, AR_DATA);
 	write_segment(SS, ENTRY_DS, UINT32_MAX, AR_DATA);
 	write_segment(FS, 0, 0, AR_UNUSABLE);
 	write_segment(GS, 0, 0, AR_UNUSABLE);
 	write_segment(LDTR, 0, 0, AR_UNUSABLE);
+}
+
+static void write_real_segments(uint16_t cs)
+{
+	static const enum segment data[] = { DS, ES, SS, FS, GS };
+
+	write_segment(CS, cs, UINT16_MAX, AR_CODE16);
+	vmwrite(GUEST_CS_BASE, (uint64_t)cs << 4);
+	for (size_t i = 0; i < ARRAY_LEN(data); i++)
+		write_segment(data[i], 0, UINT16_MAX, AR_DATA16);
+	write_segment(LDTR, 0, UINT16_MAX, AR_LDT);
+}
+
+static void write_segments(const struct entry_state *entry)
+{
+	if (entry->mode == ENTRY_REAL)
+		write_real_segments(entry->cs);
+	else
+		write_flat_segments(entry->mode == ENTRY_64 ? AR_CODE64 : AR_CODE32);
 	write_segment(TR, 0, UINT16_MAX, AR_TSS_BUSY);
 	vmwrite(GUEST_GDTR_BASE, entry->gdt_base);
 	vmwrite(GUEST_GDTR_LIMIT, entry->gdt_limit);
-	vmwrite(GUEST_IDTR_BASE, 0);
-	vmwrite(GUEST_IDTR_LIMIT, 0);
+	vmwrite(GUEST_IDTR_BASE, entry->idt_base);
+	vmwrite(GUEST_IDTR_LIMIT, entry->idt_limit);
 }
 
-void vmx_write_guest_state(struct kept_state *kept, const struct entry_state *entry)
+/* As the guest sees them in the shadows, and with the bits that VMX wants, or keeps from it. */
+static void write_control_registers(const struct entry_state *entry)
 {
-	vmwrite(GUEST_CR0, (ENTRY_CR0 | vmx_caps.cr0_fixed0) & vmx_caps.cr0_fixed1);
+	uint64_t cr0 = entry->cr0 & ~(CR0_CD | CR0_NW);
+
+	vmwrite(GUEST_CR0, (cr0 | vmx_caps.cr0_fixed0) & vmx_caps.cr0_fixed1);
 	vmwrite(GUEST_CR3, entry->cr3);
-	vmwrite(GUEST_CR4, (ENTRY_CR4 | vmx_caps.cr4_fixed0) & vmx_caps.cr4_fixed1);
-	vmwrite(CR0_SHADOW, ENTRY_CR0);
-	vmwrite(CR4_SHADOW, ENTRY_CR4);
+	vmwrite(GUEST_CR4, (entry->cr4 | vmx_caps.cr4_fixed0) & vmx_caps.cr4_fixed1);
+	vmwrite(CR0_SHADOW, entry->cr0);
+	vmwrite(CR4_SHADOW, entry->cr4);
+	vmwrite(GUEST_IA32_EFER, entry->efer);
+	vmwrite(ENTRY_CONTROLS, entry->efer & EFER_LMA ? vmx_caps.entry : vmx_caps.entry & ~ENTRY_IA32E_GUEST);
+}
+
+void vmx_write_guest_state(const struct entry_state *entry)
+{
+	write_control_registers(entry);
+	write_segments(entry);
 	vmwrite(GUEST_DR7, DR7_RESET);
 	vmwrite(GUEST_RSP, 0);
 	vmwrite(GUEST_RIP, entry->rip);
 	vmwrite(GUEST_RFLAGS, RFLAGS_ONE);
-	write_segments(entry);
 	vmwrite(GUEST_SYSENTER_CS, 0);
 	vmwrite(GUEST_SYSENTER_ESP, 0);
 	vmwrite(GUEST_SYSENTER_EIP, 0);
 	vmwrite(GUEST_IA32_DEBUGCTL, 0);
-	vmwrite(GUEST_IA32_PAT, PAT_RESET);
-	vmwrite(GUEST_IA32_EFER, EFER_LME | EFER_LMA | EFER_NXE);
+	vmwrite(GUEST_IA32_PAT, entry->pat);
 	vmwrite(GUEST_INTERRUPTIBILITY, 0);
 	vmwrite(GUEST_ACTIVITY, 0);
 	vmwrite(GUEST_PENDING_DEBUG, 0);
 	vmwrite(VMCS_LINK_POINTER, UINT64_MAX);
-	/* What the VMCS does not hold. */
-	for (size_t i = 0; i < ARRAY_LEN(kept->msrs); i++)
-		kept->msrs[i] = 0;
-	kept->cr2 = 0;
-	kept->dr6 = DR6_RESET;
 }

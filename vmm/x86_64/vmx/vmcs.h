@@ -86,6 +86,7 @@ enum vmcs_field {
 	GUEST_INTERRUPTIBILITY = 0x4824,
 	GUEST_ACTIVITY = 0x4826,
 	GUEST_SYSENTER_CS = 0x482a,
+	PREEMPTION_TIMER_VALUE = 0x482e,
 	HOST_SYSENTER_CS = 0x4c00,
 	CR0_MASK = 0x6000,
 	CR4_MASK = 0x6002,
@@ -130,6 +131,7 @@ enum vmcs_field {
 /* Pin-based controls */
 #define PIN_EXTERNAL_INTERRUPT_EXITING BIT(0)
 #define PIN_NMI_EXITING                BIT(3)
+#define PIN_PREEMPTION_TIMER           BIT(6)
 /* Primary processor-based controls */
 #define CPU_USE_TSC_OFFSETTING         BIT(3)
 #define CPU_HLT_EXITING                BIT(7)
@@ -159,6 +161,7 @@ enum vmcs_field {
 #define EXIT_LOAD_IA32_PAT             BIT(19)
 #define EXIT_SAVE_IA32_EFER            BIT(20)
 #define EXIT_LOAD_IA32_EFER            BIT(21)
+#define EXIT_SAVE_PREEMPTION_TIMER     BIT(22)
 /* VM-entry controls */
 #define ENTRY_LOAD_DEBUG_CONTROLS      BIT(2)
 #define ENTRY_IA32E_GUEST              BIT(9)
@@ -180,6 +183,9 @@ enum vmcs_field {
 #define EPT_CAP_AD            BIT(21)
 #define EPT_CAP_INVEPT_SINGLE BIT(25)
 #define EPT_CAP_INVEPT_ALL    BIT(26)
+
+/* IA32_VMX_MISC: the preemption timer counts down once when this bit of the TSC changes. */
+#define VMX_MISC_TIMER_BIT(v) ((unsigned)(v)&31)
 
 /* EPT pointer. SDM vol. 3 "Extended-Page-Table Pointer (EPTP)" */
 #define EPTP_WB        6
@@ -257,6 +263,7 @@ enum exit_reason {
 	EXIT_EPT_VIOLATION = 48,
 	EXIT_EPT_MISCONFIGURATION = 49,
 	EXIT_INVEPT = 50,
+	EXIT_PREEMPTION_TIMER = 52,
 	EXIT_INVVPID = 53,
 	EXIT_XSETBV = 55,
 	EXIT_ENCLS = 60,
@@ -275,8 +282,12 @@ enum exit_reason {
 #define AR_DB       BIT(14)
 #define AR_UNUSABLE BIT(16)
 #define AR_CODE64   0xa09b
+#define AR_CODE32   0xc09b
+#define AR_CODE16   0x009b
 #define AR_DATA     0xc093
+#define AR_DATA16   0x0093
 #define AR_TSS_BUSY 0x008b
+#define AR_LDT      0x0082
 
 /* The current VMCS's field; one that this CPU has. */
 static inline uint64_t vmread(enum vmcs_field field)

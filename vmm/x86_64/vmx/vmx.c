@@ -9,6 +9,8 @@
 #include "vmm/x86_64/emulate.h"
 #include "vmm/x86_64/speculation.h"
 
+#define VPIDS BIT(16)
+
 static enum err vmx_probe(const char **why)
 {
 	uint64_t control = rdmsr(IA32_FEATURE_CONTROL);
@@ -21,10 +23,9 @@ static enum err vmx_probe(const char **why)
 	return vmx_read_caps(why);
 }
 
-static enum err vmx_enable(const char **why)
+static enum err vmx_enable(struct virt_cpu *cpu, const char **why)
 {
 	uint64_t control = rdmsr(IA32_FEATURE_CONTROL);
-	hpa_t *region = &arch_this_cpu()->arch.control;
 
 	if (!(control & FEATURE_CONTROL_LOCK))
 		wrmsr(IA32_FEATURE_CONTROL, control | FEATURE_CONTROL_VMX | FEATURE_CONTROL_LOCK);
@@ -32,17 +33,17 @@ static enum err vmx_enable(const char **why)
 	write_cr0((read_cr0() | rdmsr(IA32_VMX_CR0_FIXED0)) & rdmsr(IA32_VMX_CR0_FIXED1));
 	write_cr4((read_cr4() | CR4_VMXE | rdmsr(IA32_VMX_CR4_FIXED0)) & rdmsr(IA32_VMX_CR4_FIXED1));
 
-	if (vmx_alloc_region(region) != ERR_OK) {
+	if ((!vmx_msr_bitmap.raw && vmx_make_msr_bitmap() != ERR_OK) || vmx_alloc_region(&cpu->region) != ERR_OK) {
 		*why = "no memory for the VMXON region";
 		return ERR_NO_MEMORY;
 	}
-	if (!vmx_on(*region)) {
-		frame_free(*region, 0);
+	if (!vmx_on(cpu->region)) {
+		frame_free(cpu->region, 0);
 		*why = "the CPU refused VMXON";
 		return ERR_UNSUPPORTED;
 	}
-	/* Software that used VMX before us may have left translations. */
-	vmx_flush_all();
+	/* Software that used VMX before us may have left translations: the first tag is of a new generation. */
+	tags_init(&cpu->tags, VPIDS);
 	return ERR_OK;
 }
 
@@ -57,18 +58,29 @@ static void vmx_npt_config(struct npt_config *config)
 	config->page_exec = itlb_multihit_here();
 }
 
+/* Page-directory pointers of a caller in PAE mode are in its VMCS, and to be the same. SDM vol. 3 "PDPTE Registers". */
+static void read_pdptes(const struct entry_state *entry, uint64_t pdpte[PDPTES])
+{
+	for (unsigned i = 0; i < PDPTES; i++)
+		pdpte[i] = entry->by ? vmread(GUEST_PDPTE0 + 2 * i) : 0;
+}
+
 static void vmx_reset(struct vcpu *vcpu, const struct entry_state *entry)
 {
-	hpa_t current = *vmx_current();
+	struct vmx_vcpu *vmx = &vcpu->arch.vmx;
+	uint64_t pdpte[PDPTES];
+	hpa_t before;
 
-	vmx_clear(vcpu);
-	vmx_make_current(vcpu);
-	vcpu->arch.vmx.cr8 = 0;
-	vmx_write_controls(vcpu->vm, vmx_eptp(&vcpu->vm->as.npt));
-	vmx_write_guest_state(&vcpu->arch.kept, entry);
-	vmx_clear(vcpu);
-	if (current.raw)
-		vmx_load_vmcs(current);
+	read_pdptes(entry, pdpte);
+	before = vmx_borrow(vmx->vmcs);
+	vmx_write_controls(vcpu->vm);
+	vmx_write_guest_state(entry);
+	for (unsigned i = 0; i < PDPTES; i++)
+		vmwrite(GUEST_PDPTE0 + 2 * i, pdpte[i]);
+	vmx_return(vmx->vmcs, before);
+	vmx->cr8 = 0;
+	/* What was cached under the VPID that it had is of its life before. */
+	vcpu->arch.tag = (struct tag){ 0 };
 }
 
 const struct virt_ops vmx_ops = {
@@ -78,16 +90,13 @@ const struct virt_ops vmx_ops = {
 	.probe = vmx_probe,
 	.enable = vmx_enable,
 	.npt_config = vmx_npt_config,
+	.real_mode = vmx_unrestricted_guest,
 	.flush = vmx_flush,
-	.vm_init = vmx_vm_init,
-	.vm_free = vmx_vm_free,
-	.vm_memory = PAGE_SIZE, /* MSR bitmap */
 	.vcpu_init = vmx_vcpu_init,
 	.vcpu_free = vmx_vcpu_free,
-	.vcpu_memory = PAGE_SIZE, /* VMCS */
-	.vcpu_get = vmx_vcpu_get,
-	.vcpu_put = vmx_vcpu_put,
-	.vcpu_fork = vmx_vcpu_fork,
+	.load = vmx_load,
+	.save = vmx_save,
+	.fork = vmx_fork,
 	.reset = vmx_reset,
 	.run = vmx_run,
 	.decode = vmx_decode,
@@ -100,4 +109,8 @@ const struct virt_ops vmx_ops = {
 	.get = vmx_get,
 	.set = vmx_set,
 	.get_gpr = vmx_get_gpr,
+	.set_gpr = vmx_set_gpr,
+	.code_bits = vmx_code_bits,
+	.in_delivery = vmx_in_delivery,
+	.step = vmx_step,
 };

@@ -11,6 +11,7 @@
 struct vmx_caps {
 	uint32_t revision;
 	uint32_t pin, cpu, cpu2, exit, entry; /* controls as every VMCS gets them */
+	unsigned timer_bit;                   /* VMX_MISC_TIMER_BIT */
 	uint64_t ept_vpid;                    /* IA32_VMX_EPT_VPID_CAP */
 	uint64_t cr0_fixed0, cr0_fixed1;      /* of a guest: bits that must be 1, that may be 1 */
 	uint64_t cr4_fixed0, cr4_fixed1;
@@ -33,10 +34,12 @@ void vmx_run(struct vcpu *vcpu);
 /* The label there at which the CPU comes back. */
 extern const char vmx_exit_point[];
 
+#define PDPTES 4 /* fields of page-directory pointers */
+
 /* state.c: fill the current VMCS. */
-void vmx_write_controls(const struct vm *vm, uint64_t eptp);
+void vmx_write_controls(const struct vm *vm);
 void vmx_write_host_state(void);
-void vmx_write_guest_state(struct kept_state *kept, const struct entry_state *entry);
+void vmx_write_guest_state(const struct entry_state *entry);
 
 /* exit.c; the first two are for entry.S: the fast path, and the same when the guest was not entered. */
 unsigned vmx_exit(struct vcpu *vcpu);
@@ -45,6 +48,11 @@ void vmx_decode(struct vcpu *vcpu, struct vm_exit *exit);
 #define VMX_NOT_ENTERED UINT64_MAX /* exit->reason when VMLAUNCH or VMRESUME itself failed */
 void vmx_finish_io(struct vcpu *vcpu, const struct vm_exit *exit);
 void vmx_finish_hypercall(struct vcpu *vcpu, uint64_t result);
+
+/* timer.c: the preemption timer, for CPUs that leave a guest's IF clear uninterrupted. For entry.S; and after their exits. */
+void vmx_timer_start(void);
+void vmx_timer_expired(void);
+void vmx_interrupted(void);
 
 /* handle.c */
 bool vmx_handle_exit(struct vcpu *vcpu, struct vm_exit *exit);
@@ -59,10 +67,10 @@ bool vmx_inject_denied(struct vcpu *vcpu, const struct vm_exit *exit);
 bool vmx_redeliver_debug(struct vcpu *vcpu);
 bool vmx_redeliver_alignment(struct vcpu *vcpu);
 
-/* fork.c */
-void vmx_vcpu_fork(struct vcpu *child, const struct vcpu *parent);
-void vmx_vcpu_get(struct vcpu *vcpu);
-void vmx_vcpu_put(struct vcpu *vcpu);
+/* switch.c */
+void vmx_load(struct vcpu *vcpu);
+void vmx_save(struct vcpu *vcpu);
+void vmx_fork(struct vcpu *child, const struct vcpu *parent);
 
 /* describe.c */
 void vmx_name_exit(uint64_t reason, char *text, size_t size);
@@ -74,40 +82,34 @@ const char *vmx_bad_guest_state(void);
 /* region.c */
 MUST_CHECK enum err vmx_alloc_region(hpa_t *region); /* a page that begins with the revision, for VMXON or a VMCS */
 bool vmx_on(hpa_t region);                           /* VMXON; false: it failed */
-enum err vmx_vm_init(struct vm *vm);
-void vmx_vm_free(struct vm *vm);
-enum err vmx_vcpu_init(struct vcpu *vcpu);
+extern hpa_t vmx_msr_bitmap;                         /* of all guests, constant */
+MUST_CHECK enum err vmx_make_msr_bitmap(void);
+MUST_CHECK enum err vmx_vcpu_init(struct vcpu *vcpu);
 void vmx_vcpu_free(struct vcpu *vcpu);
-void vmx_clear_vmcs(hpa_t vmcs);
-void vmx_clear(struct vcpu *vcpu); /* the VMCS, for a first entry, and so that another CPU can load it */
-/* The VMCS that VMREAD and VMWRITE act on here. */
-static inline hpa_t *vmx_current(void)
-{
-	return &arch_this_cpu()->arch.vmcs;
-}
-void vmx_load_vmcs(hpa_t vmcs);
-void vmx_load(struct vcpu *vcpu);
+void vmx_make_current(hpa_t vmcs);
+void vmx_clear(struct vmx_vcpu *vmx); /* the current one: any CPU may load it, and enter it for a first time */
+/* Make another VMCS current, which no CPU holds, for a while; returns the one that was. */
+hpa_t vmx_borrow(hpa_t vmcs);
+void vmx_return(hpa_t vmcs, hpa_t before);
 
-/* flush.c */
+/* flush.c: translations on this CPU. */
 uint64_t vmx_eptp(const struct npt *npt);
-void vmx_flush(struct vcpu *vcpu);
-void vmx_flush_all(void); /* of software that used VMX before */
+void vmx_flush(struct vcpu *vcpu);     /* those of its VM */
+void vmx_flush_all(struct vcpu *vcpu); /* of all VMs and VPIDs, as far as any have one */
 
 /* fields.c */
 uint64_t vmx_get(struct vcpu *vcpu, enum guest_field field);
 void vmx_set(struct vcpu *vcpu, enum guest_field field, uint64_t value);
 uint64_t vmx_get_gpr(struct vcpu *vcpu, enum gpr gpr);
-
-static inline void vmx_make_current(struct vcpu *vcpu)
-{
-	if (vmx_current()->raw != vcpu->arch.vmx.vmcs.raw)
-		vmx_load(vcpu);
-}
+void vmx_set_gpr(struct vcpu *vcpu, enum gpr gpr, uint64_t value);
+unsigned vmx_code_bits(struct vcpu *vcpu);
+bool vmx_in_delivery(struct vcpu *vcpu);
 
 /*
  * complete.c: step over the instruction that exited, which has been carried out and has hit these breakpoints (DR6's
  * bits). True: a debug trap comes next, before the guest executes anything.
  */
 bool vmx_complete(uint64_t hits);
+void vmx_step(struct vcpu *vcpu, unsigned length); /* of an access to memory */
 
 #endif

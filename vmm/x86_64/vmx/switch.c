@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A vCPU comes and goes under VMX, and is copied: its VMCS field by field, and what no VMCS holds. */
+/* A vCPU comes into the CPU and leaves it under VMX; and a copy of one: its VMCS field by field. */
 #include "include/arch/x86_64/insn.h"
 #include "include/arch/x86_64/msr.h"
+#include "vmm/x86_64/emulate.h"
 #include "vmm/x86_64/vmx/vmx.h"
 
 /* Of a VMCS, what the guest has made of it; segments apart. All else is written as for a new one. */
@@ -33,7 +34,7 @@ struct guest_values {
 	uint64_t segment[SEGMENTS][ARRAY_LEN(segment_fields)];
 };
 
-/* MSRs that stay in the CPU. */
+/* MSRs that stay the guest's while it is in the CPU. */
 static const uint32_t kept_msrs[] = { IA32_STAR, IA32_LSTAR, IA32_CSTAR, IA32_FMASK, IA32_KERNEL_GS_BASE };
 _Static_assert(ARRAY_LEN(kept_msrs) == ARRAY_LEN(((struct kept_state *)0)->msrs), "struct kept_state");
 
@@ -55,49 +56,55 @@ static void write_guest(const struct guest_values *values)
 			vmwrite(segment_fields[i] + 2 * (unsigned)s, values->segment[s][i]);
 }
 
-static void read_kept(struct kept_state *kept)
+void vmx_load(struct vcpu *vcpu)
 {
-	kept->dr6 = read_dr6();
-	kept->cr2 = read_cr2();
-	for (size_t i = 0; i < ARRAY_LEN(kept_msrs); i++)
-		kept->msrs[i] = rdmsr(kept_msrs[i]);
-}
-
-/* Neither VMCS is current on any CPU, before and after. */
-void vmx_vcpu_fork(struct vcpu *child, const struct vcpu *parent)
-{
-	hpa_t current = *vmx_current();
-	struct guest_values values;
-
-	vmx_load_vmcs(parent->arch.vmx.vmcs);
-	read_guest(&values);
-	vmx_clear_vmcs(parent->arch.vmx.vmcs);
-	child->arch.vmx.cr8 = parent->arch.vmx.cr8;
-
-	vmx_clear(child);
-	vmx_make_current(child);
-	vmx_write_controls(child->vm, vmx_eptp(&child->vm->as.npt));
-	write_guest(&values);
-	vmx_clear(child);
-	if (current.raw)
-		vmx_load_vmcs(current);
-}
-
-void vmx_vcpu_put(struct vcpu *vcpu)
-{
-	read_kept(&vcpu->arch.kept);
-	vmx_clear(vcpu);
-}
-
-void vmx_vcpu_get(struct vcpu *vcpu)
-{
+	struct cpu *cpu = arch_this_cpu();
+	struct vmx_vcpu *vmx = &vcpu->arch.vmx;
 	const struct kept_state *kept = &vcpu->arch.kept;
+	enum tag_state state = tags_take(&cpu->arch.virt.tags, &vcpu->arch.tag);
 
-	vmx_make_current(vcpu);
-	vmx_write_host_state();
+	vmx_make_current(vmx->vmcs);
+	if (vmx->host != cpu) {
+		vmx_write_host_state();
+		vmx->host = cpu;
+	}
+	if (vmx_caps.cpu2 & CPU2_ENABLE_VPID)
+		vmwrite_known(VPID, vcpu->arch.tag.number);
+	/* What is tagged with the EPTP alone may be older than the last flush that concerned this CPU, or of a space that is gone.
+	 */
+	if (state == TAG_NEW_GENERATION)
+		vmx_flush_all(vcpu);
+	else if (state == TAG_NEW)
+		vmx_flush(vcpu);
 	write_dr6(kept->dr6);
 	write_cr2(kept->cr2);
 	for (size_t i = 0; i < ARRAY_LEN(kept_msrs); i++)
 		wrmsr(kept_msrs[i], kept->msrs[i]);
-	vmx_flush(vcpu); /* translations of a VM whose root table was at the same address */
+}
+
+/* The CPU may hold parts of a VMCS until VMCLEAR, and the next one to load it may be another. */
+void vmx_save(struct vcpu *vcpu)
+{
+	struct kept_state *kept = &vcpu->arch.kept;
+
+	kept->dr6 = read_dr6();
+	kept->cr2 = read_cr2();
+	for (size_t i = 0; i < ARRAY_LEN(kept_msrs); i++)
+		kept->msrs[i] = rdmsr(kept_msrs[i]);
+	vmx_clear(&vcpu->arch.vmx);
+}
+
+void vmx_fork(struct vcpu *child, const struct vcpu *parent)
+{
+	struct guest_values values;
+	hpa_t before = vmx_borrow(parent->arch.vmx.vmcs);
+
+	read_guest(&values);
+	vmx_return(parent->arch.vmx.vmcs, before);
+	child->arch.vmx.cr8 = parent->arch.vmx.cr8;
+
+	before = vmx_borrow(child->arch.vmx.vmcs);
+	vmx_write_controls(child->vm);
+	write_guest(&values);
+	vmx_return(child->arch.vmx.vmcs, before);
 }

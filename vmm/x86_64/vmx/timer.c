@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The VMX-preemption timer, behind the interrupts that end a guest. An interrupt of the machine ends a guest whatever its IF (Intel
+ * SDM vol. 3 "External-interrupt exiting"). Bochs masks what is pending when it enters a guest with IF clear, until the guest
+ * executes CLI or STI: such a CPU is found out when the timer expires after an interrupt was due, and from then on guests are
+ * looked after at short intervals. The timer counts in the guest only, and from where it stopped: exits do nothing for it.
+ */
+#include "include/arch/cpu.h"
+#include "include/arch/x86_64/insn.h"
+#include "vmm/x86_64/vmx/vmx.h"
+
+/* Times a second that a guest is looked after: shoot-downs wait for it where there are other CPUs. */
+#define LOOKS_ALONE  250
+#define LOOKS        1000
+/* Longer than a slice: no time without an interrupt, of a CPU that takes them, is as long. */
+#define INTERRUPT_HZ 2
+
+static bool deaf; /* atomic: interrupts do not end guests whose IF is clear */
+
+static void set_timer(uint64_t ticks)
+{
+	vmwrite_known(PREEMPTION_TIMER_VALUE, min_u64((ticks >> vmx_caps.timer_bit) + 1, UINT32_MAX));
+}
+
+static uint64_t interval(void)
+{
+	if (!__atomic_load_n(&deaf, __ATOMIC_RELAXED))
+		return arch_clock_frequency() / INTERRUPT_HZ;
+	return arch_clock_frequency() / (cpu_count > 1 ? LOOKS : LOOKS_ALONE);
+}
+
+/* An interrupt is due at the end of the slice. */
+void vmx_timer_start(void)
+{
+	uint64_t now = rdtsc(), end = arch_this_cpu()->slice_end;
+
+	if (!(vmx_caps.pin & PIN_PREEMPTION_TIMER))
+		return;
+	if (__atomic_load_n(&deaf, __ATOMIC_RELAXED))
+		set_timer(interval());
+	else
+		set_timer((end > now ? end - now : 0) + arch_clock_frequency() / LOOKS);
+}
+
+void vmx_timer_expired(void)
+{
+	__atomic_store_n(&deaf, true, __ATOMIC_RELAXED);
+	set_timer(interval());
+}
+
+void vmx_interrupted(void)
+{
+	if (vmx_caps.pin & PIN_PREEMPTION_TIMER)
+		set_timer(interval());
+}
