@@ -2,6 +2,7 @@
 /* Starting and stopping the machine's CPUs, whatever the ISA. */
 #include "boot/cpus.h"
 
+#include "drivers/console.h"
 #include "include/arch/cpu.h"
 #include "include/arch/machine.h"
 #include "include/arch/virt.h"
@@ -109,15 +110,19 @@ static bool settle(const struct cpu *cpu, enum progress progress)
 					   __ATOMIC_ACQUIRE);
 }
 
+/* A CPU that has come sends an interrupt. */
 static enum progress wait_for(const struct cpu *cpu)
 {
-	uint64_t start = arch_clock(), patience = PATIENCE * arch_clock_frequency();
+	uint64_t start = arch_clock(), second = arch_clock_frequency();
 
 	while (__atomic_load_n(&starts[cpu->id].progress, __ATOMIC_ACQUIRE) == PROGRESS_NONE) {
-		if (arch_clock() - start > patience && settle(cpu, PROGRESS_LEFT_OUT))
+		if (arch_clock() - start > PATIENCE * second && settle(cpu, PROGRESS_LEFT_OUT))
 			break;
-		arch_cpu_pause();
+		arch_timer_set(arch_clock() + second / 1000);
+		arch_cpu_wait();
+		(void)arch_interrupts_take();
 	}
+	arch_timer_set(UINT64_MAX);
 	return (enum progress)starts[cpu->id].progress;
 }
 
@@ -175,6 +180,7 @@ void cpu_main(struct cpu *cpu)
 	}
 	__atomic_store_n(&cpu->online, true, __ATOMIC_RELEASE);
 	if (settle(cpu, PROGRESS_ONLINE)) {
+		arch_ipi_send(cpu_of(0));
 		sched_run();
 		arch_halt();
 	}
@@ -200,6 +206,7 @@ void cpus_stop_others(void)
 			if (i + 1 != self)
 				__atomic_store_n(&cpu_of(i)->stopped, true, __ATOMIC_RELEASE);
 		arch_cpus_stop();
+		console_take_over();
 	} else if (by != self) {
 		arch_halt();
 	}

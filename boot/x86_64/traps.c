@@ -145,15 +145,32 @@ static const char *vector_name(uint64_t vector)
 	return name ? name : "exception";
 }
 
-/* Return addresses near the top of the stack, as offsets to look up in the image's symbols. */
-static void print_calls(const struct trap_frame *frame)
+/* Is it a fault on the guard page below the stack in use? The stack pointer may be in it, or in the page above. */
+static bool is_overflow(const struct trap_frame *frame, uint64_t address)
 {
-	const uint64_t *word = (const uint64_t *)(uintptr_t)(frame->rsp & ~UINT64_C(7));
+	return frame->vector == VECTOR_PF && frame->rsp - address + PAGE_SIZE < 2 * PAGE_SIZE;
+}
+
+/* Where the stack can be read from on, up to the end of that page. */
+static const uint64_t *readable(const struct trap_frame *frame, uint64_t address)
+{
+	bool in_guard = is_overflow(frame, address) && align_down(frame->rsp, PAGE_SIZE) == align_down(address, PAGE_SIZE);
+
+	return (const uint64_t *)(uintptr_t)(in_guard ? align_up(frame->rsp + 1, PAGE_SIZE) + sizeof(uint64_t) :
+							align_down(frame->rsp, sizeof(uint64_t)));
+}
+
+/* Return addresses near the top of the stack, as offsets to look up in the image's symbols. */
+static void print_calls(const struct trap_frame *frame, uint64_t address)
+{
+	const uint64_t *word = readable(frame, address), *end_of_page = (const uint64_t *)align_up((uintptr_t)word, PAGE_SIZE);
 	uint64_t start = (uintptr_t)__text_start, end = (uintptr_t)__text_end;
 	unsigned found = 0;
 
 	/* Up to the end of its page: that much of a stack that a trap came from is there. */
-	for (; ((uintptr_t)word & (PAGE_SIZE - 1)) != 0 && found < 8; word++) {
+	if (is_overflow(frame, address))
+		log_err("trap: perhaps the stack is used up: rsp is %#lx", frame->rsp);
+	for (; word < end_of_page && found < 8; word++) {
 		if (*word < start || *word >= end)
 			continue;
 		log_err("trap:   perhaps called from nestling.elf + %#lx", *word - (uintptr_t)__image_start);
@@ -170,6 +187,8 @@ static void end_interrupt(uint8_t vector)
 
 void trap_handle(struct trap_frame *f)
 {
+	uint64_t address = read_cr2();
+
 	if (f->vector >= FIRST_INTERRUPT) {
 		end_interrupt((uint8_t)f->vector);
 		return;
@@ -179,11 +198,11 @@ void trap_handle(struct trap_frame *f)
 	cpus_begin_trap();
 	log_err("trap: %s (vector %lu), error code %#lx", vector_name(f->vector), f->vector, f->error);
 	log_err("trap: rip %#lx = nestling.elf + %#lx, cs %#lx, rflags %#lx, cr2 %#lx", f->rip, f->rip - (uintptr_t)__image_start,
-		f->cs, f->rflags, read_cr2());
+		f->cs, f->rflags, address);
 	log_err("trap: rax 0x%016lx rbx 0x%016lx rcx 0x%016lx rdx 0x%016lx", f->rax, f->rbx, f->rcx, f->rdx);
 	log_err("trap: rsi 0x%016lx rdi 0x%016lx rbp 0x%016lx rsp 0x%016lx", f->rsi, f->rdi, f->rbp, f->rsp);
 	log_err("trap: r8  0x%016lx r9  0x%016lx r10 0x%016lx r11 0x%016lx", f->r8, f->r9, f->r10, f->r11);
 	log_err("trap: r12 0x%016lx r13 0x%016lx r14 0x%016lx r15 0x%016lx", f->r12, f->r13, f->r14, f->r15);
-	print_calls(f);
+	print_calls(f, address);
 	panic("%s in the hypervisor", vector_name(f->vector));
 }

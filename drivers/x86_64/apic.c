@@ -32,7 +32,7 @@ enum {
 #define CPUID_1_ECX_TSC_DEADLINE BIT(24)
 
 /* The timer's rate as a fraction of 2^32 of the TSC's is found within this many of its ticks. */
-#define TIMER_TICKS 100000
+#define TIMER_TICKS 50000
 
 /* Written by the first CPU's apic_start and apic_measure_timer, constant afterwards. */
 static struct {

@@ -23,7 +23,7 @@ MUST_CHECK enum err tsc_compare(const struct counter *counter, uint32_t ticks, u
 
 /*
  * The TSC's frequency in Hz, by the power-management timer at that port; port 0, or one where nothing counts: by the PC's 8254.
- * Takes about a millisecond. Errors: ERR_UNSUPPORTED: neither counts.
+ * Takes a fraction of a millisecond. Errors: ERR_UNSUPPORTED: neither counts.
  */
 MUST_CHECK enum err tsc_measure(uint16_t pm_timer_port, uint64_t *hz);
 
