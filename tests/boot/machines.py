@@ -26,13 +26,27 @@ def x86_64() -> list[Case]:
         case("svm/machine/epyc", report=EXITED, env=qemu("-cpu EPYC")),
         case("svm/machine/opteron-g3", report=EXITED, env=qemu("-cpu Opteron_G3,+svm,+npt")),
         case("svm/machine/no-smap", report=EXITED, env=qemu("-cpu max,-smap,-smep,-umip")),
-        case("svm/machine/4-cpus", report=EXITED, env=qemu("-smp 4")),
         case("svm/machine/pc", report=EXITED, env=qemu("-M pc"), slow=True),
         # U-Boot's page tables lie in what its map calls free.
         case("svm-uboot/machine/tables-are-kept", "--policy", "auto", report=EXITED,
              text=(r"^boot: the CPU's own tables and stack are in or beside \d+ KiB that the firmware calls free",)),
-        case("svm-uboot/machine/4-cpus", report=EXITED, env=qemu("-smp 4"), slow=True),
         case("svm-uboot/machine/no-svm", **refused, text=(FATAL + ".*(SVM|svm)",), env=qemu("-cpu max,-svm")),
+    ] + [
+        # All CPUs that are there are started, and no others: by the MADT, or by UEFI's MP services, which is all that Bochs has.
+        case(name, *args, report=EXITED, forbid=("^boot: CPU", "^error: "), text=(rf"^nestling: {count} CPUs run$",), slow=slow,
+             env=qemu(machine) if machine else {})
+        for name, args, machine, count, slow in (
+            ("svm/machine/2-cpus", ("--cpus", "2"), "", 2, True),
+            ("svm/machine/4-cpus", ("--cpus", "4"), "", 4, True),
+            ("svm/machine/16-cpus", ("--cpus", "16"), "", 16, False),
+            ("svm/machine/cpus-with-gaps", (), "-smp 6,sockets=2,cores=3,threads=1", 6, False), # APIC ids 0, 1, 2, 4, 5, 6
+            ("svm/machine/cpus-that-may-come-later", (), "-smp 2,maxcpus=4", 2, False),
+            ("svm-uboot/machine/4-cpus", ("--cpus", "4"), "", 4, False),
+            ("vmx/machine/2-cpus", ("--cpus", "2"), "", 2, False),
+        )
+    ] + [
+        case("svm/machine/more-cpus-than-can-be-used", report=EXITED, env=qemu("-smp 70"), slow=True, seconds=600,
+             text=(r"^boot: the firmware names 70 CPUs: 64 of them are used$", r"^nestling: 64 CPUs run$")),
     ]
 
 
@@ -286,7 +300,13 @@ def send_nmi(directory: Path) -> None:
 
 
 def traps() -> list[Case]:
-    return [case("svm/machine/trap", "--guest", BACKENDS["svm"].guest("spin"), status=3, report=None, panics=True,
+    spin = BACKENDS["svm"].guest("spin")
+    # The button is one of all CPUs': they trap at once, and one of them reports it.
+    return [case("svm/machine/trap-of-4-cpus", "--guest", spin, "--cpus", "4", status=3, report=None, panics=True,
+                 during=send_nmi, env=qemu("-monitor unix:{dir}/mon,server,nowait"), forbid=("(?s)nestling: panic.*nestling: panic",),
+                 text=(r"^error: trap: on CPU \d:\nerror: trap: non-maskable interrupt \(vector 2\)",
+                       r"^nestling: panic on CPU \d: non-maskable interrupt")),
+            case("svm/machine/trap", "--guest", spin, status=3, report=None, panics=True,
                  during=send_nmi, env=qemu("-monitor unix:{dir}/mon,server,nowait"),
                  text=(r"^error: trap: non-maskable interrupt \(vector 2\)", r"^error: trap: rip .* = nestling\.elf \+ 0x",
                        # What the guest did until then.
