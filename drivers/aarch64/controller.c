@@ -11,6 +11,7 @@
 
 #include "drivers/aarch64/madt.h"
 #include "drivers/acpi.h"
+#include "drivers/acpi_madt.h"
 #include "drivers/devicetree.h"
 
 /* Arm BSA (DEN0094), "PPI assignments". */
@@ -144,27 +145,41 @@ static bool find_in_tree(const void *fdt, struct controller *controller)
 
 /* --- ACPI ----------------------------------------------------------------------------------------------------------- */
 
-/* In ranges of their own, or one for each CPU. */
-static bool madt_has_redistributors(const struct madt *madt, struct controller *controller)
-{
-	struct madt_entry entry = { 0 };
-	unsigned found = 0;
+/* What the table says of all its parts, in whatever order. */
+struct gic {
+	bool is_there;
+	unsigned version;
+	uint64_t distributor, cpu_interface; /* all CPUs' interfaces are at one place */
+	struct controller ranges, each;      /* redistributors, by ranges of them or one for each CPU */
+};
 
-	while (madt_next(madt, &entry, MADT_GICR))
-		found += add_region(controller, madt_field(&entry, GICR_BASE, 8), madt_field(&entry, GICR_LENGTH, 4));
-	entry = (struct madt_entry){ 0 };
-	while (found == 0 && madt_next(madt, &entry, MADT_GICC) && madt_field(&entry, GICC_GICR_BASE, 8) != 0)
-		if (!add_region(controller, madt_field(&entry, GICC_GICR_BASE, 8), GICR_FRAMES_BYTES))
-			return false;
-	return controller->regions > GICV3_REDISTRIBUTORS;
+static void visit_madt(uint8_t type, const uint8_t *entry, size_t size, void *context)
+{
+	struct gic *gic = context;
+
+	switch (type) {
+	case MADT_GICD:
+		gic->is_there = true;
+		gic->distributor = madt_field(entry, size, GICD_BASE, 8);
+		gic->version = (unsigned)madt_field(entry, size, GICD_VERSION, 1);
+		break;
+	case MADT_GICR:
+		(void)add_region(&gic->ranges, madt_field(entry, size, GICR_BASE, 8), madt_field(entry, size, GICR_LENGTH, 4));
+		break;
+	case MADT_GICC:
+		if (gic->cpu_interface == 0)
+			gic->cpu_interface = madt_field(entry, size, GICC_BASE, 8);
+		(void)add_region(&gic->each, madt_field(entry, size, GICC_GICR_BASE, 8), GICR_FRAMES_BYTES);
+		break;
+	}
 }
 
-/* All CPUs' interfaces are at one place. */
-static bool madt_has_cpu_interface(const struct madt *madt, struct controller *controller)
+static bool add_redistributors(struct controller *controller, const struct controller *from)
 {
-	struct madt_entry entry = { 0 };
-
-	return madt_next(madt, &entry, MADT_GICC) && add_region(controller, madt_field(&entry, GICC_BASE, 8), GICC_BYTES);
+	for (unsigned i = 0; i < from->regions; i++)
+		if (!add_region(controller, from->region[i].start, from->region[i].size))
+			return false;
+	return from->regions > 0;
 }
 
 static void read_gtdt(const struct platform *platform, struct controller *controller)
@@ -181,20 +196,21 @@ static void read_gtdt(const struct platform *platform, struct controller *contro
 		controller->timer = timer;
 }
 
+/* Versions 1 and 2 are the older kind; 0, "look at the hardware", is of tables from before there was another. */
 static bool find_in_madt(const struct platform *platform, struct controller *controller)
 {
-	struct madt madt = madt_find(platform);
-	struct madt_entry entry = { 0 };
+	static struct gic gic; /* too large for the stack; there is one CPU yet */
 	bool is_v3;
 
-	if (!madt.table || !madt_next(&madt, &entry, MADT_GICD))
+	gic = (struct gic){ 0 };
+	if (madt_visit(platform->acpi_rsdp, platform->acpi_reader, visit_madt, &gic) != ERR_OK || !gic.is_there)
 		return false;
-	/* Versions 1 and 2 are the older kind; 0, "look at the hardware", is of tables from before there was another. */
-	is_v3 = madt_field(&entry, GICD_VERSION, 1) >= 3;
+	is_v3 = gic.version >= 3;
 	start_over(controller, is_v3 ? &gicv3 : &gicv2);
-	if (!add_region(controller, madt_field(&entry, GICD_BASE, 8), is_v3 ? GICD_BYTES_V3 : GICD_BYTES_V2))
+	if (!add_region(controller, gic.distributor, is_v3 ? GICD_BYTES_V3 : GICD_BYTES_V2))
 		return false;
-	if (is_v3 ? !madt_has_redistributors(&madt, controller) : !madt_has_cpu_interface(&madt, controller))
+	if (is_v3 ? !add_redistributors(controller, gic.ranges.regions > 0 ? &gic.ranges : &gic.each) :
+		    !add_region(controller, gic.cpu_interface, GICC_BYTES))
 		return false;
 	read_gtdt(platform, controller);
 	return true;
@@ -204,5 +220,5 @@ bool controller_find(const struct platform *platform, struct controller *control
 {
 	if (platform->fdt && find_in_tree(platform->fdt, controller))
 		return true;
-	return find_in_madt(platform, controller);
+	return platform->acpi_rsdp && find_in_madt(platform, controller);
 }

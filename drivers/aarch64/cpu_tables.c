@@ -10,11 +10,13 @@
 
 #include "drivers/aarch64/madt.h"
 #include "drivers/aarch64/psci.h"
+#include "drivers/acpi_madt.h"
 #include "drivers/devicetree.h"
 
 struct list {
 	struct cpu_place *places;
 	unsigned count, room;
+	bool by_smc; /* firmware takes PSCI calls */
 };
 
 /* A CPU that is named twice is one CPU. */
@@ -47,7 +49,7 @@ static bool read_release(const void *fdt, int node, uint64_t *release)
 	return *release % sizeof(*release) == 0;
 }
 
-static void add_node(struct list *list, const void *fdt, int node, bool by_smc)
+static void add_node(struct list *list, const void *fdt, int node)
 {
 	struct cpu_place place = { 0 };
 	uint64_t size;
@@ -56,46 +58,41 @@ static void add_node(struct list *list, const void *fdt, int node, bool by_smc)
 	    devicetree_bus_reg(fdt, node, 0, &place.affinity, &size) != ERR_OK)
 		return;
 	place.affinity &= MPIDR_AFFINITY;
-	if (by_smc && is_string(fdt, node, "enable-method", "psci"))
+	if (list->by_smc && is_string(fdt, node, "enable-method", "psci"))
 		place.start = CPU_START_PSCI;
 	else if (is_string(fdt, node, "enable-method", "spin-table") && read_release(fdt, node, &place.release))
 		place.start = CPU_START_SPIN;
 	add(list, &place);
 }
 
-static void read_tree(struct list *list, const void *fdt, bool by_smc)
+static void read_tree(struct list *list, const void *fdt)
 {
 	int node, cpus = fdt_path_offset(fdt, "/cpus");
 
 	if (cpus < 0)
 		return;
-	fdt_for_each_subnode(node, fdt, cpus) add_node(list, fdt, node, by_smc);
+	fdt_for_each_subnode(node, fdt, cpus) add_node(list, fdt, node);
 }
 
-static void read_madt(struct list *list, const struct platform *platform, bool by_smc)
+static void visit_gicc(uint8_t type, const uint8_t *entry, size_t size, void *context)
 {
-	struct madt madt = madt_find(platform);
-	struct madt_entry entry = { 0 };
+	struct list *list = context;
+	const struct cpu_place place = {
+		.affinity = madt_field(entry, size, GICC_MPIDR, 8) & MPIDR_AFFINITY,
+		.start = list->by_smc ? CPU_START_PSCI : CPU_START_NONE,
+	};
 
-	while (madt.table && madt_next(&madt, &entry, MADT_GICC)) {
-		const struct cpu_place place = {
-			.affinity = madt_field(&entry, GICC_MPIDR, 8) & MPIDR_AFFINITY,
-			.start = by_smc ? CPU_START_PSCI : CPU_START_NONE,
-		};
-
-		if (madt_field(&entry, GICC_FLAGS, 4) & GICC_ENABLED)
-			add(list, &place);
-	}
+	if (type == MADT_GICC && size >= GICC_MPIDR + 8 && madt_field(entry, size, GICC_FLAGS, 4) & GICC_ENABLED)
+		add(list, &place);
 }
 
 unsigned cpu_tables_read(const struct platform *platform, struct cpu_place *places, unsigned room)
 {
-	struct list list = { .places = places, .room = room };
-	bool by_smc = psci_takes_smc();
+	struct list list = { .places = places, .room = room, .by_smc = psci_takes_smc() };
 
 	if (platform->fdt)
-		read_tree(&list, platform->fdt, by_smc);
-	if (list.count == 0)
-		read_madt(&list, platform, by_smc);
+		read_tree(&list, platform->fdt);
+	if (list.count == 0 && platform->acpi_rsdp)
+		(void)!madt_visit(platform->acpi_rsdp, platform->acpi_reader, visit_gicc, &list);
 	return list.count;
 }

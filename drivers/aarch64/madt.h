@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * ACPI's table of CPUs and interrupt controllers, as it is on Arm. Source: ACPI specification 6.4, 5.2.12 "Multiple APIC
- * Description Table (MADT)", 5.2.12.14 "GIC CPU Interface (GICC) Structure" to 5.2.12.17 "GIC Redistributor (GICR) Structure".
+ * What ACPI's table of CPUs and interrupt controllers (drivers/acpi_madt.h) has on Arm. Source: ACPI specification 6.4, 5.2.12.14
+ * "GIC CPU Interface (GICC) Structure" to 5.2.12.17 "GIC Redistributor (GICR) Structure".
  */
 #ifndef NESTLING_DRIVERS_AARCH64_MADT_H
 #define NESTLING_DRIVERS_AARCH64_MADT_H
 
-#include "drivers/platform.h"
+#include <string.h>
+
+#include "include/types.h"
 
 enum { MADT_GICC = 0x0b, MADT_GICD = 0x0c, MADT_GICR = 0x0e };
 
@@ -23,25 +25,14 @@ enum {
 };
 #define GICC_ENABLED BIT(0)
 
-/* One structure of the table; `at` is NULL before the first one. */
-struct madt_entry {
-	const uint8_t *at;
-	size_t size;
-	unsigned type;
-};
+/* A field of at most 8 bytes, in a structure of `size`; 0 where that is too short for it. */
+static inline uint64_t madt_field(const uint8_t *entry, size_t size, size_t offset, size_t bytes)
+{
+	uint64_t value = 0;
 
-struct madt {
-	const uint8_t *table; /* NULL: there is none */
-	size_t size;
-};
-
-/* Find the table. The firmware's map is in force. */
-struct madt madt_find(const struct platform *platform);
-
-/* Go on to the next structure of `type`. False: there are no more, or what follows is malformed. */
-bool madt_next(const struct madt *madt, struct madt_entry *entry, unsigned type);
-
-/* A field of `bytes`, at most 8; 0 where the structure is too short for it. */
-uint64_t madt_field(const struct madt_entry *entry, size_t offset, size_t bytes);
+	if (offset + bytes <= size)
+		memcpy(&value, entry + offset, bytes); /* little-endian, as we are */
+	return value;
+}
 
 #endif
