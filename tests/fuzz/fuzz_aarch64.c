@@ -79,6 +79,7 @@ static void check_exit(struct vcpu *vcpu, struct vm_exit *exit)
 	case VM_EXIT_CRASH:
 	case VM_EXIT_HYPERCALL:
 	case VM_EXIT_HALT:
+	case VM_EXIT_INTERRUPT:
 		break;
 	default:
 		CHECK(false, "kind %d", (int)exit->kind);
