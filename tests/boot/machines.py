@@ -88,6 +88,14 @@ def aarch64() -> list[Case]:
     ):
         out.append(case(name, *args, report=EXITED, forbid=("^boot: CPU",), slow=slow, env=qemu(machine) if machine else {},
                         text=(rf"^nestling: {args[1]} CPUs run$",)))
+    for backend, cpus, vcpus, machine, slow in (
+        ("el2", 1, 3, "", False), ("el2", 4, 4, "", True), ("el2", 4, 16, f"{EL2},gic-version=3 -cpu max", False),
+        ("el2-uboot", 2, 4, "", True), ("pi3", 4, 4, "", True),
+    ):
+        out.append(case(f"{backend}/guest/psci_cpus-{vcpus}-on-{cpus}", "--guest", BACKENDS[backend].guest("psci_cpus"),
+                        "--cpus", str(cpus), "--vcpus", str(vcpus), report=EXITED, forbid=("FAILED",), slow=slow,
+                        env=qemu(machine) if machine else {},
+                        text=(rf"^psci_cpus: {vcpus} vCPUs$", r"^psci_cpus: all as it should be$")))
     # What CPUs differ in, guests can tell.
     for cpu, guest in (("max", "page_walk"), ("max", "sysregs"), ("cortex-a53", "sysregs"), ("neoverse-n1", "page_walk"),
                        ("max", "exec"), ("max", "lazy_mmu")):

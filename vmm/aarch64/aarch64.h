@@ -15,11 +15,7 @@
 /* The device tree lies at RAM's start, programs from here on. */
 #define GUEST_LOAD_FLOOR (GUEST_RAM_BASE + MIB(2))
 
-/* MPIDR_EL1 affinity of the only CPU. */
-#define GUEST_CPU_ID 0
-
-/* fp.S: clear the FP and SIMD registers, which hold what firmware left there; copy them. */
-void reset_fp(void);
+/* fp.S: copy the FP and SIMD registers. */
 void fp_save(struct fp_state *fp);
 void fp_load(const struct fp_state *fp);
 
@@ -41,20 +37,24 @@ void inject_undefined(struct vcpu_arch *arch);
 void read_pauth_keys(uint64_t keys[PAUTH_KEYS]);
 void write_pauth_keys(const uint64_t keys[PAUTH_KEYS]);
 
+/* Find out which of them this CPU has; the others are like it. */
+void registers_init(void);
 /* The registers that not every CPU has; 0 where it does not. */
 void read_extra_registers(struct extra_registers *extra);
 void write_extra_registers(const struct extra_registers *extra);
 
-/* --- hcr.S, el2.c, boot_state.c, serror.c ---------------------------------------------------------------------------- */
+/* --- hcr.S, el2.c, serror.c ------------------------------------------------------------------------------------------ */
 
 /* Write HCR_EL2 and return what it reads as then; the old value is restored. */
 uint64_t try_hcr(uint64_t value);
 /* What it holds while guests run. */
 uint64_t guest_hcr(void);
+/* The same, once it has been set on the first CPU. */
+extern uint64_t el2_hcr;
 /* Set all controls of EL2 on this CPU; guests read `midr` as MIDR_EL1. */
 void el2_reset(uint64_t midr);
-/* entry.S, when a vCPU has run to its end: errors that are pending are taken for its own. */
-void vcpu_left(struct vcpu *vcpu);
+/* When a vCPU leaves the CPU: errors that are pending are taken for its own. */
+void take_late_errors(struct vcpu *vcpu);
 
 /* --- speculation.c -------------------------------------------------------------------------------------------------- */
 
@@ -62,12 +62,13 @@ void vcpu_left(struct vcpu *vcpu);
 void speculation_find(void);
 void speculation_forget(void);
 
-/* --- virt.c --------------------------------------------------------------------------------------------------------- */
+/* --- virt.c, resident.c --------------------------------------------------------------------------------------------- */
 
-/* A VM's stage 2: its VMID, and the registers' values. ERR_RANGE: the CPU has no such addresses. */
+/* Stage 2 of a VM: the registers' values. ERR_RANGE: the CPU has no such addresses. */
 MUST_CHECK enum err new_stage2(struct vm *vm);
-/* Put them in force, and flush the translations of the VM that had the VMID before. */
-void enter_stage2(struct vm *vm);
+
+/* On the first CPU, before there is a VM. */
+void resident_init(void);
 
 /* --- sysreg.c, id.c ------------------------------------------------------------------------------------------------- */
 

@@ -21,6 +21,7 @@ struct cpu_arch {
 		*trap_next;     /* for the next trap of the hypervisor's own: boot/aarch64/trap_entry.S; NULL: there is none */
 	uint64_t redistributor; /* of a GICv3: address of this CPU's */
 	uint8_t gic_target;     /* of a GICv2: this CPU's interface, one bit */
+	unsigned last_vm;       /* whose guest ran here last, vm.number + 1; 0: none has */
 };
 _Static_assert(offsetof(struct cpu_arch, trap_next) == CPU_ARCH_TRAP_NEXT, "offsets.h");
 

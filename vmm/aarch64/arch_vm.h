@@ -6,16 +6,17 @@
 #include <stdbool.h>
 
 #include "include/types.h"
+#include "vmm/aarch64/vmid.h"
 #include "vmm/devices/vpl011.h"
-
-struct cpu;
-struct cpu_arch;
 
 struct vm_arch {
 	struct vpl011 console; /* the serial port it finds */
 	uint64_t vtcr;         /* VTCR_EL2 */
-	uint64_t vttbr;        /* VTTBR_EL2: root and VMID */
-	unsigned pa_range;     /* of the guest's physical addresses, as ID_AA64MMFR0_EL1.PARange encodes it */
+	struct vmid vmid;
+	uint64_t time_offset; /* CNTVOFF_EL2: when the virtual time of all its vCPUs began */
+	/* Of each CPU, its vCPU that was there last, id + 1; 0: none was. Written by that CPU. */
+	uint8_t last[CPU_MAX];
+	unsigned pa_range; /* of the guest's physical addresses, as ID_AA64MMFR0_EL1.PARange encodes it */
 };
 
 struct fp_state {
@@ -23,7 +24,19 @@ struct fp_state {
 	uint64_t fpcr, fpsr;
 };
 
-/* Registers of EL1 and EL0 that a CPU may lack, though a guest is not told of them where it has them. */
+/*
+ * The registers of EL1 and EL0 that are the guest's while it is in the CPU. What EL2 decides of EL1 is the same for all guests
+ * (el2.c); registers that trap have no value of the guest's.
+ */
+#define FOR_EL1_REGISTERS(each)                                                                                                    \
+	each(sctlr_el1) each(tcr_el1) each(ttbr0_el1) each(ttbr1_el1) each(mair_el1) each(amair_el1) each(vbar_el1)                \
+		each(cpacr_el1) each(contextidr_el1) each(tpidr_el1) each(tpidr_el0) each(tpidrro_el0) each(esr_el1) each(far_el1) \
+			each(afsr0_el1) each(afsr1_el1) each(par_el1) each(elr_el1) each(spsr_el1) each(sp_el0) each(sp_el1)       \
+				each(csselr_el1) each(cntkctl_el1) each(cntv_cval_el0) each(cntv_ctl_el0) each(cntp_cval_el0)      \
+					each(cntp_ctl_el0)
+#define EL1_REGISTER_MEMBER(name) uint64_t name;
+
+/* Those that a CPU may lack, though a guest is not told of them where it has them. */
 struct extra_registers {
 	uint64_t vdisr;  /* VDISR_EL2, which the guest sees as DISR_EL1 */
 	uint64_t tpidr2; /* TPIDR2_EL0 */
@@ -32,15 +45,17 @@ struct extra_registers {
 /* State that is in the CPU while the vCPU is resident, else here. */
 struct kept_state {
 	struct fp_state fp;
-	uint64_t registers[29]; /* of EL1 and EL0, as fork.c lists them */
-	uint64_t keys[10];      /* of pointer authentication, where the CPU has it */
+	struct el1_registers {
+		FOR_EL1_REGISTERS(EL1_REGISTER_MEMBER)
+	} el1;
+	uint64_t keys[10]; /* of pointer authentication, where the CPU has it */
 	struct extra_registers extra;
 };
 
 /*
- * The guest's general registers while it does not run; X31 is there so that "no register" can be written to. All other
- * state of its CPU stays where the guest uses it, in EL1's and EL0's system registers and the FP registers: one VM with
- * one vCPU runs to its end on one CPU, and the hypervisor uses none of them.
+ * The guest's general registers while it does not run; X31 is there so that "no register" can be written to. All other state of a
+ * resident vCPU is where the guest uses it, in EL1's and EL0's system registers and the FP registers: the hypervisor uses none of
+ * them.
  */
 struct vcpu_arch {
 	uint64_t x[32];

@@ -7,6 +7,8 @@
 #include "vmm/aarch64/aarch64.h"
 #include "vmm/aarch64/features.h"
 
+uint64_t el2_hcr;
+
 static bool has(uint64_t id, unsigned shift)
 {
 	return id_field(id, shift) != 0;
@@ -132,13 +134,15 @@ static void reset_extensions(void)
 
 void el2_reset(uint64_t midr)
 {
-	write_sysreg(hcr_el2, guest_hcr());
+	el2_hcr = guest_hcr(); /* the same on all CPUs */
+	write_sysreg(hcr_el2, el2_hcr);
 	write_sysreg(hstr_el2, 0);
 	write_sysreg(cptr_el2, guest_cptr());
 	write_sysreg(mdcr_el2, guest_mdcr());
 	/* Both timers of EL1 are the guest's; their interrupts go nowhere. */
 	write_sysreg(cnthctl_el2, CNTHCTL_EL1PCTEN | CNTHCTL_EL1PCEN);
 	write_sysreg(vpidr_el2, midr);
+	write_sysreg(mdscr_el1, 0); /* which no guest can write */
 	/* No VM yet; what is flushed by VMID meanwhile, is by those of the right width. */
 	write_sysreg(vtcr_el2, VTCR_RES1 | (cpu_has_vmid16() ? VTCR_VS_16 : 0));
 	write_sysreg(vttbr_el2, 0);

@@ -128,7 +128,7 @@ leave:
 	ldp	x25, x26, [sp, #64]
 	ldp	x27, x28, [sp, #80]
 	ldp	x29, x30, [sp], #FRAME_SIZE
-	b	vcpu_left	/* x0 is the vCPU */
+	ret
 	.size	guest_exit_sync, . - guest_exit_sync
 
 	.section .note.GNU-stack, "", %progbits

@@ -5,15 +5,13 @@
  */
 #include "include/arch/virt.h"
 
+#include "include/arch/aarch64/world_switch.h"
 #include "include/panic.h"
 #include "include/log.h"
 #include "vmm/aarch64/aarch64.h"
 #include "vmm/aarch64/offsets.h"
 #include "vmm/aarch64/smccc.h"
 #include "vmm/serve.h"
-
-/* The fast path, called by arch_vcpu_run (entry.S). */
-unsigned vcpu_exit(struct vcpu *vcpu, uint64_t vector);
 
 /* --- Decoding ------------------------------------------------------------------------------------------------------- */
 
@@ -190,10 +188,6 @@ void arch_vcpu_decode(struct vcpu *vcpu, struct vm_exit *exit)
 
 	exit->kind = VM_EXIT_ARCH;
 	if (arch->vector == GUEST_EXIT_IRQ || arch->vector == GUEST_EXIT_FIQ) {
-		/* The guest's timers have no interrupt that would reach it. */
-		write_sysreg(cntv_ctl_el0, read_sysreg(cntv_ctl_el0) | CNT_CTL_IMASK);
-		write_sysreg(cntp_ctl_el0, read_sysreg(cntp_ctl_el0) | CNT_CTL_IMASK);
-		isb();
 		exit->kind = VM_EXIT_INTERRUPT;
 	} else if (class == EC_DABT_LOW || class == EC_IABT_LOW) {
 		decode_other_abort(vcpu, class == EC_IABT_LOW, exit);
@@ -233,12 +227,13 @@ static bool handle_sync(struct vcpu *vcpu)
 
 	switch (ESR_EC(arch->esr)) {
 	/*
-	 * WFE, the forms that end by themselves, and what a user program waits by: waking at once is allowed. A kernel
-	 * that wants to know of its programs' waits (SCTLR_EL1.nTWI and nTWE 0) has been told by the CPU, whose trap to
-	 * EL1 comes first.
+	 * WFE, the forms that end by themselves, and what a user program waits by: waking at once is allowed, and it is the
+	 * next one's turn. A kernel that wants to know of its programs' waits (SCTLR_EL1.nTWI and nTWE 0) has been told by
+	 * the CPU, whose trap to EL1 comes first.
 	 */
 	case EC_WFX:
 		skip_instruction(arch);
+		vcpu->leave = LEAVE_YIELD;
 		return true;
 	case EC_HVC64:
 		smccc_call(vcpu);

@@ -1,27 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * FP and SIMD registers, which hold the guest's values all the time. They are touched here only: cleared of what
- * firmware left in them before a guest runs, and copied when it forks. Never on the way of an exit.
+ * FP and SIMD registers, which hold the values of the vCPU that is resident. They are touched here only, when another one takes the
+ * CPU. Never on the way of an exit.
  */
 
 	.arch	armv8-a+fp+simd
 	.text
-
-/* void reset_fp(void) */
-	.globl	reset_fp
-	.hidden	reset_fp
-	.type	reset_fp, %function
-reset_fp:
-	.irp	number, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
-	movi	v\number\().2d, #0
-	.endr
-	.irp	number, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
-	movi	v\number\().2d, #0
-	.endr
-	msr	fpcr, xzr
-	msr	fpsr, xzr
-	ret
-	.size	reset_fp, . - reset_fp
 
 	.macro for_pairs op
 	\op	q0, q1, [x0]

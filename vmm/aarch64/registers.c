@@ -27,32 +27,32 @@ void write_pauth_keys(const uint64_t keys[PAUTH_KEYS])
 	FOR_PAUTH_KEYS(WRITE)
 }
 
-static bool has_ras(void)
-{
-	return id_field(read_sysreg(id_aa64pfr0_el1), ID_AA64PFR0_RAS_SHIFT) != 0;
-}
+/* Constant once the first CPU is enabled. */
+static bool has_ras, has_tpidr2;
 
 /* SCR_EL3.EnTP2 may keep TPIDR2_EL0 from all below EL3: it is tried. */
-static bool has_sme(void)
+void registers_init(void)
 {
-	return id_field(read_sysreg(ID_AA64PFR1_EL1), ID_AA64PFR1_SME_SHIFT) != 0;
+	uint64_t value;
+
+	has_ras = id_field(read_sysreg(id_aa64pfr0_el1), ID_AA64PFR0_RAS_SHIFT) != 0;
+	has_tpidr2 = id_field(read_sysreg(ID_AA64PFR1_EL1), ID_AA64PFR1_SME_SHIFT) != 0 && sysreg_try_read(TPIDR2_EL0, &value);
 }
 
 void read_extra_registers(struct extra_registers *extra)
 {
-	*extra = (struct extra_registers){ 0 };
-	if (has_ras())
+	if (has_ras)
 		extra->vdisr = read_sysreg(VDISR_EL2);
-	if (has_sme())
-		sysreg_try_read(TPIDR2_EL0, &extra->tpidr2);
+	if (has_tpidr2)
+		extra->tpidr2 = read_sysreg(TPIDR2_EL0);
 }
 
 void write_extra_registers(const struct extra_registers *extra)
 {
-	if (has_ras()) {
+	if (has_ras) {
 		write_sysreg(VDISR_EL2, extra->vdisr);
 		write_sysreg(VSESR_EL2, 0); /* the syndrome of a virtual SError, which is never raised */
 	}
-	if (has_sme())
-		sysreg_try_write(TPIDR2_EL0, extra->tpidr2);
+	if (has_tpidr2)
+		write_sysreg(TPIDR2_EL0, extra->tpidr2);
 }

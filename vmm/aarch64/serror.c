@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Errors that the machine reports late. What a guest has caused is pending perhaps when it has left for good: it is
- * waited for and taken then, so that the next guest does not end for it. Arm ARM (DDI 0487), "SError exception", "Error
+ * Errors that the machine reports late. What a guest has caused is pending perhaps when it leaves the CPU: it is waited for and
+ * taken then, so that the next guest does not end for it. Arm ARM (DDI 0487), "SError exception", "Error
  * synchronization event", "ESB".
  */
 #include "include/arch/aarch64/guarded.h"
 #include "include/log.h"
 #include "vmm/aarch64/aarch64.h"
 
-void vcpu_left(struct vcpu *vcpu)
+void take_late_errors(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
 	uint64_t none = 0;
@@ -17,5 +17,5 @@ void vcpu_left(struct vcpu *vcpu)
 	if (GUARDED("msr daifclr, #4\n\tdsb sy\n\thint #16\n\tisb\n\tmsr daifset, #4", [none] "+&r"(none)))
 		return;
 	log_vm_err(vm, "the guest has caused an error that the machine reports late: ESR_EL2 %#lx", read_sysreg(esr_el2));
-	vm->outcome = VM_CRASHED; /* however well it thinks it has ended */
+	__atomic_store_n(&vm->outcome, VM_CRASHED, __ATOMIC_RELEASE); /* however well it thinks it has ended */
 }

@@ -8,6 +8,7 @@
  */
 #include "vmm/aarch64/smccc.h"
 #include "vmm/hypercall.h"
+#include "vmm/sched.h"
 
 #include "include/log.h"
 
@@ -31,7 +32,9 @@ static const uint32_t nestling_uid[4] = { 0x7473654e, 0x674e696c, 0x00000080, 0x
 #define PSCI_VERSION_1_1        0x10001
 #define PSCI_INVALID_PARAMETERS ((uint64_t)-2)
 #define PSCI_ALREADY_ON         ((uint64_t)-4)
+#define PSCI_INVALID_ADDRESS    ((uint64_t)-9)
 #define PSCI_AFFINITY_ON        UINT64_C(0)
+#define PSCI_AFFINITY_OFF       UINT64_C(1)
 #define PSCI_NO_TRUSTED_OS      UINT64_C(2)
 
 /* --- PSCI ----------------------------------------------------------------------------------------------------------- */
@@ -66,11 +69,39 @@ static uint64_t power_down(struct vm *vm, const char *how)
 	return SMCCC_SUCCESS;
 }
 
-static uint64_t psci_affinity_info(const struct vcpu_arch *arch)
+/* Aff0 is the vCPU's id, all else is 0. */
+static uint64_t psci_affinity_info(struct vm *vm, const struct vcpu_arch *arch)
 {
-	if (smccc_argument(arch, 1) != GUEST_CPU_ID || smccc_argument(arch, 2) != 0)
+	const struct vcpu *other = vm_vcpu(vm, smccc_argument(arch, 1));
+	enum vcpu_state state;
+
+	if (!other || smccc_argument(arch, 2) != 0)
 		return PSCI_INVALID_PARAMETERS;
-	return PSCI_AFFINITY_ON;
+	spin_lock(&vm->lock);
+	state = other->state;
+	spin_unlock(&vm->lock);
+	return state == VCPU_OFF ? PSCI_AFFINITY_OFF : PSCI_AFFINITY_ON;
+}
+
+static uint64_t psci_cpu_on(struct vcpu *vcpu)
+{
+	const struct vcpu_arch *arch = &vcpu->arch;
+	struct vcpu *other = vm_vcpu(vcpu->vm, smccc_argument(arch, 1));
+	uint64_t entry = smccc_argument(arch, 2);
+
+	if (!other)
+		return PSCI_INVALID_PARAMETERS;
+	if (entry % 4 != 0 || !vm_is_ram(vcpu->vm, GPA(entry), 4))
+		return PSCI_INVALID_ADDRESS;
+	return sched_start_at(other, vcpu, entry, smccc_argument(arch, 3)) == ERR_OK ? SMCCC_SUCCESS : PSCI_ALREADY_ON;
+}
+
+/* There is no interrupt that could wake it, so far. */
+static uint64_t leave_cpu(struct vcpu *vcpu, enum vcpu_leave leave, const char *why)
+{
+	vcpu->leave = leave;
+	vcpu->leave_why = why;
+	return SMCCC_SUCCESS;
 }
 
 static uint64_t psci_call(struct vcpu *vcpu, uint32_t function)
@@ -86,15 +117,15 @@ static uint64_t psci_call(struct vcpu *vcpu, uint32_t function)
 	case PSCI_FEATURES:
 		return psci_has((uint32_t)arch->x[1]) ? SMCCC_SUCCESS : SMCCC_NOT_SUPPORTED;
 	case PSCI_CPU_ON:
-		return smccc_argument(arch, 1) == GUEST_CPU_ID ? PSCI_ALREADY_ON : PSCI_INVALID_PARAMETERS;
+		return psci_cpu_on(vcpu);
 	case PSCI_AFFINITY_INFO:
-		return psci_affinity_info(arch);
+		return psci_affinity_info(vm, arch);
 	case PSCI_MIGRATE_INFO_TYPE:
 		return PSCI_NO_TRUSTED_OS;
 	case PSCI_CPU_OFF:
-		return power_down(vm, "switched off its only CPU");
+		return leave_cpu(vcpu, LEAVE_OFF, "switched off its last vCPU");
 	case PSCI_CPU_SUSPEND:
-		return power_down(vm, "suspended its only CPU, and there is no interrupt to wake it");
+		return leave_cpu(vcpu, LEAVE_WAIT, "suspended its last vCPU, and there is no interrupt to wake it");
 	case PSCI_SYSTEM_OFF:
 		return power_down(vm, "switched itself off");
 	default:

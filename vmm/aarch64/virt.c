@@ -99,8 +99,11 @@ enum err arch_virt_enable(const char **why)
 		*why = "it is of another kind than the first CPU, and guests could tell";
 		return ERR_UNSUPPORTED;
 	}
-	if (arch_this_cpu()->id == 0)
+	if (arch_this_cpu()->id == 0) {
 		midr = read_sysreg(midr_el1);
+		registers_init();
+		resident_init();
+	}
 	el2_reset(midr);
 	/* Whatever firmware ran at EL1, or was run under it before. */
 	tlbi(alle1);
@@ -160,34 +163,45 @@ static struct vm *vm_of(struct addr_space *as)
 	return CONTAINER_OF(as, struct vm, as);
 }
 
-/*
- * Frames that a guest could execute are about to get another owner: the instruction caches are invalidated as well, and so
- * a fresh frame never has stale instructions.
- */
-unsigned arch_npt_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
+/* All that CPUs may hold of the VM, by the VMID that VTTBR_EL2 names. Returns the number of instructions. */
+static unsigned invalidate(gpa_t gpa, uint64_t size)
 {
-	uint64_t running = read_sysreg(vttbr_el2);
-	unsigned count = 1;
+	unsigned pages = (unsigned)(size / PAGE_SIZE);
 
-	/* The instructions work on the VMID that VTTBR_EL2 names. */
-	write_sysreg(vttbr_el2, vm_of(as)->arch.vttbr);
-	isb();
-	dsb(ishst);
 	/* A large leaf is no range: its 512 pages take longer than everything. */
 	if (size > NPT_FLUSH_RANGE_MAX) {
 		tlbi(vmalls12e1is);
-	} else {
-		for (uint64_t at = 0; at < size; at += PAGE_SIZE)
-			invalidate_page(GPA(gpa.raw + at));
 		dsb(ish);
-		tlbi(vmalle1is);
-		count += (unsigned)(size / PAGE_SIZE);
+		return 1;
 	}
+	for (uint64_t at = 0; at < size; at += PAGE_SIZE)
+		invalidate_page(GPA(gpa.raw + at));
 	dsb(ish);
+	tlbi(vmalle1is);
+	dsb(ish);
+	return pages + 1;
+}
+
+/*
+ * Whether the VM is in a CPU or not, this one or another. Frames that a guest could execute are about to get another owner: the
+ * instruction caches are invalidated as well, and so a fresh frame never has stale instructions.
+ */
+unsigned arch_npt_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
+{
+	uint64_t running = read_sysreg(vttbr_el2), vmid;
+	unsigned count = 0;
+
+	dsb(ish); /* see vmid_get */
+	vmid = vmid_get(&vm_of(as)->arch.vmid);
+	if (vmid != 0) {
+		write_sysreg(vttbr_el2, as->npt.root.raw | vmid << VTTBR_VMID_SHIFT);
+		isb();
+		count = invalidate(gpa, size);
+		write_sysreg(vttbr_el2, running);
+		isb();
+	}
 	if (!cpu_fetches_afresh())
 		icache_invalidate_all();
-	write_sysreg(vttbr_el2, running);
-	isb();
 	return count;
 }
 
@@ -208,32 +222,12 @@ void arch_vm_ram_layout(struct vm *vm, uint64_t ram)
 	vm->ram_ranges = 1;
 }
 
-static uint64_t next_vmid(void)
-{
-	static uint64_t last; /* VMID 0 is unused */
-	unsigned bits = cpu_has_vmid16() ? 16 : 8;
-
-	last = last + 1 < BIT(bits) ? last + 1 : 1;
-	return last;
-}
-
 enum err new_stage2(struct vm *vm)
 {
 	vm->arch.vtcr = make_vtcr(&vm->as.npt.config);
 	if (cpu_has_vmid16())
 		vm->arch.vtcr |= VTCR_VS_16;
-	if (ipa_range(BIT(vm->as.npt.config.gpa_bits), &vm->arch.pa_range) != ERR_OK)
-		return ERR_RANGE;
-	vm->arch.vttbr = vm->as.npt.root.raw | next_vmid() << VTTBR_VMID_SHIFT;
-	return ERR_OK;
-}
-
-void enter_stage2(struct vm *vm)
-{
-	write_sysreg(vtcr_el2, vm->arch.vtcr);
-	arch_npt_flush(&vm->as, GPA(0), NPT_FLUSH_ALL);
-	write_sysreg(vttbr_el2, vm->arch.vttbr);
-	isb();
+	return ipa_range(BIT(vm->as.npt.config.gpa_bits), &vm->arch.pa_range);
 }
 
 enum err arch_vm_init(struct vm *vm)

@@ -119,6 +119,7 @@ static inline unsigned id_field(uint64_t id, unsigned shift)
 #define HCR_FB     BIT(9)              /* TLB and instruction cache maintenance of EL1 is for all CPUs, */
 #define HCR_BSU_IS (UINT64_C(1) << 10) /* and so are its barriers */
 #define HCR_TWI    BIT(13)
+#define HCR_TWE    BIT(14)
 #define HCR_TID3   BIT(18)
 #define HCR_TSC    BIT(19)
 #define HCR_TIDCP  BIT(20)
