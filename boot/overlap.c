@@ -39,22 +39,25 @@ static bool is_kept(UINT32 type)
 	       type == EfiACPIMemoryNVS || type == EfiUnusableMemory;
 }
 
+bool overlap_registers_fit(const char *what, hpa_t start, uint64_t size)
+{
+	if (start.raw + size < start.raw) {
+		log_warn("boot: the %s at %#lx is not used: addresses end there", what, start.raw);
+		return false;
+	}
+	if (!is_described_as(is_memory, start, size) && !firmware_is_ours(start, size))
+		return true;
+	log_warn("boot: the %s at %#lx is not used: there is memory, says the firmware's map", what, start.raw);
+	return false;
+}
+
 bool overlap_serial_fits(const struct serial_port *port)
 {
 	hpa_t start;
 	uint64_t size;
 
 	serial_region(port, &start, &size);
-	if (size == 0)
-		return true;
-	if (start.raw + size < start.raw) {
-		log_warn("boot: the serial port at %#lx is not used: addresses end there", port->base);
-		return false;
-	}
-	if (!is_described_as(is_memory, start, size) && !firmware_is_ours(start, size))
-		return true;
-	log_warn("boot: the serial port at %#lx is not used: there is memory, says the firmware's map", port->base);
-	return false;
+	return size == 0 || overlap_registers_fit("serial port", start, size);
 }
 
 bool overlap_screen_fits(const struct framebuffer *framebuffer)

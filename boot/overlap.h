@@ -11,6 +11,9 @@
 /* Set the firmware's map for the functions below; it must stay valid. NULL: there is none, and every check succeeds. */
 void overlap_set_map(const struct firmware_map *map);
 
+/* May registers be where they are said to be? Not in memory. If not, it is logged: `what` is a noun. */
+bool overlap_registers_fit(const char *what, hpa_t start, uint64_t size);
+
 /* May the port's registers be where they are said to be? Not in memory. If not, it is logged. A serial_filter. */
 bool overlap_serial_fits(const struct serial_port *port);
 

@@ -8,6 +8,7 @@
 #include "boot/aarch64/quiet.h"
 #include "boot/cpus.h"
 #include "boot/memory.h"
+#include "boot/overlap.h"
 #include "drivers/aarch64/interrupts.h"
 #include "include/arch/aarch64/insn.h"
 #include "include/arch/aarch64/smc.h"
@@ -24,6 +25,18 @@ _Static_assert(offsetof(struct secondary, entry) == SECONDARY_ENTRY, "secondary.
 /* One that does not come in time may come later, and must find what it begins with. */
 static struct secondary secondaries[CPU_MAX];
 
+/* Without interrupts there is one CPU, and no preemption: arch_interrupts_start says so. */
+static void find_interrupts(void)
+{
+	uint64_t size;
+	hpa_t start;
+
+	interrupts_find(platform_get());
+	for (unsigned i = 0; interrupts_region(i, &start, &size); i++)
+		if (!overlap_registers_fit("interrupt controller", start, size))
+			interrupts_forget();
+}
+
 unsigned arch_cpus_find(uint64_t *ids, unsigned room)
 {
 	uint64_t self = read_sysreg(mpidr_el1) & MPIDR_AFFINITY;
@@ -31,7 +44,7 @@ unsigned arch_cpus_find(uint64_t *ids, unsigned room)
 	const struct cpu_place *place;
 	bool names_self = named > CPU_MAX;
 
-	interrupts_find(platform_get());
+	find_interrupts();
 	ids[0] = self;
 	for (unsigned i = 0; (place = places_get(i)) != NULL; i++) {
 		if (place->affinity == self)

@@ -227,7 +227,25 @@ def trees() -> list[Case]:
     first = ("/aliases", {"serial0": "/pl011@9000000"})
     uart = {"compatible": "ns16550a", "reg": (0, 0x50000000, 0, 0x1000)}
 
+    def cpu(number: int, **properties) -> tuple:
+        return (f"/cpus/cpu@{number}", {"device_type": "cpu", "compatible": "arm,cortex-a72", "reg": (number,),
+                                        "enable-method": "psci", **properties})
+
+    alone = r"^warning: boot: guests are not interrupted, and one CPU is used: the machine's tables name no interrupt controller"
+    spin = {"enable-method": "spin-table"}
     return [
+        # One that is there; one that must not be used; one that is not there; one that would wait in a device; one that never comes.
+        case("el2-uboot/machine/cpus-left-out", "--cpus", "3", report=EXITED, env=TREE, files=tree_with(
+            cpu(1), cpu(2, status="disabled"), cpu(9), cpu(10, **spin, **{"cpu-release-addr": (0, 0x9000000)}),
+            cpu(11, **spin, **{"cpu-release-addr": (0, 0x40000100)})),
+            text=(r"^warning: boot: CPU MPIDR 0xa is not used: its cpu-release-addr 0x9000000 is no memory",
+                  r"^warning: boot: CPU \d \(MPIDR 0x9\) cannot be started", r"^warning: boot: CPU \d \(MPIDR 0xa\) cannot be started",
+                  r"^warning: boot: CPU \d \(MPIDR 0xb\) did not come: it is left out$", r"^nestling: 2 CPUs run$")),
+        case("el2-uboot/machine/controller-in-memory", "--cpus", "2", report=EXITED, env=TREE, files=tree_with(
+            cpu(1), ("/intc@8000000", {"reg": (0, 0x50000000, 0, 0x10000, 0, 0x50010000, 0, 0x10000)})),
+            text=(r"^warning: boot: the interrupt controller at 0x50000000 is not used: there is memory", alone)),
+        case("el2-uboot/machine/controller-unknown", "--cpus", "2", report=EXITED, env=TREE, slow=True, files=tree_with(
+            cpu(1), ("/intc@8000000", {"compatible": "arm,gic-v9"})), text=(alone,)),
         # EDK2 knows nothing of what a tree reserves: the upper half of memory, where it starts programs.
         case("el2/machine/reserved-image", status=3, report=None, one_line=FATAL, text=(FATAL + ".*reserved",), env=TREE,
              files=tree_with(("/reserved-memory", BUS), ("/reserved-memory/all@50000000", {"reg": (0, 0x50000000, 0, 0x10000000)}))),

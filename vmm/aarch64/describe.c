@@ -89,7 +89,7 @@ void arch_exit_describe(struct vcpu *vcpu, const struct vm_exit *exit, char *tex
 	else if (vcpu->arch.vector == GUEST_EXIT_SYNC)
 		describe_sync(vcpu, text, size);
 	else
-		text_add(text, size, "%s of the machine's, which nothing here can silence", interrupts[vcpu->arch.vector]);
+		text_add(text, size, "%s of the machine's", interrupts[vcpu->arch.vector]);
 }
 
 void arch_vcpu_dump(struct vcpu *vcpu)
