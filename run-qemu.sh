@@ -253,6 +253,8 @@ EOF
 
 check() {
     local of_config=$cmdline$ram$memory_max$vcpus$slice$pin$time_max$policy$tracking$trace
+    # It may say trace = json: the records then have to go somewhere.
+    [[ -z $config || -z $trace_file ]] || of_config=${of_config%"$trace"}
     if [[ -n $config ]]; then
         [[ -z $image$demo$guest$of_config ]] || wrong "with --config, the file says what to run"
         [[ $gdb == off ]] || wrong "with --config, the file says gdb = on"

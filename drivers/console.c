@@ -154,6 +154,8 @@ void console_stream_keep_lines(struct console_stream *stream)
 
 void console_stream_flush(struct console_stream *stream)
 {
+	if (__atomic_load_n(&stream->kept, __ATOMIC_RELAXED) == 0)
+		return;
 	take_lock();
 	write_kept(stream);
 	spin_unlock(&lock);

@@ -3,6 +3,7 @@
 #include "vmm/post_mortem.h"
 
 #include "include/arch/virt.h"
+#include "include/lock.h"
 #include "include/log.h"
 #include "vmm/cpu.h"
 #include "vmm/hypercall.h"
@@ -112,13 +113,42 @@ static void print_last_exits(const struct vcpu *vcpu)
 	}
 }
 
+/* Whose registers and exits follow, and what the others do. Those may run meanwhile. */
+static void print_vcpus(const struct vcpu *vcpu)
+{
+	static const char *const states[] = {
+		[VCPU_OFF] = "off",
+		[VCPU_READY] = "ready",
+		[VCPU_RUNNING] = "running",
+		[VCPU_WAITING] = "waiting",
+	};
+	const struct vm *vm = vcpu->vm;
+	char others[512] = "";
+
+	if (vm->vcpus == 1)
+		return;
+	for (unsigned i = 0; i < vm->vcpus; i++) {
+		const struct vcpu *other = vm->vcpu_table[i];
+
+		if (other != vcpu)
+			text_add(others, sizeof(others), "%s%u %s after %lu exit%s", others[0] != '\0' ? ", " : "", i,
+				 states[other->state], other->exits.total, text_plural(other->exits.total));
+	}
+	log_vm_err(vm, "vCPU %u; of the others, %s", vcpu->id, others);
+}
+
 void post_mortem(struct vcpu *vcpu, const gpa_t *gpa)
 {
+	static struct spinlock lock; /* not all of its lines name the VM: those of another one follow these */
+
+	spin_lock(&lock);
+	print_vcpus(vcpu);
 	arch_vcpu_dump(vcpu);
 	addr_space_dump(&vcpu->vm->as);
 	if (gpa)
 		walk_log(vcpu->vm, *gpa);
 	print_last_exits(vcpu);
+	spin_unlock(&lock);
 }
 
 void post_mortem_of_panic(void)

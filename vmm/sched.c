@@ -374,6 +374,7 @@ uint64_t sched_cpu_time(const struct vcpu *vcpu)
  */
 static void nothing_runs(struct vm *vm, const struct vcpu *vcpu)
 {
+	console_stream_flush(&vm->console); /* an unfinished line may be a question */
 	if (vm->timed > 0)
 		return;
 	if (vm->waits > 0) {

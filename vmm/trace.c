@@ -62,7 +62,7 @@ bool trace_wanted(const struct vm_options *options)
 
 void trace_begin(const struct vcpu *vcpu, struct trace_start *start)
 {
-	start->stats = addr_space_get_stats(&vcpu->vm->as);
+	start->stats = vcpu->view->stats;
 	start->clock = arch_cost_clock();
 }
 
@@ -72,8 +72,8 @@ void trace_end(struct vcpu *vcpu, const struct vm_exit *exit, const struct trace
 	struct vm *vm = vcpu->vm;
 
 	if (vm->options.trace != TRACE_OFF && exit->kind == VM_EXIT_FAULT) {
-		vm->timed_faults++;
-		vm->fault_ticks += end - start->clock;
+		__atomic_add_fetch(&vm->timed_faults, 1, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&vm->fault_ticks, end - start->clock, __ATOMIC_RELAXED);
 	}
 	if (vm->options.trace == TRACE_ON)
 		print_exit(vcpu, exit);

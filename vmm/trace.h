@@ -7,8 +7,8 @@
 
 /* The state before an exit was served, for comparison. */
 struct trace_start {
-	struct addr_space_stats stats;
-	uint64_t clock; /* by arch_cost_clock */
+	struct addr_space_stats stats; /* the part of the vCPU's own view */
+	uint64_t clock;                /* by arch_cost_clock */
 };
 
 /* Is a VM with these options traced (vm->traced)? */

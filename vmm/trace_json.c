@@ -68,17 +68,17 @@ static void add_leaf(const struct npt *npt, gpa_t gpa, char *text)
 		text_add(text, RECORD_MAX, "\"leaf\":0,\"hpa\":null");
 }
 
-static void add_fault(struct vm *vm, const struct vm_exit *exit, const struct addr_space_stats *before, char *text)
+static void add_fault(struct vcpu *vcpu, const struct vm_exit *exit, const struct addr_space_stats *before, char *text)
 {
 	const struct npt_fault *fault = &exit->fault;
-	const struct addr_space_stats now = addr_space_get_stats(&vm->as);
+	struct vm *vm = vcpu->vm;
 	char prot[TEXT_PROT_ROOM];
 
 	text_add(text, RECORD_MAX, "\"kind\":\"fault\",\"gpa\":\"%#lx\",\"access\":\"%s\",\"on_walk\":%s,", fault->gpa.raw,
 		 text_prot(prot, fault->access), fault->on_guest_walk ? "true" : "false");
 	add_area(&vm->as, fault->gpa, text);
 	text_add(text, RECORD_MAX, "\"outcome\":\"%s\",\"how\":\"%s\",", fault_outcome_name((enum fault_outcome)exit->outcome),
-		 exit->outcome == FAULT_HANDLED ? how(before, &now) : "");
+		 exit->outcome == FAULT_HANDLED ? how(before, &vcpu->view->stats) : "");
 	add_leaf(&vm->as.npt, fault->gpa, text);
 }
 
@@ -146,7 +146,7 @@ void trace_json_exit(struct vcpu *vcpu, const struct vm_exit *exit, uint64_t sta
 		 vcpu->exits.total, arch_cost_clock_name(), start, end - start, vm->number,
 		 vm->console.name[0] != '\0' ? vm->console.name : vm->options.name, vcpu->id, exit->pc);
 	if (exit->kind == VM_EXIT_FAULT)
-		add_fault(vm, exit, before, text);
+		add_fault(vcpu, exit, before, text);
 	else if (exit->kind == VM_EXIT_IO)
 		add_mmio(&exit->io, text);
 	else

@@ -13,8 +13,8 @@ void trace_json_open(void);
 void trace_json_close(void);
 
 /*
- * An exit has been served, from `start` to `end` by arch_cost_clock; `before` holds the address space's counters at `start`.
- * An exit that does not concern memory is not recorded.
+ * An exit has been served, from `start` to `end` by arch_cost_clock; `before` holds the counters of the vCPU's view of its memory
+ * at `start`. An exit that does not concern memory is not recorded.
  */
 void trace_json_exit(struct vcpu *vcpu, const struct vm_exit *exit, uint64_t start, uint64_t end,
 		     const struct addr_space_stats *before);

@@ -15,6 +15,7 @@ import memory
 import newcomer
 import report
 import screen
+import several
 import static
 from backends import BACKENDS, KINDS, ROOT
 from harness import EXITED, FATAL, PAGE, G, K, M, T, Boot, Case, Result, at_least, below, case, write_file
@@ -414,7 +415,7 @@ demo = zeros
 """
 
 
-def several(backend: str) -> Case:
+def several_vms(backend: str) -> Case:
     """The first VM's report is the last line whenever it ran, and none of the others changes what it finds."""
 
     def files(directory: Path) -> None:
@@ -480,7 +481,7 @@ def configs() -> list[Case]:
                 out.append(case(f"{backend}/config/{name}", "--image", "{dir}/own.img", status=3, report=None,
                                 files=disk_with(config, isa), one_line=FATAL, text=(FATAL + ".*" + text,),
                                 slow=name not in quick))
-        out.append(several(backend))
+        out.append(several_vms(backend))
         # Demos alone: no file is beside this one.
         out.append(case(f"{backend}/config/three-demos", "--config", "{dir}/three.cfg", report=EXITED | {"vms": 3, "demo": "hello"},
                         files=write_file("three.cfg", b"ram = 64M\n[vm a]\ndemo = hello\n[vm b]\ndemo = lazy\n[vm c]\ndemo = zeros\n"),
@@ -554,6 +555,6 @@ def all_cases() -> list[Case]:
     ]
     cases = checks + usage() + demos() + sizes() + guests() + documented() + files() + built() + wrong_guests() + linux_images() + configs()
     cases += machines.machines() + memory.memory() + report.report() + flashing.flashing() + newcomer.newcomer() + screen.screen()
-    cases += debug.debug()
+    cases += debug.debug() + several.several()
     # The slow emulators first, so that the quick cases fill the end.
     return sorted(cases, key=lambda c: not c.name.startswith(("vmx/", "pi3/")))

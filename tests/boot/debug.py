@@ -110,7 +110,8 @@ def known_entries() -> list[str]:
 # Stop at the thirtieth fault; look at it, and at what became of it when the next one comes.
 SESSION = (
     "break addr_space_handle_fault", "continue", "ignore 1 30", "continue", "printf \"FAULT %#lx\\n\", fault->gpa.raw",
-    "set $gpa = fault->gpa.raw", "backtrace 2", "nestling walk fault->gpa", "nestling areas", "nestling exits 3", "continue",
+    "set $gpa = fault->gpa.raw", "backtrace 2", "nestling walk fault->gpa", "nestling areas", "nestling exits 3", "nestling vms",
+    "nestling areas guest", "nestling exits 3 0 0", "nestling state 0", "nestling areas nosuch", "nestling exits 1 0 7", "continue",
     "echo SERVED\\n", "nestling walk $gpa", "nestling pte sv39x4 0x21fd4cdf", "nestling walk -1", "nestling pte nosuch 1",
     "delete", "detach",
 )
@@ -144,6 +145,12 @@ def judge_gdb(text: str) -> list[str]:
     fault = re.search(r"^FAULT (0x[0-9a-f]+)$", before, re.M)
     if not fault:
         return [*errors, "gdb did not stop at a fault"]
+    if not re.search(r"^VM 0 guest: running\n  vCPU 0: running, CPU \d+, \d+ exits, \d+ times in a CPU$", before, re.M):
+        errors.append("the VM and its vCPU are not listed")
+    if "there is no VM nosuch now" not in before or "VM guest has 1 vCPUs, from 0 on" not in before:
+        errors.append("a VM or a vCPU that is not there is not missed")
+    if not re.search(r"^\{", before, re.M):
+        errors.append("no state of the vCPU is shown")
     last_exit = re.findall(r"fault at (0x[0-9a-f]+)", before)
     if not last_exit or last_exit[-1] != fault[1]:
         errors.append(f"the last exit is not the fault at {fault[1]}")
@@ -153,7 +160,7 @@ def judge_gdb(text: str) -> list[str]:
 
 
 def gdb_session(name: str) -> list[str]:
-    spec = Boot(["--gdb"], backend=name, report=EXITED, during=run_gdb, max_log=80)
+    spec = Boot(["--gdb", "--cpus", "2"], backend=name, report=EXITED, during=run_gdb, max_log=80)
     with tempfile.TemporaryDirectory(prefix="nestling-test-") as path:
         directory = Path(path)
         result = harness.boot(spec, directory)
