@@ -18,6 +18,12 @@ static const struct vm_exit *exit_number(const struct vcpu *vcpu, uint64_t numbe
 	return &vcpu->ring[(number - 1) % VM_EXIT_RING];
 }
 
+/* Not the guest's doing: it is told with the exits around it. */
+static bool is_interrupt(const struct vm_exit *exit)
+{
+	return exit->kind == VM_EXIT_INTERRUPT;
+}
+
 /* Can both exits share one line? */
 static bool alike(const struct vm_exit *one, const struct vm_exit *other)
 {
@@ -36,14 +42,23 @@ static bool alike(const struct vm_exit *one, const struct vm_exit *other)
 	}
 }
 
-/* The first of those alike that `last` is the last of, not before `oldest`. */
-static uint64_t first_alike(const struct vcpu *vcpu, uint64_t oldest, uint64_t last)
+/*
+ * From exit `from` on towards `end`, in steps of `step`: the last one that can share a line with it. Interrupts can with any; the
+ * first exit that is none says what the line is about.
+ */
+static uint64_t last_alike(const struct vcpu *vcpu, uint64_t from, uint64_t end, uint64_t step)
 {
-	uint64_t first = last;
+	const struct vm_exit *about = exit_number(vcpu, from);
 
-	while (first > oldest && alike(exit_number(vcpu, first - 1), exit_number(vcpu, last)))
-		first--;
-	return first;
+	for (; from != end; from += step) {
+		const struct vm_exit *next = exit_number(vcpu, from + step);
+
+		if (is_interrupt(about))
+			about = next;
+		else if (!is_interrupt(next) && !alike(next, about))
+			break;
+	}
+	return from;
 }
 
 static uint64_t address_of(const struct vm_exit *exit)
@@ -56,6 +71,8 @@ static void add_addresses(const struct vcpu *vcpu, uint64_t first, uint64_t last
 	uint64_t low = UINT64_MAX, high = 0;
 
 	for (uint64_t n = first; n <= last; n++) {
+		if (is_interrupt(exit_number(vcpu, n)))
+			continue;
 		low = min_u64(low, address_of(exit_number(vcpu, n)));
 		high = max_u64(high, address_of(exit_number(vcpu, n)));
 	}
@@ -84,13 +101,25 @@ static void add_what(const struct vm_exit *exit, char *text, size_t size)
 static void print_exits(const struct vcpu *vcpu, uint64_t first, uint64_t last)
 {
 	const struct vm_exit *exit = exit_number(vcpu, last);
-	char what[192] = "", times[32] = "";
+	char what[192] = "", times[48] = "";
+	uint64_t interrupts = 0;
 
+	for (uint64_t n = first; n <= last; n++) {
+		interrupts += is_interrupt(exit_number(vcpu, n));
+		if (!is_interrupt(exit_number(vcpu, n)))
+			exit = exit_number(vcpu, n);
+	}
+	if (is_interrupt(exit))
+		interrupts = 0;
 	add_what(exit, what, sizeof(what));
 	if (exit->kind <= VM_EXIT_IO)
 		add_addresses(vcpu, first, last, what, sizeof(what));
 	if (last > first)
-		text_add(times, sizeof(times), "-%lu, %lu times", last, last - first + 1);
+		text_add(times, sizeof(times), "-%lu", last);
+	if (last > first + interrupts)
+		text_add(times, sizeof(times), ", %lu times", last - first + 1 - interrupts);
+	if (interrupts)
+		text_add(what, sizeof(what), ", and %lu interrupt%s", interrupts, text_plural(interrupts));
 	log_vm_err(vcpu->vm, "  exit %lu%s: %s, pc %#lx", first, times, what, exit->pc);
 }
 
@@ -102,13 +131,11 @@ static void print_last_exits(const struct vcpu *vcpu)
 	if (total == 0)
 		return;
 	for (unsigned lines = 0; shown > oldest && (lines < EXIT_LINES || vcpu->vm->options.trace != TRACE_OFF); lines++)
-		shown = first_alike(vcpu, oldest, shown - 1);
+		shown = last_alike(vcpu, shown - 1, oldest, UINT64_MAX);
 	log_vm_err(vcpu->vm, "the last %lu of %lu exit%s, alike ones in a row as one%s", total - shown + 1, total,
 		   text_plural(total), shown > oldest ? "; --trace shows more" : "");
 	for (; shown <= total; shown = last + 1) {
-		last = shown;
-		while (last < total && alike(exit_number(vcpu, last + 1), exit_number(vcpu, shown)))
-			last++;
+		last = last_alike(vcpu, shown, total, 1);
 		print_exits(vcpu, shown, last);
 	}
 }

@@ -70,8 +70,11 @@ def unnamed(name: str, text: str) -> str:
 
 
 def parts(console: str) -> dict[str, str]:
-    """What was printed from each VM's start on."""
+    """What was printed from each VM's start on, until the next one's. The first one's bill stands at the end of all."""
     pieces = START.split(console)
+    if len(pieces) > 3:
+        last, bill, rest = pieces[-1].rpartition(f"\nnestling: [vm {pieces[1]}] ")
+        pieces[2], pieces[-1] = pieces[2] + bill + rest, (last + "\n" if bill else rest)
     return {name: unnamed(name, text) for name, text in zip(pieces[1::2], pieces[2::2])}
 
 

@@ -401,7 +401,7 @@ QUICK_CONFIGS = {
 }
 
 
-# One VM after the other, of which the second crashes and the third cannot be loaded; the last of the file waits for nobody.
+# The second one crashes and the third cannot be loaded; the first one waits for the last of the file, which waits for nobody.
 SEVERAL = """ram = 64M
 [vm first]
 demo = hello
@@ -427,7 +427,8 @@ def several_vms(backend: str) -> Case:
         lines = [json.loads(line) for line in (directory / "report.json").read_text().splitlines()]
         found = [(line["vm"], line["name"], line["outcome"]) for line in lines]
         want = [(1, "second", "crashed"), (2, "third", "refused"), (3, "last", "exited"), (0, "first", "exited")]
-        return [] if found == want else [f"the reports tell of {found}, not {want}"]
+        # Those that wait for nobody run at once, and report as they end.
+        return [] if sorted(found[:-1]) == want[:-1] and found[-1] == want[-1] else [f"the reports tell of {found}, not {want}"]
 
     return case(f"{backend}/config/several-vms", "--config", "{dir}/several.cfg", files=files, after=after, status=3, max_log=100,
                 report=EXITED | {"demo": "hello", "vms": 4, "vms_failed": 2}, text=(r"^first: hello: I was promised 64 MiB", r"^error: vm second: guest stopped at pc "))
@@ -440,6 +441,7 @@ def state_of_another(backend: str) -> Case:
         for name in ("leave_state", "entry_state"):
             shutil.copyfile(BACKENDS[backend].guest(name), directory / f"{name}.elf")
             lines += f"[vm {name}]\nguest = \\{name}.elf\n"
+        lines += "after = leave_state\n"
         (directory / "two.cfg").write_text(lines)
 
     return case(f"{backend}/config/state-of-another", "--config", "{dir}/two.cfg", files=files, forbid=(r"FAILED",),

@@ -28,7 +28,7 @@ int guest_main(void)
 		state_check(4);
 		if (vm == 0)
 			return end("the first one's child");
-		CHECK(vm == 3);
+		CHECK(vm == 2 || vm == 3); /* both go on at once: which of them forks first is open */
 		state_put(5);
 		return end("the first child");
 	}
@@ -39,7 +39,7 @@ int guest_main(void)
 	state_check(2);
 	if (vm == 0)
 		return end("the second child");
-	CHECK(vm == 2);
+	CHECK(vm == 2 || vm == 3);
 	state_put(3);
 	return end("the parent");
 }
