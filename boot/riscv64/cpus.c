@@ -9,6 +9,7 @@
 #include "boot/riscv64/start.h"
 #include "drivers/platform.h"
 #include "drivers/riscv64/hart.h"
+#include "drivers/riscv64/rintc.h"
 #include "include/arch/machine.h"
 #include "include/arch/riscv64/csr.h"
 #include "include/arch/riscv64/insn.h"
@@ -27,31 +28,53 @@ static bool is_started(uint64_t hart)
 	return status.error == SBI_SUCCESS && status.value == SBI_HSM_STARTED;
 }
 
-/* Firmware that has not told which hart runs us starts no other: it is the one that has been started. */
-static void put_started_first(uint64_t *ids, unsigned count)
+static bool put_first(uint64_t *ids, unsigned count, uint64_t id)
 {
 	for (unsigned i = 0; i < count; i++) {
-		uint64_t id = ids[i];
-
-		if (!is_started(id))
+		if (ids[i] != id)
 			continue;
 		ids[i] = ids[0];
 		ids[0] = id;
-		return;
+		return true;
 	}
+	return false;
+}
+
+/* Firmware that has not told which hart runs us starts no other: it is the one that has been started. */
+static bool put_started_first(uint64_t *ids, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		if (is_started(ids[i]))
+			return put_first(ids, count, ids[i]);
+	}
+	return false;
+}
+
+static unsigned find_by_acpi(uint64_t *ids, unsigned room)
+{
+	const struct platform *platform = platform_get();
+	struct cpu_ids list = { .ids = ids, .room = room };
+
+	if (!platform->acpi_rsdp || rintc_find(platform->acpi_rsdp, platform->acpi_reader, &list) != ERR_OK)
+		return 0;
+	return list.count;
 }
 
 unsigned arch_cpus_find(uint64_t *ids, unsigned room)
 {
-	unsigned count = hart_find(ids, room);
+	const struct platform *platform = platform_get();
+	unsigned count = hart_find(ids, room), kept;
+	bool ours;
 
-	if (count == 0) {
-		ids[0] = platform_get()->boot_hart;
-		return 1;
-	}
-	if (!platform_get()->boot_hart_known)
-		put_started_first(ids, count < room ? count : room);
-	return count;
+	hart_read_timebase();
+	if (count == 0)
+		count = find_by_acpi(ids, room);
+	kept = count < room ? count : room;
+	ours = platform->boot_hart_known ? put_first(ids, kept, platform->boot_hart) : put_started_first(ids, kept);
+	if (ours || (count > 0 && !platform->boot_hart_known))
+		return count;
+	ids[0] = platform->boot_hart; /* the tables do not know it, so what they know is not of this machine */
+	return 1;
 }
 
 enum err arch_cpus_prepare(void)

@@ -12,6 +12,7 @@
 
 #include "drivers/devicetree.h"
 #include "drivers/platform.h"
+#include "drivers/riscv64/rintc.h"
 
 /* A number of one or two cells. */
 static uint64_t read_cells(const fdt32_t *cells, int length)
@@ -304,18 +305,33 @@ const char *hart_mmu_type(void)
 	return type && length > 0 && type[length - 1] == '\0' ? type : NULL;
 }
 
-uint32_t hart_timebase_hz(void)
-{
-	const void *fdt = platform_get()->fdt;
-	const fdt32_t *hz = NULL;
-	int length, cpus;
+static uint32_t acpi_timebase_hz;
 
-	if (!fdt)
-		return 0;
-	cpus = fdt_path_offset(fdt, "/cpus");
+void hart_read_timebase(void)
+{
+	const struct platform *platform = platform_get();
+
+	acpi_timebase_hz = 0;
+	if (platform->acpi_rsdp)
+		acpi_timebase_hz = (uint32_t)min_u64(rhct_timebase_hz(platform->acpi_rsdp, platform->acpi_reader), UINT32_MAX);
+}
+
+static uint32_t tree_timebase_hz(const void *fdt)
+{
+	const fdt32_t *hz = NULL;
+	int length, cpus = fdt_path_offset(fdt, "/cpus");
+
 	if (cpus >= 0 && devicetree_is_enabled(fdt, cpus))
 		hz = fdt_getprop(fdt, cpus, "timebase-frequency", &length);
 	if (!hz)
 		hz = find_property("timebase-frequency", &length);
 	return hz ? (uint32_t)read_cells(hz, length) : 0;
+}
+
+uint32_t hart_timebase_hz(void)
+{
+	const void *fdt = platform_get()->fdt;
+	uint32_t hz = fdt ? tree_timebase_hz(fdt) : 0;
+
+	return hz ? hz : acpi_timebase_hz;
 }

@@ -21,7 +21,11 @@ uint32_t hart_cache_block(void);
 /* "riscv,sv48"; NULL when the tree does not say. */
 const char *hart_mmu_type(void);
 
-/* Frequency of the `time` counter; 0 when the tree does not say. */
+/*
+ * Frequency of the `time` counter; 0 when the firmware's tables do not say. Of ACPI's it is read beforehand, as long as they are
+ * there.
+ */
 uint32_t hart_timebase_hz(void);
+void hart_read_timebase(void);
 
 #endif

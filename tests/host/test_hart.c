@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What RISC-V's device trees say of a hart, in every way that they say it; and what its CBO.ZERO shows of itself. */
 #include "drivers/riscv64/hart.c"
+#include "drivers/riscv64/rintc.c"
 
 #include <stdio.h>
 
@@ -219,6 +220,102 @@ static void unlike(void **state)
 	CHECK_HARTS(silent, true, 0, 0, 1);
 }
 
+/* --- ACPI ------------------------------------------------------------------------------------------------------------- */
+
+static uint8_t tables[512];
+enum { RSDP = 0, XSDT = 64, MADT = 128, RHCT = 320 };
+
+static const void *read_table(uint64_t address, uint64_t size)
+{
+	uint64_t start = (uintptr_t)tables;
+
+	return address >= start && address - start <= sizeof(tables) && size <= sizeof(tables) - (address - start) ?
+		       tables + (address - start) :
+		       NULL;
+}
+
+static void put(unsigned at, uint64_t value, size_t bytes)
+{
+	memcpy(tables + at, &value, bytes);
+}
+
+static void finish(unsigned at, const char *signature, unsigned size)
+{
+	uint8_t sum = 0;
+
+	memcpy(tables + at, signature, 4);
+	put(at + 4, size, 4);
+	tables[at + 9] = 0;
+	for (unsigned i = 0; i < size; i++)
+		sum = (uint8_t)(sum + tables[at + i]);
+	tables[at + 9] = (uint8_t)-sum;
+}
+
+static unsigned put_rintc(unsigned at, uint64_t hart, uint32_t flags, uint8_t length)
+{
+	tables[at] = 0x18;
+	tables[at + 1] = length;
+	tables[at + 2] = 1;
+	put(at + 4, flags, 4);
+	if (length >= 16)
+		put(at + 8, hart, 8);
+	return at + length;
+}
+
+static void make_tables(void)
+{
+	uint8_t sum = 0;
+	unsigned end = MADT + 44;
+
+	memset(tables, 0, sizeof(tables));
+	memcpy(tables + RSDP, "RSD PTR ", 8);
+	tables[RSDP + 15] = 2;
+	put(RSDP + 20, 36, 4);
+	put(RSDP + 24, (uintptr_t)tables + XSDT, 8);
+	for (unsigned i = 0; i < 20; i++)
+		sum = (uint8_t)(sum + tables[i]);
+	tables[RSDP + 8] = (uint8_t)-sum;
+	sum = 0;
+	for (unsigned i = 0; i < 36; i++)
+		sum = (uint8_t)(sum + tables[i]);
+	tables[RSDP + 32] = (uint8_t)-sum;
+	put(XSDT + 36, (uintptr_t)tables + MADT, 8);
+	put(XSDT + 44, (uintptr_t)tables + RHCT, 8);
+	finish(XSDT, "XSDT", 52);
+	end = put_rintc(end, 3, 1, 36);
+	end = put_rintc(end, 1, 2, 20); /* could be plugged in */
+	end = put_rintc(end, BIT(40) + 7, 3, 20);
+	end = put_rintc(end, 5, 1, 12); /* too short */
+	end = put_rintc(end, 3, 1, 20); /* again */
+	finish(MADT, "APIC", end - MADT);
+	put(RHCT + 40, 24000000, 8);
+	finish(RHCT, "RHCT", 56);
+}
+
+static void by_acpi(void **state)
+{
+	struct platform platform = { .acpi_rsdp = tables, .acpi_reader = read_table };
+	uint64_t ids[4] = { 0 };
+	struct cpu_ids list = { .ids = ids, .room = 4 };
+
+	(void)state;
+	make_tables();
+	platform_set(&platform);
+	CHECK_ERR(rintc_find(tables, read_table, &list), ERR_OK);
+	CHECK_EQ(list.count, 2);
+	CHECK_EQ(ids[0], 3);
+	CHECK_EQ(ids[1], BIT(40) + 7);
+	CHECK_EQ(hart_find(ids, 4), 0);
+	hart_read_timebase();
+	CHECK_EQ(hart_timebase_hz(), 24000000);
+	finish(RHCT, "RHCT", 44); /* too short for it */
+	hart_read_timebase();
+	CHECK_EQ(hart_timebase_hz(), 0);
+	finish(RHCT, "OTHR", 56);
+	hart_read_timebase();
+	CHECK_EQ(hart_timebase_hz(), 0);
+}
+
 static void zero_blocks(void **state)
 {
 	static uint64_t page[PAGE_SIZE / 8];
@@ -250,6 +347,7 @@ int main(void)
 		cmocka_unit_test(lists),
 		cmocka_unit_test(several),
 		cmocka_unit_test(unlike),
+		cmocka_unit_test(by_acpi),
 		cmocka_unit_test(zero_blocks),
 	};
 
