@@ -96,6 +96,14 @@ def aarch64() -> list[Case]:
                         "--cpus", str(cpus), "--vcpus", str(vcpus), report=EXITED, forbid=("FAILED",), slow=slow,
                         env=qemu(machine) if machine else {},
                         text=(rf"^psci_cpus: {vcpus} vCPUs$", r"^psci_cpus: all as it should be$")))
+    # A guest that masks all interrupts is interrupted, by each of the controllers.
+    for name, cpus, machine, slow in (
+        ("el2/machine/interrupts-gic-v3", 2, f"{EL2},gic-version=3", False), ("el2-uboot/machine/interrupts-gic-v2", 1, "", True),
+        ("pi3/machine/interrupts-bcm2836", 4, "", False),
+    ):
+        out.append(case(name, "--guest", BACKENDS["el2"].guest("spin"), "--cpus", str(cpus), "--time-max", "1", status=3,
+                        report={"outcome": "timed_out"}, slow=slow, env=qemu(machine) if machine else {},
+                        text=(r"^error: vm: guest has used its time_max of 1\.000 s and is stopped at pc 0x40200\w+$",)))
     # What CPUs differ in, guests can tell.
     for cpu, guest in (("max", "page_walk"), ("max", "sysregs"), ("cortex-a53", "sysregs"), ("neoverse-n1", "page_walk"),
                        ("max", "exec"), ("max", "lazy_mmu")):
