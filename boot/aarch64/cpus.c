@@ -13,6 +13,7 @@
 #include "include/arch/aarch64/insn.h"
 #include "include/arch/aarch64/smc.h"
 #include "include/arch/machine.h"
+#include "include/log.h"
 
 /* PSCI (DEN0022), "CPU_ON", "Return codes". */
 #define PSCI_CPU_ON  UINT32_C(0xc4000003)
@@ -69,7 +70,11 @@ enum err arch_cpus_map(struct host_map *map)
 
 	for (unsigned i = 0; err == ERR_OK && interrupts_region(i, &start, &size); i++)
 		err = memory_add_device(map, start, size);
-	return err;
+	if (err != ERR_RANGE)
+		return err;
+	log_warn("boot: the interrupt controller at %#lx is not used: the CPU's addresses do not reach it", start.raw);
+	interrupts_forget();
+	return ERR_OK;
 }
 
 void arch_cpu_name(const struct cpu *cpu, char *text, size_t size)

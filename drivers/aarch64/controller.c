@@ -24,7 +24,9 @@
 #define GICD_BYTES_V2     KIB(4)
 #define GICD_BYTES_V3     KIB(64)
 #define GICC_BYTES        KIB(4) /* all but GICC_DIR, which is not used */
+#define GICR_FRAME_BYTES  KIB(64)
 #define GICR_FRAMES_BYTES KIB(128)
+#define REGION_MOST       GIB(1) /* far more than redistributors of all CPUs take */
 
 enum { GTDT_EL2_TIMER = 72 };
 
@@ -33,8 +35,8 @@ static bool add_region(struct controller *controller, uint64_t start, uint64_t s
 {
 	uint64_t end;
 
-	if (controller->regions == CONTROLLER_REGIONS || start == 0 || size == 0 || !is_aligned(start, PAGE_SIZE) ||
-	    __builtin_add_overflow(start, size, &end) || end > BIT(48))
+	if (controller->regions == CONTROLLER_REGIONS || start == 0 || size == 0 || size > REGION_MOST ||
+	    !is_aligned(start, PAGE_SIZE) || __builtin_add_overflow(start, size, &end) || end > BIT(48))
 		return false;
 	controller->region[controller->regions++] = (struct controller_region){ start, align_up(size, PAGE_SIZE) };
 	return true;
@@ -82,6 +84,8 @@ static bool tree_has_gicv3(const void *fdt, struct controller *controller)
 	if (node < 0 || !start_over(controller, &gicv3) || !add_reg(controller, fdt, node, 0, GICD_BYTES_V3))
 		return false;
 	controller->stride = number(fdt, node, "redistributor-stride");
+	if (controller->stride % GICR_FRAME_BYTES != 0)
+		return false;
 	redistributors = max_u64(number(fdt, node, "#redistributor-regions"), 1);
 	for (unsigned i = 0; i < redistributors; i++)
 		if (!add_reg(controller, fdt, node, i + 1, GICR_FRAMES_BYTES))

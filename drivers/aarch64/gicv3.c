@@ -69,16 +69,16 @@ static uint32_t packed_affinity(uint64_t mpidr)
 /* In one range of redistributors; 0: it is not there. */
 static uint64_t find_in(const struct controller_region *region, uint64_t stride, uint32_t affinity)
 {
-	uint64_t at = region->start, end = region->start + region->size;
+	uint64_t at = region->start, left = region->size, step;
 
-	while (at + GICR_FRAMES <= end) {
+	for (; left >= GICR_FRAMES; at += step, left -= step) {
 		uint32_t typer = mmio_read32(at + GICR_TYPER);
 
 		if (mmio_read32(at + GICR_TYPER + 4) == affinity)
 			return at;
-		if (typer & GICR_TYPER_LAST)
+		step = max_u64(stride, typer & GICR_TYPER_VLPIS ? 2 * GICR_FRAMES : GICR_FRAMES);
+		if (typer & GICR_TYPER_LAST || step > left)
 			break;
-		at += max_u64(stride, typer & GICR_TYPER_VLPIS ? 2 * GICR_FRAMES : GICR_FRAMES);
 	}
 	return 0;
 }

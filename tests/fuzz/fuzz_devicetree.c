@@ -13,7 +13,13 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/host/efi.h"
 
+/* What is read in it on Arm. */
+#include "drivers/aarch64/controller.c"
+#include "drivers/aarch64/cpu_tables.c"
+
 #define PAGES 16
+
+const struct controller_driver gicv2, gicv3, bcm2836;
 
 static unsigned room;
 
@@ -24,7 +30,38 @@ enum err memory_exclude(hpa_t start, uint64_t size)
 	return room-- > 0 ? ERR_OK : ERR_RANGE;
 }
 
-static void read_tree(const void *fdt)
+bool psci_takes_smc(void)
+{
+	return true;
+}
+
+/* Whatever a tree says, the CPU could map and address what is taken from it. */
+static void read_for_arm(const void *fdt)
+{
+	const struct platform platform = { .fdt = fdt };
+	static struct controller controller;
+	struct cpu_place places[4];
+	unsigned count = cpu_tables_read(&platform, places, ARRAY_LEN(places));
+
+	for (unsigned i = 0; i < count && i < ARRAY_LEN(places); i++) {
+		CHECK((places[i].affinity & ~MPIDR_AFFINITY) == 0, "CPU %#jx", (uintmax_t)places[i].affinity);
+		CHECK(places[i].start != CPU_START_SPIN || places[i].release % 8 == 0, "%#jx", (uintmax_t)places[i].release);
+	}
+	if (!controller_find(&platform, &controller))
+		return;
+	CHECK(controller.driver && controller.regions > 0 && controller.regions <= CONTROLLER_REGIONS, "%u", controller.regions);
+	for (unsigned i = 0; i < controller.regions; i++) {
+		const struct controller_region *region = &controller.region[i];
+
+		CHECK(region->start % PAGE_SIZE == 0 && region->size % PAGE_SIZE == 0, "region %u", i);
+		CHECK(region->start > 0 && region->size > 0 && region->size <= GIB(1), "region %u", i);
+		CHECK(region->start < BIT(48) && region->start + region->size <= BIT(48), "region %u", i);
+	}
+	CHECK(controller.timer >= 16 && controller.timer < 32, "timer %u", controller.timer);
+	CHECK(controller.offset < PAGE_SIZE && controller.stride % KIB(64) == 0, "%#jx", (uintmax_t)controller.stride);
+}
+
+static void read_all(const void *fdt)
 {
 	struct serial_port port;
 	uint64_t address, size;
@@ -34,6 +71,7 @@ static void read_tree(const void *fdt)
 			;
 	if (devicetree_find_serial(fdt, NULL, &port) == ERR_OK)
 		fuzz_check_port(&port);
+	read_for_arm(fdt);
 	room = 8;
 	reserved_exclude(fdt);
 }
@@ -61,6 +99,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHECK_ERR(firmware_get_map(&map), ERR_OK);
 	tables_find(&platform, &map);
 	if (platform.fdt)
-		read_tree(platform.fdt);
+		read_all(platform.fdt);
 	return 0;
 }

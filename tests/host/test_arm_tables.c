@@ -191,6 +191,10 @@ static void tree_gicv3(void **state)
 	assert_int_equal(found.stride, 0x40000);
 	assert_int_equal(found.timer, 26);
 
+	fdt_setprop_u64(tree, node, "redistributor-stride", 0x40004); /* words would be read that are not aligned */
+	assert_false(controller_find(&in_tree, &found));
+	fdt_delprop(tree, node, "redistributor-stride");
+	assert_true(controller_find(&in_tree, &found));
 	fdt_setprop_u32(tree, node, "#redistributor-regions", 3); /* of which one is not there */
 	assert_false(controller_find(&in_tree, &found));
 	fdt_setprop_u32(tree, node, "#redistributor-regions", 0xffffffff);
@@ -224,6 +228,7 @@ static void tree_bad_places(void **state)
 		{ 0, 0x1000 },
 		{ 0x8000000, 0 },
 		{ 0x8000000, 0x800 },
+		{ 0x8000000, GIB(1) + 1 },
 		{ UINT64_C(1) << 48, 0x1000 },
 		{ UINT64_MAX - 0xfff, 0x2000 },
 	};
