@@ -6,7 +6,6 @@
 #include "vmm/x86_64/apic.h"
 
 #include "include/arch/x86_64/msr.h"
-#include "include/log.h"
 #include "vmm/cpu.h"
 #include "vmm/sched.h"
 #include "vmm/x86_64/emulate.h"
@@ -77,8 +76,8 @@ static void log_ignored(struct vcpu *vcpu, enum ignored_ipi what)
 
 	if (__atomic_fetch_or(&vcpu->vm->arch.ipis_logged, 1u << what, __ATOMIC_RELAXED) & 1u << what)
 		return;
-	log_warn("vm: guest's local APIC has sent what has no effect (ICR %#lx): %s; not logged again", vcpu->arch.apic.icr,
-		 why[what]);
+	log_vm_warn(vcpu->vm, "guest's local APIC has sent what has no effect (ICR %#lx): %s; not logged again",
+		    vcpu->arch.apic.icr, why[what]);
 }
 
 /* SDM, "Logical Destination Mode", "Logical Destination Mode in x2APIC Mode". */
@@ -148,8 +147,11 @@ static void send_to(struct vcpu *from, struct vcpu *to)
 	}
 }
 
-static void send(struct vcpu *vcpu)
+void apic_send_pending(struct vcpu *vcpu)
 {
+	if (!vcpu->arch.apic.sends)
+		return;
+	vcpu->arch.apic.sends = false;
 	for (unsigned i = 0; i < vcpu->vm->vcpus; i++) {
 		struct vcpu *to = vm_vcpu(vcpu->vm, i);
 
@@ -230,7 +232,7 @@ static bool write_icr(struct vcpu *vcpu, uint64_t value)
 	if (!is_x2apic(vcpu))
 		value = (apic->icr & BITS(63, 32)) | (uint32_t)value;
 	apic->icr = value & ICR_WRITABLE;
-	send(vcpu);
+	apic->sends = true;
 	return true;
 }
 
@@ -300,7 +302,10 @@ bool apic_read_msr(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 
 bool apic_write_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
-	return is_x2apic(vcpu) && write_register(vcpu, msr - IA32_X2APIC_FIRST, value);
+	if (!is_x2apic(vcpu) || !write_register(vcpu, msr - IA32_X2APIC_FIRST, value))
+		return false;
+	apic_send_pending(vcpu);
+	return true;
 }
 
 /*

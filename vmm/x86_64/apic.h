@@ -21,6 +21,10 @@ static inline void apic_reset(struct vcpu *vcpu)
 /* The page of registers that all local APICs of a VM are at. */
 void apic_page_init(struct vm *vm);
 
+/* Carry out the inter-processor interrupt that an access to the page has asked for; with no lock held that starting a vCPU takes.
+ */
+void apic_send_pending(struct vcpu *vcpu);
+
 /* IA32_APIC_BASE, and the MSRs that are registers in x2APIC mode. False: the guest is to get #GP(0). */
 bool apic_write_base(struct vcpu *vcpu, uint64_t value);
 bool apic_read_msr(struct vcpu *vcpu, uint32_t msr, uint64_t *value);

@@ -60,6 +60,7 @@ struct guest_apic {
 	uint32_t tpr;  /* its low four bits; the others are CR8 */
 	uint32_t ldr, dfr, svr;
 	uint64_t icr;
+	bool sends; /* what icr says is to be done */
 };
 
 /* An exit by an exception, which number it had, where, and how many such ones came right before it. */

@@ -268,6 +268,7 @@ static void finish_mmio(struct vcpu *vcpu, const struct vm_exit *exit)
 	if (!insn->write)
 		virt->set_gpr(vcpu, insn->gpr, exit->io.value);
 	virt->step(vcpu, insn->length);
+	apic_send_pending(vcpu);
 }
 
 void arch_vcpu_finish_io(struct vcpu *vcpu, const struct vm_exit *exit)

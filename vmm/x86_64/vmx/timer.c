@@ -10,10 +10,10 @@
 #include "vmm/x86_64/vmx/vmx.h"
 
 /* Times a second that a guest is looked after: shoot-downs wait for it where there are other CPUs. */
-#define LOOKS_ALONE  250
-#define LOOKS        1000
-/* Longer than a slice: no time without an interrupt, of a CPU that takes them, is as long. */
-#define INTERRUPT_HZ 2
+#define LOOKS_ALONE   250
+#define LOOKS         4000
+/* Longer than any slice (boot/config.c): a CPU that takes interrupts is not as long without one. */
+#define QUIET_SECONDS 2
 
 static bool deaf; /* atomic: interrupts do not end guests whose IF is clear */
 
@@ -25,7 +25,7 @@ static void set_timer(uint64_t ticks)
 static uint64_t interval(void)
 {
 	if (!__atomic_load_n(&deaf, __ATOMIC_RELAXED))
-		return arch_clock_frequency() / INTERRUPT_HZ;
+		return arch_clock_frequency() * QUIET_SECONDS;
 	return arch_clock_frequency() / (cpu_count > 1 ? LOOKS : LOOKS_ALONE);
 }
 
