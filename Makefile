@@ -93,15 +93,15 @@ image: $(if $(filter 1,$(words $(isas))),$(out)/nestling.img,build/nestling.img)
 
 # test-all: the slow boot tests too, some two hundred. With BENCH=1, what has become slower counts as failed.
 test-all: export TESTS := all
-test test-all: build/nestling.img $(guests) $(other-isas:%=guests-%) $(host-tests) $(fuzz-ready) $(if $(BENCH),bench-build) | setup-tests
-	$(Q)tools/run-tests $(host-tests) $(if $(BENCH),'bench/run --check') tools/readme-check tests/fuzz/run tests/boot/run
+test test-all: build/nestling.img $(guests) $(other-isas:%=guests-%) $(host-tests) $(tsan-tests) $(fuzz-ready) $(if $(BENCH),bench-build) | setup-tests
+	$(Q)tools/run-tests $(host-tests) $(tsan-tests) $(if $(BENCH),'bench/run --check') tools/readme-check tests/fuzz/run tests/boot/run
 
 # The README's runs, pictures and figures, made again; with UPDATE=1, it is changed to what comes out.
 readme-check: all
 	$(Q)tools/readme-check $(if $(UPDATE),--update)
 
 clean:
-	rm -rf $(all-isas:%=build/%) build/host build/fuzz build/coverage build/run build/nestling.* compile_commands.json
+	rm -rf $(all-isas:%=build/%) build/host build/host-tsan build/fuzz build/coverage build/run build/nestling.* compile_commands.json
 
 distclean: clean
 	rm -rf build
@@ -242,6 +242,29 @@ $(host-tests): %: %.o build/host/nestling.a $$(call changed,$$@,$$(host-link))
 	$(Q)$(HOSTCC) $(filter %.o %.a,$^) $(host-link) -o $@
 	$(call built-by,$(host-link))
 
+# What runs in several threads, once more with the thread sanitizer, which does not go with the others.
+tsan-flags   = $(filter-out -fsanitize=% -fno-sanitize%,$(host-flags)) -fsanitize=thread
+tsan-shared := $(filter mm/% npt/% drivers/spin.c tests/host/fixture.c tests/host/formats.c tests/host/host.c tests/host/oracle%.c \
+	tests/host/ram.c tests/host/tlb.c tests/host/view.c,$(host-y))
+tsan-objects := $(patsubst %.c,build/host-tsan/%.o,$(tsan-shared) $(tsan-tests-y))
+tsan-tests   := $(patsubst %.c,build/host-tsan/%,$(tsan-tests-y))
+
+build/host-tsan/%.o: %.c $$(call changed,$$@,$$(HOSTCC) $$(tsan-flags)) | setup-tests
+	$(call log,HOSTCC,$@)
+	@mkdir -p $(@D) && rm -f $@
+	$(Q)$(HOSTCC) $(tsan-flags) -MMD -MP -c $< -o $@
+	$(call built-by,$(HOSTCC) $(tsan-flags))
+
+build/host-tsan/nestling.a: $(patsubst %.c,build/host-tsan/%.o,$(tsan-shared)) $$(call changed,$$@,$$(tsan-shared))
+	@rm -f $@
+	$(Q)ar qcs $@ $(filter %.o,$^)
+	$(call built-by,$(tsan-shared))
+
+$(tsan-tests): %: %.o build/host-tsan/nestling.a $$(call changed,$$@,$$(tsan-flags))
+	$(call log,HOSTLD,$@)
+	$(Q)$(HOSTCC) $(filter %.o %.a,$^) $(tsan-flags) -lcmocka -o $@
+	$(call built-by,$(tsan-flags))
+
 # Programs as linkers make them, for a test to load.
 build/host/elf/done: $(wildcard tests/elf/*) | setup-tests
 	$(call log,GUESTS,$(@D))
@@ -377,4 +400,4 @@ compdb: setup
 	@sed -i '$$!s/}$$/},/; $$s/$$/]/' compile_commands.json
 
 -include $(image-objects:.o=.d) $(guest-objects:.o=.d) $(host-objects:.o=.d) $(host-test-objects:.o=.d) $(bench-objects:.o=.d) \
-	$(fuzz-objects:.o=.d) $(coverage-objects:.o=.d) $(coverage-tests:=.d)
+	$(fuzz-objects:.o=.d) $(tsan-objects:.o=.d) $(coverage-objects:.o=.d) $(coverage-tests:=.d)

@@ -19,8 +19,8 @@ struct area {
 	struct npt_attr attr;
 	uint8_t backend; /* enum area_backend */
 	uint8_t policy;  /* enum alloc_policy, for AREA_ALLOC */
-	/* Bit n: the fast path serves access n (enum npt_prot) to an unmapped page by a fresh page; by 64 KiB; by the zero page. */
-	uint8_t fast_page, fast_window, fast_zero;
+	/* Bit n: the fast path serves access n (enum npt_prot) to an unmapped page by a fresh page; by the zero page. */
+	uint8_t fast_page, fast_zero;
 	uint64_t page; /* npt_page_entry for `attr` */
 };
 _Static_assert(sizeof(struct area) == 64, "a cache line");

@@ -11,11 +11,6 @@
 
 /* --- First touch -------------------------------------------------------------------------------------------------- */
 
-static bool wants_blocks(const struct area *area)
-{
-	return area->policy == ALLOC_LAZY_2M || area->policy == ALLOC_POPULATE;
-}
-
 /* Can a 2 MiB leaf be mapped at the entry where the walk ended? */
 static bool block_fits(const struct fault *fault)
 {
@@ -30,7 +25,7 @@ static enum err read_untouched(struct fault *fault)
 	enum err err;
 
 	as->view.stats.handled_zero++;
-	if ((wants_blocks(area) || area->policy == ALLOC_LAZY_AUTO) && block_fits(fault) &&
+	if (wants_large_zeros(area) && block_fits(fault) &&
 	    map_zero(as, area, &fault->cursor, fault->gpa, BLOCK_LEVEL) == ERR_OK)
 		return ERR_OK;
 	err = map_zero(as, area, &fault->cursor, fault->gpa, 0);
@@ -281,6 +276,18 @@ enum fault_outcome fault_serve(struct addr_space_view *view, const struct npt_fa
 	outcome = serve(view, fault);
 	space_unlock(as);
 	return outcome;
+}
+
+void fault_promote(struct addr_space_view *view, uint64_t gpa)
+{
+	struct addr_space *as = view->as;
+	const struct area *area;
+
+	space_lock_from(view);
+	area = area_find(&as->areas, gpa);
+	if (area && area->backend == AREA_ALLOC)
+		promote_if_dense(view, area, gpa, true);
+	space_unlock(as);
 }
 
 const char *fault_outcome_name(enum fault_outcome outcome)

@@ -16,6 +16,17 @@ struct fault {
 	struct npt_leaf leaf;     /* the decoded leaf, if the entry is one */
 };
 
+/* Does the area's policy map memory, and the zero page, by leaves of 2 MiB? */
+static inline bool wants_blocks(const struct area *area)
+{
+	return area->policy == ALLOC_LAZY_2M || area->policy == ALLOC_POPULATE;
+}
+
+static inline bool wants_large_zeros(const struct area *area)
+{
+	return wants_blocks(area) || area->policy == ALLOC_LAZY_AUTO;
+}
+
 /* --- fault.c --- */
 
 /*
@@ -23,6 +34,8 @@ struct fault {
  * changed since.
  */
 enum fault_outcome fault_serve(struct addr_space_view *view, const struct npt_fault *fault);
+/* Promote the block around `gpa`, which has just got memory, if it is due. Locks as fault_serve. */
+void fault_promote(struct addr_space_view *view, uint64_t gpa);
 
 /* The guest is about to use the page, which still holds only zeros: reclaim must leave it alone for a while. The view's lock. */
 static inline void note_recent(struct addr_space_view *view, uint64_t gpa)
@@ -34,6 +47,8 @@ static inline void note_recent(struct addr_space_view *view, uint64_t gpa)
 
 /* Allocate a block of frames for guest memory: owned by the space, zeroed and published. Errors: ERR_NO_MEMORY. */
 MUST_CHECK enum err guest_frame_alloc(struct addr_space_view *view, unsigned order, hpa_t *frame);
+/* The same for a block of 2 MiB with the view's lock, if the space has no limit. */
+MUST_CHECK enum err guest_block_alloc(struct addr_space_view *view, hpa_t *block);
 /* Map fresh memory by a leaf of `level` at the empty entry at the cursor. Errors: ERR_NO_MEMORY. */
 MUST_CHECK enum err map_fresh(struct addr_space_view *view, const struct area *area, const struct npt_cursor *cursor, uint64_t gpa,
 			      unsigned level);
@@ -67,10 +82,15 @@ static inline bool fault_around_is_single(const struct fault_around *window)
 /* Map memory in all of the window. The page of the fault is not mapped yet. Errors: ERR_NO_MEMORY, only if that page got none. */
 MUST_CHECK enum err fault_around_fill(struct fault *fault, struct fault_around *window);
 /*
- * The fast path of an area whose policy is 64 KiB: map the aligned 64 KiB around `gpa`, if nothing is mapped there and its table is
- * in the walk cache. False: nothing was changed; take the slow path.
+ * For an area whose policy is 64 KiB, with the view's lock: map the aligned 64 KiB around `gpa`, if nothing is mapped there and its
+ * table is in the walk cache. False: nothing was changed; take the slow path.
  */
 bool fault_around_give(struct addr_space_view *view, const struct area *area, uint64_t gpa);
+/*
+ * The same for an area whose policy is `auto`: map its window around `gpa`, of which `*last` is the last page, if all of it is empty and
+ * in one table that is in the walk cache, and no new memory need be reserved.
+ */
+bool fault_around_give_auto(struct addr_space_view *view, const struct area *area, uint64_t gpa, uint64_t *last);
 /* Map memory for the pages of the window that have none, after the page of the fault was served. Stops silently without memory. */
 void fault_around_fill_rest(struct addr_space_view *view, const struct area *area, struct fault_around *window);
 

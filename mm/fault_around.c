@@ -8,12 +8,14 @@
 /* What a page is backed by: nothing, the zero page, or memory. */
 enum backing { BACKING_NONE, BACKING_ZERO, BACKING_MEMORY };
 
-static enum backing backing_at(struct addr_space *as, uint64_t gpa)
+/* The view's lock, as for all that is given a view here. */
+static enum backing backing_at(struct addr_space_view *view, uint64_t gpa)
 {
-	const uint64_t *slot = npt_walk_cache_lookup(&as->view.cache, GPA(gpa));
+	const uint64_t *slot = npt_walk_cache_lookup(&view->cache, GPA(gpa));
 	hpa_t hpa;
 
-	if ((slot && *slot == 0) || npt_translate(&as->npt, &as->view.cache, GPA(gpa), &hpa) != ERR_OK)
+	if ((slot && __atomic_load_n(slot, __ATOMIC_RELAXED) == 0) ||
+	    npt_translate(&view->as->npt, &view->cache, GPA(gpa), &hpa) != ERR_OK)
 		return BACKING_NONE;
 	return frame_is_zero_page(hpa) ? BACKING_ZERO : BACKING_MEMORY;
 }
@@ -30,7 +32,7 @@ static bool is_empty(const uint64_t *slot, unsigned pages)
 	uint64_t any = 0;
 
 	for (unsigned i = 0; i < pages; i++)
-		any |= slot[i];
+		any |= __atomic_load_n(slot + i, __ATOMIC_RELAXED);
 	return any == 0;
 }
 
@@ -49,7 +51,7 @@ static void look_into(struct addr_space *as, struct fault_around *window)
 
 		if (slot[i] == 0)
 			continue;
-		backing = backing_at(as, window->start + i * PAGE_SIZE);
+		backing = backing_at(&as->view, window->start + i * PAGE_SIZE);
 		window->zeros |= (uint32_t)(backing == BACKING_ZERO) << i;
 		window->memory |= (uint32_t)(backing == BACKING_MEMORY) << i;
 	}
@@ -60,25 +62,25 @@ static void look_into(struct addr_space *as, struct fault_around *window)
  * the page after has memory. It doubles as long as it stays aligned, as much memory as it is large lies beside it, and no page in
  * it has memory. So a sequence of accesses, up or down, gets larger and larger windows, and a single access gets one page.
  */
-static struct fault_around auto_window(const struct fault *fault)
+static struct fault_around auto_window(struct addr_space_view *view, const struct area *area, uint64_t gpa)
 {
-	uint64_t page = align_down(fault->gpa, PAGE_SIZE), size = PAGE_SIZE;
-	bool up = page > fault->area->start && backing_at(fault->as, page - PAGE_SIZE) == BACKING_MEMORY;
+	uint64_t page = align_down(gpa, PAGE_SIZE), size = PAGE_SIZE;
+	bool up = page > area->start && backing_at(view, page - PAGE_SIZE) == BACKING_MEMORY;
 	/* The boundary between the window and the memory beside it, which must be aligned. */
 	uint64_t border = up ? page : page + PAGE_SIZE;
 
-	if (!up && (border >= fault->area->end || backing_at(fault->as, border) != BACKING_MEMORY))
-		return clip(fault->area, page, PAGE_SIZE);
+	if (!up && (border >= area->end || backing_at(view, border) != BACKING_MEMORY))
+		return clip(area, page, PAGE_SIZE);
 	while (size < FAULT_AROUND_SIZE && is_aligned(border, 2 * size)) {
 		uint64_t beside = up ? border - 2 * size : border + 2 * size - PAGE_SIZE;
 		uint64_t inside = up ? border + 2 * size - PAGE_SIZE : border - 2 * size;
 
-		if (beside < fault->area->start || beside >= fault->area->end || backing_at(fault->as, beside) != BACKING_MEMORY ||
-		    backing_at(fault->as, inside) == BACKING_MEMORY)
+		if (beside < area->start || beside >= area->end || backing_at(view, beside) != BACKING_MEMORY ||
+		    backing_at(view, inside) == BACKING_MEMORY)
 			break;
 		size *= 2;
 	}
-	return clip(fault->area, up ? border : border - size, size);
+	return clip(area, up ? border : border - size, size);
 }
 
 struct fault_around fault_around_of(const struct fault *fault)
@@ -87,7 +89,7 @@ struct fault_around fault_around_of(const struct fault *fault)
 	case ALLOC_LAZY_64K:
 		return clip(fault->area, fault->gpa, FAULT_AROUND_SIZE);
 	case ALLOC_LAZY_AUTO:
-		return auto_window(fault);
+		return auto_window(&fault->as->view, fault->area, fault->gpa);
 	default:
 		return clip(fault->area, fault->gpa, PAGE_SIZE);
 	}
@@ -183,20 +185,72 @@ void fault_around_fill_rest(struct addr_space_view *view, const struct area *are
 			break;
 }
 
+/*
+ * Map `frames` to the `pages` empty entries from `slot` on, while other vCPUs do the same; those that come too late are given back.
+ * Counts what was mapped.
+ */
+static void share_window(struct addr_space_view *view, const struct area *area, uint64_t start, uint64_t *slot, unsigned pages,
+			 hpa_t frames)
+{
+	char *place = npt_walk_cache_place(&view->cache, GPA(start));
+
+	if (!view->as->view.next) { /* there are no others */
+		npt_fill_pages(&view->cache, GPA(start), slot, pages, frames, area->page);
+		view->stats.resident += pages * PAGE_SIZE;
+		return;
+	}
+	for (unsigned i = 0; i < pages; i++, frames.raw += PAGE_SIZE) {
+		if (!npt_try_fill_page(&view->cache, place, slot + i, frames, area->page)) {
+			give_back(view->as, frames.raw, frames.raw + PAGE_SIZE);
+			continue;
+		}
+		view->cache.leaves++;
+		view->stats.resident += PAGE_SIZE;
+	}
+}
+
 bool fault_around_give(struct addr_space_view *view, const struct area *area, uint64_t gpa)
 {
-	struct addr_space *as = view->as;
-	const gpa_t start = GPA(align_down(gpa, FAULT_AROUND_SIZE));
-	uint64_t *slot = npt_walk_cache_lookup(&view->cache, start);
+	const uint64_t start = align_down(gpa, FAULT_AROUND_SIZE);
+	const unsigned pages = FAULT_AROUND_SIZE / PAGE_SIZE;
+	uint64_t *slot = npt_walk_cache_lookup(&view->cache, GPA(start));
 	hpa_t frames;
 
-	if (as->view.next != NULL)
+	if (!slot || start < area->start || area->end - start < FAULT_AROUND_SIZE || !is_empty(slot, pages) ||
+	    run_take(view, pages, false, &frames) != ERR_OK)
 		return false;
-	if (!slot || start.raw < area->start || area->end - start.raw < FAULT_AROUND_SIZE ||
-	    !is_empty(slot, FAULT_AROUND_SIZE / PAGE_SIZE) || run_take(view, FAULT_AROUND_SIZE / PAGE_SIZE, false, &frames) != ERR_OK)
+	share_window(view, area, start, slot, pages, frames);
+	return true;
+}
+
+/* Zeroed memory for a window of `auto`: that of full size gets its place in the reservation, which must be there. */
+static enum err auto_memory(struct addr_space_view *view, const struct area *area, uint64_t start, unsigned pages, hpa_t *frames)
+{
+	enum err err = ERR_EXISTS;
+
+	if (pages * PAGE_SIZE == RESERVATION_PIECE && block_in_area(view->as, area, start))
+		err = reservation_take(view, start, frames);
+	if (err == ERR_EXISTS)
+		return run_take(view, pages, false, frames);
+	if (err == ERR_OK) {
+		arch_zero_pages(frame_ptr(*frames), pages * PAGE_SIZE);
+		publish_memory(view->as, *frames, pages * PAGE_SIZE);
+	}
+	return err;
+}
+
+bool fault_around_give_auto(struct addr_space_view *view, const struct area *area, uint64_t gpa, uint64_t *last)
+{
+	const struct fault_around window = auto_window(view, area, gpa);
+	const unsigned pages = (unsigned)((window.end - window.start) / PAGE_SIZE);
+	uint64_t *slot = npt_walk_cache_lookup(&view->cache, GPA(window.start));
+	hpa_t frames;
+
+	if (!slot || (pages & (pages - 1)) != 0 || !is_empty(slot, pages) ||
+	    auto_memory(view, area, window.start, pages, &frames) != ERR_OK)
 		return false;
-	npt_fill_pages(&view->cache, start, slot, FAULT_AROUND_SIZE / PAGE_SIZE, frames, area->page);
-	view->stats.resident += FAULT_AROUND_SIZE;
+	share_window(view, area, window.start, slot, pages, frames);
+	*last = window.end - PAGE_SIZE;
 	return true;
 }
 

@@ -66,18 +66,22 @@ static inline bool fast_map_zero(struct addr_space_view *view, const struct area
 	return true;
 }
 
-/* Zero-page break. False: take the slow path. */
+/*
+ * Zero-page break: the entry is out of the way of the others while the CPUs are flushed, so that none of them reads the zero page when
+ * another one has written to the new page. False: take the slow path.
+ */
 static inline bool fast_break_zero(struct addr_space_view *view, const struct area *area, gpa_t gpa, unsigned access, uint64_t *slot)
 {
 	struct addr_space *as = view->as;
-	hpa_t page, frame;
+	uint64_t pte = __atomic_load_n(slot, __ATOMIC_RELAXED);
+	hpa_t page;
 
-	if (as->view.next != NULL)
+	if (!(area->fast_page >> access & 1) || !npt_is_page(&as->npt, pte, &page) || page.raw != as->zero_page.raw ||
+	    !run_ready(view, false) || !npt_take_out(&as->npt, slot, pte))
 		return false;
-	if (!(area->fast_page >> access & 1) || !npt_page_at(&as->npt, slot, &page) || page.raw != as->zero_page.raw ||
-	    run_take(view, 1, false, &frame) != ERR_OK)
-		return false;
-	npt_replace_page(&as->npt, slot, gpa, frame, area->page);
+	view_flush(view, GPA(align_down(gpa.raw, PAGE_SIZE)), PAGE_SIZE);
+	npt_put_in(&as->npt, slot, 0, HPA(view->run.next), area->page);
+	run_advance(&view->run, PAGE_SIZE);
 	view->stats.zero_leaves[0]--;
 	view->stats.handled_unzero++;
 	view->stats.resident += PAGE_SIZE;
@@ -100,19 +104,83 @@ static bool serve_page(struct addr_space_view *view, const struct area *area, gp
 	return run_ready(view, false) && give_page(view, gpa, &page);
 }
 
+/* A fresh block or the large zero page at an empty entry of level 1, by the policies that want that. False: take the slow path. */
+static bool serve_block(struct addr_space_view *view, const struct area *area, const struct npt_cursor *cursor, gpa_t gpa,
+			unsigned access)
+{
+	struct addr_space *as = view->as;
+	const bool write = access & NPT_W;
+	struct npt_attr attr = area->attr;
+	hpa_t block;
+
+	if (cursor->level != BLOCK_LEVEL || !block_in_area(as, area, gpa.raw) || !(write ? wants_blocks(area) : wants_large_zeros(area)))
+		return false;
+	if (!write && !as->zero_page_published[BLOCK_LEVEL])
+		return false;
+	if (write ? guest_block_alloc(view, &block) != ERR_OK : frame_zero_page(level_order(BLOCK_LEVEL), &block) != ERR_OK)
+		return false;
+	attr.prot &= (uint8_t)(write ? NPT_RWX : NPT_RX);
+	attr.shared = !write;
+	if (!npt_try_fill_at(&as->npt, cursor, block, npt_page_entry(&as->npt, attr))) {
+		if (write)
+			give_back(as, block.raw, block.raw + BLOCK_SIZE);
+		return false;
+	}
+	if (write) {
+		view->stats.resident += BLOCK_SIZE;
+		note_recent(view, gpa.raw);
+	} else {
+		view->stats.zero_leaves[BLOCK_LEVEL]++;
+		view->stats.handled_zero++;
+	}
+	return true;
+}
+
+/* What is to be done after the fault. */
+enum after { AFTER_NOTHING, AFTER_PROMOTE, AFTER_SLOWLY };
+
+/* Serve the fault with the view's lock, as far as that permits. `*last` is the last page that got memory, for AFTER_PROMOTE. */
+static enum after serve(struct addr_space_view *view, const struct area *area, const struct npt_fault *fault, uint64_t *last)
+{
+	const bool write = fault->access & NPT_W;
+	struct npt_cursor cursor;
+
+	if (serve_page(view, area, fault->gpa, fault->access))
+		return AFTER_NOTHING;
+	if (area->backend != AREA_ALLOC || fault->access & ~(unsigned)area->attr.prot)
+		return AFTER_SLOWLY;
+	if (!npt_walk_cache_lookup(&view->cache, fault->gpa)) { /* the table may be there all the same */
+		if (npt_find_by(&view->as->npt, &view->cache, fault->gpa, &cursor) == NPT_EMPTY && cursor.level > 0)
+			return serve_block(view, area, &cursor, fault->gpa, fault->access) ? AFTER_NOTHING : AFTER_SLOWLY;
+		if (cursor.level == 0 && serve_page(view, area, fault->gpa, fault->access))
+			return AFTER_NOTHING;
+	}
+	if (!write)
+		return AFTER_SLOWLY;
+	if (area->policy == ALLOC_LAZY_64K ? !fault_around_give(view, area, fault->gpa.raw) :
+					     area->policy != ALLOC_LAZY_AUTO ||
+						     !fault_around_give_auto(view, area, fault->gpa.raw, last))
+		return AFTER_SLOWLY;
+	note_recent(view, fault->gpa.raw);
+	return area->policy == ALLOC_LAZY_AUTO && promotion_may_be_due(view, area, *last, true) ? AFTER_PROMOTE : AFTER_NOTHING;
+}
+
 /* The slow path of a fault. Called with the view's lock held, which it lets go of. */
 static __attribute__((noinline)) enum fault_outcome handle_slowly(struct addr_space_view *view, const struct npt_fault *fault)
 {
 	const struct area *area = area_find(&view->as->areas, fault->gpa.raw);
+	uint64_t last = 0;
 
-	if (area && serve_page(view, area, fault->gpa, fault->access))
-		;
-	else if (area && area->fast_window >> fault->access & 1 && fault_around_give(view, area, fault->gpa.raw))
-		note_recent(view, fault->gpa.raw);
-	else
+	switch (area ? serve(view, area, fault, &last) : AFTER_SLOWLY) {
+	case AFTER_NOTHING:
+		spin_unlock(&view->lock);
+		return FAULT_HANDLED;
+	case AFTER_PROMOTE:
+		fault_promote(view, last);
+		return FAULT_HANDLED;
+	default:
 		return fault_serve(view, fault);
-	spin_unlock(&view->lock);
-	return FAULT_HANDLED;
+	}
 }
 
 /* The fast path when no frame is ready: clears frames first. Called with the view's lock held, which it lets go of. */

@@ -105,6 +105,23 @@ bool frame_is_shared(hpa_t frame, unsigned order)
 	return shared;
 }
 
+/* `owner` gives up what it owns of the part; returns that in frames. */
+static inline uint64_t disown(struct frame *record, uint16_t owner)
+{
+	if (record->owner != owner)
+		return 0;
+	record->owner = 0;
+	return UINT64_C(1) << record->order;
+}
+
+/* The part from `at` on, without a reference now. */
+static inline void chain_part(struct frame_chain *chain, struct frame *record, uint64_t at)
+{
+	record->state = FRAME_CHAINED;
+	record->next = (uint32_t)chain->first;
+	chain->first = at;
+}
+
 uint64_t frame_chain_add(struct frame_chain *chain, hpa_t frame, uint64_t count, uint16_t owner)
 {
 	struct frame *record;
@@ -112,20 +129,32 @@ uint64_t frame_chain_add(struct frame_chain *chain, hpa_t frame, uint64_t count,
 
 	spin_lock(&frames.lock);
 	FOR_EACH_PART (record, at, frame, count) {
-		if (record->owner == owner) {
-			owned += UINT64_C(1) << record->order;
-			record->owner = 0;
-		}
-		if (record->more > 0) {
+		owned += disown(record, owner);
+		if (record->more > 0)
 			record->more--;
-			continue;
-		}
-		record->state = FRAME_CHAINED;
-		record->next = (uint32_t)chain->first;
-		chain->first = at;
+		else
+			chain_part(chain, record, at);
 	}
 	spin_unlock(&frames.lock);
 	return owned << PAGE_SHIFT;
+}
+
+uint64_t frame_chain_add_unshared(struct frame_chain *chain, hpa_t frame, uint64_t count, uint16_t owner, uint64_t *owned)
+{
+	uint64_t done = 0, taken = 0;
+	struct frame *record;
+
+	spin_lock(&frames.lock);
+	FOR_EACH_PART (record, at, frame, count) {
+		if (record->more > 0)
+			break;
+		done += UINT64_C(1) << record->order;
+		taken += disown(record, owner);
+		chain_part(chain, record, at);
+	}
+	spin_unlock(&frames.lock);
+	*owned = taken << PAGE_SHIFT;
+	return done;
 }
 
 void frame_chain_free(struct frame_chain *chain)

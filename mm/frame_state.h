@@ -35,7 +35,7 @@ struct zone {
 #define STOCK       128
 #define STOCK_ORDER 6
 
-/* Protected by `lock`, except `zero`, which is set once and read without the lock. */
+/* Protected by `lock`, except `zero`, which is set once and read without the lock, and `zone`, which anybody sets. */
 extern struct frame_allocator {
 	struct spinlock lock;
 	struct zone zones[FRAME_MAX_ZONES];
@@ -71,14 +71,18 @@ static inline bool in_zone(const struct zone *zone, uint64_t number)
 static __attribute__((noinline, unused)) struct zone *other_zone_of(uint64_t number)
 {
 	for (size_t i = 0; i < frames.zone_count; i++)
-		if (in_zone(&frames.zones[i], number))
-			return frames.zone = &frames.zones[i];
+		if (in_zone(&frames.zones[i], number)) {
+			STORE_RELAXED(frames.zone, &frames.zones[i]);
+			return &frames.zones[i];
+		}
 	return NULL;
 }
 
 static inline struct zone *zone_of(uint64_t number)
 {
-	return in_zone(frames.zone, number) ? frames.zone : other_zone_of(number);
+	struct zone *last = __atomic_load_n(&frames.zone, __ATOMIC_RELAXED); /* others may look up theirs now */
+
+	return in_zone(last, number) ? last : other_zone_of(number);
 }
 
 /* NULL when the frame is in no zone. */

@@ -27,25 +27,29 @@ enum err frame_zero_page(unsigned order, hpa_t *out)
 		if (block.raw != 0) /* another CPU was first */
 			frame_free(block, order);
 	}
-	*out = frames.zero[i].block;
+	*out = HPA(__atomic_load_n(&frames.zero[i].block.raw, __ATOMIC_ACQUIRE));
 	return ERR_OK;
 }
 
 bool frame_is_zero_page(hpa_t frame)
 {
-	for (size_t i = 0; i < ARRAY_LEN(frames.zero); i++)
-		if (frames.zero[i].block.raw != 0 && frame.raw - frames.zero[i].block.raw < PAGE_SIZE << frames.zero[i].order)
+	for (size_t i = 0; i < ARRAY_LEN(frames.zero); i++) {
+		uint64_t start = __atomic_load_n(&frames.zero[i].block.raw, __ATOMIC_ACQUIRE);
+
+		if (start != 0 && frame.raw - start < PAGE_SIZE << frames.zero[i].order)
 			return true;
+	}
 	return false;
 }
 
 uint64_t frame_zero_page_border(hpa_t frame, uint64_t size)
 {
 	for (size_t i = 0; i < ARRAY_LEN(frames.zero); i++) {
-		uint64_t start = frames.zero[i].block.raw, end = start + (PAGE_SIZE << frames.zero[i].order);
+		uint64_t start = __atomic_load_n(&frames.zero[i].block.raw, __ATOMIC_ACQUIRE), end;
 
 		if (start == 0)
 			continue;
+		end = start + (PAGE_SIZE << frames.zero[i].order);
 		if (frame.raw < start)
 			size = min_u64(size, start - frame.raw);
 		else if (frame.raw < end)

@@ -2,21 +2,33 @@
 /* Mapping fresh memory or a zero page by one leaf, for faults, fault-around and populate. */
 #include "mm/fault.h"
 
+static enum err block_alloc(struct addr_space *as, unsigned order, hpa_t *block)
+{
+	enum err err = frame_alloc_for(order, as->id, block);
+
+	if (err != ERR_OK)
+		return err;
+	arch_zero_pages(frame_ptr(*block), PAGE_SIZE << order);
+	publish_memory(as, *block, PAGE_SIZE << order);
+	return ERR_OK;
+}
+
 enum err guest_frame_alloc(struct addr_space_view *view, unsigned order, hpa_t *frame)
 {
 	struct addr_space *as = view->as;
-	enum err err;
 
 	if (1u << order <= RUN_TAKE_MAX)
 		return run_take(view, 1u << order, true, frame);
 	if (cost_room(as) < PAGE_SIZE << order)
 		return ERR_NO_MEMORY; /* the caller may try smaller leaves */
-	err = frame_alloc_for(order, as->id, frame);
-	if (err != ERR_OK)
-		return err;
-	arch_zero_pages(frame_ptr(*frame), PAGE_SIZE << order);
-	publish_memory(as, *frame, PAGE_SIZE << order);
-	return ERR_OK;
+	return block_alloc(as, order, frame);
+}
+
+enum err guest_block_alloc(struct addr_space_view *view, hpa_t *block)
+{
+	struct addr_space *as = view->as;
+
+	return as->cost.max == COST_NO_LIMIT ? block_alloc(as, level_order(BLOCK_LEVEL), block) : ERR_NO_MEMORY;
 }
 
 /* The zero page that a leaf of `level` maps. */

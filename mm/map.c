@@ -22,7 +22,6 @@ void set_fast_path(const struct addr_space *as, struct area *area)
 	area->page = npt_page_entry(&as->npt, area->attr);
 	area->fast_page = area->policy == ALLOC_LAZY_4K ? writing : 0;
 	area->fast_zero = area->backend == AREA_ALLOC && area->policy == ALLOC_LAZY_4K ? reads[area->attr.prot & NPT_RX] : 0;
-	area->fast_window = area->policy == ALLOC_LAZY_64K ? writing : 0;
 }
 
 enum err reserve_areas_again(struct addr_space *as, size_t count)
@@ -52,7 +51,7 @@ static inline void fill_area(struct area *area, gpa_t gpa, uint64_t size, struct
 	area->end = gpa.raw + size;
 	area->attr = attr;
 	area->backend = AREA_LINEAR;
-	area->policy = area->fast_page = area->fast_zero = area->fast_window = 0;
+	area->policy = area->fast_page = area->fast_zero = 0;
 	area->page = page;
 }
 

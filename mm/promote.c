@@ -170,12 +170,15 @@ static void promote(struct addr_space_view *view, const struct area *area, struc
 /* --- When a block is promoted ------------------------------------------------------------------------------------- */
 
 /* Is `gpa` in the same area, and mapped by a large leaf that is not shared? */
-static bool large_at(const struct addr_space *as, const struct area *area, uint64_t gpa)
+static bool large_at(struct addr_space_view *view, const struct area *area, uint64_t gpa)
 {
+	struct npt_cursor cursor;
 	struct npt_leaf leaf;
 
-	return gpa >= area->start && gpa < area->end && npt_query(&as->npt, GPA(gpa), &leaf) == ERR_OK &&
-	       leaf.level >= BLOCK_LEVEL && !leaf.attr.shared;
+	if (gpa < area->start || gpa >= area->end || npt_find_by(&view->as->npt, &view->cache, GPA(gpa), &cursor) != NPT_LEAF)
+		return false;
+	npt_decode(&view->as->npt, &cursor, GPA(gpa), &leaf);
+	return leaf.level >= BLOCK_LEVEL && !leaf.attr.shared;
 }
 
 #define STREAK_PAGES (STREAK_SIZE / PAGE_SIZE)
@@ -185,13 +188,13 @@ static bool large_at(const struct addr_space *as, const struct area *area, uint6
  * May the page be part of a sequence of accesses from a neighbouring block? It must be near an end of its block, and the block
  * beyond that end must be a large leaf.
  */
-static bool may_go_on(const struct addr_space *as, const struct area *area, uint64_t gpa)
+static bool may_go_on(struct addr_space_view *view, const struct area *area, uint64_t gpa)
 {
 	uint64_t start = align_down(gpa, BLOCK_SIZE), offset = gpa - start;
 
 	if (offset < STREAK_SIZE)
-		return large_at(as, area, start - PAGE_SIZE);
-	return offset >= BLOCK_SIZE - STREAK_SIZE && large_at(as, area, start + BLOCK_SIZE);
+		return large_at(view, area, start - PAGE_SIZE);
+	return offset >= BLOCK_SIZE - STREAK_SIZE && large_at(view, area, start + BLOCK_SIZE);
 }
 
 /* Is the sequence long enough? All pages of the first or last STREAK_SIZE of the block must have memory. */
@@ -207,7 +210,7 @@ static bool goes_on(const struct block *block, uint64_t gpa)
  * A cheap test before all entries of the block's table are read; `present` is their number. True when the last empty entry has
  * been filled; otherwise only at the last page of each 64 KiB, if the block is dense or a sequence may go on in it.
  */
-static bool may_be_due(const struct addr_space *as, const struct area *area, uint64_t gpa, bool was_empty, unsigned present,
+static bool may_be_due(struct addr_space_view *view, const struct area *area, uint64_t gpa, bool was_empty, unsigned present,
 		       bool *going_on)
 {
 	*going_on = false;
@@ -215,8 +218,16 @@ static bool may_be_due(const struct addr_space *as, const struct area *area, uin
 		return true;
 	if (!is_aligned(align_down(gpa, PAGE_SIZE) + PAGE_SIZE, KIB(64)))
 		return false;
-	*going_on = area->policy == ALLOC_LAZY_AUTO && present >= STREAK_PAGES && may_go_on(as, area, gpa);
+	*going_on = area->policy == ALLOC_LAZY_AUTO && present >= STREAK_PAGES && may_go_on(view, area, gpa);
 	return present >= DENSE_PAGES || *going_on;
+}
+
+bool promotion_may_be_due(struct addr_space_view *view, const struct area *area, uint64_t gpa, bool was_empty)
+{
+	bool going_on;
+
+	return block_in_area(view->as, area, gpa) &&
+	       may_be_due(view, area, gpa, was_empty, npt_walk_cache_present(&view->cache, GPA(gpa)), &going_on);
 }
 
 static bool collapse_block_in_place(struct addr_space *as, uint64_t at)
@@ -237,14 +248,16 @@ void promote_if_dense(struct addr_space_view *view, const struct area *area, uin
 {
 	struct addr_space *as = view->as;
 	struct block block = { .start = align_down(gpa, BLOCK_SIZE) };
+	struct npt_cursor cursor;
 	unsigned present;
 	bool going_on;
 
 	if (area->policy == ALLOC_LAZY_4K || area->policy == ALLOC_LAZY_64K || !block_in_area(as, area, gpa))
 		return;
-	/* The table has just been changed, so it is in the walk cache; 0: the block is one leaf. */
+	npt_find(&as->npt, GPA(gpa), &cursor); /* from now on the table is in the walk cache */
+	/* 0: the block is one leaf. */
 	present = npt_walk_cache_present(&as->view.cache, GPA(gpa));
-	if (present == 0 || !may_be_due(as, area, gpa, was_empty, present, &going_on))
+	if (present == 0 || !may_be_due(&as->view, area, gpa, was_empty, present, &going_on))
 		return;
 	look_into(view, &block, present);
 	if (block.own == BLOCK_PAGES && collapse_block_in_place(as, block.start))

@@ -33,7 +33,7 @@ static bool is_zero_page(const struct addr_space *as, hpa_t page)
 
 	sync_memory(as, page, PAGE_SIZE);
 	for (uint64_t i = 0; i < PAGE_SIZE / sizeof(*words); i++)
-		if (words[i] != 0)
+		if (__atomic_load_n(&words[i], __ATOMIC_RELAXED) != 0) /* the guest may be writing */
 			return false;
 	return true;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Removal of leaves: split at the boundaries of a range, unmapped, and their memory released after the flush. */
+#include <string.h>
+
+#include "include/arch/machine.h"
 #include "include/panic.h"
 #include "mm/space.h"
 
@@ -62,10 +65,92 @@ enum err split_to_pages(struct addr_space *as, uint64_t gpa)
 
 /* --- Removal ------------------------------------------------------------------------------------------------------ */
 
+/* A frame full of parts. */
+struct part_frame {
+	hpa_t next;
+	struct removal_part parts[(PAGE_SIZE - sizeof(hpa_t)) / sizeof(struct removal_part)];
+};
+#define FRAME_PARTS ARRAY_LEN(((struct part_frame *)NULL)->parts)
+_Static_assert(FRAME_PARTS % REMOVAL_PARTS == REMOVAL_PARTS - 1, "the last place in a frame stays empty, and ends it");
+
+static void count_released(struct addr_space *as, uint64_t size, uint64_t owned)
+{
+	count_gone(as, owned);
+	as->view.stats.shared -= size - owned;
+}
+
+/* No CPU uses the memory any more. */
+static void drop_part(struct removal *removal, const struct removal_part *part)
+{
+	uint64_t owned = frame_chain_add(&removal->frames, part->memory, part->size >> PAGE_SHIFT, removal->as->id);
+
+	count_released(removal->as, part->size, owned);
+}
+
+static void drop_frames_of_parts(struct removal *removal)
+{
+	while (removal->more.raw != 0) {
+		hpa_t frame = removal->more;
+		const struct part_frame *full = frame_ptr(frame);
+
+		for (unsigned i = 0; full->parts[i].size > 0; i++)
+			drop_part(removal, &full->parts[i]);
+		removal->more = full->next;
+		frame_free(frame, 0);
+	}
+}
+
+static void drop_parts(struct removal *removal)
+{
+	for (unsigned i = 0; i < removal->count; i++)
+		drop_part(removal, &removal->parts[i]);
+	removal->count = 0;
+	drop_frames_of_parts(removal);
+}
+
+/* Make room for more parts: move them to a frame; without memory for that, flush now. */
+static void move_parts(struct removal *removal)
+{
+	struct part_frame *to = removal->more.raw != 0 ? frame_ptr(removal->more) : NULL;
+	unsigned filled = 0;
+	hpa_t frame;
+
+	while (to && to->parts[filled].size > 0)
+		filled += REMOVAL_PARTS;
+	if (!to || filled + REMOVAL_PARTS > FRAME_PARTS) {
+		if (frame_alloc_need(FRAME_CALL, 0, 0, &frame) != ERR_OK) {
+			npt_gather_flush(&removal->gather);
+			drop_parts(removal);
+			return;
+		}
+		to = frame_ptr(frame);
+		arch_zero_pages(to, PAGE_SIZE);
+		to->next = removal->more;
+		removal->more = frame;
+		filled = 0;
+	}
+	memcpy(&to->parts[filled], removal->parts, sizeof(removal->parts));
+	removal->count = 0;
+}
+
+/* Keep in mind that a reference is to be dropped after the flush. */
+static void keep_part(struct removal *removal, hpa_t memory, uint64_t size)
+{
+	struct removal_part *last = removal->count > 0 ? &removal->parts[removal->count - 1] : NULL;
+
+	if (last && last->memory.raw + last->size == memory.raw) {
+		last->size += size;
+		return;
+	}
+	if (removal->count == REMOVAL_PARTS)
+		move_parts(removal);
+	removal->parts[removal->count++] = (struct removal_part){ memory, size };
+}
+
 void release_leaves(struct removal *removal, hpa_t hpa, unsigned level, uint64_t count)
 {
 	struct addr_space *as = removal->as;
-	uint64_t left = count * npt_level_size(level), size, owned;
+	uint64_t left = count * npt_level_size(level), size, done, owned;
 
 	for (; left > 0; left -= size, hpa.raw += size) {
 		size = frame_zero_page_border(hpa, left);
@@ -73,9 +158,10 @@ void release_leaves(struct removal *removal, hpa_t hpa, unsigned level, uint64_t
 			as->view.stats.zero_leaves[level] -= size / npt_level_size(level);
 			continue;
 		}
-		owned = frame_chain_add(&removal->frames, hpa, size >> PAGE_SHIFT, as->id);
-		count_gone(as, owned);
-		as->view.stats.shared -= size - owned;
+		done = frame_chain_add_unshared(&removal->frames, hpa, size >> PAGE_SHIFT, as->id, &owned) << PAGE_SHIFT;
+		count_released(as, done, owned);
+		if (done < size)
+			keep_part(removal, HPA(hpa.raw + done), size - done);
 	}
 }
 
@@ -86,7 +172,10 @@ static void leaves_gone(struct npt_gather *gather, hpa_t hpa, unsigned level, ui
 
 void removal_init(struct removal *removal, struct addr_space *as)
 {
-	*removal = (struct removal){ .as = as };
+	removal->as = as;
+	removal->frames = (struct frame_chain){ 0 };
+	removal->count = 0; /* and so `parts` is not read */
+	removal->more = HPA(0);
 	npt_gather_init(&removal->gather, &as->npt);
 }
 
@@ -100,5 +189,6 @@ void remove_leaves(struct removal *removal, uint64_t start, uint64_t end, bool o
 void removal_finish(struct removal *removal)
 {
 	npt_gather_finish(&removal->gather);
+	drop_parts(removal);
 	frame_chain_free(&removal->frames);
 }

@@ -20,6 +20,16 @@ static void run_clear(struct addr_space_view *view)
 	run->ready += size;
 }
 
+/* Frames that other views of the space hold are as good as free. True if there were any. */
+static bool others_held_drop(const struct addr_space_view *view)
+{
+	bool any = false;
+
+	for (struct addr_space_view *other = &view->as->view; other; other = other->next)
+		any |= other != view && view_held_drop(other);
+	return any;
+}
+
 /* A new run, of at least `count` frames and at most what the limit allows. */
 static bool run_renew(struct addr_space_view *view, unsigned count, bool locked)
 {
@@ -35,7 +45,8 @@ static bool run_renew(struct addr_space_view *view, unsigned count, bool locked)
 		most = cost_room(as) >> PAGE_SHIFT;
 	}
 	view_settle(view);
-	return frame_run_renew(&view->run, as->id, count, most) == ERR_OK;
+	return frame_run_renew(&view->run, as->id, count, most) == ERR_OK ||
+	       (locked && others_held_drop(view) && frame_run_renew(&view->run, as->id, count, most) == ERR_OK);
 }
 
 static bool run_prepare(struct addr_space_view *view, unsigned count, bool locked)

@@ -181,12 +181,18 @@ static inline void cost_uncharge(struct addr_space *as, uint64_t bytes)
 	as->cost.overhead -= bytes;
 }
 
-/* Flush a range on all CPUs: see addr_space_flush. */
+/* Flush a range on all CPUs: see addr_space_flush. The view's lock. */
+static inline void view_flush(struct addr_space_view *view, gpa_t gpa, uint64_t size)
+{
+	struct addr_space *as = view->as;
+
+	view->stats.flushes++;
+	if (as->flush)
+		view->stats.flush_instructions += as->flush(as, gpa, size);
+}
 static inline void space_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
 {
-	as->view.stats.flushes++;
-	if (as->flush)
-		as->view.stats.flush_instructions += as->flush(as, gpa, size);
+	view_flush(&as->view, gpa, size);
 }
 
 /* A number for a space, as owner of frames; 0: all 65,535 are taken. Given back when no frame has it as its owner any more. */
@@ -223,22 +229,32 @@ static inline bool block_in_area(const struct addr_space *as, const struct area 
 	return as->npt.config.max_leaf >= BLOCK_LEVEL && holds_block(area, gpa);
 }
 
-/* A removal collects translations to flush, and frames that may be freed only after the flush. */
+/* Memory of which a reference is to be dropped after the flush. */
+struct removal_part {
+	hpa_t memory;
+	uint64_t size;
+};
+#define REMOVAL_PARTS 8
+
+/* A removal collects translations to flush; and frames that may be freed, and references that may be dropped, only after the flush. */
 struct removal {
 	struct npt_gather gather;
-	struct frame_chain frames;
+	struct frame_chain frames; /* of which there is no reference any more */
 	struct addr_space *as;
+	unsigned count; /* of `parts`: what other spaces use, too */
+	struct removal_part parts[REMOVAL_PARTS];
+	hpa_t more; /* a chain of frames full of parts; raw 0: none */
 };
 
 void removal_init(struct removal *removal, struct addr_space *as);
 /* Unmap the leaves of [start, end), no leaf lying across its ends; `owned`: their memory is an Alloc area's. */
 void remove_leaves(struct removal *removal, uint64_t start, uint64_t end, bool owned);
 /*
- * The memory of `count` leaves of `level`, contiguous from `hpa` on, is no longer mapped by this space: update the accounting, drop
- * the references, and chain the frames that have none left.
+ * The memory of `count` leaves of `level`, contiguous from `hpa` on, is no longer mapped by this space, though CPUs may still use it:
+ * chain the frames that nobody else uses, and keep the others in mind.
  */
 void release_leaves(struct removal *removal, hpa_t hpa, unsigned level, uint64_t count);
-/* Flush once, then free the chained frames. */
+/* Flush once, then drop the references, and free what has none left. */
 void removal_finish(struct removal *removal);
 
 /* Split leaves that lie across an end of the range. Errors: ERR_NO_MEMORY: nothing was changed. */
@@ -281,6 +297,8 @@ MUST_CHECK enum err populate(struct addr_space *as, const struct area *area, uin
  * if possible, else by copy. `was_empty`: the page was not mapped before, not even to the zero page.
  */
 void promote_if_dense(struct addr_space_view *view, const struct area *area, uint64_t gpa, bool was_empty);
+/* A cheap test whether promote_if_dense may have anything to do, by the view's walk cache. The view's lock. */
+bool promotion_may_be_due(struct addr_space_view *view, const struct area *area, uint64_t gpa, bool was_empty);
 /* Collapse in place the blocks of [start, end) that consist of small leaves with equal attributes over contiguous memory. */
 void collapse_leaves_in_place(struct addr_space *as, uint64_t start, uint64_t end);
 

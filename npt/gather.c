@@ -23,7 +23,7 @@ static void gather_table(struct npt_gather *gather, hpa_t table)
 	gather->tables = table;
 }
 
-void npt_gather_finish(struct npt_gather *gather)
+void npt_gather_flush(struct npt_gather *gather)
 {
 	struct npt *npt = gather->npt;
 
@@ -32,13 +32,21 @@ void npt_gather_finish(struct npt_gather *gather)
 
 		npt->env->flush(npt->env, GPA(gather->start), size <= NPT_FLUSH_RANGE_MAX ? size : NPT_FLUSH_ALL);
 	}
+	gather->start = UINT64_MAX;
+	gather->end = 0;
+}
+
+void npt_gather_finish(struct npt_gather *gather)
+{
+	struct npt *npt = gather->npt;
+
+	npt_gather_flush(gather);
 	while (gather->tables.raw != 0) {
 		hpa_t table = gather->tables;
 
 		gather->tables = HPA(*engine_entries(npt, table));
 		engine_free_table(npt, table);
 	}
-	npt_gather_init(gather, npt);
 }
 
 void engine_prune(struct npt *npt, uint64_t gpa, struct npt_gather *gather)

@@ -29,6 +29,9 @@ struct npt_gather {
 
 void npt_gather_init(struct npt_gather *gather, struct npt *npt);
 
+/* Flush what was gathered so far, if anything was. Emptied tables stay. */
+void npt_gather_flush(struct npt_gather *gather);
+
 /* Flush once if anything was gathered, then free the emptied tables. After it no CPU uses what was removed. */
 void npt_gather_finish(struct npt_gather *gather);
 

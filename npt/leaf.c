@@ -47,6 +47,18 @@ void npt_fill_at(struct npt *npt, const struct npt_cursor *cursor, hpa_t hpa, ui
 	++*npt->env->present(npt->env, cursor->table);
 }
 
+bool npt_try_fill_at(struct npt *npt, const struct npt_cursor *cursor, hpa_t hpa, uint64_t entry)
+{
+	uint64_t empty = 0;
+
+	entry += hpa.raw >> npt->page.shift;
+	if (!pte_replace(cursor->slot, &empty, cursor->level > 0 ? block_entry(npt, entry) : entry))
+		return false;
+	__atomic_fetch_add(&npt->leaves[cursor->level], 1, __ATOMIC_RELAXED);
+	npt_count_present(npt->env->present(npt->env, cursor->table), 1);
+	return true;
+}
+
 void npt_touch(struct npt *npt, const struct npt_cursor *cursor, unsigned prot, unsigned ad_bits)
 {
 	const struct npt_format *format = npt->ops->format;
@@ -64,25 +76,25 @@ void npt_touch(struct npt *npt, const struct npt_cursor *cursor, unsigned prot, 
 	} while (!pte_replace(cursor->slot, &pte, wanted));
 }
 
-/* Replace the leaf at `slot` by `pte`. */
-static inline void replace(struct npt *npt, uint64_t *slot, gpa_t gpa, uint64_t size, uint64_t pte)
+void npt_replace(struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, hpa_t hpa, struct npt_attr attr, unsigned ad_bits)
 {
 	const struct npt_format *format = npt->ops->format;
-	uint64_t old = __atomic_exchange_n(slot, format->break_before_make ? 0 : pte, __ATOMIC_ACQ_REL);
+	const uint64_t size = npt_level_size(cursor->level);
+	uint64_t pte = engine_leaf_with_ad(format, hpa, attr, ad_bits, cursor->level, npt->config.hardware_ad);
+	uint64_t old = __atomic_exchange_n(cursor->slot, 0, __ATOMIC_ACQ_REL);
 
 	if (!format->access_tracked(old))
 		npt->env->flush(npt->env, GPA(align_down(gpa.raw, size)), size);
-	if (format->break_before_make)
-		pte_store(slot, pte);
+	pte_store(cursor->slot, pte);
 }
 
-void npt_replace(struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, hpa_t hpa, struct npt_attr attr, unsigned ad_bits)
+bool npt_take_out(const struct npt *npt, uint64_t *slot, uint64_t pte)
 {
-	replace(npt, cursor->slot, gpa, npt_level_size(cursor->level),
-		engine_leaf_with_ad(npt->ops->format, hpa, attr, ad_bits, cursor->level, npt->config.hardware_ad));
+	return pte_replace(slot, &pte, npt->ops->format->track_access(pte));
 }
 
-void npt_replace_page(struct npt *npt, uint64_t *slot, gpa_t gpa, hpa_t hpa, uint64_t entry)
+void npt_put_in(const struct npt *npt, uint64_t *slot, unsigned level, hpa_t hpa, uint64_t entry)
 {
-	replace(npt, slot, gpa, PAGE_SIZE, entry + (hpa.raw >> npt->page.shift));
+	entry += hpa.raw >> npt->page.shift;
+	pte_store(slot, level > 0 ? block_entry(npt, entry) : entry);
 }

@@ -334,6 +334,21 @@ MUST_CHECK enum err npt_map_at(struct npt *npt, const struct npt_cursor *cursor,
  */
 void npt_fill_at(struct npt *npt, const struct npt_cursor *cursor, hpa_t hpa, uint64_t entry);
 
+/*
+ * The same while other CPUs fill in entries, too, at an entry whose value was 0. False: nothing was changed, the entry is not empty
+ * any more.
+ */
+bool npt_try_fill_at(struct npt *npt, const struct npt_cursor *cursor, hpa_t hpa, uint64_t entry);
+
+/*
+ * The two halves of npt_replace for a CPU that has not locked out those that fill in entries. npt_take_out makes the leaf `pte` at
+ * `slot` one that hardware reads as not present (access-tracked), and that is not empty, so that nobody fills it in; then the caller
+ * flushes it; then npt_put_in stores the new entry, of attributes and memory as for npt_fill_at. False: the leaf was not `pte` any
+ * more, nothing was changed.
+ */
+bool npt_take_out(const struct npt *npt, uint64_t *slot, uint64_t pte);
+void npt_put_in(const struct npt *npt, uint64_t *slot, unsigned level, hpa_t hpa, uint64_t entry);
+
 /* Decode the leaf at which npt_find ended for `gpa`. */
 void npt_decode(const struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, struct npt_leaf *leaf);
 
@@ -346,7 +361,8 @@ void npt_touch(struct npt *npt, const struct npt_cursor *cursor, unsigned prot, 
 
 /*
  * Let the leaf at which npt_find ended for `gpa` map `hpa` (aligned to its size) with `attr` and `ad_bits` instead. When it
- * returns no CPU uses the old translation: flushes by itself, break-before-make included. `attr` and `hpa` are such as
+ * returns no CPU uses the old translation: flushes by itself, before the new entry is there, so that two CPUs never use different
+ * memory at the same time. `attr` and `hpa` are such as
  * npt_map accepts.
  */
 void npt_replace(struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, hpa_t hpa, struct npt_attr attr, unsigned ad_bits);

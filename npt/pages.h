@@ -8,17 +8,22 @@
 
 #include "npt/walk_cache.h"
 
-/* The page that the entry of level 0 maps. False: it maps none, or the quick test of npt_page_format does not recognise it. */
-static inline bool npt_page_at(const struct npt *npt, const uint64_t *slot, hpa_t *page)
+/* The page that an entry of level 0 maps. False: it maps none, or the quick test of npt_page_format does not recognise it. */
+static inline bool npt_is_page(const struct npt *npt, uint64_t pte, hpa_t *page)
 {
 	/* Flipped, not masked and compared, which takes two instructions more. `value` has no bit of the address. */
 	const uint64_t mask = npt->page.mask;
-	uint64_t pte = __atomic_load_n(slot, __ATOMIC_RELAXED) ^ npt->page.value;
 
+	pte ^= npt->page.value;
 	if (mask & pte)
 		return false;
 	*page = HPA((pte & npt->page.address) * npt->page.scale);
 	return true;
+}
+
+static inline bool npt_page_at(const struct npt *npt, const uint64_t *slot, hpa_t *page)
+{
+	return npt_is_page(npt, __atomic_load_n(slot, __ATOMIC_RELAXED), page);
 }
 
 /*
@@ -54,10 +59,6 @@ static inline bool npt_try_fill_page(const struct npt_walk_cache *cache, const c
 	npt_count_present(NPT_WALK_CACHE_AT(place, of).present, 1);
 	return true;
 }
-
-/* As npt_replace for the page at `slot`, which npt_walk_cache_lookup returned for `gpa`. `entry` is npt_page_entry of its
- * attributes. */
-void npt_replace_page(struct npt *npt, uint64_t *slot, gpa_t gpa, hpa_t hpa, uint64_t entry);
 
 /*
  * Remove the leaf at `slot`, which npt_walk_cache_lookup returned for `gpa`, if the quick test recognises it and it is not the last

@@ -220,9 +220,10 @@ void arch_zero_pages(void *pages, uint64_t size)
 {
 	void (*meanwhile)(void) = host_zeroing;
 
-	host_zeroing = NULL;
-	if (meanwhile)
+	if (meanwhile) {
+		host_zeroing = NULL;
 		meanwhile();
+	}
 	memset(pages, 0, size);
 }
 
