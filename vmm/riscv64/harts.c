@@ -74,8 +74,20 @@ static void send_ipis(struct vcpu *by, uint64_t harts)
 }
 
 /*
- * The others have fenced when this returns, or will before they run again. One that serves a long call of the hypervisor's has its
- * turn between two pieces of that.
+ * Has the vCPU fenced, or will before it runs on? When the VM ends, or a vCPU stops all others, this one leaves its hart, too; all
+ * fence then when they come into a hart again.
+ */
+static bool has_fenced(const struct vcpu *vcpu, uint64_t ticket)
+{
+	const struct vm *vm = vcpu->vm;
+
+	return __atomic_load_n(&vcpu->arch.fence_done, __ATOMIC_ACQUIRE) >= ticket || !is_running(vcpu) || !vm_is_running(vm) ||
+	       __atomic_load_n(&vm->stopper, __ATOMIC_RELAXED);
+}
+
+/*
+ * The others have fenced when this returns, or will before they run again. Meanwhile this one serves what they ask of it, since
+ * they may be waiting in here as well.
  */
 static void fence_harts(struct vcpu *by, uint64_t harts)
 {
@@ -91,9 +103,9 @@ static void fence_harts(struct vcpu *by, uint64_t harts)
 		fence_guest();
 	for (uint64_t left = others; left; left &= left - 1) {
 		unsigned id = (unsigned)__builtin_ctzll(left);
-		const struct vcpu *to = vm_vcpu(by->vm, id);
 
-		while (is_running(to) && __atomic_load_n(&to->arch.fence_done, __ATOMIC_ACQUIRE) < tickets[id]) {
+		while (!has_fenced(vm_vcpu(by->vm, id), tickets[id])) {
+			harts_serve(by);
 			shootdown_serve();
 			arch_cpu_pause();
 		}

@@ -17,7 +17,7 @@
 #define INVALID_ADDRESS   (-5)
 #define ALREADY_AVAILABLE (-6)
 
-enum { HARTS = 4, STARTED = 0, STOPPED = 1, ROUNDS = 100 };
+enum { HARTS = 4, STARTED = 0, STOPPED = 1, ROUNDS = 60 };
 #define OTHERS ((1ul << HARTS) - 2)
 
 static char stacks[HARTS][8192] __attribute__((aligned(16)));
@@ -128,7 +128,8 @@ static void starting(void)
 
 /* --- Interrupts between harts ------------------------------------------------------------------------------------------- */
 
-/* With interrupts off globally, WFI ends when one is pending. Hart 1 stays awake: nothing but the interrupt itself makes it look. */
+/* With interrupts off globally, WFI ends when one is pending. Hart 1 stays awake: nothing but the interrupt itself makes it look.
+ */
 static void await_ipi(uint64_t hart)
 {
 	while (!(CSR_READ("sip") & SIE_SSIE)) {
@@ -281,6 +282,24 @@ static void fences(void)
 	CHECK(sbi(5, 0, 0, 0, 0).error == 0);
 }
 
+/* All fence all others at once, so that each is asked while it waits for an answer. */
+static void fence_all(uint64_t hart)
+{
+	while (count[hart] < ROUNDS) {
+		failed[hart] += sbi(RFENCE, 1, (1ul << HARTS) - 1, 0, 0).error != 0;
+		count[hart]++;
+	}
+}
+
+static void crossing_fences(void)
+{
+	start_others(fence_all);
+	count[0] = 0;
+	fence_all(0);
+	CHECK(failed[0] == 0);
+	wait_for_stop();
+}
+
 /* --- FP registers ------------------------------------------------------------------------------------------------------------ */
 
 #define FOR_32(each)                                                                                                        \
@@ -339,6 +358,7 @@ int guest_main(void)
 	interrupts();
 	timers();
 	fences();
+	crossing_fences();
 	fp();
 	return check_status("harts");
 }
