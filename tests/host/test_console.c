@@ -3,6 +3,7 @@
 #include "drivers/console.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -194,11 +195,13 @@ enum { WRITERS = 4, LINES = 500 };
 
 static char *all;
 static size_t all_size;
+static pthread_barrier_t together;
 
 static void keep_all(const char *bytes, size_t size)
 {
 	memcpy(all + all_size, bytes, size);
 	all_size += size;
+	sched_yield(); /* as slow as a serial port: others want to write meanwhile */
 }
 
 /* Every line says how long it is; one of the writers is the log. */
@@ -209,6 +212,7 @@ static void *write_lines(void *which)
 	char line[64];
 
 	snprintf(stream.name, sizeof(stream.name), "w%u", n);
+	pthread_barrier_wait(&together);
 	for (unsigned i = 0; i < LINES; i++) {
 		int size = snprintf(line, sizeof(line), "%s%u of the lines%.*s\n", n == 0 ? "w0: " : "", i, (int)(i % 32),
 				    "................................");
@@ -232,10 +236,12 @@ static void lines_of_several_cpus_are_whole(void **state)
 	all = malloc(WRITERS * LINES * 64);
 	assert_non_null(all);
 	console_set_sink(keep_all);
+	assert_int_equal(pthread_barrier_init(&together, NULL, WRITERS), 0);
 	for (uintptr_t i = 0; i < WRITERS; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, write_lines, (void *)i), 0);
 	for (unsigned i = 0; i < WRITERS; i++)
 		pthread_join(threads[i], NULL);
+	pthread_barrier_destroy(&together);
 	console_set_sink(NULL);
 	for (size_t at = 0; at < all_size;) {
 		char *end = memchr(all + at, '\n', all_size - at);
