@@ -152,6 +152,21 @@ def riscv64() -> list[Case]:
 # --- Registers ----------------------------------------------------------------------------------------------------------
 
 
+def registers_beside(backend: str, name: str, args: str, slow: bool) -> Case:
+    """The same while VMs beside it, on the one CPU, fill theirs: nothing of them is to be read."""
+    guests = {"first": "registers", "dirty": "fork_state", "second": "registers"}
+
+    def files(directory: Path) -> None:
+        for guest in set(guests.values()):
+            (directory / f"{guest}.elf").write_bytes(Path(BACKENDS[backend].guest(guest)).read_bytes())
+        (directory / "three.cfg").write_text("cpus = 1\nslice = 1\n" + "".join(
+            f"[vm {vm}]\nguest = \\{guest}.elf\n" for vm, guest in guests.items()) + "[vm fork]\ndemo = fork\n")
+
+    return case(f"{backend}/registers/{name}", "--config", "{dir}/three.cfg", files=files, forbid=("FAILED",), slow=slow,
+                max_log=150, forks=1, report=EXITED | {"forks": 1}, env=qemu(args) if args else {},
+                text=tuple(rf"^{vm}(\.\d)?: {guest}: all as it should be$" for vm, guest in guests.items()))
+
+
 def registers() -> list[Case]:
     """All that can be read, on CPUs that have much of it and on such that have little."""
     machines = (
@@ -164,7 +179,9 @@ def registers() -> list[Case]:
         ("h", "usual", "", True),
         ("h", "no-fp", "-cpu rv64,h=true,d=false,f=false", True),
     )
-    return [case(f"{backend}/registers/{name}", "--guest", BACKENDS[backend].guest("registers"), forks=1,
+    beside = [registers_beside("el2", "beside-others-max", f"{EL2},gic-version=3 -cpu max", False),
+              registers_beside("el2", "beside-others", "", True)]
+    return beside + [case(f"{backend}/registers/{name}", "--guest", BACKENDS[backend].guest("registers"), forks=1,
                  report=EXITED | {"forks": 1}, forbid=("FAILED",), slow=slow, env=qemu(args) if args else {},
                  text=(r"^registers: \d+, in the parent$", r"^registers: all as it should be$",
                        r"^guest\.1: registers: \d+, in the child$", r"^guest\.1: registers: all as it should be$"))
