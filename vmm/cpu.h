@@ -54,4 +54,10 @@ static inline struct cpu *cpu_of(unsigned id)
 	return &cpus[id];
 }
 
+/* Does it run the scheduler? One that did not come never does. */
+static inline bool cpu_is_online(const struct cpu *cpu)
+{
+	return __atomic_load_n(&cpu->online, __ATOMIC_RELAXED);
+}
+
 #endif

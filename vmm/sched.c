@@ -9,7 +9,6 @@
 
 static uint64_t slice_ticks; /* of arch_clock */
 static bool stopped;         /* atomic */
-static uint64_t awake;       /* VMs that can run without another VM's end; atomic */
 
 static uint64_t ticks_of(uint64_t microseconds)
 {
@@ -24,266 +23,10 @@ void sched_init(uint64_t slice)
 	spin_wait = shootdown_serve;
 }
 
-/* --- Queues ---------------------------------------------------------------------------------------------------------- */
-
-static bool is_online(const struct cpu *cpu)
-{
-	return __atomic_load_n(&cpu->online, __ATOMIC_RELAXED);
-}
-
-static bool may_run_on(const struct vm_options *options, const struct cpu *cpu)
-{
-	return options->pin == 0 || options->pin & BIT(cpu->id);
-}
-
-bool sched_can_run(const struct vm_options *options)
-{
-	for (unsigned i = 0; i < cpu_count; i++)
-		if (is_online(cpu_of(i)) && may_run_on(options, cpu_of(i)))
-			return true;
-	return false;
-}
-
-/* How much a CPU has to do; read without its lock, as a hint. */
-static unsigned load_of(const struct cpu *cpu)
-{
-	return __atomic_load_n(&cpu->queue.length, __ATOMIC_RELAXED) + !__atomic_load_n(&cpu->idle, __ATOMIC_RELAXED);
-}
-
-/* The CPU with the least to do; the one where the vCPU ran last, if no other has less. */
-static struct cpu *place(const struct vcpu *vcpu)
-{
-	const struct vm_options *options = &vcpu->vm->options;
-	struct cpu *best = vcpu->cpu;
-
-	for (unsigned i = 0; i < cpu_count; i++) {
-		struct cpu *cpu = cpu_of(i);
-
-		if (is_online(cpu) && may_run_on(options, cpu) && (!best || load_of(cpu) < load_of(best)))
-			best = cpu;
-	}
-	return best;
-}
-
-static void queue_add(struct cpu *cpu, struct vcpu *vcpu)
-{
-	struct run_queue *queue = &cpu->queue;
-
-	vcpu->next = NULL;
-	spin_lock(&queue->lock);
-	if (queue->last)
-		queue->last->next = vcpu;
-	else
-		queue->first = vcpu;
-	queue->last = vcpu;
-	__atomic_store_n(&queue->length, queue->length + 1, __ATOMIC_RELAXED);
-	spin_unlock(&queue->lock);
-}
-
-/* A CPU that is about to sleep says so first and looks at its queue then: see idle(). */
-static void queue_on(struct cpu *cpu, struct vcpu *vcpu)
-{
-	queue_add(cpu, vcpu);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&cpu->idle, __ATOMIC_RELAXED) && cpu != arch_this_cpu())
-		arch_ipi_send(cpu);
-}
-
-/* Take the first vCPU of `from` that may run on `cpu`. */
-static struct vcpu *queue_take(struct cpu *from, const struct cpu *cpu)
-{
-	struct run_queue *queue = &from->queue;
-	struct vcpu *vcpu, *before = NULL;
-
-	if (__atomic_load_n(&queue->length, __ATOMIC_RELAXED) == 0)
-		return NULL;
-	spin_lock(&queue->lock);
-	for (vcpu = queue->first; vcpu && from != cpu && !may_run_on(&vcpu->vm->options, cpu); vcpu = vcpu->next)
-		before = vcpu;
-	if (vcpu) {
-		if (before)
-			before->next = vcpu->next;
-		else
-			queue->first = vcpu->next;
-		if (queue->last == vcpu)
-			queue->last = before;
-		__atomic_store_n(&queue->length, queue->length - 1, __ATOMIC_RELAXED);
-	}
-	spin_unlock(&queue->lock);
-	return vcpu;
-}
-
-/* From the queues of others, beginning with the next CPU. */
-static struct vcpu *take_from_others(const struct cpu *cpu)
-{
-	struct vcpu *vcpu = NULL;
-
-	for (unsigned i = 1; i < cpu_count && !vcpu; i++)
-		vcpu = queue_take(cpu_of((cpu->id + i) % cpu_count), cpu);
-	return vcpu;
-}
-
-/* --- Waiting --------------------------------------------------------------------------------------------------------- */
-
-static void timed_add(struct cpu *cpu, struct vcpu *vcpu)
-{
-	struct vcpu **link = &cpu->timed;
-
-	spin_lock(&cpu->queue.lock);
-	while (*link && (*link)->wake_at <= vcpu->wake_at)
-		link = &(*link)->next_timed;
-	vcpu->next_timed = *link;
-	*link = vcpu;
-	spin_unlock(&cpu->queue.lock);
-	vcpu->timed = true;
-	vcpu->vm->timed++;
-}
-
-/* With vm.lock. */
-static void timed_remove(struct vcpu *vcpu)
-{
-	struct cpu *cpu = vcpu->cpu;
-	struct vcpu **link = &cpu->timed;
-
-	if (!vcpu->timed)
-		return;
-	spin_lock(&cpu->queue.lock);
-	while (*link && *link != vcpu)
-		link = &(*link)->next_timed;
-	if (*link)
-		*link = vcpu->next_timed;
-	spin_unlock(&cpu->queue.lock);
-	vcpu->timed = false;
-	vcpu->vm->timed--;
-}
-
-/* A vCPU can run from now on; with vm.lock. */
-static void activate(struct vcpu *vcpu)
-{
-	struct vm *vm = vcpu->vm;
-
-	if (vm->asleep) {
-		vm->asleep = false;
-		__atomic_add_fetch(&awake, 1, __ATOMIC_RELAXED);
-	}
-	vcpu->state = VCPU_READY;
-	vm->active++;
-	queue_on(place(vcpu), vcpu);
-}
-
-void sched_wake(struct vcpu *vcpu)
-{
-	struct vm *vm = vcpu->vm;
-
-	spin_lock(&vm->lock);
-	vcpu->woken = true;
-	if (vcpu->state == VCPU_WAITING && vm_is_running(vm)) {
-		timed_remove(vcpu);
-		activate(vcpu);
-	}
-	spin_unlock(&vm->lock);
-}
-
-/*
- * Take the first vCPU of this CPU whose time has come out of the list, with its vm.lock, which the caller lets go. The VM cannot be
- * gone: who ends it takes its vCPUs out of the list first. NULL: there is none; or its lock, which comes before the queue's, was
- * not free, and `*again` is set.
- */
-static struct vcpu *timed_take(struct cpu *cpu, uint64_t now, bool *again)
-{
-	struct vcpu *vcpu;
-
-	*again = false;
-	spin_lock(&cpu->queue.lock);
-	vcpu = cpu->timed;
-	if (vcpu && vcpu->wake_at > now)
-		vcpu = NULL;
-	if (vcpu && !spin_trylock(&vcpu->vm->lock)) {
-		*again = true;
-		vcpu = NULL;
-	}
-	if (vcpu)
-		cpu->timed = vcpu->next_timed;
-	spin_unlock(&cpu->queue.lock);
-	return vcpu;
-}
-
-static void wake_timed(struct cpu *cpu)
-{
-	bool again = __atomic_load_n(&cpu->timed, __ATOMIC_RELAXED);
-
-	while (again) {
-		struct vcpu *vcpu = timed_take(cpu, arch_clock(), &again);
-
-		if (!vcpu) {
-			shootdown_serve();
-			continue;
-		}
-		vcpu->timed = false;
-		vcpu->vm->timed--;
-		activate(vcpu);
-		spin_unlock(&vcpu->vm->lock);
-		again = true;
-	}
-}
-
-static uint64_t next_deadline(struct cpu *cpu)
-{
-	uint64_t deadline = NEVER;
-
-	if (!__atomic_load_n(&cpu->timed, __ATOMIC_RELAXED))
-		return NEVER;
-	spin_lock(&cpu->queue.lock);
-	if (cpu->timed)
-		deadline = cpu->timed->wake_at;
-	spin_unlock(&cpu->queue.lock);
-	return deadline;
-}
-
-/* --- Starting -------------------------------------------------------------------------------------------------------- */
-
 void sched_add(struct vm *vm)
 {
 	vm->time_max = vm->options.time_max ? ticks_of(vm->options.time_max) : NEVER;
-	__atomic_add_fetch(&awake, 1, __ATOMIC_RELAXED);
-}
-
-bool sched_claim(struct vcpu *vcpu)
-{
-	struct vm *vm = vcpu->vm;
-	bool off;
-
-	spin_lock(&vm->lock);
-	off = vcpu->state == VCPU_OFF && vm_is_running(vm);
-	if (off)
-		vcpu->state = VCPU_CLAIMED;
-	spin_unlock(&vm->lock);
-	return off;
-}
-
-void sched_start(struct vcpu *vcpu)
-{
-	spin_lock(&vcpu->vm->lock);
-	activate(vcpu);
-	spin_unlock(&vcpu->vm->lock);
-}
-
-enum err sched_start_at(struct vcpu *vcpu, struct vcpu *by, uint64_t entry, uint64_t argument)
-{
-	if (!sched_claim(vcpu))
-		return ERR_EXISTS;
-	arch_vcpu_start(vcpu, by, entry, argument);
-	sched_start(vcpu);
-	return ERR_OK;
-}
-
-void sched_start_fork(struct vm *child)
-{
-	spin_lock(&child->lock);
-	for (unsigned i = 0; i < child->vcpus; i++)
-		if (child->vcpu_table[i]->state == VCPU_READY)
-			activate(child->vcpu_table[i]);
-	spin_unlock(&child->lock);
+	__atomic_add_fetch(&sched_awake, 1, __ATOMIC_RELAXED);
 }
 
 /* --- Slices ---------------------------------------------------------------------------------------------------------- */
@@ -309,7 +52,7 @@ static void set_timer(struct cpu *cpu, const struct vcpu *vcpu, uint64_t now)
 {
 	uint64_t left = time_left(vcpu->vm);
 
-	arch_timer_set(min_u64(min_u64(cpu->slice_end, next_deadline(cpu)), left == NEVER ? NEVER : now + left));
+	arch_timer_set(min_u64(min_u64(cpu->slice_end, timed_next(cpu)), left == NEVER ? NEVER : now + left));
 }
 
 static void begin_slice(struct cpu *cpu, struct vcpu *vcpu, uint64_t now)
@@ -324,9 +67,9 @@ static void end_slice(struct cpu *cpu, struct vcpu *vcpu, uint64_t now)
 	struct vcpu *other = NULL;
 
 	if (cpu->queue.length == 0 && cpu_count > 1)
-		other = take_from_others(cpu);
+		other = run_queue_take_from_others(cpu);
 	if (other)
-		queue_add(cpu, other);
+		run_queue_add(cpu, other);
 	if (cpu->queue.length == 0) {
 		begin_slice(cpu, vcpu, now);
 		return;
@@ -348,7 +91,7 @@ enum sched_interrupted sched_interrupt(struct vcpu *vcpu)
 		return SCHED_GO_ON;
 	now = arch_clock();
 	charge_time(cpu, vcpu, now);
-	wake_timed(cpu);
+	timed_wake(cpu, now);
 	if (time_left(vcpu->vm) == 0)
 		return SCHED_TIME_OUT;
 	if (now >= cpu->slice_end)
@@ -379,7 +122,7 @@ static void nothing_runs(struct vm *vm, const struct vcpu *vcpu)
 		return;
 	if (vm->waits > 0) {
 		vm->asleep = true;
-		if (__atomic_sub_fetch(&awake, 1, __ATOMIC_RELAXED) > 0)
+		if (__atomic_sub_fetch(&sched_awake, 1, __ATOMIC_RELAXED) > 0)
 			return;
 		log_vm_info(vm, "guest waits for VMs that all wait for each other, and nothing else can wake it");
 	} else {
@@ -395,7 +138,7 @@ static void end_vm(struct vm *vm)
 	for (unsigned i = 0; i < vm->vcpus; i++)
 		timed_remove(vm->vcpu_table[i]);
 	if (!vm->asleep)
-		__atomic_sub_fetch(&awake, 1, __ATOMIC_RELAXED);
+		__atomic_sub_fetch(&sched_awake, 1, __ATOMIC_RELAXED);
 	spin_unlock(&vm->lock);
 	vm->ended(vm);
 }
@@ -497,7 +240,7 @@ static void leave(struct cpu *cpu, struct vcpu *vcpu)
 		hold(vcpu);
 	} else {
 		vcpu->state = VCPU_READY;
-		queue_add(cpu, vcpu);
+		run_queue_add(cpu, vcpu);
 	}
 	spin_unlock(&vm->lock);
 }
@@ -535,16 +278,16 @@ static void run(struct cpu *cpu, struct vcpu *vcpu)
 
 static struct vcpu *pick(struct cpu *cpu)
 {
-	struct vcpu *vcpu = queue_take(cpu, cpu);
+	struct vcpu *vcpu = run_queue_take(cpu, cpu);
 
-	return vcpu ? vcpu : take_from_others(cpu);
+	return vcpu ? vcpu : run_queue_take_from_others(cpu);
 }
 
 static void sleep_until_interrupt(struct cpu *cpu)
 {
 	uint64_t from = arch_clock();
 
-	arch_timer_set(next_deadline(cpu));
+	arch_timer_set(timed_next(cpu));
 	arch_cpu_wait();
 	arch_interrupts_take();
 	cpu->idle_ticks += arch_clock() - from;
@@ -559,7 +302,7 @@ static void idle(struct cpu *cpu)
 		sleep_until_interrupt(cpu);
 	__atomic_store_n(&cpu->idle, false, __ATOMIC_RELAXED);
 	shootdown_serve();
-	wake_timed(cpu);
+	timed_wake(cpu, arch_clock());
 }
 
 void sched_run(void)
@@ -583,7 +326,7 @@ void sched_stop(void)
 {
 	__atomic_store_n(&stopped, true, __ATOMIC_SEQ_CST);
 	for (unsigned i = 0; i < cpu_count; i++)
-		if (cpu_of(i) != arch_this_cpu() && is_online(cpu_of(i)))
+		if (cpu_of(i) != arch_this_cpu() && cpu_is_online(cpu_of(i)))
 			arch_ipi_send(cpu_of(i));
 }
 
@@ -622,7 +365,7 @@ void sched_continue_others(struct vcpu *vcpu)
 	vm->held = NULL;
 	for (; held; held = next) {
 		next = held->next;
-		queue_on(place(held), held);
+		run_queue_add_and_tell(run_queue_place(held), held);
 	}
 	spin_unlock(&vm->lock);
 }

@@ -16,8 +16,8 @@
 #ifndef NESTLING_VMM_SCHED_H
 #define NESTLING_VMM_SCHED_H
 
-#include "vmm/cpu.h"
-#include "vmm/vm.h"
+#include "include/arch/virt.h"
+#include "vmm/run_queue.h"
 
 /* Set the slice, in microseconds, and let cpu_count CPUs run vCPUs. Called once, before anything below. */
 void sched_init(uint64_t slice);
@@ -33,26 +33,18 @@ void sched_stop(void);
 /* Make a VM known to the scheduler, before its first vCPU is started: its limit of time, and that it can run. */
 void sched_add(struct vm *vm);
 
-/* VCPU_OFF to VCPU_CLAIMED: the caller may set its state and then start it. False: it is not off, or its VM has ended. */
-bool sched_claim(struct vcpu *vcpu);
-
-/* VCPU_CLAIMED to VCPU_READY. Its entry state has been set. */
-void sched_start(struct vcpu *vcpu);
-
-/* Both, for one that is to begin at `entry` with `argument`, by arch_vcpu_start. Errors: ERR_EXISTS (it is not off). */
-MUST_CHECK enum err sched_start_at(struct vcpu *vcpu, struct vcpu *by, uint64_t entry, uint64_t argument);
-
-/* The same for all vCPUs of a forked VM that are READY but in no queue yet. */
-void sched_start_fork(struct vm *child);
-
-/* vCPU: VCPU_WAITING to VCPU_READY. One that is about to wait will not; any other is left as it is. Any CPU. */
-void sched_wake(struct vcpu *vcpu);
+/* sched_claim and sched_start for a vCPU that is to begin at `entry` with `argument`. Errors: ERR_EXISTS (it is not off). */
+MUST_CHECK static inline enum err sched_start_at(struct vcpu *vcpu, struct vcpu *by, uint64_t entry, uint64_t argument)
+{
+	if (!sched_claim(vcpu))
+		return ERR_EXISTS;
+	arch_vcpu_start(vcpu, by, entry, argument);
+	sched_start(vcpu);
+	return ERR_OK;
+}
 
 /* Microseconds that the vCPUs of the VM of `vcpu`, which asks, have run so far; those of others up to their last interrupt. */
 uint64_t sched_cpu_time(const struct vcpu *vcpu);
-
-/* Can the VM be run on a CPU that is there: does its `pin` name one? */
-bool sched_can_run(const struct vm_options *options);
 
 /*
  * In the exit of a vCPU by a host interrupt: take the interrupts. SCHED_TIME_OUT: the VM's time is used up; the caller ends it.
