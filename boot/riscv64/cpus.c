@@ -149,3 +149,9 @@ void arch_cpus_stop(void)
 		if (cpu_of(i) != self && cpu_of(i)->online)
 			arch_ipi_send(cpu_of(i));
 }
+
+void arch_ipi_send(const struct cpu *to)
+{
+	fence(); /* what was written before is visible to who takes the interrupt */
+	sbi_call(SBI_IPI, SBI_IPI_SEND, 1, to->hw_id, 0);
+}

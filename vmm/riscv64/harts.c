@@ -3,8 +3,9 @@
  * What a guest's harts ask of each other: SBI's HSM, IPI and RFENCE extensions, and the legacy calls with the same ends.
  * Source: RISC-V Supervisor Binary Interface Specification 2.0, 3.1, 5, 7, 8, 9.
  *
- * A request is noted at its vCPU and served there: when that comes into a CPU, or, while it is in one, by an interrupt of that CPU.
- * The note is made first and the vCPU's state read then; who runs a vCPU sets its state first and reads the notes then.
+ * A request is noted at its vCPU and served there (harts_serve.c): when that comes into a CPU, or, while it is in one, by an
+ * interrupt of that CPU. The note is made first and the vCPU's state read then; who runs a vCPU sets its state first and reads the
+ * notes then.
  */
 #include "include/arch/cpu.h"
 #include "include/arch/riscv64/insn.h"
@@ -14,30 +15,6 @@
 #include "vmm/shootdown.h"
 
 _Static_assert(VCPU_MAX <= 64, "a mask of harts is one word");
-
-/* --- The vCPU's own side ----------------------------------------------------------------------------------------------- */
-
-/* First-stage translations of this vCPU, all: the range is the guest's to choose, and may be endless. */
-static void fence_guest(void)
-{
-	fence_i();
-	hfence_vvma_all();
-}
-
-void harts_serve(struct vcpu *vcpu)
-{
-	struct vcpu_arch *arch = &vcpu->arch;
-	uint64_t wanted = __atomic_load_n(&arch->fence_wanted, __ATOMIC_ACQUIRE);
-
-	if (wanted != arch->fence_done) {
-		fence_guest();
-		__atomic_store_n(&arch->fence_done, wanted, __ATOMIC_RELEASE);
-	}
-	if (__atomic_load_n(&arch->ipi, __ATOMIC_RELAXED) && __atomic_exchange_n(&arch->ipi, 0, __ATOMIC_ACQUIRE))
-		csr_set(CSR_HVIP, BIT(IRQ_VSSI));
-}
-
-/* --- The asking side ---------------------------------------------------------------------------------------------------- */
 
 static bool is_running(const struct vcpu *vcpu)
 {
@@ -100,7 +77,7 @@ static void fence_harts(struct vcpu *by, uint64_t harts)
 		interrupt(vm_vcpu(by->vm, id));
 	}
 	if (harts & BIT(by->id))
-		fence_guest();
+		harts_fence();
 	for (uint64_t left = others; left; left &= left - 1) {
 		unsigned id = (unsigned)__builtin_ctzll(left);
 

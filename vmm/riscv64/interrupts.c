@@ -33,35 +33,10 @@ uint64_t arch_clock_frequency(void)
 	return hart_timebase_hz() ? hart_timebase_hz() : 1;
 }
 
-/* The SBI's own way to clear a timer is a time that never comes; whether it does so at once is the firmware's. So sie masks it. */
-static void set_timer(uint64_t deadline)
-{
-	if (deadline == NEVER) {
-		csr_clear(CSR_SIE, BIT(IRQ_STI));
-		return;
-	}
-	if (riscv_features.sstc)
-		csr_write(CSR_STIMECMP, deadline);
-	else
-		sbi_call(SBI_TIME, SBI_TIME_SET_TIMER, deadline, 0, 0);
-	csr_set(CSR_SIE, BIT(IRQ_STI));
-}
-
-/* One timer for two: the hypervisor's, and that of the guest which is here, if the hart has none for it. */
-void interrupts_rearm(void)
-{
-	const struct cpu *cpu = arch_this_cpu();
-	uint64_t deadline = cpu->arch.deadline;
-
-	if (cpu->resident)
-		deadline = min_u64(deadline, timer_host_deadline(cpu->resident));
-	set_timer(deadline);
-}
-
 void arch_timer_set(uint64_t deadline)
 {
 	arch_this_cpu()->arch.deadline = deadline;
-	interrupts_rearm();
+	timer_rearm();
 }
 
 /* Whose time has come? False: only the guest's. */
@@ -73,7 +48,7 @@ static bool take_timer(struct cpu *cpu)
 		timer_serve(cpu->resident);
 	if (ours)
 		cpu->arch.deadline = NEVER;
-	interrupts_rearm();
+	timer_rearm();
 	return ours;
 }
 
@@ -95,10 +70,4 @@ unsigned arch_interrupts_take(void)
 	if (pending & BIT(IRQ_STI) && take_timer(cpu))
 		events |= CPU_EVENT_TIMER;
 	return events;
-}
-
-void arch_ipi_send(const struct cpu *to)
-{
-	fence(); /* what was written before is visible to who takes the interrupt */
-	sbi_call(SBI_IPI, SBI_IPI_SEND, 1, to->hw_id, 0);
 }

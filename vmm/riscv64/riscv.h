@@ -84,18 +84,18 @@ void sbi_serve(struct vcpu *vcpu);
 void timer_set(struct vcpu *vcpu, uint64_t deadline);
 void timer_load(struct vcpu *vcpu);
 void timer_serve(struct vcpu *vcpu);
-uint64_t timer_host_deadline(const struct vcpu *vcpu);
+/* Arm the hart's timer anew: for the hypervisor, and for the guest that is here, where the hart has none for it. */
+void timer_rearm(void);
 /* Is an interrupt pending that the guest has enabled? And when, in host time, will its timer raise one? */
 bool timer_is_pending(void);
 uint64_t timer_wakes_at(const struct vcpu *vcpu);
 /* Let the guest give the CPU away until an interrupt is pending that it has enabled. */
 void timer_wait(struct vcpu *vcpu);
 
-/* interrupts.c: the guest's timer has been set; arm the hart's. */
-void interrupts_rearm(void);
-
-/* harts.c: serve what other vCPUs have asked of this one, which is resident. */
+/* harts_serve.c: serve what other vCPUs have asked of this one, which is resident. */
 void harts_serve(struct vcpu *vcpu);
+/* First-stage translations and fetches of the vCPU that is here: all of them anew. */
+void harts_fence(void);
 
 /* inject.c: make the guest take an exception, as if the hart had delivered it there. */
 void inject_exception(struct vcpu *vcpu, enum cause cause, uint64_t tval);

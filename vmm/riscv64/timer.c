@@ -4,6 +4,7 @@
  * host's timer stops the guest in time, and hvip.VSTIP raises it. Source: RISC-V Privileged, "Sstc"; SBI specification 6.
  */
 #include "include/arch/riscv64/insn.h"
+#include "include/arch/riscv64/sbi.h"
 #include "vmm/cpu.h"
 #include "vmm/riscv64/riscv.h"
 
@@ -20,9 +21,34 @@ static uint64_t host_time(const struct vcpu *vcpu, uint64_t when)
 	return when == NEVER || host < when ? NEVER : host;
 }
 
-uint64_t timer_host_deadline(const struct vcpu *vcpu)
+static uint64_t guest_deadline(const struct vcpu *vcpu)
 {
 	return riscv_features.sstc ? NEVER : host_time(vcpu, vcpu->arch.timer);
+}
+
+/* The SBI's own way to clear a timer is a time that never comes; whether it does so at once is the firmware's. So sie masks it. */
+static void set_timer(uint64_t deadline)
+{
+	if (deadline == NEVER) {
+		csr_clear(CSR_SIE, BIT(IRQ_STI));
+		return;
+	}
+	if (riscv_features.sstc)
+		csr_write(CSR_STIMECMP, deadline);
+	else
+		sbi_call(SBI_TIME, SBI_TIME_SET_TIMER, deadline, 0, 0);
+	csr_set(CSR_SIE, BIT(IRQ_STI));
+}
+
+/* One timer for two: the hypervisor's, and that of the guest which is here, if the hart has none for it. */
+void timer_rearm(void)
+{
+	const struct cpu *cpu = arch_this_cpu();
+	uint64_t deadline = cpu->arch.deadline;
+
+	if (cpu->resident)
+		deadline = min_u64(deadline, guest_deadline(cpu->resident));
+	set_timer(deadline);
 }
 
 void timer_serve(struct vcpu *vcpu)
@@ -49,7 +75,7 @@ void timer_set(struct vcpu *vcpu, uint64_t when)
 		return;
 	}
 	vcpu->arch.timer = when;
-	interrupts_rearm();
+	timer_rearm();
 }
 
 /* hip is asked and not vsip, which is the same by the manual, but of which QEMU 7.2 never shows STIP. */
