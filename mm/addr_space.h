@@ -325,15 +325,16 @@ enum fault_outcome addr_space_handle_fault(struct addr_space_view *view, const s
 MUST_CHECK enum err addr_space_read(struct addr_space *as, gpa_t gpa, void *to, uint64_t size);
 MUST_CHECK enum err addr_space_write(struct addr_space *as, gpa_t gpa, const void *from, uint64_t size);
 
+/* Fault in [gpa, gpa + size) for `access` (NPT_R or NPT_RW), and set the accessed and dirty bits. Errors as addr_space_read. */
+MUST_CHECK enum err addr_space_fault_in(struct addr_space *as, gpa_t gpa, uint64_t size, unsigned access);
+
 /*
- * Call `each` for each contiguous piece of guest memory in [gpa, gpa + size), faulting it in with `access` (NPT_R or NPT_RW). When
- * `each` returns false, it stops early and returns ERR_OK. The space's lock is not held during the call. The pointer is valid only
- * as long as the range is not changed or faulted on; this holds while the only vCPU of the space is stopped in an exit.
- * Errors as addr_space_read.
+ * Read [gpa, gpa + size) in pieces of at most ADDR_SPACE_CHUNK bytes, in order: `each` is called with a copy, and without a lock. When
+ * it returns false, the reading stops early and ERR_OK is returned. Errors as addr_space_read.
  */
-typedef bool (*addr_space_chunk)(void *bytes, uint64_t size, void *context);
-MUST_CHECK enum err addr_space_iter_bytes(struct addr_space *as, gpa_t gpa, uint64_t size, unsigned access, addr_space_chunk each,
-					  void *context);
+#define ADDR_SPACE_CHUNK 256
+typedef bool (*addr_space_chunk)(const void *bytes, uint64_t size, void *context);
+MUST_CHECK enum err addr_space_iter_bytes(struct addr_space *as, gpa_t gpa, uint64_t size, addr_space_chunk each, void *context);
 
 /* Remove every area, and with it every mapping and owned frame. The space stays usable. */
 void addr_space_clear(struct addr_space *as);

@@ -16,29 +16,55 @@ static enum err outcome_error(enum fault_outcome outcome)
 	return errors[outcome];
 }
 
-/* Is `gpa` mapped with permission for `access`? If so, sets the accessed and dirty bits as an access of the guest would. */
-static bool leaf_at(struct addr_space *as, gpa_t gpa, unsigned access, struct npt_leaf *leaf)
+/*
+ * Copies are made in pieces of at most this much, under the lock of the first view: then nobody can unmap the memory, or give it to
+ * someone else, and faults of that view wait no longer than that.
+ */
+#define COPY_MAX KIB(16)
+
+/* What is to be done to the piece of guest memory at `bytes`, with the view's lock. */
+typedef void (*piece_fn)(void *bytes, uint64_t size, void *context);
+
+/*
+ * Call `each` for the memory from `gpa` on, as far as one leaf maps it, if it is mapped with permission for `access`. If so, sets the
+ * accessed and dirty bits as an access of the guest would. Returns the size of the piece; 0: it is not mapped so.
+ */
+static uint64_t use_piece(struct addr_space *as, gpa_t gpa, uint64_t size, unsigned access, piece_fn each, void *context)
 {
-	bool wrote = access & NPT_W, open = false;
 	struct npt_cursor cursor;
+	struct npt_leaf leaf;
+	uint64_t offset, done = 0;
+	bool wrote = access & NPT_W;
+	char *bytes;
 
 	spin_lock(&as->view.lock);
-	if (gpa.raw < BIT(as->npt.config.gpa_bits) && npt_find(&as->npt, gpa, &cursor) == NPT_LEAF) {
-		npt_decode(&as->npt, &cursor, gpa, leaf);
-		open = !leaf->access_tracked && !(access & ~(unsigned)leaf->attr.prot);
-		if (open && (!leaf->accessed || (wrote && !leaf->dirty)))
-			npt_touch(&as->npt, &cursor, 0, NPT_ACCESSED | (wrote ? NPT_DIRTY : 0));
-	}
+	if (gpa.raw >= BIT(as->npt.config.gpa_bits) || npt_find(&as->npt, gpa, &cursor) != NPT_LEAF)
+		goto out;
+	npt_decode(&as->npt, &cursor, gpa, &leaf);
+	if (leaf.access_tracked || (access & ~(unsigned)leaf.attr.prot))
+		goto out;
+	if (!leaf.accessed || (wrote && !leaf.dirty))
+		npt_touch(&as->npt, &cursor, 0, NPT_ACCESSED | (wrote ? NPT_DIRTY : 0));
+	offset = gpa.raw - leaf.gpa.raw;
+	done = min_u64(min_u64(size, COPY_MAX), npt_level_size(leaf.level) - offset);
+	bytes = (char *)frame_ptr(leaf.hpa) + offset;
+	if (as->sync)
+		as->sync(bytes, done);
+	each(bytes, done, context);
+	if (as->publish && wrote)
+		as->publish(bytes, done);
+out:
 	spin_unlock(&as->view.lock);
-	return open;
+	return done;
 }
 
-/* Find the leaf that maps `gpa`, raising the guest's fault as long as there is none that permits the access. */
-static enum err reach(struct addr_space *as, gpa_t gpa, unsigned access, struct npt_leaf *leaf)
+/* The same with the guest's fault raised as long as nothing permits the access. */
+static enum err reach_piece(struct addr_space *as, gpa_t gpa, uint64_t *size, unsigned access, piece_fn each, void *context)
 {
 	const struct npt_fault fault = { .gpa = gpa, .access = (uint8_t)access };
+	uint64_t done;
 
-	while (!leaf_at(as, gpa, access, leaf)) {
+	while ((done = use_piece(as, gpa, *size, access, each, context)) == 0) {
 		enum err err = outcome_error(addr_space_handle_fault(&as->view, &fault));
 
 		spin_lock(&as->view.lock);
@@ -47,70 +73,79 @@ static enum err reach(struct addr_space *as, gpa_t gpa, unsigned access, struct 
 		if (err != ERR_OK)
 			return err;
 	}
+	*size = done;
 	return ERR_OK;
 }
 
-/* Call `each` for one contiguous piece, with sync before and publish after a write. False: `each` asked to stop. */
-static bool visit_chunk(struct addr_space *as, void *bytes, uint64_t size, unsigned access, addr_space_chunk each, void *context)
+static enum err use_all(struct addr_space *as, gpa_t gpa, uint64_t size, unsigned access, piece_fn each, void *context)
 {
-	bool more;
+	enum err err = gpa.raw + size < gpa.raw ? ERR_NOT_FOUND : ERR_OK;
+	uint64_t piece;
 
-	if (as->sync)
-		as->sync(bytes, size);
-	more = each(bytes, size, context);
-	if (as->publish && (access & NPT_W))
-		as->publish(bytes, size);
-	return more;
-}
-
-enum err addr_space_iter_bytes(struct addr_space *as, gpa_t gpa, uint64_t size, unsigned access, addr_space_chunk each,
-			       void *context)
-{
-	if (gpa.raw + size < gpa.raw)
-		return ERR_NOT_FOUND;
-	while (size > 0) {
-		struct npt_leaf leaf;
-		uint64_t offset, piece;
-		enum err err = reach(as, gpa, access, &leaf);
-
-		if (err != ERR_OK)
-			return err;
-		offset = gpa.raw - leaf.gpa.raw;
-		piece = min_u64(size, npt_level_size(leaf.level) - offset);
-		if (!visit_chunk(as, (char *)frame_ptr(leaf.hpa) + offset, piece, access, each, context))
-			return ERR_OK;
-		gpa.raw += piece;
-		size -= piece;
+	for (; err == ERR_OK && size > 0; size -= piece, gpa.raw += piece) {
+		piece = size;
+		err = reach_piece(as, gpa, &piece, access, each, context);
 	}
-	return ERR_OK;
+	return err;
 }
 
-static bool copy_out(void *bytes, uint64_t size, void *context)
+static void copy_out(void *bytes, uint64_t size, void *context)
 {
 	char **to = context;
 
 	memcpy(*to, bytes, size);
 	*to += size;
-	return true;
 }
 
-static bool copy_in(void *bytes, uint64_t size, void *context)
+static void copy_in(void *bytes, uint64_t size, void *context)
 {
 	const char **from = context;
 
 	memcpy(bytes, *from, size);
 	*from += size;
-	return true;
+}
+
+static void leave_alone(void *bytes, uint64_t size, void *context)
+{
+	(void)bytes;
+	(void)size;
+	(void)context;
 }
 
 enum err addr_space_read(struct addr_space *as, gpa_t gpa, void *to, uint64_t size)
 {
-	return addr_space_iter_bytes(as, gpa, size, NPT_R, copy_out, &to);
+	return use_all(as, gpa, size, NPT_R, copy_out, &to);
 }
 
 enum err addr_space_write(struct addr_space *as, gpa_t gpa, const void *from, uint64_t size)
 {
-	return addr_space_iter_bytes(as, gpa, size, NPT_RW, copy_in, &from);
+	return use_all(as, gpa, size, NPT_RW, copy_in, &from);
+}
+
+enum err addr_space_fault_in(struct addr_space *as, gpa_t gpa, uint64_t size, unsigned access)
+{
+	return use_all(as, gpa, size, access, leave_alone, NULL);
+}
+
+enum err addr_space_iter_bytes(struct addr_space *as, gpa_t gpa, uint64_t size, addr_space_chunk each, void *context)
+{
+	char bytes[ADDR_SPACE_CHUNK];
+
+	if (gpa.raw + size < gpa.raw)
+		return ERR_NOT_FOUND;
+	while (size > 0) {
+		uint64_t piece = min_u64(size, sizeof(bytes));
+		char *to = bytes;
+		enum err err = reach_piece(as, gpa, &piece, NPT_R, copy_out, &to);
+
+		if (err != ERR_OK)
+			return err;
+		if (!each(bytes, piece, context))
+			return ERR_OK;
+		gpa.raw += piece;
+		size -= piece;
+	}
+	return ERR_OK;
 }
 
 /* The first address from `at` on, `end` at most, that is not mapped to itself plus `distance`. `at` is aligned to a page. */

@@ -7,7 +7,7 @@
 #include "mm/frame.h"
 #include "vmm/sched.h"
 
-static bool write_chunk(void *bytes, uint64_t size, void *context)
+static bool write_chunk(const void *bytes, uint64_t size, void *context)
 {
 	console_stream_write(context, bytes, size);
 	return true;
@@ -32,7 +32,7 @@ static uint64_t serve_console_write(struct vcpu *vcpu, const struct hypercall *c
 {
 	struct vm *vm = vcpu->vm;
 	uint64_t size = min_u64(call->arg[1], HYPERCALL_CONSOLE_MAX);
-	enum err err = addr_space_iter_bytes(&vm->as, GPA(call->arg[0]), size, NPT_R, write_chunk, &vm->console);
+	enum err err = addr_space_iter_bytes(&vm->as, GPA(call->arg[0]), size, write_chunk, &vm->console);
 
 	return err == ERR_OK ? size : result_of(err);
 }
@@ -152,14 +152,6 @@ static enum err harvest(struct vm *vm, const struct hypercall *call, uint64_t *b
 	}
 }
 
-static bool go_on(void *bytes, uint64_t size, void *context)
-{
-	(void)bytes;
-	(void)size;
-	(void)context;
-	return true;
-}
-
 /* Test-and-clear loses the bits, so the guest's bitmap is faulted in first. */
 static uint64_t serve_track(struct vcpu *vcpu, const struct hypercall *call)
 {
@@ -175,7 +167,7 @@ static uint64_t serve_track(struct vcpu *vcpu, const struct hypercall *call)
 	if (wanted && !vm_is_ram(vm, GPA(to), words * sizeof(*bitmap)))
 		return HYPERCALL_INVALID;
 	if (wanted)
-		err = addr_space_iter_bytes(&vm->as, GPA(to), words * sizeof(*bitmap), NPT_RW, go_on, NULL);
+		err = addr_space_fault_in(&vm->as, GPA(to), words * sizeof(*bitmap), NPT_RW);
 	spin_lock(&lock);
 	if (err == ERR_OK)
 		err = harvest(vm, call, bitmap, &pages);

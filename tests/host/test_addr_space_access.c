@@ -268,17 +268,25 @@ static void copies_meet_the_end_of_memory(void **state)
 
 struct pieces {
 	struct space *space;
+	const uint8_t *all; /* what there is from 100 on */
 	uint64_t bytes, stop_after;
 	unsigned count;
 };
 
-static bool note_piece(void *bytes, uint64_t size, void *context)
+static bool note_piece(const void *bytes, uint64_t size, void *context)
 {
+	const uint8_t *piece = bytes;
 	struct pieces *pieces = context;
 
 	CHECK(!pieces->space->as.view.lock.held, "a callback under the lock");
-	CHECK(size > 0, "an empty piece");
-	memset(bytes, 1 + (int)pieces->count++, size);
+	CHECK(size > 0 && size <= ADDR_SPACE_CHUNK, "a piece of %ju bytes", (uintmax_t)size);
+	for (uint64_t i = 0; i < size; i++)
+		CHECK(piece[i] == (uint8_t)(pieces->bytes + i), "out of order at %#jx", (uintmax_t)(pieces->bytes + i));
+	/* Another vCPU gives the memory back: the piece is a copy. */
+	CHECK_ERR(addr_space_discard(&pieces->space->as, GPA(0), MIB(1)), ERR_OK);
+	CHECK(piece[size - 1] == (uint8_t)(pieces->bytes + size - 1), "the guest's own memory was handed out");
+	CHECK_ERR(addr_space_write(&pieces->space->as, GPA(100), pieces->all, KIB(12)), ERR_OK);
+	pieces->count++;
 	pieces->bytes += size;
 	return pieces->bytes < pieces->stop_after;
 }
@@ -286,26 +294,39 @@ static bool note_piece(void *bytes, uint64_t size, void *context)
 static void iter_bytes_gives_every_piece_in_order(void **state)
 {
 	struct space *s = *state;
-	struct pieces pieces = { .space = s, .stop_after = UINT64_MAX };
+	static uint8_t all[KIB(12)];
+	struct pieces pieces = { .space = s, .stop_after = UINT64_MAX, .all = all };
+
+	for (unsigned i = 0; i < sizeof(all); i++)
+		all[i] = (uint8_t)i;
+	CHECK_ERR(space_alloc(s, 0, MIB(1), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	space_begin(s);
+	s->free_before = UINT64_MAX - 1; /* this discards in between */
+	CHECK_ERR(addr_space_write(&s->as, GPA(100), all, sizeof(all)), ERR_OK);
+	CHECK_ERR(addr_space_iter_bytes(&s->as, GPA(100), KIB(12), note_piece, &pieces), ERR_OK);
+	CHECK_EQ(pieces.bytes, KIB(12));
+	/* Stopped early: no error. */
+	pieces = (struct pieces){ .space = s, .stop_after = 1, .all = all };
+	CHECK_ERR(addr_space_iter_bytes(&s->as, GPA(100), KIB(12), note_piece, &pieces), ERR_OK);
+	CHECK_EQ(pieces.count, 1);
+	pieces.count = 0;
+	CHECK_ERR(addr_space_iter_bytes(&s->as, GPA(MIB(1)), 1, note_piece, &pieces), ERR_NOT_FOUND);
+	CHECK_ERR(addr_space_iter_bytes(&s->as, GPA(0), 0, note_piece, &pieces), ERR_OK);
+	CHECK_EQ(pieces.count, 0);
+	space_begin(s);
+	space_check(s);
+}
+
+/* Nothing beyond the range, and with the permission that was asked for. */
+static void memory_is_faulted_in(void **state)
+{
+	struct space *s = *state;
 
 	CHECK_ERR(space_alloc(s, 0, MIB(1), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
-	CHECK_ERR(addr_space_iter_bytes(&s->as, GPA(100), KIB(12), NPT_RW, note_piece, &pieces), ERR_OK);
-	CHECK_EQ(pieces.bytes, KIB(12));
-	CHECK_EQ(*space_byte(s, 99), 0);
-	CHECK_EQ(*space_byte(s, 100), 1);
-	for (uint64_t at = 101; at < KIB(12) + 100; at++)
-		CHECK(*space_byte(s, at) >= *space_byte(s, at - 1), "out of order at %#jx", (uintmax_t)at);
-	CHECK_EQ(*space_byte(s, KIB(12) + 99), pieces.count);
-	CHECK_EQ(*space_byte(s, KIB(12) + 100), 0);
-	/* Stopped early: no error, and nothing beyond is faulted in. */
-	pieces = (struct pieces){ .space = s, .stop_after = 1 };
-	CHECK_ERR(addr_space_iter_bytes(&s->as, GPA(KIB(64)), KIB(64), NPT_RW, note_piece, &pieces), ERR_OK);
-	CHECK_EQ(pieces.count, 1);
-	CHECK(!space_allows(s, KIB(128) - 1, 0), "faulted in for nothing");
-	pieces = (struct pieces){ .space = s, .stop_after = UINT64_MAX };
-	CHECK_ERR(addr_space_iter_bytes(&s->as, GPA(MIB(1)), 1, NPT_R, note_piece, &pieces), ERR_NOT_FOUND);
-	CHECK_ERR(addr_space_iter_bytes(&s->as, GPA(0), 0, NPT_R, note_piece, &pieces), ERR_OK);
-	CHECK_EQ(pieces.count, 0);
+	CHECK_ERR(addr_space_fault_in(&s->as, GPA(KIB(4) + 1), KIB(8), NPT_RW), ERR_OK);
+	CHECK(!space_allows(s, 0, 0) && !space_allows(s, KIB(16), 0), "faulted in for nothing");
+	CHECK(space_allows(s, KIB(4), NPT_RW) && space_allows(s, KIB(12), NPT_RW), "not faulted in");
+	CHECK_ERR(addr_space_fault_in(&s->as, GPA(MIB(1) - 1), 2, NPT_R), ERR_NOT_FOUND);
 	space_check(s);
 }
 
@@ -455,6 +476,7 @@ int main(void)
 		{ "holes_end_a_copy", holes_end_a_copy },
 		{ "copies_meet_the_end_of_memory", copies_meet_the_end_of_memory },
 		{ "iter_bytes_gives_every_piece_in_order", iter_bytes_gives_every_piece_in_order },
+		{ "memory_is_faulted_in", memory_is_faulted_in },
 		{ "new_memory_is_synced_before_it_is_mapped", new_memory_is_synced_before_it_is_mapped },
 		{ "accesses_are_synced_on_both_sides", accesses_are_synced_on_both_sides },
 		{ "copies_on_write_are_synced", copies_on_write_are_synced },

@@ -77,7 +77,7 @@ static struct sbi_result srst_call(struct vcpu *vcpu, const struct sbi_request *
 	return sbi_success(0);
 }
 
-static bool write_chunk(void *bytes, uint64_t size, void *context)
+static bool write_chunk(const void *bytes, uint64_t size, void *context)
 {
 	console_stream_write(context, bytes, size);
 	return true;
@@ -90,7 +90,7 @@ static struct sbi_result console_write_call(struct vm *vm, const struct sbi_requ
 
 	if (call->arg[2] != 0)
 		return sbi_failure(SBI_ERR_INVALID_PARAM);
-	switch (addr_space_iter_bytes(&vm->as, GPA(call->arg[1]), size, NPT_R, write_chunk, &vm->console)) {
+	switch (addr_space_iter_bytes(&vm->as, GPA(call->arg[1]), size, write_chunk, &vm->console)) {
 	case ERR_OK:
 		return sbi_success(size);
 	case ERR_NO_MEMORY:

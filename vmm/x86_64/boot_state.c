@@ -85,27 +85,18 @@ struct identity_map {
 	uint64_t data_end; /* of all of this */
 };
 
-/* One table's entries, evenly spaced: the first `count` are first, first + step, ... */
-struct table_fill {
-	uint64_t first, step, count;
-};
-
-static bool fill_chunk(void *bytes, uint64_t size, void *context)
-{
-	const struct table_fill *fill = context;
-	uint64_t *entries = bytes;
-
-	for (uint64_t i = 0; i < size / sizeof(*entries); i++)
-		entries[i] = i < fill->count ? fill->first + i * fill->step : 0;
-	return true;
-}
-
+/* Write one table: its first `count` entries are first, first + step, ..., the others 0. */
 static enum err write_table(struct addr_space *as, uint64_t table, uint64_t first, uint64_t step, uint64_t count)
 {
-	struct table_fill fill = { first, step, min_u64(count, 512) };
+	uint64_t entries[64];
+	enum err err = ERR_OK;
 
-	/* A page of guest memory is host-contiguous: fill_chunk sees it whole. */
-	return addr_space_iter_bytes(as, GPA(table), PAGE_SIZE, NPT_RW, fill_chunk, &fill);
+	for (unsigned i = 0; err == ERR_OK && i < 512; i += ARRAY_LEN(entries)) {
+		for (unsigned j = 0; j < ARRAY_LEN(entries); j++)
+			entries[j] = i + j < count ? first + (i + j) * step : 0;
+		err = addr_space_write(as, GPA(table + i * sizeof(*entries)), entries, sizeof(entries));
+	}
+	return err;
 }
 
 static struct identity_map plan_identity_map(const struct vm *vm)
