@@ -285,6 +285,7 @@ static inline void sync_memory(const struct addr_space *as, hpa_t memory, uint64
 /* To be called after the hypervisor has written what a guest will read or execute. */
 static inline void publish_memory(const struct addr_space *as, hpa_t memory, uint64_t size)
 {
+	release_fence(); /* an entry that maps it may be stored by compare-and-swap */
 	if (as->publish)
 		as->publish(frame_ptr(memory), size);
 }
