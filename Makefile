@@ -351,7 +351,7 @@ coverage: $(coverage-tests)
 .PHONY: bench bench-check bench-build setup-bench guests-$(ARCH)
 
 bench-host-flags := -std=gnu11 -O2 -g $(warnings) -Iinclude -I. -isystem build/host/include
-bench-objects    := $(patsubst %.c,build/bench/%.o,$(filter mm/% npt/%,$(host-y)) $(bench-host-y))
+bench-objects    := $(patsubst %.c,build/bench/%.o,$(filter mm/% npt/% drivers/spin.c,$(host-y)) $(bench-host-y))
 
 bench: bench-build
 	$(Q)bench/run

@@ -31,10 +31,10 @@ static inline uint64_t *npt_walk_cache_lookup(const struct npt_walk_cache *cache
 static inline __attribute__((always_inline)) bool npt_walk_cache_lookup_leaf(const struct npt_walk_cache *cache, gpa_t gpa,
 									     hpa_t *hpa)
 {
-	const unsigned i = npt_walk_cache_index(gpa.raw);
+	uint64_t i = npt_walk_cache_index(gpa.raw);
 
-	/* Else the compiler would keep block[i] from the look-up of a table before, at the cost of an instruction there. */
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	/* Else the compiler would prepare for this in the look-up of a table before, at the cost of an instruction there. */
+	__asm__("" : "+r"(i));
 	if (cache->block[i] != ~(gpa.raw >> NPT_BLOCK_SHIFT))
 		return false;
 	if (__atomic_load_n((const uint64_t *)cache->slot[i], __ATOMIC_RELAXED) != cache->of[i].leaf)

@@ -87,11 +87,6 @@ static enum err promise_ram(struct vm *vm)
 	return ERR_OK;
 }
 
-/* Of the least block of frames that `size` bytes fit in. */
-#define ORDER_OF(size) ((size) <= PAGE_SIZE ? 0u : (unsigned)(64 - __builtin_clzll(((size)-1) >> PAGE_SHIFT)))
-#define VM_ORDER       ORDER_OF(sizeof(struct vm))
-#define VCPU_ORDER     ORDER_OF(sizeof(struct more_vcpu))
-
 /* A vCPU other than the first, and what it has of the space for itself. */
 struct more_vcpu {
 	struct vcpu vcpu;
@@ -99,12 +94,25 @@ struct more_vcpu {
 };
 _Static_assert(VCPU_MAX <= ADDR_SPACE_VIEWS, "each has one");
 
-/* Zeroed. */
-static void *alloc_block(unsigned order, hpa_t *memory)
+/* What a structure of that many bytes costs. */
+static uint64_t in_frames(uint64_t size)
 {
-	if (frame_alloc_need(FRAME_CALL, order, 0, memory) != ERR_OK)
+	return align_up(size, PAGE_SIZE);
+}
+
+/* Zeroed; NULL: there is no memory. */
+static void *alloc_zeroed(uint64_t size)
+{
+	hpa_t memory;
+
+	if (frame_alloc_count(FRAME_CALL, in_frames(size) / PAGE_SIZE, &memory) != ERR_OK)
 		return NULL;
-	return memset(frame_ptr(*memory), 0, PAGE_SIZE << order);
+	return memset(frame_ptr(memory), 0, in_frames(size));
+}
+
+static void free_zeroed(void *memory, uint64_t size)
+{
+	frame_free_count(HPA((uintptr_t)memory - frame_phys_to_virt), in_frames(size) / PAGE_SIZE);
 }
 
 /* --- Fork trees ------------------------------------------------------------------------------------------------------ */
@@ -130,12 +138,11 @@ unsigned fork_tree_live(struct fork_tree *tree)
 static struct vm **tree_slot(struct fork_tree *tree, unsigned number)
 {
 	struct vm ***part = &tree->part[number / FORK_TREE_ROOM];
-	hpa_t memory;
 
 	if (number >= FORK_TREE_PARTS * FORK_TREE_ROOM)
 		return NULL;
 	if (!*part)
-		*part = alloc_block(0, &memory);
+		*part = alloc_zeroed(PAGE_SIZE);
 	return *part ? &(*part)[number % FORK_TREE_ROOM] : NULL;
 }
 
@@ -161,7 +168,7 @@ static enum err join_tree(struct vm *vm)
 static void free_table(struct fork_tree *tree)
 {
 	for (unsigned i = 0; i < FORK_TREE_PARTS && tree->part[i]; i++) {
-		frame_free(HPA((uintptr_t)tree->part[i] - frame_phys_to_virt), 0);
+		free_zeroed(tree->part[i], PAGE_SIZE);
 		tree->part[i] = NULL;
 	}
 }
@@ -254,7 +261,7 @@ static void free_vcpus(struct vm *vm)
 		if (vcpu == &vm->vcpu)
 			continue;
 		addr_space_remove_view(vcpu->view);
-		frame_free(HPA((uintptr_t)vcpu - frame_phys_to_virt), VCPU_ORDER);
+		free_zeroed(vcpu, sizeof(struct more_vcpu));
 	}
 }
 
@@ -263,11 +270,10 @@ static enum err new_vcpus(struct vm *vm)
 {
 	struct vcpu *vcpu = &vm->vcpu;
 	enum err err = ERR_OK;
-	hpa_t memory;
 
 	while (err == ERR_OK && vm->vcpus < vm->options.vcpus) {
 		if (vm->vcpus > 0)
-			vcpu = alloc_block(VCPU_ORDER, &memory);
+			vcpu = alloc_zeroed(sizeof(struct more_vcpu));
 		if (!vcpu) {
 			err = ERR_NO_MEMORY;
 			break;
@@ -313,12 +319,10 @@ static void name_fork(struct vm *child)
 /* All zero but for what it is part of. */
 static enum err alloc_vm(struct fork_tree *tree, struct vm **out)
 {
-	hpa_t memory;
-	struct vm *vm = alloc_block(VM_ORDER, &memory);
+	struct vm *vm = alloc_zeroed(sizeof(struct vm));
 
 	if (!vm)
 		return ERR_NO_MEMORY;
-	vm->memory = memory;
 	vm->tree = tree;
 	*out = vm;
 	return ERR_OK;
@@ -327,7 +331,7 @@ static enum err alloc_vm(struct fork_tree *tree, struct vm **out)
 /* Count the VM's own structures as a cost of its space. */
 static enum err charge_vm(struct vm *vm)
 {
-	uint64_t bytes = (PAGE_SIZE << VM_ORDER) + (vm->vcpus - 1) * (PAGE_SIZE << VCPU_ORDER) + arch_vm_memory(vm);
+	uint64_t bytes = in_frames(sizeof(struct vm)) + (vm->vcpus - 1) * in_frames(sizeof(struct more_vcpu)) + arch_vm_memory(vm);
 
 	for (unsigned i = 0; i < vm->vcpus; i++)
 		bytes += arch_vcpu_memory(vm->vcpu_table[i]);
@@ -387,7 +391,7 @@ free_arch:
 free_space:
 	addr_space_free(&vm->as);
 free_vm:
-	frame_free(vm->memory, VM_ORDER);
+	free_zeroed(vm, sizeof(*vm));
 	return err;
 }
 
@@ -455,7 +459,7 @@ free_arch:
 free_space:
 	addr_space_free(&child->as);
 free_vm:
-	frame_free(child->memory, VM_ORDER);
+	free_zeroed(child, sizeof(*child));
 	return err;
 }
 
@@ -467,7 +471,7 @@ bool vm_free(struct vm *vm)
 	free_vcpus(vm);
 	arch_vm_free(vm);
 	addr_space_free(&vm->as);
-	frame_free(vm->memory, VM_ORDER);
+	free_zeroed(vm, sizeof(*vm));
 	return last;
 }
 

@@ -70,7 +70,7 @@ static inline uint64_t vm_hypercalls(const struct vm_exit_counts *exits)
 }
 
 /* The number of exits kept for post-mortems. A power of two. */
-#define VM_EXIT_RING 256
+#define VM_EXIT_RING 64
 
 struct vm;
 struct vcpu;
@@ -166,7 +166,6 @@ struct vm {
 	struct fork_tree *tree;
 	unsigned number;         /* in the run: 0 is the first one */
 	unsigned tree_number;    /* in its fork tree */
-	hpa_t memory;            /* the block of frames that this structure is in */
 	uint64_t timed_faults;   /* number of fault exits that were traced */
 	uint64_t fault_ticks;    /* time spent serving them, in units of arch_cost_clock */
 	bool traced;             /* each exit is printed, recorded or drawn: vmm/trace.h; see vcpu.fast */
