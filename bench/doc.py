@@ -62,7 +62,7 @@ def events(results: dict) -> str:
 def counter(results: dict) -> str:
     """What the guest's counter shows: mean and median of 4096, from which nothing is apart."""
     measured = results["target"]
-    names = [name for name in measured["svm"] if measured["svm"][name]["events"] > 1 and not
+    names = [name for name in measured["svm"] if measured["svm"][name]["events"] > 1 and measured["svm"][name]["mean"] and not
              (name.startswith("fault-") and name != "fault-4k")]
     cells = [[name, *(f"{number(event['mean'])} ({number(event['median'])})" if (event := measured[backend].get(name))
                       else "–" for backend in BACKENDS)] for name in names]

@@ -12,6 +12,8 @@ from pathlib import Path
 from image import ROOT, Image
 
 ICOUNT = "-icount shift=0,sleep=off"
+# One CPU, so that nothing but what is measured is executed; slices as bench/guest/bench.c counts them.
+MACHINE = ("--cpus", "1", "--slice", "1")
 BACKENDS = {"svm": "x86_64", "vmx": "x86_64", "el2": "aarch64", "h": "riscv64"}
 PHASE_BOOT = 1
 
@@ -20,7 +22,7 @@ Counts = dict[int, Counter]  # phase: how often the instruction at an offset in 
 
 def boot(backend: str, guest: Path, env: dict, *options: str) -> str:
     """Run a guest; what the console shows."""
-    command = [str(ROOT / "run-qemu.sh"), BACKENDS[backend], "--guest", str(guest), "--timeout", "900", *options]
+    command = [str(ROOT / "run-qemu.sh"), BACKENDS[backend], "--guest", str(guest), "--timeout", "900", *MACHINE, *options]
     if backend == "vmx":
         command += ["--virt", "vmx"]
     result = subprocess.run(command, env=os.environ | env, text=True, errors="replace", capture_output=True)
@@ -146,15 +148,16 @@ def measure(backend: str, *options: str) -> dict:
 
 # --- Boot ---------------------------------------------------------------------------------------------------------------
 
-# RAM of the machine and of the guest.
-BOOTS = (("128M", "1G"), ("512M", "1G"), ("512M", "64G"), ("8G", "1G"))
+# RAM of the machine and of the guest; CPUs.
+BOOTS = (("128M", "1G", 1), ("512M", "1G", 1), ("512M", "1G", 4), ("512M", "64G", 1), ("8G", "1G", 1))
 
 
-def measure_boot(backend: str, host_ram: str, ram: str) -> dict:
+def measure_boot(backend: str, host_ram: str, ram: str, cpus: int) -> dict:
     """From the image's first instruction to the guest's: all, firmware's services included, and the image's own."""
     isa = BACKENDS[backend]
     image = Image(isa, ROOT / f"build/{isa}/nestling.elf")
-    _, totals, counts = qemu_profile(backend, image, ROOT / f"build/{isa}/guest/hello.elf", "--host-ram", host_ram, "--ram", ram)
+    _, totals, counts = qemu_profile(backend, image, ROOT / f"build/{isa}/guest/hello.elf", "--host-ram", host_ram, "--ram", ram,
+                                     "--cpus", str(cpus))
     image.resolve(list(counts[PHASE_BOOT]))
     functions = Counter()
     for address, count in counts[PHASE_BOOT].items():

@@ -19,6 +19,8 @@ enum {
 	PROFILED = 64,
 	BLOCKS = 16,         /* of 2 MiB, touched in turn and given back */
 	BLOCK_EVENTS = 1024, /* nearly all of which is clearing memory */
+	SLICES = 64,         /* spun through; bench/run has them be a millisecond long */
+	SLICE = 1000000,     /* instructions */
 };
 
 #define BLOCK_SIZE 0x200000ul
@@ -42,6 +44,8 @@ enum {
 	PHASE_TRACKED,
 	PHASE_COPY,
 	PHASE_REUSE,
+	PHASE_SLICE,
+	PHASE_SWITCH,
 };
 
 /* One event; `i` counts from 0. */
@@ -113,8 +117,15 @@ static struct result measure(uint64_t first, uint64_t count, bench_event event)
 
 static void print(const char *name, unsigned phase, const struct result *result, uint64_t loop, uint64_t pages)
 {
-	unsigned events = phase == PHASE_NONE ? 1 : phase == PHASE_BLOCK ? BLOCK_EVENTS : EVENTS;
-	unsigned profiled = phase >= PHASE_64K && phase <= PHASE_AUTO ? EVENTS : PROFILED;
+	unsigned events = phase == PHASE_NONE   ? 1 :
+			  phase == PHASE_BLOCK  ? BLOCK_EVENTS :
+			  phase == PHASE_SWITCH ? 2 * EVENTS :
+			  phase == PHASE_SLICE  ? SLICES :
+						  EVENTS;
+	unsigned profiled = phase >= PHASE_64K && phase <= PHASE_AUTO ? EVENTS :
+			    phase == PHASE_SWITCH                     ? 2 * PROFILED :
+			    phase == PHASE_SLICE                      ? SLICES :
+									PROFILED;
 
 	rt_printf("bench: {\"name\":\"%s\",\"phase\":%u,\"profiled\":%u,\"events\":%u,\"tick\":%u,\"total\":%lu,", name, phase,
 		  profiled, events, COUNTER_TICK, result->total);
@@ -154,6 +165,12 @@ static void write_page(uint64_t i)
 static void read_page(uint64_t i)
 {
 	(void)*(volatile uint64_t *)page(i);
+}
+
+static void yield(uint64_t i)
+{
+	(void)i;
+	rt_yield();
 }
 
 static void discard_page(uint64_t i)
@@ -286,7 +303,39 @@ static void at_once(void)
 	}
 }
 
-/* The parent copies what it writes to; the child, which runs when the parent has ended, is the last user then. */
+/* Nobody else wants the CPU: only a profiler sees what the timer costs. */
+static void slices(void)
+{
+	struct result result = { 0 };
+	uint64_t start = counter();
+
+	mark(PHASE_SLICE);
+	while (counter() - start < (uint64_t)SLICES * SLICE / COUNTER_TICK)
+		;
+	mark(PHASE_IDLE);
+	print("slice", PHASE_SLICE, &result, 0, 0);
+}
+
+/* Two VMs of one vCPU each give way to each other: for each event here there are two switches. */
+static void switches(void)
+{
+	struct result result, loop = measure(0, EVENTS, nothing);
+	uint64_t child = rt_fork();
+
+	if (rt_is_error(child))
+		return;
+	if (child == 0) {
+		for (uint64_t i = 0; i < 2 * EVENTS; i++)
+			yield(i);
+		rt_exit(0);
+	}
+	result = measure(0, EVENTS, yield);
+	print("switch", PHASE_SWITCH, &result, loop.total, 0);
+	PROFILE(PHASE_SWITCH, 0, yield);
+	rt_vm_wait(child);
+}
+
+/* The parent copies what it writes to; the child, which waits until the parent has ended, is the last user then. */
 static void fork(void)
 {
 	struct result result, loop;
@@ -297,11 +346,13 @@ static void fork(void)
 		write_page(i);
 	loop = measure(0, EVENTS, write_page);
 	before = counter();
-	child = rt_hypercall(RT_CALL_FORK, 0, 0, 0, 0);
+	child = rt_fork();
 	result = (struct result){ .total = counter() - before };
 	result.median = result.total;
-	if ((int64_t)child < 0)
+	if (rt_is_error(child))
 		return;
+	if (child == 0)
+		rt_vm_wait(0);
 	if (child != 0)
 		print("fork", PHASE_NONE, &result, 0, rt_memory_info(RT_MEMORY_SHARED) / RT_PAGE_SIZE);
 	measure(0, EVENTS, nothing); /* our own memory is shared, too: no longer */
@@ -319,6 +370,8 @@ int guest_main(void)
 	hypercall();
 	if (sequential("fault-4k", RT_POLICY_4K, PHASE_4K))
 		PROFILE(PHASE_4K, EVENTS, write_page);
+	slices();
+	switches();
 	if (rt_memory_info(RT_MEMORY_PROMISED) < ALL_NEEDS)
 		return 0;
 	(void)sequential("fault-64k", RT_POLICY_64K, PHASE_64K);
