@@ -205,6 +205,9 @@ static void check_trap(struct vcpu *vcpu)
 	case VM_EXIT_IO:
 		check_io(vcpu, exit);
 		break;
+	case VM_EXIT_INTERRUPT:
+		CHECK(exit->reason & SCAUSE_INTERRUPT, "scause %#lx", exit->reason);
+		break;
 	case VM_EXIT_HALT:
 	case VM_EXIT_HYPERCALL:
 	case VM_EXIT_ARCH:
