@@ -11,9 +11,9 @@
 #define FILLED      0x1000 /* salts: + the vCPU that has filled a page */
 #define COUNTS      512    /* additions of each vCPU to each counter */
 #define COUNTERS    64
-#define FEET_PAGES  64
-#define FEET_ROUNDS 16
-#define FEET_PASSES 8
+#define FEET_PAGES  32
+#define FEET_ROUNDS 8
+#define FEET_PASSES 4
 
 static struct rt_range room;
 static uint64_t pages;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The identity map of a program that has several vCPUs: 48 bits of addresses, by leaves of 1 GiB. The first one is devices, all
- * others are RAM or nothing. Source: Arm ARM (DDI 0487), "VMSAv8-64 translation table format descriptors".
+ * others are RAM or nothing. It may be executed, so that an exception without vectors, which goes there, ends the run instead of
+ * raising the next one. Source: Arm ARM (DDI 0487), "VMSAv8-64 translation table format descriptors".
  */
 #include "guest/rt/aarch64/cpu.h"
 #include "guest/rt/smp.h"
@@ -15,7 +16,6 @@
 #define PTE_DEVICE (1ul << 2) /* the second attribute of MAIR */
 #define PTE_INNER  (3ul << 8) /* shareable */
 #define PTE_AF     (1ul << 10)
-#define PTE_XN     (3ul << 53) /* PXN, UXN */
 
 #define MAIR       0x00ff /* normal memory, write-back; then device memory, nGnRnE */
 /* T0SZ 16; walks are cached, write-back, inner shareable; no TTBR1_EL1. IPS is added. */
@@ -68,7 +68,7 @@ void rt_mmu_begin(void)
 {
 	uint64_t features, sctlr, range;
 
-	map(0, PTE_DEVICE | PTE_XN);
+	map(0, PTE_DEVICE);
 	for (size_t i = 0; i < rt_ram.count; i++)
 		for (uint64_t at = rt_ram.range[i].start & ~(LEAF - 1); at < rt_ram.range[i].start + rt_ram.range[i].size;
 		     at += LEAF)
