@@ -84,7 +84,7 @@ other-isas := $(filter-out $(ARCH),$(all-isas))
 
 # --- Targets ------------------------------------------------------------------------
 
-.PHONY: all image test test-all readme-check fuzz coverage compdb clean distclean help setup FORCE
+.PHONY: all image test test-all soak readme-check fuzz coverage compdb clean distclean help setup FORCE
 
 all: $(out)/nestling.efi $(guests)
 
@@ -95,6 +95,12 @@ image: $(if $(filter 1,$(words $(isas))),$(out)/nestling.img,build/nestling.img)
 test-all: export TESTS := all
 test test-all: build/nestling.img $(guests) $(other-isas:%=guests-%) $(host-tests) $(tsan-tests) $(fuzz-ready) $(if $(BENCH),bench-build) | setup-tests
 	$(Q)tools/run-tests $(host-tests) $(tsan-tests) $(if $(BENCH),'bench/run --check') tools/readme-check tests/fuzz/run tests/boot/run
+
+# VMs that come and go on all backends at once, for an hour of theirs; SEED=2 has them do other things.
+soak: export SOAK_SECONDS := $(or $(SECONDS),3600)
+soak: export SOAK_SEED := $(or $(SEED),1)
+soak: build/nestling.img $(guests) $(other-isas:%=guests-%) | setup-tests
+	$(Q)tests/boot/run --all -j4 -k /smp/soak
 
 # The README's runs, pictures and figures, made again; with UPDATE=1, it is changed to what comes out.
 readme-check: all
@@ -115,6 +121,7 @@ help:
 	@echo 'make readme-check are what the README shows and its figures what comes out?'
 	@echo 'make fuzz         look for inputs that break something: FUZZ="elf acpi" (all),'
 	@echo '                  SECONDS=60 each'
+	@echo 'make soak         VMs that come and go, on all backends; SECONDS=3600, SEED=1'
 	@echo 'make coverage     how much of mm/ and npt/ the host tests execute; GAPS=1'
 	@echo '                  lists what not'
 	@echo 'make bench        instruction counts of everything, on all backends;'
@@ -308,9 +315,8 @@ build/fuzz/seeds/done: tests/fuzz/seeds
 	@touch $@
 
 # make fuzz FUZZ="elf acpi" SECONDS=600
-SECONDS ?= 60
 fuzz: $(fuzz-ready)
-	$(Q)tests/fuzz/run $(SECONDS) $(or $(FUZZ),$(fuzz-targets))
+	$(Q)tests/fuzz/run $(or $(SECONDS),60) $(or $(FUZZ),$(fuzz-targets))
 
 # --- Coverage: the host tests once more, without sanitizers, whose checks are branches too ---
 

@@ -16,6 +16,7 @@ import newcomer
 import report
 import screen
 import several
+import smp
 import static
 from backends import BACKENDS, KINDS, ROOT
 from harness import EXITED, FATAL, PAGE, G, K, M, T, Boot, Case, Result, at_least, below, case, write_file
@@ -204,6 +205,13 @@ OWN_GUESTS = {
         "virt_insns": (0, EXITED, (), ()),
     },
 }
+
+def hostile(backend: str) -> dict[str, str]:
+    """The guests that need nothing of their machine, and how each ends."""
+    table = GUESTS | OWN_GUESTS[BACKENDS[backend].isa]
+    return {name: report["outcome"] for name, (_, report, _, args) in table.items()
+            if "outcome" in report and not args and name not in NOT_THERE.get(backend, ()) and not FORKS.get(name)}
+
 
 # On the emulator that is slow to boot, and where another backend shows the same: only with --all.
 SLOW_GUESTS = {
@@ -557,6 +565,6 @@ def all_cases() -> list[Case]:
     ]
     cases = checks + usage() + demos() + sizes() + guests() + documented() + files() + built() + wrong_guests() + linux_images() + configs()
     cases += machines.machines() + memory.memory() + report.report() + flashing.flashing() + newcomer.newcomer() + screen.screen()
-    cases += debug.debug() + several.several()
+    cases += debug.debug() + several.several() + smp.smp(hostile)
     # The slow emulators first, so that the quick cases fill the end.
     return sorted(cases, key=lambda c: not c.name.startswith(("vmx/", "pi3/")))
