@@ -24,8 +24,8 @@ struct cpu_ids {
 void cpu_ids_add(struct cpu_ids *list, uint64_t id);
 
 /*
- * Add the ids of the local APICs whose CPUs can be started: those that the table calls enabled. Those that could be plugged in are not
- * there. Errors: as madt_visit.
+ * Add the ids of the local APICs whose CPUs can be started: those that the table calls enabled. Those that could be plugged in are
+ * not there. Errors: as madt_visit.
  */
 MUST_CHECK enum err madt_find_local_apics(const void *rsdp, acpi_reader reader, struct cpu_ids *list);
 

@@ -24,7 +24,8 @@
 #endif
 
 /*
- * What was written before is visible before what is written after. For what is published by a compare-and-swap: GCC 12 makes one with
+ * What was written before is visible before what is written after. For what is published by a compare-and-swap: GCC 12 makes one
+ * with
  * __ATOMIC_RELEASE into LR and SC without .rl on RISC-V. The thread sanitizer knows no fences, and goes by the compare-and-swap.
  */
 static inline void release_fence(void)

@@ -104,8 +104,8 @@ struct addr_space_cost {
  * What one vCPU has of a space for itself, so that its faults need no one else: a lock, a walk cache, frames. A space has one at
  * least, `view`; addr_space_add_view adds others. Cache lines are not shared between views.
  *
- * A fault takes its own view's lock. With it, entries of existing tables can be filled in, by compare-and-swap, and areas, tables and
- * everything else of the space can be read. Whoever changes those takes the locks of all views (mm/space.h).
+ * A fault takes its own view's lock. With it, entries of existing tables can be filled in, by compare-and-swap, and areas, tables
+ * and everything else of the space can be read. Whoever changes those takes the locks of all views (mm/space.h).
  */
 struct addr_space_view {
 	struct spinlock lock;
@@ -132,14 +132,14 @@ struct addr_space {
 	struct npt_env env;
 	struct area_set areas;
 	addr_space_flush flush;
-	addr_space_sync sync, publish; /* to be set before anything is mapped; NULL: hardware keeps the caches coherent */
-	hpa_t reserve;                 /* a frame kept for a table that reclaim may need; raw 0: in use */
-	bool reclaiming;               /* reclaim is running: `reserve` may be used */
-	bool zero_page_published[2];     /* publish was called for the zero page, for the large zero page */
-	hpa_t zero_page;                 /* the zero page, once it is published; raw 0 before that */
-	uint64_t zero_entry[NPT_RX + 1]; /* npt_page_entry of the zero page, by permissions */
-	uint64_t hand;                   /* gpa where reclaim goes on */
-	bool logged;                     /* some block may be kept in 4 KiB leaves for exact dirty logging: is_logged */
+	addr_space_sync sync, publish;       /* to be set before anything is mapped; NULL: hardware keeps the caches coherent */
+	hpa_t reserve;                       /* a frame kept for a table that reclaim may need; raw 0: in use */
+	bool reclaiming;                     /* reclaim is running: `reserve` may be used */
+	bool zero_page_published[2];         /* publish was called for the zero page, for the large zero page */
+	hpa_t zero_page;                     /* the zero page, once it is published; raw 0 before that */
+	uint64_t zero_entry[NPT_RX + 1];     /* npt_page_entry of the zero page, by permissions */
+	uint64_t hand;                       /* gpa where reclaim goes on */
+	bool logged;                         /* some block may be kept in 4 KiB leaves for exact dirty logging: is_logged */
 	uint64_t resident_peak, memory_peak; /* as in struct addr_space_stats */
 	struct addr_space_cost cost;
 	enum frame_need need; /* the need for which tables are allocated now */
@@ -312,8 +312,8 @@ bool addr_space_zero_ahead(struct addr_space_view *view);
 void addr_space_release_held(struct addr_space *as);
 
 /*
- * Serve a fault of the view's vCPU. Takes the view's lock, or all of the space's; may allocate data frames and tables, and may reclaim memory of the space. Never
- * sleeps, prints or calls malloc. After FAULT_SPURIOUS the caller flushes the page on this CPU.
+ * Serve a fault of the view's vCPU. Takes the view's lock, or all of the space's; may allocate data frames and tables, and may
+ * reclaim memory of the space. Never sleeps, prints or calls malloc. After FAULT_SPURIOUS the caller flushes the page on this CPU.
  */
 enum fault_outcome addr_space_handle_fault(struct addr_space_view *view, const struct npt_fault *fault);
 
@@ -329,8 +329,8 @@ MUST_CHECK enum err addr_space_write(struct addr_space *as, gpa_t gpa, const voi
 MUST_CHECK enum err addr_space_fault_in(struct addr_space *as, gpa_t gpa, uint64_t size, unsigned access);
 
 /*
- * Read [gpa, gpa + size) in pieces of at most ADDR_SPACE_CHUNK bytes, in order: `each` is called with a copy, and without a lock. When
- * it returns false, the reading stops early and ERR_OK is returned. Errors as addr_space_read.
+ * Read [gpa, gpa + size) in pieces of at most ADDR_SPACE_CHUNK bytes, in order: `each` is called with a copy, and without a lock.
+ * When it returns false, the reading stops early and ERR_OK is returned. Errors as addr_space_read.
  */
 #define ADDR_SPACE_CHUNK 256
 typedef bool (*addr_space_chunk)(const void *bytes, uint64_t size, void *context);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Serves a guest's faults, with the space locked: maps memory where an area permits the access, in the size that the area's policy asks
- * for.
+ * Serves a guest's faults, with the space locked: maps memory where an area permits the access, in the size that the area's policy
+ * asks for.
  */
 #include "mm/fault.h"
 
@@ -25,8 +25,7 @@ static enum err read_untouched(struct fault *fault)
 	enum err err;
 
 	as->view.stats.handled_zero++;
-	if (wants_large_zeros(area) && block_fits(fault) &&
-	    map_zero(as, area, &fault->cursor, fault->gpa, BLOCK_LEVEL) == ERR_OK)
+	if (wants_large_zeros(area) && block_fits(fault) && map_zero(as, area, &fault->cursor, fault->gpa, BLOCK_LEVEL) == ERR_OK)
 		return ERR_OK;
 	err = map_zero(as, area, &fault->cursor, fault->gpa, 0);
 	if (err != ERR_OK)

@@ -87,8 +87,8 @@ MUST_CHECK enum err fault_around_fill(struct fault *fault, struct fault_around *
  */
 bool fault_around_give(struct addr_space_view *view, const struct area *area, uint64_t gpa);
 /*
- * The same for an area whose policy is `auto`: map its window around `gpa`, of which `*last` is the last page, if all of it is empty and
- * in one table that is in the walk cache, and no new memory need be reserved.
+ * The same for an area whose policy is `auto`: map its window around `gpa`, of which `*last` is the last page, if all of it is
+ * empty and in one table that is in the walk cache, and no new memory need be reserved.
  */
 bool fault_around_give_auto(struct addr_space_view *view, const struct area *area, uint64_t gpa, uint64_t *last);
 /* Map memory for the pages of the window that have none, after the page of the fault was served. Stops silently without memory. */

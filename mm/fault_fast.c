@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Faults that one view's lock is enough for, so that those of several vCPUs do not wait for each other: a page or a window in a table
- * that is there already. All others go to fault.c.
+ * Faults that one view's lock is enough for, so that those of several vCPUs do not wait for each other: a page or a window in a
+ * table that is there already. All others go to fault.c.
  */
 #include "mm/fault.h"
 
@@ -13,8 +13,8 @@ struct empty_page {
 };
 
 /*
- * The fast path of the most frequent fault: an unmapped page, in an area that maps single pages. False: take the slow path. Where the
- * walk cache has fresh information, the area is not looked up.
+ * The fast path of the most frequent fault: an unmapped page, in an area that maps single pages. False: take the slow path. Where
+ * the walk cache has fresh information, the area is not looked up.
  */
 static inline bool find_empty_page(struct addr_space_view *view, const struct npt_fault *fault, struct empty_page *page)
 {
@@ -52,7 +52,8 @@ static inline bool give_page(struct addr_space_view *view, gpa_t gpa, const stru
 }
 
 /* Map the zero page at an unmapped page. False: take the slow path. */
-static inline bool fast_map_zero(struct addr_space_view *view, const struct area *area, unsigned access, const struct empty_page *page)
+static inline bool fast_map_zero(struct addr_space_view *view, const struct area *area, unsigned access,
+				 const struct empty_page *page)
 {
 	const struct addr_space *as = view->as;
 	const uint64_t entry = as->zero_entry[area->attr.prot & NPT_RX];
@@ -67,10 +68,11 @@ static inline bool fast_map_zero(struct addr_space_view *view, const struct area
 }
 
 /*
- * Zero-page break: the entry is out of the way of the others while the CPUs are flushed, so that none of them reads the zero page when
- * another one has written to the new page. False: take the slow path.
+ * Zero-page break: the entry is out of the way of the others while the CPUs are flushed, so that none of them reads the zero page
+ * when another one has written to the new page. False: take the slow path.
  */
-static inline bool fast_break_zero(struct addr_space_view *view, const struct area *area, gpa_t gpa, unsigned access, uint64_t *slot)
+static inline bool fast_break_zero(struct addr_space_view *view, const struct area *area, gpa_t gpa, unsigned access,
+				   uint64_t *slot)
 {
 	struct addr_space *as = view->as;
 	uint64_t pte = __atomic_load_n(slot, __ATOMIC_RELAXED);
@@ -113,7 +115,8 @@ static bool serve_block(struct addr_space_view *view, const struct area *area, c
 	struct npt_attr attr = area->attr;
 	hpa_t block;
 
-	if (cursor->level != BLOCK_LEVEL || !block_in_area(as, area, gpa.raw) || !(write ? wants_blocks(area) : wants_large_zeros(area)))
+	if (cursor->level != BLOCK_LEVEL || !block_in_area(as, area, gpa.raw) ||
+	    !(write ? wants_blocks(area) : wants_large_zeros(area)))
 		return false;
 	if (!write && !as->zero_page_published[BLOCK_LEVEL])
 		return false;
@@ -157,9 +160,9 @@ static enum after serve(struct addr_space_view *view, const struct area *area, c
 	}
 	if (!write)
 		return AFTER_SLOWLY;
-	if (area->policy == ALLOC_LAZY_64K ? !fault_around_give(view, area, fault->gpa.raw) :
-					     area->policy != ALLOC_LAZY_AUTO ||
-						     !fault_around_give_auto(view, area, fault->gpa.raw, last))
+	if (area->policy == ALLOC_LAZY_64K ?
+		    !fault_around_give(view, area, fault->gpa.raw) :
+		    area->policy != ALLOC_LAZY_AUTO || !fault_around_give_auto(view, area, fault->gpa.raw, last))
 		return AFTER_SLOWLY;
 	note_recent(view, fault->gpa.raw);
 	return area->policy == ALLOC_LAZY_AUTO && promotion_may_be_due(view, area, *last, true) ? AFTER_PROMOTE : AFTER_NOTHING;
@@ -194,7 +197,8 @@ static __attribute__((noinline)) enum fault_outcome give_cleared(struct addr_spa
 	return FAULT_HANDLED;
 }
 
-/* Called with the view's lock held, which it lets go of. Calls no function but at its end, so that the compiler saves no register. */
+/* Called with the view's lock held, which it lets go of. Calls no function but at its end, so that the compiler saves no register.
+ */
 static inline __attribute__((always_inline)) enum fault_outcome handle(struct addr_space_view *view, const struct npt_fault *fault)
 {
 	struct empty_page page;

@@ -139,8 +139,8 @@ struct frame_chain {
 uint64_t frame_chain_add(struct frame_chain *chain, hpa_t frame, uint64_t count, uint16_t owner);
 /*
  * The same before the flush, while CPUs may still use the frames: stops at the first one that has other references, because whoever
- * has those might write to it, or free it, as soon as this one is dropped. Returns how many frames were dealt with; `*owned` is what
- * frame_chain_add returns.
+ * has those might write to it, or free it, as soon as this one is dropped. Returns how many frames were dealt with; `*owned` is
+ * what frame_chain_add returns.
  */
 uint64_t frame_chain_add_unshared(struct frame_chain *chain, hpa_t frame, uint64_t count, uint16_t owner, uint64_t *owned);
 /* Free every block of the chain and empty it. */

@@ -43,7 +43,8 @@ static enum err zero_page(struct addr_space *as, unsigned level, hpa_t *block)
 	return err;
 }
 
-enum err map_fresh(struct addr_space_view *view, const struct area *area, const struct npt_cursor *cursor, uint64_t gpa, unsigned level)
+enum err map_fresh(struct addr_space_view *view, const struct area *area, const struct npt_cursor *cursor, uint64_t gpa,
+		   unsigned level)
 {
 	struct addr_space *as = view->as;
 	hpa_t frame;

@@ -26,8 +26,8 @@ static enum err outcome_error(enum fault_outcome outcome)
 typedef void (*piece_fn)(void *bytes, uint64_t size, void *context);
 
 /*
- * Call `each` for the memory from `gpa` on, as far as one leaf maps it, if it is mapped with permission for `access`. If so, sets the
- * accessed and dirty bits as an access of the guest would. Returns the size of the piece; 0: it is not mapped so.
+ * Call `each` for the memory from `gpa` on, as far as one leaf maps it, if it is mapped with permission for `access`. If so, sets
+ * the accessed and dirty bits as an access of the guest would. Returns the size of the piece; 0: it is not mapped so.
  */
 static uint64_t use_piece(struct addr_space *as, gpa_t gpa, uint64_t size, unsigned access, piece_fn each, void *context)
 {

@@ -236,7 +236,8 @@ struct removal_part {
 };
 #define REMOVAL_PARTS 8
 
-/* A removal collects translations to flush; and frames that may be freed, and references that may be dropped, only after the flush. */
+/* A removal collects translations to flush; and frames that may be freed, and references that may be dropped, only after the flush.
+ */
 struct removal {
 	struct npt_gather gather;
 	struct frame_chain frames; /* of which there is no reference any more */
@@ -250,8 +251,8 @@ void removal_init(struct removal *removal, struct addr_space *as);
 /* Unmap the leaves of [start, end), no leaf lying across its ends; `owned`: their memory is an Alloc area's. */
 void remove_leaves(struct removal *removal, uint64_t start, uint64_t end, bool owned);
 /*
- * The memory of `count` leaves of `level`, contiguous from `hpa` on, is no longer mapped by this space, though CPUs may still use it:
- * chain the frames that nobody else uses, and keep the others in mind.
+ * The memory of `count` leaves of `level`, contiguous from `hpa` on, is no longer mapped by this space, though CPUs may still use
+ * it: chain the frames that nobody else uses, and keep the others in mind.
  */
 void release_leaves(struct removal *removal, hpa_t hpa, unsigned level, uint64_t count);
 /* Flush once, then drop the references, and free what has none left. */
@@ -262,7 +263,8 @@ MUST_CHECK enum err split_leaves_at_boundaries(struct addr_space *as, uint64_t s
 MUST_CHECK static inline enum err split_at_boundaries(struct addr_space *as, uint64_t start, uint64_t end)
 {
 	/* A table of level 0 has 4 KiB leaves only: nothing to split. */
-	return npt_walk_cache_covers(&as->view.cache, GPA(start), end - start) ? ERR_OK : split_leaves_at_boundaries(as, start, end);
+	return npt_walk_cache_covers(&as->view.cache, GPA(start), end - start) ? ERR_OK :
+										 split_leaves_at_boundaries(as, start, end);
 }
 /* Split the leaf at `gpa` down to 4 KiB; of a 1 GiB leaf the other parts stay 2 MiB. Errors: ERR_NO_MEMORY: nothing was changed. */
 MUST_CHECK enum err split_to_pages(struct addr_space *as, uint64_t gpa);

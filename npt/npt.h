@@ -109,9 +109,9 @@ struct npt_page_format {
  * a time. See npt/walk_cache.h.
  */
 struct npt_walk_cache {
-	struct npt_walk_cache *next; /* of the same space */
-	uint64_t leaves;             /* number of leaves of level 0 that were filled in by way of this cache */
-	uint32_t page_shift;         /* npt_page_format.shift */
+	struct npt_walk_cache *next;         /* of the same space */
+	uint64_t leaves;                     /* number of leaves of level 0 that were filled in by way of this cache */
+	uint32_t page_shift;                 /* npt_page_format.shift */
 	uint64_t block[NPT_WALK_CACHE_SIZE]; /* gpa >> NPT_BLOCK_SHIFT; for a large leaf, the complement of that */
 	/*
 	 * The table's entry for gpa 0 if the table went on down to that, so that the number of a page is its index; or the large
@@ -141,8 +141,8 @@ struct npt_env {
 	/* Free a table that alloc_table returned. No CPU can reach it any more. */
 	void (*free_table)(struct npt_env *env, hpa_t table, unsigned order);
 	/*
-	 * The present-entry count of a table (entries that are not empty): kept by the env per table frame, 0 when allocated. A whole
-	 * word, since several CPUs add to it, and RISC-V has atomic instructions for no less.
+	 * The present-entry count of a table (entries that are not empty): kept by the env per table frame, 0 when allocated. A
+	 * whole word, since several CPUs add to it, and RISC-V has atomic instructions for no less.
 	 */
 	uint32_t *(*present)(struct npt_env *env, hpa_t table);
 	/*
@@ -342,9 +342,9 @@ bool npt_try_fill_at(struct npt *npt, const struct npt_cursor *cursor, hpa_t hpa
 
 /*
  * The two halves of npt_replace for a CPU that has not locked out those that fill in entries. npt_take_out makes the leaf `pte` at
- * `slot` one that hardware reads as not present (access-tracked), and that is not empty, so that nobody fills it in; then the caller
- * flushes it; then npt_put_in stores the new entry, of attributes and memory as for npt_fill_at. False: the leaf was not `pte` any
- * more, nothing was changed.
+ * `slot` one that hardware reads as not present (access-tracked), and that is not empty, so that nobody fills it in; then the
+ * caller flushes it; then npt_put_in stores the new entry, of attributes and memory as for npt_fill_at. False: the leaf was not
+ * `pte` any more, nothing was changed.
  */
 bool npt_take_out(const struct npt *npt, uint64_t *slot, uint64_t pte);
 void npt_put_in(const struct npt *npt, uint64_t *slot, unsigned level, hpa_t hpa, uint64_t entry);

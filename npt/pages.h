@@ -31,7 +31,8 @@ static inline bool npt_page_at(const struct npt *npt, const uint64_t *slot, hpa_
  * returned for `gpa`. All `count` entries are empty (0) and in that table, and no other CPU fills them. `hpa` is within hpa_bits.
  * Cannot fail.
  */
-static inline void npt_fill_pages(struct npt_walk_cache *cache, gpa_t gpa, uint64_t *slot, uint64_t count, hpa_t hpa, uint64_t entry)
+static inline void npt_fill_pages(struct npt_walk_cache *cache, gpa_t gpa, uint64_t *slot, uint64_t count, hpa_t hpa,
+				  uint64_t entry)
 {
 	const uint64_t step = PAGE_SIZE >> cache->page_shift;
 	uint64_t *const stop = slot + count;
@@ -47,9 +48,11 @@ static inline void npt_fill_pages(struct npt_walk_cache *cache, gpa_t gpa, uint6
 
 /*
  * The same for one page, while other CPUs fill in entries, too, by caches of their own. `place` is that of its block in the walk
- * cache. The caller counts the leaf in cache->leaves, at once or later. False: nothing was changed, the entry is not empty any more.
+ * cache. The caller counts the leaf in cache->leaves, at once or later. False: nothing was changed, the entry is not empty any
+ * more.
  */
-static inline bool npt_try_fill_page(const struct npt_walk_cache *cache, const char *place, uint64_t *slot, hpa_t hpa, uint64_t entry)
+static inline bool npt_try_fill_page(const struct npt_walk_cache *cache, const char *place, uint64_t *slot, hpa_t hpa,
+				     uint64_t entry)
 {
 	uint64_t empty = 0;
 
@@ -79,8 +82,8 @@ static inline bool npt_remove_page(struct npt *npt, gpa_t gpa, uint64_t *slot, h
 }
 
 /* As npt_translate_by_walk, without a walk. False: the walk cache does not suffice. */
-static inline __attribute__((always_inline)) bool npt_translate_cached(const struct npt *npt,
-								       const struct npt_walk_cache *cache, gpa_t gpa, hpa_t *hpa)
+static inline __attribute__((always_inline)) bool npt_translate_cached(const struct npt *npt, const struct npt_walk_cache *cache,
+								       gpa_t gpa, hpa_t *hpa)
 {
 	const uint64_t *slot = npt_walk_cache_lookup(cache, gpa);
 	hpa_t page;

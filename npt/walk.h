@@ -107,24 +107,24 @@ WALK void walk_decode(const struct npt_format *format, uint64_t pte, uint64_t gp
 }
 
 /* Define `ops_name` (declared in npt/npt.h) from `this_format`, a static const struct npt_format of this file. */
-#define NPT_INSTANTIATE(ops_name, this_format, ...)                                                                       \
-	static enum npt_kind ops_name##_find(const struct npt *npt, struct npt_walk_cache *cache, gpa_t gpa,              \
-					     unsigned floor, struct npt_cursor *cursor)                                   \
-	{                                                                                                                 \
-		return walk_to(&(this_format), npt, cache, gpa.raw, floor, cursor);                                       \
-	}                                                                                                                 \
-	static enum err ops_name##_translate(const struct npt *npt, struct npt_walk_cache *cache, gpa_t gpa, hpa_t *hpa)  \
-	{                                                                                                                 \
-		return walk_translate(&(this_format), npt, cache, gpa.raw, hpa);                                          \
-	}                                                                                                                 \
-	static void ops_name##_decode(uint64_t pte, uint64_t gpa, unsigned level, struct npt_leaf *leaf)                  \
-	{                                                                                                                 \
-		walk_decode(&(this_format), pte, gpa, level, leaf);                                                       \
-	}                                                                                                                 \
-	const struct npt_ops ops_name = { .format = &(this_format),                                                       \
-					  .find = ops_name##_find,                                                        \
-					  .translate = ops_name##_translate,                                              \
-					  .decode = ops_name##_decode,                                                    \
+#define NPT_INSTANTIATE(ops_name, this_format, ...)                                                                          \
+	static enum npt_kind ops_name##_find(const struct npt *npt, struct npt_walk_cache *cache, gpa_t gpa, unsigned floor, \
+					     struct npt_cursor *cursor)                                                      \
+	{                                                                                                                    \
+		return walk_to(&(this_format), npt, cache, gpa.raw, floor, cursor);                                          \
+	}                                                                                                                    \
+	static enum err ops_name##_translate(const struct npt *npt, struct npt_walk_cache *cache, gpa_t gpa, hpa_t *hpa)     \
+	{                                                                                                                    \
+		return walk_translate(&(this_format), npt, cache, gpa.raw, hpa);                                             \
+	}                                                                                                                    \
+	static void ops_name##_decode(uint64_t pte, uint64_t gpa, unsigned level, struct npt_leaf *leaf)                     \
+	{                                                                                                                    \
+		walk_decode(&(this_format), pte, gpa, level, leaf);                                                          \
+	}                                                                                                                    \
+	const struct npt_ops ops_name = { .format = &(this_format),                                                          \
+					  .find = ops_name##_find,                                                           \
+					  .translate = ops_name##_translate,                                                 \
+					  .decode = ops_name##_decode,                                                       \
 					  __VA_ARGS__ }
 
 #endif

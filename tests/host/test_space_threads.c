@@ -4,8 +4,8 @@
  * other, with little host memory, while every byte that is read is compared with what it must be. Built twice: with the other host
  * tests, and with the thread sanitizer.
  *
- * A vCPU has a TLB that keeps whatever it has seen until a flush reaches it, and uses that without looking at the tables. So memory that
- * was given to someone else before the flush is written and read by the wrong owner here, as on a machine.
+ * A vCPU has a TLB that keeps whatever it has seen until a flush reaches it, and uses that without looking at the tables. So memory
+ * that was given to someone else before the flush is written and read by the wrong owner here, as on a machine.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -66,12 +66,12 @@ struct machine {
 static struct machine *machine; /* for the flush, which is told of spaces only */
 
 /* Checks in threads: cmocka's cannot end a thread. */
-#define MUST(condition, message, ...)                                                           \
-	do {                                                                                    \
-		if (!(condition)) {                                                             \
-			fprintf(stderr, "%s: " message "\n", #condition, ##__VA_ARGS__);        \
-			abort();                                                                \
-		}                                                                               \
+#define MUST(condition, message, ...)                                                    \
+	do {                                                                             \
+		if (!(condition)) {                                                      \
+			fprintf(stderr, "%s: " message "\n", #condition, ##__VA_ARGS__); \
+			abort();                                                         \
+		}                                                                        \
 	} while (0)
 
 static void count_spin(void)
@@ -261,7 +261,8 @@ static void protect(struct vcpu *vcpu)
 	if (addr_space_protect(as, GPA(first * PAGE_SIZE), count * PAGE_SIZE, NPT_R) != ERR_OK)
 		return;
 	for (uint64_t i = 0; i < count; i++)
-		MUST(access_page(vcpu, first + i, true, &value) == FAULT_DENIED, "page %#jx can be written", (uintmax_t)(first + i));
+		MUST(access_page(vcpu, first + i, true, &value) == FAULT_DENIED, "page %#jx can be written",
+		     (uintmax_t)(first + i));
 	while (addr_space_protect(as, GPA(first * PAGE_SIZE), count * PAGE_SIZE, NPT_RW) != ERR_OK)
 		sched_yield();
 	store(vcpu, first);
