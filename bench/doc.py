@@ -129,6 +129,12 @@ def boot(results: dict) -> str:
     return markdown(["memory", *results["boot"]], body)
 
 
+def crowd(results: dict) -> str:
+    measured = results["crowd"]
+    return markdown(["", *measured], [["VMs", *(number(cell["vms"]) for cell in measured.values())],
+                                      ["KiB at most", *(number(cell["memory"] / 1024) for cell in measured.values())]])
+
+
 def size(results: dict) -> str:
     body = []
     for isa, image in results["size"]["images"].items():
@@ -148,7 +154,7 @@ def lines(results: dict) -> str:
 
 
 TABLES = {"events": events, "counter": counter, "policies": policies, "sequences": sequences, "once": once, "parts": parts,
-          "host": host, "boot": boot, "size": size, "lines": lines}
+          "host": host, "boot": boot, "crowd": crowd, "size": size, "lines": lines}
 
 
 def update(path: Path, results: dict) -> None:

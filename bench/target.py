@@ -163,3 +163,21 @@ def measure_boot(backend: str, host_ram: str, ram: str, cpus: int) -> dict:
     for address, count in counts[PHASE_BOOT].items():
         functions[image.function(address)] += count
     return {"all": totals[PHASE_BOOT], "own": sum(counts[PHASE_BOOT].values()), "functions": dict(functions.most_common(12))}
+
+
+# --- Crowd --------------------------------------------------------------------------------------------------------------
+
+
+def measure_crowd(backend: str) -> dict:
+    """How many VMs of 64 MiB the demo `crowd` has beside each other, and what one of them costs at most, in bytes."""
+    with tempfile.TemporaryDirectory() as directory:
+        report = Path(directory) / "report"
+        command = [str(ROOT / "run-qemu.sh"), BACKENDS[backend], "--demo", "crowd", "--ram", "64M", "--cpus", "1",
+                   "--timeout", "900", "--report", str(report)]
+        if backend == "vmx":
+            command += ["--virt", "vmx"]
+        result = subprocess.run(command, text=True, errors="replace", capture_output=True)
+        if result.returncode != 0:
+            raise SystemExit(f"bench: {' '.join(command)} ended with {result.returncode}:\n{result.stdout[-1500:]}")
+        vms = [json.loads(line) for line in report.read_text().splitlines()]
+    return {"vms": len(vms), "memory": max(vm["memory_peak"] for vm in vms)}
