@@ -21,9 +21,19 @@ static inline bool npt_is_page(const struct npt *npt, uint64_t pte, hpa_t *page)
 	return true;
 }
 
+/*
+ * npt_is_page of the entry at `slot`. It is written out, with the mask read before the entry: the compiler then tests the entry by
+ * one instruction instead of two.
+ */
 static inline bool npt_page_at(const struct npt *npt, const uint64_t *slot, hpa_t *page)
 {
-	return npt_is_page(npt, __atomic_load_n(slot, __ATOMIC_RELAXED), page);
+	const uint64_t mask = npt->page.mask;
+	uint64_t pte = __atomic_load_n(slot, __ATOMIC_RELAXED) ^ npt->page.value;
+
+	if (mask & pte)
+		return false;
+	*page = HPA((pte & npt->page.address) * npt->page.scale);
+	return true;
 }
 
 /*
