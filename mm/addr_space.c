@@ -84,7 +84,7 @@ struct addr_space_translation addr_space_translate_by_walk(struct addr_space *as
 	struct addr_space_translation found = { .hpa = HPA(0) };
 
 	spin_lock(&as->view.lock);
-	found.err = npt_translate_by_walk(&as->npt, &as->view.cache, gpa, &found.hpa);
+	found.err = npt_translate(&as->npt, &as->view.cache, gpa, &found.hpa);
 	spin_unlock(&as->view.lock);
 	return found;
 }

@@ -286,11 +286,12 @@ MUST_CHECK static inline __attribute__((always_inline)) enum err addr_space_tran
 	struct addr_space_translation found;
 	bool cached;
 
-	spin_lock(&as->view.lock);
-	cached = npt_translate_cached(&as->npt, &as->view.cache, gpa, hpa);
-	spin_unlock(&as->view.lock);
-	if (cached)
-		return ERR_OK;
+	if (spin_trylock(&as->view.lock)) { /* whoever waits for it does so out of line, where registers cost nothing */
+		cached = npt_translate_cached(&as->npt, &as->view.cache, gpa, hpa);
+		spin_unlock(&as->view.lock);
+		if (cached)
+			return ERR_OK;
+	}
 	found = addr_space_translate_by_walk(as, gpa);
 	if (found.err == ERR_OK)
 		*hpa = found.hpa;

@@ -41,13 +41,10 @@ FAST bool remove_page(struct addr_space *as, uint64_t gpa, bool owned)
 	if (!slot || (owned && any_reservation(as)) || !npt_remove_page(&as->npt, GPA(gpa), slot, &hpa))
 		return false;
 	space_flush(as, GPA(gpa), PAGE_SIZE);
-	if (owned) {
-		struct removal removal;
-
-		removal_init(&removal, as);
-		release_leaves(&removal, hpa, 0, 1);
-		removal_finish(&removal);
-	}
+	if (owned && frame_is_zero_page(hpa))
+		as->view.stats.zero_leaves[0]--;
+	else if (owned)
+		drop_memory(as, hpa, PAGE_SIZE);
 	return true;
 }
 

@@ -139,15 +139,12 @@ static void copy_cow_page(struct fault *fault, hpa_t frame)
 {
 	struct addr_space *as = fault->as;
 	hpa_t old = fault->leaf.hpa;
-	struct removal removal;
 
 	sync_memory(as, old, PAGE_SIZE);
 	memcpy(frame_ptr(frame), frame_ptr(old), PAGE_SIZE);
 	publish_memory(as, frame, PAGE_SIZE);
-	removal_init(&removal, as);
 	replace_leaf(fault, frame, WRITTEN); /* flushes: from here on no CPU reads the old page through this space */
-	release_leaves(&removal, old, 0, 1);
-	removal_finish(&removal);
+	drop_memory(as, old, PAGE_SIZE);
 	as->view.stats.handled_copy++;
 }
 

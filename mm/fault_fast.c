@@ -139,51 +139,65 @@ static bool serve_block(struct addr_space_view *view, const struct area *area, c
 	return true;
 }
 
-/* What is to be done after the fault. */
-enum after { AFTER_NOTHING, AFTER_PROMOTE, AFTER_SLOWLY };
-
-/* Serve the fault with the view's lock, as far as that permits. `*last` is the last page that got memory, for AFTER_PROMOTE. */
-static enum after serve(struct addr_space_view *view, const struct area *area, const struct npt_fault *fault, uint64_t *last)
+/* Memory for a window around a write to an empty page, by the policies that want that. `*last` is its last page. */
+static bool serve_window(struct addr_space_view *view, const struct area *area, gpa_t gpa, uint64_t *last)
 {
-	const bool write = fault->access & NPT_W;
-	struct npt_cursor cursor;
-
-	if (serve_page(view, area, fault->gpa, fault->access))
-		return AFTER_NOTHING;
-	if (area->backend != AREA_ALLOC || fault->access & ~(unsigned)area->attr.prot)
-		return AFTER_SLOWLY;
-	if (!npt_walk_cache_lookup(&view->cache, fault->gpa)) { /* the table may be there all the same */
-		if (npt_find_by(&view->as->npt, &view->cache, fault->gpa, &cursor) == NPT_EMPTY && cursor.level > 0)
-			return serve_block(view, area, &cursor, fault->gpa, fault->access) ? AFTER_NOTHING : AFTER_SLOWLY;
-		if (cursor.level == 0 && serve_page(view, area, fault->gpa, fault->access))
-			return AFTER_NOTHING;
+	switch (area->policy) {
+	case ALLOC_LAZY_64K:
+		*last = gpa.raw;
+		return fault_around_give(view, area, gpa.raw);
+	case ALLOC_LAZY_AUTO:
+		return fault_around_give_auto(view, area, gpa.raw, last);
+	default:
+		return false;
 	}
-	if (!write)
-		return AFTER_SLOWLY;
-	if (area->policy == ALLOC_LAZY_64K ?
-		    !fault_around_give(view, area, fault->gpa.raw) :
-		    area->policy != ALLOC_LAZY_AUTO || !fault_around_give_auto(view, area, fault->gpa.raw, last))
-		return AFTER_SLOWLY;
+}
+
+/* Faults on more than a page, or in a table that is not in the walk cache. Called with the view's lock held, which it lets go of. */
+static __attribute__((noinline)) enum fault_outcome serve_more(struct addr_space_view *view, const struct area *area,
+							       const struct npt_fault *fault)
+{
+	const uint64_t *slot = npt_walk_cache_lookup(&view->cache, fault->gpa);
+	struct npt_cursor cursor;
+	uint64_t last;
+
+	if (area->backend != AREA_ALLOC || fault->access & ~(unsigned)area->attr.prot)
+		return fault_serve(view, fault);
+	if (!slot) { /* the table may be there all the same */
+		if (npt_find_by(&view->as->npt, &view->cache, fault->gpa, &cursor) == NPT_EMPTY && cursor.level > 0) {
+			if (!serve_block(view, area, &cursor, fault->gpa, fault->access))
+				return fault_serve(view, fault);
+			goto handled;
+		}
+		if (cursor.level > 0)
+			return fault_serve(view, fault);
+		if (serve_page(view, area, fault->gpa, fault->access))
+			goto handled;
+		slot = cursor.slot;
+	}
+	if (!(fault->access & NPT_W) || __atomic_load_n(slot, __ATOMIC_RELAXED) != 0 || !serve_window(view, area, fault->gpa, &last))
+		return fault_serve(view, fault);
 	note_recent(view, fault->gpa.raw);
-	return area->policy == ALLOC_LAZY_AUTO && promotion_may_be_due(view, area, *last, true) ? AFTER_PROMOTE : AFTER_NOTHING;
+	if (area->policy == ALLOC_LAZY_AUTO && promotion_may_be_due(view, area, last, true)) {
+		fault_promote(view, last);
+		return FAULT_HANDLED;
+	}
+handled:
+	spin_unlock(&view->lock);
+	return FAULT_HANDLED;
 }
 
 /* The slow path of a fault. Called with the view's lock held, which it lets go of. */
 static __attribute__((noinline)) enum fault_outcome handle_slowly(struct addr_space_view *view, const struct npt_fault *fault)
 {
 	const struct area *area = area_find(&view->as->areas, fault->gpa.raw);
-	uint64_t last = 0;
 
-	switch (area ? serve(view, area, fault, &last) : AFTER_SLOWLY) {
-	case AFTER_NOTHING:
-		spin_unlock(&view->lock);
-		return FAULT_HANDLED;
-	case AFTER_PROMOTE:
-		fault_promote(view, last);
-		return FAULT_HANDLED;
-	default:
+	if (!area)
 		return fault_serve(view, fault);
-	}
+	if (!serve_page(view, area, fault->gpa, fault->access))
+		return serve_more(view, area, fault);
+	spin_unlock(&view->lock);
+	return FAULT_HANDLED;
 }
 
 /* The fast path when no frame is ready: clears frames first. Called with the view's lock held, which it lets go of. */

@@ -189,6 +189,13 @@ static __attribute__((noinline)) enum err limit_slowly(struct addr_space *as, gp
 	return err;
 }
 
+/* The lock is taken. */
+static __attribute__((noinline)) enum err limit_later(struct addr_space *as, gpa_t gpa, uint64_t want, hpa_t *hpa, uint64_t *limit)
+{
+	spin_lock(&as->view.lock);
+	return limit_slowly(as, gpa, want, hpa, limit);
+}
+
 /* Where the walk cache has the table, and that tells by the next page what the limit is, it takes a few instructions. */
 enum err addr_space_translate_and_limit(struct addr_space *as, gpa_t gpa, uint64_t want, hpa_t *hpa, uint64_t *limit)
 {
@@ -196,7 +203,8 @@ enum err addr_space_translate_and_limit(struct addr_space *as, gpa_t gpa, uint64
 	const uint64_t *slot;
 	hpa_t page, next;
 
-	spin_lock(&as->view.lock);
+	if (__builtin_expect(!spin_trylock(&as->view.lock), false))
+		return limit_later(as, gpa, want, hpa, limit);
 	slot = npt_walk_cache_lookup(&as->view.cache, gpa);
 	if (!slot || !npt_page_at(&as->npt, slot, &page))
 		return limit_slowly(as, gpa, want, hpa, limit);

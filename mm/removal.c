@@ -165,6 +165,14 @@ void release_leaves(struct removal *removal, hpa_t hpa, unsigned level, uint64_t
 	}
 }
 
+void drop_memory(struct addr_space *as, hpa_t memory, uint64_t size)
+{
+	struct frame_chain frames = { 0 };
+
+	count_released(as, size, frame_chain_add(&frames, memory, size >> PAGE_SHIFT, as->id));
+	frame_chain_free(&frames);
+}
+
 static void leaves_gone(struct npt_gather *gather, hpa_t hpa, unsigned level, uint64_t count)
 {
 	release_leaves(CONTAINER_OF(gather, struct removal, gather), hpa, level, count);

@@ -255,6 +255,8 @@ void remove_leaves(struct removal *removal, uint64_t start, uint64_t end, bool o
  * it: chain the frames that nobody else uses, and keep the others in mind.
  */
 void release_leaves(struct removal *removal, hpa_t hpa, unsigned level, uint64_t count);
+/* The memory of a leaf that was unmapped and flushed: drop the reference, and free it if there is none left. */
+void drop_memory(struct addr_space *as, hpa_t memory, uint64_t size);
 /* Flush once, then drop the references, and free what has none left. */
 void removal_finish(struct removal *removal);
 
