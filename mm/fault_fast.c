@@ -153,7 +153,8 @@ static bool serve_window(struct addr_space_view *view, const struct area *area, 
 	}
 }
 
-/* Faults on more than a page, or in a table that is not in the walk cache. Called with the view's lock held, which it lets go of. */
+/* Faults on more than a page, or in a table that is not in the walk cache. Called with the view's lock held, which it lets go of.
+ */
 static __attribute__((noinline)) enum fault_outcome serve_more(struct addr_space_view *view, const struct area *area,
 							       const struct npt_fault *fault)
 {
@@ -175,7 +176,8 @@ static __attribute__((noinline)) enum fault_outcome serve_more(struct addr_space
 			goto handled;
 		slot = cursor.slot;
 	}
-	if (!(fault->access & NPT_W) || __atomic_load_n(slot, __ATOMIC_RELAXED) != 0 || !serve_window(view, area, fault->gpa, &last))
+	if (!(fault->access & NPT_W) || __atomic_load_n(slot, __ATOMIC_RELAXED) != 0 ||
+	    !serve_window(view, area, fault->gpa, &last))
 		return fault_serve(view, fault);
 	note_recent(view, fault->gpa.raw);
 	if (area->policy == ALLOC_LAZY_AUTO && promotion_may_be_due(view, area, last, true)) {
