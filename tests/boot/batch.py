@@ -65,6 +65,7 @@ def section(number: int, spec: Boot, own: Path, shared: Path) -> str:
 def unnamed(name: str, text: str) -> str:
     """As if the VM were the only one: then its forks alone have a name, which begins with that of a VM by default."""
     text = re.sub(rf"^{name}: ", "", text, flags=re.M)
+    text = re.sub(rf"^map: {name}, ", "map: ", text, flags=re.M)
     text = re.sub(rf"^((?:error: |warning: )?vm) {name}: ", r"\1: ", text, flags=re.M)
     return re.sub(rf"^((?:(?:error: |warning: )?vm )?){name}\.(\d+: )", r"\1guest.\2", text, flags=re.M)
 
