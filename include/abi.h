@@ -18,7 +18,7 @@
 		fast(3, MEMORY_INFO, memory_info)     /* (MEMORY_INFO_*) -> value */                                   \
 		fast(4, DISCARD, discard)             /* (gpa, bytes) -> 0; the range reads as zeros from then on */   \
 		fast(5, PROTECT, protect)             /* (gpa, bytes, permissions: 1 read, 2 write, 4 execute) -> 0 */ \
-		fast(6, SET_POLICY, set_policy)       /* (gpa, bytes, policy) -> 0 */                                  \
+		slow(6, SET_POLICY, set_policy)       /* (gpa, bytes, policy) -> 0 */                                  \
 		slow(7, FORK, fork)                   /* () -> 0 in the child, its number (1, 2, ...) in the parent */ \
 		fast(8, FAULT_MODE, fault_mode)       /* (fault mode) -> the mode before */                            \
 		fast(9, TRACK, track)                 /* (gpa, bytes, what, gpa of a bitmap or ~0) -> pages */         \

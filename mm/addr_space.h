@@ -215,6 +215,13 @@ MUST_CHECK enum err addr_space_protect(struct addr_space *as, gpa_t gpa, uint64_
 MUST_CHECK enum err addr_space_set_policy(struct addr_space *as, gpa_t gpa, uint64_t size, enum alloc_policy policy);
 
 /*
+ * Back every page of [gpa, gpa + size), which Alloc areas must cover without a hole, that has no memory yet, by the largest leaves
+ * that fit in the range. The policies stay. For long ranges piece by piece. Errors: as addr_space_set_policy; some pages may have
+ * been backed.
+ */
+MUST_CHECK enum err addr_space_populate(struct addr_space *as, gpa_t gpa, uint64_t size);
+
+/*
  * Give back the memory of [gpa, gpa + size), which Alloc areas must cover without a hole; the areas stay, and the next touch
  * finds zeros. Large leaves are split at the ends. When it returns no CPU reaches the memory, and its frames are free.
  * Errors: ERR_INVALID (alignment, size, a Linear area), ERR_RANGE, ERR_NOT_FOUND (a hole), ERR_NO_MEMORY: nothing was changed.

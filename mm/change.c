@@ -234,6 +234,23 @@ static enum err change_policy(struct addr_space *as, uint64_t start, uint64_t en
 	return err;
 }
 
+enum err addr_space_populate(struct addr_space *as, gpa_t gpa, uint64_t size)
+{
+	uint64_t end = gpa.raw + size;
+	struct area *area;
+	enum err err;
+
+	space_lock(as);
+	err = check_range(as, gpa, size);
+	if (err == ERR_OK)
+		err = check_cover(as, gpa.raw, end, true);
+	if (err == ERR_OK)
+		for (area = area_find(&as->areas, gpa.raw); err == ERR_OK && area && area->start < end; area = area_next(area))
+			err = populate(as, area, max_u64(area->start, gpa.raw), min_u64(area->end, end));
+	space_unlock(as);
+	return err;
+}
+
 enum err addr_space_set_policy(struct addr_space *as, gpa_t gpa, uint64_t size, enum alloc_policy policy)
 {
 	enum err err;

@@ -115,15 +115,6 @@ static uint64_t serve_protect(struct vcpu *vcpu, const struct hypercall *call)
 	return result_of(addr_space_protect(&vm->as, GPA(call->arg[0]), call->arg[1], (unsigned)call->arg[2]));
 }
 
-static uint64_t serve_set_policy(struct vcpu *vcpu, const struct hypercall *call)
-{
-	struct vm *vm = vcpu->vm;
-
-	if (!is_ram_range(vm, call) || call->arg[2] >= ALLOC_POLICIES)
-		return HYPERCALL_INVALID;
-	return result_of(addr_space_set_policy(&vm->as, GPA(call->arg[0]), call->arg[1], (enum alloc_policy)call->arg[2]));
-}
-
 static uint64_t serve_fault_mode(struct vcpu *vcpu, const struct hypercall *call)
 {
 	struct vm *vm = vcpu->vm;
@@ -202,6 +193,37 @@ static void serve_again(struct vcpu *vcpu)
 		return;
 	exit->outcome = (int64_t)result < 0;
 	arch_vcpu_finish_hypercall(vcpu, result);
+}
+
+/* Pages are backed so many bytes at a time; between two pieces others may have the CPU. */
+#define POPULATE_PIECE MIB(2)
+
+/* Back the next piece of the range. False: it is the last one, or there is an error. */
+static bool populate_piece(struct vcpu *vcpu, uint64_t start, uint64_t size, enum err *err)
+{
+	uint64_t at = start + vcpu->done, piece = min_u64(POPULATE_PIECE - at % POPULATE_PIECE, size - vcpu->done);
+
+	*err = addr_space_populate(&vcpu->vm->as, GPA(at), piece);
+	vcpu->done += piece;
+	return *err == ERR_OK && vcpu->done < size;
+}
+
+/* When a range is to be populated, its policy changes when all of it has memory. */
+static uint64_t serve_set_policy(struct vcpu *vcpu, const struct hypercall *call)
+{
+	enum err err = ERR_OK;
+
+	if (!is_ram_range(vcpu->vm, call) || call->arg[2] >= ALLOC_POLICIES)
+		return HYPERCALL_INVALID;
+	if (call->arg[2] == ALLOC_POPULATE && populate_piece(vcpu, call->arg[0], call->arg[1], &err)) {
+		vcpu->again = serve_again;
+		vcpu->leave = LEAVE_YIELD;
+		return 0;
+	}
+	vcpu->done = 0;
+	if (err == ERR_OK)
+		err = addr_space_set_policy(&vcpu->vm->as, GPA(call->arg[0]), call->arg[1], (enum alloc_policy)call->arg[2]);
+	return result_of(err);
 }
 
 /* All vCPUs of the parent are out of the CPUs meanwhile, this one too: their state is copied from where it is kept. */

@@ -258,7 +258,8 @@ static void run_resident(struct cpu *cpu, struct vcpu *vcpu)
 			vcpu->again(vcpu);
 		if (!sched_leaves(vcpu))
 			arch_vcpu_run(vcpu);
-	} while (vcpu->leave == LEAVE_YIELD && cpu->queue.length == 0 && vm_is_running(vcpu->vm) && !vcpu->vm->stopper);
+	} while (vcpu->leave == LEAVE_YIELD && !vcpu->again && cpu->queue.length == 0 && vm_is_running(vcpu->vm) &&
+		 !vcpu->vm->stopper);
 	charge_time(cpu, vcpu, arch_clock());
 }
 
@@ -310,8 +311,11 @@ void sched_run(void)
 	struct cpu *cpu = arch_this_cpu();
 
 	for (;;) {
-		struct vcpu *vcpu = pick(cpu);
+		struct vcpu *vcpu;
 
+		if (cpu->timed) /* the interrupt for it is still pending where a long call has just been left */
+			timed_wake(cpu, arch_clock());
+		vcpu = pick(cpu);
 		if (vcpu)
 			run(cpu, vcpu);
 		else if (__atomic_load_n(&stopped, __ATOMIC_ACQUIRE))

@@ -400,6 +400,7 @@ static void fork_vcpu(struct vcpu *child, const struct vcpu *parent)
 	child->fast = parent->fast;
 	child->calls = parent->calls;
 	child->again = parent->again;
+	child->done = parent->done;
 	child->wake_at = parent->wake_at;
 	/* One that was to run goes on; one that waits for a while or for another VM looks again whether it has to. */
 	child->state = parent->state == VCPU_RUNNING || parent->timed || parent->waits_for ? VCPU_READY : parent->state;

@@ -117,6 +117,7 @@ struct vcpu {
 	 * there is still more to do. NULL: nothing is left to do.
 	 */
 	void (*again)(struct vcpu *vcpu);
+	uint64_t done;           /* bytes of the range of that call that are done */
 	uint64_t wake_at;        /* LEAVE_WAIT ends at this time of arch_clock, at the latest; NEVER */
 	uint64_t tlb_generation; /* of the VM, when this vCPU's translations were last flushed */
 	uint64_t cpu_time;       /* ticks of arch_clock */
