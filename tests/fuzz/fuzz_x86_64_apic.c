@@ -43,12 +43,23 @@ static bool has_real_mode(void)
 static const struct virt_ops ops = { .get = get, .set = set, .real_mode = has_real_mode };
 const struct virt_ops *virt = &ops;
 
-enum err sched_start_at(struct vcpu *vcpu, struct vcpu *by, uint64_t at, uint64_t argument)
+/* All are off. */
+bool sched_claim(struct vcpu *vcpu)
 {
+	(void)vcpu;
+	return true;
+}
+
+void arch_vcpu_start(struct vcpu *vcpu, struct vcpu *by, uint64_t at, uint64_t argument)
+{
+	(void)vcpu;
 	CHECK(!by && argument == 0 && real_mode, "not as a start-up IPI");
 	entry = at;
+}
+
+void sched_start(struct vcpu *vcpu)
+{
 	started |= 1u << vcpu->id;
-	return ERR_OK;
 }
 
 void device_add(struct device_table *table, struct io_device *device)
