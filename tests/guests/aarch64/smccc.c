@@ -26,10 +26,10 @@ static void smccc(void)
 	CHECK(HVC(0x80000001, 0x80008000, 0, 0) == NOT_SUPPORTED); /* a workaround that is not there */
 	HVC(0x8600ff01, 1, 2, 3);                                  /* who is it? */
 	CHECK(result[0] == 0x7473654e && result[1] == 0x674e696c && result[2] == 0x80 && result[3] == 0x06000000);
-	CHECK(HVC(0x8600ff03, 0, 0, 0) == 2 && result[1] == 0);
-	CHECK(HVC(0xc6000000, ~0ul, ~0ul, ~0ul) == 2); /* the version of our own calls, by either width */
-	CHECK(HVC(0x86000000, 0, 0, 0) == 2);
-	CHECK(HVC(0xffffffffc6000000, 0, 0, 0) == 2); /* W0 is the function */
+	CHECK(HVC(0x8600ff03, 0, 0, 0) == 3 && result[1] == 0);
+	CHECK(HVC(0xc6000000, ~0ul, ~0ul, ~0ul) == 3); /* the version of our own calls, by either width */
+	CHECK(HVC(0x86000000, 0, 0, 0) == 3);
+	CHECK(HVC(0xffffffffc6000000, 0, 0, 0) == 3); /* W0 is the function */
 	CHECK(HVC(0xc6000003, 0, 0, 0) == HVC(0x86000003, 0xabcd00000000, 0, 0));
 	CHECK(HVC(0xc6000003, 0xabcd00000000, 0, 0) == RT_INVALID);
 }
@@ -38,7 +38,7 @@ static void unknown(void)
 {
 	static const uint32_t functions[] = {
 		0,          1,          0x46000000, 0x06000000, 0x7fffffff, 0x81000000, 0x82000000,
-		0x83000000, 0x85000000, 0x86010000, 0x8600ff00, 0x8600ffff, 0xc600ff01, 0xc600000a,
+		0x83000000, 0x85000000, 0x86010000, 0x8600ff00, 0x8600ffff, 0xc600ff01, 0xc600000e,
 		0xc600feff, 0xc601ffff, 0xb2000000, 0xffffffff, 0x84000005, 0x84000007, 0x84000012,
 		0x8400ffff, 0x84010000, 0xc4000000, 0xc4000008, 0x88000000, 0x80000002, 0xc0000000,
 	};
