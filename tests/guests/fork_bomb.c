@@ -2,7 +2,7 @@
 /* Forks, in the parent and in every child, until that is refused; or until there were so many that it may go on for ever so. */
 #include "tests/guests/check.h"
 
-#define ENOUGH 1500
+#define ENOUGH 100
 
 int guest_main(void)
 {
