@@ -313,7 +313,9 @@ void sched_run(void)
 	for (;;) {
 		struct vcpu *vcpu;
 
-		if (cpu->timed) /* the interrupt for it is still pending where a long call has just been left */
+		if (__atomic_load_n(
+			    &cpu->timed,
+			    __ATOMIC_RELAXED)) /* the interrupt for it is still pending where a long call has just been left */
 			timed_wake(cpu, arch_clock());
 		vcpu = pick(cpu);
 		if (vcpu)

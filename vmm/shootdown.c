@@ -41,7 +41,7 @@ void shootdown(struct vm *vm)
 
 		tickets[id] = ask(cpu_of(id));
 	}
-	vm->shootdowns++;
+	__atomic_add_fetch(&vm->shootdowns, 1, __ATOMIC_RELAXED);
 	count_ipis(vm, count);
 	for (left = others; left; left &= left - 1) {
 		unsigned id = (unsigned)__builtin_ctzll(left);

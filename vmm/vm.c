@@ -188,11 +188,10 @@ static void stop_waiting(struct vcpu *vcpu)
 	__atomic_sub_fetch(&vcpu->vm->waits, 1, __ATOMIC_RELAXED);
 }
 
-/* A VM leaves its tree: who waits for its end is woken. True: the tree has no other VM. */
-static bool leave_tree(struct vm *vm)
+/* A VM leaves its tree: who waits for its end is woken. */
+static void leave_tree(struct vm *vm)
 {
 	struct fork_tree *tree = vm->tree;
-	bool last;
 
 	spin_lock(&tree->lock);
 	for (unsigned i = 0; i < vm->vcpus; i++)
@@ -204,6 +203,15 @@ static bool leave_tree(struct vm *vm)
 		stop_waiting(waiter);
 		sched_wake(waiter);
 	}
+	spin_unlock(&tree->lock);
+}
+
+/* A VM that has left the tree is freed. True: it was the last one, so that all that the tree has cost is free. */
+static bool gone_from_tree(struct fork_tree *tree)
+{
+	bool last;
+
+	spin_lock(&tree->lock);
 	last = --tree->live == 0;
 	if (last)
 		free_table(tree);
@@ -395,11 +403,13 @@ free_vm:
 	return err;
 }
 
-static void fork_vcpu(struct vcpu *child, const struct vcpu *parent)
+static void fork_vcpu(struct vcpu *child, struct vcpu *parent)
 {
 	child->fast = parent->fast;
 	child->calls = parent->calls;
+	/* A call that is not done is served again, by the child's last exit. */
 	child->again = parent->again;
+	*vm_last_exit(child) = *vm_last_exit(parent);
 	child->done = parent->done;
 	child->wake_at = parent->wake_at;
 	/* One that was to run goes on; one that waits for a while or for another VM looks again whether it has to. */
@@ -466,14 +476,15 @@ free_vm:
 
 bool vm_free(struct vm *vm)
 {
-	bool last = leave_tree(vm);
+	struct fork_tree *tree = vm->tree;
 
+	leave_tree(vm);
 	console_stream_end(&vm->console);
 	free_vcpus(vm);
 	arch_vm_free(vm);
 	addr_space_free(&vm->as);
 	free_zeroed(vm, sizeof(*vm));
-	return last;
+	return gone_from_tree(tree);
 }
 
 /* Lack of memory while loading is an outcome of the run (VM_NO_MEMORY), as it is later. */

@@ -179,7 +179,7 @@ struct vm {
 	unsigned active;              /* vCPUs that are READY or RUNNING */
 	unsigned running;             /* those that are RUNNING; atomic */
 	unsigned timed;               /* those that are WAITING with a deadline */
-	unsigned waits;               /* those that wait for another VM */
+	unsigned waits;               /* those that wait for another VM; atomic, under the fork tree's lock */
 	bool asleep;                  /* no vCPU can run until another VM ends */
 	struct vcpu *stopper;         /* the vCPU that holds all others; atomic */
 	struct vcpu *held;            /* those that are READY and may not run */
@@ -188,7 +188,7 @@ struct vm {
 	uint64_t time_max;            /* the most that cpu_time may come to; NEVER */
 	uint64_t cpus;                /* CPUs that a vCPU of this VM is resident on, one bit each; atomic */
 	uint64_t tlb_generation;      /* number of shoot-downs; atomic */
-	uint64_t shootdowns;          /* those that needed other CPUs */
+	uint64_t shootdowns;          /* those that needed other CPUs; atomic */
 	uint64_t ipis;                /* sent to other CPUs for this VM; atomic */
 	void (*ended)(struct vm *vm); /* called when it has ended and no CPU runs it: it reports and frees the VM */
 
