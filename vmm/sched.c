@@ -313,10 +313,8 @@ void sched_run(void)
 	for (;;) {
 		struct vcpu *vcpu;
 
-		if (__atomic_load_n(
-			    &cpu->timed,
-			    __ATOMIC_RELAXED)) /* the interrupt for it is still pending where a long call has just been left */
-			timed_wake(cpu, arch_clock());
+		/* Where a long call has just been left, the interrupt for these is still pending. */
+		timed_wake(cpu, arch_clock());
 		vcpu = pick(cpu);
 		if (vcpu)
 			run(cpu, vcpu);
