@@ -62,6 +62,11 @@ static enum err set_pages(uint64_t *bytes, const char *value)
 	return err;
 }
 
+static enum err set_initrd(struct vm_options *vm, const char *value)
+{
+	return set_text(vm->initrd, sizeof(vm->initrd), value);
+}
+
 static enum err set_ram(struct vm_options *vm, const char *value)
 {
 	return set_pages(&vm->ram, value);
@@ -185,6 +190,7 @@ static const struct key {
 } keys[] = {
 	{ "demo", "the name of a demo", .set_vm = set_demo, .is_text = true },
 	{ "guest", "a file name of less than 128 characters", .set_vm = set_guest, .is_text = true },
+	{ "initrd", "a file name of less than 128 characters", .set_vm = set_initrd, .is_text = true },
 	{ "cmdline", "a text of less than 512 characters", .set_vm = set_cmdline, .is_text = true },
 	{ "ram", "a size like 64M, a multiple of 4K", .set_vm = set_ram },
 	{ "memory_max", "none, or a size like 64M, a multiple of 4K", .set_vm = set_memory_max },

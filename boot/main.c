@@ -148,32 +148,48 @@ static enum err read_config(void)
 	return err;
 }
 
-/* A file that several VMs run is read once. */
-static enum err read_guest(unsigned n)
+/* The file of this name, if one of the first `n` VMs has it, too. */
+static const struct guest_image *find_read(const char *name, unsigned n)
 {
-	struct machine_vm *vms = boot.config.machine.vm;
-	struct guest_image *image = &vms[n].image;
+	const struct machine_vm *vms = boot.config.machine.vm;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (vms[i].image.bytes && strcmp(vms[i].image.name, name) == 0)
+			return &vms[i].image;
+		if (vms[i].initrd.bytes && strcmp(vms[i].initrd.name, name) == 0)
+			return &vms[i].initrd;
+	}
+	return NULL;
+}
+
+/* Read a file for the VM of number `n`, if there is to be one; a file that several VMs have is read once. */
+static enum err read_guest(unsigned n, const char *name, struct guest_image *image)
+{
+	const struct guest_image *same = find_read(name, n);
 	enum err err;
 
-	image->name = vms[n].options.guest;
-	if (image->name[0] == '\0')
+	image->name = name;
+	if (name[0] == '\0')
 		return ERR_OK;
-	for (unsigned i = 0; i < n; i++) {
-		if (strcmp(vms[i].image.name, image->name) == 0) {
-			*image = vms[i].image;
-			return ERR_OK;
-		}
+	if (same) {
+		*image = *same;
+		return ERR_OK;
 	}
-	err = firmware_read_file(image->name, GUEST_MAX_BYTES, &image->bytes, &image->size);
-	return err == ERR_OK ? ERR_OK : cannot_read(image->name, err, GUEST_MAX_BYTES);
+	err = firmware_read_file(name, GUEST_MAX_BYTES, &image->bytes, &image->size);
+	return err == ERR_OK ? ERR_OK : cannot_read(name, err, GUEST_MAX_BYTES);
 }
 
 static enum err read_guests(void)
 {
 	enum err err = ERR_OK;
 
-	for (unsigned i = 0; i < boot.config.machine.count && err == ERR_OK; i++)
-		err = read_guest(i);
+	for (unsigned i = 0; i < boot.config.machine.count && err == ERR_OK; i++) {
+		struct machine_vm *vm = &boot.config.machine.vm[i];
+
+		err = read_guest(i, vm->options.guest, &vm->image);
+		if (err == ERR_OK)
+			err = read_guest(i, vm->options.initrd, &vm->initrd);
+	}
 	return err;
 }
 

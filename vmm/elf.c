@@ -131,9 +131,24 @@ static enum err find_entry(struct elf_file *file, gpa_t *entry)
 	return ERR_OK;
 }
 
+/* From the lowest segment to the end of the highest. */
+static void note_place(const struct elf_file *file)
+{
+	struct ram_range_gpa *image = &file->vm->image;
+	uint64_t start = UINT64_MAX, end = 0;
+
+	for (unsigned i = 0; i < file->loads; i++) {
+		start = min_u64(start, file->load[i].paddr);
+		end = max_u64(end, file->load[i].paddr + file->load[i].memsz);
+	}
+	*image = (struct ram_range_gpa){ GPA(start), end - start };
+}
+
 static enum err copy_segments(struct elf_file *file)
 {
 	enum err err = ERR_OK;
+
+	note_place(file);
 
 	for (unsigned i = 0; i < file->loads && err == ERR_OK; i++) {
 		const struct elf_segment *segment = &file->load[i];

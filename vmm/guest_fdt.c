@@ -158,7 +158,18 @@ static void put_ns16550(struct tree *tree, const struct guest_fdt *guest)
 	put_cell(tree, "clock-frequency", guest->uart_hz);
 }
 
-static void put_console(struct tree *tree, const struct guest_fdt *guest)
+/* Devicetree schema, chosen.yaml: where the initrd begins and ends. */
+static void put_initrd(struct tree *tree, const struct ram_range_gpa *initrd)
+{
+	const fdt64_t start = cpu_to_fdt64(initrd->start.raw), end = cpu_to_fdt64(initrd->start.raw + initrd->size);
+
+	if (initrd->size == 0)
+		return;
+	put_bytes(tree, "linux,initrd-start", &start, sizeof(start));
+	put_bytes(tree, "linux,initrd-end", &end, sizeof(end));
+}
+
+static void put_console(struct tree *tree, const struct vm *vm, const struct guest_fdt *guest)
 {
 	char path[NAME_MAX_BYTES] = "/";
 	bool pl011 = guest->uart == GUEST_FDT_PL011;
@@ -179,6 +190,7 @@ static void put_console(struct tree *tree, const struct guest_fdt *guest)
 	put_string(tree, "stdout-path", path);
 	if (guest->bootargs && guest->bootargs[0] != '\0')
 		put_string(tree, "bootargs", guest->bootargs);
+	put_initrd(tree, &vm->initrd);
 	end(tree);
 }
 
@@ -201,7 +213,7 @@ static void put_root(struct tree *tree, const struct vm *vm, const struct guest_
 	put_cpus(tree, vm, guest);
 	if (guest->psci)
 		put_psci(tree);
-	put_console(tree, guest);
+	put_console(tree, vm, guest);
 	put_hypervisor(tree);
 	end(tree);
 }

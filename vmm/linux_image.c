@@ -74,6 +74,7 @@ enum err linux_image_load(struct vm *vm, const void *file, size_t size, gpa_t *e
 	*entry = GPA(find_base(vm, header.text_offset) + header.text_offset);
 	if (!vm_is_ram(vm, *entry, room))
 		return fail_place(vm, *entry, room, why, why_size);
+	vm->image = (struct ram_range_gpa){ *entry, room };
 	err = addr_space_write(&vm->as, *entry, file, size);
 	if (err != ERR_OK)
 		snprintf(why, why_size, "loading it failed: %s", err_name(err));

@@ -53,7 +53,7 @@ static enum err make(struct machine_vm *config, struct vm **out)
 		return err;
 	vm = *out = config->tree.part[0][0];
 	if (vm->outcome == VM_RUNNING)
-		err = vm_load(vm, &config->image);
+		err = vm_load(vm, &config->image, &config->initrd);
 	if (err != ERR_OK)
 		vm_free(vm);
 	return err;

@@ -79,6 +79,7 @@ static void handle_io(struct vcpu *vcpu, struct vm_exit *exit)
 		vcpu->exits.pio++;
 	else
 		vcpu->exits.mmio++;
+	exit->io.vcpu = (uint8_t)vcpu->id;
 	device_access(&vcpu->vm->devices, &exit->io);
 	arch_vcpu_finish_io(vcpu, exit);
 	addr_space_zero_ahead(vcpu->view); /* a guest that writes to its console is not waiting for memory: clear frames now */
@@ -204,6 +205,7 @@ bool vm_handle_exit(struct vcpu *vcpu, unsigned left)
 		serve_traced(vcpu, exit);
 	else
 		serve_exit(vcpu, exit);
+	vcpu_attend(vcpu);
 	return !sched_leaves(vcpu);
 }
 

@@ -148,17 +148,36 @@ static void activate(struct vcpu *vcpu)
 	run_queue_add_and_tell(run_queue_place(vcpu), vcpu);
 }
 
-void sched_wake(struct vcpu *vcpu)
+/* With vm.lock. */
+static void wake(struct vcpu *vcpu)
 {
-	struct vm *vm = vcpu->vm;
-
-	spin_lock(&vm->lock);
 	vcpu->woken = true;
-	if (vcpu->state == VCPU_WAITING && vm_is_running(vm)) {
+	if (vcpu->state == VCPU_WAITING && vm_is_running(vcpu->vm)) {
 		timed_remove(vcpu);
 		activate(vcpu);
 	}
-	spin_unlock(&vm->lock);
+}
+
+void sched_wake(struct vcpu *vcpu)
+{
+	spin_lock(&vcpu->vm->lock);
+	wake(vcpu);
+	spin_unlock(&vcpu->vm->lock);
+}
+
+/* One that is resident here sees `attention` at the end of its exit. */
+void sched_notify(struct vcpu *vcpu)
+{
+	__atomic_store_n(&vcpu->attention, 1, __ATOMIC_RELEASE);
+	if (arch_this_cpu()->resident == vcpu) {
+		vcpu->woken = true;
+		return;
+	}
+	spin_lock(&vcpu->vm->lock);
+	wake(vcpu);
+	if (vcpu->state == VCPU_RUNNING)
+		arch_ipi_send(vcpu->cpu);
+	spin_unlock(&vcpu->vm->lock);
 }
 
 /*

@@ -28,6 +28,12 @@ void sched_start_fork(struct vm *child);
 /* vCPU: VCPU_WAITING to VCPU_READY. One that is about to wait will not; any other is left as it is. Any CPU. */
 void sched_wake(struct vcpu *vcpu);
 
+/*
+ * What is pending for a vCPU has changed: have it call arch_vcpu_deliver before it enters its guest the next time, and soon. One
+ * that waits is woken; one that runs on another CPU is interrupted. Any CPU; with the lock of the VM's devices held, or not.
+ */
+void sched_notify(struct vcpu *vcpu);
+
 /* --- For the scheduler ------------------------------------------------------------------------------------------------ */
 
 /* VMs that can run without another VM's end; atomic. */

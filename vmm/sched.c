@@ -256,6 +256,7 @@ static void run_resident(struct cpu *cpu, struct vcpu *vcpu)
 		vcpu->leave = LEAVE_NOT;
 		if (vcpu->again)
 			vcpu->again(vcpu);
+		vcpu_attend(vcpu);
 		if (!sched_leaves(vcpu))
 			arch_vcpu_run(vcpu);
 	} while (vcpu->leave == LEAVE_YIELD && !vcpu->again && cpu->queue.length == 0 && vm_is_running(vcpu->vm) &&

@@ -62,6 +62,13 @@ static inline bool sched_leaves(const struct vcpu *vcpu)
 	return vcpu->leave != LEAVE_NOT || !vm_is_running(vm) || (stopper && stopper != vcpu);
 }
 
+/* Before the guest is entered: see to what sched_notify has told of. */
+static inline void vcpu_attend(struct vcpu *vcpu)
+{
+	if (__atomic_load_n(&vcpu->attention, __ATOMIC_RELAXED) && __atomic_exchange_n(&vcpu->attention, 0, __ATOMIC_ACQUIRE))
+		arch_vcpu_deliver(vcpu);
+}
+
 /*
  * Stop all other vCPUs of the VM: when this returns true, none is in a CPU, until sched_continue_others. False: another one is
  * stopping this one, or the VM has ended; vcpu->leave is set, and the caller is to try again when the vCPU runs again.

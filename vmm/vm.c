@@ -501,19 +501,48 @@ static enum err load_failed(struct vm *vm, const struct guest_image *image, enum
 	return err;
 }
 
-enum err vm_load(struct vm *vm, const struct guest_image *image)
+static enum err load_image(struct vm *vm, const struct guest_image *image, gpa_t *entry)
 {
 	char why[ELF_WHY_MAX] = "";
-	gpa_t entry;
 	enum err err;
 
 	if (linux_image_is(image->bytes, image->size))
-		err = linux_image_load(vm, image->bytes, image->size, &entry, why, sizeof(why));
+		err = linux_image_load(vm, image->bytes, image->size, entry, why, sizeof(why));
 	else
-		err = elf_load(vm, image->bytes, image->size, &entry, why, sizeof(why));
-	if (err == ERR_OK) {
-		err = arch_vcpu_reset(&vm->vcpu, entry);
-		strcpy(why, "its boot data does not fit its RAM");
-	}
+		err = elf_load(vm, image->bytes, image->size, entry, why, sizeof(why));
 	return err == ERR_OK ? ERR_OK : load_failed(vm, image, err, why);
+}
+
+/* At the end of the first range of RAM, where it is farthest from the kernel. */
+static enum err load_initrd(struct vm *vm, const struct guest_image *initrd)
+{
+	uint64_t room = align_up(initrd->size, PAGE_SIZE), end = vm->ram[0].start.raw + vm->ram[0].size;
+	char why[160], bytes[TEXT_SIZE_ROOM], left[TEXT_SIZE_ROOM];
+	uint64_t taken = vm->image.start.raw + vm->image.size;
+	enum err err;
+
+	if (initrd->size == 0)
+		return ERR_OK;
+	if (taken > end || room > end - taken) {
+		snprintf(why, sizeof(why), "an initrd of %s does not fit guest RAM: %s of it are left behind the kernel",
+			 text_size(bytes, initrd->size), text_size(left, taken > end ? 0 : end - taken));
+		return load_failed(vm, initrd, ERR_RANGE, why);
+	}
+	vm->initrd = (struct ram_range_gpa){ GPA(end - room), initrd->size };
+	err = addr_space_write(&vm->as, vm->initrd.start, initrd->bytes, initrd->size);
+	snprintf(why, sizeof(why), "loading it failed: %s", err_name(err));
+	return err == ERR_OK ? ERR_OK : load_failed(vm, initrd, err, why);
+}
+
+enum err vm_load(struct vm *vm, const struct guest_image *image, const struct guest_image *initrd)
+{
+	gpa_t entry;
+	enum err err = load_image(vm, image, &entry);
+
+	if (err == ERR_OK && vm_is_running(vm))
+		err = load_initrd(vm, initrd);
+	if (err != ERR_OK || !vm_is_running(vm))
+		return err;
+	err = arch_vcpu_reset(&vm->vcpu, entry);
+	return err == ERR_OK ? ERR_OK : load_failed(vm, image, err, "its boot data does not fit its RAM");
 }

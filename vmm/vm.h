@@ -24,6 +24,7 @@ struct vm_options {
 	char after[VM_NAME_ROOM]; /* start when the VM of this name has ended; empty: at its turn */
 	char demo[32];            /* name of an embedded guest */
 	char guest[128];          /* file on the boot volume that replaces it; empty: none */
+	char initrd[128];         /* file on the boot volume that a kernel gets with it; empty: none */
 	char cmdline[512];        /* for a kernel, by the platform's boot protocol; empty: none */
 	uint64_t ram;             /* bytes promised to the guest */
 	uint64_t memory_max;      /* limit of what the VM costs, bytes of host memory; 0: none (addr_space_set_limit) */
@@ -41,7 +42,7 @@ struct vm_options {
 	bool progress; /* print now and then how far the guest has come */
 };
 
-/* A guest program in our memory. */
+/* A file for a guest in our memory: its program, or what its kernel begins with. */
 struct guest_image {
 	const char *name;
 	const void *bytes;
@@ -111,6 +112,7 @@ struct vcpu {
 	/* Written only by what runs the vCPU, while it runs. */
 	unsigned id; /* 0 to vm.vcpus - 1 */
 	enum vcpu_leave leave;
+	unsigned attention;    /* arch_vcpu_deliver is to be called before the guest is entered; atomic: sched_notify */
 	const char *leave_why; /* what the guest did, for the log, if this was the VM's last vCPU that could run */
 	/*
 	 * The last exit has not been served to its end: to be called before the guest is entered again. It resets this, unless
@@ -161,6 +163,8 @@ struct vm {
 		uint64_t size;
 	} ram[VM_MAX_RAM_RANGES]; /* ascending */
 	size_t ram_ranges;
+	struct ram_range_gpa image;  /* where its program was loaded, with the memory that it claims behind its bytes */
+	struct ram_range_gpa initrd; /* size 0: none */
 	struct blocks blocks;
 	struct device_table devices;
 	struct console_stream console; /* what it prints; its name is the VM's in our own lines, too: log_vm_err */
@@ -205,8 +209,10 @@ MUST_CHECK enum err vm_new(struct fork_tree *tree, const struct vm_options *opti
 /* True: it was the last one of its fork tree. */
 bool vm_free(struct vm *vm);
 
-/* Load the guest and set the vCPU to its entry. Failure and shortage of memory as for vm_new. */
-MUST_CHECK enum err vm_load(struct vm *vm, const struct guest_image *image);
+/*
+ * Load the guest, with an initrd if that has bytes, and set the vCPU to its entry. Failure and shortage of memory as for vm_new.
+ */
+MUST_CHECK enum err vm_load(struct vm *vm, const struct guest_image *image, const struct guest_image *initrd);
 
 /*
  * While a hypercall of `vcpu` is served, whose VM's other vCPUs are stopped (sched_stop_others): add a VM to its fork tree that is

@@ -158,6 +158,13 @@ void arch_vcpu_finish_hypercall(struct vcpu *vcpu, uint64_t result);
 bool arch_inject_denied(struct vcpu *vcpu, const struct vm_exit *exit);
 
 /*
+ * sched_notify was called for this vCPU, which is resident and about to enter its guest: interrupts are pending for it, or no
+ * longer are. Have the guest take the first of them as soon as it can. May set vcpu->attention again, to be called after the next
+ * slow exit.
+ */
+void arch_vcpu_deliver(struct vcpu *vcpu);
+
+/*
  * What the exit was, in one clause with the hardware's own names, and the bytes or values at fault. Off the fast path.
  */
 void arch_exit_describe(struct vcpu *vcpu, const struct vm_exit *exit, char *text, size_t size);

@@ -23,12 +23,24 @@ static void sink(const char *bytes, size_t size)
 	count += size;
 }
 
+/* The interrupt controller: which line is high; 0: none is. */
+static unsigned line;
+static struct device_table table;
+
+static void set_line(struct device_table *of, unsigned number, bool level)
+{
+	assert_ptr_equal(of, &table);
+	line = level ? number : 0;
+}
+
 static int setup(void **state)
 {
 	(void)state;
 	memset(&uart, 0xff, sizeof(uart));
-	v16550_init(&uart, IO_PORT, BASE);
-	uart.device.console = &stream;
+	v16550_init(&uart, IO_PORT, BASE, 4);
+	table = (struct device_table){ .console = &stream, .set_line = set_line };
+	line = 0;
+	device_add(&table, &uart.device);
 	console_set_sink(sink);
 	count = 0;
 	return 0;
@@ -247,6 +259,29 @@ static void interrupts_have_an_order(void **state)
 	CHECK_EQ(get(IIR), 0x04);
 }
 
+/* What is typed is received, up to the FIFO's size; the line follows, where OUT2 connects it. */
+static void what_is_typed_interrupts(void **state)
+{
+	(void)state;
+	CHECK(!device_listens(&table), "%s", "it does not ask for it yet");
+	CHECK(device_type(&table, 'a') && !device_type(&table, 'b'), "%s", "without FIFOs there is room for one");
+	set(IER, 0x01);
+	CHECK_EQ(line, 0);
+	set(MCR, 0x08);
+	CHECK_EQ(line, 4);
+	CHECK(device_listens(&table), "%s", "it does");
+	CHECK_EQ(get(DATA), 'a');
+	CHECK_EQ(line, 0);
+	set(FCR, 0x01);
+	for (unsigned i = 0; i < 16; i++)
+		CHECK(device_type(&table, (uint8_t)i), "%u", i);
+	CHECK(!device_type(&table, 16), "%s", "the FIFO is full");
+	CHECK_EQ(line, 4);
+	set(MCR, 0x18);
+	CHECK_EQ(line, 0);
+	CHECK(!device_type(&table, 17) && !device_listens(&table), "%s", "in loop mode nobody is connected");
+}
+
 /* Every offset and size: an answer for each byte of it, ones beyond the registers. */
 static void all_accesses_are_answered(void **state)
 {
@@ -279,6 +314,7 @@ int main(void)
 		TEST(a_byte_too_many_is_an_overrun),
 		TEST(the_modem_lines_go_round),
 		TEST(interrupts_have_an_order),
+		TEST(what_is_typed_interrupts),
 		TEST(all_accesses_are_answered),
 	};
 

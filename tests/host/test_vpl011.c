@@ -21,12 +21,24 @@ static void sink(const char *bytes, size_t size)
 	count += size;
 }
 
+/* The interrupt controller: which line is high; 0: none is. */
+static unsigned line;
+static struct device_table table;
+
+static void set_line(struct device_table *of, unsigned number, bool level)
+{
+	assert_ptr_equal(of, &table);
+	line = level ? number : 0;
+}
+
 static int setup(void **state)
 {
 	(void)state;
 	memset(&uart, 0xff, sizeof(uart));
-	vpl011_init(&uart, BASE);
-	uart.device.console = &stream;
+	vpl011_init(&uart, BASE, 33);
+	table = (struct device_table){ .console = &stream, .set_line = set_line };
+	line = 0;
+	device_add(&table, &uart.device);
 	console_set_sink(sink);
 	count = 0;
 	return 0;
@@ -278,6 +290,27 @@ static void a_break_goes_round(void **state)
 	CHECK_EQ(count, 0);
 }
 
+/* What is typed is received, up to the FIFO's size, once receiving is on; the line follows the masked interrupts. */
+static void what_is_typed_interrupts(void **state)
+{
+	(void)state;
+	CHECK(!device_type(&table, 'a'), "%s", "it is off");
+	write_at(0x30, 4, 0x301);
+	CHECK(device_type(&table, 'a') && !device_type(&table, 'b'), "%s", "without FIFOs there is room for one");
+	CHECK(line == 0 && !device_listens(&table), "%u", line);
+	write_at(0x38, 4, 0x50);
+	CHECK(line == 33 && device_listens(&table), "%u", line);
+	CHECK_EQ(read_at(0, 4), 'a');
+	CHECK_EQ(line, 0);
+	write_at(0x2c, 4, 0x10);
+	for (unsigned i = 0; i < 16; i++)
+		CHECK(device_type(&table, (uint8_t)i), "%u", i);
+	CHECK(!device_type(&table, 16), "%s", "the FIFO is full");
+	CHECK_EQ(line, 33);
+	write_at(0x44, 4, 0x7ff);
+	CHECK_EQ(line, 0);
+}
+
 /* Every offset and size: nothing outside `value`'s width comes back, nothing breaks. */
 static void all_accesses_are_answered(void **state)
 {
@@ -307,6 +340,7 @@ int main(void)
 		TEST(receiving_is_an_interrupt),
 		TEST(the_modem_lines_go_round),
 		TEST(a_break_goes_round),
+		TEST(what_is_typed_interrupts),
 		TEST(all_accesses_are_answered),
 	};
 

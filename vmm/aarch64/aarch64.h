@@ -12,6 +12,7 @@
 #define GUEST_UART_BASE  UINT64_C(0x09000000)
 #define GUEST_UART_SIZE  UINT64_C(0x1000)
 #define GUEST_UART_HZ    24000000
+#define GUEST_UART_LINE  33 /* interrupt id: SPI 1 */
 /* The device tree lies at RAM's start, programs from here on. */
 #define GUEST_LOAD_FLOOR (GUEST_RAM_BASE + MIB(2))
 

@@ -236,7 +236,7 @@ enum err arch_vm_init(struct vm *vm)
 
 	if (err != ERR_OK)
 		return err;
-	vpl011_init(&vm->arch.console, GUEST_UART_BASE);
+	vpl011_init(&vm->arch.console, GUEST_UART_BASE, GUEST_UART_LINE);
 	device_add(&vm->devices, &vm->arch.console.device);
 	return ERR_OK;
 }

@@ -12,7 +12,7 @@ void device_add(struct device_table *table, struct io_device *device)
 {
 	if (table->count == DEVICES_MAX)
 		return;
-	device->console = table->console;
+	device->table = table;
 	table->device[table->count++] = device;
 }
 
@@ -30,6 +30,43 @@ static struct io_device *find_device(const struct device_table *table, enum io_s
 bool device_is_at(const struct device_table *table, enum io_space space, uint64_t addr)
 {
 	return find_device(table, space, addr) != NULL;
+}
+
+void device_set_line(struct io_device *device, bool level)
+{
+	struct device_table *table = device->table;
+
+	if (device->level == level)
+		return;
+	device->level = level;
+	if (device->line != 0 && table->set_line)
+		table->set_line(table, device->line, level);
+}
+
+static struct io_device *find_console(const struct device_table *table)
+{
+	for (size_t i = 0; i < table->count; i++)
+		if (table->device[i]->receive)
+			return table->device[i];
+	return NULL;
+}
+
+bool device_type(struct device_table *table, uint8_t byte)
+{
+	struct io_device *console = find_console(table);
+	bool taken;
+
+	spin_lock(&table->lock);
+	taken = console && console->receive(console, byte);
+	spin_unlock(&table->lock);
+	return taken;
+}
+
+bool device_listens(struct device_table *table)
+{
+	const struct io_device *console = find_console(table);
+
+	return console && __atomic_load_n(&console->listens, __ATOMIC_RELAXED);
 }
 
 static void access_unclaimed(struct device_table *table, struct io_access *io)

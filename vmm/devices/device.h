@@ -18,18 +18,31 @@ struct io_access {
 	enum io_space space;
 	uint8_t size; /* bytes: 1, 2, 4, 8 */
 	bool write;
+	uint8_t vcpu;   /* id of the vCPU whose access it is */
 	uint64_t addr;  /* port or guest-physical address */
 	uint64_t value; /* written, or to be filled in by a read; bits above `size` are 0 */
 };
 
 struct console_stream;
+struct device_table;
 
-/* A device claims [base, base + size) of one space. `access` may not fail: a device answers as the real one would. */
+/*
+ * A device claims [base, base + size) of one space. `access` may not fail: a device answers as the real one would. It and `receive`
+ * are called with the table's lock held.
+ */
 struct io_device {
 	enum io_space space;
 	uint64_t base, size;
-	struct console_stream *console; /* of its VM: device_add sets it */
 	void (*access)(struct io_device *device, uint64_t offset, struct io_access *io);
+
+	unsigned line; /* the input of the VM's interrupt controller that it drives; 0: none */
+	bool level;    /* of that line: device_set_line changes it */
+
+	/* Of a console: take a byte that was typed. False: it has no room now, and is asked again later. NULL: it takes none. */
+	bool (*receive)(struct io_device *device, uint8_t byte);
+	bool listens; /* it would interrupt for such a byte: so a VM that waits for nothing else may yet go on */
+
+	struct device_table *table; /* that it is in: device_add sets it */
 };
 
 #define DEVICES_MAX 4
@@ -41,6 +54,9 @@ struct device_table {
 	struct io_device *device[DEVICES_MAX];
 	size_t count;
 	unsigned unclaimed; /* accesses that no device claimed; the first few are logged */
+
+	/* The VM's interrupt controller: its input `line` has a new level. With `lock`. NULL: the VM has none. */
+	void (*set_line)(struct device_table *table, unsigned line, bool level);
 };
 
 /* Attach a device, which must outlive the table's VM. */
@@ -48,6 +64,15 @@ void device_add(struct device_table *table, struct io_device *device);
 
 /* Does a device claim `addr`? Where it is no port, the ISA decides by this what is a fault and what is I/O. */
 bool device_is_at(const struct device_table *table, enum io_space space, uint64_t addr);
+
+/* Give the device's line a level. With the table's lock: from `access` and `receive`. */
+void device_set_line(struct io_device *device, bool level);
+
+/* Give the VM's console a byte that was typed. False: it has no room now, or the VM has no console that takes any. */
+bool device_type(struct device_table *table, uint8_t byte);
+
+/* Does a console of the VM wait for such a byte with its interrupt? */
+bool device_listens(struct device_table *table);
 
 /* Let a device answer `io`, under the table's lock. A read that no device claims gives all ones; the first few of those are logged.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* An emulated 16550A UART: what a guest sends goes to the console, or in loop mode back to the guest. */
+/* An emulated 16550A UART: what a guest sends goes to the console, or in loop mode back to the guest; what is typed goes to it. */
 #include "vmm/devices/v16550.h"
 
 #include "drivers/console.h"
@@ -40,6 +40,7 @@ enum {
 
 	UART_LCR_DLAB = 0x80,
 
+	UART_MCR_OUT2 = 0x08,
 	UART_MCR_LOOP = 0x10,
 	UART_MCR_BITS = 0x1f,
 
@@ -101,7 +102,7 @@ static void send(struct v16550 *uart, uint8_t value)
 	if (in_loop(uart))
 		receive(uart, value & (uint8_t)(0xff >> (3 - (uart->lcr & 3))));
 	else if (byte != '\r') /* the console makes its own */
-		console_stream_write(uart->device.console, &byte, 1);
+		console_stream_write(uart->device.table->console, &byte, 1);
 	uart->thre = true; /* it is sent at once */
 }
 
@@ -233,6 +234,27 @@ static void uart_write(struct v16550 *uart, uint64_t offset, uint8_t value)
 	}
 }
 
+/* Its line, and whether a byte that is typed would raise it: a PC's is connected by OUT2, which is off in loop mode. */
+static void update_interrupt(struct v16550 *uart)
+{
+	bool connected = (uart->mcr & UART_MCR_OUT2) && !in_loop(uart);
+
+	device_set_line(&uart->device, connected && interrupt(uart) != UART_IIR_NONE);
+	__atomic_store_n(&uart->device.listens, connected && (uart->ier & UART_IER_RX), __ATOMIC_RELAXED);
+}
+
+/* What is typed waits until there is room, as a terminal that is told by RTS to wait would. */
+static bool uart_receive(struct io_device *device, uint8_t byte)
+{
+	struct v16550 *uart = CONTAINER_OF(device, struct v16550, device);
+
+	if (in_loop(uart) || uart->rx_count >= (uart->fcr & UART_FCR_ENABLE ? V16550_FIFO : 1))
+		return false;
+	receive(uart, byte);
+	update_interrupt(uart);
+	return true;
+}
+
 /* Wider accesses reach the registers that follow, as on a bus of 8 bits. */
 static void uart_access(struct io_device *device, uint64_t offset, struct io_access *io)
 {
@@ -249,12 +271,20 @@ static void uart_access(struct io_device *device, uint64_t offset, struct io_acc
 	}
 	if (!io->write)
 		io->value = value;
+	update_interrupt(uart);
 }
 
-void v16550_init(struct v16550 *uart, enum io_space space, uint64_t base)
+void v16550_init(struct v16550 *uart, enum io_space space, uint64_t base, unsigned line)
 {
 	*uart = (struct v16550){
-		.device = { .space = space, .base = base, .size = UART_REGISTERS, .access = uart_access },
+		.device = {
+			.space = space,
+			.base = base,
+			.size = UART_REGISTERS,
+			.access = uart_access,
+			.receive = uart_receive,
+			.line = line,
+		},
 		.msr = UART_MSR_CTS | UART_MSR_DSR | UART_MSR_DCD,
 	};
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An emulated 16550A UART that a guest prints to: always ready to send. It receives what it sends itself, in loop mode, and
- * nothing else; its interrupt line goes nowhere.
+ * An emulated 16550A UART that a guest prints to: always ready to send. It receives what is typed for the VM, and in loop mode what
+ * it sends itself.
  * Source: National Semiconductor PC16550D data sheet, "Registers".
  */
 #ifndef NESTLING_VMM_DEVICES_V16550_H
@@ -22,7 +22,7 @@ struct v16550 {
 	uint8_t rx_first, rx_count;
 };
 
-/* Set up at `base` of `space`, in its reset state. What the guest sends goes to the console. */
-void v16550_init(struct v16550 *uart, enum io_space space, uint64_t base);
+/* Set up at `base` of `space`, in its reset state; it drives `line` of the VM's interrupt controller. */
+void v16550_init(struct v16550 *uart, enum io_space space, uint64_t base, unsigned line);
 
 #endif

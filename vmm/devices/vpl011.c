@@ -163,7 +163,7 @@ static void send(struct vpl011 *uart, uint32_t value)
 
 	if (!(uart->cr & UARTCR_LOOP)) {
 		if (byte != '\r') /* the console makes its own */
-			console_stream_write(uart->device.console, &byte, 1);
+			console_stream_write(uart->device.table->console, &byte, 1);
 	} else if (is_looped(uart)) {
 		receive(uart, value & 0xff >> (3 - (uart->lcr_h >> UARTLCR_H_WORD_SHIFT & 3)));
 	}
@@ -257,6 +257,25 @@ static void write_register(struct vpl011 *uart, uint64_t offset, uint32_t value)
 	}
 }
 
+static void update_interrupt(struct vpl011 *uart)
+{
+	device_set_line(&uart->device, (uart->ris & uart->imsc) != 0);
+	__atomic_store_n(&uart->device.listens, uart->imsc & (UARTINT_RX | UARTINT_TIMEOUT), __ATOMIC_RELAXED);
+}
+
+/* What is typed waits until there is room, as a terminal that is told by RTS to wait would. */
+static bool uart_receive(struct io_device *device, uint8_t byte)
+{
+	struct vpl011 *uart = CONTAINER_OF(device, struct vpl011, device);
+	const uint32_t on = UARTCR_ENABLE | UARTCR_RX;
+
+	if ((uart->cr & on) != on || (uart->cr & UARTCR_LOOP) || uart->rx_count >= rx_room(uart))
+		return false;
+	receive(uart, byte);
+	update_interrupt(uart);
+	return true;
+}
+
 /* Registers are words on a bus of 32 bits: narrow writes write the whole register, as the peripheral bus does. */
 static void uart_access(struct io_device *device, uint64_t offset, struct io_access *io)
 {
@@ -268,12 +287,20 @@ static void uart_access(struct io_device *device, uint64_t offset, struct io_acc
 		write_register(uart, offset, (uint32_t)(io->value << shift));
 	else
 		io->value = (uint64_t)read_register(uart, offset) >> shift & ~UINT64_C(0) >> (64 - 8 * io->size);
+	update_interrupt(uart);
 }
 
-void vpl011_init(struct vpl011 *uart, uint64_t base)
+void vpl011_init(struct vpl011 *uart, uint64_t base, unsigned line)
 {
 	*uart = (struct vpl011){
-		.device = { .space = IO_MEMORY, .base = base, .size = UART_BYTES, .access = uart_access },
+		.device = {
+			.space = IO_MEMORY,
+			.base = base,
+			.size = UART_BYTES,
+			.access = uart_access,
+			.receive = uart_receive,
+			.line = line,
+		},
 		.cr = UARTCR_RESET,
 		.ifls = UARTIFLS_RESET,
 	};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An emulated PL011 UART that a guest prints to: always ready to send. It receives what it sends itself, in loop back mode, and
- * nothing else; its interrupt line goes nowhere.
+ * An emulated PL011 UART that a guest prints to: always ready to send. It receives what is typed for the VM, and in loop back mode
+ * what it sends itself.
  * Source: PrimeCell UART (PL011) Technical Reference Manual, ARM DDI 0183, chapter 3.
  */
 #ifndef NESTLING_VMM_DEVICES_VPL011_H
@@ -21,7 +21,7 @@ struct vpl011 {
 	bool overrun; /* the last character found no room */
 };
 
-/* Set up at guest-physical `base`, in its reset state. What the guest sends goes to the console. */
-void vpl011_init(struct vpl011 *uart, uint64_t base);
+/* Set up at guest-physical `base`, in its reset state; it drives `line` of the VM's interrupt controller. */
+void vpl011_init(struct vpl011 *uart, uint64_t base, unsigned line);
 
 #endif

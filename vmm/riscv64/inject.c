@@ -36,3 +36,8 @@ bool arch_inject_denied(struct vcpu *vcpu, const struct vm_exit *exit)
 	inject_exception(vcpu, causes[exit->reason], vcpu->arch.stval);
 	return true;
 }
+
+void arch_vcpu_deliver(struct vcpu *vcpu)
+{
+	(void)vcpu;
+}

@@ -12,6 +12,7 @@
 #define GUEST_UART_BASE  UINT64_C(0x10000000)
 #define GUEST_UART_SIZE  UINT64_C(0x100)
 #define GUEST_UART_HZ    3686400
+#define GUEST_UART_LINE  10
 /* Boot data lies below, programs from here on. */
 #define GUEST_LOAD_FLOOR (GUEST_RAM_BASE + MIB(2))
 

@@ -273,7 +273,7 @@ static void set_gstage(struct vm *vm)
 
 enum err arch_vm_init(struct vm *vm)
 {
-	v16550_init(&vm->arch.console, IO_MEMORY, GUEST_UART_BASE);
+	v16550_init(&vm->arch.console, IO_MEMORY, GUEST_UART_BASE, GUEST_UART_LINE);
 	device_add(&vm->devices, &vm->arch.console.device);
 	set_gstage(vm);
 	return ERR_OK;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Exceptions on top of one another. */
+#include "include/arch/virt.h"
 #include "include/arch/x86_64/msr.h"
 #include "vmm/x86_64/diagnose.h"
 #include "vmm/x86_64/emulate.h"
@@ -56,4 +57,9 @@ bool at_handler(struct vcpu *vcpu, enum vector vector)
 	if (protected && gate[0] >> 40 & GATE_32BIT)
 		offset |= gate[0] >> 32 & 0xffff0000;
 	return virt->get(vcpu, FIELD_RIP) == (offset | gate[1] << 32);
+}
+
+void arch_vcpu_deliver(struct vcpu *vcpu)
+{
+	(void)vcpu;
 }

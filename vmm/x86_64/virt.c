@@ -21,6 +21,7 @@
 #define LOAD_FLOOR  MIB(1)
 
 #define UART_PORT 0x3f8
+#define UART_LINE 4
 
 /* What four levels of tables can hold. Intel SDM vol. 3 "EPT Translation Mechanism"; AMD's are those of long mode. */
 #define NESTED_GPA_BITS 48
@@ -142,7 +143,7 @@ static void identify(struct vm *vm)
 enum err arch_vm_init(struct vm *vm)
 {
 	identify(vm);
-	v16550_init(&vm->arch.console, IO_PORT, UART_PORT);
+	v16550_init(&vm->arch.console, IO_PORT, UART_PORT, UART_LINE);
 	device_add(&vm->devices, &vm->arch.console.device);
 	apic_page_init(vm);
 	return ERR_OK;
