@@ -7,7 +7,10 @@
 #include <string.h>
 
 /* What other nodes refer to. */
-enum { PHANDLE_CLOCK = 1, PHANDLE_HART_INTC /* of the first hart; the others follow */ };
+enum { PHANDLE_CLOCK = 1, PHANDLE_INTC, PHANDLE_HART_INTC /* of the first hart; the others follow */ };
+
+/* A hart's own number of the external interrupt of supervisor mode. */
+enum { HART_EXTERNAL_INTERRUPT = 9 };
 
 enum { NAME_MAX_BYTES = 32 };
 
@@ -126,6 +129,41 @@ static void put_psci(struct tree *tree)
 	end(tree);
 }
 
+/* bindings/interrupt-controller/sifive,plic-1.0.0.yaml: context by context, where it interrupts. */
+static void put_plic(struct tree *tree, const struct vm *vm, const struct guest_fdt *guest)
+{
+	static const char compatible[] = "sifive,plic-1.0.0\0riscv,plic0";
+	fdt32_t contexts[2 * VCPU_MAX];
+	char name[NAME_MAX_BYTES];
+
+	for (unsigned i = 0; i < vm->vcpus; i++) {
+		contexts[2 * i] = cpu_to_fdt32(PHANDLE_HART_INTC + i);
+		contexts[2 * i + 1] = cpu_to_fdt32(HART_EXTERNAL_INTERRUPT);
+	}
+	begin(tree, unit_name(name, "plic", guest->intc_base.raw));
+	put_bytes(tree, "compatible", compatible, sizeof(compatible));
+	put_range(tree, guest->intc_base, guest->intc_size);
+	put_cell(tree, "#address-cells", 0);
+	put_cell(tree, "#interrupt-cells", 1);
+	put_bytes(tree, "interrupt-controller", NULL, 0);
+	put_bytes(tree, "interrupts-extended", contexts, 2 * vm->vcpus * sizeof(contexts[0]));
+	put_cell(tree, "riscv,ndev", guest->intc_lines - 1);
+	put_cell(tree, "phandle", PHANDLE_INTC);
+	end(tree);
+}
+
+/*
+ * A device's line. Each device says where it goes: as a property of the root that would hold for the harts' own controllers, too,
+ * to which a PLIC itself goes.
+ */
+static void put_interrupt(struct tree *tree, const struct guest_fdt *guest, unsigned line)
+{
+	if (guest->intc != GUEST_FDT_PLIC)
+		return;
+	put_cell(tree, "interrupt-parent", PHANDLE_INTC);
+	put_cell(tree, "interrupts", line);
+}
+
 /* bindings/clock/fixed-clock.yaml */
 static void put_clock(struct tree *tree, uint32_t hz)
 {
@@ -182,6 +220,7 @@ static void put_console(struct tree *tree, const struct vm *vm, const struct gue
 		put_pl011(tree, guest);
 	else
 		put_ns16550(tree, guest);
+	put_interrupt(tree, guest, guest->uart_line);
 	end(tree);
 	begin(tree, "aliases");
 	put_string(tree, "serial0", path);
@@ -213,6 +252,8 @@ static void put_root(struct tree *tree, const struct vm *vm, const struct guest_
 	put_cpus(tree, vm, guest);
 	if (guest->psci)
 		put_psci(tree);
+	if (guest->intc == GUEST_FDT_PLIC)
+		put_plic(tree, vm, guest);
 	put_console(tree, vm, guest);
 	put_hypervisor(tree);
 	end(tree);

@@ -17,6 +17,12 @@ enum guest_fdt_uart {
 	GUEST_FDT_NS16550, /* "ns16550a" */
 };
 
+/* The interrupt controller that devices' lines go to. */
+enum guest_fdt_intc {
+	GUEST_FDT_NO_INTC,
+	GUEST_FDT_PLIC, /* "riscv,plic0", with a context for each hart */
+};
+
 /* What differs between ISAs. Strings that are NULL, and numbers that are 0, leave their property out. */
 struct guest_fdt {
 	const char *compatible;            /* of the machine: "linux,dummy-virt", "riscv-virtio" */
@@ -33,6 +39,11 @@ struct guest_fdt {
 	gpa_t uart_base;
 	uint64_t uart_size; /* bytes of its registers */
 	uint32_t uart_hz;   /* of its input clock */
+	unsigned uart_line; /* that it drives, of `intc` */
+	enum guest_fdt_intc intc;
+	gpa_t intc_base;
+	uint64_t intc_size;
+	unsigned intc_lines; /* it has lines 1 to intc_lines - 1 */
 };
 
 /*

@@ -34,6 +34,11 @@ static const struct guest_fdt riscv = {
 	.uart_base = GPA(0x10000000),
 	.uart_size = 0x100,
 	.uart_hz = 3686400,
+	.uart_line = 10,
+	.intc = GUEST_FDT_PLIC,
+	.intc_base = GPA(0xc000000),
+	.intc_size = 0x600000,
+	.intc_lines = 32,
 };
 
 static int setup(void **state)
@@ -146,6 +151,35 @@ static void a_guest_of_arm(void **state)
 	check_bytes("/pl011@9000000", "clock-names", "uartclk\0apb_pclk", 17);
 }
 
+/* A device's line goes to it, and each of its contexts to a hart's external interrupt. */
+static void check_plic(void)
+{
+	static const char path[] = "/plic@c000000";
+	fdt32_t contexts[2 * VCPU_MAX];
+	uint64_t start, bytes;
+
+	check_bytes(path, "compatible", "sifive,plic-1.0.0\0riscv,plic0", 30);
+	CHECK_ERR(devicetree_reg(fdt, node(path), 0, &start, &bytes), ERR_OK);
+	CHECK_EQ(start, 0xc000000);
+	CHECK_EQ(bytes, 0x600000);
+	check_bytes(path, "interrupt-controller", NULL, 0);
+	check_cell(path, "#interrupt-cells", 1);
+	check_cell(path, "#address-cells", 0);
+	check_cell(path, "riscv,ndev", 31);
+	for (unsigned id = 0; id < vm->vcpus; id++) {
+		char hart[64];
+
+		snprintf(hart, sizeof(hart), "/cpus/cpu@%x/interrupt-controller", id);
+		contexts[2 * id] = cpu_to_fdt32(fdt_get_phandle(fdt, node(hart)));
+		contexts[2 * id + 1] = cpu_to_fdt32(9);
+	}
+	check_bytes(path, "interrupts-extended", contexts, 8 * vm->vcpus);
+	check_cell("/serial@10000000", "interrupt-parent", fdt_get_phandle(fdt, node(path)));
+	check_cell("/serial@10000000", "interrupts", 10);
+	CHECK_EQ(fdt_node_offset_by_phandle(fdt, fdt_get_phandle(fdt, node(path))), node(path));
+	check_absent("/", "interrupt-parent");
+}
+
 static void a_guest_of_riscv(void **state)
 {
 	struct guest_fdt no_bootargs;
@@ -167,6 +201,7 @@ static void a_guest_of_riscv(void **state)
 	CHECK(fdt_path_offset(fdt, "/cpus/cpu@1") < 0, "there is one vCPU");
 	check_cell("/serial@10000000", "clock-frequency", 3686400);
 	CHECK(fdt_path_offset(fdt, "/psci") < 0, "a guest of RISC-V has no PSCI");
+	check_plic();
 }
 
 /* One node for each, and all its references its own; the most vCPUs, with the longest string of extensions, fit. */
@@ -189,6 +224,7 @@ static void several_vcpus(void **state)
 		snprintf(path, sizeof(path), "/cpus/cpu@%x/interrupt-controller", id);
 		CHECK_EQ(fdt_node_offset_by_phandle(fdt, fdt_get_phandle(fdt, node(path))), node(path));
 	}
+	check_plic();
 	check_common(&arm);
 	check_string("/cpus/cpu@f", "enable-method", "psci");
 	CHECK_EQ(fdt_node_offset_by_phandle(fdt, fdt_get_phandle(fdt, node("/apb-pclk"))), node("/apb-pclk"));

@@ -4,6 +4,7 @@
 #define NESTLING_VMM_RISCV64_ARCH_VM_H
 
 #include "include/types.h"
+#include "vmm/devices/plic.h"
 #include "vmm/devices/v16550.h"
 #include "vmm/riscv64/vmid.h"
 
@@ -14,6 +15,7 @@ enum gpr { GPR_ZERO = 0, GPR_RA = 1, GPR_SP = 2, GPR_A0 = 10, GPR_A1, GPR_A2, GP
 
 struct vm_arch {
 	struct v16550 console; /* the serial port it finds */
+	struct plic plic;
 	uint64_t hgatp;        /* without the VMID, which is the vCPU's */
 	uint64_t htimedelta;   /* from the host's time to the guest's */
 };
@@ -32,7 +34,7 @@ struct kept_state {
 	uint64_t vsstatus, vsie, vstvec, vsscratch, vsepc, vscause, vstval, vsatp;
 	uint64_t scounteren;
 	uint64_t sstatus, hstatus; /* where sret goes; of sstatus also FS and VS: are the units' registers changed? */
-	uint64_t hvip;             /* what is pending for the guest */
+	uint64_t hvip;             /* what is pending for the guest; of external interrupts vm_arch.plic says it */
 	uint64_t senvcfg, vsiselect, scontext, jvt; /* where there are such */
 	struct fp_state fp;
 	struct vector_csrs vector;

@@ -92,6 +92,11 @@ static enum err write_device_tree(struct vm *vm)
 		.uart_base = GPA(GUEST_UART_BASE),
 		.uart_size = GUEST_UART_SIZE,
 		.uart_hz = GUEST_UART_HZ,
+		.uart_line = GUEST_UART_LINE,
+		.intc = GUEST_FDT_PLIC,
+		.intc_base = GPA(GUEST_PLIC_BASE),
+		.intc_size = PLIC_SIZE,
+		.intc_lines = PLIC_SOURCES,
 	};
 	size_t bytes;
 	enum err err;

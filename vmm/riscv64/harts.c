@@ -45,8 +45,7 @@ static void send_ipis(struct vcpu *by, uint64_t harts)
 			continue;
 		}
 		__atomic_store_n(&to->arch.ipi, 1, __ATOMIC_SEQ_CST);
-		sched_wake(to);
-		interrupt(to);
+		sched_notify(to);
 	}
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Exceptions that the hypervisor raises in the guest. */
+/* Exceptions and interrupts that the hypervisor raises in the guest. */
 #include "include/arch/virt.h"
 #include "vmm/riscv64/riscv.h"
 
@@ -37,7 +37,12 @@ bool arch_inject_denied(struct vcpu *vcpu, const struct vm_exit *exit)
 	return true;
 }
 
+/* What is pending is known elsewhere, and brought to the hart as often as one likes: from a change of it, and with the vCPU. */
 void arch_vcpu_deliver(struct vcpu *vcpu)
 {
-	(void)vcpu;
+	if (plic_is_asserted(&vcpu->vm->arch.plic, vcpu->id))
+		csr_set(CSR_HVIP, BIT(IRQ_VSEI));
+	else
+		csr_clear(CSR_HVIP, BIT(IRQ_VSEI));
+	harts_serve(vcpu);
 }

@@ -13,6 +13,7 @@
 #define GUEST_UART_SIZE  UINT64_C(0x100)
 #define GUEST_UART_HZ    3686400
 #define GUEST_UART_LINE  10
+#define GUEST_PLIC_BASE  UINT64_C(0x0c000000)
 /* Boot data lies below, programs from here on. */
 #define GUEST_LOAD_FLOOR (GUEST_RAM_BASE + MIB(2))
 

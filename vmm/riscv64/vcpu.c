@@ -227,7 +227,7 @@ void arch_vcpu_get(struct vcpu *vcpu)
 	csr_write(CSR_VSTVAL, kept->vstval);
 	csr_write(CSR_VSATP, kept->vsatp);
 	timer_load(vcpu);
-	harts_serve(vcpu);
+	arch_vcpu_deliver(vcpu);
 	csr_write(CSR_SSTATUS, kept->sstatus);
 	csr_write(CSR_HSTATUS, kept->hstatus);
 }

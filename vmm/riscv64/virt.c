@@ -9,6 +9,7 @@
 #include "vmm/cpu.h"
 #include "vmm/riscv64/offsets.h"
 #include "vmm/riscv64/riscv.h"
+#include "vmm/run_queue.h"
 #include "vmm/shootdown.h"
 
 #define EM_RISCV 243
@@ -271,10 +272,35 @@ static void set_gstage(struct vm *vm)
 	vm->arch.hgatp = (uint64_t)mode_of_levels(npt->config.levels)->mode << ATP_MODE_SHIFT | npt->root.raw >> PAGE_SHIFT;
 }
 
+_Static_assert(VCPU_MAX <= PLIC_CONTEXTS && VCPU_MAX <= 32, "a context for each hart, and a bit in a word");
+_Static_assert(GUEST_UART_LINE < PLIC_SOURCES, "the line is there");
+
+/* The hart whose external interrupt comes or goes. */
+static void plic_changed(struct plic *plic, unsigned context)
+{
+	const struct vm *vm = CONTAINER_OF(plic, struct vm, arch.plic);
+
+	sched_notify(vm_vcpu(vm, context));
+}
+
+static void set_line(struct device_table *devices, unsigned line, bool level)
+{
+	plic_set_line(&CONTAINER_OF(devices, struct vm, devices)->arch.plic, line, level);
+}
+
+/* The VM's table finds what is accessed most first. */
+static void add_devices(struct vm *vm)
+{
+	device_add(&vm->devices, &vm->arch.plic.device);
+	device_add(&vm->devices, &vm->arch.console.device);
+	vm->devices.set_line = set_line;
+}
+
 enum err arch_vm_init(struct vm *vm)
 {
 	v16550_init(&vm->arch.console, IO_MEMORY, GUEST_UART_BASE, GUEST_UART_LINE);
-	device_add(&vm->devices, &vm->arch.console.device);
+	plic_init(&vm->arch.plic, GUEST_PLIC_BASE, vm->options.vcpus, plic_changed);
+	add_devices(vm);
 	set_gstage(vm);
 	return ERR_OK;
 }
@@ -282,7 +308,7 @@ enum err arch_vm_init(struct vm *vm)
 enum err arch_vm_fork(struct vm *child, const struct vm *parent)
 {
 	child->arch = parent->arch;
-	device_add(&child->devices, &child->arch.console.device);
+	add_devices(child);
 	set_gstage(child);
 	return ERR_OK;
 }
