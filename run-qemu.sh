@@ -242,7 +242,7 @@ import re, sys
 text = open(sys.argv[1], "rb").read().decode("utf-8-sig", "replace")
 names = []
 for line in re.split(r"\r\n|\r|\n", text):
-    found = re.match(r"""[ \t]*guest[ \t]*=[ \t]*(?:"([^"]*)"|'([^']*)'|(.*))""", line)
+    found = re.match(r"""[ \t]*(?:guest|initrd)[ \t]*=[ \t]*(?:"([^"]*)"|'([^']*)'|(.*))""", line)
     if found:
         name = found[1] or found[2] or re.split(r"(?:^|[ \t])#", found[3] or "")[0].strip(" \t")
         names.append(name.replace("\\", "/").lstrip("/"))

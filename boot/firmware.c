@@ -146,6 +146,26 @@ void *firmware_alloc_pages(size_t pages)
 	return alloc_own(pages, AllocateAnyPages, 0);
 }
 
+/* So that large leaves can map it; what is too much is given back. */
+static void *alloc_file(size_t pages)
+{
+	const size_t block = MIB(2) / PAGE_SIZE, more = pages >= block ? block - 1 : 0;
+	char *memory = make_room() ? alloc_pages(pages + more, AllocateAnyPages, 0) : NULL;
+	size_t before = memory && more ? (size_t)(-(uintptr_t)memory / PAGE_SIZE % block) : 0;
+	struct own_blocks *blocks = own_blocks;
+
+	if (!memory)
+		return NULL;
+	if (before > 0)
+		BS->FreePages((uintptr_t)memory, before);
+	memory += before * PAGE_SIZE;
+	if (more > before)
+		BS->FreePages((uintptr_t)memory + pages * PAGE_SIZE, more - before);
+	blocks->block[blocks->count].start = (uintptr_t)memory;
+	blocks->block[blocks->count++].size = pages * PAGE_SIZE;
+	return memory;
+}
+
 void *firmware_alloc_below(size_t pages, uint64_t limit)
 {
 	return alloc_own(pages, AllocateMaxAddress, limit - 1);
@@ -201,7 +221,7 @@ enum err firmware_read_file(const char *path, uint64_t max, const void **bytes, 
 	EFI_FILE_HANDLE file;
 	EFI_FILE_INFO *info;
 	enum err err = open_file(path, &file);
-	void *memory;
+	char *memory;
 
 	if (err != ERR_OK)
 		return err;
@@ -213,9 +233,13 @@ enum err firmware_read_file(const char *path, uint64_t max, const void **bytes, 
 	} else if (info->FileSize > max) {
 		err = ERR_RANGE;
 	} else {
+		const uint64_t room = align_up(info->FileSize + 1, PAGE_SIZE);
+
 		*size = info->FileSize;
-		memory = firmware_alloc_pages(align_up(info->FileSize + 1, PAGE_SIZE) / PAGE_SIZE);
+		memory = alloc_file(room / PAGE_SIZE);
 		err = memory ? read_all(file, memory, *size) : ERR_NO_MEMORY;
+		if (err == ERR_OK)
+			memset(memory + *size, 0, room - *size);
 		*bytes = memory;
 	}
 	if (info)

@@ -266,6 +266,23 @@ static void map_screen(struct host_map *map)
 	boot.has_screen = false;
 }
 
+/* What cannot be adopted is copied into guests. */
+static void adopt_file(struct guest_image *file)
+{
+	const struct ram_range range = { address(file->bytes), align_up(file->size, PAGE_SIZE) };
+
+	file->frames = file->bytes && frame_adopt(range) == ERR_OK;
+}
+
+/* Guests' files become memory that guests can map. */
+static void adopt_files(void)
+{
+	for (unsigned i = 0; i < boot.config.machine.count; i++) {
+		adopt_file(&boot.config.machine.vm[i].image);
+		adopt_file(&boot.config.machine.vm[i].initrd);
+	}
+}
+
 /* Frames, our own map, our own traps; from then on nothing of the firmware's boot services is in use. */
 static enum err own_memory(void)
 {
@@ -281,6 +298,7 @@ static enum err own_memory(void)
 		err = memory_make_firmware_map(&boot.firmware_map, &boot.firmware);
 	if (err != ERR_OK)
 		return err;
+	adopt_files();
 	map_console(&boot.map);
 	map_console(&boot.firmware_map);
 	map_screen(&boot.map);

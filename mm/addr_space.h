@@ -195,6 +195,14 @@ MUST_CHECK enum err addr_space_map_linear(struct addr_space *as, gpa_t gpa, hpa_
 MUST_CHECK enum err addr_space_map_alloc(struct addr_space *as, gpa_t gpa, uint64_t size, unsigned prot, enum alloc_policy policy);
 
 /*
+ * Map [gpa, gpa + size), which lies in one Alloc area and has no memory yet, to the host's memory at `hpa`, copy-on-write, by the
+ * largest leaves that fit. Each of the frames (frame_adopt, or allocated) gets a reference, which is dropped when the space no
+ * longer maps it; it counts as `shared`. No CPU may write to it. All or nothing. Errors: ERR_INVALID, ERR_RANGE, ERR_NOT_FOUND (no
+ * such area), ERR_EXISTS (there is memory), ERR_NO_MEMORY (for tables).
+ */
+MUST_CHECK enum err addr_space_map_shared(struct addr_space *as, gpa_t gpa, hpa_t hpa, uint64_t size);
+
+/*
  * Remove [gpa, gpa + size) from all areas (split where needed; holes are skipped). When it returns no CPU reaches the
  * memory, and owned frames are free. Errors: ERR_INVALID, ERR_RANGE, ERR_NO_MEMORY: nothing was changed.
  */

@@ -65,10 +65,8 @@ static void join(uint64_t number, unsigned order)
 static void join_all(uint64_t number, uint64_t end)
 {
 	while (number < end) {
-		unsigned order = (unsigned)min_u64((unsigned)__builtin_ctzll(number), FRAME_MAX_ORDER);
+		unsigned order = frame_order_at(number, end);
 
-		while (number + (UINT64_C(1) << order) > end)
-			order--;
 		join(number, order);
 		number += UINT64_C(1) << order;
 	}
@@ -193,6 +191,26 @@ enum err frame_add(struct ram_range range)
 	spin_lock(&frames.lock);
 	frames.stats.total += (end - number) << PAGE_SHIFT;
 	join_all(number, end);
+	spin_unlock(&frames.lock);
+	return ERR_OK;
+}
+
+enum err frame_adopt(struct ram_range range)
+{
+	uint64_t number = frame_number(range.start), end = number + (range.size >> PAGE_SHIFT);
+	struct zone *zone = zone_of(number);
+
+	if (!is_aligned(range.start.raw | range.size, PAGE_SIZE))
+		return ERR_INVALID;
+	if (!zone || end > zone->end)
+		return ERR_RANGE;
+	spin_lock(&frames.lock);
+	while (number < end) {
+		unsigned order = frame_order_at(number, end);
+
+		*record_of(number) = (struct frame){ .order = (uint8_t)order, .state = FRAME_ALLOCATED };
+		number += UINT64_C(1) << order;
+	}
 	spin_unlock(&frames.lock);
 	return ERR_OK;
 }

@@ -55,6 +55,12 @@ MUST_CHECK enum err frame_init(const struct ram_range *span, size_t count, hpa_t
 MUST_CHECK enum err frame_add(struct ram_range range);
 
 /*
+ * Count RAM inside the span that is in use, and was never added, as one allocated block after the other without an owner, each with
+ * one reference: the caller's. So it can be shared, and is never free. Errors: as frame_add.
+ */
+MUST_CHECK enum err frame_adopt(struct ram_range range);
+
+/*
  * The reserve, in bytes; 0 at first. Guests cannot take it, so that the hypervisor's own allocations succeed. Records made for a
  * guest's hypercalls leave more of it than faults do, so that the next fault of any VM succeeds.
  */
@@ -116,8 +122,12 @@ void frame_free_count(hpa_t first, uint64_t count);
  * The owner is a number chosen by the caller: the address space to which the memory is accounted.
  */
 
-/* Add one reference to each part. At most 2^32 - 1. */
-void frame_share(hpa_t frame, unsigned order);
+/* Add one reference to each part of `count` frames; of a block. At most 2^32 - 1. */
+void frame_share_count(hpa_t frame, uint64_t count);
+static inline void frame_share(hpa_t frame, unsigned order)
+{
+	frame_share_count(frame, UINT64_C(1) << order);
+}
 /* Is there a part with more than one reference? */
 bool frame_is_shared(hpa_t frame, unsigned order);
 /* Bytes in parts that `owner` does not own. */

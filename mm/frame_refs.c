@@ -40,14 +40,10 @@ static __attribute__((noinline)) struct frame *part_at(uint64_t number, unsigned
 static struct frame *part_up_to(uint64_t at, uint64_t end)
 {
 	struct frame *record = record_of(at);
-	unsigned order;
 
 	if (record && record->state == FRAME_ALLOCATED && at + (UINT64_C(1) << record->order) <= end)
 		return record;
-	order = (unsigned)min_u64((unsigned)__builtin_ctzll(at), FRAME_MAX_ORDER);
-	while (at + (UINT64_C(1) << order) > end)
-		order--;
-	return part_at(at, order);
+	return part_at(at, frame_order_at(at, end));
 }
 
 /* Run the statement for each part of `count` frames: `record`, from frame `at` on. */
@@ -83,12 +79,12 @@ uint64_t frame_take_over(hpa_t frame, unsigned order, uint16_t owner)
 	return bytes;
 }
 
-void frame_share(hpa_t frame, unsigned order)
+void frame_share_count(hpa_t frame, uint64_t count)
 {
 	struct frame *record;
 
 	spin_lock(&frames.lock);
-	FOR_EACH_PART (record, at, frame, UINT64_C(1) << order)
+	FOR_EACH_PART (record, at, frame, count)
 		record->more++;
 	spin_unlock(&frames.lock);
 }

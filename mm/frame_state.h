@@ -98,6 +98,16 @@ static inline bool is_block(const struct frame *record, enum frame_state state, 
 	return record && record->state == state && record->order == order;
 }
 
+/* The order of the largest block that begins at `number` and ends at `end` at the latest. */
+static inline unsigned frame_order_at(uint64_t number, uint64_t end)
+{
+	unsigned order = (unsigned)min_u64((unsigned)__builtin_ctzll(number), FRAME_MAX_ORDER);
+
+	while (number + (UINT64_C(1) << order) > end)
+		order--;
+	return order;
+}
+
 /* Free the frames with numbers [number, end). Called with the lock held. */
 void frame_release(uint64_t number, uint64_t end);
 

@@ -110,6 +110,38 @@ enum err addr_space_map_linear(struct addr_space *as, gpa_t gpa, hpa_t hpa, uint
 	return ERR_OK;
 }
 
+static enum err map_shared(struct addr_space *as, gpa_t gpa, hpa_t hpa, uint64_t size)
+{
+	const struct area *area = area_find(&as->areas, gpa.raw);
+	struct npt_attr attr;
+	enum err err;
+
+	if (!area || area->backend != AREA_ALLOC || area->end - gpa.raw < size)
+		return ERR_NOT_FOUND;
+	attr = area->attr;
+	attr.prot &= (uint8_t)~NPT_W;
+	attr.shared = true;
+	publish_memory(as, hpa, size);
+	err = npt_map(&as->npt, gpa, hpa, size, attr);
+	if (err != ERR_OK)
+		return err;
+	frame_share_count(hpa, size >> PAGE_SHIFT);
+	as->view.stats.shared += size;
+	return ERR_OK;
+}
+
+enum err addr_space_map_shared(struct addr_space *as, gpa_t gpa, hpa_t hpa, uint64_t size)
+{
+	enum err err;
+
+	space_lock(as);
+	err = check_range(as, gpa, size);
+	if (err == ERR_OK)
+		err = map_shared(as, gpa, hpa, size);
+	space_unlock(as);
+	return err;
+}
+
 /* Populate a new area, or undo all of it. */
 static enum err populate_new(struct addr_space *as, gpa_t gpa, uint64_t size, struct npt_attr attr)
 {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "include/arch/virt.h"
+#include "vmm/guest_file.h"
 #include "vmm/text.h"
 
 /* An image lies `text_offset` above a multiple of this. */
@@ -57,25 +58,25 @@ static uint64_t find_base(const struct vm *vm, uint64_t text_offset)
 	return base + text_offset >= floor ? base : align_up(floor - text_offset, BASE_ALIGN);
 }
 
-enum err linux_image_load(struct vm *vm, const void *file, size_t size, gpa_t *entry, char *why, size_t why_size)
+enum err linux_image_load(struct vm *vm, const struct guest_image *image, gpa_t *entry, char *why, size_t why_size)
 {
 	struct linux_header header;
 	uint64_t room;
 	enum err err;
 
-	memcpy(&header, file, sizeof(header));
+	memcpy(&header, image->bytes, sizeof(header));
 	if (header.flags & FLAG_BIG_ENDIAN)
 		return fail(ERR_UNSUPPORTED, "it is a big-endian kernel", why, why_size);
 	if (header.image_size == 0)
 		header.text_offset = OLD_TEXT_OFFSET;
 	if (header.text_offset > GIB(1))
 		return fail(ERR_CORRUPT, "its header asks for a senseless place", why, why_size);
-	room = max_u64(size, header.image_size);
+	room = max_u64(image->size, header.image_size);
 	*entry = GPA(find_base(vm, header.text_offset) + header.text_offset);
 	if (!vm_is_ram(vm, *entry, room))
 		return fail_place(vm, *entry, room, why, why_size);
 	vm->image = (struct ram_range_gpa){ *entry, room };
-	err = addr_space_write(&vm->as, *entry, file, size);
+	err = guest_file_load(vm, image, 0, image->size, *entry);
 	if (err != ERR_OK)
 		snprintf(why, why_size, "loading it failed: %s", err_name(err));
 	return err;

@@ -12,9 +12,9 @@
 bool linux_image_is(const void *file, size_t size);
 
 /*
- * Check the header, then copy the image to the lowest place in guest RAM that it may run at. Entered at its first byte.
- * `why` and errors as for elf_load.
+ * Check the header, then put the image to the lowest place in guest RAM that it may run at. Entered at its first byte.
+ * Its file is mapped, not copied, where that is possible. `why` and errors as for elf_load.
  */
-MUST_CHECK enum err linux_image_load(struct vm *vm, const void *file, size_t size, gpa_t *entry, char *why, size_t why_size);
+MUST_CHECK enum err linux_image_load(struct vm *vm, const struct guest_image *image, gpa_t *entry, char *why, size_t why_size);
 
 #endif

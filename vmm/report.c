@@ -11,6 +11,7 @@
 #include "include/log.h"
 #include "include/version.h"
 #include "mm/frame.h"
+#include "vmm/guest_file.h"
 #include "vmm/machine.h"
 #include "vmm/text.h"
 
@@ -26,12 +27,20 @@ static const char *outcome_name(enum vm_outcome outcome)
 	return names[outcome];
 }
 
-static bool add_touched(const struct npt_leaf *leaf, void *context)
+struct leaf_sum {
+	const struct vm *vm;
+	struct report *report;
+};
+
+static bool add_leaf(const struct npt_leaf *leaf, void *context)
 {
-	uint64_t *touched = context;
+	struct leaf_sum *sum = context;
+	uint64_t size = npt_level_size(leaf->level);
 
 	if (leaf->accessed)
-		*touched += npt_level_size(leaf->level);
+		sum->report->touched += size;
+	if (leaf->attr.shared && guest_file_has(sum->vm, leaf->hpa))
+		sum->report->file_bytes += size;
 	return true;
 }
 
@@ -109,6 +118,7 @@ static void add_to_all(const struct report *report)
 void report_settle(struct report *report, struct vm *vm)
 {
 	const struct npt *npt = &vm->as.npt;
+	struct leaf_sum sum = { vm, report };
 	enum err err;
 
 	*report = (struct report){
@@ -134,7 +144,7 @@ void report_settle(struct report *report, struct vm *vm)
 	add_to_all(report);
 	for (unsigned level = 0; level < ARRAY_LEN(report->stats.zero_leaves); level++)
 		report->zeros += report->stats.zero_leaves[level] * npt_level_size(level);
-	err = npt_walk(npt, GPA(0), npt->end, add_touched, &report->touched);
+	err = npt_walk(npt, GPA(0), npt->end, add_leaf, &sum);
 	(void)err; /* a malformed entry has been reported before; what was counted up to it is kept */
 }
 
@@ -188,8 +198,10 @@ static void bill_memory(const struct report *report)
 		text_add(line, sizeof(line), "%s is only read, from the zero page", text_size(more, report->zeros));
 	item("touched", text_size(amount, report->touched), line);
 	snprintf(line, sizeof(line), "%s at the peak", text_size(more, stats->resident_peak));
-	if (stats->shared)
-		text_add(line, sizeof(line), "; %s more is other VMs'", text_size(more, stats->shared));
+	if (report->file_bytes)
+		text_add(line, sizeof(line), "; %s more is in files", text_size(more, report->file_bytes));
+	if (stats->shared > report->file_bytes)
+		text_add(line, sizeof(line), "; %s more is other VMs'", text_size(more, stats->shared - report->file_bytes));
 	item("resident", text_size(amount, stats->resident), line);
 	item("tables", text_size(amount, report->tables), "");
 	item("memory", text_size(amount, stats->memory_used), memory_text(report, line, sizeof(line)));
@@ -346,12 +358,12 @@ static void add_memory(const struct report *report, char *json, size_t size)
 	const uint64_t *leaves = report->leaves;
 
 	text_add(json, size,
-		 "\"touched\":%lu,\"resident\":%lu,\"resident_peak\":%lu,\"shared\":%lu,\"table_bytes\":%lu,"
+		 "\"touched\":%lu,\"resident\":%lu,\"resident_peak\":%lu,\"shared\":%lu,\"file_bytes\":%lu,\"table_bytes\":%lu,"
 		 "\"memory_used\":%lu,\"memory_peak\":%lu,\"memory_max\":%lu,"
 		 "\"leaves\":{\"4k\":%lu,\"2m\":%lu,\"1g\":%lu},\"zero_page_leaves\":%lu,\"zero_bytes\":%lu,"
 		 "\"populated\":{\"resident\":%lu,\"table_bytes\":%lu,\"table_bytes_4k\":%lu},",
-		 report->touched, stats->resident, stats->resident_peak, stats->shared, report->tables, stats->memory_used,
-		 stats->memory_peak, report->options.memory_max, leaves[0], leaves[1], leaves[2],
+		 report->touched, stats->resident, stats->resident_peak, stats->shared, report->file_bytes, report->tables,
+		 stats->memory_used, stats->memory_peak, report->options.memory_max, leaves[0], leaves[1], leaves[2],
 		 stats->zero_leaves[0] + stats->zero_leaves[1], report->zeros, report->options.ram, report->populated[1],
 		 report->populated[0]);
 }

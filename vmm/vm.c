@@ -9,6 +9,7 @@
 #include "include/log.h"
 #include "mm/frame.h"
 #include "vmm/elf.h"
+#include "vmm/guest_file.h"
 #include "vmm/linux_image.h"
 #include "vmm/sched.h"
 #include "vmm/text.h"
@@ -436,6 +437,7 @@ enum err vm_fork(struct vcpu *vcpu, struct vm **out)
 	fork_console(child, parent);
 	memcpy(child->ram, parent->ram, sizeof(child->ram));
 	child->ram_ranges = parent->ram_ranges;
+	memcpy(child->files, parent->files, sizeof(child->files));
 	blocks_start(child);
 	child->inject_denied = parent->inject_denied;
 	child->devices.unclaimed = parent->devices.unclaimed;
@@ -507,18 +509,25 @@ static enum err load_image(struct vm *vm, const struct guest_image *image, gpa_t
 	enum err err;
 
 	if (linux_image_is(image->bytes, image->size))
-		err = linux_image_load(vm, image->bytes, image->size, entry, why, sizeof(why));
+		err = linux_image_load(vm, image, entry, why, sizeof(why));
 	else
 		err = elf_load(vm, image->bytes, image->size, entry, why, sizeof(why));
 	return err == ERR_OK ? ERR_OK : load_failed(vm, image, err, why);
 }
 
-/* At the end of the first range of RAM, where it is farthest from the kernel. */
+/* At the end of the first range of RAM, where it is farthest from the kernel; as large leaves can map it, if there is room. */
+static gpa_t initrd_place(const struct vm *vm, uint64_t room, uint64_t taken)
+{
+	uint64_t last = vm->ram[0].start.raw + vm->ram[0].size - room, aligned = align_down(last, MIB(2));
+
+	return GPA(room >= MIB(2) && aligned >= taken ? aligned : last);
+}
+
 static enum err load_initrd(struct vm *vm, const struct guest_image *initrd)
 {
 	uint64_t room = align_up(initrd->size, PAGE_SIZE), end = vm->ram[0].start.raw + vm->ram[0].size;
 	char why[160], bytes[TEXT_SIZE_ROOM], left[TEXT_SIZE_ROOM];
-	uint64_t taken = vm->image.start.raw + vm->image.size;
+	uint64_t taken = align_up(vm->image.start.raw + vm->image.size, PAGE_SIZE);
 	enum err err;
 
 	if (initrd->size == 0)
@@ -528,8 +537,8 @@ static enum err load_initrd(struct vm *vm, const struct guest_image *initrd)
 			 text_size(bytes, initrd->size), text_size(left, taken > end ? 0 : end - taken));
 		return load_failed(vm, initrd, ERR_RANGE, why);
 	}
-	vm->initrd = (struct ram_range_gpa){ GPA(end - room), initrd->size };
-	err = addr_space_write(&vm->as, vm->initrd.start, initrd->bytes, initrd->size);
+	vm->initrd = (struct ram_range_gpa){ initrd_place(vm, room, taken), initrd->size };
+	err = guest_file_load(vm, initrd, 0, initrd->size, vm->initrd.start);
 	snprintf(why, sizeof(why), "loading it failed: %s", err_name(err));
 	return err == ERR_OK ? ERR_OK : load_failed(vm, initrd, err, why);
 }
@@ -537,8 +546,11 @@ static enum err load_initrd(struct vm *vm, const struct guest_image *initrd)
 enum err vm_load(struct vm *vm, const struct guest_image *image, const struct guest_image *initrd)
 {
 	gpa_t entry;
-	enum err err = load_image(vm, image, &entry);
+	enum err err;
 
+	vm->files[0] = image;
+	vm->files[1] = initrd;
+	err = load_image(vm, image, &entry);
 	if (err == ERR_OK && vm_is_running(vm))
 		err = load_initrd(vm, initrd);
 	if (err != ERR_OK || !vm_is_running(vm))

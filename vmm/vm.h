@@ -47,6 +47,7 @@ struct guest_image {
 	const char *name;
 	const void *bytes;
 	size_t size;
+	bool frames; /* it has whole frames for itself, zero behind its end, that guests may map: frame_adopt */
 };
 
 enum vm_outcome {
@@ -163,8 +164,9 @@ struct vm {
 		uint64_t size;
 	} ram[VM_MAX_RAM_RANGES]; /* ascending */
 	size_t ram_ranges;
-	struct ram_range_gpa image;  /* where its program was loaded, with the memory that it claims behind its bytes */
-	struct ram_range_gpa initrd; /* size 0: none */
+	struct ram_range_gpa image;         /* where its program was loaded, with the memory that it claims behind its bytes */
+	struct ram_range_gpa initrd;        /* size 0: none */
+	const struct guest_image *files[2]; /* what it was loaded from */
 	struct blocks blocks;
 	struct device_table devices;
 	struct console_stream console; /* what it prints; its name is the VM's in our own lines, too: log_vm_err */

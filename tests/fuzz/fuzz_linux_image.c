@@ -57,7 +57,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	floor_gpa = start + (where >> 2) * KIB(64);
 	file = fuzz_copy(data + 1, --size);
 	if (linux_image_is(file, size)) {
-		err = linux_image_load(vm, file, size, &entry, why, sizeof(why));
+		const struct guest_image image = { .bytes = file, .size = size };
+
+		err = linux_image_load(vm, &image, &entry, why, sizeof(why));
 		if (err == ERR_OK) {
 			check_loaded(vm, file, size, entry);
 		} else {

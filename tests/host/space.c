@@ -242,6 +242,17 @@ static void count_frame(struct frame_census *census, uint64_t hpa, const struct 
 	*frame |= use;
 }
 
+/* Bytes of the range that no space maps. */
+static uint64_t not_counted(const struct frame_census *census, const struct ram_range *range)
+{
+	uint64_t bytes = 0;
+
+	for (uint64_t at = 0; at < range->size; at += PAGE_SIZE)
+		if (!census->frames[(range->start.raw + at - census->space->machine->ram.arena.phys) / PAGE_SIZE])
+			bytes += PAGE_SIZE;
+	return bytes;
+}
+
 static bool count_leaf(const struct npt_leaf *leaf, void *context)
 {
 	struct frame_census *census = context;
@@ -374,6 +385,7 @@ void space_check(struct space *space)
 		others += check_cost(kin) + kin->overhead;
 		owned += addr_space_get_stats(&kin->as).resident;
 	}
+	others += not_counted(&census, &machine->file);
 	free(census.frames);
 	CHECK_EQ(taken, census.used * PAGE_SIZE + others);
 	CHECK(owned <= census.used * PAGE_SIZE, "%#jx bytes owned, %#jx in use", (uintmax_t)owned,

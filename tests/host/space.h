@@ -26,6 +26,7 @@ struct space {
 	uint64_t free_before;  /* no more bytes may be free or held back at a flush: what was, and what earlier flushes allow */
 	void (*meanwhile)(struct space *space); /* what a CPU does at the last moment before a flush reaches it; once */
 	uint64_t overhead;                      /* bytes that the test itself has taken, hogs apart */
+	struct ram_range file;                  /* the same, of frames that spaces may map */
 };
 
 /* cmocka fixtures: the state is a struct format_case before, a struct space after. */

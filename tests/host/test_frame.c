@@ -230,6 +230,32 @@ static void zones_keep_their_holes(void **state)
 	arena_close(&arena);
 }
 
+/* What was in use all along becomes memory that can be shared, and never free memory. */
+static void memory_in_use_is_adopted(void **state)
+{
+	const struct ram_range span[] = { { HPA(0), MIB(4) } };
+	struct frame_chain chain = { 0 };
+	struct arena arena;
+
+	(void)state;
+	arena_open(&arena, 0, MIB(8));
+	CHECK_ERR(frame_init(span, 1, HPA(MIB(7)), arena.phys_to_virt), ERR_OK);
+	CHECK_ERR(frame_add((struct ram_range){ HPA(0), MIB(1) }), ERR_OK);
+	CHECK_ERR(frame_adopt((struct ram_range){ HPA(MIB(1) + KIB(4)), MIB(1) + KIB(8) }), ERR_OK);
+	CHECK_ERR(frame_adopt((struct ram_range){ HPA(MIB(3)), MIB(1) + KIB(4) }), ERR_RANGE);
+	CHECK_ERR(frame_adopt((struct ram_range){ HPA(MIB(5)), KIB(4) }), ERR_RANGE);
+	CHECK_ERR(frame_adopt((struct ram_range){ HPA(MIB(3) + 1), KIB(4) }), ERR_INVALID);
+	CHECK_EQ(ram_free_bytes(), MIB(1) - KIB(4));
+	frame_share_count(HPA(MIB(1) + KIB(8)), MIB(1) / PAGE_SIZE);
+	for (uint64_t at = MIB(1) + KIB(4); at < MIB(2) + KIB(12); at += PAGE_SIZE)
+		CHECK_EQ(frame_is_shared(HPA(at), 0), at >= MIB(1) + KIB(8) && at < MIB(2) + KIB(8));
+	CHECK_EQ(frame_chain_add(&chain, HPA(MIB(1) + KIB(8)), MIB(1) / PAGE_SIZE, 1), 0);
+	CHECK_EQ(chain.first, 0);
+	CHECK(!frame_is_shared(HPA(MIB(1) + KIB(8)), 0), "%s", "the caller's reference is left");
+	CHECK_EQ(ram_free_bytes(), MIB(1) - KIB(4));
+	arena_close(&arena);
+}
+
 static void too_many_zones_are_refused(void **state)
 {
 	struct ram_range span[FRAME_MAX_ZONES + 1];
@@ -745,6 +771,7 @@ int main(void)
 		cmocka_unit_test(all_frames_can_be_had_once),
 		cmocka_unit_test(random_load),
 		cmocka_unit_test(zones_keep_their_holes),
+		cmocka_unit_test(memory_in_use_is_adopted),
 		cmocka_unit_test(too_many_zones_are_refused),
 		cmocka_unit_test(misuse_panics),
 		cmocka_unit_test(zeroed_is_zero),

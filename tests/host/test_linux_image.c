@@ -74,8 +74,10 @@ static int teardown(void **state)
 
 static enum err load(gpa_t *entry)
 {
+	const struct guest_image image = { .bytes = &file, .size = sizeof(file) };
+
 	strcpy(why, "");
-	return linux_image_load(vm, &file, sizeof(file), entry, why, sizeof(why));
+	return linux_image_load(vm, &image, entry, why, sizeof(why));
 }
 
 static void check_loaded_at(uint64_t wanted)

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Files that the firmware has read, as guest memory: mapped copy-on-write and not copied, so that all VMs share them. */
+#ifndef NESTLING_VMM_GUEST_FILE_H
+#define NESTLING_VMM_GUEST_FILE_H
+
+#include "vmm/vm.h"
+
+/*
+ * Put `size` bytes of the file from `offset` on at `gpa` in guest RAM, where nothing has been written before. Whole pages that lie
+ * in the file as they are to lie in guest memory are mapped, and so is its last page, which is zero behind its end; the rest is
+ * copied. Errors: as addr_space_write.
+ */
+MUST_CHECK enum err guest_file_load(struct vm *vm, const struct guest_image *file, uint64_t offset, uint64_t size, gpa_t gpa);
+
+/* Is the memory at `hpa` a page of one of the VM's files? */
+bool guest_file_has(const struct vm *vm, hpa_t hpa);
+
+#endif
