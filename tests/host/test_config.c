@@ -437,17 +437,18 @@ static void random_bytes_do_no_harm(void **state)
 }
 
 /* Take the # away from a line "#key = value": of the n-th such line, or of all. Returns how many there are. */
-static unsigned enable(char *text, size_t size, unsigned n, bool all, bool *guest)
+static unsigned enable(char *text, size_t size, unsigned n, bool all, bool *guest, bool *initrd)
 {
 	unsigned keys = 0;
 
-	*guest = false;
+	*guest = *initrd = false;
 	for (size_t at = 0; at + 1 < size; at++) {
 		if (text[at] != '#' || (at > 0 && text[at - 1] != '\n') || text[at + 1] < 'a' || text[at + 1] > 'z')
 			continue;
 		if (all || keys == n) {
 			text[at] = ' ';
 			*guest = *guest || strncmp(text + at + 1, "guest", 5) == 0;
+			*initrd = *initrd || strncmp(text + at + 1, "initrd", 6) == 0;
 		}
 		keys++;
 	}
@@ -464,7 +465,7 @@ static void the_file_as_shipped_says_the_defaults(void **state)
 	struct vm_options options, defaults;
 	size_t size;
 	unsigned keys = 1;
-	bool guest;
+	bool guest, initrd;
 	char why[128];
 
 	(void)state;
@@ -478,10 +479,13 @@ static void the_file_as_shipped_says_the_defaults(void **state)
 	CHECK(memcmp(&options, &defaults, sizeof(options)) == 0, "as shipped");
 	for (unsigned n = 0; n <= keys; n++) {
 		memcpy(text, shipped, size);
-		keys = enable(text, size, n, n == keys, &guest);
+		keys = enable(text, size, n, n == keys, &guest, &initrd);
 		CHECK(parse(&options, text, size, why, sizeof(why)) == ERR_OK, "key %u: %s", n, why);
+		/* There is no file that would be meant by default. */
 		CHECK(guest == (options.guest[0] != '\0'), "key %u: guest", n);
+		CHECK(initrd == (options.initrd[0] != '\0'), "key %u: initrd", n);
 		memset(options.guest, 0, sizeof(options.guest));
+		memset(options.initrd, 0, sizeof(options.initrd));
 		CHECK(memcmp(&options, &defaults, sizeof(options)) == 0, "key %u is not the default", n);
 	}
 	CHECK(keys >= 6, "only %u keys", keys);
