@@ -49,7 +49,7 @@ static void look_into(struct addr_space *as, struct fault_around *window)
 	for (unsigned i = 0; i < pages; i++) {
 		enum backing backing;
 
-		if (slot[i] == 0)
+		if (__atomic_load_n(slot + i, __ATOMIC_RELAXED) == 0)
 			continue;
 		backing = backing_at(&as->view, window->start + i * PAGE_SIZE);
 		window->zeros |= (uint32_t)(backing == BACKING_ZERO) << i;

@@ -84,7 +84,7 @@ static inline bool map_page(struct addr_space *as, gpa_t gpa, hpa_t hpa, struct 
 	if (!is_aligned(gpa.raw | hpa.raw, PAGE_SIZE) || gpa.raw >= as->npt.end || hpa.raw >= as->npt.host_end)
 		return false;
 	slot = npt_walk_cache_lookup(&as->view.cache, gpa);
-	if (!slot || *slot != 0)
+	if (!slot || __atomic_load_n(slot, __ATOMIC_RELAXED) != 0)
 		return false;
 	page = npt_page_entry(&as->npt, attr);
 	if (page == 0 || !as->areas.free_list)

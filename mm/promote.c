@@ -71,7 +71,7 @@ static void look_into(const struct addr_space_view *view, struct block *block, u
 		present -= placed;
 		page += placed;
 		batch.entry += (placed + 1) * batch.step;
-		if (present > 0 && slots[page] != 0) {
+		if (present > 0 && __atomic_load_n(&slots[page], __ATOMIC_RELAXED) != 0) { /* hardware may set bits in it */
 			look_at(as, block, page);
 			present--;
 		}
