@@ -14,7 +14,7 @@ static bool has_records;
 /* Whose unfinished line it is that the cursor stands in; NULL: there is none, or it belongs to nobody. */
 static const struct console_stream *unfinished;
 
-static struct spinlock lock; /* of all of the above, of all streams, and of the sink */
+static struct spinlock lock = SPINLOCK(LOCK_CONSOLE); /* of all of the above, of all streams, and of the sink */
 static bool taken_over;      /* atomic */
 
 #define RECORD 0x1e /* ASCII's "record separator" */

@@ -28,6 +28,7 @@ enum err addr_space_new(struct addr_space *as, const struct npt_ops *ops, const 
 	enum err err;
 
 	*as = (struct addr_space){
+		.view.lock = SPINLOCK(LOCK_VIEW),
 		.view.as = as,
 		.env = space_env(&as->view.cache),
 		.flush = flush,

@@ -157,6 +157,7 @@ enum err frame_init(const struct ram_range *span, size_t count, hpa_t records, u
 	if (count > FRAME_MAX_ZONES)
 		return ERR_RANGE;
 	memset(&frames, 0, sizeof(frames));
+	spin_init(&frames.lock, LOCK_FRAMES);
 	frame_phys_to_virt = phys_to_virt;
 	for (unsigned order = 0; order <= FRAME_MAX_ORDER; order++)
 		frames.lists[order].next = frames.lists[order].prev = &frames.lists[order];

@@ -7,7 +7,7 @@ static struct {
 	struct spinlock lock;
 	uint64_t used[(UINT16_MAX + 1) / 64];
 	unsigned word; /* where the last one was found */
-} ids = { .used = { 1 } };
+} ids = { .lock = SPINLOCK(LOCK_NUMBERS), .used = { 1 } };
 
 uint16_t space_id_take(void)
 {

@@ -15,6 +15,7 @@ enum err addr_space_add_view(struct addr_space *as, struct addr_space_view *view
 	space_lock(as);
 	for (; last->next; last = last->next)
 		count++;
+	spin_place_after(&view->lock, &last->lock);
 	if (count < ADDR_SPACE_VIEWS) {
 		npt_attach(&as->npt, &view->cache);
 		spin_lock(&view->lock); /* as all others are */

@@ -147,7 +147,7 @@ static enum err harvest(struct vm *vm, const struct hypercall *call, uint64_t *b
 static uint64_t serve_track(struct vcpu *vcpu, const struct hypercall *call)
 {
 	struct vm *vm = vcpu->vm;
-	static struct spinlock lock; /* of the bitmap */
+	static struct spinlock lock = SPINLOCK(LOCK_BUFFER); /* of the bitmap */
 	static uint64_t bitmap[HYPERCALL_TRACK_MAX / PAGE_SIZE / 64];
 	uint64_t to = call->arg[3], words = align_up(call->arg[1] / PAGE_SIZE, 64) / 64, pages;
 	bool wanted = to != HYPERCALL_TRACK_COUNT;

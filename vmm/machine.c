@@ -41,7 +41,7 @@ static enum err find_demo(const char *name, struct guest_image *image)
 
 /* The run, for what is called when a VM has ended; and for the debugger. One of these locks comes before all others. */
 static struct machine *run;
-static struct spinlock run_lock, report_lock;
+static struct spinlock run_lock = SPINLOCK(LOCK_RUN), report_lock = SPINLOCK(LOCK_REPORT);
 
 /* Make and load the first VM of a tree. */
 static enum err make(struct machine_vm *config, struct vm **out)
@@ -226,8 +226,10 @@ enum err machine_run(struct machine *machine)
 	run = machine;
 	machine->running = machine->count;
 	vm_numbers_start(machine->count);
-	for (unsigned i = 0; i < machine->count; i++)
+	for (unsigned i = 0; i < machine->count; i++) {
 		machine->vm[i].tree.number = i;
+		spin_init(&machine->vm[i].tree.lock, LOCK_FORK_TREE);
+	}
 	free_before = free_bytes();
 	frame_set_reserve(min_u64(free_before / RESERVE_SHARE, RESERVE_MOST));
 	sched_init(machine->slice);

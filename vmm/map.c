@@ -79,7 +79,8 @@ static void print_row(struct vm *vm, unsigned block, unsigned end, unsigned toge
 
 void map_print(struct vm *vm)
 {
-	static struct spinlock lock; /* of two VMs that end, the one's map follows the other's */
+	/* Of two VMs that end, the one's map follows the other's. */
+	static struct spinlock lock = SPINLOCK(LOCK_REPORT);
 	unsigned together = blocks_together(vm);
 
 	spin_lock(&lock);

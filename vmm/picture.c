@@ -35,7 +35,7 @@ enum {
 #define NO_LOOK LOOKS
 
 /* All of it is under the lock. */
-static struct spinlock lock;
+static struct spinlock lock = SPINLOCK(LOCK_REPORT);
 
 static struct {
 	struct vm *vm;                /* that is shown; NULL: none, or it has ended */

@@ -166,7 +166,8 @@ static void print_vcpus(const struct vcpu *vcpu)
 
 void post_mortem(struct vcpu *vcpu, const gpa_t *gpa)
 {
-	static struct spinlock lock; /* not all of its lines name the VM: those of another one follow these */
+	/* Not all of its lines name the VM: those of another one follow these. */
+	static struct spinlock lock = SPINLOCK(LOCK_REPORT);
 
 	spin_lock(&lock);
 	print_vcpus(vcpu);

@@ -14,7 +14,7 @@
 #define RECORD_MAX 640
 
 /* Records are numbered in the order in which they are written, whichever CPU writes them. */
-static struct spinlock lock;
+static struct spinlock lock = SPINLOCK(LOCK_RECORDS);
 static uint64_t records;
 
 void trace_json_open(void)

@@ -332,6 +332,8 @@ static enum err alloc_vm(struct fork_tree *tree, struct vm **out)
 
 	if (!vm)
 		return ERR_NO_MEMORY;
+	spin_init(&vm->lock, LOCK_VM);
+	spin_init(&vm->devices.lock, LOCK_DEVICES);
 	vm->tree = tree;
 	*out = vm;
 	return ERR_OK;

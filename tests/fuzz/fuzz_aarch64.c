@@ -113,7 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		*fake_sysreg(told[i]) = host_random(&rng);
 	if (flags & 1)
 		*fake_sysreg("hpfar_el2") = GUEST_UART_BASE >> 8;
-	vm.devices = (struct device_table){ .device = { &uart }, .count = 1 };
+	vm.devices = (struct device_table){ .lock = SPINLOCK(LOCK_DEVICES), .device = { &uart }, .count = 1 };
 	vm.ram[0].start = GPA(GUEST_RAM_BASE);
 	vm.ram[0].size = RAM_SIZE;
 	vm.ram_ranges = 1;

@@ -241,7 +241,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	vm.as.view.cache.block[0] = NPT_WALK_CACHE_NONE;
 	vcpu->arch = (struct vcpu_arch){ .pc = GUEST_RAM_BASE + MIB(2) };
 	check_access(insn);
-	vm.devices = (struct device_table){ .device = { &uart }, .count = 1 };
+	vm.devices = (struct device_table){ .lock = SPINLOCK(LOCK_DEVICES), .device = { &uart }, .count = 1 };
 	vm.ram[0].start = GPA(GUEST_RAM_BASE);
 	vm.ram[0].size = RAM_SIZE;
 	vm.ram_ranges = 1;

@@ -1,20 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The host's stand-ins for console and power switch, and what tests/host/host.h promises. */
+#define _GNU_SOURCE /* gettid */
 #include "tests/host/host.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "include/arch/machine.h"
 #include "include/log.h"
 #include "include/panic.h"
+#include "tests/host/lock_order.h"
 
 #define LOG_KEPT 128
 
 jmp_buf host_panic_target;
 bool host_panic_expected;
+char host_panic_line[256];
 
 static char log_kept[LOG_KEPT][LOG_LINE_MAX];
 static unsigned log_count;
@@ -22,27 +27,35 @@ static unsigned log_count;
 _Noreturn void panic(const char *fmt, ...)
 {
 	va_list ap;
-	char line[256];
+	char line[sizeof(host_panic_line)];
 
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
 	if (host_panic_expected) {
 		host_panic_expected = false;
+		snprintf(host_panic_line, sizeof(host_panic_line), "%s", line);
+		lock_order_forget();
 		longjmp(host_panic_target, 1);
 	}
 	print_error("panic: %s\n", line);
-	fail();
+	if (gettid() == getpid()) /* cmocka goes on with the next test, which other threads cannot */
+		fail();
 	abort();
 }
 
+/* By any thread. */
 void log_vline(enum log_level level, const char *fmt, va_list ap)
 {
-	char *line = log_kept[log_count++ % LOG_KEPT];
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	char *line;
 
+	pthread_mutex_lock(&lock);
+	line = log_kept[log_count++ % LOG_KEPT];
 	vsnprintf(line, LOG_LINE_MAX, fmt, ap);
 	if (getenv("NESTLING_TEST_LOG"))
 		printf("log %d: %s\n", (int)level, line);
+	pthread_mutex_unlock(&lock);
 }
 
 void log_line(enum log_level level, const char *fmt, ...)
@@ -221,8 +234,11 @@ void arch_zero_pages(void *pages, uint64_t size)
 	void (*meanwhile)(void) = host_zeroing;
 
 	if (meanwhile) {
+		unsigned other = lock_order_other_cpu();
+
 		host_zeroing = NULL;
 		meanwhile();
+		lock_order_this_cpu(other);
 	}
 	memset(pages, 0, size);
 }

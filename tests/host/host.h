@@ -37,9 +37,11 @@
 
 const char *host_err(enum err err);
 
-/* Run `statement`, which must panic. Locks it held stay held: start the modules afresh afterwards. */
+/* Run `statement`, which must panic. Locks it held stay held: start the modules afresh afterwards. host_panic_line: what it said.
+ */
 extern jmp_buf host_panic_target;
 extern bool host_panic_expected;
+extern char host_panic_line[256];
 #define EXPECT_PANIC(statement)                                   \
 	do {                                                      \
 		host_panic_expected = true;                       \

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "mm/space.h"
+#include "tests/host/lock_order.h"
 #include "npt/explain.h"
 
 static uint64_t ram_load(void *memory, uint64_t hpa)
@@ -49,8 +50,12 @@ static unsigned on_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
 	if (space->free_before == UINT64_MAX)
 		return 0; /* the end: no CPU runs on it any more */
 	CHECK(any_lock_held(as), "a flush without a lock");
-	if (space->meanwhile)
+	if (space->meanwhile) {
+		unsigned other = lock_order_other_cpu();
+
 		space->meanwhile(space);
+		lock_order_this_cpu(other);
+	}
 	space->meanwhile = NULL;
 	CHECK(unreachable(space) <= space->free_before, "%ju bytes freed before the flush",
 	      (uintmax_t)(unreachable(space) - space->free_before));

@@ -299,7 +299,8 @@ static void copy(struct vcpu *vcpu)
 /* A child has what there was, keeps it while the parent goes on, and what it writes is its own. */
 static void fork_and_look(struct vcpu *vcpu)
 {
-	static struct spinlock one; /* one child at a time: memory is short */
+	/* One child at a time: memory is short. */
+	static struct spinlock one = SPINLOCK(LOCK_REPORT);
 	static struct addr_space child;
 	uint64_t page = some_page(vcpu, false), seen[2] = { 0 }, mine = UINT64_MAX - page, back = 0;
 
@@ -379,6 +380,7 @@ static struct machine *machine_new(const struct format_case *format)
 		struct vcpu *vcpu = &m->vcpus[i];
 
 		vcpu->machine = m;
+		spin_init(&vcpu->lock, LOCK_INNERMOST);
 		vcpu->number = i;
 		vcpu->rng = host_rng("vCPU", i + 1);
 		vcpu->view = i == 0 ? &m->as.view : &vcpu->own;

@@ -18,7 +18,7 @@
 static enum err write_fdt(struct vm *vm)
 {
 	static uint64_t fdt[GUEST_FDT_MAX_BYTES / sizeof(uint64_t)];
-	static struct spinlock lock;
+	static struct spinlock lock = SPINLOCK(LOCK_BUFFER);
 	const struct guest_fdt guest = {
 		.compatible = "linux,dummy-virt",
 		.bootargs = vm->options.cmdline,

@@ -77,7 +77,7 @@ static void make_isa_string(char *text, size_t size)
 static enum err write_device_tree(struct vm *vm)
 {
 	static uint64_t tree[GUEST_FDT_MAX_BYTES / sizeof(uint64_t)];
-	static struct spinlock lock; /* of the tree */
+	static struct spinlock lock = SPINLOCK(LOCK_BUFFER); /* of the tree */
 	char isa[256];
 	const struct guest_fdt guest = {
 		.compatible = "riscv-virtio",
