@@ -3,7 +3,7 @@ host-tests-y += $(wildcard tests/host/test_*.c)
 host-y       += $(filter-out tests/host/test_%,$(wildcard tests/host/*.c))
 
 # Those of them that are built and run once more, with the thread sanitizer.
-tsan-tests-y += tests/host/test_space_threads.c
+tsan-tests-y += tests/host/test_space_threads.c tests/host/test_sched_threads.c
 
 # Each tests/fuzz/fuzz_<target>.c is a libFuzzer program; the other files there are what they share.
 fuzz-y       += $(filter-out tests/fuzz/fuzz_%,$(wildcard tests/fuzz/*.c))

@@ -18,7 +18,7 @@ struct vcpu;
 struct run_queue {
 	struct spinlock lock;
 	struct vcpu *first, *last;
-	unsigned length; /* other CPUs read it without the lock, as a hint */
+	unsigned length; /* atomic: cpu_ready */
 };
 
 /*
@@ -30,7 +30,7 @@ struct cpu {
 	uint64_t hw_id;        /* x86: APIC id; Arm: affinity as in MPIDR_EL1; RISC-V: hart id */
 	struct vcpu *resident; /* the vCPU whose state this CPU holds; NULL: none */
 	struct run_queue queue;
-	struct vcpu *timed;    /* vCPUs that wait with a deadline, the earliest first; under queue.lock */
+	struct vcpu *timed;    /* vCPUs that wait with a deadline, the earliest first; under queue.lock, atomic */
 	bool online;           /* atomic: it runs the scheduler */
 	bool idle;             /* atomic: it waits for something to do, or is about to */
 	bool stopped;          /* atomic: it has to stop for good (panic) */
@@ -52,6 +52,12 @@ extern unsigned cpu_count;
 static inline struct cpu *cpu_of(unsigned id)
 {
 	return &cpus[id];
+}
+
+/* How many vCPUs are ready there. Read without the lock: others may add and take some now. */
+static inline unsigned cpu_ready(const struct cpu *cpu)
+{
+	return __atomic_load_n(&cpu->queue.length, __ATOMIC_RELAXED);
 }
 
 /* Does it run the scheduler? One that did not come never does. */

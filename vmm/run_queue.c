@@ -24,7 +24,7 @@ bool sched_can_run(const struct vm_options *options)
 /* How much a CPU has to do; read without its lock, as a hint. */
 static unsigned load_of(const struct cpu *cpu)
 {
-	return __atomic_load_n(&cpu->queue.length, __ATOMIC_RELAXED) + !__atomic_load_n(&cpu->idle, __ATOMIC_RELAXED);
+	return cpu_ready(cpu) + !__atomic_load_n(&cpu->idle, __ATOMIC_RELAXED);
 }
 
 /* The CPU with the least to do; the one where the vCPU ran last, if no other has less. */
@@ -72,7 +72,7 @@ struct vcpu *run_queue_take(struct cpu *from, const struct cpu *cpu)
 	struct run_queue *queue = &from->queue;
 	struct vcpu *vcpu, *before = NULL;
 
-	if (__atomic_load_n(&queue->length, __ATOMIC_RELAXED) == 0)
+	if (cpu_ready(from) == 0)
 		return NULL;
 	spin_lock(&queue->lock);
 	for (vcpu = queue->first; vcpu && from != cpu && !may_run_on(&vcpu->vm->options, cpu); vcpu = vcpu->next)
@@ -110,7 +110,7 @@ void timed_add(struct cpu *cpu, struct vcpu *vcpu)
 	while (*link && (*link)->wake_at <= vcpu->wake_at)
 		link = &(*link)->next_timed;
 	vcpu->next_timed = *link;
-	*link = vcpu;
+	STORE_RELAXED(*link, vcpu); /* timed_next and timed_wake read the first one without the lock */
 	spin_unlock(&cpu->queue.lock);
 	vcpu->timed = true;
 	vcpu->vm->timed++;
@@ -120,15 +120,16 @@ void timed_add(struct cpu *cpu, struct vcpu *vcpu)
 void timed_remove(struct vcpu *vcpu)
 {
 	struct cpu *cpu = vcpu->cpu;
-	struct vcpu **link = &cpu->timed;
+	struct vcpu **link;
 
 	if (!vcpu->timed)
 		return;
+	link = &cpu->timed;
 	spin_lock(&cpu->queue.lock);
 	while (*link && *link != vcpu)
 		link = &(*link)->next_timed;
 	if (*link)
-		*link = vcpu->next_timed;
+		STORE_RELAXED(*link, vcpu->next_timed);
 	spin_unlock(&cpu->queue.lock);
 	vcpu->timed = false;
 	vcpu->vm->timed--;
@@ -151,7 +152,7 @@ static void activate(struct vcpu *vcpu)
 /* With vm.lock. */
 static void wake(struct vcpu *vcpu)
 {
-	vcpu->woken = true;
+	STORE_RELAXED(vcpu->woken, true); /* as the vCPU itself may do now: sched_notify */
 	if (vcpu->state == VCPU_WAITING && vm_is_running(vcpu->vm)) {
 		timed_remove(vcpu);
 		activate(vcpu);
@@ -170,7 +171,7 @@ void sched_notify(struct vcpu *vcpu)
 {
 	__atomic_store_n(&vcpu->attention, 1, __ATOMIC_RELEASE);
 	if (arch_this_cpu()->resident == vcpu) {
-		vcpu->woken = true;
+		STORE_RELAXED(vcpu->woken, true);
 		return;
 	}
 	spin_lock(&vcpu->vm->lock);
@@ -199,7 +200,7 @@ static struct vcpu *timed_take(struct cpu *cpu, uint64_t now, bool *again)
 		vcpu = NULL;
 	}
 	if (vcpu)
-		cpu->timed = vcpu->next_timed;
+		STORE_RELAXED(cpu->timed, vcpu->next_timed);
 	spin_unlock(&cpu->queue.lock);
 	return vcpu;
 }

@@ -66,11 +66,11 @@ static void end_slice(struct cpu *cpu, struct vcpu *vcpu, uint64_t now)
 {
 	struct vcpu *other = NULL;
 
-	if (cpu->queue.length == 0 && cpu_count > 1)
+	if (cpu_ready(cpu) == 0 && cpu_count > 1)
 		other = run_queue_take_from_others(cpu);
 	if (other)
 		run_queue_add(cpu, other);
-	if (cpu->queue.length == 0) {
+	if (cpu_ready(cpu) == 0) {
 		begin_slice(cpu, vcpu, now);
 		return;
 	}
@@ -120,7 +120,7 @@ static void nothing_runs(struct vm *vm, const struct vcpu *vcpu)
 	console_stream_flush(&vm->console); /* an unfinished line may be a question */
 	if (vm->timed > 0)
 		return;
-	if (vm->waits > 0) {
+	if (__atomic_load_n(&vm->waits, __ATOMIC_RELAXED) > 0) {
 		vm->asleep = true;
 		if (__atomic_sub_fetch(&sched_awake, 1, __ATOMIC_RELAXED) > 0)
 			return;
@@ -259,8 +259,8 @@ static void run_resident(struct cpu *cpu, struct vcpu *vcpu)
 		vcpu_attend(vcpu);
 		if (!sched_leaves(vcpu))
 			arch_vcpu_run(vcpu);
-	} while (vcpu->leave == LEAVE_YIELD && !vcpu->again && cpu->queue.length == 0 && vm_is_running(vcpu->vm) &&
-		 !vcpu->vm->stopper);
+	} while (vcpu->leave == LEAVE_YIELD && !vcpu->again && cpu_ready(cpu) == 0 && vm_is_running(vcpu->vm) &&
+		 !__atomic_load_n(&vcpu->vm->stopper, __ATOMIC_RELAXED));
 	charge_time(cpu, vcpu, arch_clock());
 }
 
@@ -300,7 +300,7 @@ static void idle(struct cpu *cpu)
 {
 	__atomic_store_n(&cpu->idle, true, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&cpu->queue.length, __ATOMIC_RELAXED) == 0 && !__atomic_load_n(&stopped, __ATOMIC_RELAXED))
+	if (cpu_ready(cpu) == 0 && !__atomic_load_n(&stopped, __ATOMIC_RELAXED))
 		sleep_until_interrupt(cpu);
 	__atomic_store_n(&cpu->idle, false, __ATOMIC_RELAXED);
 	shootdown_serve();

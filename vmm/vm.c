@@ -420,10 +420,15 @@ static void fork_vcpu(struct vcpu *child, struct vcpu *parent)
 	arch_vcpu_fork(child, parent);
 }
 
-static void fork_vcpus(struct vm *child, const struct vm *parent)
+/* With both locks nobody is woken meanwhile: one that is half awake would not look in the child, and not be woken there. */
+static void fork_vcpus(struct vm *child, struct vm *parent)
 {
+	spin_lock(&parent->tree->lock);
+	spin_lock(&parent->lock);
 	for (unsigned i = 0; i < child->vcpus; i++)
 		fork_vcpu(child->vcpu_table[i], parent->vcpu_table[i]);
+	spin_unlock(&parent->lock);
+	spin_unlock(&parent->tree->lock);
 }
 
 enum err vm_fork(struct vcpu *vcpu, struct vm **out)

@@ -181,7 +181,7 @@ struct vm {
 	enum vm_outcome outcome; /* atomic; set once, by vm_end */
 	uint64_t guest_status;
 
-	struct spinlock lock;         /* vCPUs' states and what follows; see the lock order in docs/architecture.md */
+	struct spinlock lock;         /* vCPUs' states and what follows; see docs/locks.md */
 	unsigned active;              /* vCPUs that are READY or RUNNING */
 	unsigned running;             /* those that are RUNNING; atomic */
 	unsigned timed;               /* those that are WAITING with a deadline */

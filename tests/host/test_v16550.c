@@ -38,7 +38,7 @@ static int setup(void **state)
 	(void)state;
 	memset(&uart, 0xff, sizeof(uart));
 	v16550_init(&uart, IO_PORT, BASE, 4);
-	table = (struct device_table){ .console = &stream, .set_line = set_line };
+	table = (struct device_table){ .lock = SPINLOCK(LOCK_DEVICES), .console = &stream, .set_line = set_line };
 	line = 0;
 	device_add(&table, &uart.device);
 	console_set_sink(sink);

@@ -96,7 +96,7 @@ static void use_the_time(struct vcpu *vcpu)
 {
 	const struct cpu *cpu = arch_this_cpu();
 
-	while (__atomic_load_n(&cpu->queue.length, __ATOMIC_RELAXED) == 0 && !(csr_read(CSR_SIP) & csr_read(CSR_SIE)) &&
+	while (cpu_ready(cpu) == 0 && !(csr_read(CSR_SIP) & csr_read(CSR_SIE)) &&
 	       csr_read(CSR_TIME) < vcpu->wake_at && addr_space_zero_ahead(vcpu->view))
 		;
 }
