@@ -522,17 +522,22 @@ static enum err load_image(struct vm *vm, const struct guest_image *image, gpa_t
 	return err == ERR_OK ? ERR_OK : load_failed(vm, image, err, why);
 }
 
-/* At the end of the first range of RAM, where it is farthest from the kernel; as large leaves can map it, if there is room. */
-static gpa_t initrd_place(const struct vm *vm, uint64_t room, uint64_t taken)
+/* Linux Documentation/arch/arm64/booting.rst: in a window of that size, from a multiple of 1 GiB on, that has the kernel, too. */
+#define INITRD_WINDOW GIB(32)
+
+/* At the end of that, or of the first range of RAM, where it is farthest from the kernel; as large leaves can map it, if there is
+ * room. */
+static gpa_t initrd_place(uint64_t end, uint64_t room, uint64_t taken)
 {
-	uint64_t last = vm->ram[0].start.raw + vm->ram[0].size - room, aligned = align_down(last, MIB(2));
+	uint64_t last = end - room, aligned = align_down(last, MIB(2));
 
 	return GPA(room >= MIB(2) && aligned >= taken ? aligned : last);
 }
 
 static enum err load_initrd(struct vm *vm, const struct guest_image *initrd)
 {
-	uint64_t room = align_up(initrd->size, PAGE_SIZE), end = vm->ram[0].start.raw + vm->ram[0].size;
+	uint64_t room = align_up(initrd->size, PAGE_SIZE);
+	uint64_t end = min_u64(vm->ram[0].start.raw + vm->ram[0].size, align_down(vm->image.start.raw, GIB(1)) + INITRD_WINDOW);
 	char why[160], bytes[TEXT_SIZE_ROOM], left[TEXT_SIZE_ROOM];
 	uint64_t taken = align_up(vm->image.start.raw + vm->image.size, PAGE_SIZE);
 	enum err err;
@@ -544,7 +549,7 @@ static enum err load_initrd(struct vm *vm, const struct guest_image *initrd)
 			 text_size(bytes, initrd->size), text_size(left, taken > end ? 0 : end - taken));
 		return load_failed(vm, initrd, ERR_RANGE, why);
 	}
-	vm->initrd = (struct ram_range_gpa){ initrd_place(vm, room, taken), initrd->size };
+	vm->initrd = (struct ram_range_gpa){ initrd_place(end, room, taken), initrd->size };
 	err = guest_file_load(vm, initrd, 0, initrd->size, vm->initrd.start);
 	snprintf(why, sizeof(why), "loading it failed: %s", err_name(err));
 	return err == ERR_OK ? ERR_OK : load_failed(vm, initrd, err, why);

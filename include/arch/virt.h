@@ -102,8 +102,16 @@ void arch_vcpu_get(struct vcpu *vcpu);
 /* vCPU put: move all of its state from this CPU to memory, after arch_vcpu_run has returned. Any CPU may get it then. */
 void arch_vcpu_put(struct vcpu *vcpu);
 
-/* The magic number in the header of this ISA's raw Linux images, as a little-endian word; 0: it has none. */
-uint32_t arch_linux_magic(void);
+/* What the ISA's boot protocol says of raw Linux images, beyond what is common to all. */
+struct linux_rules {
+	uint32_t magic;           /* in the header, as a little-endian word; 0: the ISA has no such images */
+	uint64_t align;           /* a power of two; the header's text_offset is a multiple of it */
+	uint64_t old_text_offset; /* holds where the header does not say how large the image is; 0: it must */
+};
+const struct linux_rules *arch_linux_rules(void);
+
+/* Why this CPU cannot run an image with these flags in its header, a clause; NULL: it can. */
+const char *arch_linux_refuses(uint64_t flags);
 
 /*
  * Write the boot data of docs/guest-abi.md into guest memory and set the vCPU, the VM's first, to its entry state at `entry`. It is

@@ -16,9 +16,17 @@
 
 static uint64_t floor_gpa;
 
-uint32_t arch_linux_magic(void)
+/* The first byte's lowest bit: AArch64's, or RISC-V's. */
+static struct linux_rules rules;
+
+const struct linux_rules *arch_linux_rules(void)
 {
-	return MAGIC;
+	return &rules;
+}
+
+const char *arch_linux_refuses(uint64_t flags)
+{
+	return flags & BIT(60) ? "refused" : NULL;
 }
 
 gpa_t arch_guest_load_floor(const struct vm *vm)
@@ -34,7 +42,9 @@ static void check_loaded(struct vm *vm, const uint8_t *file, size_t size, gpa_t 
 	memcpy(&text_offset, file + 8, sizeof(text_offset));
 	memcpy(&image_size, file + 16, sizeof(image_size));
 	if (image_size == 0)
-		text_offset = KIB(512); /* kernels before 3.17 do not say */
+		text_offset = rules.old_text_offset;
+	CHECK(text_offset > 0 || image_size > 0, "nobody knows how large it is");
+	CHECK(is_aligned(text_offset, rules.align), "%#jx", (uintmax_t)text_offset);
 	CHECK(entry.raw >= floor_gpa, "%#jx is below the floor", (uintmax_t)entry.raw);
 	CHECK(is_aligned(entry.raw - text_offset, MIB(2)), "%#jx", (uintmax_t)entry.raw);
 	CHECK(vm_is_ram(vm, entry, max_u64(size, image_size)), "%#jx", (uintmax_t)entry.raw);
@@ -49,11 +59,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct vm *vm = guest_new(start, RAM, 0, 0);
 	uint8_t *file;
 	gpa_t entry;
-	char why[64];
+	char why[96];
 	enum err err;
 
 	if (size == 0)
 		return 0;
+	rules = (struct linux_rules){ .magic = MAGIC, .align = where & 1 ? MIB(2) : 4, .old_text_offset = where & 1 ? 0 : KIB(512) };
 	floor_gpa = start + (where >> 2) * KIB(64);
 	file = fuzz_copy(data + 1, --size);
 	if (linux_image_is(file, size)) {

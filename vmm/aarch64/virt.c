@@ -304,8 +304,28 @@ gpa_t arch_guest_load_floor(const struct vm *vm)
 	return GPA(GUEST_LOAD_FLOOR);
 }
 
-/* "ARM\x64" */
-uint32_t arch_linux_magic(void)
+/* Linux Documentation/arch/arm64/booting.rst, "Call the kernel image". The magic is "ARM\x64". */
+const struct linux_rules *arch_linux_rules(void)
 {
-	return 0x644d5241;
+	static const struct linux_rules rules = { .magic = 0x644d5241, .align = 4, .old_text_offset = KIB(512) };
+
+	return &rules;
+}
+
+/* Bits 1 and 2: the size of its pages. TGran16: 0, none; TGran64: 0xf, none. A kernel would only stop without a word. */
+const char *arch_linux_refuses(uint64_t flags)
+{
+	uint64_t mmfr0 = read_sysreg(id_aa64mmfr0_el1);
+
+	switch (flags >> 1 & 3) {
+	case 2:
+		return id_field(mmfr0, ID_AA64MMFR0_TGRAN16_SHIFT) == 0 ? "its pages are of 16 KiB, which this CPU does not have" :
+									  NULL;
+	case 3:
+		return id_field(mmfr0, ID_AA64MMFR0_TGRAN64_SHIFT) == 0xf ?
+			       "its pages are of 64 KiB, which this CPU does not have" :
+			       NULL;
+	default:
+		return NULL;
+	}
 }

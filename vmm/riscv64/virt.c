@@ -353,10 +353,18 @@ gpa_t arch_guest_load_floor(const struct vm *vm)
 	return GPA(GUEST_LOAD_FLOOR);
 }
 
-/* "RSC\x05" */
-uint32_t arch_linux_magic(void)
+/* Linux Documentation/arch/riscv/boot.rst, "Kernel location", and boot-image-header.rst. The magic is "RSC\x05". */
+const struct linux_rules *arch_linux_rules(void)
 {
-	return 0x05435352;
+	static const struct linux_rules rules = { .magic = 0x05435352, .align = MIB(2) };
+
+	return &rules;
+}
+
+const char *arch_linux_refuses(uint64_t flags)
+{
+	(void)flags;
+	return NULL;
 }
 
 void arch_vcpu_dump(struct vcpu *vcpu)

@@ -200,9 +200,17 @@ gpa_t arch_guest_load_floor(const struct vm *vm)
 }
 
 /* bzImage is another thing. */
-uint32_t arch_linux_magic(void)
+const struct linux_rules *arch_linux_rules(void)
 {
-	return 0;
+	static const struct linux_rules none = { .magic = 0 };
+
+	return &none;
+}
+
+const char *arch_linux_refuses(uint64_t flags)
+{
+	(void)flags;
+	return NULL;
 }
 
 void arch_vcpu_run(struct vcpu *vcpu)

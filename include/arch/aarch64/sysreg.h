@@ -54,6 +54,8 @@ static inline unsigned id_field(uint64_t id, unsigned shift)
 #define ID_AA64ISAR1_API_SHIFT        8
 #define ID_AA64ISAR2_APA3_SHIFT       12
 #define ID_AA64MMFR0_PARANGE_SHIFT    0
+#define ID_AA64MMFR0_TGRAN16_SHIFT    20
+#define ID_AA64MMFR0_TGRAN64_SHIFT    24
 #define ID_AA64MMFR0_TGRAN4_SHIFT     28
 #define ID_AA64MMFR0_TGRAN4_2_SHIFT   40
 #define ID_AA64MMFR0_FGT_SHIFT        56
