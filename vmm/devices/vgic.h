@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the versions of Arm's Generic Interrupt Controller have in common: the state of each interrupt, and the registers of the
+ * distributor that hold it. Sources: GIC Architecture Specification, version 2.0 (IHI 0048), chapter 4.3; versions 3 and 4 (IHI
+ * 0069), chapters 4 and 12, "GICD_ISENABLER<n>" and those like it.
+ *
+ * Interrupts 0 to 15 are software generated (SGI), 16 to 31 private ones of a CPU (PPI): each CPU has its own. From 32 on they are
+ * shared (SPI), the lines of devices. All of this is under the lock of the VM's devices.
+ */
+#ifndef NESTLING_VMM_DEVICES_VGIC_H
+#define NESTLING_VMM_DEVICES_VGIC_H
+
+#include "vmm/devices/device.h"
+
+#define VGIC_CPUS       16
+#define VGIC_SGIS       16
+#define VGIC_PRIVATE    32
+#define VGIC_BANKS      3 /* of 32 interrupts; the first one is each CPU's own */
+#define VGIC_INTERRUPTS (32 * VGIC_BANKS)
+#define VGIC_NONE       1023u /* no interrupt */
+
+/* Priorities have five bits, as many as list registers have at least. 0 is the highest. */
+#define VGIC_PRIORITY_BITS 5
+#define VGIC_PRIORITY_MASK 0xf8u
+#define VGIC_PRIORITY_IDLE 0x100u /* lower than all */
+
+/* 32 interrupts, one bit each. */
+struct vgic_bank {
+	uint32_t enabled;
+	uint32_t group1;
+	uint32_t latched; /* pending until taken: by an edge, by another CPU, or by GICD_ISPENDR */
+	uint32_t level;   /* the line of a device is high */
+	uint32_t edge;    /* of the line its rise counts, else its level */
+	uint32_t active;
+	/* In a list register of a CPU (vgicv3.h): `latched` and `active` say only what was added since, and these what was taken away. */
+	uint32_t listed, dropped_pending, dropped_active;
+	uint8_t priority[32];
+};
+
+struct vgic {
+	unsigned cpus;
+	uint32_t ctlr; /* GICD_CTLR: bit 0 enables group 0, bit 1 group 1 */
+	struct vgic_bank own[VGIC_CPUS];
+	struct vgic_bank shared[VGIC_BANKS - 1];
+	uint16_t targets[VGIC_INTERRUPTS - VGIC_PRIVATE]; /* CPUs that an SPI may go to, one bit each */
+	uint8_t holder[VGIC_INTERRUPTS - VGIC_PRIVATE];   /* the CPU that has it listed, or had last */
+	bool groups;                                      /* GICD_IGROUPR can be written */
+	uint32_t fixed_pending;                           /* of the first bank, what GICD_ISPENDR and GICD_ICPENDR do not change */
+
+	/* What is pending for a CPU has perhaps changed. */
+	void (*changed)(struct vgic *gic, unsigned cpu);
+};
+
+void vgic_init(struct vgic *gic, unsigned cpus);
+
+/* The bank that an interrupt is in, for a CPU. */
+static inline struct vgic_bank *vgic_bank(struct vgic *gic, unsigned cpu, unsigned id)
+{
+	return id < VGIC_PRIVATE ? &gic->own[cpu] : &gic->shared[id / 32 - 1];
+}
+
+static inline bool vgic_is_pending(const struct vgic_bank *bank, unsigned id)
+{
+	return (bank->latched | (bank->level & ~bank->edge)) >> id % 32 & 1;
+}
+
+/* Call `changed` for all CPUs of a mask. */
+void vgic_changed(struct vgic *gic, unsigned cpus);
+
+/* A device's line, of an SPI, has a new level. */
+void vgic_set_line(struct vgic *gic, unsigned id, bool level);
+
+/* The lines of a CPU's own devices, those that `mask` names, are as `level` says. Returns what has changed; `changed` is not called. */
+uint32_t vgic_set_private(struct vgic *gic, unsigned cpu, uint32_t mask, uint32_t level);
+
+/*
+ * The pending interrupt of the highest priority that is enabled, not active, and in no list register; of several the one with the
+ * lowest number. VGIC_NONE: there is none, and `*priority` is VGIC_PRIORITY_IDLE.
+ */
+unsigned vgic_best(const struct vgic *gic, unsigned cpu, unsigned *priority);
+
+/*
+ * An access by a CPU to the registers of each interrupt: GICD_IGROUPR to GICD_IPRIORITYR, and GICD_ICFGR. They are words, but for
+ * priorities, which are bytes, too. Only the banks from `first` on, and before `end`, are there. False: it is another register.
+ */
+bool vgic_access(struct vgic *gic, unsigned cpu, unsigned first, unsigned end, uint64_t offset, struct io_access *io);
+
+/* Of a register whose bytes are separate: byte n of what is written; and put byte n into what is read. */
+static inline uint8_t vgic_byte_of(const struct io_access *io, unsigned n)
+{
+	return (uint8_t)(io->value >> 8 * n);
+}
+
+static inline void vgic_put_byte(struct io_access *io, unsigned n, uint8_t byte)
+{
+	io->value |= (uint64_t)byte << 8 * n;
+}
+
+/* Give the accessed part of the word at `offset` (rounded down to one) to a read. */
+void vgic_give_word(struct io_access *io, uint64_t offset, uint32_t word);
+
+#endif
