@@ -25,7 +25,9 @@ enum {
 enum { FIQ_CONTROL = 0x0c, DISABLE_FIRST = 0x1c, DISABLE_LAST = 0x24 };
 
 #define CORES           4
+#define SOURCE_CNTPNS   BIT(1)
 #define SOURCE_CNTHP    BIT(2)
+#define SOURCE_CNTV     BIT(3)
 #define SOURCE_MAILBOX  BIT(4)
 #define SOURCE_DEVICES  BIT(8)
 #define MAILBOX_ENABLED 1u
@@ -71,6 +73,29 @@ static enum err start(const struct controller *controller, struct cpu *cpu, cons
 	return ERR_OK;
 }
 
+/* Bits of CORE_TIMERS and of CORE_SOURCES alike. */
+static const uint8_t timer_source[GUEST_TIMERS] = {
+	[GUEST_TIMER_VIRTUAL] = SOURCE_CNTV,
+	[GUEST_TIMER_PHYSICAL] = SOURCE_CNTPNS,
+};
+
+static void open_timers(const struct controller *controller, const struct cpu *cpu, unsigned open)
+{
+	uint32_t sources = SOURCE_CNTHP;
+
+	for (unsigned i = 0; i < GUEST_TIMERS; i++)
+		sources |= open >> i & 1 ? timer_source[i] : 0;
+	mmio_write32(local(controller) + CORE_TIMERS + core_of(cpu) * 4, sources);
+}
+
+static void close_timers(const struct controller *controller, struct cpu *cpu, uint32_t sources)
+{
+	for (unsigned i = 0; i < GUEST_TIMERS; i++)
+		if (sources & timer_source[i])
+			cpu->arch.open_timers &= (uint8_t)~BIT(i);
+	open_timers(controller, cpu, cpu->arch.open_timers);
+}
+
 static unsigned take_mailbox(uint64_t mailbox)
 {
 	uint32_t sent = mmio_read32(mailbox);
@@ -89,6 +114,8 @@ static unsigned take(const struct controller *controller, struct cpu *cpu)
 		timer_stop();
 		events |= CONTROLLER_TIMER;
 	}
+	if (sources & (SOURCE_CNTV | SOURCE_CNTPNS))
+		close_timers(controller, cpu, sources);
 	if (sources & SOURCE_MAILBOX)
 		events |= take_mailbox(base + MAILBOX_CLEAR + core * MAILBOX_BYTES);
 	if (sources & SOURCE_DEVICES)
@@ -113,4 +140,4 @@ static void stop(const struct controller *controller, const struct cpu *cpu)
 			send_to(controller, core, SGI_STOP);
 }
 
-const struct controller_driver bcm2836 = { "bcm2836", start, take, send, stop };
+const struct controller_driver bcm2836 = { "bcm2836", start, take, send, open_timers, stop };

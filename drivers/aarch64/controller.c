@@ -15,7 +15,10 @@
 #include "drivers/devicetree.h"
 
 /* Arm BSA (DEN0094), "PPI assignments". */
-#define TIMER_USUAL 26
+#define TIMER_USUAL          26
+#define TIMER_VIRTUAL_USUAL  27
+#define TIMER_PHYSICAL_USUAL 30
+#define MAINTENANCE_USUAL    25
 
 /* The first PPI, and how many there are. */
 #define PPI_FIRST 16
@@ -28,7 +31,7 @@
 #define GICR_FRAMES_BYTES KIB(128)
 #define REGION_MOST       GIB(1) /* far more than redistributors of all CPUs take */
 
-enum { GTDT_EL2_TIMER = 72 };
+enum { GTDT_EL1_TIMER = 56, GTDT_VIRTUAL_TIMER = 64, GTDT_EL2_TIMER = 72 };
 
 /* Pages, so that the hypervisor's map can have them. False: no registers can be there. */
 static bool add_region(struct controller *controller, uint64_t start, uint64_t size)
@@ -61,7 +64,12 @@ static int find_node(const void *fdt, const char *compatible)
 
 static bool start_over(struct controller *controller, const struct controller_driver *driver)
 {
-	*controller = (struct controller){ .driver = driver, .timer = TIMER_USUAL };
+	*controller = (struct controller){
+		.driver = driver,
+		.timer = TIMER_USUAL,
+		.maintenance = MAINTENANCE_USUAL,
+		.guest_timer = { [GUEST_TIMER_VIRTUAL] = TIMER_VIRTUAL_USUAL, [GUEST_TIMER_PHYSICAL] = TIMER_PHYSICAL_USUAL },
+	};
 	return true;
 }
 
@@ -76,6 +84,21 @@ static uint64_t number(const void *fdt, int node, const char *name)
 	return value && length == sizeof(fdt32_t) ? fdt32_ld(value) : 0;
 }
 
+static void read_ppi(const fdt32_t *cells, unsigned *ppi)
+{
+	if (fdt32_ld(&cells[0]) == 1 && fdt32_ld(&cells[1]) < PPI_COUNT)
+		*ppi = PPI_FIRST + fdt32_ld(&cells[1]);
+}
+
+static void read_maintenance(const void *fdt, int node, struct controller *controller)
+{
+	int length;
+	const fdt32_t *cells = fdt_getprop(fdt, node, "interrupts", &length);
+
+	if (cells && length >= 3 * (int)sizeof(*cells))
+		read_ppi(cells, &controller->maintenance);
+}
+
 static bool tree_has_gicv3(const void *fdt, struct controller *controller)
 {
 	int node = find_node(fdt, "arm,gic-v3");
@@ -86,6 +109,7 @@ static bool tree_has_gicv3(const void *fdt, struct controller *controller)
 	controller->stride = number(fdt, node, "redistributor-stride");
 	if (controller->stride % GICR_FRAME_BYTES != 0)
 		return false;
+	read_maintenance(fdt, node, controller);
 	redistributors = max_u64(number(fdt, node, "#redistributor-regions"), 1);
 	for (unsigned i = 0; i < redistributors; i++)
 		if (!add_reg(controller, fdt, node, i + 1, GICR_FRAMES_BYTES))
@@ -126,7 +150,7 @@ static bool tree_has_bcm2836(const void *fdt, struct controller *controller)
 /* "interrupts" has those of EL3's, EL1's, the virtual and EL2's timer, each a type (1: PPI), a number, flags. */
 static void read_timer(const void *fdt, struct controller *controller)
 {
-	enum { EL2_TIMER = 3, CELLS = 3 };
+	enum { EL1_TIMER = 1, VIRTUAL_TIMER = 2, EL2_TIMER = 3, CELLS = 3 };
 	int length, node = find_node(fdt, "arm,armv8-timer");
 	const fdt32_t *cells = node >= 0 ? fdt_getprop(fdt, node, "interrupts", &length) : NULL;
 	int entries = cells ? length / (int)sizeof(*cells) / CELLS : 0;
@@ -134,9 +158,9 @@ static void read_timer(const void *fdt, struct controller *controller)
 	/* A GICv3's may have a fourth cell, for partitions: then it is four or five times four. */
 	if (entries <= EL2_TIMER || length % (CELLS * (int)sizeof(*cells)) != 0)
 		return;
-	cells += EL2_TIMER * CELLS;
-	if (fdt32_ld(&cells[0]) == 1 && fdt32_ld(&cells[1]) < PPI_COUNT)
-		controller->timer = PPI_FIRST + fdt32_ld(&cells[1]);
+	read_ppi(cells + EL2_TIMER * CELLS, &controller->timer);
+	read_ppi(cells + EL1_TIMER * CELLS, &controller->guest_timer[GUEST_TIMER_PHYSICAL]);
+	read_ppi(cells + VIRTUAL_TIMER * CELLS, &controller->guest_timer[GUEST_TIMER_VIRTUAL]);
 }
 
 static bool find_in_tree(const void *fdt, struct controller *controller)
@@ -153,6 +177,7 @@ static bool find_in_tree(const void *fdt, struct controller *controller)
 struct gic {
 	bool is_there;
 	unsigned version;
+	unsigned maintenance;
 	uint64_t distributor, cpu_interface; /* all CPUs' interfaces are at one place */
 	struct controller ranges, each;      /* redistributors, by ranges of them or one for each CPU */
 };
@@ -173,6 +198,7 @@ static void visit_madt(uint8_t type, const uint8_t *entry, size_t size, void *co
 	case MADT_GICC:
 		if (gic->cpu_interface == 0)
 			gic->cpu_interface = madt_field(entry, size, GICC_BASE, 8);
+		gic->maintenance = (unsigned)madt_field(entry, size, GICC_MAINTENANCE, 4);
 		(void)add_region(&gic->each, madt_field(entry, size, GICC_GICR_BASE, 8), GICR_FRAMES_BYTES);
 		break;
 	}
@@ -186,18 +212,26 @@ static bool add_redistributors(struct controller *controller, const struct contr
 	return from->regions > 0;
 }
 
+static void read_gsiv(const char *gtdt, size_t offset, unsigned *ppi)
+{
+	uint32_t gsiv;
+
+	memcpy(&gsiv, gtdt + offset, sizeof(gsiv));
+	if (gsiv >= PPI_FIRST && gsiv < PPI_FIRST + PPI_COUNT)
+		*ppi = gsiv;
+}
+
 static void read_gtdt(const struct platform *platform, struct controller *controller)
 {
 	const void *gtdt;
-	uint32_t timer;
 	size_t size;
 
 	if (acpi_find_table(platform->acpi_rsdp, platform->acpi_reader, "GTDT", &gtdt, &size) != ERR_OK ||
-	    size < GTDT_EL2_TIMER + sizeof(timer))
+	    size < GTDT_EL2_TIMER + sizeof(uint32_t))
 		return;
-	memcpy(&timer, (const char *)gtdt + GTDT_EL2_TIMER, sizeof(timer));
-	if (timer >= PPI_FIRST && timer < PPI_FIRST + PPI_COUNT)
-		controller->timer = timer;
+	read_gsiv(gtdt, GTDT_EL2_TIMER, &controller->timer);
+	read_gsiv(gtdt, GTDT_EL1_TIMER, &controller->guest_timer[GUEST_TIMER_PHYSICAL]);
+	read_gsiv(gtdt, GTDT_VIRTUAL_TIMER, &controller->guest_timer[GUEST_TIMER_VIRTUAL]);
 }
 
 /* Versions 1 and 2 are the older kind; 0, "look at the hardware", is of tables from before there was another. */
@@ -216,6 +250,8 @@ static bool find_in_madt(const struct platform *platform, struct controller *con
 	if (is_v3 ? !add_redistributors(controller, gic.ranges.regions > 0 ? &gic.ranges : &gic.each) :
 		    !add_region(controller, gic.cpu_interface, GICC_BYTES))
 		return false;
+	if (gic.maintenance >= PPI_FIRST && gic.maintenance < PPI_FIRST + PPI_COUNT)
+		controller->maintenance = gic.maintenance;
 	read_gtdt(platform, controller);
 	return true;
 }

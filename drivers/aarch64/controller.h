@@ -3,10 +3,12 @@
 #ifndef NESTLING_DRIVERS_AARCH64_CONTROLLER_H
 #define NESTLING_DRIVERS_AARCH64_CONTROLLER_H
 
+#include "drivers/aarch64/interrupts.h"
 #include "drivers/platform.h"
 #include "include/err.h"
 
 struct cpu;
+
 
 /* Of a GICv3 one for each CPU and the distributor, if the table lists the redistributors so. */
 #define CONTROLLER_REGIONS 80
@@ -19,6 +21,8 @@ struct controller_region {
 struct controller {
 	const struct controller_driver *driver; /* NULL: there is none that has one */
 	unsigned timer;                         /* the number of the interrupt of EL2's physical timer */
+	unsigned guest_timer[GUEST_TIMERS];     /* the same of EL1's */
+	unsigned maintenance;                   /* the same of what a GICv3's list registers tell of; 0: not said */
 	uint64_t stride;                        /* GICv3: from one CPU's redistributor to the next; 0: as GICR_TYPER says */
 	uint64_t offset;                        /* bcm2836: of the peripherals' controller in its page */
 	unsigned regions;
@@ -33,9 +37,22 @@ struct controller_driver {
 	/* Take all that is pending: a mask of enum controller_event. */
 	unsigned (*take)(const struct controller *controller, struct cpu *cpu);
 	void (*send)(const struct controller *controller, const struct cpu *to);
+	/* Let interrupts of EL1's timers come to this CPU: those of the mask `open`, of BIT(enum guest_timer). One that comes is
+	 * closed by `take`, which takes its bit out of cpu->arch.open_timers. */
+	void (*open_timers)(const struct controller *controller, const struct cpu *cpu, unsigned open);
 	/* Send to all others that they are to stop. */
 	void (*stop)(const struct controller *controller, const struct cpu *cpu);
 };
+
+/* Which of EL1's timers the interrupt of this number is, as a mask; 0: none. */
+static inline uint8_t controller_timer_of(const struct controller *controller, uint32_t id)
+{
+	unsigned timers = 0;
+
+	for (unsigned i = 0; i < GUEST_TIMERS; i++)
+		timers |= controller->guest_timer[i] == id ? 1u << i : 0;
+	return (uint8_t)timers;
+}
 
 enum controller_event { CONTROLLER_TIMER = 1, CONTROLLER_IPI = 2, CONTROLLER_STOP = 4 };
 

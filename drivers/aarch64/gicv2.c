@@ -68,6 +68,8 @@ static enum err start(const struct controller *controller, struct cpu *cpu, cons
 		start_distributor(gicd);
 	/* These registers are each CPU's own. */
 	mmio_write32(gicd + GICD_ICENABLER, UINT32_MAX);
+	for (size_t i = 0; i < GUEST_TIMERS; i++)
+		mmio_write8(gicd + GICD_IPRIORITYR + controller->guest_timer[i], PRIORITY);
 	for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
 		mmio_write8(gicd + GICD_IPRIORITYR + ours[i], PRIORITY);
 		mmio_write32(gicd + GICD_ISENABLER, 1u << ours[i]);
@@ -86,7 +88,6 @@ static unsigned take(const struct controller *controller, struct cpu *cpu)
 	unsigned events = 0;
 	uint32_t iar, id;
 
-	(void)cpu;
 	while ((id = (iar = mmio_read32(gicc + GICC_IAR)) & IAR_ID) < IAR_NOTHING) {
 		if (id == controller->timer) {
 			timer_stop();
@@ -97,10 +98,21 @@ static unsigned take(const struct controller *controller, struct cpu *cpu)
 			events |= CONTROLLER_STOP;
 		} else {
 			mmio_write32(distributor(controller) + GICD_ICENABLER + id / 32 * 4, 1u << id % 32);
+			cpu->arch.open_timers &= (uint8_t)~controller_timer_of(controller, id);
 		}
 		mmio_write32(gicc + GICC_EOIR, iar);
 	}
 	return events;
+}
+
+/* They are of the same priority as all else, and only one bit each: an interrupt that is not open stays pending. */
+static void open_timers(const struct controller *controller, const struct cpu *cpu, unsigned open)
+{
+	uint64_t gicd = distributor(controller);
+
+	(void)cpu;
+	for (unsigned i = 0; i < GUEST_TIMERS; i++)
+		mmio_write32(gicd + (open >> i & 1 ? GICD_ISENABLER : GICD_ICENABLER), 1u << controller->guest_timer[i]);
 }
 
 static void send(const struct controller *controller, const struct cpu *to)
@@ -114,4 +126,4 @@ static void stop(const struct controller *controller, const struct cpu *cpu)
 	mmio_write32(distributor(controller) + GICD_SGIR, SGIR_ALL_BUT_SELF | SGI_STOP);
 }
 
-const struct controller_driver gicv2 = { "GICv2", start, take, send, stop };
+const struct controller_driver gicv2 = { "GICv2", start, take, send, open_timers, stop };

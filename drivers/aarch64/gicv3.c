@@ -26,6 +26,8 @@ enum {
 	GICR_IGROUPR = 0x10080,
 	GICR_ISENABLER = 0x10100,
 	GICR_ICENABLER = 0x10180,
+	GICR_ISACTIVER = 0x10300,
+	GICR_ICACTIVER = 0x10380,
 	GICR_IPRIORITYR = 0x10400,
 	GICR_IGRPMODR = 0x10d00,
 };
@@ -111,9 +113,16 @@ static bool start_distributor(uint64_t gicd)
 	return wait_for_zero(gicd + GICD_CTLR, GICD_CTLR_RWP);
 }
 
-static bool start_redistributor(uint64_t gicr, unsigned timer)
+static bool start_redistributor(uint64_t gicr, const struct controller *controller)
 {
-	const unsigned ours[] = { SGI_IPI, SGI_STOP, timer };
+	const unsigned ours[] = {
+		SGI_IPI,
+		SGI_STOP,
+		controller->timer,
+		controller->maintenance,
+		controller->guest_timer[GUEST_TIMER_VIRTUAL],
+		controller->guest_timer[GUEST_TIMER_PHYSICAL],
+	};
 
 	mmio_write32(gicr + GICR_WAKER, mmio_read32(gicr + GICR_WAKER) & ~(uint32_t)GICR_WAKER_SLEEP);
 	if (!wait_for_zero(gicr + GICR_WAKER, GICR_WAKER_ASLEEP))
@@ -123,6 +132,9 @@ static bool start_redistributor(uint64_t gicr, unsigned timer)
 		return false;
 	mmio_write32(gicr + GICR_IGROUPR, UINT32_MAX);
 	mmio_write32(gicr + GICR_IGRPMODR, 0);
+	mmio_write32(gicr + GICR_ICACTIVER, UINT32_MAX);
+	for (size_t i = 0; i < GUEST_TIMERS; i++)
+		mmio_write32(gicr + GICR_ISACTIVER, 1u << controller->guest_timer[i]); /* closed */
 	for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
 		mmio_write8(gicr + GICR_IPRIORITYR + ours[i], PRIORITY);
 		mmio_write32(gicr + GICR_ISENABLER, 1u << ours[i]);
@@ -143,7 +155,7 @@ static bool start_cpu_interface(void)
 		return false;
 	write_sysreg(ICC_PMR_EL1, PRIORITY_ALL);
 	write_sysreg(ICC_BPR1_EL1, 0);
-	write_sysreg(ICC_CTLR_EL1, read_sysreg(ICC_CTLR_EL1) & ~ICC_CTLR_EOIMODE);
+	write_sysreg(ICC_CTLR_EL1, read_sysreg(ICC_CTLR_EL1) | ICC_CTLR_EOIMODE);
 	write_sysreg(ICC_IGRPEN1_EL1, 1);
 	isb();
 	return true;
@@ -158,7 +170,7 @@ static enum err start(const struct controller *controller, struct cpu *cpu, cons
 		*why = "the GIC has no redistributor for it";
 	else if (cpu->id == 0 && !start_distributor(controller->region[GIC_DISTRIBUTOR].start))
 		*why = "the GIC's distributor does not answer";
-	else if (!start_redistributor(gicr, controller->timer))
+	else if (!start_redistributor(gicr, controller))
 		*why = "its GIC redistributor does not wake up";
 	else if (!start_cpu_interface())
 		*why = "it has no system registers for its GIC, or firmware withholds them";
@@ -181,9 +193,17 @@ static unsigned take(const struct controller *controller, struct cpu *cpu)
 	uint32_t id;
 
 	while ((id = (uint32_t)(iar = read_sysreg(ICC_IAR1_EL1)) & IAR_ID) < IAR_NOTHING) {
-		if (id == controller->timer) {
+		uint8_t timers = controller_timer_of(controller, id);
+
+		if (timers != 0) {
+			cpu->arch.open_timers &= (uint8_t)~timers;
+			cpu->arch.taken_timers |= timers;
+		} else if (id == controller->timer) {
 			timer_stop();
 			events |= CONTROLLER_TIMER;
+		} else if (id == controller->maintenance) {
+			write_sysreg(ICH_HCR_EL2, read_sysreg(ICH_HCR_EL2) & ~ICH_HCR_EN); /* until the list registers are written anew: see arch_vcpu_deliver */
+			isb();
 		} else if (id == SGI_IPI) {
 			events |= CONTROLLER_IPI;
 		} else if (id == SGI_STOP) {
@@ -193,8 +213,19 @@ static unsigned take(const struct controller *controller, struct cpu *cpu)
 		}
 		write_sysreg(ICC_EOIR1_EL1, iar);
 		isb();
+		if (timers == 0)
+			write_sysreg(ICC_DIR_EL1, iar);
 	}
 	return events;
+}
+
+/* One that is active interrupts no more, until it is deactivated: by us, or by the guest that a linked one was given to. */
+static void open_timers(const struct controller *controller, const struct cpu *cpu, unsigned open)
+{
+	uint64_t gicr = cpu->arch.redistributor;
+
+	for (unsigned i = 0; i < GUEST_TIMERS; i++)
+		mmio_write32(gicr + (open >> i & 1 ? GICR_ICACTIVER : GICR_ISACTIVER), 1u << controller->guest_timer[i]);
 }
 
 /* "ICC_SGI1R_EL1": Aff3, RS, Aff2, the interrupt, Aff1, and a bit for each of 16 of Aff0. */
@@ -217,4 +248,4 @@ static void stop(const struct controller *controller, const struct cpu *cpu)
 	isb();
 }
 
-const struct controller_driver gicv3 = { "GICv3", start, take, send, stop };
+const struct controller_driver gicv3 = { "GICv3", start, take, send, open_timers, stop };

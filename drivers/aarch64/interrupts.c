@@ -35,8 +35,14 @@ void interrupts_forget(void)
 
 enum err arch_interrupts_start(const char **why)
 {
-	if (controller.driver)
-		return controller.driver->start(&controller, arch_this_cpu(), why);
+	struct cpu *cpu = arch_this_cpu();
+	enum err err;
+
+	if (controller.driver) {
+		err = controller.driver->start(&controller, cpu, why);
+		cpu->arch.has_interrupts = err == ERR_OK;
+		return err;
+	}
 	*why = "the machine's tables name no interrupt controller that there is a driver for (GICv2, GICv3, bcm2836)";
 	return ERR_UNSUPPORTED;
 }
@@ -72,6 +78,31 @@ unsigned arch_interrupts_take(void)
 	if (events & CONTROLLER_STOP)
 		arch_halt();
 	return (events & CONTROLLER_TIMER ? CPU_EVENT_TIMER : 0) | (events & CONTROLLER_IPI ? CPU_EVENT_IPI : 0);
+}
+
+void interrupts_open_timers(unsigned open)
+{
+	struct cpu *cpu = arch_this_cpu();
+
+	if (cpu->arch.open_timers == open || !cpu->arch.has_interrupts)
+		return;
+	cpu->arch.open_timers = (uint8_t)open;
+	controller.driver->open_timers(&controller, cpu, open);
+}
+
+bool interrupts_have_lists(unsigned physical[GUEST_TIMERS])
+{
+	for (unsigned i = 0; i < GUEST_TIMERS; i++)
+		physical[i] = controller.guest_timer[i];
+	return controller.driver == &gicv3;
+}
+
+void interrupts_timers_ended(unsigned timers)
+{
+	struct cpu_arch *arch = &arch_this_cpu()->arch;
+
+	arch->open_timers |= (uint8_t)(timers & ~(unsigned)arch->taken_timers);
+	arch->taken_timers = 0;
 }
 
 /* What was stored is there for the other CPU before it is interrupted. */

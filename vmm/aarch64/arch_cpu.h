@@ -3,6 +3,8 @@
 #ifndef NESTLING_VMM_AARCH64_ARCH_CPU_H
 #define NESTLING_VMM_AARCH64_ARCH_CPU_H
 
+#include <stdbool.h>
+
 #include "include/types.h"
 #include "vmm/aarch64/offsets.h"
 
@@ -21,6 +23,9 @@ struct cpu_arch {
 		*trap_next;     /* for the next trap of the hypervisor's own: boot/aarch64/trap_entry.S; NULL: there is none */
 	uint64_t redistributor; /* of a GICv3: address of this CPU's */
 	uint8_t gic_target;     /* of a GICv2: this CPU's interface, one bit */
+	uint8_t open_timers;    /* of EL1's timers, those that may interrupt: interrupts_open_timers */
+	bool has_interrupts;    /* its interrupt controller is in use */
+	uint8_t taken_timers;   /* of these, those that have since interrupts_timers_ended */
 	unsigned last_vm;       /* whose guest ran here last, vm.number + 1; 0: none has */
 };
 _Static_assert(offsetof(struct cpu_arch, trap_next) == CPU_ARCH_TRAP_NEXT, "offsets.h");
