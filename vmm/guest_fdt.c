@@ -12,6 +12,9 @@ enum { PHANDLE_CLOCK = 1, PHANDLE_INTC, PHANDLE_HART_INTC /* of the first hart; 
 /* A hart's own number of the external interrupt of supervisor mode. */
 enum { HART_EXTERNAL_INTERRUPT = 9 };
 
+/* Of a GIC: kinds of interrupts, the id of the first one of a device, and "by a high level". */
+enum { GIC_SPI = 0, GIC_PPI = 1, GIC_SPI_FIRST = 32, GIC_LEVEL_HIGH = 4, GIC_CPUS_SHIFT = 8 };
+
 enum { NAME_MAX_BYTES = 32 };
 
 /* The first error stands; nothing is written after it. */
@@ -113,7 +116,7 @@ static void put_cpus(struct tree *tree, const struct vm *vm, const struct guest_
 	put_cell(tree, "#size-cells", 0);
 	if (guest->timebase_hz)
 		put_cell(tree, "timebase-frequency", guest->timebase_hz);
-	for (unsigned id = 0; id < vm->vcpus; id++)
+	for (unsigned id = 0; id < vm->vcpus && (guest->intc != GUEST_FDT_GICV2 || id < guest->intc_cpus); id++)
 		put_cpu(tree, guest, id);
 	end(tree);
 }
@@ -152,16 +155,65 @@ static void put_plic(struct tree *tree, const struct vm *vm, const struct guest_
 	end(tree);
 }
 
+static bool has_gic(const struct guest_fdt *guest)
+{
+	return guest->intc == GUEST_FDT_GICV2 || guest->intc == GUEST_FDT_GICV3;
+}
+
+/* bindings/interrupt-controller/arm,gic.yaml, arm,gic-v3.yaml */
+static void put_gic(struct tree *tree, const struct guest_fdt *guest)
+{
+	const fdt64_t reg[] = { cpu_to_fdt64(guest->intc_base.raw), cpu_to_fdt64(guest->intc_size),
+				cpu_to_fdt64(guest->intc_cpus_base.raw), cpu_to_fdt64(guest->intc_cpus_size) };
+	char name[NAME_MAX_BYTES];
+
+	begin(tree, unit_name(name, "intc", guest->intc_base.raw));
+	put_string(tree, "compatible", guest->intc == GUEST_FDT_GICV2 ? "arm,cortex-a15-gic" : "arm,gic-v3");
+	put_bytes(tree, "reg", reg, sizeof(reg));
+	put_cell(tree, "#address-cells", 0);
+	put_cell(tree, "#interrupt-cells", 3);
+	put_bytes(tree, "interrupt-controller", NULL, 0);
+	put_cell(tree, "phandle", PHANDLE_INTC);
+	end(tree);
+}
+
+/* bindings/timer/arm,arch_timer.yaml: EL3's, EL1's, the virtual and EL2's. A GICv2 wants to know which CPUs have them, too. */
+static void put_arm_timer(struct tree *tree, const struct guest_fdt *guest)
+{
+	static const uint8_t ppi[] = { 13, 14, 11, 10 };
+	fdt32_t interrupts[3 * ARRAY_LEN(ppi)];
+	uint32_t flags = GIC_LEVEL_HIGH;
+
+	if (guest->intc == GUEST_FDT_GICV2)
+		flags |= ((1u << guest->intc_cpus) - 1) << GIC_CPUS_SHIFT;
+	for (unsigned i = 0; i < ARRAY_LEN(ppi); i++) {
+		interrupts[3 * i] = cpu_to_fdt32(GIC_PPI);
+		interrupts[3 * i + 1] = cpu_to_fdt32(ppi[i]);
+		interrupts[3 * i + 2] = cpu_to_fdt32(flags);
+	}
+	begin(tree, "timer");
+	put_string(tree, "compatible", "arm,armv8-timer");
+	put_cell(tree, "interrupt-parent", PHANDLE_INTC);
+	put_bytes(tree, "interrupts", interrupts, sizeof(interrupts));
+	put_bytes(tree, "always-on", NULL, 0);
+	end(tree);
+}
+
 /*
  * A device's line. Each device says where it goes: as a property of the root that would hold for the harts' own controllers, too,
  * to which a PLIC itself goes.
  */
 static void put_interrupt(struct tree *tree, const struct guest_fdt *guest, unsigned line)
 {
-	if (guest->intc != GUEST_FDT_PLIC)
+	const fdt32_t of_gic[] = { cpu_to_fdt32(GIC_SPI), cpu_to_fdt32(line - GIC_SPI_FIRST), cpu_to_fdt32(GIC_LEVEL_HIGH) };
+
+	if (guest->intc == GUEST_FDT_NO_INTC)
 		return;
 	put_cell(tree, "interrupt-parent", PHANDLE_INTC);
-	put_cell(tree, "interrupts", line);
+	if (has_gic(guest))
+		put_bytes(tree, "interrupts", of_gic, sizeof(of_gic));
+	else
+		put_cell(tree, "interrupts", line);
 }
 
 /* bindings/clock/fixed-clock.yaml */
@@ -254,6 +306,10 @@ static void put_root(struct tree *tree, const struct vm *vm, const struct guest_
 		put_psci(tree);
 	if (guest->intc == GUEST_FDT_PLIC)
 		put_plic(tree, vm, guest);
+	if (has_gic(guest)) {
+		put_gic(tree, guest);
+		put_arm_timer(tree, guest);
+	}
 	put_console(tree, vm, guest);
 	put_hypervisor(tree);
 	end(tree);

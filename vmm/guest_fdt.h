@@ -20,7 +20,9 @@ enum guest_fdt_uart {
 /* The interrupt controller that devices' lines go to. */
 enum guest_fdt_intc {
 	GUEST_FDT_NO_INTC,
-	GUEST_FDT_PLIC, /* "riscv,plic0", with a context for each hart */
+	GUEST_FDT_PLIC,  /* "riscv,plic0", with a context for each hart */
+	GUEST_FDT_GICV2, /* "arm,cortex-a15-gic", with CPU interfaces; brings the architecture's timers, as the next one does */
+	GUEST_FDT_GICV3, /* "arm,gic-v3", with redistributors */
 };
 
 /* What differs between ISAs. Strings that are NULL, and numbers that are 0, leave their property out. */
@@ -39,11 +41,14 @@ struct guest_fdt {
 	gpa_t uart_base;
 	uint64_t uart_size; /* bytes of its registers */
 	uint32_t uart_hz;   /* of its input clock */
-	unsigned uart_line; /* that it drives, of `intc` */
+	unsigned uart_line; /* that it drives, of `intc`: an interrupt id of a GIC */
 	enum guest_fdt_intc intc;
 	gpa_t intc_base;
 	uint64_t intc_size;
-	unsigned intc_lines; /* it has lines 1 to intc_lines - 1 */
+	unsigned intc_lines;  /* PLIC: it has lines 1 to intc_lines - 1 */
+	unsigned intc_cpus;   /* GICv2: the CPUs that it has; others are not named */
+	gpa_t intc_cpus_base; /* GIC: of its CPU interfaces or redistributors */
+	uint64_t intc_cpus_size;
 };
 
 /*

@@ -13,6 +13,13 @@
 #define GUEST_UART_SIZE  UINT64_C(0x1000)
 #define GUEST_UART_HZ    24000000
 #define GUEST_UART_LINE  33 /* interrupt id: SPI 1 */
+#define GUEST_GICD_BASE  UINT64_C(0x08000000)
+#define GUEST_GICC_BASE  UINT64_C(0x08010000) /* of a GICv2 */
+#define GUEST_GICR_BASE  UINT64_C(0x080a0000) /* of a GICv3 */
+/* Interrupt ids of the timers: Arm BSA (DEN0094), "PPI assignments". */
+#define GUEST_VIRTUAL_TIMER  27
+#define GUEST_PHYSICAL_TIMER 30
+#define GUEST_TIMER_LINES    ((uint32_t)(BIT(GUEST_VIRTUAL_TIMER) | BIT(GUEST_PHYSICAL_TIMER)))
 /* The device tree lies at RAM's start, programs from here on. */
 #define GUEST_LOAD_FLOOR (GUEST_RAM_BASE + MIB(2))
 
@@ -70,6 +77,59 @@ MUST_CHECK enum err new_stage2(struct vm *vm);
 
 /* On the first CPU, before there is a VM. */
 void resident_init(void);
+
+/* --- interrupts.c, lists.c, timer.c --------------------------------------------------------------------------------- */
+
+/* The interrupt controller of a new VM; of one that is forked, as its parent's. */
+void interrupts_init(struct vm *vm);
+void interrupts_fork(struct vm *child, const struct vm *parent);
+
+/*
+ * A vCPU, which is resident here, is to wait for an interrupt. False: one is there. Else vcpu->wake_at is when one of its timers
+ * will interrupt.
+ */
+bool interrupts_wait(struct vcpu *vcpu);
+
+/* Of a vCPU that comes into this CPU, or leaves it; its timers are in the CPU, or stopped already. */
+void interrupts_get(struct vcpu *vcpu);
+void interrupts_put(struct vcpu *vcpu);
+
+/* Its GIC's system registers that trap. False: it has no such register. */
+bool interrupts_sysreg_read(uint32_t id, uint64_t *value);
+bool interrupts_sysreg_write(struct vcpu *vcpu, uint32_t id, uint64_t value);
+
+#define ICC_DIR    SYSREG_ID(3, 0, 12, 11, 1)
+#define ICC_SGI1R  SYSREG_ID(3, 0, 12, 11, 5)
+#define ICC_ASGI1R SYSREG_ID(3, 0, 12, 11, 6)
+#define ICC_SGI0R  SYSREG_ID(3, 0, 12, 11, 7)
+#define ICC_SRE    SYSREG_ID(3, 0, 12, 12, 5)
+
+/* On the first CPU: how many list registers the CPUs have, and on each, empty them. 0: there are none, so guests have a GICv2. */
+void lists_init(void);
+void lists_reset(void);
+unsigned lists_count(void);
+
+/*
+ * With the lock of the VM's devices, of the vCPU that is in this CPU: take all interrupts out of the list registers, which makes what
+ * memory has of them right; and give those that are pending or active to them, while the lines of its timers are `lines`. After
+ * that, is there one that the CPU takes when it can?
+ */
+void lists_take(struct vgicv3 *gic, unsigned cpu);
+void lists_give(struct vgicv3 *gic, unsigned cpu, uint32_t lines);
+bool lists_signal(const struct vgicv3 *gic, unsigned cpu);
+
+/* The rest of the CPU interface. */
+void lists_read_interface(struct interface_state *state);
+void lists_write_interface(const struct interface_state *state);
+
+/* Of the guest that is in this CPU, the timers whose lines are high: a bit for each, by the interrupt's id. */
+uint32_t timer_lines(void);
+/* Have this CPU interrupted by those timers whose lines, as of timer_lines, are low. */
+void timer_open(uint32_t lines);
+/* When the line of one of these timers, which is low, will be high; NEVER. */
+uint64_t timer_wakes_at(const struct vcpu *vcpu, uint32_t lines);
+/* None of them interrupts this CPU any more. */
+void timer_stop_all(void);
 
 /* --- sysreg.c, id.c ------------------------------------------------------------------------------------------------- */
 

@@ -7,10 +7,17 @@
 
 #include "include/types.h"
 #include "vmm/aarch64/vmid.h"
+#include "vmm/devices/vgicv2.h"
+#include "vmm/devices/vgicv3.h"
 #include "vmm/devices/vpl011.h"
 
 struct vm_arch {
 	struct vpl011 console; /* the serial port it finds */
+	union {                /* its interrupt controller: see interrupts.c */
+		struct vgic gic; /* of either */
+		struct vgicv2 gicv2;
+		struct vgicv3 gicv3;
+	};
 	uint64_t vtcr;         /* VTCR_EL2 */
 	struct vmid vmid;
 	uint64_t time_offset; /* CNTVOFF_EL2: when the virtual time of all its vCPUs began */
@@ -42,6 +49,12 @@ struct extra_registers {
 	uint64_t tpidr2; /* TPIDR2_EL0 */
 };
 
+/* The CPU interface of a virtual GICv3, where there are list registers; those themselves are kept by vgicv3.h. */
+struct interface_state {
+	uint64_t vmcr;     /* ICH_VMCR_EL2 */
+	uint64_t ap[2][4]; /* ICH_AP0R<n>_EL2, ICH_AP1R<n>_EL2 */
+};
+
 /* State that is in the CPU while the vCPU is resident, else here. */
 struct kept_state {
 	struct fp_state fp;
@@ -50,6 +63,7 @@ struct kept_state {
 	} el1;
 	uint64_t keys[10]; /* of pointer authentication, where the CPU has it */
 	struct extra_registers extra;
+	struct interface_state interface;
 };
 
 /*

@@ -19,6 +19,7 @@ static enum err write_fdt(struct vm *vm)
 {
 	static uint64_t fdt[GUEST_FDT_MAX_BYTES / sizeof(uint64_t)];
 	static struct spinlock lock = SPINLOCK(LOCK_BUFFER);
+	const bool has_v3 = lists_count() > 0;
 	const struct guest_fdt guest = {
 		.compatible = "linux,dummy-virt",
 		.bootargs = vm->options.cmdline,
@@ -28,6 +29,13 @@ static enum err write_fdt(struct vm *vm)
 		.uart_base = GPA(GUEST_UART_BASE),
 		.uart_size = GUEST_UART_SIZE,
 		.uart_hz = GUEST_UART_HZ,
+		.uart_line = GUEST_UART_LINE,
+		.intc = has_v3 ? GUEST_FDT_GICV3 : GUEST_FDT_GICV2,
+		.intc_base = GPA(GUEST_GICD_BASE),
+		.intc_size = VGICV2_GICD_BYTES,
+		.intc_cpus = vm->arch.gic.cpus,
+		.intc_cpus_base = GPA(has_v3 ? GUEST_GICR_BASE : GUEST_GICC_BASE),
+		.intc_cpus_size = has_v3 ? vm->arch.gicv3.redistributors.size : VGICV2_GICC_BYTES,
 	};
 	size_t bytes;
 	enum err err;

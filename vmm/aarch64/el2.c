@@ -109,7 +109,10 @@ static void reset_mpam(uint64_t pfr0)
 	sysreg_try_write(MPAM0_EL1, 0);
 }
 
-/* A guest finds no GIC of the machine's at the CPU. By system registers the hypervisor alone uses it, where it has them. */
+/*
+ * A guest finds no GIC of the machine's at the CPU, unless it has list registers (lists.c). By system registers the hypervisor alone uses
+ * it, where it has them.
+ */
 static void reset_gic(void)
 {
 	uint64_t sre;
@@ -118,8 +121,12 @@ static void reset_gic(void)
 		return;
 	sysreg_try_write(ICC_SRE_EL2, (sre | ICC_SRE_SRE) & ~ICC_SRE_ENABLE);
 	isb();
-	if (sysreg_try_read(ICC_SRE_EL2, &sre) && sre & ICC_SRE_SRE)
-		sysreg_try_write(ICH_HCR_EL2, ICH_HCR_TC | ICH_HCR_TALL0 | ICH_HCR_TALL1);
+	if (!sysreg_try_read(ICC_SRE_EL2, &sre) || !(sre & ICC_SRE_SRE))
+		return;
+	sysreg_try_write(ICH_HCR_EL2, ICH_HCR_TC | ICH_HCR_TALL0 | ICH_HCR_TALL1);
+	if (arch_this_cpu()->id == 0)
+		lists_init();
+	lists_reset();
 }
 
 /* Registers of extensions, which trap or let on by bits that are UNKNOWN at reset: nothing is let on, nothing else traps. */

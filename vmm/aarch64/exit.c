@@ -181,6 +181,12 @@ static void decode_other_abort(struct vcpu *vcpu, bool fetch, struct vm_exit *ex
 	}
 }
 
+/* WFI of a kernel. */
+static bool is_wait(const struct vcpu_arch *arch)
+{
+	return WFX_TI(arch->esr) == WFX_WFI && !from_el0(arch);
+}
+
 void arch_vcpu_decode(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	struct vcpu_arch *arch = &vcpu->arch;
@@ -189,9 +195,10 @@ void arch_vcpu_decode(struct vcpu *vcpu, struct vm_exit *exit)
 	exit->kind = VM_EXIT_ARCH;
 	if (arch->vector == GUEST_EXIT_IRQ || arch->vector == GUEST_EXIT_FIQ) {
 		exit->kind = VM_EXIT_INTERRUPT;
+		vcpu->attention = 1; /* it may be one of the guest's timers */
 	} else if (class == EC_DABT_LOW || class == EC_IABT_LOW) {
 		decode_other_abort(vcpu, class == EC_IABT_LOW, exit);
-	} else if (class == EC_WFX && WFX_TI(arch->esr) == WFX_WFI && !from_el0(arch)) {
+	} else if (class == EC_WFX && is_wait(arch) && interrupts_wait(vcpu)) {
 		skip_instruction(arch);
 		exit->kind = VM_EXIT_HALT;
 	}
@@ -233,7 +240,8 @@ static bool handle_sync(struct vcpu *vcpu)
 	 */
 	case EC_WFX:
 		skip_instruction(arch);
-		vcpu->leave = LEAVE_YIELD;
+		if (!is_wait(arch)) /* else there is an interrupt */
+			vcpu->leave = LEAVE_YIELD;
 		return true;
 	case EC_HVC64:
 		smccc_call(vcpu);

@@ -12,6 +12,7 @@ enum err arch_vm_fork(struct vm *child, const struct vm *parent)
 	child->arch.time_offset = parent->arch.time_offset;
 	child->arch.console = parent->arch.console;
 	device_add(&child->devices, &child->arch.console.device);
+	interrupts_fork(child, parent);
 	return ERR_OK;
 }
 

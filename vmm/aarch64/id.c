@@ -5,7 +5,7 @@
  * Source: Arm ARM (DDI 0487), "ID_AA64PFR0_EL1" and the registers that follow it.
  *
  * Left out on purpose: EL2 and EL3; AArch32; SVE, SME, MTE, RAS, AMU, MPAM, RME (state or traps of their own); the GIC's CPU
- * interface (there is none); PMU, SPE, trace; LORegions, HAFDBS-like features of stage 2, FGT, ECV; what HCRX_EL2
+ * interface where there are no list registers; PMU, SPE, trace; LORegions, HAFDBS-like features of stage 2, FGT, ECV; what HCRX_EL2
  * would have to let on (MOPS, LS64, XS, TCR2, SCTLR2); WFxT (WFIT traps, and ends at once).
  */
 #include "vmm/aarch64/aarch64.h"
@@ -20,6 +20,7 @@ static uint64_t pfr0(uint64_t host)
 	const unsigned csv2 = 56;
 
 	return (host & (FIELD(16) | FIELD(20) | FIELD(48) | FIELD(60))) | VALUE(1, 0) | VALUE(1, 4) |
+	       VALUE(lists_count() > 0, ID_AA64PFR0_GIC_SHIFT) |
 	       VALUE(min_u64(id_field(host, csv2), 1), csv2);
 }
 

@@ -78,8 +78,3 @@ bool arch_inject_denied(struct vcpu *vcpu, const struct vm_exit *exit)
 	return true;
 }
 _Static_assert(EC_DABT_CUR - EC_DABT_LOW == EC_IABT_CUR - EC_IABT_LOW, "the classes lie in pairs");
-
-void arch_vcpu_deliver(struct vcpu *vcpu)
-{
-	(void)vcpu;
-}

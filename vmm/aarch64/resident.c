@@ -74,6 +74,8 @@ void arch_vcpu_get(struct vcpu *vcpu)
 	if (has_keys)
 		write_pauth_keys(kept->keys);
 	fp_load(&kept->fp);
+	isb();
+	interrupts_get(vcpu);
 }
 
 /* VTTBR_EL2 is to name no tables that may go; VMID 0 is no VM's. */
@@ -84,6 +86,8 @@ void arch_vcpu_put(struct vcpu *vcpu)
 	take_late_errors(vcpu);
 	fp_save(&kept->fp);
 	read_el1(&kept->el1);
+	timer_stop_all();
+	interrupts_put(vcpu);
 	read_extra_registers(&kept->extra);
 	if (has_keys)
 		read_pauth_keys(kept->keys);

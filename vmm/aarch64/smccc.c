@@ -96,7 +96,6 @@ static uint64_t psci_cpu_on(struct vcpu *vcpu)
 	return sched_start_at(other, vcpu, entry, smccc_argument(arch, 3)) == ERR_OK ? SMCCC_SUCCESS : PSCI_ALREADY_ON;
 }
 
-/* There is no interrupt that could wake it, so far. */
 static uint64_t leave_cpu(struct vcpu *vcpu, enum vcpu_leave leave, const char *why)
 {
 	vcpu->leave = leave;
@@ -125,7 +124,7 @@ static uint64_t psci_call(struct vcpu *vcpu, uint32_t function)
 	case PSCI_CPU_OFF:
 		return leave_cpu(vcpu, LEAVE_OFF, "switched off its last vCPU");
 	case PSCI_CPU_SUSPEND:
-		return leave_cpu(vcpu, LEAVE_WAIT, "suspended its last vCPU, and there is no interrupt to wake it");
+		return !interrupts_wait(vcpu) ? SMCCC_SUCCESS : leave_cpu(vcpu, LEAVE_WAIT, "suspended its last vCPU, and there is no interrupt to wake it");
 	case PSCI_SYSTEM_OFF:
 		return power_down(vm, "switched itself off");
 	default:

@@ -36,12 +36,12 @@ static bool sysreg_read(const struct vm *vm, uint32_t id, uint64_t *value)
 		*value = id == OSLSR_EL1 ? OSLSR_OSLM : 0;
 		return true;
 	}
-	return false;
+	return interrupts_sysreg_read(id, value);
 }
 
-static bool sysreg_write(uint32_t id)
+static bool sysreg_write(struct vcpu *vcpu, uint32_t id, uint64_t value)
 {
-	return is_debug(id) || id == ACTLR_EL1;
+	return is_debug(id) || id == ACTLR_EL1 || interrupts_sysreg_write(vcpu, id, value);
 }
 
 static void log_undefined(struct vcpu *vcpu, bool read, uint32_t id)
@@ -61,14 +61,15 @@ void emulate_sysreg(struct vcpu *vcpu)
 	struct vcpu_arch *arch = &vcpu->arch;
 	uint32_t id = ESR_SYSREG(arch->esr);
 	bool read = arch->esr & ESR_SYSREG_READ;
-	uint64_t value;
+	unsigned rt = ESR_SYSREG_RT(arch->esr);
+	uint64_t value = rt == 31 ? 0 : arch->x[rt];
 
-	if (read ? !sysreg_read(vcpu->vm, id, &value) : !sysreg_write(id)) {
+	if (read ? !sysreg_read(vcpu->vm, id, &value) : !sysreg_write(vcpu, id, value)) {
 		log_undefined(vcpu, read, id);
 		inject_undefined(arch);
 		return;
 	}
 	if (read)
-		arch->x[ESR_SYSREG_RT(arch->esr)] = value;
+		arch->x[rt] = value;
 	skip_instruction(arch);
 }

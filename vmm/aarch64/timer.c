@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The guest's timers, which are the CPU's own. Their interrupts come to EL2, which lets each come once (interrupts_open_timers): as
+ * long as the timer's condition is met its line to the guest's interrupt controller is high, and the machine's is closed. Source:
+ * Arm ARM (DDI 0487), "The Generic Timer", "CNTV_CTL_EL0".
+ */
+#include "drivers/aarch64/interrupts.h"
+#include "include/arch/virt.h"
+#include "vmm/aarch64/aarch64.h"
+
+#define CNT_CTL_ISTATUS BIT(2)
+
+static bool is_met(uint64_t ctl)
+{
+	return (ctl & (CNT_CTL_ENABLE | CNT_CTL_IMASK | CNT_CTL_ISTATUS)) == (CNT_CTL_ENABLE | CNT_CTL_ISTATUS);
+}
+
+uint32_t timer_lines(void)
+{
+	return (is_met(read_sysreg(cntv_ctl_el0)) ? (uint32_t)BIT(GUEST_VIRTUAL_TIMER) : 0) |
+	       (is_met(read_sysreg(cntp_ctl_el0)) ? (uint32_t)BIT(GUEST_PHYSICAL_TIMER) : 0);
+}
+
+void timer_open(uint32_t lines)
+{
+	interrupts_open_timers((lines & BIT(GUEST_VIRTUAL_TIMER) ? 0 : 1u << GUEST_TIMER_VIRTUAL) |
+			       (lines & BIT(GUEST_PHYSICAL_TIMER) ? 0 : 1u << GUEST_TIMER_PHYSICAL));
+}
+
+/* When its condition will be met, by arch_clock; NEVER, too, if it is already: that has changed nothing. */
+static uint64_t deadline(uint64_t ctl, uint64_t cval, uint64_t offset)
+{
+	uint64_t when;
+
+	if ((ctl & (CNT_CTL_ENABLE | CNT_CTL_IMASK | CNT_CTL_ISTATUS)) != CNT_CTL_ENABLE)
+		return NEVER;
+	return __builtin_add_overflow(cval, offset, &when) ? NEVER : when;
+}
+
+uint64_t timer_wakes_at(const struct vcpu *vcpu, uint32_t lines)
+{
+	uint64_t when = NEVER;
+
+	if (lines & BIT(GUEST_VIRTUAL_TIMER))
+		when = deadline(read_sysreg(cntv_ctl_el0), read_sysreg(cntv_cval_el0), vcpu->vm->arch.time_offset);
+	if (lines & BIT(GUEST_PHYSICAL_TIMER))
+		when = min_u64(when, deadline(read_sysreg(cntp_ctl_el0), read_sysreg(cntp_cval_el0), 0));
+	return when;
+}
+
+void timer_stop_all(void)
+{
+	write_sysreg(cntv_ctl_el0, 0);
+	write_sysreg(cntp_ctl_el0, 0);
+}
