@@ -48,6 +48,14 @@ static bool is_constant(unsigned id)
 	case ID(3, 0, 4, 2, 0):   /* SPSel */
 	case ID(3, 0, 4, 2, 2):   /* CurrentEL */
 	case ID(3, 0, 12, 12, 5): /* ICC_SRE_EL1, which need not trap */
+	case ID(3, 0, 12, 8, 0):  /* ICC_IAR0_EL1, HPPIR0, BPR0: nothing is pending, and the least there is */
+	case ID(3, 0, 12, 8, 2):
+	case ID(3, 0, 12, 8, 3):
+	case ID(3, 0, 12, 11, 3): /* ICC_RPR_EL1: nothing is active */
+	case ID(3, 0, 12, 12, 0): /* ICC_IAR1_EL1, HPPIR1, BPR1, CTLR */
+	case ID(3, 0, 12, 12, 2):
+	case ID(3, 0, 12, 12, 3):
+	case ID(3, 0, 12, 12, 4):
 	case ID(3, 0, 12, 0, 0):  /* VBAR_EL1, which this guest sets */
 	case ID(3, 1, 0, 0, 0):   /* CCSIDR_EL1, CLIDR_EL1, CCSIDR2_EL1, AIDR_EL1 */
 	case ID(3, 1, 0, 0, 1):
