@@ -31,38 +31,27 @@ void sched_add(struct vm *vm)
 
 /* --- Slices ---------------------------------------------------------------------------------------------------------- */
 
-/* Count the time since the last call as the vCPU's. */
-static void charge_time(struct cpu *cpu, struct vcpu *vcpu, uint64_t now)
+/* Count the time since the last call as the vCPU's. Returns when its VM's `time_max` will be used up if it runs on alone. */
+static uint64_t charge_time(struct cpu *cpu, struct vcpu *vcpu, uint64_t now)
 {
-	uint64_t ticks = now - cpu->started;
+	struct vm *vm = vcpu->vm;
+	uint64_t ticks = now - cpu->started, used;
 
 	cpu->started = now;
 	vcpu->cpu_time += ticks;
-	__atomic_add_fetch(&vcpu->vm->cpu_time, ticks, __ATOMIC_RELAXED);
+	used = __atomic_add_fetch(&vm->cpu_time, ticks, __ATOMIC_RELAXED);
+	if (vm->time_max == NEVER)
+		return NEVER;
+	return now + (vm->time_max > used ? vm->time_max - used : 0);
 }
 
-static uint64_t time_left(const struct vm *vm)
+static void set_timer(struct cpu *cpu, uint64_t time_end)
 {
-	uint64_t used = __atomic_load_n(&vm->cpu_time, __ATOMIC_RELAXED);
-
-	return vm->time_max == NEVER ? NEVER : vm->time_max > used ? vm->time_max - used : 0;
-}
-
-static void set_timer(struct cpu *cpu, const struct vcpu *vcpu, uint64_t now)
-{
-	uint64_t left = time_left(vcpu->vm);
-
-	arch_timer_set(min_u64(min_u64(cpu->slice_end, timed_next(cpu)), left == NEVER ? NEVER : now + left));
-}
-
-static void begin_slice(struct cpu *cpu, struct vcpu *vcpu, uint64_t now)
-{
-	cpu->slice_end = now + slice_ticks;
-	set_timer(cpu, vcpu, now);
+	arch_timer_set(min_u64(min_u64(cpu->slice_end, timed_next(cpu)), time_end));
 }
 
 /* The slice is over: another vCPU's turn, if there is one. Where another CPU has more of them, one comes over. */
-static void end_slice(struct cpu *cpu, struct vcpu *vcpu, uint64_t now)
+static void end_slice(struct cpu *cpu, struct vcpu *vcpu)
 {
 	struct vcpu *other = NULL;
 
@@ -70,10 +59,8 @@ static void end_slice(struct cpu *cpu, struct vcpu *vcpu, uint64_t now)
 		other = run_queue_take_from_others(cpu);
 	if (other)
 		run_queue_add(cpu, other);
-	if (cpu_ready(cpu) == 0) {
-		begin_slice(cpu, vcpu, now);
+	if (cpu_ready(cpu) == 0)
 		return;
-	}
 	vcpu->leave = LEAVE_YIELD;
 	vcpu->preemptions++;
 }
@@ -82,22 +69,26 @@ enum sched_interrupted sched_interrupt(struct vcpu *vcpu)
 {
 	struct cpu *cpu = arch_this_cpu();
 	unsigned events = arch_interrupts_take();
-	uint64_t now;
+	uint64_t now, time_end;
 
 	cpu->interrupts++;
 	vcpu->interrupts++;
-	shootdown_serve();
+	if (events != CPU_EVENT_TIMER)
+		shootdown_serve(); /* whoever asks for something sends an interrupt */
 	if (!(events & CPU_EVENT_TIMER))
 		return SCHED_GO_ON;
 	now = arch_clock();
-	charge_time(cpu, vcpu, now);
-	timed_wake(cpu, now);
-	if (time_left(vcpu->vm) == 0)
+	time_end = charge_time(cpu, vcpu, now);
+	if (time_end == now)
 		return SCHED_TIME_OUT;
-	if (now >= cpu->slice_end)
-		end_slice(cpu, vcpu, now);
-	else
-		set_timer(cpu, vcpu, now);
+	if (__atomic_load_n(&cpu->timed, __ATOMIC_RELAXED))
+		timed_wake(cpu, now);
+	if (now >= cpu->slice_end) {
+		cpu->slice_end = now + slice_ticks;
+		end_slice(cpu, vcpu);
+	}
+	if (vcpu->leave == LEAVE_NOT)
+		set_timer(cpu, time_end);
 	return SCHED_GO_ON;
 }
 
@@ -251,7 +242,8 @@ static void run_resident(struct cpu *cpu, struct vcpu *vcpu)
 	uint64_t now = arch_clock();
 
 	cpu->started = now;
-	begin_slice(cpu, vcpu, now);
+	cpu->slice_end = now + slice_ticks;
+	set_timer(cpu, charge_time(cpu, vcpu, now));
 	do {
 		vcpu->leave = LEAVE_NOT;
 		if (vcpu->again)
