@@ -243,7 +243,8 @@ build/host/nestling.a: $(host-objects) $$(call changed,$$@,$$(host-objects))
 	$(Q)ar qcs $@ $(host-objects)
 	$(call built-by,$(host-objects))
 
-host-link = $(host-flags) -lcmocka -lfdt
+wraps     = $(addprefix -Wl$(comma)--wrap=,$(wrapped-$(@F)))
+host-link = $(host-flags) -lcmocka -lfdt $(wraps)
 $(host-tests): %: %.o build/host/nestling.a $$(call changed,$$@,$$(host-link))
 	$(call log,HOSTLD,$@)
 	$(Q)$(HOSTCC) $(filter %.o %.a,$^) $(host-link) -o $@
@@ -270,7 +271,7 @@ build/host-tsan/nestling.a: $(patsubst %.c,build/host-tsan/%.o,$(tsan-shared)) $
 
 $(tsan-tests): %: %.o build/host-tsan/nestling.a $$(call changed,$$@,$$(tsan-flags))
 	$(call log,HOSTLD,$@)
-	$(Q)$(HOSTCC) $(filter %.o %.a,$^) $(tsan-flags) -lcmocka -o $@
+	$(Q)$(HOSTCC) $(filter %.o %.a,$^) $(tsan-flags) -lcmocka $(wraps) -o $@
 	$(call built-by,$(tsan-flags))
 
 # Programs as linkers make them, for a test to load.
@@ -329,7 +330,7 @@ coverage-objects := $(patsubst %.c,build/coverage/%.o,$(host-y))
 coverage-tests   := $(patsubst %.c,build/coverage/%,$(host-tests-y))
 
 coverage-how  = $(HOSTCC) $(coverage-flags) $(if $(filter $(coverage-of:%=%/%),$(1)),$(coverage-counted))
-coverage-link = $(coverage-flags) --coverage -lcmocka -lfdt
+coverage-link = $(coverage-flags) --coverage -lcmocka -lfdt $(wraps)
 
 build/coverage/%.o: %.c $$(call changed,$$@,$$(call coverage-how,$$*.c)) | setup-tests
 	$(call log,HOSTCC,$@)

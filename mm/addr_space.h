@@ -21,6 +21,7 @@
 #include "mm/area.h"
 #include "mm/frame.h"
 #include "mm/policy.h"
+#include "npt/explain.h"
 #include "npt/pages.h"
 
 /* What a guest did, decoded by ISA code. */
@@ -278,6 +279,17 @@ struct addr_space_survey {
  */
 MUST_CHECK enum err addr_space_survey(struct addr_space *as, gpa_t gpa, uint64_t size, unsigned *leaves,
 				      struct addr_space_survey *survey);
+
+/* npt_query; npt_walk of the whole space, `visit` under its lock; npt_explain; while others may change the space. */
+MUST_CHECK enum err addr_space_query(struct addr_space *as, gpa_t gpa, struct npt_leaf *leaf);
+MUST_CHECK enum err addr_space_walk(struct addr_space *as, npt_visitor visit, void *context);
+unsigned addr_space_explain(struct addr_space *as, gpa_t gpa, struct npt_step steps[NPT_MAX_LEVELS]);
+
+/* Bytes in nested tables now. */
+uint64_t addr_space_table_bytes(struct addr_space *as);
+
+/* Was the last failure for lack of memory due to the limit (addr_space_set_limit), not to the host? */
+bool addr_space_limit_reached(struct addr_space *as);
 
 /* An area, for callers outside mm/. */
 struct addr_space_area {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Counts what a range of guest memory is backed by, for the picture and the map. */
+/* Questions about what guest memory is backed by, for picture, map, report and trace: while others change it. */
 #include "mm/space.h"
 
 struct survey_walk {
@@ -40,4 +40,54 @@ enum err addr_space_survey(struct addr_space *as, gpa_t gpa, uint64_t size, unsi
 		survey->next = GPA(walk.end); /* the range is complete, or a malformed entry ended the walk */
 	spin_unlock(&as->view.lock);
 	return err;
+}
+
+uint64_t addr_space_table_bytes(struct addr_space *as)
+{
+	uint64_t bytes;
+
+	spin_lock(&as->view.lock);
+	bytes = as->npt.table_bytes;
+	spin_unlock(&as->view.lock);
+	return bytes;
+}
+
+bool addr_space_limit_reached(struct addr_space *as)
+{
+	bool reached;
+
+	spin_lock(&as->view.lock);
+	reached = as->cost.exceeded;
+	spin_unlock(&as->view.lock);
+	return reached;
+}
+
+enum err addr_space_query(struct addr_space *as, gpa_t gpa, struct npt_leaf *leaf)
+{
+	enum err err;
+
+	spin_lock(&as->view.lock);
+	err = npt_query(&as->npt, gpa, leaf);
+	spin_unlock(&as->view.lock);
+	return err;
+}
+
+enum err addr_space_walk(struct addr_space *as, npt_visitor visit, void *context)
+{
+	enum err err;
+
+	spin_lock(&as->view.lock);
+	err = npt_walk(&as->npt, GPA(0), as->npt.end, visit, context);
+	spin_unlock(&as->view.lock);
+	return err;
+}
+
+unsigned addr_space_explain(struct addr_space *as, gpa_t gpa, struct npt_step steps[NPT_MAX_LEVELS])
+{
+	unsigned count;
+
+	spin_lock(&as->view.lock);
+	count = npt_explain(&as->npt, gpa, steps);
+	spin_unlock(&as->view.lock);
+	return count;
 }

@@ -5,6 +5,9 @@ host-y       += $(filter-out tests/host/test_%,$(wildcard tests/host/*.c))
 # Those of them that are built and run once more, with the thread sanitizer.
 tsan-tests-y += tests/host/test_space_threads.c tests/host/test_sched_threads.c
 
+# Functions that a test puts its own in front of: __wrap_<function>, which may call __real_<function>.
+wrapped-test_space_threads := frame_alloc_need frame_alloc_zeroed frame_run_renew
+
 # Each tests/fuzz/fuzz_<target>.c is a libFuzzer program; the other files there are what they share.
 fuzz-y       += $(filter-out tests/fuzz/fuzz_%,$(wildcard tests/fuzz/*.c))
 fuzz-targets += $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))

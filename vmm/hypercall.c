@@ -49,7 +49,7 @@ static uint64_t serve_memory_info(struct vcpu *vcpu, const struct hypercall *cal
 	case MEMORY_INFO_RESIDENT:
 		return stats.resident;
 	case MEMORY_INFO_TABLES:
-		return vm->as.npt.table_bytes;
+		return addr_space_table_bytes(&vm->as);
 	case MEMORY_INFO_FAULTS:
 		return stats.faults[FAULT_HANDLED];
 	case MEMORY_INFO_PEAK:

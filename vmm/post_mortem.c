@@ -193,5 +193,5 @@ void post_mortem_of_panic(void)
 	print_last_exits(vcpu);
 	last = exit_number(vcpu, vcpu->exits.total);
 	if (last->kind == VM_EXIT_FAULT)
-		walk_log(vcpu->vm, last->fault.gpa);
+		walk_log_of_panic(vcpu->vm, last->fault.gpa);
 }

@@ -133,7 +133,7 @@ void report_settle(struct report *report, struct vm *vm)
 		.format = npt_name(npt),
 		.hardware_ad = npt->config.hardware_ad,
 		.stats = addr_space_get_stats(&vm->as),
-		.tables = npt->table_bytes,
+		.tables = addr_space_table_bytes(&vm->as),
 		.areas = area_set_bytes(&vm->as.areas),
 		.host_free = frame_get_stats().free,
 		.populated = { populated_tables(vm, 0), populated_tables(vm, 1) },
@@ -144,7 +144,7 @@ void report_settle(struct report *report, struct vm *vm)
 	add_to_all(report);
 	for (unsigned level = 0; level < ARRAY_LEN(report->stats.zero_leaves); level++)
 		report->zeros += report->stats.zero_leaves[level] * npt_level_size(level);
-	err = npt_walk(npt, GPA(0), npt->end, add_leaf, &sum);
+	err = addr_space_walk(&vm->as, add_leaf, &sum);
 	(void)err; /* a malformed entry has been reported before; what was counted up to it is kept */
 }
 

@@ -22,14 +22,14 @@ static void fault_text(struct vm *vm, gpa_t gpa, enum fault_outcome outcome, cha
 	struct addr_space_area area;
 	char prot[TEXT_PROT_ROOM];
 
-	if (outcome == FAULT_NO_MEMORY && vm->as.cost.exceeded)
+	if (outcome == FAULT_NO_MEMORY && addr_space_limit_reached(&vm->as))
 		snprintf(text, size, "the VM's memory_max is reached: %lu bytes of %lu are used, %lu resident, %lu of tables",
 			 addr_space_get_stats(&vm->as).memory_used, vm->options.memory_max, addr_space_get_stats(&vm->as).resident,
-			 vm->as.npt.table_bytes);
+			 addr_space_table_bytes(&vm->as));
 	else if (outcome == FAULT_NO_MEMORY)
 		snprintf(text, size,
 			 "the host has no frame left for it: %lu bytes free, %lu resident of %lu promised, %lu of tables",
-			 frame_get_stats().free, addr_space_get_stats(&vm->as).resident, vm->options.ram, vm->as.npt.table_bytes);
+			 frame_get_stats().free, addr_space_get_stats(&vm->as).resident, vm->options.ram, addr_space_table_bytes(&vm->as));
 	else if (outcome == FAULT_UNMAPPED || !addr_space_area_at(&vm->as, gpa, &area))
 		snprintf(text, size, "the guest has no memory there");
 	else

@@ -52,7 +52,7 @@ static void print_progress(struct vcpu *vcpu)
 	stats = addr_space_get_stats(&vm->as);
 	log_info("progress: %s%s%s of %s resident, %s of tables, %lu exit%s", name, name[0] != '\0' ? ": " : "",
 		 text_size(resident, stats.resident), text_size(promised, vm->options.ram),
-		 text_size(tables, vm->as.npt.table_bytes), vm_exits(vm).total, text_plural(vm_exits(vm).total));
+		 text_size(tables, addr_space_table_bytes(&vm->as)), vm_exits(vm).total, text_plural(vm_exits(vm).total));
 }
 
 bool trace_wanted(const struct vm_options *options)

@@ -57,11 +57,11 @@ static void add_area(struct addr_space *as, gpa_t gpa, char *text)
 }
 
 /* What backs the address now. */
-static void add_leaf(const struct npt *npt, gpa_t gpa, char *text)
+static void add_leaf(struct addr_space *as, gpa_t gpa, char *text)
 {
 	struct npt_leaf leaf;
 
-	if (npt_query(npt, gpa, &leaf) == ERR_OK)
+	if (addr_space_query(as, gpa, &leaf) == ERR_OK)
 		text_add(text, RECORD_MAX, "\"leaf\":%lu,\"hpa\":\"%#lx\"", npt_level_size(leaf.level),
 			 leaf.hpa.raw + (gpa.raw - leaf.gpa.raw));
 	else
@@ -79,7 +79,7 @@ static void add_fault(struct vcpu *vcpu, const struct vm_exit *exit, const struc
 	add_area(&vm->as, fault->gpa, text);
 	text_add(text, RECORD_MAX, "\"outcome\":\"%s\",\"how\":\"%s\",", fault_outcome_name((enum fault_outcome)exit->outcome),
 		 exit->outcome == FAULT_HANDLED ? how(before, &vcpu->view->stats) : "");
-	add_leaf(&vm->as.npt, fault->gpa, text);
+	add_leaf(&vm->as, fault->gpa, text);
 }
 
 static void add_mmio(const struct io_access *io, char *text)
@@ -103,7 +103,7 @@ static void add_call(struct vm *vm, const struct vm_exit *exit, char *text)
 		text_add(text, RECORD_MAX, "\"policy\":\"%s\",",
 			 call->arg[2] < ALLOC_POLICIES ? alloc_policy_names[call->arg[2]] : "");
 	text_add(text, RECORD_MAX, "\"outcome\":\"%s\",\"how\":\"\",", exit->outcome ? "refused" : "done");
-	add_leaf(&vm->as.npt, gpa, text);
+	add_leaf(&vm->as, gpa, text);
 }
 
 static bool is_about_memory(const struct vm_exit *exit)

@@ -56,11 +56,11 @@ static enum err new_space(struct vm *vm)
 }
 
 /* Why there is no memory: "the host has 12 KiB free", or the VM's own limit. */
-static const char *shortage_text(const struct vm *vm, char *text, size_t size)
+static const char *shortage_text(struct vm *vm, char *text, size_t size)
 {
 	char bytes[TEXT_SIZE_ROOM];
 
-	if (vm->as.cost.exceeded)
+	if (addr_space_limit_reached(&vm->as))
 		snprintf(text, size, "memory_max is %s", text_size(bytes, vm->options.memory_max));
 	else
 		snprintf(text, size, "the host has %s free", text_size(bytes, frame_free_for(FRAME_GUEST)));

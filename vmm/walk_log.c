@@ -34,14 +34,24 @@ static void print_step(const struct vm *vm, const struct npt_step *step)
 		   kinds[step->kind], leaf);
 }
 
-void walk_log(const struct vm *vm, gpa_t gpa)
+static void print(const struct vm *vm, gpa_t gpa, const struct npt_step *steps, unsigned count)
 {
-	const struct npt *npt = &vm->as.npt;
-	struct npt_step steps[NPT_MAX_LEVELS];
-	unsigned count = npt_explain(npt, gpa, steps);
-
-	log_vm_err(vm, "the walk of %#lx (%s)%s", gpa.raw, npt_name(npt),
+	log_vm_err(vm, "the walk of %#lx (%s)%s", gpa.raw, npt_name(&vm->as.npt),
 		   count == 0 ? ": it lies beyond the guest's address space" : "");
 	for (unsigned i = 0; i < count; i++)
 		print_step(vm, &steps[i]);
+}
+
+void walk_log(struct vm *vm, gpa_t gpa)
+{
+	struct npt_step steps[NPT_MAX_LEVELS];
+
+	print(vm, gpa, steps, addr_space_explain(&vm->as, gpa, steps));
+}
+
+void walk_log_of_panic(const struct vm *vm, gpa_t gpa)
+{
+	struct npt_step steps[NPT_MAX_LEVELS];
+
+	print(vm, gpa, steps, npt_explain(&vm->as.npt, gpa, steps));
 }

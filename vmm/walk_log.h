@@ -6,6 +6,8 @@
 #include "vmm/vm.h"
 
 /* Log the entries of its nested tables on the way to `gpa` by log_err, the root's first. */
-void walk_log(const struct vm *vm, gpa_t gpa);
+void walk_log(struct vm *vm, gpa_t gpa);
+/* The same for panic: other CPUs have been told to stop, and one of them may hold the lock of the space. */
+void walk_log_of_panic(const struct vm *vm, gpa_t gpa);
 
 #endif

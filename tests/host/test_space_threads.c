@@ -59,7 +59,8 @@ struct machine {
 	struct view view;
 	struct vcpu vcpus[VCPUS];
 	struct truth truth[PAGES];
-	uint64_t forks, spins;
+	uint64_t forks, spins, failed; /* atomic */
+	bool injects;                  /* allocations fail, although there is memory */
 	bool stop;
 };
 
@@ -78,6 +79,58 @@ static void count_spin(void)
 {
 	__atomic_fetch_add(&machine->spins, 1, __ATOMIC_RELAXED);
 	sched_yield();
+}
+
+/* --- Allocations that fail --------------------------------------------------------------------------------------------- */
+
+/* By thread: of the allocations that an operation makes, `from` and the next `count` fail. */
+static _Thread_local struct {
+	uint64_t made, from, count;
+} injected;
+
+/* For the next operation, by chance: one, several or all from one on, or none. */
+static void inject(struct host_rng *rng)
+{
+	static const uint64_t counts[] = { 0, 0, 1, 1, 2, UINT64_MAX };
+
+	injected.made = 0;
+	injected.from = host_below(rng, host_chance(rng, 50) ? 2 : 12);
+	injected.count = counts[host_below(rng, ARRAY_LEN(counts))];
+}
+
+static bool fails(void)
+{
+	bool fail = injected.made >= injected.from && injected.made - injected.from < injected.count;
+
+	injected.made++;
+	if (fail)
+		__atomic_add_fetch(&machine->failed, 1, __ATOMIC_RELAXED);
+	return fail;
+}
+
+enum err __real_frame_alloc_need(enum frame_need need, unsigned order, uint16_t owner, hpa_t *out);
+enum err __wrap_frame_alloc_need(enum frame_need need, unsigned order, uint16_t owner, hpa_t *out);
+enum err __wrap_frame_alloc_need(enum frame_need need, unsigned order, uint16_t owner, hpa_t *out)
+{
+	return fails() ? ERR_NO_MEMORY : __real_frame_alloc_need(need, order, owner, out);
+}
+
+enum err __real_frame_alloc_zeroed(unsigned order, hpa_t *out);
+enum err __wrap_frame_alloc_zeroed(unsigned order, hpa_t *out);
+enum err __wrap_frame_alloc_zeroed(unsigned order, hpa_t *out)
+{
+	return fails() ? ERR_NO_MEMORY : __real_frame_alloc_zeroed(order, out);
+}
+
+/* A run that is not renewed is an empty one. */
+enum err __real_frame_run_renew(struct frame_run *run, uint16_t owner, unsigned least, uint64_t most);
+enum err __wrap_frame_run_renew(struct frame_run *run, uint16_t owner, unsigned least, uint64_t most);
+enum err __wrap_frame_run_renew(struct frame_run *run, uint16_t owner, unsigned least, uint64_t most)
+{
+	if (!fails())
+		return __real_frame_run_renew(run, owner, least, most);
+	frame_run_drop(run, owner);
+	return ERR_NO_MEMORY;
 }
 
 /* --- The hardware ------------------------------------------------------------------------------------------------------ */
@@ -268,6 +321,22 @@ static void protect(struct vcpu *vcpu)
 	store(vcpu, first);
 }
 
+/* An area and its tables, which come and go. */
+static void map_and_unmap(struct vcpu *vcpu)
+{
+	struct addr_space *as = &vcpu->machine->as;
+	uint64_t at = GIB(1) * (1 + vcpu->number) + host_below(&vcpu->rng, 8) * MIB(2), value = at + 1, found = 0;
+	enum alloc_policy policy = host_chance(&vcpu->rng, 50) ? ALLOC_LAZY_4K : ALLOC_LAZY_64K;
+
+	if (addr_space_map_alloc(as, GPA(at), MIB(2), NPT_RW, policy) != ERR_OK)
+		return;
+	if (addr_space_write(as, GPA(at + KIB(8)), &value, sizeof(value)) == ERR_OK &&
+	    addr_space_read(as, GPA(at + KIB(8)), &found, sizeof(found)) == ERR_OK)
+		MUST(found == value, "%#jx holds %#jx", (uintmax_t)at, (uintmax_t)found);
+	while (addr_space_unmap(as, GPA(at), MIB(2)) != ERR_OK)
+		sched_yield();
+}
+
 static void harvest(struct vcpu *vcpu)
 {
 	uint64_t first = host_below(&vcpu->rng, PAGES - 600), bitmap[10], pages;
@@ -308,7 +377,7 @@ static void fork_and_look(struct vcpu *vcpu)
 		return;
 	if (addr_space_fork(&vcpu->machine->as, &child) != ERR_OK)
 		goto out;
-	vcpu->machine->forks++;
+	__atomic_add_fetch(&vcpu->machine->forks, 1, __ATOMIC_RELAXED);
 	for (unsigned i = 0; i < 2; i++) {
 		if (addr_space_read(&child, GPA(page * PAGE_SIZE), &seen[i], sizeof(seen[i])) != ERR_OK)
 			goto free;
@@ -327,6 +396,37 @@ out:
 	spin_unlock(&one);
 }
 
+static bool count_memory(const struct npt_leaf *leaf, void *context)
+{
+	uint64_t *bytes = context;
+
+	if (!frame_is_zero_page(leaf->hpa))
+		*bytes += npt_level_size(leaf->level);
+	return true;
+}
+
+/* What report, trace and post-mortem ask while others change the space. */
+static void ask(struct vcpu *vcpu)
+{
+	struct addr_space *as = &vcpu->machine->as;
+	gpa_t gpa = GPA(some_page(vcpu, false) * PAGE_SIZE);
+	uint64_t tables = addr_space_table_bytes(as), bytes = 0;
+	struct npt_step steps[NPT_MAX_LEVELS];
+	struct npt_leaf leaf;
+	unsigned count = addr_space_explain(as, gpa, steps);
+
+	for (unsigned i = 0; i < 100; i++) { /* so that it meets those who change it */
+		tables = addr_space_table_bytes(as);
+		if (i % 20 == 0)
+			sched_yield();
+	}
+	MUST(tables >= PAGE_SIZE << as->npt.root_order && tables < RAM_SIZE, "%#jx bytes of tables", (uintmax_t)tables);
+	MUST(count > 0 && count <= as->npt.config.levels && steps[count - 1].kind != NPT_MALFORMED, "a walk of %u steps", count);
+	if (addr_space_query(as, gpa, &leaf) == ERR_OK)
+		MUST(leaf.hpa.raw - RAM_AT < RAM_SIZE, "a leaf of %#jx", (uintmax_t)leaf.hpa.raw);
+	MUST(addr_space_walk(as, count_memory, &bytes) == ERR_OK && bytes <= RAM_SIZE, "%#jx bytes are mapped", (uintmax_t)bytes);
+}
+
 /* --- The run ----------------------------------------------------------------------------------------------------------- */
 
 static void *run_vcpu(void *context)
@@ -334,9 +434,13 @@ static void *run_vcpu(void *context)
 	struct vcpu *vcpu = context;
 	struct machine *m = vcpu->machine;
 
+	if (vcpu->number == 0)
+		fork_and_look(vcpu); /* there may be too little memory later */
 	while (!__atomic_load_n(&m->stop, __ATOMIC_RELAXED)) {
 		uint64_t what = host_below(&vcpu->rng, 1000), first;
 
+		if (m->injects)
+			inject(&vcpu->rng);
 		if (what < 450) { /* a few pages in a row, for the policies that look at neighbours */
 			first = some_page(vcpu, true);
 			for (unsigned i = 0; i < 8 && first + i < PAGES && owner_of(first + i) == vcpu->number; i++)
@@ -345,12 +449,16 @@ static void *run_vcpu(void *context)
 			load(vcpu, some_page(vcpu, false));
 		} else if (what < 960) {
 			discard(vcpu);
+		} else if (what < 965) {
+			map_and_unmap(vcpu);
 		} else if (what < 970) {
 			protect(vcpu);
 		} else if (what < 980) {
 			copy(vcpu);
 		} else if (what < 990) {
 			harvest(vcpu);
+		} else if (what < 995) {
+			ask(vcpu);
 		} else if (what < 998) {
 			addr_space_zero_ahead(vcpu->view);
 		} else {
@@ -390,15 +498,6 @@ static struct machine *machine_new(const struct format_case *format)
 	return m;
 }
 
-static bool count_memory(const struct npt_leaf *leaf, void *context)
-{
-	uint64_t *bytes = context;
-
-	if (!frame_is_zero_page(leaf->hpa))
-		*bytes += npt_level_size(leaf->level);
-	return true;
-}
-
 /* Every page holds what it must, and every count is what the tables say. */
 static void check_machine(struct machine *m)
 {
@@ -430,20 +529,25 @@ static void machine_free(struct machine *m)
 	free(m);
 }
 
-/* NESTLING_TEST_STEPS is in milliseconds. */
-static void vcpus_share_a_space(void **state)
+/* Enough to say that they have met? */
+static bool much_happened(const struct machine *m)
 {
-	struct machine *m = machine_new(*state);
-	struct timespec time = { .tv_sec = 0 };
-	unsigned milliseconds = host_steps(1000);
+	return __atomic_load_n(&m->forks, __ATOMIC_RELAXED) > 0 &&
+	       (!m->injects || __atomic_load_n(&m->failed, __ATOMIC_RELAXED) > 50);
+}
+
+/* Longer on a machine that is busy with other work. */
+#define LONGEST 20000
+
+static void run(struct machine *m, unsigned milliseconds)
+{
 	uint64_t faults = 0, refused = 0, stores = 0;
 
-	time.tv_sec = milliseconds / 1000;
-	time.tv_nsec = milliseconds % 1000 * 1000000L;
 	spin_wait = count_spin;
 	for (unsigned i = 0; i < VCPUS; i++)
 		assert_int_equal(pthread_create(&m->vcpus[i].thread, NULL, run_vcpu, &m->vcpus[i]), 0);
-	nanosleep(&time, NULL);
+	for (unsigned passed = 0; passed < milliseconds || (passed < LONGEST && !much_happened(m)); passed += 10)
+		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
 	__atomic_store_n(&m->stop, true, __ATOMIC_RELAXED);
 	for (unsigned i = 0; i < VCPUS; i++) {
 		pthread_join(m->vcpus[i].thread, NULL);
@@ -453,10 +557,24 @@ static void vcpus_share_a_space(void **state)
 	}
 	spin_wait = NULL;
 	check_machine(m);
-	printf("%ju faults, %ju stores, %ju refused, %ju forks, %ju spins\n", (uintmax_t)faults, (uintmax_t)stores,
-	       (uintmax_t)refused, (uintmax_t)m->forks, (uintmax_t)m->spins);
-	CHECK(faults > 100 && m->forks > 0, "nothing happened");
+	printf("%ju faults, %ju stores, %ju refused, %ju forks, %ju spins, %ju allocations failed\n", (uintmax_t)faults,
+	       (uintmax_t)stores, (uintmax_t)refused, (uintmax_t)m->forks, (uintmax_t)m->spins, (uintmax_t)m->failed);
+	CHECK(faults > 100 && much_happened(m), "nothing happened");
 	machine_free(m);
+}
+
+/* NESTLING_TEST_STEPS is in milliseconds. */
+static void vcpus_share_a_space(void **state)
+{
+	run(machine_new(*state), host_steps(800));
+}
+
+static void allocations_fail(void **state)
+{
+	struct machine *m = machine_new(*state);
+
+	m->injects = true;
+	run(m, host_steps(800));
 }
 
 int main(void)
@@ -466,7 +584,9 @@ int main(void)
 
 	for (size_t f = 0; f < format_count; f++)
 		for (size_t c = 0; c < ARRAY_LEN(chosen); c++)
-			if (strcmp(formats[f].name, chosen[c]) == 0)
+			if (strcmp(formats[f].name, chosen[c]) == 0) {
 				suite_add(&suite, "vcpus_share_a_space", chosen[c], vcpus_share_a_space, NULL, NULL, &formats[f]);
+				suite_add(&suite, "allocations_fail", chosen[c], allocations_fail, NULL, NULL, &formats[f]);
+			}
 	return suite_run(&suite, "space_threads");
 }
