@@ -15,7 +15,7 @@ enum { HART_EXTERNAL_INTERRUPT = 9 };
 /* Of a GIC: kinds of interrupts, the id of the first one of a device, and "by a high level". */
 enum { GIC_SPI = 0, GIC_PPI = 1, GIC_SPI_FIRST = 32, GIC_LEVEL_HIGH = 4, GIC_CPUS_SHIFT = 8 };
 
-enum { NAME_MAX_BYTES = 32 };
+enum { NAME_MAX_BYTES = 32, ISA_MAX_BYTES = 256 };
 
 /* The first error stands; nothing is written after it. */
 struct tree {
@@ -91,6 +91,38 @@ static void put_hart_interrupts(struct tree *tree, unsigned hart)
 	end(tree);
 }
 
+/*
+ * bindings/riscv/extensions.yaml: the ISA string, and the same taken apart, which is what newer kernels want: "rv64imac_zba" is
+ * based on "rv64i", with "i", "m", "a", "c" and "zba".
+ */
+static void put_isa(struct tree *tree, const char *isa)
+{
+	static const char base[] = "rv64i";
+	char list[2 * ISA_MAX_BYTES];
+	size_t used = 0;
+
+	if (!isa)
+		return;
+	put_string(tree, "riscv,isa", isa);
+	put_bytes(tree, "riscv,isa-base", base, sizeof(base));
+	for (const char *at = isa + strlen("rv64"); *at && used < sizeof(list) - 1;) {
+		size_t length = *at == '_' ? strcspn(++at, "_") : 1;
+
+		length = min_u64(length, sizeof(list) - 1 - used);
+		memcpy(list + used, at, length);
+		list[used + length] = '\0';
+		used += length + 1;
+		at += length;
+	}
+	put_bytes(tree, "riscv,isa-extensions", list, used);
+}
+
+static void put_block_size(struct tree *tree, const char *name, uint32_t bytes)
+{
+	if (bytes != 0)
+		put_cell(tree, name, bytes);
+}
+
 /* bindings/arm/cpus.yaml, bindings/riscv/cpus.yaml */
 static void put_cpu(struct tree *tree, const struct guest_fdt *guest, unsigned id)
 {
@@ -102,7 +134,9 @@ static void put_cpu(struct tree *tree, const struct guest_fdt *guest, unsigned i
 	put_string(tree, "status", "okay");
 	put_string(tree, "compatible", guest->cpu.compatible);
 	put_string(tree, "enable-method", guest->cpu.enable_method);
-	put_string(tree, "riscv,isa", guest->cpu.riscv_isa);
+	put_isa(tree, guest->cpu.riscv_isa);
+	put_block_size(tree, "riscv,cbom-block-size", guest->cpu.cbom_block);
+	put_block_size(tree, "riscv,cboz-block-size", guest->cpu.cboz_block);
 	put_string(tree, "mmu-type", guest->cpu.mmu_type);
 	if (guest->cpu.riscv_isa)
 		put_hart_interrupts(tree, id);

@@ -10,7 +10,7 @@
 #include "vmm/vm.h"
 
 /* Enough room for any tree made here; a finished tree is packed, and about 1 KiB with one vCPU. */
-#define GUEST_FDT_MAX_BYTES KIB(16)
+#define GUEST_FDT_MAX_BYTES KIB(32)
 
 enum guest_fdt_uart {
 	GUEST_FDT_PL011,   /* "arm,pl011", with a fixed clock */
@@ -34,6 +34,8 @@ struct guest_fdt {
 		const char *enable_method; /* "psci" */
 		const char *riscv_isa;     /* "rv64imac..."; brings the hart's interrupt controller */
 		const char *mmu_type;      /* "riscv,sv48" */
+		uint32_t cbom_block;       /* bytes that an instruction of Zicbom works on, and one of Zicboz */
+		uint32_t cboz_block;
 	} cpu;
 	uint32_t timebase_hz;     /* RISC-V: frequency of the `time` counter */
 	bool psci;                /* Arm: PSCI 1.0 by HVC */

@@ -252,7 +252,7 @@ static bool same_property(const void *fdt, int node, int other, const char *name
 static bool can_stand_in(const void *fdt, int node, int boot)
 {
 	return node_has_all_of(fdt, node, boot) && same_property(fdt, node, boot, "mmu-type") &&
-	       same_property(fdt, node, boot, "riscv,cbom-block-size");
+	       same_property(fdt, node, boot, "riscv,cbom-block-size") && same_property(fdt, node, boot, "riscv,cboz-block-size");
 }
 
 unsigned hart_find(uint64_t *ids, unsigned room)
@@ -295,6 +295,11 @@ static uint32_t find_cell(const char *name)
 uint32_t hart_cache_block(void)
 {
 	return find_cell("riscv,cbom-block-size");
+}
+
+uint32_t hart_zero_block(void)
+{
+	return find_cell("riscv,cboz-block-size");
 }
 
 const char *hart_mmu_type(void)

@@ -15,8 +15,9 @@ unsigned hart_find(uint64_t *ids, unsigned room);
 /* Of the hart that runs us. Is the extension ("zba", "sstc", or one letter) listed? Case does not matter. */
 bool hart_has_extension(const char *name);
 
-/* Bytes that one instruction of Zicbom works on; 0 when the tree does not say. */
+/* Bytes that one instruction of Zicbom works on, and one of Zicboz; 0 when the tree does not say. */
 uint32_t hart_cache_block(void);
+uint32_t hart_zero_block(void);
 
 /* "riscv,sv48"; NULL when the tree does not say. */
 const char *hart_mmu_type(void);

@@ -28,7 +28,7 @@ static const struct guest_fdt arm = {
 
 static const struct guest_fdt riscv = {
 	.compatible = "riscv-virtio",
-	.cpu = { .compatible = "riscv", .riscv_isa = "rv64imafdc_zicsr", .mmu_type = "riscv,sv48" },
+	.cpu = { .compatible = "riscv", .riscv_isa = "rv64imafdc_zicsr_zba", .mmu_type = "riscv,sv48", .cboz_block = 64 },
 	.timebase_hz = 10000000,
 	.uart = GUEST_FDT_NS16550,
 	.uart_base = GPA(0x10000000),
@@ -195,7 +195,11 @@ static void a_guest_of_riscv(void **state)
 	check_common(&riscv);
 	check_cell("/cpus", "timebase-frequency", 10000000);
 	check_cell("/cpus/cpu@0", "reg", 0);
-	check_string("/cpus/cpu@0", "riscv,isa", "rv64imafdc_zicsr");
+	check_string("/cpus/cpu@0", "riscv,isa", "rv64imafdc_zicsr_zba");
+	check_string("/cpus/cpu@0", "riscv,isa-base", "rv64i");
+	check_bytes("/cpus/cpu@0", "riscv,isa-extensions", "i\0m\0a\0f\0d\0c\0zicsr\0zba", 22);
+	check_cell("/cpus/cpu@0", "riscv,cboz-block-size", 64);
+	check_absent("/cpus/cpu@0", "riscv,cbom-block-size");
 	check_string("/cpus/cpu@0", "mmu-type", "riscv,sv48");
 	check_string("/cpus/cpu@0/interrupt-controller", "compatible", "riscv,cpu-intc");
 	CHECK(fdt_path_offset(fdt, "/cpus/cpu@1") < 0, "there is one vCPU");

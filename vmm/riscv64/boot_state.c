@@ -86,6 +86,8 @@ static enum err write_device_tree(struct vm *vm)
 			.compatible = "riscv",
 			.riscv_isa = isa,
 			.mmu_type = hart_mmu_type(),
+			.cbom_block = hart_cache_block(),
+			.cboz_block = hart_zero_block(),
 		},
 		.timebase_hz = hart_timebase_hz(),
 		.uart = GUEST_FDT_NS16550,
