@@ -194,6 +194,9 @@ OWN_GUESTS = {
     "riscv64": {
         "fp": (0, EXITED, (), ()),
         "harts": (0, EXITED, (), ("--cpus", "4", "--vcpus", "4", "--slice", "500")),
+        "irq_fork": (0, EXITED, tuple(rf"irq_fork: the child has had {what}$" for what in (
+            "what was pending", "the timer", "the end of an interrupt")), ()),
+        "irq_hostile": (0, EXITED, (), ()),
         "lazy_sv39": (0, EXITED, (r"^lazy: every page read as zeros",), ()),
         "lazy_sv48": (0, EXITED, (r"^lazy: every page read as zeros",), ()),
         "lazy_sv57": (0, EXITED, (r"^lazy: every page read as zeros",), ()),
@@ -224,7 +227,7 @@ SLOW_GUESTS = {
 # What only one of the two emulators of an ISA can do: QEMU checks no alignment.
 NOT_THERE = {"svm": ("align_loop",)}
 # How many VMs of their own a guest makes, of those that are not of memory.py.
-FORKS = {"step_over": 1, "fork_modes": 4}
+FORKS = {"step_over": 1, "fork_modes": 4, "irq_fork": 3}
 # What depends on the machine below, tried on the other backends too.
 ELSEWHERE = {"el2-uboot": ("lazy_mmu", "page_walk", "sysregs", "oom"), "pi3": ("lazy_mmu", "page_walk", "sysregs", "smccc")}
 
