@@ -38,6 +38,26 @@ uint64_t guest_id_register(const struct vm *vm, unsigned crm, unsigned op2)
 	return 0x1234;
 }
 
+/* A GIC at the CPU would have these; and an interrupt is there or not. */
+bool interrupts_sysreg_read(uint32_t id, uint64_t *value)
+{
+	CHECK(SYSREG_OP0(id) == 3, "%#x", id);
+	*value = 0x5678;
+	return id == ICC_SRE;
+}
+
+bool interrupts_sysreg_write(struct vcpu *vcpu, uint32_t id, uint64_t value)
+{
+	(void)value;
+	CHECK(vcpu->vm && SYSREG_OP0(id) == 3, "%#x", id);
+	return id == ICC_SGI1R;
+}
+
+bool interrupts_wait(struct vcpu *vcpu)
+{
+	return vcpu->arch.pstate & PSTATE_NZCV;
+}
+
 /* Arm ARM, ISS of a data abort: a register's value comes and goes in the size that SAS says. */
 static void check_io(struct vcpu *vcpu, struct vm_exit *exit)
 {

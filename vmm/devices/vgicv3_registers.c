@@ -49,10 +49,11 @@ static bool is_word_write(const struct io_access *io, uint64_t offset)
 static void access_router(struct vgicv3 *gic, uint64_t offset, struct io_access *io)
 {
 	unsigned i = (unsigned)(offset - GICD_IROUTER) / 8 - VGIC_PRIVATE, shift = 8 * (unsigned)(offset % 8), touched;
-	uint64_t mask = ~UINT64_C(0) >> (64 - 8 * io->size), *router = &gic->router[i];
+	uint64_t mask = ~UINT64_C(0) >> (64 - 8 * io->size), *router;
 
 	if (i >= ARRAY_LEN(gic->router) || offset % io->size != 0)
 		return;
+	router = &gic->router[i];
 	if (!io->write) {
 		io->value = *router >> shift & mask;
 		return;
@@ -61,7 +62,7 @@ static void access_router(struct vgicv3 *gic, uint64_t offset, struct io_access 
 		return;
 	*router = ((*router & ~(mask << shift)) | io->value << shift) & ROUTER_BITS;
 	touched = gic->gic.targets[i] | 1u << gic->gic.holder[i];
-	gic->gic.targets[i] = *router < gic->gic.cpus ? (uint16_t)(1u << *router) : 0;
+	gic->gic.targets[i] = (uint16_t)(*router < gic->gic.cpus ? 1u << *router : 0);
 	vgic_changed(&gic->gic, touched | gic->gic.targets[i]);
 }
 
