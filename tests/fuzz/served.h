@@ -18,7 +18,7 @@ enum fault_outcome addr_space_handle_fault(struct addr_space_view *view, const s
 
 static const hypercall_fn no_hypercalls[HYPERCALL_COUNT];
 
-void walk_log(const struct vm *vm, gpa_t gpa)
+void walk_log(struct vm *vm, gpa_t gpa)
 {
 	(void)vm;
 	(void)gpa;

@@ -89,3 +89,9 @@ void lock_order_this_cpu(unsigned other)
 		      held.lock[held.first]->place);
 	held.first = other;
 }
+
+void lock_order_give_up(void)
+{
+	while (held.count > held.first)
+		__atomic_store_n((uint32_t *)(uintptr_t)&held.lock[--held.count]->held, 0, __ATOMIC_RELEASE);
+}

@@ -10,4 +10,7 @@ void lock_order_forget(void);
 unsigned lock_order_other_cpu(void);
 void lock_order_this_cpu(unsigned other);
 
+/* That other CPU has been given up while it waited for a lock: it lets go of those that it holds. */
+void lock_order_give_up(void);
+
 #endif

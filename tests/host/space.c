@@ -24,13 +24,22 @@ static void ram_set(void *memory, uint64_t hpa, uint64_t bits)
 	__atomic_fetch_or((uint64_t *)arena_at(&space->machine->ram.arena, hpa), bits, __ATOMIC_RELAXED);
 }
 
+static uint64_t reserved(const struct addr_space *as)
+{
+	uint64_t bytes = 0;
+
+	for (const struct addr_space_view *view = &as->view; view; view = view->next)
+		bytes += reservation_held(view);
+	return bytes;
+}
+
 /* What no guest can reach: free frames, those that spaces of the machine hold back for faults to come, and those of their areas. */
 static uint64_t unreachable(const struct space *space)
 {
 	uint64_t bytes = ram_free_bytes();
 
 	for (const struct space *kin = space->machine; kin; kin = kin->next)
-		bytes += kin->gone ? 0 : reservation_held(&kin->as.view) + area_set_bytes(&kin->as.areas);
+		bytes += kin->gone ? 0 : reserved(&kin->as) + area_set_bytes(&kin->as.areas);
 	return bytes;
 }
 
@@ -339,7 +348,7 @@ static void check_known(struct space *space, const struct npt_walk_cache *cache)
 
 static void check_one(struct space *space, struct frame_census *census)
 {
-	CHECK(!space->as.view.lock.held, "the lock is still held");
+	CHECK(!any_lock_held(&space->as), "a lock is still held");
 	tlb_settle(&space->tlb);
 	view_check(&space->view, &space->as.env);
 	census->space = space;
@@ -365,8 +374,8 @@ static uint64_t area_bytes(const struct space *space)
 static uint64_t check_cost(struct space *space)
 {
 	struct addr_space_stats stats = addr_space_get_stats(&space->as);
-	uint64_t overhead = space->as.npt.table_bytes + area_bytes(space) + (space->as.reserve.raw ? PAGE_SIZE : 0) +
-			    reservation_held(&space->as.view);
+	uint64_t overhead =
+		space->as.npt.table_bytes + area_bytes(space) + (space->as.reserve.raw ? PAGE_SIZE : 0) + reserved(&space->as);
 
 	CHECK_EQ(stats.memory_used, stats.resident + overhead);
 	CHECK(stats.memory_peak >= stats.memory_used && stats.memory_peak >= stats.resident_peak, "memory_peak %#jx",

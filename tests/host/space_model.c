@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/host/lock_order.h"
+
 #define WINDOW    SPACE_MODEL_WINDOW
 #define WINDOW_OF SPACE_MODEL_SIZE
 #define PAGES     (WINDOW_OF / PAGE_SIZE)
@@ -272,10 +274,89 @@ static enum err permission(struct space_model *m, uint64_t gpa, unsigned access)
 	return access & ~(unsigned)page->prot ? ERR_DENIED : ERR_OK;
 }
 
+/* --- In the midst of an operation ---------------------------------------------------------------------------------- */
+
+static struct space_model *hooked;
+static jmp_buf other_waits;
+
+static void give_up(void)
+{
+	longjmp(other_waits, 1);
+}
+
+/* What the model permits, before or after an operation that has not all locks. */
+static void check_other(struct space_model *m, enum fault_outcome outcome)
+{
+	enum err allowed = permission(m, m->meanwhile.gpa, m->meanwhile.access);
+	bool good = allowed == ERR_OK     ? outcome == FAULT_HANDLED || outcome == FAULT_SPURIOUS || outcome == FAULT_NO_MEMORY :
+		    allowed == ERR_DENIED ? outcome == FAULT_DENIED :
+					    outcome == FAULT_UNMAPPED;
+
+	CHECK(good, "%s for access %u at %#jx, meanwhile", fault_outcome_name(outcome), m->meanwhile.access,
+	      (uintmax_t)m->meanwhile.gpa);
+	m->now->faults[outcome]++;
+	if (outcome == FAULT_HANDLED && m->meanwhile.access & NPT_W)
+		page_of(m, m->meanwhile.gpa)->written = true;
+}
+
+/* The other vCPU of the space faults, with the locks held that the operation in hand needs. */
+static void other_faults(void)
+{
+	struct space_model *m = hooked;
+	const struct npt_fault fault = { .gpa = GPA(m->meanwhile.gpa), .access = (uint8_t)m->meanwhile.access };
+
+	if (!m->meanwhile.armed)
+		return;
+	m->meanwhile.armed = false;
+	spin_wait = give_up;
+	if (setjmp(other_waits) == 0) {
+		check_other(m, addr_space_handle_fault(m->meanwhile.view, &fault));
+		m->meanwhile.met = true;
+		m->met++;
+	} else {
+		lock_order_give_up();
+		m->waited++;
+	}
+	spin_wait = NULL;
+	m->free_frames = min_u64(m->free_frames, ram_free_bytes() / PAGE_SIZE);
+}
+
+static void other_faults_at_flush(struct space *space)
+{
+	(void)space;
+	other_faults();
+}
+
+static void arm(struct space_model *m)
+{
+	m->meanwhile = (struct model_meanwhile){ .armed = host_chance(&m->rng, 50), .view = &m->now->second };
+	if (!m->meanwhile.armed)
+		return;
+	m->meanwhile.gpa = choose_gpa(m);
+	m->meanwhile.access = (unsigned)host_below(&m->rng, 7) + 1;
+	hooked = m;
+	m->now->s->meanwhile = other_faults_at_flush;
+	host_zeroing = other_faults;
+}
+
+/* The space may have gone, and been the one that it was to come in. */
+static void disarm(struct space_model *m)
+{
+	for (unsigned i = 0; i < m->count; i++)
+		m->all[i]->s->meanwhile = NULL;
+	host_zeroing = NULL;
+	m->meanwhile.armed = false;
+}
+
 static enum fault_outcome raise(struct space_model *m, uint64_t gpa, unsigned access)
 {
 	const struct npt_fault fault = { .gpa = GPA(gpa), .access = (uint8_t)access };
-	enum fault_outcome outcome = addr_space_handle_fault(&m->now->s->as.view, &fault);
+	bool second = host_chance(&m->rng, 40);
+	enum fault_outcome outcome;
+
+	m->meanwhile.view = second ? &m->now->s->as.view : &m->now->second;
+	outcome = addr_space_handle_fault(second ? &m->now->second : &m->now->s->as.view, &fault);
+	m->meanwhile.view = &m->now->second;
 
 	m->now->faults[outcome]++;
 	if (outcome == FAULT_HANDLED) {
@@ -300,6 +381,8 @@ static void do_fault(struct space_model *m)
 		done(m, MODEL_FAULT, ERR_NO_MEMORY, ERR_OK, 1);
 		return;
 	}
+	if (m->meanwhile.met && expected == FAULT_HANDLED && outcome == FAULT_SPURIOUS)
+		expected = outcome; /* the other vCPU was quicker */
 	CHECK(outcome == expected, "%s, not %s, for access %u at %#jx", fault_outcome_name(outcome), fault_outcome_name(expected),
 	      access, (uintmax_t)gpa);
 	m->done[MODEL_FAULT]++;
@@ -416,7 +499,8 @@ static bool guest_access(struct space_model *m, uint64_t gpa, bool write, uint8_
 
 		if (outcome == FAULT_NO_MEMORY)
 			return false;
-		CHECK(outcome == FAULT_HANDLED && faults == 0, "%s at %#jx", fault_outcome_name(outcome), (uintmax_t)gpa);
+		CHECK(faults <= m->meanwhile.met && (outcome == FAULT_HANDLED || (outcome == FAULT_SPURIOUS && m->meanwhile.met)),
+		      "%s at %#jx", fault_outcome_name(outcome), (uintmax_t)gpa);
 	}
 	view_touch(&m->now->s->view, gpa, access);
 	walk = view_walk(&m->now->s->view, gpa, access);
@@ -540,9 +624,11 @@ static struct model_space *take_space(struct space *s)
 	space->s = s;
 	memset(space->pages, 0, sizeof(space->pages));
 	memset(space->faults, 0, sizeof(space->faults));
+	CHECK_ERR(addr_space_add_view(&s->as, &space->second), ERR_OK);
 	return space;
 }
 
+/* Its space goes. */
 static void drop_space(struct model_space *space)
 {
 	if (spares < ARRAY_LEN(spare))
@@ -578,6 +664,7 @@ static void do_end(struct space_model *m)
 	if (m->count == 1 || !host_chance(&m->rng, 50))
 		return;
 	which = 1 + (unsigned)host_below(&m->rng, m->count - 1);
+	addr_space_remove_view(&m->all[which]->second);
 	space_end(m->all[which]->s);
 	drop_space(m->all[which]);
 	m->all[which] = m->all[--m->count];
@@ -661,7 +748,9 @@ void space_model_step(struct space_model *m)
 		space_leave(m->all[0]->s, min_u64(host_below(&m->rng, 4), ram_free_bytes() / PAGE_SIZE));
 	m->free_frames = ram_free_bytes() / PAGE_SIZE;
 	space_begin(m->now->s);
+	arm(m);
 	operations[host_below(&m->rng, ARRAY_LEN(operations))](m);
+	disarm(m);
 	ram_release(ram);
 	for (unsigned i = 0; i < m->count; i++) {
 		tlb_settle(&m->all[i]->s->tlb);
@@ -700,8 +789,10 @@ void space_model_free(struct space_model *m)
 	struct space *machine = m->all[0]->s;
 
 	frame_free(HPA(m->linear), LINEAR_OF);
-	while (m->count > 0)
-		drop_space(m->all[--m->count]);
+	while (m->count > 0) {
+		addr_space_remove_view(&m->all[--m->count]->second);
+		drop_space(m->all[m->count]);
+	}
 	space_free(machine);
 	free(m);
 }

@@ -3,6 +3,9 @@
  * Address spaces beside a model of them: for each an array with one element a page, and a copy of every byte. Steps are drawn
  * from a generator, which may be random numbers or the input of a fuzzer; some are taken with next to no memory left.
  *
+ * A guest has two vCPUs, each with a view. Some faults of one come in the midst of what is done by the other: when pages are
+ * cleared, or when the CPUs are to be flushed. One that would have to wait there for a lock is given up, and comes again later.
+ *
  * The model knows what guests must find and what they may do, not how a policy brings that about: whether a page has memory
  * yet it asks the tables, and checks that what has none holds zeros.
  */
@@ -52,6 +55,7 @@ struct model_page {
 /* One space, and what it must be. */
 struct model_space {
 	struct space *s;
+	struct addr_space_view second; /* of a second vCPU */
 	struct model_page pages[SPACE_MODEL_SIZE / PAGE_SIZE];
 	uint8_t bytes[SPACE_MODEL_SIZE]; /* what the guest must find in ALLOC pages */
 	uint64_t faults[FAULT_OUTCOMES]; /* that were raised here */
@@ -61,11 +65,19 @@ struct space_model {
 	struct model_space *all[SPACE_MODEL_SPACES]; /* the first is the machine's own */
 	unsigned count;
 	struct model_space *now; /* the one that this step is about */
+	struct model_meanwhile {
+		bool armed;                   /* it is to come in this step */
+		bool met;                     /* it has come, and did not have to wait */
+		struct addr_space_view *view; /* of the vCPU that faults while pages are cleared or CPUs flushed */
+		uint64_t gpa;
+		unsigned access;
+	} meanwhile;
 	struct host_rng rng;
 	uint64_t linear;                 /* hpa of the memory that LINEAR pages show */
 	uint64_t free_frames;            /* before the step */
 	unsigned done[MODEL_OPERATIONS]; /* how often each operation came off */
 	unsigned no_memory;              /* how often one did not, for want of memory */
+	unsigned met, waited;            /* faults in the midst of an operation: served; that had to wait */
 };
 
 /* `ram` bytes of memory are there in all, of which linear areas show 4 MiB. */
