@@ -99,7 +99,8 @@ struct addr_space_cost {
 };
 
 /* No instruction needs as many fresh pages as this to complete. */
-#define ADDR_SPACE_RECENT 16
+#define ADDR_SPACE_RECENT       16
+#define ADDR_SPACE_RECENT_FRAME BIT(0)
 
 /*
  * What one vCPU has of a space for itself, so that its faults need no one else: a lock, a walk cache, frames. A space has one at
@@ -113,8 +114,8 @@ struct addr_space_view {
 	struct addr_space *as;
 	struct frame_run run; /* frames for future faults; those before `ready` are zeroed and published */
 	/*
-	 * The pages that the last faults mapped, in a ring; `given` counts all such pages. Reclaim leaves them alone, so that the
-	 * guest can use them first.
+	 * The pages that the last faults mapped, in a ring: each by its gpa, or by its frame with bit 0 set. `given` counts all
+	 * such pages. Reclaim leaves them alone, so that the guest can use them first. Read after view_settle only.
 	 */
 	uint64_t given;
 	uint64_t recent[ADDR_SPACE_RECENT];

@@ -119,7 +119,7 @@ static inline struct area **area_hint(struct area_set *set, uint64_t gpa)
 	uint64_t i = (gpa >> __atomic_load_n(&set->hint_shift, __ATOMIC_RELAXED)) & set->hint_mask;
 
 	/* Else the compiler loads `hint` first, and the fast path of a fault runs out of registers that it need not save. */
-	__asm__("" : "+r"(i) : : "memory");
+	__asm__("" : "+r"(i));
 	return &set->hint[i];
 }
 

@@ -34,3 +34,17 @@ uint64_t views_overhead(const struct addr_space *as)
 		bytes += view->overhead;
 	return bytes;
 }
+
+void view_settle_taken(struct addr_space_view *view)
+{
+	struct frame_run *run = &view->run;
+	uint64_t size = run->next - run->counted, pages = size >> PAGE_SHIFT;
+	uint64_t frame = run->next - min_u64(size, ADDR_SPACE_RECENT * PAGE_SIZE);
+
+	run->counted = run->next;
+	view->stats.resident += size;
+	view->cache.leaves += pages;
+	view->given += pages;
+	for (uint64_t i = view->given - (run->next - frame) / PAGE_SIZE; frame < run->next; frame += PAGE_SIZE)
+		view->recent[i++ % ADDR_SPACE_RECENT] = frame | ADDR_SPACE_RECENT_FRAME;
+}

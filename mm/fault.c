@@ -201,12 +201,12 @@ static enum fault_outcome serve_leaf(struct fault *fault)
 {
 	unsigned missing = fault->access & ~(unsigned)fault->leaf.attr.prot;
 
+	if (leaf_permits(fault->as, &fault->leaf, fault->access))
+		return FAULT_SPURIOUS;
 	if (fault->access & NPT_X && fault->leaf.level > 0 && fault->as->npt.config.page_exec)
 		return fetch_from_block(fault);
 	if (missing & NPT_W && fault->leaf.attr.shared)
 		return break_cow(fault) == ERR_OK ? FAULT_HANDLED : FAULT_NO_MEMORY;
-	if (missing == 0 && !fault->leaf.access_tracked)
-		return FAULT_SPURIOUS; /* another CPU was first, or this CPU has a stale translation */
 	/* Software keeps the accessed and dirty bits, and this access sets one of them. */
 	npt_touch(&fault->as->npt, &fault->cursor, missing, fault->access & NPT_W ? WRITTEN : NPT_ACCESSED);
 	fault->as->view.stats.handled_tracked++;

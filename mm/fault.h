@@ -37,10 +37,21 @@ enum fault_outcome fault_serve(struct addr_space_view *view, const struct npt_fa
 /* Promote the block around `gpa`, which has just got memory, if it is due. Locks as fault_serve. */
 void fault_promote(struct addr_space_view *view, uint64_t gpa);
 
+/*
+ * Is nothing missing for this access to the leaf, in an area that permits it? Then another CPU was first, or this CPU has a stale
+ * translation.
+ */
+static inline bool leaf_permits(const struct addr_space *as, const struct npt_leaf *leaf, unsigned access)
+{
+	return !(access & ~(unsigned)leaf->attr.prot) && !leaf->access_tracked &&
+	       !(access & NPT_X && leaf->level > 0 && as->npt.config.page_exec);
+}
+
 /* The guest is about to use the page, which still holds only zeros: reclaim must leave it alone for a while. The view's lock. */
 static inline void note_recent(struct addr_space_view *view, uint64_t gpa)
 {
-	view->recent[view->given++ % ADDR_SPACE_RECENT] = gpa;
+	view_settle(view);
+	view->recent[view->given++ % ADDR_SPACE_RECENT] = align_down(gpa, PAGE_SIZE);
 }
 
 /* --- fresh.c --- */

@@ -8,14 +8,22 @@
 /* What a page is backed by: nothing, the zero page, or memory. */
 enum backing { BACKING_NONE, BACKING_ZERO, BACKING_MEMORY };
 
-/* The view's lock, as for all that is given a view here. */
-static enum backing backing_at(struct addr_space_view *view, uint64_t gpa)
+/* The page is in the area. The view's lock, as for all that is given a view here. */
+static enum backing backing_at(struct addr_space_view *view, const struct area *area, uint64_t gpa)
 {
 	const uint64_t *slot = npt_walk_cache_lookup(&view->cache, GPA(gpa));
+	const struct npt *npt = &view->as->npt;
 	hpa_t hpa;
 
-	if ((slot && __atomic_load_n(slot, __ATOMIC_RELAXED) == 0) ||
-	    npt_translate(&view->as->npt, &view->cache, GPA(gpa), &hpa) != ERR_OK)
+	if (slot) {
+		uint64_t pte = __atomic_load_n(slot, __ATOMIC_RELAXED);
+
+		if (pte == 0)
+			return BACKING_NONE;
+		if (npt_is_like(npt, pte, area->page)) /* the zero page would be `shared` */
+			return BACKING_MEMORY;
+	}
+	if (npt_translate(npt, &view->cache, GPA(gpa), &hpa) != ERR_OK)
 		return BACKING_NONE;
 	return frame_is_zero_page(hpa) ? BACKING_ZERO : BACKING_MEMORY;
 }
@@ -31,13 +39,12 @@ static bool is_empty(const uint64_t *slot, unsigned pages)
 {
 	uint64_t any = 0;
 
-	for (unsigned i = 0; i < pages; i++)
-		any |= __atomic_load_n(slot + i, __ATOMIC_RELAXED);
+	_Pragma("GCC unroll 4") for (unsigned i = 0; i < pages; i++) any |= __atomic_load_n(slot + i, __ATOMIC_RELAXED);
 	return any == 0;
 }
 
 /* Fill in `memory` and `zeros` of the window, all of which is in one table. */
-static void look_into(struct addr_space *as, struct fault_around *window)
+static void look_into(struct addr_space *as, const struct area *area, struct fault_around *window)
 {
 	const uint64_t *slot = npt_walk_cache_lookup(&as->view.cache, GPA(window->start));
 	unsigned pages = (unsigned)((window->end - window->start) >> PAGE_SHIFT);
@@ -51,7 +58,7 @@ static void look_into(struct addr_space *as, struct fault_around *window)
 
 		if (__atomic_load_n(slot + i, __ATOMIC_RELAXED) == 0)
 			continue;
-		backing = backing_at(&as->view, window->start + i * PAGE_SIZE);
+		backing = backing_at(&as->view, area, window->start + i * PAGE_SIZE);
 		window->zeros |= (uint32_t)(backing == BACKING_ZERO) << i;
 		window->memory |= (uint32_t)(backing == BACKING_MEMORY) << i;
 	}
@@ -65,18 +72,18 @@ static void look_into(struct addr_space *as, struct fault_around *window)
 static struct fault_around auto_window(struct addr_space_view *view, const struct area *area, uint64_t gpa)
 {
 	uint64_t page = align_down(gpa, PAGE_SIZE), size = PAGE_SIZE;
-	bool up = page > area->start && backing_at(view, page - PAGE_SIZE) == BACKING_MEMORY;
+	bool up = page > area->start && backing_at(view, area, page - PAGE_SIZE) == BACKING_MEMORY;
 	/* The boundary between the window and the memory beside it, which must be aligned. */
 	uint64_t border = up ? page : page + PAGE_SIZE;
 
-	if (!up && (border >= area->end || backing_at(view, border) != BACKING_MEMORY))
+	if (!up && (border >= area->end || backing_at(view, area, border) != BACKING_MEMORY))
 		return clip(area, page, PAGE_SIZE);
 	while (size < FAULT_AROUND_SIZE && is_aligned(border, 2 * size)) {
 		uint64_t beside = up ? border - 2 * size : border + 2 * size - PAGE_SIZE;
 		uint64_t inside = up ? border + 2 * size - PAGE_SIZE : border - 2 * size;
 
-		if (beside < area->start || beside >= area->end || backing_at(view, beside) != BACKING_MEMORY ||
-		    backing_at(view, inside) == BACKING_MEMORY)
+		if (beside < area->start || beside >= area->end || backing_at(view, area, beside) != BACKING_MEMORY ||
+		    backing_at(view, area, inside) == BACKING_MEMORY)
 			break;
 		size *= 2;
 	}
@@ -178,7 +185,7 @@ void fault_around_fill_rest(struct addr_space_view *view, const struct area *are
 	struct addr_space *as = view->as;
 	struct npt_cursor cursor;
 
-	look_into(as, window);
+	look_into(as, area, window);
 	remove_zeros(as, window);
 	for (uint64_t at = window->start; at < window->end; at += PAGE_SIZE)
 		if (npt_find(&as->npt, GPA(at), &cursor) == NPT_EMPTY && map_fresh(view, area, &cursor, at, 0) != ERR_OK)
@@ -189,16 +196,11 @@ void fault_around_fill_rest(struct addr_space_view *view, const struct area *are
  * Map `frames` to the `pages` empty entries from `slot` on, while other vCPUs do the same; those that come too late are given back.
  * Counts what was mapped.
  */
-static void share_window(struct addr_space_view *view, const struct area *area, uint64_t start, uint64_t *slot, unsigned pages,
-			 hpa_t frames)
+static __attribute__((noinline)) void share_window(struct addr_space_view *view, const struct area *area, uint64_t start,
+						   uint64_t *slot, unsigned pages, hpa_t frames)
 {
 	char *place = npt_walk_cache_place(&view->cache, GPA(start));
 
-	if (!view->as->view.next) { /* there are no others */
-		npt_fill_pages(&view->cache, GPA(start), slot, pages, frames, area->page);
-		view->stats.resident += pages * PAGE_SIZE;
-		return;
-	}
 	for (unsigned i = 0; i < pages; i++, frames.raw += PAGE_SIZE) {
 		if (!npt_try_fill_page(&view->cache, place, slot + i, frames, area->page)) {
 			give_back(view->as, frames.raw, frames.raw + PAGE_SIZE);
@@ -207,6 +209,17 @@ static void share_window(struct addr_space_view *view, const struct area *area, 
 		view->cache.leaves++;
 		view->stats.resident += PAGE_SIZE;
 	}
+}
+
+static inline void fill_window(struct addr_space_view *view, const struct area *area, uint64_t start, uint64_t *slot,
+			       unsigned pages, hpa_t frames)
+{
+	if (view->as->view.next) {
+		share_window(view, area, start, slot, pages, frames);
+		return;
+	}
+	npt_fill_pages(&view->cache, GPA(start), slot, pages, frames, area->page);
+	view->stats.resident += pages * PAGE_SIZE;
 }
 
 bool fault_around_give(struct addr_space_view *view, const struct area *area, uint64_t gpa)
@@ -219,7 +232,7 @@ bool fault_around_give(struct addr_space_view *view, const struct area *area, ui
 	if (!slot || start < area->start || area->end - start < FAULT_AROUND_SIZE || !is_empty(slot, pages) ||
 	    run_take(view, pages, false, &frames) != ERR_OK)
 		return false;
-	share_window(view, area, start, slot, pages, frames);
+	fill_window(view, area, start, slot, pages, frames);
 	return true;
 }
 
@@ -249,7 +262,7 @@ bool fault_around_give_auto(struct addr_space_view *view, const struct area *are
 	if (!slot || (pages & (pages - 1)) != 0 || !is_empty(slot, pages) ||
 	    auto_memory(view, area, window.start, pages, &frames) != ERR_OK)
 		return false;
-	share_window(view, area, window.start, slot, pages, frames);
+	fill_window(view, area, window.start, slot, pages, frames);
 	*last = window.end - PAGE_SIZE;
 	return true;
 }
@@ -258,7 +271,7 @@ enum err fault_around_fill(struct fault *fault, struct fault_around *window)
 {
 	enum err err;
 
-	look_into(fault->as, window);
+	look_into(fault->as, fault->area, window);
 	if (fill_at_once(fault->view, fault->area, window))
 		return ERR_OK;
 	/* Unmapping the zero page may have emptied the table that the walk ended in. */

@@ -5,18 +5,24 @@
  */
 #include "mm/fault.h"
 
-/* An entry that is empty, and what it will be. */
-struct empty_page {
+/* The entry for a page, and what it will be if it is empty. */
+struct page_slot {
 	uint64_t *slot;
 	char *place;    /* of its block in the walk cache */
 	uint64_t entry; /* without the address of a frame */
 };
 
+static inline enum fault_outcome handled(struct addr_space_view *view)
+{
+	spin_unlock(&view->lock);
+	return FAULT_HANDLED;
+}
+
 /*
- * The fast path of the most frequent fault: an unmapped page, in an area that maps single pages. False: take the slow path. Where
- * the walk cache has fresh information, the area is not looked up.
+ * The fast path of the most frequent fault: a page in an area that maps single pages for this access. False: take the slow path.
+ * Where the walk cache has fresh information, the area is not looked up.
  */
-static inline bool find_empty_page(struct addr_space_view *view, const struct npt_fault *fault, struct empty_page *page)
+static inline bool find_page(struct addr_space_view *view, const struct npt_fault *fault, struct page_slot *page)
 {
 	const gpa_t gpa = fault->gpa;
 	const struct area *area;
@@ -26,8 +32,6 @@ static inline bool find_empty_page(struct addr_space_view *view, const struct np
 	if (NPT_WALK_CACHE_AT(page->place, block) != gpa.raw >> NPT_BLOCK_SHIFT)
 		return false;
 	page->slot = (uint64_t *)(NPT_WALK_CACHE_AT(page->place, slot) + (gpa.raw >> PAGE_SHIFT) * sizeof(uint64_t));
-	if (__atomic_load_n(page->slot, __ATOMIC_RELAXED) != 0)
-		return false;
 	accesses = view->cache.fresh_accesses[npt_walk_cache_index(gpa.raw)];
 	page->entry = NPT_WALK_CACHE_AT(page->place, fresh_entry);
 	if (accesses >> fault->access & 1)
@@ -39,21 +43,23 @@ static inline bool find_empty_page(struct addr_space_view *view, const struct np
 	return area_holds(area, gpa.raw) && (area->fast_page >> fault->access & 1);
 }
 
-/* Map the next frame of the run, which is ready. False: another vCPU has mapped the page meanwhile. Counted by view_settle. */
-static inline bool give_page(struct addr_space_view *view, gpa_t gpa, const struct empty_page *page)
+/*
+ * Map the next frame of the run, which is ready. False: another vCPU has mapped the page meanwhile. That is counted, and kept in
+ * mind as recent, by view_settle.
+ */
+static inline bool give_page(struct addr_space_view *view, const struct page_slot *page)
 {
 	uint64_t frame = view->run.next;
 
 	if (__builtin_expect(!npt_try_fill_page(&view->cache, page->place, page->slot, HPA(frame), page->entry), false))
 		return false;
 	STORE_RELAXED(view->run.next, frame + PAGE_SIZE); /* frame_get_stats may read it */
-	note_recent(view, gpa.raw);
 	return true;
 }
 
 /* Map the zero page at an unmapped page. False: take the slow path. */
-static inline bool fast_map_zero(struct addr_space_view *view, const struct area *area, unsigned access,
-				 const struct empty_page *page)
+static inline bool map_zero_page(struct addr_space_view *view, const struct area *area, unsigned access,
+				 const struct page_slot *page)
 {
 	const struct addr_space *as = view->as;
 	const uint64_t entry = as->zero_entry[area->attr.prot & NPT_RX];
@@ -68,42 +74,45 @@ static inline bool fast_map_zero(struct addr_space_view *view, const struct area
 }
 
 /*
- * Zero-page break: the entry is out of the way of the others while the CPUs are flushed, so that none of them reads the zero page
- * when another one has written to the new page. False: take the slow path.
+ * Zero-page break, where a write gets a page of its own: the entry is out of the way of the others while the CPUs are flushed, so
+ * that none of them reads the zero page when another one has written to the new page. False: take the slow path.
  */
-static inline bool fast_break_zero(struct addr_space_view *view, const struct area *area, gpa_t gpa, unsigned access,
-				   uint64_t *slot)
+static bool break_zero_page(struct addr_space_view *view, gpa_t gpa, uint64_t *slot, uint64_t entry)
 {
 	struct addr_space *as = view->as;
 	uint64_t pte = __atomic_load_n(slot, __ATOMIC_RELAXED);
 	hpa_t page;
 
-	if (!(area->fast_page >> access & 1) || !npt_is_page(&as->npt, pte, &page) || page.raw != as->zero_page.raw ||
-	    !run_ready(view, false) || !npt_take_out(&as->npt, slot, pte))
+	if (!npt_is_page(&as->npt, pte, &page) || page.raw != as->zero_page.raw || !run_ready(view, false) ||
+	    !npt_take_out(&as->npt, slot, pte))
 		return false;
 	view_flush(view, GPA(align_down(gpa.raw, PAGE_SIZE)), PAGE_SIZE);
-	npt_put_in(&as->npt, slot, 0, HPA(view->run.next), area->page);
-	run_advance(&view->run, PAGE_SIZE);
+	npt_put_in(&as->npt, slot, 0, HPA(view->run.next), entry);
+	STORE_RELAXED(view->run.next, view->run.next + PAGE_SIZE);
 	view->stats.zero_leaves[0]--;
+	view->cache.leaves--; /* view_settle adds the new one */
 	view->stats.handled_unzero++;
-	view->stats.resident += PAGE_SIZE;
-	note_recent(view, gpa.raw);
 	return true;
 }
 
-/* Faults on a page whose table is in the walk cache, in an area that gives single pages. False: take the slow path. */
-static bool serve_page(struct addr_space_view *view, const struct area *area, gpa_t gpa, unsigned access)
+/* Does the area's policy serve this access by a single page? */
+static inline bool gives_pages(const struct area *area, unsigned access)
 {
-	struct empty_page page = { .slot = npt_walk_cache_lookup(&view->cache, gpa), .entry = area->page };
+	return (area->fast_page | area->fast_zero) >> access & 1;
+}
 
-	if (!page.slot)
-		return false;
-	if (__atomic_load_n(page.slot, __ATOMIC_RELAXED) != 0)
-		return fast_break_zero(view, area, gpa, access, page.slot);
-	page.place = npt_walk_cache_place(&view->cache, gpa);
-	if (!(area->fast_page >> access & 1))
-		return fast_map_zero(view, area, access, &page);
-	return run_ready(view, false) && give_page(view, gpa, &page);
+/* An empty entry in a table in the walk cache, in an area of which gives_pages is true. False: take the slow path. */
+static bool serve_page(struct addr_space_view *view, const struct area *area, const struct npt_fault *fault)
+{
+	const struct page_slot page = {
+		.slot = npt_walk_cache_lookup(&view->cache, fault->gpa),
+		.place = npt_walk_cache_place(&view->cache, fault->gpa),
+		.entry = area->page,
+	};
+
+	if (!(area->fast_page >> fault->access & 1))
+		return map_zero_page(view, area, fault->access, &page);
+	return run_ready(view, false) && give_page(view, &page);
 }
 
 /* A fresh block or the large zero page at an empty entry of level 1, by the policies that want that. False: take the slow path. */
@@ -153,80 +162,133 @@ static bool serve_window(struct addr_space_view *view, const struct area *area, 
 	}
 }
 
-/* Faults on more than a page, or in a table that is not in the walk cache. Called with the view's lock held, which it lets go of.
- */
-static __attribute__((noinline)) enum fault_outcome serve_more(struct addr_space_view *view, const struct area *area,
-							       const struct npt_fault *fault)
+/* Fault on an empty entry in a table in the walk cache. Called with the view's lock held, which it lets go of; so are all below. */
+static enum fault_outcome serve_empty(struct addr_space_view *view, const struct area *area, const struct npt_fault *fault)
 {
-	const uint64_t *slot = npt_walk_cache_lookup(&view->cache, fault->gpa);
-	struct npt_cursor cursor;
 	uint64_t last;
 
-	if (area->backend != AREA_ALLOC || fault->access & ~(unsigned)area->attr.prot)
-		return fault_serve(view, fault);
-	if (!slot) { /* the table may be there all the same */
-		if (npt_find_by(&view->as->npt, &view->cache, fault->gpa, &cursor) == NPT_EMPTY && cursor.level > 0) {
-			if (!serve_block(view, area, &cursor, fault->gpa, fault->access))
-				return fault_serve(view, fault);
-			goto handled;
-		}
-		if (cursor.level > 0)
-			return fault_serve(view, fault);
-		if (serve_page(view, area, fault->gpa, fault->access))
-			goto handled;
-		slot = cursor.slot;
-	}
-	if (!(fault->access & NPT_W) || __atomic_load_n(slot, __ATOMIC_RELAXED) != 0 ||
-	    !serve_window(view, area, fault->gpa, &last))
+	if (gives_pages(area, fault->access))
+		return serve_page(view, area, fault) ? handled(view) : fault_serve(view, fault);
+	if (area->backend != AREA_ALLOC || !(fault->access & NPT_W) || !serve_window(view, area, fault->gpa, &last))
 		return fault_serve(view, fault);
 	note_recent(view, fault->gpa.raw);
-	if (area->policy == ALLOC_LAZY_AUTO && promotion_may_be_due(view, area, last, true)) {
-		fault_promote(view, last);
-		return FAULT_HANDLED;
-	}
-handled:
-	spin_unlock(&view->lock);
+	if (area->policy != ALLOC_LAZY_AUTO || !promotion_may_be_due(view, area, last, true))
+		return handled(view);
+	fault_promote(view, last);
 	return FAULT_HANDLED;
 }
 
-/* The slow path of a fault. Called with the view's lock held, which it lets go of. */
+static enum fault_outcome spurious(struct addr_space_view *view)
+{
+	view->stats.faults[FAULT_SPURIOUS]++;
+	spin_unlock(&view->lock);
+	return FAULT_SPURIOUS;
+}
+
+/* Fault on a leaf, where the walk ended at `cursor`. */
+static enum fault_outcome serve_leaf(struct addr_space_view *view, const struct npt_cursor *cursor, const struct npt_fault *fault)
+{
+	struct npt_leaf leaf;
+
+	npt_decode(&view->as->npt, cursor, fault->gpa, &leaf);
+	return leaf_permits(view->as, &leaf, fault->access) ? spurious(view) : fault_serve(view, fault);
+}
+
+/* Fault on a page that is mapped. `entry` is npt_page_entry of its area, which permits the access. */
+static enum fault_outcome serve_mapped(struct addr_space_view *view, const struct npt_fault *fault, const uint64_t *slot,
+				       uint64_t entry)
+{
+	const struct npt *npt = &view->as->npt;
+	struct npt_cursor cursor;
+
+	if (npt_is_like(npt, __atomic_load_n(slot, __ATOMIC_RELAXED), entry))
+		return spurious(view);
+	if (fault->access & NPT_W || npt_find_by(npt, &view->cache, fault->gpa, &cursor) != NPT_LEAF)
+		return fault_serve(view, fault);
+	return serve_leaf(view, &cursor, fault);
+}
+
+/* The same for a write, where the policy gives single pages. */
+static __attribute__((noinline)) enum fault_outcome write_mapped(struct addr_space_view *view, const struct npt_fault *fault,
+								 uint64_t *slot, uint64_t entry)
+{
+	return break_zero_page(view, fault->gpa, slot, entry) ? handled(view) : serve_mapped(view, fault, slot, entry);
+}
+
+/* Fault in a table that is in the walk cache, in an area that permits the access. */
+static enum fault_outcome serve_slot(struct addr_space_view *view, const struct area *area, const struct npt_fault *fault,
+				     uint64_t *slot)
+{
+	if (__atomic_load_n(slot, __ATOMIC_RELAXED) == 0)
+		return serve_empty(view, area, fault);
+	if (area->fast_page >> fault->access & 1)
+		return write_mapped(view, fault, slot, area->page);
+	return serve_mapped(view, fault, slot, area->page);
+}
+
+/* Fault in a table that is not in the walk cache, or on a large leaf, in an area that permits the access. */
+static __attribute__((noinline)) enum fault_outcome serve_by_walk(struct addr_space_view *view, const struct area *area,
+								  const struct npt_fault *fault)
+{
+	struct npt_cursor cursor;
+	enum npt_kind kind = npt_find_by(&view->as->npt, &view->cache, fault->gpa, &cursor);
+
+	if (cursor.level == 0)
+		return serve_slot(view, area, fault, cursor.slot);
+	if (kind == NPT_LEAF)
+		return serve_leaf(view, &cursor, fault);
+	if (kind == NPT_EMPTY && area->backend == AREA_ALLOC && serve_block(view, area, &cursor, fault->gpa, fault->access))
+		return handled(view);
+	return fault_serve(view, fault);
+}
+
+/* The slow path of a fault. */
 static __attribute__((noinline)) enum fault_outcome handle_slowly(struct addr_space_view *view, const struct npt_fault *fault)
 {
 	const struct area *area = area_find(&view->as->areas, fault->gpa.raw);
+	uint64_t *slot = npt_walk_cache_lookup(&view->cache, fault->gpa);
 
-	if (!area)
+	if (!area || fault->access & ~(unsigned)area->attr.prot)
 		return fault_serve(view, fault);
-	if (!serve_page(view, area, fault->gpa, fault->access))
-		return serve_more(view, area, fault);
-	spin_unlock(&view->lock);
-	return FAULT_HANDLED;
+	return slot ? serve_slot(view, area, fault, slot) : serve_by_walk(view, area, fault);
 }
 
-/* The fast path when no frame is ready: clears frames first. Called with the view's lock held, which it lets go of. */
+/* The fast path of a read that the zero page may be shown to. Calls no function but at its end. */
+static __attribute__((noinline)) enum fault_outcome show_zeros(struct addr_space_view *view, const struct npt_fault *fault)
+{
+	const struct area *area = area_hinted(&view->as->areas, fault->gpa.raw);
+	struct page_slot page = { .slot = npt_walk_cache_lookup(&view->cache, fault->gpa) };
+
+	if (!area_holds(area, fault->gpa.raw) || !page.slot || __atomic_load_n(page.slot, __ATOMIC_RELAXED) != 0)
+		return handle_slowly(view, fault);
+	page.place = npt_walk_cache_place(&view->cache, fault->gpa);
+	return map_zero_page(view, area, fault->access, &page) ? handled(view) : handle_slowly(view, fault);
+}
+
+/* The fast path when no frame is ready: clears frames first. */
 static __attribute__((noinline)) enum fault_outcome give_cleared(struct addr_space_view *view, const struct npt_fault *fault)
 {
-	struct empty_page page;
+	struct page_slot page;
 
-	if (!run_ready(view, false) || !find_empty_page(view, fault, &page) || !give_page(view, fault->gpa, &page))
+	if (!run_ready(view, false) || !find_page(view, fault, &page) || !give_page(view, &page))
 		return handle_slowly(view, fault);
-	spin_unlock(&view->lock);
-	return FAULT_HANDLED;
+	return handled(view);
 }
 
-/* Called with the view's lock held, which it lets go of. Calls no function but at its end, so that the compiler saves no register.
- */
+/* Calls no function but at its end, so that the compiler saves no register. */
 static inline __attribute__((always_inline)) enum fault_outcome handle(struct addr_space_view *view, const struct npt_fault *fault)
 {
-	struct empty_page page;
+	struct page_slot page;
 
-	if (!find_empty_page(view, fault, &page))
-		return handle_slowly(view, fault);
+	if (!find_page(view, fault, &page))
+		return fault->access & NPT_W ? handle_slowly(view, fault) : show_zeros(view, fault);
+	if (__atomic_load_n(page.slot, __ATOMIC_RELAXED) != 0)
+		return write_mapped(view, fault, page.slot, page.entry);
 	if (view->run.next == view->run.ready)
 		return give_cleared(view, fault);
-	if (!give_page(view, fault->gpa, &page))
+	if (!give_page(view, &page))
 		return handle_slowly(view, fault);
-	spin_unlock(&view->lock);
-	return FAULT_HANDLED;
+	return handled(view);
 }
 
 /* Somebody is changing the space. */

@@ -38,18 +38,18 @@ static bool is_zero_page(const struct addr_space *as, hpa_t page)
 	return true;
 }
 
-static bool is_recent(const struct addr_space *as, uint64_t gpa)
+static bool is_recent(const struct addr_space *as, uint64_t gpa, hpa_t page)
 {
 	for (const struct addr_space_view *view = &as->view; view; view = view->next)
 		for (size_t i = 0; i < ARRAY_LEN(view->recent) && i < view->given; i++)
-			if (align_down(view->recent[i], PAGE_SIZE) == gpa)
+			if (view->recent[i] == gpa || view->recent[i] == (page.raw | ADDR_SPACE_RECENT_FRAME))
 				return true;
 	return false;
 }
 
 static bool can_be_had(const struct addr_space *as, uint64_t gpa, hpa_t page)
 {
-	return !is_recent(as, gpa) && is_zero_page(as, page);
+	return !is_recent(as, gpa, page) && is_zero_page(as, page);
 }
 
 /* Does the large leaf hold enough zero pages to split it? */
@@ -188,6 +188,8 @@ bool reclaim(struct addr_space *as)
 
 	if (reservations_drop(as))
 		return true;
+	for (struct addr_space_view *view = &as->view; view; view = view->next)
+		view_settle(view);
 	as->reclaiming = true;
 	for (enum pass pass = PASS_COLD; pass <= PASS_ANY && in_use(as) == before; pass++) {
 		reclaim_round(as, pass, goal);

@@ -68,7 +68,7 @@ enum err run_take(struct addr_space_view *view, unsigned count, bool locked, hpa
 	if (!run_prepare(view, count, locked))
 		return ERR_NO_MEMORY;
 	*frames = HPA(view->run.next);
-	run_advance(&view->run, count * PAGE_SIZE);
+	run_advance(view, count * PAGE_SIZE);
 	return ERR_OK;
 }
 

@@ -91,23 +91,22 @@ static inline void space_lock_from(struct addr_space_view *view)
 /* --- Accounting --- */
 
 /*
- * The fast path of a fault counts nothing but the frame that it takes from the run: add what it took to the statistics. The view's
- * lock. Called before they are read, and before the run is replaced.
+ * The fast path of a fault only advances the run: count the frames that it took, and note the last of them as recent. The view's
+ * lock. Called before any of that is read, before the run is advanced otherwise, and before it is replaced.
  */
+void view_settle_taken(struct addr_space_view *view);
 static inline void view_settle(struct addr_space_view *view)
 {
-	uint64_t taken = view->run.next - view->run.counted;
-
-	view->run.counted = view->run.next;
-	view->stats.resident += taken;
-	view->cache.leaves += taken >> PAGE_SHIFT;
+	if (view->run.next != view->run.counted)
+		view_settle_taken(view);
 }
 
-/* Frames [next, next + size) of the run are not for the fast path's purpose: the caller counts them. The view's lock. */
-static inline void run_advance(struct frame_run *run, uint64_t size)
+/* Take `size` bytes of the run for another purpose: the caller counts them. The view's lock. */
+static inline void run_advance(struct addr_space_view *view, uint64_t size)
 {
-	run->counted += size;
-	STORE_RELAXED(run->next, run->next + size); /* frame_get_stats may read it */
+	view_settle(view);
+	view->run.counted += size;
+	STORE_RELAXED(view->run.next, view->run.next + size); /* frame_get_stats may read it */
 }
 
 /* Sums over all views. */

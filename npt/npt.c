@@ -79,6 +79,7 @@ enum err npt_new(struct npt *npt, const struct npt_ops *ops, const struct npt_co
 	npt->table_bytes = PAGE_SIZE << order;
 	npt->page = format->page;
 	npt->page.scale = BIT(format->page.shift);
+	npt->page.fixed = ~(format->page.address | (config->hardware_ad ? format->hardware_ad_bits : 0));
 	npt->block_bits = format->leaf(HPA(0), NPT_WB, 0) ^ format->leaf(HPA(0), NPT_WB, 1);
 	make_fresh(npt);
 	npt_attach(npt, env->cache);

@@ -90,7 +90,8 @@ struct npt_page_format {
 	uint64_t mask, value;
 	uint64_t address; /* the bits that hold the page's address; shifted left by `shift`, they are the address */
 	unsigned shift;
-	uint64_t scale; /* 1 << shift */
+	uint64_t scale; /* 1 << shift; this and the next are filled in by npt_new */
+	uint64_t fixed; /* all bits but the address and those that hardware sets: equal in pages with the same attributes */
 };
 
 /* A block is what one table of pages maps: 2 MiB. */
@@ -109,27 +110,29 @@ struct npt_page_format {
  * a time. See npt/walk_cache.h.
  */
 struct npt_walk_cache {
-	struct npt_walk_cache *next;         /* of the same space */
-	uint64_t leaves;                     /* number of leaves of level 0 that were filled in by way of this cache */
-	uint32_t page_shift;                 /* npt_page_format.shift */
+	struct npt_walk_cache *next; /* of the same space */
+	uint64_t leaves;             /* number of leaves of level 0 that were filled in by way of this cache */
+	uint32_t page_shift;         /* npt_page_format.shift */
+	bool has_leaves;             /* large leaves may be in the cache */
+	/*
+	 * Fresh information of a table: for accesses n with bit n set in fresh_accesses, a page of the block that is not mapped
+	 * yet gets fresh_entry plus its address. 0: there is no information. Of a large leaf, fresh_entry is what makes gpa hpa if
+	 * it is added. The array of bytes is in front, near enough for a load on AArch64 and RISC-V.
+	 */
+	uint8_t fresh_accesses[NPT_WALK_CACHE_SIZE];
 	uint64_t block[NPT_WALK_CACHE_SIZE]; /* gpa >> NPT_BLOCK_SHIFT; for a large leaf, the complement of that */
 	/*
 	 * The table's entry for gpa 0 if the table went on down to that, so that the number of a page is its index; or the large
 	 * leaf's entry.
 	 */
 	uintptr_t slot[NPT_WALK_CACHE_SIZE];
+	uint64_t fresh_entry[NPT_WALK_CACHE_SIZE];
 	union {
 		uint32_t *present; /* the table's present-entry count, as env->present returns it */
 		uint64_t leaf;     /* the large leaf, as it was */
 	} of[NPT_WALK_CACHE_SIZE];
-	/*
-	 * Fresh information of a table: for accesses n with bit n set in fresh_accesses, a page of the block that is not mapped
-	 * yet gets fresh_entry plus its address. Of a large leaf, fresh_entry is what makes gpa hpa if it is added.
-	 */
-	uint64_t fresh_entry[NPT_WALK_CACHE_SIZE];
-	uint8_t fresh_accesses[NPT_WALK_CACHE_SIZE];
-	bool has_leaves; /* large leaves may be in the cache */
 };
+#define NPT_FRESH_THERE     BIT(0)  /* in fresh_accesses: set with any information, for there is no access 0 */
 #define NPT_WALK_CACHE_NONE BIT(63) /* no number of a block, nor the complement of one */
 
 /*

@@ -37,6 +37,15 @@ static inline bool npt_page_at(const struct npt *npt, const uint64_t *slot, hpa_
 }
 
 /*
+ * Does `pte` map a page with the attributes of `entry`, npt_page_entry of them, so that hardware can use it? An entry in which
+ * software has changed an accessed or dirty bit need not pass.
+ */
+static inline bool npt_is_like(const struct npt *npt, uint64_t pte, uint64_t entry)
+{
+	return ((pte ^ entry) & npt->page.fixed) == 0;
+}
+
+/*
  * As npt_map for `count` pages from `gpa` on. `entry` is npt_page_entry of their attributes, `slot` what npt_walk_cache_lookup
  * returned for `gpa`. All `count` entries are empty (0) and in that table, and no other CPU fills them. `hpa` is within hpa_bits.
  * Cannot fail.
@@ -48,10 +57,13 @@ static inline void npt_fill_pages(struct npt_walk_cache *cache, gpa_t gpa, uint6
 	uint64_t *const stop = slot + count;
 
 	entry += hpa.raw >> cache->page_shift;
-	do {
+	_Pragma("GCC unroll 4") do
+	{
 		__atomic_store_n(slot, entry, __ATOMIC_RELEASE);
 		entry += step;
-	} while (++slot < stop);
+	}
+	while (++slot < stop)
+		;
 	npt_count_present(cache->of[npt_walk_cache_index(gpa.raw)].present, (uint32_t)count);
 	cache->leaves += count;
 }

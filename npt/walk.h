@@ -23,20 +23,13 @@ WALK bool walk_above_root(const struct npt_format *format, unsigned levels, unsi
 }
 
 /* Walk down to the first entry that is not a table, at `floor` at the latest. */
-WALK enum npt_kind walk_to(const struct npt_format *format, const struct npt *npt, struct npt_walk_cache *cache, uint64_t gpa,
-			   unsigned floor, struct npt_cursor *cursor)
+WALK enum npt_kind walk_down(const struct npt_format *format, const struct npt *npt, struct npt_walk_cache *cache, uint64_t gpa,
+			     unsigned floor, struct npt_cursor *cursor)
 {
 	const uint64_t virt = npt->env->phys_to_virt;
 	const unsigned levels = npt->config.levels;
+	uint64_t *slot = (uint64_t *)(uintptr_t)(npt->root.raw + virt) + (gpa >> npt->root_shift);
 	hpa_t table = npt->root;
-	uint64_t *slot = floor == 0 ? npt_walk_cache_lookup(cache, GPA(gpa)) : NULL;
-
-	if (slot) {
-		table = HPA(align_down((uintptr_t)slot - virt, PAGE_SIZE));
-		*cursor = (struct npt_cursor){ .slot = slot, .table = table, .pte = pte_load(slot), .level = 0 };
-		return format->kind(cursor->pte, 0);
-	}
-	slot = (uint64_t *)(uintptr_t)(table.raw + virt) + (gpa >> npt->root_shift);
 
 	WALK_FOR_EACH_LEVEL(level)
 	{
@@ -55,6 +48,23 @@ WALK enum npt_kind walk_to(const struct npt_format *format, const struct npt *np
 		slot = engine_slot(table, virt, gpa, level - 1);
 	}
 	__builtin_unreachable(); /* there are no tables below level 0 */
+}
+
+/* The same where the walk cache spares the walk; false: it does not. */
+WALK bool walk_spared(const struct npt *npt, const struct npt_walk_cache *cache, uint64_t gpa, unsigned floor,
+		      struct npt_cursor *cursor)
+{
+	uint64_t *slot = floor == 0 ? npt_walk_cache_lookup(cache, GPA(gpa)) : NULL;
+
+	if (!slot)
+		return false;
+	*cursor = (struct npt_cursor){
+		.slot = slot,
+		.table = HPA(align_down((uintptr_t)slot - npt->env->phys_to_virt, PAGE_SIZE)),
+		.pte = pte_load(slot),
+		.level = 0,
+	};
+	return true;
 }
 
 /* The host address of `gpa`, from the root down. */
@@ -108,10 +118,18 @@ WALK void walk_decode(const struct npt_format *format, uint64_t pte, uint64_t gp
 
 /* Define `ops_name` (declared in npt/npt.h) from `this_format`, a static const struct npt_format of this file. */
 #define NPT_INSTANTIATE(ops_name, this_format, ...)                                                                          \
+	static __attribute__((noinline)) enum npt_kind ops_name##_walk(const struct npt *npt, struct npt_walk_cache *cache,  \
+								       gpa_t gpa, unsigned floor, struct npt_cursor *cursor) \
+	{                                                                                                                    \
+		return walk_down(&(this_format), npt, cache, gpa.raw, floor, cursor);                                        \
+	}                                                                                                                    \
+	/* Calls no function but at its end, so that the compiler saves no register. */                                      \
 	static enum npt_kind ops_name##_find(const struct npt *npt, struct npt_walk_cache *cache, gpa_t gpa, unsigned floor, \
 					     struct npt_cursor *cursor)                                                      \
 	{                                                                                                                    \
-		return walk_to(&(this_format), npt, cache, gpa.raw, floor, cursor);                                          \
+		if (!walk_spared(npt, cache, gpa.raw, floor, cursor))                                                        \
+			return ops_name##_walk(npt, cache, gpa, floor, cursor);                                              \
+		return (this_format).kind(cursor->pte, 0);                                                                   \
 	}                                                                                                                    \
 	static enum err ops_name##_translate(const struct npt *npt, struct npt_walk_cache *cache, gpa_t gpa, hpa_t *hpa)     \
 	{                                                                                                                    \

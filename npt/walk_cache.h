@@ -67,13 +67,7 @@ static inline void npt_walk_cache_insert_fresh(struct npt_walk_cache *cache, gpa
 	if (!npt_walk_cache_lookup(cache, gpa))
 		return;
 	cache->fresh_entry[npt_walk_cache_index(gpa.raw)] = entry;
-	cache->fresh_accesses[npt_walk_cache_index(gpa.raw)] = (uint8_t)accesses;
-}
-/* The fresh information for the block around `gpa`, whose table is in the walk cache. Returns the accesses; 0: there is none. */
-static inline unsigned npt_walk_cache_lookup_fresh(const struct npt_walk_cache *cache, gpa_t gpa, uint64_t *entry)
-{
-	*entry = cache->fresh_entry[npt_walk_cache_index(gpa.raw)];
-	return cache->fresh_accesses[npt_walk_cache_index(gpa.raw)];
+	cache->fresh_accesses[npt_walk_cache_index(gpa.raw)] = (uint8_t)(accesses | NPT_FRESH_THERE);
 }
 /* Invalidate the fresh information of all blocks in [start, end), which is not empty, in all walk caches of the space. */
 void npt_walk_cache_invalidate_fresh(struct npt *npt, uint64_t start, uint64_t end);

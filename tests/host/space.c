@@ -341,7 +341,7 @@ static void check_known(struct space *space, const struct npt_walk_cache *cache)
 			continue;
 		area = area_find(&space->as.areas, block);
 		CHECK(area && holds_block(area, block), "no area has all of the block at %#jx", (uintmax_t)block);
-		CHECK_EQ(cache->fresh_accesses[i], area->fast_page);
+		CHECK_EQ(cache->fresh_accesses[i], area->fast_page | NPT_FRESH_THERE);
 		CHECK_EQ(cache->fresh_entry[i], area->page);
 	}
 }

@@ -81,6 +81,41 @@ static void the_later_window_leaves_what_is_mapped(void **state)
 	one_view(s);
 }
 
+static void nobody_waits(void)
+{
+	fail_msg("a fault waits for what another vCPU does");
+}
+
+/* What one view's lock is enough for: here another vCPU has its own all the time. */
+static void faults_do_not_wait_for_each_other(void **state)
+{
+	struct space *s = two_views(state);
+
+	CHECK_ERR(space_alloc(s, 0, MIB(2), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	CHECK_ERR(space_alloc(s, MIB(2), MIB(2), NPT_RW, ALLOC_LAZY_64K), ERR_OK);
+	CHECK_ERR(space_alloc(s, MIB(4), MIB(2), NPT_RW, ALLOC_LAZY_2M), ERR_OK);
+	for (uint64_t at = 0; at < MIB(6); at += MIB(2))
+		CHECK_EQ(fault_by(&s->as.view, at, NPT_W), FAULT_HANDLED);
+	CHECK_EQ(fault_by(&s->as.view, KIB(4), NPT_R), FAULT_HANDLED);
+	space_begin(s);
+	spin_lock(&s->as.view.lock);
+	spin_wait = nobody_waits;
+	CHECK_EQ(fault_by(&other, KIB(8), NPT_W), FAULT_HANDLED);
+	CHECK_EQ(fault_by(&other, KIB(12), NPT_R), FAULT_HANDLED);
+	CHECK_EQ(fault_by(&other, KIB(4), NPT_R), FAULT_SPURIOUS);
+	CHECK_EQ(fault_by(&other, KIB(4), NPT_W), FAULT_HANDLED); /* zero-page break */
+	CHECK_EQ(fault_by(&other, 0, NPT_W), FAULT_SPURIOUS);
+	CHECK_EQ(fault_by(&other, 0, NPT_R), FAULT_SPURIOUS);
+	CHECK_EQ(fault_by(&other, MIB(2) + KIB(64), NPT_W), FAULT_HANDLED);
+	CHECK_EQ(fault_by(&other, MIB(2) + KIB(32), NPT_W), FAULT_SPURIOUS);
+	CHECK_EQ(fault_by(&other, MIB(4) + KIB(32), NPT_W), FAULT_SPURIOUS); /* a large leaf */
+	spin_wait = NULL;
+	spin_unlock(&s->as.view.lock);
+	space_check(s);
+	CHECK_EQ(space_stats(s).faults[FAULT_SPURIOUS], 5);
+	one_view(s);
+}
+
 /* --- Before and after the flush ------------------------------------------------------------------------------------------- */
 
 static void cpu_finds_nothing(struct space *s)
@@ -234,6 +269,7 @@ int main(void)
 	static const struct format_test tests[] = {
 		{ "the_later_one_finds_the_page_mapped", the_later_one_finds_the_page_mapped },
 		{ "the_later_window_leaves_what_is_mapped", the_later_window_leaves_what_is_mapped },
+		{ "faults_do_not_wait_for_each_other", faults_do_not_wait_for_each_other },
 		{ "zeros_are_flushed_before_the_new_page_is_there", zeros_are_flushed_before_the_new_page_is_there },
 		{ "copies_are_flushed_before_they_are_there", copies_are_flushed_before_they_are_there },
 		{ "references_are_dropped_after_the_flush", references_are_dropped_after_the_flush },
