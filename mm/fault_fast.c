@@ -57,6 +57,13 @@ static inline bool give_page(struct addr_space_view *view, const struct page_slo
 	return true;
 }
 
+static inline void count_zero_page(struct addr_space_view *view)
+{
+	view->cache.leaves++;
+	view->stats.zero_leaves[0]++;
+	view->stats.handled_zero++;
+}
+
 /* Map the zero page at an unmapped page. False: take the slow path. */
 static inline bool map_zero_page(struct addr_space_view *view, const struct area *area, unsigned access,
 				 const struct page_slot *page)
@@ -67,9 +74,7 @@ static inline bool map_zero_page(struct addr_space_view *view, const struct area
 	if (!(area->fast_zero >> access & 1) || entry == 0 ||
 	    !npt_try_fill_page(&view->cache, page->place, page->slot, as->zero_page, entry))
 		return false;
-	view->cache.leaves++;
-	view->stats.zero_leaves[0]++;
-	view->stats.handled_zero++;
+	count_zero_page(view);
 	return true;
 }
 
@@ -113,6 +118,53 @@ static bool serve_page(struct addr_space_view *view, const struct area *area, co
 	if (!(area->fast_page >> fault->access & 1))
 		return map_zero_page(view, area, fault->access, &page);
 	return run_ready(view, false) && give_page(view, &page);
+}
+
+/*
+ * A frame for a table. If it can be, it is the last one of the run: then the records of its neighbours, where present entries are
+ * counted, too, are in cache lines that other views do not use. False: there is none.
+ */
+static bool table_frame(struct addr_space_view *view, hpa_t *table)
+{
+	struct frame_run *run = &view->run;
+
+	if (run->ready >= run->end)
+		return frame_alloc_for(0, 0, table) == ERR_OK;
+	*table = HPA(run->end - PAGE_SIZE);
+	STORE_RELAXED(run->end, table->raw); /* frame_get_stats may read it */
+	(void)frame_take_over(*table, 0, 0); /* a block for itself, without an owner, as frame_alloc_for makes one */
+	return true;
+}
+
+/*
+ * A new table with a fresh page or the zero page in it, at an empty entry of level 1, in an area that gives single pages. The table
+ * is cleared before anybody can see it, so nobody waits for that. False: take the slow path.
+ */
+static bool serve_table(struct addr_space_view *view, const struct area *area, const struct npt_cursor *cursor,
+			const struct npt_fault *fault)
+{
+	struct addr_space *as = view->as;
+	const bool fresh = area->fast_page >> fault->access & 1;
+	const uint64_t entry = fresh ? area->page : as->zero_entry[area->attr.prot & NPT_RX];
+	hpa_t table;
+
+	if (cursor->level != BLOCK_LEVEL || !gives_pages(area, fault->access) || as->cost.max != COST_NO_LIMIT || entry == 0 ||
+	    (fresh && !run_ready(view, false)) || !table_frame(view, &table))
+		return false;
+	arch_zero_pages(frame_ptr(table), PAGE_SIZE);
+	if (!npt_try_extend(&as->npt, &view->cache, cursor, fault->gpa, table, fresh ? HPA(view->run.next) : as->zero_page,
+			    entry)) {
+		frame_free(table, 0);
+		return false;
+	}
+	view->overhead += PAGE_SIZE;
+	if (fresh)
+		STORE_RELAXED(view->run.next, view->run.next + PAGE_SIZE); /* as in give_page */
+	else
+		count_zero_page(view);
+	if (holds_block(area, fault->gpa.raw))
+		npt_walk_cache_insert_fresh(&view->cache, fault->gpa, area->fast_page, area->page);
+	return true;
 }
 
 /* A fresh block or the large zero page at an empty entry of level 1, by the policies that want that. False: take the slow path. */
@@ -237,7 +289,8 @@ static __attribute__((noinline)) enum fault_outcome serve_by_walk(struct addr_sp
 		return serve_slot(view, area, fault, cursor.slot);
 	if (kind == NPT_LEAF)
 		return serve_leaf(view, &cursor, fault);
-	if (kind == NPT_EMPTY && area->backend == AREA_ALLOC && serve_block(view, area, &cursor, fault->gpa, fault->access))
+	if (kind == NPT_EMPTY && area->backend == AREA_ALLOC &&
+	    (serve_table(view, area, &cursor, fault) || serve_block(view, area, &cursor, fault->gpa, fault->access)))
 		return handled(view);
 	return fault_serve(view, fault);
 }

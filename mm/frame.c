@@ -230,6 +230,15 @@ static bool may_take(enum frame_need need, unsigned order)
 	return frames.stats.free + ((uint64_t)frames.stocked << PAGE_SHIFT) >= frames.left_alone[need] + (PAGE_SIZE << order);
 }
 
+uint64_t frame_take(enum frame_need need, unsigned order, uint16_t owner)
+{
+	uint64_t number = may_take(need, order) ? find_block(order) : 0;
+
+	if (number != 0)
+		*record_of(number) = (struct frame){ .owner = owner, .order = (uint8_t)order, .state = FRAME_ALLOCATED };
+	return number;
+}
+
 enum err frame_alloc_need(enum frame_need need, unsigned order, uint16_t owner, hpa_t *out)
 {
 	uint64_t number;
@@ -237,9 +246,7 @@ enum err frame_alloc_need(enum frame_need need, unsigned order, uint16_t owner, 
 	if (order > FRAME_MAX_ORDER)
 		return ERR_RANGE;
 	spin_lock(&frames.lock);
-	number = may_take(need, order) ? find_block(order) : 0;
-	if (number != 0)
-		*record_of(number) = (struct frame){ .owner = owner, .order = (uint8_t)order, .state = FRAME_ALLOCATED };
+	number = frame_take(need, order, owner);
 	spin_unlock(&frames.lock);
 	*out = HPA(number << PAGE_SHIFT);
 	return number != 0 ? ERR_OK : ERR_NO_MEMORY;
@@ -285,7 +292,7 @@ struct frame_stats frame_get_stats(void)
 	stats = frames.stats;
 	stats.free += (uint64_t)frames.stocked << PAGE_SHIFT;
 	for (const struct frame_run *run = frames.runs; run; run = run->others)
-		stats.free += run->end - __atomic_load_n(&run->next, __ATOMIC_RELAXED);
+		stats.free += __atomic_load_n(&run->end, __ATOMIC_RELAXED) - __atomic_load_n(&run->next, __ATOMIC_RELAXED);
 	spin_unlock(&frames.lock);
 	return stats;
 }

@@ -212,35 +212,34 @@ bool frame_run_drop(struct frame_run *run, uint16_t owner)
 	return left > 0;
 }
 
+/* A run that has been used up stays in the list, so that a new one takes the allocator's lock once. */
 enum err frame_run_renew(struct frame_run *run, uint16_t owner, unsigned least, uint64_t most)
 {
 	unsigned order = (unsigned)min_u64(max_u64(run->count + 1, FRAME_RUN_FIRST_ORDER), FRAME_RUN_ORDER);
-	hpa_t block;
-	enum err err;
+	uint64_t number;
 
-	frame_run_drop(run, owner);
+	if (run->next != run->end)
+		frame_run_drop(run, owner);
 	while (1u << order < least)
 		order++;
 	while (1u << order > most)
 		order--;
-	/* An ordinary block: it is divided when its frames are freed separately. */
-	while ((err = frame_alloc_for(order, owner, &block)) != ERR_OK && 1u << order > least)
-		order--;
-	if (err != ERR_OK)
-		return err;
 	spin_lock(&frames.lock);
-	*run = (struct frame_run){
-		.next = block.raw,
-		.ready = block.raw,
-		.end = block.raw + (PAGE_SIZE << order),
-		.counted = block.raw,
-		.others = frames.runs,
-		.link = &frames.runs,
-		.count = run->count + 1,
-	};
-	if (run->others)
-		run->others->link = &run->others;
-	frames.runs = run;
+	/* An ordinary block: it is divided when its frames are freed separately. */
+	while ((number = frame_take(FRAME_GUEST, order, owner)) == 0 && 1u << order > least)
+		order--;
+	if (number != 0) {
+		run->next = run->ready = run->counted = number << PAGE_SHIFT;
+		run->end = run->next + (PAGE_SIZE << order);
+		run->count++;
+	}
+	if (number != 0 && !run->link) {
+		run->others = frames.runs;
+		run->link = &frames.runs;
+		if (run->others)
+			run->others->link = &run->others;
+		frames.runs = run;
+	}
 	spin_unlock(&frames.lock);
-	return ERR_OK;
+	return number != 0 ? ERR_OK : ERR_NO_MEMORY;
 }

@@ -108,6 +108,8 @@ static inline unsigned frame_order_at(uint64_t number, uint64_t end)
 	return order;
 }
 
+/* As frame_alloc_need; returns the block's first number. 0: there is none. Called with the lock held. */
+uint64_t frame_take(enum frame_need need, unsigned order, uint16_t owner);
 /* Free the frames with numbers [number, end). Called with the lock held. */
 void frame_release(uint64_t number, uint64_t end);
 

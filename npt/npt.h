@@ -344,6 +344,14 @@ void npt_fill_at(struct npt *npt, const struct npt_cursor *cursor, hpa_t hpa, ui
 bool npt_try_fill_at(struct npt *npt, const struct npt_cursor *cursor, hpa_t hpa, uint64_t entry);
 
 /*
+ * The same for a page where its table is missing: `table`, a frame of zeros that npt_env.alloc_table might have returned, is linked
+ * to the entry of level 1 where the walk ended, with the page in it. The caller counts the leaf in cache->leaves. False: nothing
+ * was changed but `table`.
+ */
+bool npt_try_extend(struct npt *npt, struct npt_walk_cache *cache, const struct npt_cursor *cursor, gpa_t gpa, hpa_t table,
+		    hpa_t hpa, uint64_t entry);
+
+/*
  * The two halves of npt_replace for a CPU that has not locked out those that fill in entries. npt_take_out makes the leaf `pte` at
  * `slot` one that hardware reads as not present (access-tracked), and that is not empty, so that nobody fills it in; then the
  * caller flushes it; then npt_put_in stores the new entry, of attributes and memory as for npt_fill_at. False: the leaf was not

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Allocating and freeing tables, and linking new ones below an empty entry. */
+#include "include/lock.h"
 #include "npt/engine.h"
 
 void engine_free_table(struct npt *npt, hpa_t table)
@@ -54,4 +55,20 @@ enum err engine_map_below(struct npt *npt, struct npt_cursor cursor, uint64_t gp
 	if (err == ERR_OK)
 		engine_extend(npt, &cursor, gpa, level, first, tables);
 	return err;
+}
+
+bool npt_try_extend(struct npt *npt, struct npt_walk_cache *cache, const struct npt_cursor *cursor, gpa_t gpa, hpa_t table,
+		    hpa_t hpa, uint64_t entry)
+{
+	uint64_t empty = 0;
+
+	*engine_slot(table, npt->env->phys_to_virt, gpa.raw, 0) = entry + (hpa.raw >> npt->page.shift);
+	*npt->env->present(npt->env, table) = 1;
+	release_fence();
+	if (!pte_replace(cursor->slot, &empty, npt->ops->format->table(table)))
+		return false;
+	npt_count_present(npt->env->present(npt->env, cursor->table), 1);
+	__atomic_fetch_add(&npt->table_bytes, PAGE_SIZE, __ATOMIC_RELAXED);
+	npt_walk_cache_insert(npt, cache, gpa.raw, table);
+	return true;
 }

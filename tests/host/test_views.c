@@ -94,6 +94,7 @@ static void faults_do_not_wait_for_each_other(void **state)
 	CHECK_ERR(space_alloc(s, 0, MIB(2), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
 	CHECK_ERR(space_alloc(s, MIB(2), MIB(2), NPT_RW, ALLOC_LAZY_64K), ERR_OK);
 	CHECK_ERR(space_alloc(s, MIB(4), MIB(2), NPT_RW, ALLOC_LAZY_2M), ERR_OK);
+	CHECK_ERR(space_alloc(s, MIB(6), MIB(4), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
 	for (uint64_t at = 0; at < MIB(6); at += MIB(2))
 		CHECK_EQ(fault_by(&s->as.view, at, NPT_W), FAULT_HANDLED);
 	CHECK_EQ(fault_by(&s->as.view, KIB(4), NPT_R), FAULT_HANDLED);
@@ -109,6 +110,9 @@ static void faults_do_not_wait_for_each_other(void **state)
 	CHECK_EQ(fault_by(&other, MIB(2) + KIB(64), NPT_W), FAULT_HANDLED);
 	CHECK_EQ(fault_by(&other, MIB(2) + KIB(32), NPT_W), FAULT_SPURIOUS);
 	CHECK_EQ(fault_by(&other, MIB(4) + KIB(32), NPT_W), FAULT_SPURIOUS); /* a large leaf */
+	CHECK_EQ(fault_by(&other, MIB(6), NPT_W), FAULT_HANDLED);            /* new tables */
+	CHECK_EQ(fault_by(&other, MIB(8), NPT_R), FAULT_HANDLED);
+	CHECK_EQ(fault_by(&other, MIB(8) + KIB(4), NPT_W), FAULT_HANDLED);
 	spin_wait = NULL;
 	spin_unlock(&s->as.view.lock);
 	space_check(s);
