@@ -385,7 +385,7 @@ build/bench/%.o: %.c $$(call changed,$$@,$$(call bench-how,$$*.c)) | setup-bench
 
 build/bench/host: $(bench-objects) $$(call changed,$$@,$$(bench-objects))
 	$(call log,HOSTLD,$@)
-	$(Q)rm -f $@.a && ar qcs $@.a $(bench-objects) && $(HOSTCC) build/bench/bench/host/bench.o $@.a -o $@
+	$(Q)rm -f $@.a && ar qcs $@.a $(bench-objects) && $(HOSTCC) -pthread build/bench/bench/host/bench.o $@.a -o $@
 	$(call built-by,$(bench-objects))
 
 plugin-how := $(HOSTCC) -std=gnu11 -O2 $(warnings) -shared -fPIC -fvisibility=hidden

@@ -121,6 +121,16 @@ def host(results: dict) -> str:
     return markdown(["operation", "reference", "ns", "EPT", "ns", *list(measured)[1:]], body)
 
 
+def threads(results: dict) -> str:
+    measured = results["threads"]
+    return markdown(["", *measured], [
+        ["one vCPU, million faults a second", *(f"{row['one'] / 1e6:.1f}" for row in measured.values())],
+        ["two at once", *(f"{row['two'] / 1e6:.1f}" for row in measured.values())],
+        ["ratio", *(f"{row['two'] / row['one']:.2f}" for row in measured.values())],
+        ["looks at a lock in vain, per fault of two", *(f"{row['spins']:.3f}" for row in measured.values())],
+    ])
+
+
 def boot(results: dict) -> str:
     body = []
     for machine in dict.fromkeys(machine for machines in results["boot"].values() for machine in machines):
@@ -154,7 +164,7 @@ def lines(results: dict) -> str:
 
 
 TABLES = {"events": events, "counter": counter, "policies": policies, "sequences": sequences, "once": once, "parts": parts,
-          "host": host, "boot": boot, "crowd": crowd, "size": size, "lines": lines}
+          "host": host, "threads": threads, "boot": boot, "crowd": crowd, "size": size, "lines": lines}
 
 
 def update(path: Path, results: dict) -> None:

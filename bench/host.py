@@ -73,6 +73,13 @@ def measure() -> dict:
     return results
 
 
+def measure_threads() -> dict:
+    """By format: faults per second of one vCPU and of two at once, and how often those two looked at a lock in vain per fault."""
+    output = subprocess.run([str(PROGRAM), "threads"], check=True, capture_output=True, text=True).stdout
+    fields = (line.split("\t")[1:] for line in output.splitlines())
+    return {kind: {"one": float(one), "two": float(two), "spins": float(spins)} for kind, one, two, spins in fields}
+
+
 def instructions_of(kind: str) -> dict[str, float]:
     """Of one format, instructions an operation by case; without a look at the clock."""
     counted = callgrind(kind)

@@ -4,63 +4,31 @@
  *
  *   bench [REPETITIONS [FORMAT]]
  *       a line for each case and format: FORMAT<tab>CASE<tab>OPERATIONS<tab>nanoseconds of the best repetition
+ *   bench threads [ROUNDS]
+ *       vCPUs that fault at once: bench/host/threads.c
  *
  * Under callgrind each case is run once, and its instructions are dumped under the name "FORMAT/CASE".
  *
  * Frames come from an arena of 384 MiB, touched before. Each repetition has a fresh space of 2^46 bytes (RISC-V: 2^50) with
  * everything permitted, from BASE on. Setting up and freeing are not timed.
  */
+#include "bench/host/bench.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <time.h>
 #include <valgrind/callgrind.h>
 
-#include "include/panic.h"
-#include "mm/addr_space.h"
-#include "mm/frame.h"
-
-#define ARENA_PHYS   GIB(256)
-#define ARENA_SIZE   MIB(384)
-#define BASE         UINT64_C(0x40000000)
 #define FAULTED      MIB(256)
 #define PAGES        (FAULTED / PAGE_SIZE)
 #define ROUNDS       16 /* of translations over all PAGES; under callgrind one will do */
 #define TRANSLATIONS (ROUNDS * PAGES)
 #define PAIRS        10000
 
-struct format {
-	const char *name;
-	const struct npt_ops *ops;
-	struct npt_config config;
-};
-
-static const struct format formats[] = {
-	{ "ept",
-	  &npt_ept,
-	  { .levels = 4, .gpa_bits = 46, .hpa_bits = 48, .max_leaf = 2, .hardware_ad = true, .page_memtypes = true } },
-	{ "npt",
-	  &npt_amd,
-	  { .levels = 4, .gpa_bits = 46, .hpa_bits = 48, .max_leaf = 2, .hardware_ad = true, .page_memtypes = true } },
-	{ "stage2",
-	  &npt_stage2,
-	  { .levels = 4, .gpa_bits = 46, .hpa_bits = 48, .max_leaf = 2, .hardware_ad = true, .page_memtypes = true } },
-	{ "sv48x4",
-	  &npt_riscv_x4,
-	  { .levels = 4, .gpa_bits = 50, .hpa_bits = 56, .max_leaf = 2, .hardware_ad = true, .page_memtypes = true } },
-};
-
 static struct addr_space space, child;
 static uint32_t permutation[PAGES];
 static uint64_t translations = TRANSLATIONS;
 static volatile uint64_t sink; /* keeps the compiler from leaving translations out */
-
-static void must(enum err err)
-{
-	if (err != ERR_OK)
-		panic("bench: %d", (int)err);
-}
 
 /* --- Addresses ------------------------------------------------------------------------------------------------------ */
 
@@ -451,35 +419,19 @@ static const struct bench {
 	{ "discard 64 MiB, 4 KiB leaves", FORKED_PAGES, set_written, discard },
 };
 
-static uint64_t now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
-static unsigned flush(struct addr_space *as, gpa_t gpa, uint64_t size)
-{
-	(void)as;
-	(void)gpa;
-	(void)size;
-	return 1;
-}
-
 /* Once from a fresh space; what it took. */
 static uint64_t run_once(const struct format *format, const struct bench *bench)
 {
 	uint64_t free_before = frame_get_stats().free, time;
 
-	must(addr_space_new(&space, format->ops, &format->config, flush));
+	must(addr_space_new(&space, format->ops, &format->config, bench_flush));
 	memset(&child, 0, sizeof(child));
 	bench->set_up();
-	time = now();
+	time = bench_now();
 	CALLGRIND_START_INSTRUMENTATION;
 	bench->run();
 	CALLGRIND_STOP_INSTRUMENTATION;
-	time = now() - time;
+	time = bench_now() - time;
 	if (child.npt.ops)
 		addr_space_free(&child);
 	addr_space_free(&space);
@@ -498,30 +450,12 @@ static uint64_t best_of(const struct format *format, const struct bench *bench, 
 	return best;
 }
 
-static void start_frames(void)
+static int run_all(unsigned repetitions, const char *only)
 {
-	char *arena = mmap(NULL, ARENA_SIZE + MIB(2), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	struct ram_range range = { HPA(ARENA_PHYS), ARENA_SIZE };
-	uint64_t virt = align_up((uintptr_t)arena, MIB(2));
-	void *records;
-
-	if (arena == MAP_FAILED)
-		panic("bench: no memory");
-	records = calloc(1, frame_records_size(&range, 1));
-	must(frame_init(&range, 1, HPA((uintptr_t)records - (virt - ARENA_PHYS)), virt - ARENA_PHYS));
-	must(frame_add(range));
-}
-
-int main(int argc, char **argv)
-{
-	unsigned repetitions = argc > 1 ? (unsigned)atoi(argv[1]) : 7;
-	const char *only = argc > 2 ? argv[2] : NULL;
-
-	start_frames();
 	permute();
 	if (RUNNING_ON_VALGRIND)
 		translations = PAGES;
-	for (size_t f = 0; f < ARRAY_LEN(formats); f++) {
+	for (size_t f = 0; f < FORMATS; f++) {
 		if (only && strcmp(only, formats[f].name) != 0)
 			continue;
 		for (size_t i = 0; i < ARRAY_LEN(benches); i++) {
@@ -537,4 +471,12 @@ int main(int argc, char **argv)
 		}
 	}
 	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	bench_start_frames();
+	if (argc > 1 && strcmp(argv[1], "threads") == 0)
+		return bench_threads(argc > 2 ? (unsigned)atoi(argv[2]) : 200);
+	return run_all(argc > 1 ? (unsigned)atoi(argv[1]) : 7, argc > 2 ? argv[2] : NULL);
 }
