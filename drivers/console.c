@@ -113,10 +113,20 @@ static void stream_to_sink(const struct console_stream *stream, const char *byte
 	unfinished = at_line_start ? NULL : stream;
 }
 
+/* What is new in the line that is kept; all of it, if somebody has come between. */
 static void write_kept(struct console_stream *stream)
 {
-	stream_to_sink(stream, stream->line, stream->kept);
-	stream->kept = 0;
+	unsigned from = unfinished == stream ? stream->shown : 0;
+
+	if (stream->kept > stream->shown)
+		stream_to_sink(stream, stream->line + from, stream->kept - from);
+	__atomic_store_n(&stream->shown, stream->kept, __ATOMIC_RELAXED);
+}
+
+static void forget_kept(struct console_stream *stream)
+{
+	__atomic_store_n(&stream->kept, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&stream->shown, 0, __ATOMIC_RELAXED);
 }
 
 /* Lines are written as they become complete, or fill the room there is. */
@@ -127,11 +137,13 @@ static void keep(struct console_stream *stream, const char *bytes, size_t size)
 		size_t part = min_u64(end ? (size_t)(end - bytes) + 1 : size, CONSOLE_LINE_ROOM - stream->kept);
 
 		memcpy(stream->line + stream->kept, bytes, part);
-		stream->kept += (unsigned)part;
+		__atomic_store_n(&stream->kept, stream->kept + (unsigned)part, __ATOMIC_RELAXED);
 		bytes += part;
 		size -= part;
-		if (stream->line[stream->kept - 1] == '\n' || stream->kept == CONSOLE_LINE_ROOM)
+		if (stream->line[stream->kept - 1] == '\n' || stream->kept == CONSOLE_LINE_ROOM) {
 			write_kept(stream);
+			forget_kept(stream);
+		}
 	}
 }
 
@@ -154,7 +166,7 @@ void console_stream_keep_lines(struct console_stream *stream)
 
 void console_stream_flush(struct console_stream *stream)
 {
-	if (__atomic_load_n(&stream->kept, __ATOMIC_RELAXED) == 0)
+	if (__atomic_load_n(&stream->kept, __ATOMIC_RELAXED) == __atomic_load_n(&stream->shown, __ATOMIC_RELAXED))
 		return;
 	take_lock();
 	write_kept(stream);
@@ -165,6 +177,7 @@ void console_stream_end(struct console_stream *stream)
 {
 	take_lock();
 	write_kept(stream);
+	forget_kept(stream);
 	if (unfinished == stream)
 		unfinished = NULL;
 	spin_unlock(&lock);

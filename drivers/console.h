@@ -24,13 +24,15 @@ void console_write_line(const char *bytes, size_t size);
 
 /*
  * Text that comes in pieces, as a guest prints. All zero: it has no name, and each piece is written at once. With `by_line` a line
- * is kept until it is complete, longer than there is room, or flushed. An unfinished line on the console is ended when anything
- * else is to be written; the stream's next piece then begins a line of its own.
+ * is kept until it is complete or longer than there is room; console_stream_flush writes what there is of it. An unfinished line on
+ * the console is ended when anything else is to be written; the stream's next piece then begins a line of its own, with all that
+ * was kept of the line before it: so each line is there once as a whole.
  */
 struct console_stream {
 	char name[CONSOLE_NAME_ROOM]; /* begins each line, with ": " behind it; empty: nothing does. Only with `by_line` */
 	bool by_line;                 /* changed by console_stream_keep_lines, once there may be output */
-	unsigned kept;                /* bytes in `line` */
+	unsigned kept;                /* bytes in `line`; atomic */
+	unsigned shown;               /* of these, how many have been written; atomic */
 	char line[CONSOLE_LINE_ROOM];
 };
 
@@ -39,7 +41,7 @@ void console_stream_write(struct console_stream *stream, const char *bytes, size
 /* Keep each line until it is complete, from now on: somebody else will write, too. */
 void console_stream_keep_lines(struct console_stream *stream);
 
-/* Write what is kept: the rest of the line will not come soon. */
+/* Write what is kept and has not been written: the rest of the line will not come soon. */
 void console_stream_flush(struct console_stream *stream);
 
 /* Write what is kept: no more comes, and the structure may go. */

@@ -132,8 +132,19 @@ static void unfinished_lines_are_flushed(void **state)
 	say(&web, "password: ");
 	console_stream_flush(&web);
 	say(&db, "starts\n");
-	say(&web, "secret\n");
-	assert_string_equal(written, "web: password: \ndb: starts\nweb: secret\n");
+	/* What has been shown is not shown again by itself, but with the rest of its line. */
+	console_stream_flush(&web);
+	assert_string_equal(written, "web: password: \ndb: starts\n");
+	say(&web, "sec");
+	console_stream_flush(&web);
+	say(&web, "ret\n");
+	assert_string_equal(written, "web: password: \ndb: starts\nweb: password: secret\n");
+	written[0] = '\0';
+	say(&web, "> ");
+	console_stream_flush(&web);
+	say(&db, "goes on\n");
+	console_stream_end(&web);
+	assert_string_equal(written, "web: > \ndb: goes on\n");
 	/* Another one may come to be at the same place in memory. */
 	written[0] = '\0';
 	say(&web, "bye");
