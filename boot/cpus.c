@@ -146,7 +146,7 @@ static bool start(struct cpu *cpu)
 	return progress == PROGRESS_ONLINE;
 }
 
-void cpus_start(void)
+bool cpus_start(void)
 {
 	unsigned online = 1;
 	const char *why;
@@ -162,6 +162,7 @@ void cpus_start(void)
 		online += start(cpu_of(i));
 	if (several)
 		log_info("nestling: %u CPU%s", online, online == 1 ? " runs" : "s run");
+	return err == ERR_OK;
 }
 
 void cpu_main(struct cpu *cpu)

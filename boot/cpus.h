@@ -29,8 +29,9 @@ MUST_CHECK enum err cpus_map(struct host_map *map, hpa_t first);
 /*
  * On the first CPU, which has its own traps and map, and arch_virt_enable behind it: let it take interrupts, and start the others,
  * one after the other. One that does not come in time, or cannot be used, is left out: `online` stays false, and that is logged.
+ * False: nothing interrupts guests here, and there is no timer.
  */
-void cpus_start(void);
+bool cpus_start(void);
 
 /* Where a started CPU goes, with its own traps, map and stack. */
 _Noreturn void cpu_main(struct cpu *cpu);

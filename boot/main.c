@@ -23,6 +23,7 @@
 #include "include/version.h"
 #include "mm/frame.h"
 #include "mm/heap.h"
+#include "vmm/keyboard.h"
 #include "vmm/machine.h"
 #include "vmm/post_mortem.h"
 
@@ -326,7 +327,8 @@ static void run(void)
 		log_fatal("%s", why);
 		return;
 	}
-	cpus_start();
+	if (cpus_start() && boot.has_serial)
+		keyboard_open();
 	err = machine_run(&boot.config.machine);
 	(void)err; /* the error has been logged, and there is nothing else to do */
 }

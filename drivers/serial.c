@@ -60,6 +60,16 @@ void serial_start(const struct serial_port *port)
 	console_set_sink(sink);
 }
 
+bool serial_takes_input(void)
+{
+	return console_port.driver != NULL;
+}
+
+bool serial_read(uint8_t *byte)
+{
+	return console_port.driver->take(&console_port, byte);
+}
+
 void serial_region(const struct serial_port *port, hpa_t *start, uint64_t *size)
 {
 	*start = HPA(align_down(port->base, PAGE_SIZE));

@@ -35,6 +35,15 @@ bool serial_find(const struct platform *platform, serial_filter accepted, struct
  */
 void serial_start(const struct serial_port *port);
 
+/* Is there a port started whose input can be read? Not where the firmware writes for us. */
+bool serial_takes_input(void);
+
+/*
+ * Take the first byte that has come at that port; never waits. False: there is none. By one CPU at a time, whatever others write
+ * meanwhile. What is not taken stays in the port, as far as that has room.
+ */
+bool serial_read(uint8_t *byte);
+
 /* The pages to map as device memory for the port, 4 KiB aligned; size 0 when it needs none. */
 void serial_region(const struct serial_port *port, hpa_t *start, uint64_t *size);
 

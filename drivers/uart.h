@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Drivers of serial ports, all by polling. A new driver is a file of its own and a line in uart.c; it lists the names that the
+ * Drivers of serial ports, all by polling, in both directions. A new driver is a file of its own and a line in uart.c; it lists the names that the
  * firmware's tables have for its device.
  */
 #ifndef NESTLING_DRIVERS_UART_H
@@ -33,6 +33,8 @@ struct uart_driver {
 	/* Is there room for another byte? */
 	bool (*ready)(const struct serial_port *port);
 	void (*put)(const struct serial_port *port, uint8_t byte);
+	/* Take the first byte that has come. False: there is none. */
+	bool (*take)(const struct serial_port *port, uint8_t *byte);
 };
 
 /* All of them, up to NULL. */

@@ -22,7 +22,9 @@ enum {
 	UART_LCR_8N1 = 0x03,
 	UART_LCR_DLAB = 0x80,
 	UART_MCR_DTR_RTS = 0x03,
+	UART_LSR_DR = 0x01,   /* a byte has come */
 	UART_LSR_THRE = 0x20, /* room for a byte */
+	UART_LSR_NONE = 0xff, /* there is no port */
 };
 
 static uint8_t read_register(const struct serial_port *port, unsigned index)
@@ -73,6 +75,16 @@ static void put(const struct serial_port *port, uint8_t byte)
 	write_register(port, UART_DATA, byte);
 }
 
+static bool take(const struct serial_port *port, uint8_t *byte)
+{
+	uint8_t status = read_register(port, UART_LSR);
+
+	if (!(status & UART_LSR_DR) || status == UART_LSR_NONE)
+		return false;
+	*byte = read_register(port, UART_DATA);
+	return true;
+}
+
 static const struct uart_compatible compatibles[] = {
 	/* The mini UART of the BCM2835 and its children: its binding leaves out `reg-shift` and `reg-io-width`. */
 	{ "brcm,bcm2835-aux-uart", 2, 4 },
@@ -100,4 +112,5 @@ const struct uart_driver uart_16550 = {
 	.init = init,
 	.ready = ready,
 	.put = put,
+	.take = take,
 };

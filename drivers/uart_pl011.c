@@ -12,7 +12,10 @@ enum {
 	PL011_IMSC = 0x38,
 };
 
-enum { PL011_FR_TXFF = 0x20 }; /* transmit FIFO full */
+enum {
+	PL011_FR_RXFE = 0x10, /* receive FIFO empty */
+	PL011_FR_TXFF = 0x20, /* transmit FIFO full */
+};
 
 static void init(const struct serial_port *port)
 {
@@ -29,6 +32,15 @@ static void put(const struct serial_port *port, uint8_t byte)
 	mmio_write32(port->base + PL011_DR, byte);
 }
 
+/* DR has what is wrong with the byte above it. */
+static bool take(const struct serial_port *port, uint8_t *byte)
+{
+	if (mmio_read32(port->base + PL011_FR) & PL011_FR_RXFE)
+		return false;
+	*byte = (uint8_t)mmio_read32(port->base + PL011_DR);
+	return true;
+}
+
 static const struct uart_compatible compatibles[] = { { "arm,pl011", 0, 0 }, { "arm,sbsa-uart", 0, 0 }, { NULL, 0, 0 } };
 
 /* The table has a subtype for ports with 32-bit accesses only; the driver uses 32-bit accesses for all. */
@@ -41,4 +53,5 @@ const struct uart_driver uart_pl011 = {
 	.init = init,
 	.ready = ready,
 	.put = put,
+	.take = take,
 };

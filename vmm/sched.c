@@ -5,7 +5,9 @@
 #include "include/arch/cpu.h"
 #include "include/arch/virt.h"
 #include "include/log.h"
+#include "vmm/keyboard.h"
 #include "vmm/shootdown.h"
+#include "vmm/vms.h"
 
 static uint64_t slice_ticks; /* of arch_clock */
 static bool stopped;         /* atomic */
@@ -27,6 +29,7 @@ void sched_add(struct vm *vm)
 {
 	vm->time_max = vm->options.time_max ? ticks_of(vm->options.time_max) : NEVER;
 	__atomic_add_fetch(&sched_awake, 1, __ATOMIC_RELAXED);
+	vms_add(vm);
 }
 
 /* --- Slices ---------------------------------------------------------------------------------------------------------- */
@@ -81,6 +84,7 @@ enum sched_interrupted sched_interrupt(struct vcpu *vcpu)
 	time_end = charge_time(cpu, vcpu, now);
 	if (time_end == now)
 		return SCHED_TIME_OUT;
+	keyboard_poll(now);
 	if (__atomic_load_n(&cpu->timed, __ATOMIC_RELAXED))
 		timed_wake(cpu, now);
 	if (now >= cpu->slice_end) {
@@ -109,7 +113,7 @@ uint64_t sched_cpu_time(const struct vcpu *vcpu)
 static void nothing_runs(struct vm *vm, const struct vcpu *vcpu)
 {
 	console_stream_flush(&vm->console); /* an unfinished line may be a question */
-	if (vm->timed > 0)
+	if (vm->timed > 0 || (keyboard_is_open() && device_listens(&vm->devices)))
 		return;
 	if (__atomic_load_n(&vm->waits, __ATOMIC_RELAXED) > 0) {
 		vm->asleep = true;
@@ -131,6 +135,7 @@ static void end_vm(struct vm *vm)
 	if (!vm->asleep)
 		__atomic_sub_fetch(&sched_awake, 1, __ATOMIC_RELAXED);
 	spin_unlock(&vm->lock);
+	vms_remove(vm);
 	vm->ended(vm);
 }
 
@@ -279,11 +284,12 @@ static struct vcpu *pick(struct cpu *cpu)
 
 static void sleep_until_interrupt(struct cpu *cpu)
 {
-	uint64_t from = arch_clock();
+	uint64_t from = arch_clock(), look = keyboard_watch();
 
-	arch_timer_set(timed_next(cpu));
+	arch_timer_set(min_u64(timed_next(cpu), look));
 	arch_cpu_wait();
 	arch_interrupts_take();
+	keyboard_unwatch(look);
 	cpu->idle_ticks += arch_clock() - from;
 }
 
@@ -304,10 +310,12 @@ void sched_run(void)
 	struct cpu *cpu = arch_this_cpu();
 
 	for (;;) {
+		uint64_t now = arch_clock();
 		struct vcpu *vcpu;
 
+		keyboard_poll(now);
 		/* Where a long call has just been left, the interrupt for these is still pending. */
-		timed_wake(cpu, arch_clock());
+		timed_wake(cpu, now);
 		vcpu = pick(cpu);
 		if (vcpu)
 			run(cpu, vcpu);

@@ -196,6 +196,7 @@ struct vm {
 	uint64_t tlb_generation;      /* number of shoot-downs; atomic */
 	uint64_t shootdowns;          /* those that needed other CPUs; atomic */
 	uint64_t ipis;                /* sent to other CPUs for this VM; atomic */
+	struct vm *next_live, *previous_live; /* vmm/vms.c */
 	void (*ended)(struct vm *vm); /* called when it has ended and no CPU runs it: it reports and frees the VM */
 
 	struct vcpu *vcpu_table[VCPU_MAX]; /* all vCPUs, by id */

@@ -94,6 +94,8 @@ void rt_flush_line(void);
 void rt_write(const char *bytes, size_t size);
 /* Print one byte through the emulated UART. Not in order with an unfinished rt_printf line. */
 void rt_putc(char c);
+/* The first byte that was typed on the console and has not been read; -1: there is none. */
+int rt_getc(void);
 
 /* "1 GiB", "1.3 MiB", "640 KiB": the largest unit that leaves a number >= 1, and a digit behind the point below 100. */
 struct rt_text {

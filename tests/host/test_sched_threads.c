@@ -21,6 +21,7 @@
 #include "include/arch/cpu.h"
 #include "include/arch/machine.h"
 #include "tests/host/host.h"
+#include "vmm/keyboard.h"
 #include "vmm/sched.h"
 #include "vmm/shootdown.h"
 
@@ -227,6 +228,30 @@ void arch_vcpu_start(struct vcpu *vcpu, struct vcpu *by, uint64_t entry, uint64_
 void console_stream_flush(struct console_stream *stream)
 {
 	(void)stream;
+}
+
+/* There is no keyboard. */
+uint64_t keyboard_due = NEVER;
+
+void keyboard_look(uint64_t now)
+{
+	MUST(now == NEVER, "it is looked at");
+}
+
+uint64_t keyboard_watch(void)
+{
+	return NEVER;
+}
+
+void keyboard_unwatch(uint64_t until)
+{
+	(void)until;
+}
+
+bool device_listens(struct device_table *table)
+{
+	(void)table;
+	return true;
 }
 
 /* As vm_handle_exit does. */

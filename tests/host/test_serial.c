@@ -12,6 +12,8 @@
 
 /* A 16550 at I/O port 0x100. */
 static struct {
+	uint8_t typed[4]; /* by a person */
+	size_t waiting;   /* of these, how many have not been read */
 	uint8_t sent[64];
 	size_t count;
 	uint8_t registers[8];
@@ -24,6 +26,10 @@ static struct console_stream stream;
 uint8_t arch_port_read(uint16_t port)
 {
 	uart.polls += port == 0x105;
+	if (port == 0x105)
+		return (uint8_t)(uart.registers[5] | (uart.waiting > 0));
+	if (port == 0x100 && uart.waiting > 0)
+		return uart.typed[sizeof(uart.typed) - uart.waiting--];
 	return port >= 0x100 && port < 0x108 ? uart.registers[port - 0x100] : 0xff;
 }
 
@@ -133,6 +139,7 @@ static void registers_are_where_they_are_said_to_be(void **state)
 static void pl011(void **state)
 {
 	static uint32_t registers[KIB(4) / 4];
+	uint8_t byte;
 	const struct serial_port port = { .driver = &uart_pl011, .base = (uintptr_t)registers, .size = KIB(4) };
 
 	(void)state;
@@ -144,6 +151,31 @@ static void pl011(void **state)
 	registers[0x18 / 4] = 0x20; /* full */
 	console_stream_write(&stream, "y", 1);
 	CHECK_EQ(registers[0], 'z');
+	registers[0] = 0xe41; /* with errors above the byte */
+	assert_true(serial_read(&byte));
+	CHECK_EQ(byte, 0x41);
+	registers[0x18 / 4] = 0x10; /* empty */
+	assert_false(serial_read(&byte));
+}
+
+/* What is typed is read once; a port that is not there types nothing. */
+static void input_is_read(void **state)
+{
+	uint8_t byte;
+
+	(void)state;
+	serial_start(&by_port);
+	assert_true(serial_takes_input());
+	assert_false(serial_read(&byte));
+	memcpy(uart.typed, "keys", 4);
+	uart.waiting = 4;
+	for (unsigned i = 0; i < 4; i++) {
+		assert_true(serial_read(&byte));
+		CHECK_EQ(byte, "keys"[i]);
+	}
+	assert_false(serial_read(&byte));
+	uart.registers[5] = 0xff;
+	assert_false(serial_read(&byte));
 }
 
 static void a_region_is_whole_pages(void **state)
@@ -226,6 +258,7 @@ int main(void)
 		TEST(a_stuck_port_is_waited_for_once),
 		TEST(registers_are_where_they_are_said_to_be),
 		TEST(pl011),
+		TEST(input_is_read),
 		TEST(a_region_is_whole_pages),
 		TEST(sources_are_asked_in_turn),
 	};

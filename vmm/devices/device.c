@@ -66,7 +66,7 @@ bool device_listens(struct device_table *table)
 {
 	const struct io_device *console = find_console(table);
 
-	return console && __atomic_load_n(&console->listens, __ATOMIC_RELAXED);
+	return console && console->line != 0 && table->set_line && __atomic_load_n(&console->listens, __ATOMIC_RELAXED);
 }
 
 static void access_unclaimed(struct device_table *table, struct io_access *io)

@@ -71,7 +71,7 @@ void device_set_line(struct io_device *device, bool level);
 /* Give the VM's console a byte that was typed. False: it has no room now, or the VM has no console that takes any. */
 bool device_type(struct device_table *table, uint8_t byte);
 
-/* Does a console of the VM wait for such a byte with its interrupt? */
+/* Would such a byte interrupt the VM: does its console wait for one, and is there a controller? Without the lock, as a hint. */
 bool device_listens(struct device_table *table);
 
 /* Let a device answer `io`, under the table's lock. A read that no device claims gives all ones; the first few of those are logged.

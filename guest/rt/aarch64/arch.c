@@ -15,6 +15,7 @@ static const uint32_t nestling_uid[4] = { 0x7473654e, 0x674e696c, 0x00000080, 0x
 /* Arm PrimeCell UART (PL011), DDI 0183, "Register summary", where QEMU's "virt" machine has it. */
 #define UART_DR 0x09000000
 #define UART_FR 0x09000018
+#define FR_RXFE 0x10 /* no byte has come */
 #define FR_TXFF 0x20 /* no room for a byte */
 
 void rt_hvc(uint64_t x[4], uint64_t fourth)
@@ -65,6 +66,11 @@ void rt_putc(char c)
 	while (*(volatile uint32_t *)UART_FR & FR_TXFF)
 		;
 	*(volatile uint32_t *)UART_DR = (unsigned char)c;
+}
+
+int rt_getc(void)
+{
+	return *(volatile uint32_t *)UART_FR & FR_RXFE ? -1 : (uint8_t)*(volatile uint32_t *)UART_DR;
 }
 
 void rt_wait(void)

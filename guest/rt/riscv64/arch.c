@@ -13,6 +13,7 @@
 
 #define UART     0x10000000
 #define UART_LSR (UART + 5)
+#define LSR_DR   0x01 /* a byte has come */
 #define LSR_THRE 0x20 /* room for a byte */
 
 int64_t sbi_call(uint64_t extension, uint64_t function, uint64_t arg[4], uint64_t *value)
@@ -66,6 +67,11 @@ void rt_putc(char c)
 	while (!(*(volatile uint8_t *)UART_LSR & LSR_THRE))
 		;
 	*(volatile uint8_t *)UART = (uint8_t)c;
+}
+
+int rt_getc(void)
+{
+	return *(volatile uint8_t *)UART_LSR & LSR_DR ? *(volatile uint8_t *)UART : -1;
 }
 
 void rt_wait(void)

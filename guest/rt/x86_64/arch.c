@@ -21,6 +21,7 @@ struct e820_entry {
 
 #define UART     0x3f8
 #define UART_LSR (UART + 5)
+#define LSR_DR   0x01 /* a byte has come */
 #define LSR_THRE 0x20 /* room for a byte */
 
 static bool use_vmmcall;
@@ -72,6 +73,17 @@ void rt_putc(char c)
 		__asm__ volatile("inb %w1, %b0" : "=a"(status) : "Nd"(UART_LSR));
 	while (!(status & LSR_THRE));
 	__asm__ volatile("outb %b0, %w1" : : "a"(c), "Nd"(UART));
+}
+
+int rt_getc(void)
+{
+	uint8_t byte;
+
+	__asm__ volatile("inb %w1, %b0" : "=a"(byte) : "Nd"(UART_LSR));
+	if (!(byte & LSR_DR))
+		return -1;
+	__asm__ volatile("inb %w1, %b0" : "=a"(byte) : "Nd"(UART));
+	return byte;
 }
 
 void rt_wait(void)

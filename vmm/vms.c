@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The VMs that live, and which of them has the keyboard. */
+#include "vmm/vms.h"
+
+static struct spinlock lock = SPINLOCK(LOCK_VMS); /* of the list, and of who has the keyboard */
+static struct vm *first, *last;
+static struct vm *typed; /* NULL: the list is empty */
+
+/* Behind those of lower numbers: a fork, which has the highest one, is in its place at once. */
+static void insert(struct vm *vm)
+{
+	struct vm *before = last;
+
+	while (before && before->number > vm->number)
+		before = before->previous_live;
+	vm->previous_live = before;
+	vm->next_live = before ? before->next_live : first;
+	*(before ? &before->next_live : &first) = vm;
+	*(vm->next_live ? &vm->next_live->previous_live : &last) = vm;
+}
+
+static void unlink(struct vm *vm)
+{
+	*(vm->previous_live ? &vm->previous_live->next_live : &first) = vm->next_live;
+	*(vm->next_live ? &vm->next_live->previous_live : &last) = vm->previous_live;
+}
+
+void vms_add(struct vm *vm)
+{
+	spin_lock(&lock);
+	insert(vm);
+	if (!typed)
+		typed = vm;
+	spin_unlock(&lock);
+}
+
+void vms_remove(struct vm *vm)
+{
+	spin_lock(&lock);
+	unlink(vm);
+	if (typed == vm)
+		typed = vm->next_live ? vm->next_live : first;
+	spin_unlock(&lock);
+}
+
+struct vm *vms_get_typed(void)
+{
+	spin_lock(&lock);
+	if (typed)
+		return typed;
+	spin_unlock(&lock);
+	return NULL;
+}
+
+void vms_put(void)
+{
+	spin_unlock(&lock);
+}

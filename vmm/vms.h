@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The VMs that live, forks among them, in the order of their numbers; and which of them has the keyboard: the first one that
+ * starts, and when that has ended the next one.
+ *
+ * Who gets a VM here holds the lock of this list, which comes before a VM's locks: the VM cannot go until it is put.
+ */
+#ifndef NESTLING_VMM_VMS_H
+#define NESTLING_VMM_VMS_H
+
+#include "vmm/vm.h"
+
+/* A VM is about to run. */
+void vms_add(struct vm *vm);
+
+/* It has ended, and nothing runs it any more. */
+void vms_remove(struct vm *vm);
+
+/* The VM that has the keyboard; NULL: there is none, and nothing to put. */
+struct vm *vms_get_typed(void);
+
+void vms_put(void);
+
+#endif
