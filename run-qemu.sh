@@ -26,12 +26,12 @@ Usage: ./run-qemu.sh [x86_64|aarch64|riscv64] [OPTION...]
 Boots Nestling in an emulated machine (default x86_64) and runs a guest.
   --demo NAME            a guest in the image (default lazy):
 $(demos | fold -s -w 72 | sed 's/^/      /')
-  --guest FILE           a guest of your own: static ELF64, or a Linux "Image"
+  --linux                Debian's own kernel, to a shell that you type into
+  --guest FILE           a guest of your own: static ELF64, or a Linux kernel
+  --initrd FILE, --cmdline TEXT  what a kernel gets with it
   --config FILE, --image FILE  run this whole nestling.cfg; or boot this disk
-  --cmdline TEXT         the guest's command line, for a kernel
-  --ram SIZE             memory promised to the guest (default 1G)
+  --ram SIZE, --host-ram SIZE  promised to the guest (1G), of the machine (512M)
   --memory-max SIZE, --time-max SECONDS  memory and CPU time it may cost
-  --host-ram SIZE        memory of the machine (default 512M)
   --cpus N, --vcpus N    CPUs of the machine (default 4, Bochs 2), of the guest
   --slice MS, --pin CPUS  how long a guest keeps a CPU; on which ones it runs
   --policy POLICY        how memory comes: 4k (default), 64k, 2m, auto, populate
@@ -56,14 +56,14 @@ failed() { say "$*"; exit 3; }
 source "$root/tools/machines.sh"
 # shellcheck source=tools/words.sh
 source "$root/tools/words.sh"
-# shellcheck source=tools/console.sh
-source "$root/tools/console.sh"
+# shellcheck source=tools/options.sh
+source "$root/tools/options.sh"
 # shellcheck source=tools/aftermath.sh
 source "$root/tools/aftermath.sh"
 
 # --- The command line ----------------------------------------------------------------
 
-isa=x86_64 virt='' firmware='' board='' demo='' guest='' image='' config='' cmdline='' ram='' memory_max='' host_ram='' policy='' tracking='' trace=''
+isa=x86_64 virt='' firmware='' board='' demo='' guest='' initrd='' linux='' image='' config='' cmdline='' ram='' memory_max='' host_ram='' policy='' tracking='' trace=''
 cpus='' vcpus='' slice='' pin='' time_max=''
 trace_file='' report='' timeout='' gdb=off display='' screenshot='' screen=''
 
@@ -83,7 +83,7 @@ parse() {
             option=$1 joined=yes
         fi
         case $option in
-        --virt|--firmware|--board|--demo|--guest|--image|--config|--cmdline|--ram|--memory-max|--time-max|--host-ram|--cpus|--vcpus|--slice|--pin|--policy|--tracking|--report|--screenshot|--timeout)
+        --virt|--firmware|--board|--demo|--guest|--initrd|--image|--config|--cmdline|--ram|--memory-max|--time-max|--host-ram|--cpus|--vcpus|--slice|--pin|--policy|--tracking|--report|--screenshot|--timeout)
             [[ $# -ge 2 && -n $2 && (-n $joined || $2 != --*) ]] || wrong "$option needs a value"
             once "$option"
             option=${option#--}
@@ -96,7 +96,7 @@ parse() {
             # With a file's name behind it, or without.
             [[ $# -eq 0 || (-z $joined && ($1 == -* || $1 == x86_64 || $1 == aarch64 || $1 == riscv64)) ]] ||
                 { [[ -n $1 ]] || wrong "--trace needs a file's name, or none"; trace=json trace_file=$1; shift; } ;;
-        --gdb|--display|--help|--version)
+        --gdb|--display|--linux|--help|--version)
             [[ -z $joined ]] || wrong "$option takes no value"
             once "$option"
             [[ $option != --help ]] || { usage; exit 0; }
@@ -130,196 +130,12 @@ one_of() { # OPTION VALUE CHOICE...
     wrong "unknown $1 '$2'$(suggest "$2" "${@:3}"), known: ${*:3}"
 }
 
-# Set BYTES to the value of SIZE, within bounds and a multiple of UNIT.
-declare -i bytes
-size_of() { # OPTION SIZE MIN MAX UNIT
-    local -i shift=0
-    [[ $2 =~ ^([0-9]{1,18})([KMGTkmgt]?)$ ]] || wrong "$1 '$2' is not a size like 512M or 4G"
-    case ${BASH_REMATCH[2]^} in K) shift=10 ;; M) shift=20 ;; G) shift=30 ;; T) shift=40 ;; esac
-    bytes=10#${BASH_REMATCH[1]}
-    # Compared before it is shifted, for that may overflow.
-    ((bytes <= $4 >> shift)) || wrong "$1 '$2' is more than $(human "$4")"
-    bytes=$((bytes << shift))
-    ((bytes >= $3)) || wrong "$1 '$2' is less than $(human "$3")"
-    ((bytes % $5 == 0)) || wrong "$1 '$2' is not a multiple of $(human "$5")"
-}
-
-# Decimal, without what would make it octal.
-number_of() { # OPTION NUMBER MIN MAX
-    [[ $2 =~ ^0*([0-9]{1,9})$ ]] || wrong "$1 '$2' is not a number from $3 to $4"
-    ((BASH_REMATCH[1] >= $3 && BASH_REMATCH[1] <= $4)) || wrong "$1 '$2' is not from $3 to $4"
-}
-
-human() { # BYTES
-    local -i value=$1
-    local unit
-    for unit in bytes KiB MiB GiB TiB; do
-        ((value % 1024 == 0 && value >= 1024)) || break
-        value=value/1024
-    done
-    echo "$value $unit"
-}
-
-# What the file's first bytes tell is told here; the rest is for the image to find.
-check_guest() { # FILE
-    local what
-    [[ -f $1 ]] || wrong "no such guest file: $1"
-    [[ -r $1 ]] || wrong "guest file is not readable: $1"
-    what=$("$root/tools/check-guest" "$isa" "$1") || wrong "guest file $1: $what"
-}
-
-# By which name the guest's file goes to the disk, so that the image's messages name it: its own, as far as FAT and
-# nestling.cfg can have that.
-guest_name() {
-    local LC_ALL=C name=${guest##*/}
-    name=${name//[^A-Za-z0-9._+-]/_}
-    name=${name:0:100}
-    while [[ $name == *. ]]; do name=${name%.}; done
-    case ${name,,} in
-        '' | efi | nestling.cfg) echo "guest-$name" ;;
-        *) echo "$name" ;;
-    esac
-}
-
-# A value of nestling.cfg, in those quotes that it does not have itself.
-quoted() { # TEXT
-    [[ $1 == *\"* ]] && echo "'$1'" || echo "\"$1\""
-}
-
-check_cmdline() {
-    local LC_ALL=C # counts bytes
-    [[ $cmdline != *[[:cntrl:]]* ]] || wrong "--cmdline has a control character"
-    [[ $cmdline != *\"* || $cmdline != *\'* ]] || wrong "--cmdline has both kinds of quotes, which nestling.cfg cannot have in one value"
-    ((${#cmdline} < 512)) || wrong "--cmdline has ${#cmdline} bytes, and 511 is most"
-}
-
-# What goes into nestling.cfg.
-check_config() {
-    [[ -z $guest || -z $demo ]] || wrong "--demo and --guest: one guest runs"
-    demo=${demo:-lazy} policy=${policy:-4k} tracking=${tracking:-hardware} trace=${trace:-off} ram=${ram:-1G}
-    # shellcheck disable=SC2046 # the names are words
-    one_of --demo "$demo" $(demos)
-    # shellcheck disable=SC2046
-    one_of --policy "$policy" $(policies)
-    check_cmdline
-    one_of --tracking "$tracking" hardware software
-    size_of --ram "$ram" $((2 << 20)) $((256 << 40)) 4096
-    ram=$bytes
-    [[ -z $memory_max ]] || size_of --memory-max "$memory_max" 4096 $((256 << 40)) 4096
-    [[ -z $memory_max ]] || memory_max=$bytes
-    check_time
-    [[ -z $guest ]] || check_guest "$guest"
-}
-
-# vCPUs, and what they get of the machine's CPUs.
-check_time() {
-    vcpus=${vcpus:-1}
-    number_of --vcpus "$vcpus" 1 16
-    [[ -z $slice ]] || number_of "--slice (in milliseconds)" "$slice" 1 1000
-    [[ -z $time_max || ($time_max =~ ^[0-9]{1,9}(\.[0-9]+)?$ && $time_max =~ [1-9]) ]] ||
-        wrong "--time-max '$time_max' is not a number of seconds like 60 or 0.5"
-    [[ -z $pin || $pin =~ ^[0-9]{1,2}(-[0-9]{1,2})?(,[0-9]{1,2}(-[0-9]{1,2})?)*$ ]] ||
-        wrong "--pin '$pin' does not name CPUs like 1 or 0,2 or 0-3"
-}
-
-# A configuration of the user's, and the files that it names, in the array files as mkimage wants them. What is wrong with its
-# text is for the image to say.
-check_own_config() {
-    local name file
-    [[ -f $config && -r $config ]] || wrong "no such configuration: $config"
-    while IFS= read -r name; do
-        file=$(dirname "$config")/$name
-        [[ /$name/ != */../* ]] || wrong "--config $config names '$name', which is not beside it"
-        [[ -f $file && -r $file ]] || wrong "--config $config names a file that is not beside it: $name"
-        files+=(--file "$file:$name")
-    done < <(config_files)
-}
-
-# The names of files in the configuration, with / between folders: by the rules of boot/config.c, as far as they matter here.
-config_files() {
-    python3 - "$config" <<'EOF'
-import re, sys
-text = open(sys.argv[1], "rb").read().decode("utf-8-sig", "replace")
-names = []
-for line in re.split(r"\r\n|\r|\n", text):
-    found = re.match(r"""[ \t]*(?:guest|initrd)[ \t]*=[ \t]*(?:"([^"]*)"|'([^']*)'|(.*))""", line)
-    if found:
-        name = found[1] or found[2] or re.split(r"(?:^|[ \t])#", found[3] or "")[0].strip(" \t")
-        names.append(name.replace("\\", "/").lstrip("/"))
-for name in dict.fromkeys(filter(None, names)):
-    print(name)
-EOF
-}
-
-check() {
-    local of_config=$cmdline$ram$memory_max$vcpus$slice$pin$time_max$policy$tracking$trace
-    # It may say trace = json: the records then have to go somewhere.
-    [[ -z $config || -z $trace_file ]] || of_config=${of_config%"$trace"}
-    if [[ -n $config ]]; then
-        [[ -z $image$demo$guest$of_config ]] || wrong "with --config, the file says what to run"
-        [[ $gdb == off ]] || wrong "with --config, the file says gdb = on"
-        check_own_config
-    elif [[ -n $image ]]; then
-        [[ -z $demo$guest$of_config ]] || wrong "with --image, its own nestling.cfg says what to run"
-        [[ -f $image && -r $image ]] || wrong "no such image: $image"
-    else
-        check_config
-    fi
-    [[ -z $timeout || $timeout =~ ^[1-9][0-9]{0,5}$ ]] || wrong "--timeout '$timeout' is not a number of seconds from 1 to 999999"
-    host_ram=${host_ram:-512M}
-    if [[ $emulator == bochs ]]; then
-        size_of "--host-ram (of $machine)" "$host_ram" $((48 << 20)) $((2048 << 20)) $((1 << 20))
-        [[ $gdb == off ]] || wrong "--gdb needs QEMU: Bochs, which runs --virt vmx here, takes no debugger"
-    else
-        size_of "--host-ram (of $machine)" "$host_ram" $((least << 20)) $((512 << 30)) $((1 << 20))
-    fi
-    host_ram=$bytes
-    check_cpus
-    check_screen
-    [[ -z $report ]] || check_output --report "$report"
-    [[ -z $trace_file ]] || check_output --trace "$trace_file"
-}
-
-# Of the machine.
-check_cpus() {
-    local default=4 first last
-    [[ $emulator != bochs ]] || default=2
-    cpus=${cpus:-$default}
-    number_of "--cpus (of $machine)" "$cpus" 1 "$most_cpus"
-    for first in ${pin//,/ }; do
-        last=${first#*-}
-        first=${first%-*}
-        ((10#$first <= 10#$last)) || wrong "--pin '$pin': $first-$last names no CPU"
-        ((10#$first >= 10#$cpus)) || return 0
-    done
-    [[ -z $pin ]] || wrong "--pin '$pin' names no CPU that is there: the machine has 0 to $((10#$cpus - 1))"
-}
-
-declare -A outputs=() # by what writes them
-
-check_output() { # OPTION FILE
-    local other
-    [[ ! -d $2 ]] || wrong "$1 '$2' is a directory"
-    { [[ -e $2 && -w $2 ]] || [[ ! -e $2 && -d $(dirname "$2") && -w $(dirname "$2") ]]; } || wrong "$1 '$2' cannot be written"
-    for other in "${!outputs[@]}"; do
-        [[ -c $2 || $(realpath -m "${outputs[$other]}") != "$(realpath -m "$2")" ]] || wrong "$1 and $other write to the same file"
-    done
-    outputs[$1]=$2
-}
-
-check_screen() {
-    [[ -n $display$screenshot ]] || return 0
-    [[ -n $screen ]] || wrong "there is no screen to see on this machine: $machine"
-    [[ -n $screenshot ]] || return 0
-    [[ $screenshot == *.png ]] || wrong "--screenshot '$screenshot' does not end in .png, which is what it will be"
-    check_output --screenshot "$screenshot"
-}
-
 # --- The run -------------------------------------------------------------------------
 
 build() {
     local stale pid
     "$root/tools/setup" "${components[@]}" || failed "tools or libraries are missing"
+    [[ -z $linux ]] || guest=$root/build/linux/$isa/kernel initrd=$root/build/linux/$isa/initrd
     # We may be run by make, whose flags are not for us; and we may be run twice at once.
     unset MAKEFLAGS MFLAGS MAKELEVEL
     mkdir -p "$root/build/run"
@@ -349,8 +165,38 @@ make_disk() {
         write_config
     fi
     [[ -z $guest ]] || files=(--file "$guest:$(guest_name)")
+    [[ -z $initrd ]] || files+=(--file "$initrd:$(initrd_name)")
     "$root/tools/mkimage" -o "$run/disk.img" --isa "$isa=$run/nestling.efi" \
         --cfg "$run/nestling.cfg" "${files[@]}" || failed "the disk image could not be made"
+}
+
+# By which name a file goes to the disk, so that the image's messages name it: its own, as far as FAT and nestling.cfg can have that.
+disk_name() { # FILE KIND
+    local LC_ALL=C name=${1##*/}
+    name=${name//[^A-Za-z0-9._+-]/_}
+    name=${name:0:100}
+    while [[ $name == *. ]]; do name=${name%.}; done
+    case ${name,,} in
+        '' | efi | nestling.cfg) echo "$2-$name" ;;
+        *) echo "$name" ;;
+    esac
+}
+
+guest_name() {
+    disk_name "$guest" guest
+}
+
+initrd_name() {
+    local name guest_name
+    name=$(disk_name "$initrd" initrd)
+    guest_name=$(guest_name)
+    [[ ${name,,} != "${guest_name,,}" ]] || name=initrd-$name
+    echo "$name"
+}
+
+# A value of nestling.cfg, in those quotes that it does not have itself.
+quoted() { # TEXT
+    [[ $1 == *\"* ]] && echo "'$1'" || echo "\"$1\""
 }
 
 write_config() {
@@ -365,48 +211,51 @@ write_config() {
         echo "policy = $policy"
         echo "tracking = $tracking"
         echo "trace = $trace"
-        [[ $terminal == no ]] || echo "progress = on"
+        [[ $terminal == no || -n $initrd ]] || echo "progress = on"
         echo "gdb = $gdb"
         [[ -z $cmdline ]] || echo "cmdline = $(quoted "$cmdline")"
         if [[ -n $guest ]]; then
             echo "guest = \\$(guest_name)"
+            [[ -z $initrd ]] || echo "initrd = \\$(initrd_name)"
         else
             echo "demo = $demo"
         fi
     } >"$run/nestling.cfg"
 }
 
-# Show the console from the image's first line on, and keep all of it in console.log. Set
-# END to why it stopped: `fatal`, `timeout`, or `off` when the emulator ended. An image that
-# cannot start returns to the firmware, which waits for ever; later on it switches off, and
-# what looks like a fatal line may be the guest's.
+# Have tools/console read the pipe console.out: before there is an emulator, for of one that ends at once nobody would learn else.
+# Ctrl-C is for all of the terminal's processes, and this one has to end as the emulator does.
+listen() {
+    local -a options=(--show 5 --timeout "$timeout")
+    [[ $terminal == no ]] || options+=(--terminal)
+    [[ $colours == no ]] || options+=(--colours)
+    [[ -z $linux$guest$config$image ]] || options+=(--raw)
+    [[ -z $trace_file ]] || options+=(--trace "$(realpath -m "$trace_file")")
+    [[ $emulator != bochs ]] || options+=(--listen)
+    mkfifo "$run/console.out" "$run/console.in"
+    exec 5>&1
+    # Standard input may be closed.
+    if [[ -e /dev/fd/0 ]]; then exec 6<&0; else exec 6</dev/null; fi
+    exec 3< <(trap '' INT; cd "$run"; exec setpriv --pdeathsig TERM -- "$root/tools/console" "${options[@]}" <&6 6<&-)
+    reader=$!
+    exec 5>&- 6<&-
+    read -r port <&3 || failed "the console cannot be read"
+}
+
+# Wait for the end. Set END to why: `fatal`, `timeout`, or `off` when the emulator ended; OURS to whether the image printed
+# anything, TAKEN to whether it took the machine over, and LAST_LINE.
 watch() {
-    local line deadline=$((SECONDS + timeout))
     end='' last_line='' lacking=no ours=no taken=no cpu_at=''
-    exec 4>"$run/console.log"
-    while [[ -z $end ]]; do
-        line=''
-        if ((SECONDS >= deadline)); then
-            end=timeout
-        elif ! IFS= read -r -t $((deadline - SECONDS)) line <&3; then
-            # Either the time is over or the emulator; a last line may be unfinished.
-            ((SECONDS >= deadline)) && end=timeout || end=off
-            [[ -n $line ]] || break
-        fi
-        printf '%s\n' "$line" >&4
-        [[ $line != nestling* ]] || ours=yes
-        [[ $ours == no ]] || show "$line"
-        [[ $line != 'nestling: the machine is ours: '* ]] || taken=yes
-        [[ $taken == yes || $line != 'nestling: fatal: '* ]] || end=fatal
-        [[ -z $line ]] || last_line=$line
-    done
-    [[ $terminal == no ]] || printf '\e[K'
+    read -r end ours taken <&3 && IFS= read -r last_line <&3 || failed "the console was lost"
+    [[ $end != quit ]] || interrupted
+    # Nobody reads what would be shown, nor what is wrong.
+    [[ $end != gone ]] || exit 141
     [[ $end != timeout ]] || find_cpu
     # What is over stays on the screen as long as somebody wants to see it.
     [[ $end != timeout || ! -e $run/over ]] || end=off
     stop_screen
     stop_emulator
-    exec 3<&- 4>&-
+    exec 3<&-
     # What the run was to leave behind, and has not.
     wait "$reader" || [[ -z $trace_file ]] || lacking=yes
 }
@@ -482,12 +331,12 @@ interrupted() {
 # shellcheck disable=SC2317 # reached through the trap
 clean_up() {
     trap '' INT
+    # It puts the terminal back.
+    [[ -z ${reader:-} ]] || kill -TERM "$reader" 2>/dev/null || true
+    [[ -z ${reader:-} ]] || wait "$reader" || true
     stop_screen
     stop_emulator
-    # The reader ends when its console does, which it may still wait for, or when nobody listens.
-    [[ ! -p ${run:-}/console ]] || : <>"$run/console"
     exec 3<&-
-    [[ -z ${reader:-} ]] || wait "$reader" || true
     [[ -z ${run:-} ]] || rm -rf "$run"
 }
 
@@ -497,13 +346,15 @@ trap 'exit 143' TERM HUP
 
 parse "$@"
 out=$root/build/$isa
-emulator=qemu components=("$isa") qemu=() least=64 most_cpus=16 fixed_cpus=no files=()
+emulator=qemu components=("$isa") qemu=() linux_console=ttyS0 least=64 most_cpus=16 fixed_cpus=no files=()
 "machine_$isa"
 check
+[[ -z $linux ]] || { components+=("linux-$isa"); cmdline=${cmdline:-console=$linux_console}; }
 if [[ -z $timeout ]]; then
     timeout=120
     [[ $emulator != bochs ]] || timeout=300
-    [[ $gdb == off ]] || timeout=999999
+    # A person may type as long as they like.
+    [[ $gdb == off && (-z $linux || ! -t 0) ]] || timeout=999999
 fi
 
 terminal=no colours=no

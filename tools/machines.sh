@@ -10,6 +10,7 @@
 #   components   what tools/setup must have ready
 #   qemu         QEMU and the arguments that make this machine, in an array
 #   host_ram     the default, where nobody has said it
+#   linux_console  what its guests' kernels call their serial port; ttyS0 where nobody has said it
 #   least        MiB of memory, with less of which its firmware does not start a program; 64 where it does
 #   most_cpus    CPUs that it can have; 16 where nobody has said it
 #   fixed_cpus   yes: it has these, always, and the image is told how many to use
@@ -52,12 +53,13 @@ machine_x86_64() {
     # This U-Boot is made for the machine that QEMU calls pc.
     [[ $firmware == edk2 ]] || board_of_qemu=pc bios=$uboot_x86_64 machine+=", U-Boot"
     qemu=(qemu-system-x86_64 -M "$board_of_qemu" -accel "$accel" -cpu "$cpu" -bios "$bios" "${virtio_disk[@]}"
-          -serial file:console)
+          -serial chardev:console)
     # And it draws on no screen.
     [[ $emulator != qemu || $firmware != edk2 ]] || screen='-device VGA'
 }
 
 machine_aarch64() {
+    linux_console=ttyAMA0
     [[ -z $virt ]] || wrong "aarch64 has one kind of virtualization: there is no --virt to choose"
     board=${board:-virt}
     one_of --board "$board" virt raspi3b
@@ -75,7 +77,7 @@ machine_aarch64() {
     uboot) machine="EL2 by QEMU's emulation, U-Boot"
            qemu+=(-bios "$uboot_aarch64") ;;
     esac
-    qemu+=("${virtio_disk[@]}" -serial file:console)
+    qemu+=("${virtio_disk[@]}" -serial chardev:console)
 }
 
 # What its firmware prints on is the second of its serial ports. It has a screen by itself.
@@ -89,7 +91,7 @@ machine_raspi3b() {
     most_cpus=4 fixed_cpus=yes
     machine="a Raspberry Pi 3 by QEMU's emulation, U-Boot"
     qemu=(qemu-system-aarch64 -M raspi3b -kernel "$uboot_raspi3b" -drive if=sd,format=raw,file=disk.img
-          -serial null -serial file:console)
+          -serial null -serial chardev:console)
 }
 
 machine_riscv64() {
@@ -98,7 +100,7 @@ machine_riscv64() {
     [[ ${firmware:=uboot} == uboot ]] || wrong "riscv64 has one firmware, uboot"
     machine="H extension by QEMU's emulation, U-Boot"
     qemu=(qemu-system-riscv64 -M virt -cpu rv64,h=true -bios "$opensbi" -kernel u-boot.bin
-          "${virtio_disk[@]}" -serial file:console)
+          "${virtio_disk[@]}" -serial chardev:console)
 }
 
 # This U-Boot loads a program to 64 MiB of RAM, and looks for a device tree at 192 MiB first, and does neither where there is
@@ -130,7 +132,7 @@ start_qemu() {
     # QEMU runs them by a thread each where that is sound: not with -icount, nor where this host orders memory less strictly.
     [[ $fixed_cpus == yes ]] || qemu+=(-smp $((10#$cpus)))
     choose_display
-    launch "${qemu[@]}" -m $((host_ram >> 20))M -nodefaults -no-reboot -monitor unix:monitor,server=on,wait=off "${shown[@]}" "${more[@]}"
+    launch "${qemu[@]}" -chardev pipe,id=console,path=console -m $((host_ram >> 20))M -nodefaults -no-reboot -monitor unix:monitor,server=on,wait=off "${shown[@]}" "${more[@]}"
     start_screen
 }
 
@@ -199,7 +201,7 @@ panic: action=fatal
 error: action=report
 info: action=report, cpu0=ignore
 debug: action=ignore
-com1: enabled=true, mode=file, dev=console
+com1: enabled=true, mode=socket-client, dev=127.0.0.1:$port
 EOF_BOCHS
     local -a more=()
     read -ra more <<<"${NESTLING_BOCHS_ARGS:-}"
@@ -218,7 +220,7 @@ launch() { # COMMAND...
         cd "$run"
         exec 3<&-
         # For reading too, which does not wait for anybody at the other end.
-        exec 8<>console
+        exec 8<>console.out
         ulimit -f 300000
         exec setpriv --pdeathsig KILL -- "$@" <>"${input:-/dev/null}" >emulator.out 2>&1
     ) &

@@ -12,6 +12,7 @@ import elf
 import flashing
 import machines
 import memory
+import keyboard
 import newcomer
 import report
 import screen
@@ -525,6 +526,9 @@ BAD_USAGE = [
     "aarch64 --board raspi3b --host-ram 512M", "aarch64 --board raspi3b --firmware edk2", "--image {dir}/nosuch",
     "--image {dir}/empty --demo hello", "--demo hello --guest {build}/guest/hello.elf", "--report {dir}/one --trace {dir}/./one",
     "aarch64 --guest {build}/guest/hello.elf", "riscv64 --guest {build}/guest/hello.elf",
+    "--initrd {build}/guest/hello.elf", "--guest {build}/guest/hello.elf --initrd {dir}/nosuch", "--guest {build}/guest/hello.elf --initrd {dir}",
+    "--guest {build}/guest/hello.elf --initrd {dir}/empty", "--linux --demo lazy", "--linux --guest {build}/guest/hello.elf",
+    "--linux --initrd {build}/guest/hello.elf", "--linux --config {dir}/empty", "--linux --image {dir}/empty", "--linux=yes",
 ]
 
 
@@ -567,7 +571,7 @@ def all_cases() -> list[Case]:
         Case("static/hypercalls-agree", [], function=static.hypercalls_agree),
     ]
     cases = checks + usage() + demos() + sizes() + guests() + documented() + files() + built() + wrong_guests() + linux_images() + configs()
-    cases += machines.machines() + memory.memory() + report.report() + flashing.flashing() + newcomer.newcomer() + screen.screen()
+    cases += machines.machines() + memory.memory() + report.report() + flashing.flashing() + newcomer.newcomer() + keyboard.keyboard() + screen.screen()
     cases += debug.debug() + several.several() + smp.smp(hostile)
     # The slow emulators first, so that the quick cases fill the end.
     return sorted(cases, key=lambda c: not c.name.startswith(("vmx/", "pi3/")))

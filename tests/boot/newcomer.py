@@ -83,7 +83,7 @@ def fake(directory: Path, status: int, then: str = "") -> dict[str, str]:
     """An environment in which QEMU prints a run's lines to the console, and does `then` before its end."""
     (directory / "bin").mkdir(exist_ok=True)
     script = directory / "bin/qemu-system-x86_64"
-    script.write_text(f"#!/bin/sh\nprintf '%s\\n' '{SHOWN}' '{REPORT % status}' >console\n{then}\n")
+    script.write_text(f"#!/bin/sh\nprintf '%s\\n' '{SHOWN}' '{REPORT % status}' >console.out\n{then}\n")
     script.chmod(0o755)
     return os.environ | {"PATH": f"{directory}/bin:{os.environ['PATH']}"}
 
@@ -196,7 +196,7 @@ def suggestions() -> list[str]:
 TOOLS_ASKED = {
     "run-qemu.sh": ("--nonsense", None), "bench/run": ("--nonsense", None), "tests/boot/run": ("--nonsense", None),
     "tests/fuzz/run": ("soon", None), "tests/fuzz/seeds": ("--nonsense", None), "tools/check-guest": ("x86_64", None), "tools/check-names": ("--nonsense", None),
-    "tools/check-structure": ("--nonsense", None), "tools/coverage": ("--nonsense", "/nowhere npt"),
+    "tools/check-structure": ("--nonsense", None), "tools/console": ("--nonsense", None), "tools/coverage": ("--nonsense", "/nowhere npt"),
     "tools/flash": ("--nonsense", "/nowhere"), "tools/gdb": ("sparc", None), "tools/heatmap": ("/nowhere -o a.svg", None),
     "tools/mkimage": ("--nonsense 1", None), "tools/mkinitramfs": ("--nonsense", "/nowhere/out guest/linux"), "tools/new-guest": ("No-Name", None), "tools/readme-check": ("--nonsense", None),
     "tools/run-tests": ("--nonsense", None), "tools/screen": ("--nonsense", None), "tools/setup": ("nonsense", None),
@@ -286,7 +286,7 @@ def bare_machine(directory: Path, sudo: str | None) -> dict[str, str]:
     bin_dir.mkdir()
     (directory / "tools").mkdir()
     for name in ("run-qemu.sh", "tools/setup", "tools/machines.sh", "tools/words.sh",
-                 "tools/console.sh", "tools/aftermath.sh"):
+                 "tools/options.sh", "tools/aftermath.sh"):
         shutil.copy(ROOT / name, directory / name)
     for name in ("guest", "include"):
         (directory / name).mkdir()
