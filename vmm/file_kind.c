@@ -36,7 +36,7 @@ static const struct file_kind kinds[] = {
 	KIND(0, "!<arch>\n", "it is an archive, a library or a Debian package: give a linked program"),
 	KIND(0, "!<thin>\n", "it is an archive, a library: give a linked program"),
 	KIND(0, "BC\xc0\xde", "it is LLVM bitcode: compile and link it"),
-	KIND(0x202, "HdrS", "it is a Linux bzImage, which unpacks itself: give its vmlinux (Linux' scripts/extract-vmlinux)"),
+	KIND(0x202, "HdrS", "it is a Linux bzImage, for x86-64"),
 	KIND(4, "zimg", "it is an EFI application with a compressed kernel inside: give the kernel's Image"),
 	KIND(56, "ARM\x64", "it is a Linux Image for AArch64"),
 	KIND(56, "RSC\x05", "it is a Linux Image for RISC-V"),

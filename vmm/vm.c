@@ -512,10 +512,13 @@ static enum err load_failed(struct vm *vm, const struct guest_image *image, enum
 
 static enum err load_image(struct vm *vm, const struct guest_image *image, gpa_t *entry)
 {
+	const struct kernel_loader *kernel = arch_kernel_loader();
 	char why[ELF_WHY_MAX] = "";
 	enum err err;
 
-	if (linux_image_is(image->bytes, image->size))
+	if (kernel && kernel->is(image->bytes, image->size))
+		err = kernel->load(vm, image, entry, why, sizeof(why));
+	else if (linux_image_is(image->bytes, image->size))
 		err = linux_image_load(vm, image, entry, why, sizeof(why));
 	else
 		err = elf_load(vm, image->bytes, image->size, entry, why, sizeof(why));
@@ -544,6 +547,8 @@ static enum err load_initrd(struct vm *vm, const struct guest_image *initrd)
 
 	if (initrd->size == 0)
 		return ERR_OK;
+	if (vm->initrd_limit != 0)
+		end = min_u64(end, align_down(vm->initrd_limit, PAGE_SIZE));
 	if (taken > end || room > end - taken) {
 		snprintf(why, sizeof(why), "an initrd of %s does not fit guest RAM: %s of it are left behind the kernel",
 			 text_size(bytes, initrd->size), text_size(left, taken > end ? 0 : end - taken));

@@ -10,6 +10,7 @@
 #include "include/arch/cpu.h"
 #include "include/arch/x86_64/insn.h"
 #include "include/arch/x86_64/msr.h"
+#include "vmm/x86_64/apic.h"
 
 _Static_assert(offsetof(struct cpu_arch, self) == CPU_SELF, "cpu_offsets.h");
 _Static_assert(offsetof(struct cpu_arch, events) == CPU_EVENTS, "cpu_offsets.h");
@@ -85,26 +86,51 @@ static unsigned take_all(struct cpu_arch *own)
 	return all;
 }
 
+/* One timer for two: the hypervisor's, and that of the guest which is here. */
+static void rearm(const struct cpu *cpu)
+{
+	uint64_t deadline = cpu->arch.deadline;
+
+	if (cpu->resident)
+		deadline = min_u64(deadline, cpu->resident->arch.apic.timer_due);
+	apic_timer_set(deadline);
+}
+
+/* The guest's is looked at before it is entered: apic_timer_serve. */
+static void take_guest_timer(struct vcpu *vcpu, uint64_t now)
+{
+	if (!vcpu || now < vcpu->arch.apic.timer_due)
+		return;
+	vcpu->arch.apic.timer_due = UINT64_MAX;
+	apic_look(vcpu);
+}
+
 unsigned arch_interrupts_take(void)
 {
-	struct cpu_arch *own = &arch_this_cpu()->arch;
+	struct cpu *cpu = arch_this_cpu();
+	struct cpu_arch *own = &cpu->arch;
 	unsigned events = take_all(own);
+	uint64_t now;
 
 	if (!(events & CPU_EVENT_TIMER))
 		return events;
-	if (rdtsc() >= own->deadline) {
+	now = rdtsc();
+	take_guest_timer(cpu->resident, now);
+	if (now >= own->deadline) {
 		own->deadline = UINT64_MAX;
 		return events;
 	}
-	/* It was set as far as the timer reaches, or the timer's rate is not quite what was measured. */
-	apic_timer_set(own->deadline);
+	/* It was the guest's; or it was set as far as the timer reaches, or the timer's rate is not quite what was measured. */
+	rearm(cpu);
 	return events & ~(unsigned)CPU_EVENT_TIMER;
 }
 
 void arch_timer_set(uint64_t deadline)
 {
-	arch_this_cpu()->arch.deadline = deadline;
-	apic_timer_set(deadline);
+	struct cpu *cpu = arch_this_cpu();
+
+	cpu->arch.deadline = deadline;
+	rearm(cpu);
 }
 
 void arch_ipi_send(const struct cpu *to)

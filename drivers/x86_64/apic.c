@@ -29,8 +29,6 @@ enum {
 #define LVT_TSC_DEADLINE BIT(18)
 #define DIVIDE_BY_1      0xb
 
-#define CPUID_1_ECX_TSC_DEADLINE BIT(24)
-
 /* The timer's rate as a fraction of 2^32 of the TSC's is found within this many of its ticks. */
 #define TIMER_TICKS 50000
 

@@ -113,6 +113,14 @@ const struct linux_rules *arch_linux_rules(void);
 /* Why this CPU cannot run an image with these flags in its header, a clause; NULL: it can. */
 const char *arch_linux_refuses(uint64_t flags);
 
+/* A kind of kernel file that only one ISA has: is a file one; load it, as linux_image_load (vmm/linux_image.h). */
+struct kernel_loader {
+	bool (*is)(const void *file, size_t size);
+	enum err (*load)(struct vm *vm, const struct guest_image *image, gpa_t *entry, char *why, size_t why_size);
+};
+/* NULL: this ISA has none. */
+const struct kernel_loader *arch_kernel_loader(void);
+
 /*
  * Write the boot data of docs/guest-abi.md into guest memory and set the vCPU, the VM's first, to its entry state at `entry`. It is
  * not resident.

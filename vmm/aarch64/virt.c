@@ -330,3 +330,8 @@ const char *arch_linux_refuses(uint64_t flags)
 		return NULL;
 	}
 }
+
+const struct kernel_loader *arch_kernel_loader(void)
+{
+	return NULL;
+}

@@ -45,7 +45,7 @@ struct io_device {
 	struct device_table *table; /* that it is in: device_add sets it */
 };
 
-#define DEVICES_MAX 4
+#define DEVICES_MAX 8
 
 /* The devices of a VM. All zero but for `console`: none. */
 struct device_table {

@@ -367,6 +367,11 @@ const char *arch_linux_refuses(uint64_t flags)
 	return NULL;
 }
 
+const struct kernel_loader *arch_kernel_loader(void)
+{
+	return NULL;
+}
+
 void arch_vcpu_dump(struct vcpu *vcpu)
 {
 	static const char *const names[GPR_COUNT] = { "x0 ", "ra ", "sp ", "gp ", "tp ", "t0 ", "t1 ", "t2 ", "s0 ", "s1 ", "a0 ",

@@ -4,8 +4,11 @@
 #define NESTLING_VMM_X86_64_ARCH_VM_H
 
 #include "include/types.h"
+#include "vmm/devices/acpi_power.h"
+#include "vmm/devices/ioapic.h"
 #include "vmm/devices/v16550.h"
 #include "vmm/x86_64/mmio.h"
+#include "vmm/x86_64/setup_header.h"
 #include "vmm/x86_64/tags.h"
 
 struct vmcb;
@@ -19,14 +22,21 @@ struct vm_arch {
 	uint64_t id;                /* of all VMs there ever were, from 1 on */
 	struct v16550 console;      /* the serial port it finds */
 	struct io_device apic_page; /* the local APICs' registers in memory; each vCPU sees its own */
-	unsigned ipis_logged;       /* by enum ignored_ipi, a bit each: vmm/x86_64/apic.c */
+	struct ioapic ioapic;
+	struct acpi_power power;
+	unsigned ipis_logged;      /* by enum ignored_ipi, a bit each: vmm/x86_64/apic_ipi.c */
+	uint64_t clock_start;      /* arch_clock, when its kvm-clock was 0 */
+	struct setup_header setup; /* of the bzImage that it was loaded with; `header` is 0: it is no such kernel */
 };
 
 struct svm_vcpu {
 	hpa_t vmcb_pa;
 	hpa_t host_vmcb_pa; /* of the CPU that it is on: struct virt_cpu */
 	struct vmcb *vmcb;
+	bool nmi_held;        /* until an IRET */
+	uint64_t nmi_ends_at; /* the RIP of that IRET, which is to be executed yet; SVM_NO_RIP */
 };
+#define SVM_NO_RIP UINT64_MAX
 
 struct vmx_vcpu {
 	uint64_t launched; /* VMRESUME, not VMLAUNCH, enters it */
@@ -54,13 +64,40 @@ struct kept_state {
 	uint64_t msrs[5];
 };
 
-/* A guest's local APIC, as far as there is one: vmm/x86_64/apic.c. */
+#define APIC_VECTORS 256
+#define APIC_WORDS   (APIC_VECTORS / 64)
+#define APIC_LVTS    6
+
+/* What another vCPU's interrupt command, or an input of the IOAPIC, has asked for besides a vector: a bit each. */
+enum apic_request { REQUEST_NMI = 1, REQUEST_INIT = 2, REQUEST_STARTUP = 4 };
+
+/*
+ * A guest's local APIC: vmm/x86_64/apic*.c. Its own vCPU writes it. What is atomic others read, to see whom a message is for, or
+ * write, to hand it over.
+ */
 struct guest_apic {
-	uint64_t base; /* IA32_APIC_BASE */
-	uint32_t tpr;  /* its low four bits; the others are CR8 */
-	uint32_t ldr, dfr, svr;
+	uint64_t base;            /* IA32_APIC_BASE; atomic */
+	uint32_t ldr, dfr, svr;   /* atomic */
+	uint32_t tpr;             /* its low four bits; the others are CR8 */
 	uint64_t icr;
-	bool sends; /* what icr says is to be done */
+	uint32_t lvt[APIC_LVTS];  /* from that of the timer to that of errors */
+	uint32_t esr;             /* errors as a write has latched them */
+	uint32_t errors;          /* since; atomic */
+	uint64_t irr[APIC_WORDS]; /* requested; atomic */
+	uint64_t tmr[APIC_WORDS]; /* of these, by a level; atomic */
+	uint64_t isr[APIC_WORDS]; /* in service */
+	uint32_t requests;        /* enum apic_request; atomic */
+	uint32_t startup_vector;  /* of REQUEST_STARTUP; atomic */
+	bool waits_for_startup;   /* after INIT; atomic */
+	bool nmi_pending;         /* taken from `requests`, not injected yet */
+	bool sends;               /* what icr says is to be done */
+	uint8_t ended;            /* the end of this level's interrupt is to be told to the IOAPIC; 0: none */
+	uint8_t windows;          /* enum guest_window: what the vCPU exits for now */
+
+	uint32_t timer_initial, timer_divide;
+	uint64_t tsc_deadline;   /* IA32_TSC_DEADLINE */
+	uint64_t timer_deadline; /* arch_clock, when it fires next; NEVER */
+	uint64_t timer_due;      /* when that is to interrupt the guest: the same, or NEVER where nothing would come of it */
 };
 
 /* An exit by an exception, which number it had, where, and how many such ones came right before it. */
@@ -84,7 +121,9 @@ struct vcpu_arch {
 	struct redelivery redelivery;
 	struct tag tag; /* ASID or VPID */
 	struct guest_apic apic;
-	struct mmio_insn mmio; /* the VM_EXIT_IO that is being served, of memory */
+	struct mmio_insn mmio;  /* the VM_EXIT_IO that is being served, of memory */
+	uint64_t clock_page;    /* MSR_KVM_SYSTEM_TIME_NEW */
+	uint64_t wall_clock;    /* MSR_KVM_WALL_CLOCK_NEW */
 	struct kept_state kept;
 };
 

@@ -6,7 +6,7 @@
  *     0x1000   boot_params, and in its unused tail at 0x1f00 the GDT
  *     0x2000   PML4
  *     0x3000   PDPTs, one for each 512 GiB; then, without 1 GiB pages, page directories, one for each GiB
- *     then     the command line's page, if there is one
+ *     then     the command line's page, if there is one; the ACPI tables' page, if it is a kernel
  *
  * The tables map memory one to one, up to the end of RAM and at least 4 GiB. With 1 GiB pages, or without them up to
  * 12 GiB, all of it ends below 0x10000; a larger map goes on from there, and the memory map shows that as reserved.
@@ -17,6 +17,7 @@
 
 #include "include/arch/x86_64/msr.h"
 #include "include/log.h"
+#include "vmm/x86_64/acpi_tables.h"
 #include "vmm/x86_64/emulate.h"
 #include "vmm/x86_64/virt_ops.h"
 
@@ -27,44 +28,16 @@
 #define BOOT_DATA_MAX MIB(1)            /* the load floor */
 
 /* struct boot_params */
+#define BOOT_PARAMS_ACPI_RSDP    0x070
+#define BOOT_PARAMS_EXT_RAMDISK  0x0c0 /* upper halves of address and size */
 #define BOOT_PARAMS_E820_ENTRIES 0x1e8
-#define BOOT_PARAMS_HEADER       0x1f1
 #define BOOT_PARAMS_E820_TABLE   0x2d0
 
 #define NO_CMDLINE (BOOT_PARAMS + 0xff0) /* a zero in its unused tail */
 
-/*
- * "The Real-Mode Kernel Header", which a loader copies from a bzImage and fills in. Here is none: it says only what a kernel
- * that is entered at its 64-bit entry reads, and what tells it from an old loader's.
- */
-struct setup_header {
-	uint8_t setup_sects;
-	uint16_t root_flags;
-	uint32_t syssize;
-	uint16_t ram_size, vid_mode, root_dev, boot_flag, jump;
-	uint32_t header;
-	uint16_t version;
-	uint32_t realmode_swtch;
-	uint16_t start_sys_seg, kernel_version;
-	uint8_t type_of_loader, loadflags;
-	uint16_t setup_move_size;
-	uint32_t code32_start, ramdisk_image, ramdisk_size, bootsect_kludge;
-	uint16_t heap_end_ptr;
-	uint8_t ext_loader_ver, ext_loader_type;
-	uint32_t cmd_line_ptr, initrd_addr_max, kernel_alignment;
-	uint8_t relocatable_kernel, min_alignment;
-	uint16_t xloadflags;
-	uint32_t cmdline_size;
-} __attribute__((packed));
-_Static_assert(BOOT_PARAMS_HEADER + offsetof(struct setup_header, cmdline_size) == 0x238, "the layout of the boot protocol");
+#define HEADER_VERSION 0x020c /* what a guest without a header of its own is told: the first one with a 64-bit entry */
 
-#define BOOT_FLAG        0xaa55
-#define HEADER_MAGIC     0x53726448 /* "HdrS" */
-#define HEADER_VERSION   0x020c     /* the first one with a 64-bit entry */
-#define LOADER_UNDEFINED 0xff
-#define LOADED_HIGH      BIT(0)
-
-enum e820_type { E820_RAM = 1, E820_RESERVED = 2 };
+enum e820_type { E820_RAM = 1, E820_RESERVED = 2, E820_ACPI = 3 };
 
 struct e820_entry {
 	uint64_t addr, size;
@@ -82,6 +55,7 @@ struct identity_map {
 	uint64_t pds;      /* how many, after them; 0: 1 GiB leaves */
 	uint64_t end;      /* of the last table */
 	uint64_t cmdline;  /* where the command line lies */
+	uint64_t acpi;     /* the ACPI tables; 0: there are none */
 	uint64_t data_end; /* of all of this */
 };
 
@@ -99,6 +73,12 @@ static enum err write_table(struct addr_space *as, uint64_t table, uint64_t firs
 	return err;
 }
 
+/* Was it loaded from a bzImage? */
+static bool has_setup_header(const struct vm *vm)
+{
+	return vm->arch.setup.header == SETUP_MAGIC;
+}
+
 static struct identity_map plan_identity_map(const struct vm *vm)
 {
 	const struct ram_range_gpa *last = &vm->ram[vm->ram_ranges - 1];
@@ -111,6 +91,10 @@ static struct identity_map plan_identity_map(const struct vm *vm)
 	map.end = PML4 + PAGE_SIZE * (1 + map.pdpts + map.pds);
 	map.cmdline = vm->options.cmdline[0] != '\0' ? map.end : NO_CMDLINE;
 	map.data_end = vm->options.cmdline[0] != '\0' ? map.end + PAGE_SIZE : map.end;
+	if (has_setup_header(vm)) {
+		map.acpi = map.data_end;
+		map.data_end += ACPI_TABLES_SIZE;
+	}
 	return map;
 }
 
@@ -140,40 +124,84 @@ static size_t add_e820(struct e820_entry *table, size_t n, uint64_t start, uint6
 	return n;
 }
 
+/* A loader copies it from a bzImage and fills it in. Elsewhere it says only what a kernel reads that is entered at its 64-bit entry. */
+static struct setup_header make_header(const struct vm *vm, const struct identity_map *map)
+{
+	struct setup_header header = {
+		.boot_flag = SETUP_BOOT_FLAG,
+		.header = SETUP_MAGIC,
+		.version = HEADER_VERSION,
+		.loadflags = LOADED_HIGH,
+		.cmdline_size = sizeof(vm->options.cmdline) - 1,
+	};
+
+	if (has_setup_header(vm))
+		header = vm->arch.setup;
+	header.type_of_loader = LOADER_UNDEFINED;
+	header.cmd_line_ptr = (uint32_t)map->cmdline;
+	header.ramdisk_image = (uint32_t)vm->initrd.start.raw;
+	header.ramdisk_size = (uint32_t)vm->initrd.size;
+	return header;
+}
+
+/* As far as they do not fit the header. */
+static enum err write_high_halves(struct vm *vm)
+{
+	const uint32_t halves[] = { (uint32_t)(vm->initrd.start.raw >> 32), (uint32_t)(vm->initrd.size >> 32) };
+
+	return addr_space_write(&vm->as, GPA(BOOT_PARAMS + BOOT_PARAMS_EXT_RAMDISK), halves, sizeof(halves));
+}
+
+static enum err write_acpi(struct vm *vm, const struct identity_map *map)
+{
+	if (map->acpi == 0)
+		return ERR_OK;
+	if (addr_space_write(&vm->as, GPA(BOOT_PARAMS + BOOT_PARAMS_ACPI_RSDP), &map->acpi, sizeof(map->acpi)) != ERR_OK)
+		return ERR_NO_MEMORY;
+	return acpi_tables_write(vm, GPA(map->acpi));
+}
+
 static enum err write_header(struct vm *vm, const struct identity_map *map)
 {
 	const char *cmdline = vm->options.cmdline;
-	const struct setup_header header = {
-		.boot_flag = BOOT_FLAG,
-		.header = HEADER_MAGIC,
-		.version = HEADER_VERSION,
-		.type_of_loader = LOADER_UNDEFINED,
-		.loadflags = LOADED_HIGH,
-		.cmd_line_ptr = (uint32_t)map->cmdline,
-		.cmdline_size = sizeof(vm->options.cmdline) - 1,
-	};
-	enum err err = addr_space_write(&vm->as, GPA(BOOT_PARAMS + BOOT_PARAMS_HEADER), &header, sizeof(header));
+	const struct setup_header header = make_header(vm, map);
+	enum err err = addr_space_write(&vm->as, GPA(BOOT_PARAMS + SETUP_HEADER_AT), &header, sizeof(header));
 
-	return err == ERR_OK && cmdline[0] != '\0' ? addr_space_write(&vm->as, GPA(map->cmdline), cmdline, strlen(cmdline) + 1) :
-						     err;
+	if (err == ERR_OK)
+		err = write_high_halves(vm);
+	if (err == ERR_OK && cmdline[0] != '\0')
+		err = addr_space_write(&vm->as, GPA(map->cmdline), cmdline, strlen(cmdline) + 1);
+	return err == ERR_OK ? write_acpi(vm, map) : err;
+}
+
+/* The first range of RAM: page tables that outgrow the boot data, and ACPI tables, which are the last of it, are set apart. */
+static size_t add_low_e820(struct e820_entry *table, uint64_t low_end, const struct identity_map *map)
+{
+	uint64_t data_end = map->acpi ? map->acpi : map->data_end, from = max_u64(data_end, BOOT_DATA);
+	size_t n = 0;
+
+	if (data_end > BOOT_DATA) {
+		n = add_e820(table, n, 0, BOOT_DATA, E820_RAM);
+		n = add_e820(table, n, BOOT_DATA, data_end, E820_RESERVED);
+	} else if (map->acpi) {
+		n = add_e820(table, n, 0, map->acpi, E820_RAM);
+	} else {
+		from = 0;
+	}
+	if (map->acpi) {
+		n = add_e820(table, n, map->acpi, map->data_end, E820_ACPI);
+		from = map->data_end;
+	}
+	return add_e820(table, n, from, low_end, E820_RAM);
 }
 
 static enum err write_boot_params(struct vm *vm, const struct identity_map *map)
 {
-	struct e820_entry table[VM_MAX_RAM_RANGES + 2];
-	uint64_t low_end = vm->ram[0].start.raw + vm->ram[0].size;
-	uint64_t tables_end = max_u64(map->data_end, BOOT_DATA);
+	struct e820_entry table[VM_MAX_RAM_RANGES + 3];
 	uint8_t entries;
-	size_t n = 0;
+	size_t n = add_low_e820(table, vm->ram[0].start.raw + vm->ram[0].size, map);
 	enum err err;
 
-	if (tables_end > BOOT_DATA) {
-		n = add_e820(table, n, 0, BOOT_DATA, E820_RAM);
-		n = add_e820(table, n, BOOT_DATA, tables_end, E820_RESERVED);
-		n = add_e820(table, n, tables_end, low_end, E820_RAM);
-	} else {
-		n = add_e820(table, n, 0, low_end, E820_RAM);
-	}
 	for (size_t i = 1; i < vm->ram_ranges; i++)
 		n = add_e820(table, n, vm->ram[i].start.raw, vm->ram[i].start.raw + vm->ram[i].size, E820_RAM);
 

@@ -11,6 +11,7 @@
 #include "include/arch/x86_64/msr.h"
 #include "vmm/hypercall.h"
 #include "vmm/x86_64/emulate.h"
+#include "vmm/x86_64/kvmclock.h"
 #include "vmm/x86_64/virt_ops.h"
 
 #define BASIC_LEAF_MAX      0x16
@@ -22,6 +23,9 @@
 #define LEAF_1_ECX                                                                                                    \
 	(CPUID_1_ECX_SSE3 | CPUID_1_ECX_PCLMULQDQ | CPUID_1_ECX_SSSE3 | CPUID_1_ECX_CMPXCHG16B | CPUID_1_ECX_SSE4_1 | \
 	 CPUID_1_ECX_SSE4_2 | CPUID_1_ECX_MOVBE | CPUID_1_ECX_POPCNT | CPUID_1_ECX_AESNI | CPUID_1_ECX_RDRAND)
+/* What the guest has by us, whatever the CPU has. */
+#define LEAF_1_ECX_OURS (CPUID_1_ECX_HYPERVISOR | CPUID_1_ECX_X2APIC | CPUID_1_ECX_TSC_DEADLINE)
+#define LEAF_6_EAX_ARAT BIT(2) /* the local APIC's timer never stops */
 #define LEAF_1_EDX                                                                                                      \
 	(CPUID_1_EDX_FPU | CPUID_1_EDX_DE | CPUID_1_EDX_PSE | CPUID_1_EDX_TSC | CPUID_1_EDX_MSR | CPUID_1_EDX_PAE |     \
 	 CPUID_1_EDX_CX8 | CPUID_1_EDX_SEP | CPUID_1_EDX_PGE | CPUID_1_EDX_CMOV | CPUID_1_EDX_PAT | CPUID_1_EDX_PSE36 | \
@@ -57,12 +61,14 @@ static struct cpuid_regs basic_leaf(uint32_t leaf, uint32_t subleaf, struct cpui
 		return host;
 	case 1:
 		host.ebx &= (uint32_t)LEAF_1_EBX_CLFLUSH;
-		host.ecx = (host.ecx & (uint32_t)LEAF_1_ECX) | (uint32_t)(CPUID_1_ECX_HYPERVISOR | CPUID_1_ECX_X2APIC);
+		host.ecx = (host.ecx & (uint32_t)LEAF_1_ECX) | (uint32_t)LEAF_1_ECX_OURS;
 		host.edx &= (uint32_t)LEAF_1_EDX;
 		return host;
 	case 4:
 		host.eax &= (uint32_t)LEAF_4_EAX_CACHE;
 		return host;
+	case 6:
+		return (struct cpuid_regs){ .eax = (uint32_t)LEAF_6_EAX_ARAT };
 	case 7:
 		if (subleaf != 0)
 			break;
@@ -121,6 +127,8 @@ static struct cpuid_regs hypervisor_leaf(uint32_t leaf)
 
 struct cpuid_regs guest_cpuid(const struct vm *vm, uint32_t leaf, uint32_t subleaf)
 {
+	if (leaf >= KVM_LEAF && leaf <= KVM_LEAF_MAX)
+		return kvmclock_leaf(leaf);
 	if (leaf >= 0x40000000 && leaf <= 0x4fffffff)
 		return hypervisor_leaf(leaf);
 	if (leaf <= BASIC_LEAF_MAX && leaf <= cpuid(0, 0).eax)

@@ -19,14 +19,14 @@ static bool is_contributory(uint8_t vector)
 
 /*
  * The same manual's table of which two make a double fault; on top of that one comes shutdown. Any other two are served
- * one after the other: the first comes back when its instruction runs again. What has come from outside, and traps,
- * which come after their instruction, would be lost: nothing of ours makes such ones.
+ * one after the other: the first comes back when its instruction runs again, or, if it has come from outside, from the local APIC
+ * that it is given back to. Traps, which come after their instruction, would be lost.
  */
 bool fault_in_delivery(enum event_kind kind, uint8_t delivered, enum vector *vector)
 {
-	if (kind == EVENT_BY_INSTRUCTION)
+	if (kind != EVENT_BY_HARDWARE)
 		return true;
-	if (kind == EVENT_OUTSIDE || delivered == VECTOR_DF || delivered == VECTOR_DB)
+	if (delivered == VECTOR_DF || delivered == VECTOR_DB)
 		return false;
 	if (delivered == VECTOR_PF || (is_contributory(delivered) && *vector == VECTOR_GP))
 		*vector = VECTOR_DF;
@@ -57,9 +57,4 @@ bool at_handler(struct vcpu *vcpu, enum vector vector)
 	if (protected && gate[0] >> 40 & GATE_32BIT)
 		offset |= gate[0] >> 32 & 0xffff0000;
 	return virt->get(vcpu, FIELD_RIP) == (offset | gate[1] << 32);
-}
-
-void arch_vcpu_deliver(struct vcpu *vcpu)
-{
-	(void)vcpu;
 }

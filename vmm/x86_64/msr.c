@@ -8,6 +8,7 @@
 #include "include/log.h"
 #include "vmm/x86_64/apic.h"
 #include "vmm/x86_64/emulate.h"
+#include "vmm/x86_64/kvmclock.h"
 #include "vmm/x86_64/virt_ops.h"
 
 /* A guest may probe all it likes: this many are logged. */
@@ -74,8 +75,21 @@ static bool msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 	case IA32_BIOS_SIGN_ID: /* no microcode update */
 		*value = 0;
 		return true;
+	case AMD_HWCR: /* kernels read these on AMD's without asking whether they are there; all features in them are off */
+	case AMD_INT_PENDING:
+		*value = 0;
+		return virt->hypercall_insn == HYPERCALL_VMMCALL;
 	case IA32_X2APIC_FIRST ... IA32_X2APIC_LAST:
 		return apic_read_msr(vcpu, msr, value);
+	case IA32_TSC_DEADLINE:
+		*value = vcpu->arch.apic.tsc_deadline;
+		return true;
+	case MSR_KVM_SYSTEM_TIME_NEW:
+		*value = vcpu->arch.clock_page;
+		return true;
+	case MSR_KVM_WALL_CLOCK_NEW:
+		*value = vcpu->arch.wall_clock;
+		return true;
 	}
 	return false;
 }
@@ -89,6 +103,8 @@ static bool msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 		return pat_write(vcpu, value);
 	case IA32_TIME_STAMP_COUNTER:
 		virt->set(vcpu, FIELD_TSC_OFFSET, value - rdtsc());
+		apic_timer_tsc_changed(vcpu);
+		kvmclock_tsc_changed(vcpu);
 		return true;
 	case IA32_APIC_BASE:
 		return apic_write_base(vcpu, value);
@@ -96,6 +112,13 @@ static bool msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 		return true;
 	case IA32_X2APIC_FIRST ... IA32_X2APIC_LAST:
 		return apic_write_msr(vcpu, msr, value);
+	case IA32_TSC_DEADLINE:
+		apic_timer_write_deadline(vcpu, value);
+		return true;
+	case MSR_KVM_SYSTEM_TIME_NEW:
+		return kvmclock_write_system_time(vcpu, value);
+	case MSR_KVM_WALL_CLOCK_NEW:
+		return kvmclock_write_wall_clock(vcpu, value);
 	}
 	return false;
 }

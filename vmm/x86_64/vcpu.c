@@ -43,12 +43,14 @@ void vcpu_reset(struct vcpu *vcpu, const struct entry_state *entry)
 	arch->kept.fp = fp_reset;
 	arch->kept.dr6 = DR6_RESET;
 	arch->msrs_logged = 0;
+	arch->clock_page = 0;
+	arch->apic.windows = 0;
 	virt->reset(vcpu, entry);
 }
 
 /* A start-up IPI has `entry` = vector << 12. SDM vol. 3 "MP Initialization Protocol Algorithm"; EDX: "Processor State After Reset".
  */
-static void start_in_real_mode(struct vcpu *vcpu, uint64_t entry)
+void vcpu_reset_real(struct vcpu *vcpu, uint64_t entry)
 {
 	const struct entry_state state = {
 		.mode = ENTRY_REAL,
@@ -68,7 +70,7 @@ void arch_vcpu_start(struct vcpu *vcpu, struct vcpu *by, uint64_t entry, uint64_
 	struct entry_state state = { .rip = entry };
 
 	if (!by || !(virt->get(by, FIELD_CR0) & CR0_PE)) {
-		start_in_real_mode(vcpu, entry);
+		vcpu_reset_real(vcpu, entry);
 		return;
 	}
 	state.cr0 = virt->get(by, FIELD_CR0);
@@ -93,6 +95,9 @@ void arch_vcpu_fork(struct vcpu *child, const struct vcpu *parent)
 	child->arch.msrs_logged = parent->arch.msrs_logged;
 	child->arch.apic = parent->arch.apic;
 	child->arch.kept = parent->arch.kept;
+	child->arch.clock_page = parent->arch.clock_page;
+	child->arch.wall_clock = parent->arch.wall_clock;
+	apic_look(child); /* what its parent was still to look at */
 	virt->fork(child, parent);
 }
 
@@ -108,6 +113,9 @@ void arch_vcpu_get(struct vcpu *vcpu)
 	fp_load(&kept->fp);
 	debug_load(kept->dr);
 	virt->load(vcpu);
+	/* Its time may have come meanwhile. */
+	if (vcpu->arch.apic.timer_deadline != NEVER)
+		apic_look(vcpu);
 }
 
 void arch_vcpu_put(struct vcpu *vcpu)

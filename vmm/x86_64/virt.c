@@ -5,6 +5,7 @@
 #include "include/arch/x86_64/insn.h"
 #include "include/log.h"
 #include "vmm/shootdown.h"
+#include "vmm/x86_64/acpi_tables.h"
 #include "vmm/x86_64/apic.h"
 #include "vmm/x86_64/diagnose.h"
 #include "vmm/x86_64/emulate.h"
@@ -20,8 +21,6 @@
 #define HIGH_RAM    GIB(4)
 #define LOAD_FLOOR  MIB(1)
 
-#define UART_PORT 0x3f8
-#define UART_LINE 4
 
 /* What four levels of tables can hold. Intel SDM vol. 3 "EPT Translation Mechanism"; AMD's are those of long mode. */
 #define NESTED_GPA_BITS 48
@@ -133,6 +132,25 @@ void arch_vm_ram_layout(struct vm *vm, uint64_t ram)
 		vm->ram[vm->ram_ranges++] = (struct ram_range_gpa){ GPA(HIGH_RAM), ram - LOW_RAM_END };
 }
 
+static void set_line(struct device_table *table, unsigned line, bool level)
+{
+	ioapic_set_line(&CONTAINER_OF(table, struct vm, devices)->arch.ioapic, line, level);
+}
+
+static void power_off(struct acpi_power *power)
+{
+	vm_end(CONTAINER_OF(power, struct vm, arch.power), VM_EXITED, 0);
+}
+
+static void add_devices(struct vm *vm)
+{
+	device_add(&vm->devices, &vm->arch.console.device);
+	apic_page_init(vm);
+	device_add(&vm->devices, &vm->arch.ioapic.device);
+	device_add(&vm->devices, &vm->arch.power.device);
+	vm->devices.set_line = set_line;
+}
+
 static void identify(struct vm *vm)
 {
 	static uint64_t ids;
@@ -143,18 +161,22 @@ static void identify(struct vm *vm)
 enum err arch_vm_init(struct vm *vm)
 {
 	identify(vm);
+	vm->arch.clock_start = arch_clock();
 	v16550_init(&vm->arch.console, IO_PORT, UART_PORT, UART_LINE);
-	device_add(&vm->devices, &vm->arch.console.device);
-	apic_page_init(vm);
+	ioapic_init(&vm->arch.ioapic, GUEST_IOAPIC_PAGE, apic_take_message);
+	acpi_power_init(&vm->arch.power, POWER_PORT, power_off, power_off);
+	add_devices(vm);
 	return ERR_OK;
 }
 
 enum err arch_vm_fork(struct vm *child, const struct vm *parent)
 {
 	identify(child);
+	child->arch.clock_start = parent->arch.clock_start;
 	child->arch.console = parent->arch.console;
-	device_add(&child->devices, &child->arch.console.device);
-	apic_page_init(child);
+	child->arch.ioapic = parent->arch.ioapic;
+	child->arch.power = parent->arch.power;
+	add_devices(child);
 	return ERR_OK;
 }
 
@@ -199,7 +221,6 @@ gpa_t arch_guest_load_floor(const struct vm *vm)
 	return GPA(LOAD_FLOOR);
 }
 
-/* bzImage is another thing. */
 const struct linux_rules *arch_linux_rules(void)
 {
 	static const struct linux_rules none = { .magic = 0 };
@@ -228,21 +249,6 @@ bool arch_handle_exit(struct vcpu *vcpu, struct vm_exit *exit)
 	exit->detail[0] = virt->get_gpr(vcpu, RAX);
 	exit->detail[1] = vcpu->arch.gpr[RCX];
 	return virt->handle_exit(vcpu, exit);
-}
-
-uint64_t arch_clock(void)
-{
-	return rdtsc();
-}
-
-uint64_t arch_cost_clock(void)
-{
-	return arch_clock();
-}
-
-const char *arch_cost_clock_name(void)
-{
-	return "tsc";
 }
 
 bool arch_decode_device(struct vcpu *vcpu, struct vm_exit *exit)

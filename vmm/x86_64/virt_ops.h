@@ -98,6 +98,14 @@ struct virt_ops {
 	void (*set_gpr)(struct vcpu *vcpu, enum gpr gpr, uint64_t value);
 	/* Of the guest's code segment: 16, 32, 64. */
 	unsigned (*code_bits)(struct vcpu *vcpu);
+	/*
+	 * Events from outside: could the guest take an interrupt, an NMI (one of enum guest_window) at its next entry? Have it take one
+	 * then; have it exit when it could (windows: a sum).
+	 */
+	bool (*accepts)(struct vcpu *vcpu, unsigned window);
+	void (*inject_interrupt)(struct vcpu *vcpu, uint8_t vector);
+	void (*inject_nmi)(struct vcpu *vcpu);
+	void (*set_windows)(struct vcpu *vcpu, unsigned windows);
 	/* Was an event being delivered when the last exit came? */
 	bool (*in_delivery)(struct vcpu *vcpu);
 	/* Step over an instruction that has been carried out. */
@@ -106,6 +114,8 @@ struct virt_ops {
 
 /* vcpu.c: set all of the vCPU's state to that of an entry, with general registers 0. */
 void vcpu_reset(struct vcpu *vcpu, const struct entry_state *entry);
+/* As a start-up IPI does, of vector `entry` >> 12. */
+void vcpu_reset_real(struct vcpu *vcpu, uint64_t entry);
 
 extern const struct virt_ops vmx_ops;
 extern const struct virt_ops svm_ops;

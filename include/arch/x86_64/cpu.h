@@ -128,6 +128,7 @@ enum vector {
 #define CPUID_1_ECX_X2APIC     BIT(21)
 #define CPUID_1_ECX_MOVBE      BIT(22)
 #define CPUID_1_ECX_POPCNT     BIT(23)
+#define CPUID_1_ECX_TSC_DEADLINE BIT(24)
 #define CPUID_1_ECX_AESNI      BIT(25)
 #define CPUID_1_ECX_XSAVE      BIT(26)
 #define CPUID_1_ECX_OSXSAVE    BIT(27)

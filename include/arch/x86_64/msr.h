@@ -83,6 +83,7 @@
 
 #define AMD_SYSCFG 0xc0010010
 #define AMD_HWCR   0xc0010015
+#define AMD_INT_PENDING 0xc0010055 /* K8's, of C1E */
 
 /* AMD APM vol. 2 "SVM Related MSRs" */
 #define VM_CR        0xc0010114

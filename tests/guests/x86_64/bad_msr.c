@@ -24,7 +24,7 @@ int guest_main(void)
 		0xc0010114, /* VM_CR */
 		0xc0010117, /* VM_HSAVE_PA */
 		0x12345678, 0x1fff,     0x2000,     0xbfffffff, 0xc0001fff,
-		0xc0002000, 0xc0011fff, 0xffffffff, 0x4b564d00, /* a clock of KVM's */
+		0xc0002000, 0xc0011fff, 0xffffffff, 0x4b564d02, /* for page faults of KVM's */
 		0x40000000,                                     /* an id of Hyper-V's */
 	};
 

@@ -123,8 +123,15 @@ static const struct {
 	{ 0x175, 0 },          { 0x176, 0 },         { 0x1a0, 1 },      { 0x277, 0x0007040600070406 },
 	{ 0xc0000080, 0xd00 }, { 0xc0000081, 0 },    { 0xc0000082, 0 }, { 0xc0000083, 0 },
 	{ 0xc0000084, 0 },     { 0xc0000100, 0 },    { 0xc0000101, 0 }, { 0xc0000102, 0 },
+	{ 0x6e0, 0 },
 };
 #define TSC 0x10
+
+/* Those that AMD's CPUs have. */
+static bool is_amd_msr(uint32_t msr)
+{
+	return cpuid(0x40000001, 0).eax == 1 && (msr == 0xc0010015 || msr == 0xc0010055);
+}
 
 static void check_msr(uint32_t msr)
 {
@@ -135,6 +142,8 @@ static void check_msr(uint32_t msr)
 	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
 		if (known[i].msr == msr)
 			right = trap == NO_TRAP && known[i].value == ((uint64_t)high << 32 | low);
+	if (is_amd_msr(msr))
+		right = trap == NO_TRAP && low == 0 && high == 0;
 	if (msr == TSC)
 		right = trap == NO_TRAP;
 	if (right || check_failures > 20)

@@ -4,6 +4,7 @@
  * that CPUID offers. AMD APM vol. 2 "System-Control Registers". Rare: CR0's TS and MP come and go without an exit.
  */
 #include "include/arch/x86_64/msr.h"
+#include "vmm/x86_64/apic.h"
 #include "vmm/x86_64/diagnose.h"
 #include "vmm/x86_64/emulate.h"
 #include "vmm/x86_64/svm/svm.h"
@@ -11,6 +12,8 @@
 /* Decode assists: EXITINFO1 of an exit by MOV to CRn names the general register. */
 #define CR_INFO_MOV    BIT(63)
 #define CR_INFO_GPR(i) ((unsigned)((i)&15))
+
+#define CR8_MAX 15
 
 #define LMSW_MASK (CR0_PE | CR0_MP | CR0_EM | CR0_TS)
 
@@ -98,6 +101,13 @@ static void set_cr0(struct vmcb *vmcb, uint64_t value)
 	vmcb->cr0 = (value & CR0_KNOWN) | CR0_ET;
 }
 
+/* A part of the task priority. Only a guest that holds back an interrupt by it exits here. */
+static void set_cr8(struct vcpu *vcpu, uint64_t value)
+{
+	svm_set(vcpu, FIELD_CR8, value);
+	apic_look(vcpu);
+}
+
 static bool cr4_valid(const struct vcpu *vcpu, uint64_t value)
 {
 	const struct vmcb *vmcb = vcpu->arch.svm.vmcb;
@@ -108,21 +118,24 @@ static bool cr4_valid(const struct vcpu *vcpu, uint64_t value)
 bool svm_handle_cr_write(struct vcpu *vcpu)
 {
 	struct vmcb *vmcb = vcpu->arch.svm.vmcb;
-	bool is_cr4 = vmcb->exitcode == VMEXIT_CR0_WRITE + 4;
+	bool is_cr4 = vmcb->exitcode == VMEXIT_CR0_WRITE + 4, is_cr8 = vmcb->exitcode == VMEXIT_CR8_WRITE;
 	struct cr_write write;
 
 	if (!read_write(vcpu, &write))
 		return false;
-	if (!(is_cr4 ? cr4_valid(vcpu, write.value) : cr0_valid(vmcb, write.value))) {
+	if (!(is_cr8 ? write.value <= CR8_MAX : is_cr4 ? cr4_valid(vcpu, write.value) : cr0_valid(vmcb, write.value))) {
 		svm_inject(vmcb, VECTOR_GP);
 		return true;
 	}
-	if (is_cr4)
+	if (is_cr8)
+		set_cr8(vcpu, write.value);
+	else if (is_cr4)
 		vmcb->cr4 = write.value;
 	else
 		set_cr0(vmcb, write.value);
 	svm_complete(vmcb, write.length);
 	/* The instruction would have dropped the guest's translations where they depend on the bits: drop them all. */
-	virt->flush(vcpu);
+	if (!is_cr8)
+		virt->flush(vcpu);
 	return true;
 }

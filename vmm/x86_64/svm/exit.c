@@ -5,6 +5,7 @@
 #include "include/panic.h"
 #include "vmm/walk_log.h"
 #include "vmm/serve.h"
+#include "vmm/x86_64/apic.h"
 #include "vmm/x86_64/emulate.h"
 
 /*
@@ -150,10 +151,6 @@ void svm_decode(struct vcpu *vcpu, struct vm_exit *exit)
 	case VMEXIT_IOIO:
 		decode_io(vmcb, exit);
 		break;
-	case VMEXIT_HLT:
-		/* A debug trap wakes the CPU as soon as it waits. */
-		exit->kind = svm_complete(vmcb, 1) ? VM_EXIT_ARCH : VM_EXIT_HALT;
-		break;
 	case VMEXIT_INTR:
 		exit->kind = VM_EXIT_INTERRUPT;
 		break;
@@ -191,6 +188,7 @@ static bool handle(struct vcpu *vcpu, struct vmcb *vmcb)
 		return true;
 	case VMEXIT_CR0_SEL_WRITE:
 	case VMEXIT_CR0_WRITE + 4:
+	case VMEXIT_CR8_WRITE:
 		return svm_handle_cr_write(vcpu);
 	case VMEXIT_INVD: /* must not drop what the host's caches hold; the guest's memory is coherent without it */
 		svm_complete(vmcb, 2);
@@ -218,7 +216,16 @@ static bool handle(struct vcpu *vcpu, struct vmcb *vmcb)
 	case VMEXIT_INVPCID:
 		svm_inject(vmcb, VECTOR_UD);
 		return true;
-	case VMEXIT_HLT: /* over */
+	case VMEXIT_HLT:
+		if (!svm_complete(vmcb, 1)) /* a debug trap wakes the CPU as soon as it waits */
+			apic_halt(vcpu);
+		return true;
+	case VMEXIT_VINTR:
+		svm_window_opens(vcpu);
+		return true;
+	case VMEXIT_IRET:
+		svm_nmi_ends(vcpu);
+		return true;
 	case VMEXIT_NMI: /* held while GIF was clear: the host has taken them by now */
 	case VMEXIT_INIT:
 		return true;

@@ -37,6 +37,7 @@ bool svm_inject_denied(struct vcpu *vcpu, const struct vm_exit *exit)
 	(void)exit;
 	if (event & EVENT_VALID && !fault_in_delivery(svm_event_kind(event), EVENT_VECTOR(event), &vector))
 		return false;
+	svm_take_back(vcpu, event);
 	svm_inject(vmcb, vector);
 	return true;
 }
@@ -51,6 +52,7 @@ bool svm_redeliver_debug(struct vcpu *vcpu)
 
 	if (at_handler(vcpu, VECTOR_DB) && delivery_repeats(vcpu))
 		return false;
+	svm_take_back(vcpu, vmcb->exitintinfo);
 	vmcb->dr7 &= ~DR7_GD;
 	vmcb->event_inj = VECTOR_DB | EVENT_EXCEPTION << 8 | EVENT_VALID;
 	return true;
@@ -65,6 +67,7 @@ bool svm_redeliver_alignment(struct vcpu *vcpu)
 	if (event & EVENT_VALID && EVENT_TYPE(event) == EVENT_EXCEPTION && EVENT_VECTOR(event) == VECTOR_AC &&
 	    delivery_repeats(vcpu))
 		return false;
+	svm_take_back(vcpu, event);
 	vmcb->event_inj = VECTOR_AC | EVENT_EXCEPTION << 8 | EVENT_VALID | EVENT_ERROR_CODE | vmcb->exitinfo1 << 32;
 	return true;
 }

@@ -149,6 +149,8 @@ static void svm_fork(struct vcpu *child, const struct vcpu *parent)
 
 	*vmcb = *parent->arch.svm.vmcb;
 	set_host_part(child->vm, vmcb);
+	child->arch.svm.nmi_held = parent->arch.svm.nmi_held;
+	child->arch.svm.nmi_ends_at = parent->arch.svm.nmi_ends_at;
 }
 
 static void reset_control(struct vm *vm, struct vmcb *vmcb)
@@ -216,6 +218,8 @@ static void svm_reset(struct vcpu *vcpu, const struct entry_state *entry)
 	const char *bad;
 
 	*vmcb = (struct vmcb){ 0 };
+	vcpu->arch.svm.nmi_held = false;
+	vcpu->arch.svm.nmi_ends_at = SVM_NO_RIP;
 	reset_control(vcpu->vm, vmcb);
 	reset_save(vmcb, entry);
 	/* What was cached under the ASID that it had is of its life before. */
@@ -254,6 +258,10 @@ const struct virt_ops svm_ops = {
 	.get_gpr = svm_get_gpr,
 	.set_gpr = svm_set_gpr,
 	.code_bits = svm_code_bits,
+	.accepts = svm_accepts,
+	.inject_interrupt = svm_inject_interrupt,
+	.inject_nmi = svm_inject_nmi,
+	.set_windows = svm_set_windows,
 	.in_delivery = svm_in_delivery,
 	.step = svm_step,
 };

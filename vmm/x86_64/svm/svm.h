@@ -41,7 +41,17 @@ bool svm_redeliver_alignment(struct vcpu *vcpu);
 /* Of EXITINTINFO: what was being delivered. */
 enum event_kind svm_event_kind(uint64_t event);
 
-/* control.c: serve VMEXIT_CR0_SEL_WRITE and that of a write to CR4. False: the instruction cannot be followed. */
+/* external.c: events from outside, as virt_ops has them. The latter two serve the exits of their windows. */
+bool svm_accepts(struct vcpu *vcpu, unsigned window);
+void svm_inject_interrupt(struct vcpu *vcpu, uint8_t vector);
+void svm_inject_nmi(struct vcpu *vcpu);
+void svm_set_windows(struct vcpu *vcpu, unsigned windows);
+void svm_window_opens(struct vcpu *vcpu);
+void svm_nmi_ends(struct vcpu *vcpu);
+/* One whose delivery has met a fault comes again, later. */
+void svm_take_back(struct vcpu *vcpu, uint64_t event);
+
+/* control.c: serve VMEXIT_CR0_SEL_WRITE and that of a write to CR4 or CR8. False: the instruction cannot be followed. */
 bool svm_handle_cr_write(struct vcpu *vcpu);
 
 /* fields.c */

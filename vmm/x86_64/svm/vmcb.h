@@ -9,9 +9,11 @@
 #define INTERCEPT_INTR          BIT(0)
 #define INTERCEPT_NMI           BIT(1)
 #define INTERCEPT_INIT          BIT(3)
+#define INTERCEPT_VINTR         BIT(4)
 #define INTERCEPT_CR0_SEL_WRITE BIT(5) /* other bits than TS and MP change */
 #define INTERCEPT_RDPMC         BIT(15)
 #define INTERCEPT_CPUID         BIT(18)
+#define INTERCEPT_IRET          BIT(20)
 #define INTERCEPT_RSM           BIT(19)
 #define INTERCEPT_INVD          BIT(22)
 #define INTERCEPT_HLT           BIT(24)
@@ -41,6 +43,8 @@
 #define TLB_CONTROL_FLUSH_ALL  1 /* every ASID */
 #define TLB_CONTROL_FLUSH_ASID 3 /* this guest's; needs FlushByAsid */
 
+#define INT_CTL_V_IRQ          BIT(8) /* an interrupt waits for the guest to take it */
+#define INT_CTL_V_IGN_TPR      BIT(20)
 #define INT_CTL_V_INTR_MASKING BIT(24)
 #define NESTED_CTL_NP_ENABLE   BIT(0)
 #define INT_STATE_SHADOW       BIT(0)
@@ -68,16 +72,19 @@ enum event_type { EVENT_INTERRUPT = 0, EVENT_NMI = 2, EVENT_EXCEPTION = 3, EVENT
 enum vmexit {
 	VMEXIT_CR0_READ = 0x00,
 	VMEXIT_CR0_WRITE = 0x10,
+	VMEXIT_CR8_WRITE = 0x18,
 	VMEXIT_DR0_READ = 0x20,
 	VMEXIT_DR0_WRITE = 0x30,
 	VMEXIT_EXCP0 = 0x40,
 	VMEXIT_INTR = 0x60,
 	VMEXIT_NMI = 0x61,
 	VMEXIT_INIT = 0x63,
+	VMEXIT_VINTR = 0x64,
 	VMEXIT_CR0_SEL_WRITE = 0x65,
 	VMEXIT_RDPMC = 0x6f,
 	VMEXIT_CPUID = 0x72,
 	VMEXIT_RSM = 0x73,
+	VMEXIT_IRET = 0x74,
 	VMEXIT_INVD = 0x76,
 	VMEXIT_HLT = 0x78,
 	VMEXIT_INVLPGA = 0x7a,

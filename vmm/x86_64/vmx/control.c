@@ -5,6 +5,7 @@
  */
 #include "include/arch/x86_64/insn.h"
 #include "include/arch/x86_64/msr.h"
+#include "vmm/x86_64/apic.h"
 #include "vmm/x86_64/emulate.h"
 #include "vmm/x86_64/vmx/vmx.h"
 
@@ -98,6 +99,8 @@ static void guest_writes_cr8(struct vcpu *vcpu, uint64_t value)
 		return;
 	}
 	vcpu->arch.vmx.cr8 = value;
+	if (vcpu->arch.apic.windows & WINDOW_PRIORITY)
+		apic_look(vcpu);
 	vmx_complete(0);
 }
 

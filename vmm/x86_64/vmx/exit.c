@@ -111,7 +111,7 @@ unsigned vmx_exit(struct vcpu *vcpu)
 	exit->pc = vmread(GUEST_RIP);
 	if (exit->reason == EXIT_EPT_VIOLATION)
 		return serve_fault(vcpu, exit);
-	/* No NMI is ever blocked in a guest. */
+	/* This ends the blocking of NMIs, too: docs/guest-abi.md. */
 	if (exit->reason == EXIT_VMCALL && !(vmread(GUEST_SS_ACCESS_RIGHTS) & AR_DPL_MASK) &&
 	    !(vmread(GUEST_RFLAGS) & (RFLAGS_TF | RFLAGS_RF)))
 		return serve_hypercall(vcpu, exit);
@@ -138,10 +138,6 @@ void vmx_decode(struct vcpu *vcpu, struct vm_exit *exit)
 		break;
 	case EXIT_IO:
 		decode_io(vcpu->arch.gpr, exit);
-		break;
-	case EXIT_HLT:
-		/* A debug trap wakes the CPU as soon as it waits. */
-		exit->kind = vmx_complete(0) ? VM_EXIT_ARCH : VM_EXIT_HALT;
 		break;
 	case EXIT_EXTERNAL_INTERRUPT:
 		vmx_interrupted();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a guest gets for the VMX exits that generic code does not serve. */
+#include "vmm/x86_64/apic.h"
 #include "vmm/x86_64/emulate.h"
 #include "vmm/x86_64/vmx/vmx.h"
 
@@ -62,7 +63,15 @@ bool vmx_handle_exit(struct vcpu *vcpu, struct vm_exit *exit)
 	case EXIT_ENCLV:
 		vmx_inject(VECTOR_UD);
 		return true;
-	case EXIT_HLT: /* over */
+	case EXIT_HLT:
+		if (!vmx_complete(0)) /* a debug trap wakes the CPU as soon as it waits */
+			apic_halt(vcpu);
+		return true;
+	case EXIT_INTERRUPT_WINDOW:
+		vmx_window_opens(vcpu, WINDOW_INTERRUPT);
+		return true;
+	case EXIT_NMI_WINDOW:
+		vmx_window_opens(vcpu, WINDOW_NMI);
 		return true;
 	case EXIT_EXCEPTION_OR_NMI:
 		return handle_exception(vcpu);

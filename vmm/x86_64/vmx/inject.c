@@ -77,6 +77,7 @@ bool vmx_inject_denied(struct vcpu *vcpu, const struct vm_exit *exit)
 
 	if (vectoring & INTR_VALID && !fault_in_delivery(event_kind(vectoring), INTR_VECTOR(vectoring), &vector))
 		return false;
+	vmx_take_back(vcpu, vectoring);
 	if (vector == VECTOR_PF)
 		inject_page_fault(vcpu, exit->fault.access);
 	else
@@ -107,6 +108,7 @@ bool vmx_redeliver_debug(struct vcpu *vcpu)
 	if (causes)
 		write_dr6((read_dr6() & ~DR6_HITS) | causes);
 	vmwrite(GUEST_DR7, vmread(GUEST_DR7) & ~DR7_GD);
+	vmx_take_back(vcpu, vmread(IDT_VECTORING_INFO));
 	redeliver(vmread(EXIT_INTERRUPTION_INFO));
 	return true;
 }
@@ -119,6 +121,7 @@ bool vmx_redeliver_alignment(struct vcpu *vcpu)
 	if (vectoring & INTR_VALID && INTR_TYPE(vectoring) == INTR_EXCEPTION && INTR_VECTOR(vectoring) == VECTOR_AC &&
 	    delivery_repeats(vcpu))
 		return false;
+	vmx_take_back(vcpu, vectoring);
 	redeliver(vmread(EXIT_INTERRUPTION_INFO));
 	return true;
 }

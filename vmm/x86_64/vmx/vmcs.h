@@ -131,8 +131,10 @@ enum vmcs_field {
 /* Pin-based controls */
 #define PIN_EXTERNAL_INTERRUPT_EXITING BIT(0)
 #define PIN_NMI_EXITING                BIT(3)
+#define PIN_VIRTUAL_NMIS               BIT(5)
 #define PIN_PREEMPTION_TIMER           BIT(6)
 /* Primary processor-based controls */
+#define CPU_INTERRUPT_WINDOW_EXITING BIT(2)
 #define CPU_USE_TSC_OFFSETTING         BIT(3)
 #define CPU_HLT_EXITING                BIT(7)
 #define CPU_INVLPG_EXITING             BIT(9)
@@ -144,6 +146,7 @@ enum vmcs_field {
 #define CPU_CR8_LOAD_EXITING           BIT(19)
 #define CPU_CR8_STORE_EXITING          BIT(20)
 #define CPU_MOV_DR_EXITING             BIT(23)
+#define CPU_NMI_WINDOW_EXITING BIT(22)
 #define CPU_UNCONDITIONAL_IO           BIT(24)
 #define CPU_USE_MSR_BITMAPS            BIT(28)
 #define CPU_MONITOR_EXITING            BIT(29)
@@ -213,6 +216,7 @@ enum intr_type {
 /* Interruptibility state */
 #define BLOCKING_BY_STI    BIT(0)
 #define BLOCKING_BY_MOV_SS BIT(1)
+#define BLOCKING_BY_NMI    BIT(3)
 
 /* Pending debug exceptions: as in DR6, but for this one, "enabled breakpoint" */
 #define PENDING_DEBUG_ENABLED_BP BIT(12)
@@ -243,6 +247,8 @@ enum exit_reason {
 	EXIT_EXCEPTION_OR_NMI = 0,
 	EXIT_EXTERNAL_INTERRUPT = 1,
 	EXIT_TRIPLE_FAULT = 2,
+	EXIT_INTERRUPT_WINDOW = 7,
+	EXIT_NMI_WINDOW = 8,
 	EXIT_CPUID = 10,
 	EXIT_GETSEC = 11,
 	EXIT_HLT = 12,

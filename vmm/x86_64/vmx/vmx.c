@@ -111,6 +111,10 @@ const struct virt_ops vmx_ops = {
 	.get_gpr = vmx_get_gpr,
 	.set_gpr = vmx_set_gpr,
 	.code_bits = vmx_code_bits,
+	.accepts = vmx_accepts,
+	.inject_interrupt = vmx_inject_interrupt,
+	.inject_nmi = vmx_inject_nmi,
+	.set_windows = vmx_set_windows,
 	.in_delivery = vmx_in_delivery,
 	.step = vmx_step,
 };

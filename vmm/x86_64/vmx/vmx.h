@@ -67,6 +67,15 @@ bool vmx_inject_denied(struct vcpu *vcpu, const struct vm_exit *exit);
 bool vmx_redeliver_debug(struct vcpu *vcpu);
 bool vmx_redeliver_alignment(struct vcpu *vcpu);
 
+/* external.c: events from outside, as virt_ops has them; and the exit of a window. */
+bool vmx_accepts(struct vcpu *vcpu, unsigned window);
+void vmx_inject_interrupt(struct vcpu *vcpu, uint8_t vector);
+void vmx_inject_nmi(struct vcpu *vcpu);
+void vmx_set_windows(struct vcpu *vcpu, unsigned windows);
+void vmx_window_opens(struct vcpu *vcpu, unsigned window);
+/* One whose delivery has met a fault comes again, later; by the IDT-vectoring information. */
+void vmx_take_back(struct vcpu *vcpu, uint64_t vectoring);
+
 /* switch.c */
 void vmx_load(struct vcpu *vcpu);
 void vmx_save(struct vcpu *vcpu);

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SVM: interrupts and NMIs for a guest. Sources: AMD APM vol. 2 "Event Injection", "Virtual Interrupts", "Nested Paging and
+ * #VMEXIT", "Interrupt Shadows".
+ */
+#include "vmm/x86_64/apic.h"
+#include "vmm/x86_64/svm/svm.h"
+
+/* An NMI holds up others until the IRET of its handler is over. Its exit comes before it, so it is over when RIP has changed. */
+static bool nmi_is_held(struct svm_vcpu *svm)
+{
+	if (svm->nmi_ends_at == svm->vmcb->rip)
+		return true;
+	svm->nmi_ends_at = SVM_NO_RIP;
+	return svm->nmi_held;
+}
+
+bool svm_accepts(struct vcpu *vcpu, unsigned window)
+{
+	struct svm_vcpu *svm = &vcpu->arch.svm;
+	const struct vmcb *vmcb = svm->vmcb;
+
+	if (vmcb->event_inj & EVENT_VALID || vmcb->int_state & INT_STATE_SHADOW)
+		return false;
+	return window == WINDOW_NMI ? !nmi_is_held(svm) : vmcb->rflags & RFLAGS_IF;
+}
+
+void svm_inject_interrupt(struct vcpu *vcpu, uint8_t vector)
+{
+	vcpu->arch.svm.vmcb->event_inj = vector | (uint64_t)EVENT_INTERRUPT << 8 | EVENT_VALID;
+}
+
+static void hold_nmis(struct svm_vcpu *svm, bool hold)
+{
+	svm->nmi_held = hold;
+	if (hold)
+		svm->vmcb->intercept_misc1 |= (uint32_t)INTERCEPT_IRET;
+	else
+		svm->vmcb->intercept_misc1 &= ~(uint32_t)INTERCEPT_IRET;
+}
+
+void svm_inject_nmi(struct vcpu *vcpu)
+{
+	struct svm_vcpu *svm = &vcpu->arch.svm;
+
+	svm->vmcb->event_inj = VECTOR_NMI | EVENT_NMI << 8 | EVENT_VALID;
+	hold_nmis(svm, true);
+}
+
+void svm_nmi_ends(struct vcpu *vcpu)
+{
+	struct svm_vcpu *svm = &vcpu->arch.svm;
+
+	hold_nmis(svm, false);
+	svm->nmi_ends_at = svm->vmcb->rip;
+	if (vcpu->arch.apic.nmi_pending)
+		apic_look(vcpu);
+}
+
+/*
+ * The exit for an interrupt is that of a virtual one, which the guest would take as soon as IF and its shadow let it; it is never
+ * delivered. Nothing exits when an NMI could be taken but for IRET.
+ */
+void svm_set_windows(struct vcpu *vcpu, unsigned windows)
+{
+	struct vmcb *vmcb = vcpu->arch.svm.vmcb;
+
+	vmcb->int_ctl &= ~(INT_CTL_V_IRQ | INT_CTL_V_IGN_TPR);
+	vmcb->intercept_misc1 &= ~(uint32_t)INTERCEPT_VINTR;
+	vmcb->intercept_cr_write &= (uint16_t)~BIT(8);
+	if (windows & WINDOW_INTERRUPT) {
+		vmcb->int_ctl |= INT_CTL_V_IRQ | INT_CTL_V_IGN_TPR;
+		vmcb->intercept_misc1 |= (uint32_t)INTERCEPT_VINTR;
+	}
+	if (windows & WINDOW_PRIORITY)
+		vmcb->intercept_cr_write |= (uint16_t)BIT(8);
+}
+
+void svm_window_opens(struct vcpu *vcpu)
+{
+	vcpu->arch.apic.windows &= (uint8_t)~WINDOW_INTERRUPT;
+	svm_set_windows(vcpu, vcpu->arch.apic.windows);
+	apic_look(vcpu);
+}
+
+void svm_take_back(struct vcpu *vcpu, uint64_t event)
+{
+	if (!(event & EVENT_VALID))
+		return;
+	if (EVENT_TYPE(event) == EVENT_INTERRUPT) {
+		apic_take_back(vcpu, EVENT_VECTOR(event));
+	} else if (EVENT_TYPE(event) == EVENT_NMI) {
+		hold_nmis(&vcpu->arch.svm, false);
+		apic_take_back_nmi(vcpu);
+	}
+}
