@@ -121,14 +121,14 @@ static bool serve_page(struct addr_space_view *view, const struct area *area, co
 }
 
 /*
- * A frame for a table. If it can be, it is the last one of the run: then the records of its neighbours, where present entries are
- * counted, too, are in cache lines that other views do not use. False: there is none.
+ * A frame for a table. Where there are other views, it is the last one of the run, if it can be: then the records of its
+ * neighbours, where present entries are counted, too, are in cache lines that those views do not use. False: there is none.
  */
 static bool table_frame(struct addr_space_view *view, hpa_t *table)
 {
 	struct frame_run *run = &view->run;
 
-	if (run->ready >= run->end)
+	if (!view->as->view.next || run->ready >= run->end)
 		return frame_alloc_for(0, 0, table) == ERR_OK;
 	*table = HPA(run->end - PAGE_SIZE);
 	STORE_RELAXED(run->end, table->raw); /* frame_get_stats may read it */

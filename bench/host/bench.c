@@ -477,6 +477,6 @@ int main(int argc, char **argv)
 {
 	bench_start_frames();
 	if (argc > 1 && strcmp(argv[1], "threads") == 0)
-		return bench_threads(argc > 2 ? (unsigned)atoi(argv[2]) : 200);
+		return bench_threads(argc > 2 ? (unsigned)atoi(argv[2]) : 1000);
 	return run_all(argc > 1 ? (unsigned)atoi(argv[1]) : 7, argc > 2 ? argv[2] : NULL);
 }
