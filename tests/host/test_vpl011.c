@@ -296,6 +296,9 @@ static void what_is_typed_interrupts(void **state)
 	(void)state;
 	CHECK(!device_type(&table, 'a'), "%s", "it is off");
 	write_at(0x30, 4, 0x301);
+	CHECK(!device_type(&table, 'a'), "%s", "nobody asks for it yet");
+	for (unsigned i = 0; i < CONSOLE_POLLS; i++)
+		read_at(0x18, 4);
 	CHECK(device_type(&table, 'a') && !device_type(&table, 'b'), "%s", "without FIFOs there is room for one");
 	CHECK(line == 0 && !device_listens(&table), "%u", line);
 	write_at(0x38, 4, 0x50);

@@ -38,7 +38,10 @@ struct io_device {
 	unsigned line; /* the input of the VM's interrupt controller that it drives; 0: none */
 	bool level;    /* of that line: device_set_line changes it */
 
-	/* Of a console: take a byte that was typed. False: it has no room now, and is asked again later. NULL: it takes none. */
+	/*
+	 * Of a console: take a byte that was typed. False: it has no room now, or its driver does not receive yet and would throw
+	 * it away; it is asked again later. NULL: it takes none.
+	 */
 	bool (*receive)(struct io_device *device, uint8_t byte);
 	bool listens; /* it would interrupt for such a byte: so a VM that waits for nothing else may yet go on */
 
@@ -58,6 +61,12 @@ struct device_table {
 	/* The VM's interrupt controller: its input `line` has a new level. With `lock`. NULL: the VM has none. */
 	void (*set_line)(struct device_table *table, unsigned line, bool level);
 };
+
+/*
+ * A driver that asks for a console's status so often, and writes nothing to it meanwhile, waits for a byte. One that sends asks
+ * once for each byte, and a kernel that begins to use a UART empties it: what was typed until then would be lost.
+ */
+#define CONSOLE_POLLS 8
 
 /* Attach a device, which must outlive the table's VM. */
 void device_add(struct device_table *table, struct io_device *device);

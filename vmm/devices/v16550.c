@@ -248,6 +248,8 @@ static bool uart_receive(struct io_device *device, uint8_t byte)
 {
 	struct v16550 *uart = CONTAINER_OF(device, struct v16550, device);
 
+	if (!uart->device.listens && uart->polls < CONSOLE_POLLS)
+		return false;
 	if (in_loop(uart) || uart->rx_count >= (uart->fcr & UART_FCR_ENABLE ? V16550_FIFO : 1))
 		return false;
 	receive(uart, byte);
@@ -260,6 +262,11 @@ static void uart_access(struct io_device *device, uint64_t offset, struct io_acc
 {
 	struct v16550 *uart = CONTAINER_OF(device, struct v16550, device);
 	uint64_t value = 0;
+
+	if (io->write)
+		uart->polls = 0;
+	else if (offset == UART_LSR && uart->polls < CONSOLE_POLLS)
+		uart->polls++;
 
 	for (unsigned i = 0; i < io->size; i++) {
 		if (offset + i >= UART_REGISTERS)

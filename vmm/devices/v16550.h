@@ -20,6 +20,7 @@ struct v16550 {
 	bool thre;               /* "transmitter empty" is pending as an interrupt */
 	uint8_t rx[V16550_FIFO]; /* received: a ring */
 	uint8_t rx_first, rx_count;
+	uint8_t polls; /* reads of LSR since the last write, up to CONSOLE_POLLS */
 };
 
 /* Set up at `base` of `space`, in its reset state; it drives `line` of the VM's interrupt controller. */

@@ -269,6 +269,8 @@ static bool uart_receive(struct io_device *device, uint8_t byte)
 	struct vpl011 *uart = CONTAINER_OF(device, struct vpl011, device);
 	const uint32_t on = UARTCR_ENABLE | UARTCR_RX;
 
+	if (!uart->device.listens && uart->polls < CONSOLE_POLLS)
+		return false;
 	if ((uart->cr & on) != on || (uart->cr & UARTCR_LOOP) || uart->rx_count >= rx_room(uart))
 		return false;
 	receive(uart, byte);
@@ -283,6 +285,10 @@ static void uart_access(struct io_device *device, uint64_t offset, struct io_acc
 	unsigned shift = 8 * (unsigned)(offset & 3);
 
 	offset = align_down(offset, 4);
+	if (io->write)
+		uart->polls = 0;
+	else if (offset == UARTFR && uart->polls < CONSOLE_POLLS)
+		uart->polls++;
 	if (io->write)
 		write_register(uart, offset, (uint32_t)(io->value << shift));
 	else

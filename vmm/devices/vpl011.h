@@ -18,7 +18,8 @@ struct vpl011 {
 	uint32_t rsr;             /* errors, until they are cleared */
 	uint16_t rx[VPL011_FIFO]; /* received, with the errors of each: a ring */
 	uint8_t rx_first, rx_count;
-	bool overrun; /* the last character found no room */
+	uint8_t polls; /* reads of UARTFR since the last write, up to CONSOLE_POLLS */
+	bool overrun;  /* the last character found no room */
 };
 
 /* Set up at guest-physical `base`, in its reset state; it drives `line` of the VM's interrupt controller. */
