@@ -146,6 +146,11 @@ static enum err set_progress(struct vm_options *vm, const char *value)
 	return set_choice(&vm->progress, value, "on", "off");
 }
 
+static enum err set_on_reboot(struct vm_options *vm, const char *value)
+{
+	return set_choice(&vm->end_at_reboot, value, "end", "restart");
+}
+
 static enum err set_after(struct vm_options *vm, const char *value)
 {
 	return set_text(vm->after, sizeof(vm->after), value);
@@ -202,6 +207,7 @@ static const struct key {
 	{ "itlb_multihit", "on or auto", .set_vm = set_itlb_multihit },
 	{ "trace", "on, off or json", .set_vm = set_trace },
 	{ "progress", "on or off", .set_vm = set_progress },
+	{ "on_reboot", "restart or end", .set_vm = set_on_reboot },
 	{ "after", "the name of another VM", .set_vm = set_after, .is_text = true, .in_a_section = true },
 	{ "cpus", "all, or a number from 1 to 64", .set_machine = set_cpus },
 	{ "slice", "milliseconds from 1 to 1000", .set_machine = set_slice },

@@ -36,11 +36,11 @@ static inline void release_fence(void)
 /* What locks there are, from the outermost to the innermost: see docs/locks.md. Those of one rank are not held together. */
 enum lock_rank {
 	LOCK_NO_RANK,
+	LOCK_KEYBOARD,  /* what has been typed */
+	LOCK_VMS,       /* the VMs that live */
 	LOCK_REPORT,    /* what is printed or drawn as a whole */
 	LOCK_RUN,       /* which VMs of the configuration have ended */
 	LOCK_BUFFER,    /* a buffer that is there once for all VMs */
-	LOCK_KEYBOARD,  /* what has been typed */
-	LOCK_VMS,       /* the VMs that live */
 	LOCK_FORK_TREE, /* the VMs of a fork tree */
 	LOCK_DEVICES,   /* a VM's devices, of which a local APIC starts vCPUs */
 	LOCK_VM,        /* the states of a VM's vCPUs */

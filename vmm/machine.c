@@ -12,10 +12,12 @@
 #include "vmm/picture.h"
 #include "vmm/post_mortem.h"
 #include "vmm/report.h"
+#include "vmm/reset.h"
 #include "vmm/run.h"
 #include "vmm/sched.h"
 #include "vmm/text.h"
 #include "vmm/trace_json.h"
+#include "vmm/vms.h"
 
 static enum err find_demo(const char *name, struct guest_image *image)
 {
@@ -119,6 +121,31 @@ static void tree_ended(struct machine_vm *config)
 		sched_stop();
 }
 
+/* The guest has asked for a reboot. True: the VM lives on; another CPU may run it already. The time that this takes is the VM's. */
+static bool restart(struct vm *vm)
+{
+	uint64_t from = arch_clock();
+
+	picture_end(vm);
+	reset_rebuild(vm);
+	vm->cpu_time += arch_clock() - from;
+	if (vm_is_running(vm)) {
+		reset_start(vm);
+		return true;
+	}
+	vms_remove(vm);
+	return false;
+}
+
+static void release(struct vm *vm)
+{
+	console_stream_flush(&vm->console);
+	addr_space_release_held(&vm->as);
+	picture_end(vm);
+	if (!vm_is_forked(vm))
+		map_print(vm);
+}
+
 /* A VM has ended, and no CPU runs it: struct vm's `ended`. */
 static void vm_ended(struct vm *vm)
 {
@@ -126,13 +153,12 @@ static void vm_ended(struct vm *vm)
 	struct report report;
 	bool last, forked = vm_is_forked(vm);
 
+	if (vm->outcome == VM_RESET && restart(vm))
+		return;
 	if (vm->outcome != VM_EXITED)
 		count_failed();
-	console_stream_flush(&vm->console);
-	addr_space_release_held(&vm->as);
-	picture_end(vm);
-	if (!forked)
-		map_print(vm);
+	if (vm->vcpus > 0)
+		release(vm);
 	report_settle(forked ? &report : &config->report, vm);
 	if (forked)
 		print_report(&report);
@@ -175,7 +201,7 @@ static enum err start(struct machine_vm *config)
 		return refuse(config, err);
 	vm->ended = vm_ended;
 	if (vm_is_running(vm))
-		vm_start(vm);
+		vm_start(vm, 0);
 	else
 		vm_ended(vm);
 	return ERR_OK;

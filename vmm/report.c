@@ -22,6 +22,7 @@ static const char *outcome_name(enum vm_outcome outcome)
 	static const char *const names[] = {
 		[VM_RUNNING] = "running",     [VM_EXITED] = "exited",   [VM_DENIED] = "denied",       [VM_UNMAPPED] = "unmapped",
 		[VM_NO_MEMORY] = "no_memory", [VM_CRASHED] = "crashed", [VM_TIMED_OUT] = "timed_out", [VM_REFUSED] = "refused",
+		[VM_RESET] = "reset",
 	};
 
 	return names[outcome];
@@ -115,18 +116,51 @@ static void add_to_all(const struct report *report)
 	add_to(&all_time.ipis, report->time.ipis);
 }
 
+void report_refused(struct report *report, const struct vm_options *options, unsigned number)
+{
+	*report = (struct report){
+		.options = *options,
+		.number = number,
+		.outcome = VM_REFUSED,
+		.format = "none",
+	};
+	strcpy(report->name, options->name);
+}
+
+static void settle_name_and_time(struct report *report, const struct vm *vm)
+{
+	strcpy(report->name, vm->console.name[0] != '\0' ? vm->console.name : vm->options.name);
+	sum_time(&report->time, vm);
+	add_to_all(report);
+}
+
+/* Of a VM that could not be made anew after a reboot, little is there. */
+static void settle_unmade(struct report *report, const struct vm *vm)
+{
+	report_refused(report, &vm->options, vm->number);
+	report->outcome = vm->outcome;
+	report->forked = vm_is_forked(vm);
+	report->reboots = vm->reboots;
+	settle_name_and_time(report, vm);
+}
+
 void report_settle(struct report *report, struct vm *vm)
 {
 	const struct npt *npt = &vm->as.npt;
 	struct leaf_sum sum = { vm, report };
 	enum err err;
 
+	if (vm->vcpus == 0) {
+		settle_unmade(report, vm);
+		return;
+	}
 	*report = (struct report){
 		.options = vm->options,
 		.number = vm->number,
 		.forked = vm_is_forked(vm),
 		.outcome = vm->outcome,
 		.guest_status = vm->guest_status,
+		.reboots = vm->reboots,
 		.exits = vm_exits(vm),
 		.timed_faults = vm->timed_faults,
 		.fault_ticks = vm->fault_ticks,
@@ -139,24 +173,11 @@ void report_settle(struct report *report, struct vm *vm)
 		.populated = { populated_tables(vm, 0), populated_tables(vm, 1) },
 	};
 	addr_space_get_leaves(&vm->as, report->leaves);
-	strcpy(report->name, vm->console.name[0] != '\0' ? vm->console.name : vm->options.name);
-	sum_time(&report->time, vm);
-	add_to_all(report);
+	settle_name_and_time(report, vm);
 	for (unsigned level = 0; level < ARRAY_LEN(report->stats.zero_leaves); level++)
 		report->zeros += report->stats.zero_leaves[level] * npt_level_size(level);
 	err = addr_space_walk(&vm->as, add_leaf, &sum);
 	(void)err; /* a malformed entry has been reported before; what was counted up to it is kept */
-}
-
-void report_refused(struct report *report, const struct vm_options *options, unsigned number)
-{
-	*report = (struct report){
-		.options = *options,
-		.number = number,
-		.outcome = VM_REFUSED,
-		.format = "none",
-	};
-	strcpy(report->name, options->name);
 }
 
 /* A line of the bill: what, how much, and what there is to say about it. */
@@ -288,7 +309,10 @@ static void bill_time(const struct report *report)
 {
 	char line[256], amount[24];
 
-	item("time", text_time(amount, sizeof(amount), report->time.cpu_time), turns_text(line, &report->time));
+	turns_text(line, &report->time);
+	if (report->reboots)
+		text_add(line, sizeof(line), "%s%u reboot%s", line[0] ? ", " : "", report->reboots, text_plural(report->reboots));
+	item("time", text_time(amount, sizeof(amount), report->time.cpu_time), line);
 }
 
 static uint64_t idle_time(void)
@@ -409,6 +433,7 @@ static void add_machine(const struct machine *machine, char *json, size_t size)
 static void add_end(const struct report *report, const struct machine *machine, char *json, size_t size)
 {
 	text_add(json, size, "\"vcpus\":%u,\"cpus\":%u,", report->options.vcpus, cpu_count);
+	text_add(json, size, "\"reboots\":%u,", report->reboots);
 	add_time(&report->time, json, size);
 	text_add(json, size, "\"vm\":%u,\"name\":\"%s\",", report->number, report->options.name);
 	if (!report->forked)

@@ -14,6 +14,7 @@ struct report {
 	unsigned forks;               /* VMs forked from it and its forks; only of the first VM of a fork tree */
 	enum vm_outcome outcome;
 	uint64_t guest_status;
+	unsigned reboots;
 	struct vm_exit_counts exits;
 	struct report_time {
 		uint64_t cpu_time; /* microseconds, of all vCPUs */

@@ -209,7 +209,7 @@ bool vm_handle_exit(struct vcpu *vcpu, unsigned left)
 	return !sched_leaves(vcpu);
 }
 
-void vm_start(struct vm *vm)
+void vm_start(struct vm *vm, uint64_t when)
 {
 	static const hypercall_fn none[HYPERCALL_COUNT];
 
@@ -219,6 +219,10 @@ void vm_start(struct vm *vm)
 		vm->vcpu_table[i]->calls = vm->traced ? none : hypercalls_fast;
 	}
 	sched_add(vm);
-	if (sched_claim(&vm->vcpu))
+	if (!sched_claim(&vm->vcpu))
+		return;
+	if (when == 0)
 		sched_start(&vm->vcpu);
+	else
+		sched_start_later(&vm->vcpu, when);
 }

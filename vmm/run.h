@@ -5,7 +5,7 @@
 
 #include "vmm/vm.h"
 
-/* Let a VM that has been loaded run: its first vCPU is put in a CPU's queue. */
-void vm_start(struct vm *vm);
+/* Let a VM that has been loaded run: its first vCPU is put in a CPU's queue, now (0) or at that time of arch_clock. */
+void vm_start(struct vm *vm, uint64_t when);
 
 #endif

@@ -260,6 +260,36 @@ void sched_start(struct vcpu *vcpu)
 	spin_unlock(&vcpu->vm->lock);
 }
 
+void sched_start_later(struct vcpu *vcpu, uint64_t when)
+{
+	struct cpu *cpu = run_queue_place(vcpu);
+
+	spin_lock(&vcpu->vm->lock);
+	vcpu->state = VCPU_WAITING;
+	vcpu->wake_at = when;
+	vcpu->cpu = cpu;
+	timed_add(cpu, vcpu);
+	spin_unlock(&vcpu->vm->lock);
+	if (cpu != arch_this_cpu())
+		arch_ipi_send(cpu); /* it may sleep for longer */
+}
+
+/* Of one of which all vCPUs wait, one is taken out of that: who leaves last sees to the end. */
+void sched_end(struct vm *vm, enum vm_outcome outcome)
+{
+	spin_lock(&vm->lock);
+	vm_end(vm, outcome, 0);
+	for (unsigned i = 0; i < vm->vcpus && vm->active == 0; i++) {
+		struct vcpu *vcpu = vm->vcpu_table[i];
+
+		if (vcpu->state != VCPU_WAITING)
+			continue;
+		timed_remove(vcpu);
+		activate(vcpu);
+	}
+	spin_unlock(&vm->lock);
+}
+
 void sched_start_fork(struct vm *child)
 {
 	spin_lock(&child->lock);

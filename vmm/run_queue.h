@@ -22,6 +22,12 @@ bool sched_claim(struct vcpu *vcpu);
 /* VCPU_CLAIMED to VCPU_READY. Its entry state has been set. */
 void sched_start(struct vcpu *vcpu);
 
+/* VCPU_CLAIMED to VCPU_WAITING until `when`, of arch_clock. */
+void sched_start_later(struct vcpu *vcpu, uint64_t when);
+
+/* vm_end, by somebody who is none of the VM's vCPUs. Those that run are still to be interrupted: shootdown_kick. */
+void sched_end(struct vm *vm, enum vm_outcome outcome);
+
 /* Queue all vCPUs of a forked VM that are READY but in no queue yet. */
 void sched_start_fork(struct vm *child);
 

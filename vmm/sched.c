@@ -10,6 +10,7 @@
 #include "vmm/vms.h"
 
 static uint64_t slice_ticks; /* of arch_clock */
+static void (*errand)(void); /* atomic; NULL: there is none */
 static bool stopped;         /* atomic */
 
 static uint64_t ticks_of(uint64_t microseconds)
@@ -85,6 +86,8 @@ enum sched_interrupted sched_interrupt(struct vcpu *vcpu)
 	if (time_end == now)
 		return SCHED_TIME_OUT;
 	keyboard_poll(now);
+	if (__atomic_load_n(&errand, __ATOMIC_RELAXED))
+		vcpu->leave = LEAVE_YIELD;
 	if (__atomic_load_n(&cpu->timed, __ATOMIC_RELAXED))
 		timed_wake(cpu, now);
 	if (now >= cpu->slice_end) {
@@ -96,12 +99,23 @@ enum sched_interrupted sched_interrupt(struct vcpu *vcpu)
 	return SCHED_GO_ON;
 }
 
-uint64_t sched_cpu_time(const struct vcpu *vcpu)
+static uint64_t microseconds_of(uint64_t ticks)
 {
 	uint64_t hz = arch_clock_frequency();
-	uint64_t ticks = __atomic_load_n(&vcpu->vm->cpu_time, __ATOMIC_RELAXED) + (arch_clock() - arch_this_cpu()->started);
 
 	return ticks / hz * 1000000 + ticks % hz * 1000000 / hz;
+}
+
+uint64_t sched_vm_time(const struct vm *vm)
+{
+	return microseconds_of(__atomic_load_n(&vm->cpu_time, __ATOMIC_RELAXED));
+}
+
+uint64_t sched_cpu_time(const struct vcpu *vcpu)
+{
+	uint64_t ticks = __atomic_load_n(&vcpu->vm->cpu_time, __ATOMIC_RELAXED) + (arch_clock() - arch_this_cpu()->started);
+
+	return microseconds_of(ticks);
 }
 
 /* --- In and out of a CPU --------------------------------------------------------------------------------------------- */
@@ -129,14 +143,19 @@ static void nothing_runs(struct vm *vm, const struct vcpu *vcpu)
 /* The VM has ended, and this was its last vCPU that could run. */
 static void end_vm(struct vm *vm)
 {
+	bool asleep;
+
 	spin_lock(&vm->lock);
 	for (unsigned i = 0; i < vm->vcpus; i++)
 		timed_remove(vm->vcpu_table[i]);
-	if (!vm->asleep)
-		__atomic_sub_fetch(&sched_awake, 1, __ATOMIC_RELAXED);
+	asleep = vm->asleep;
+	vm->asleep = false;
 	spin_unlock(&vm->lock);
 	vms_remove(vm);
 	vm->ended(vm);
+	/* Not before who has waited for this VM is awake. */
+	if (!asleep)
+		__atomic_sub_fetch(&sched_awake, 1, __ATOMIC_RELAXED);
 }
 
 /* One vCPU less that can run; with vm.lock, which is let go. */
@@ -256,7 +275,7 @@ static void run_resident(struct cpu *cpu, struct vcpu *vcpu)
 		vcpu_attend(vcpu);
 		if (!sched_leaves(vcpu))
 			arch_vcpu_run(vcpu);
-	} while (vcpu->leave == LEAVE_YIELD && !vcpu->again && cpu_ready(cpu) == 0 && vm_is_running(vcpu->vm) &&
+	} while (vcpu->leave == LEAVE_YIELD && !vcpu->again && !__atomic_load_n(&errand, __ATOMIC_RELAXED) && cpu_ready(cpu) == 0 && vm_is_running(vcpu->vm) &&
 		 !__atomic_load_n(&vcpu->vm->stopper, __ATOMIC_RELAXED));
 	charge_time(cpu, vcpu, arch_clock());
 }
@@ -305,6 +324,19 @@ static void idle(struct cpu *cpu)
 	timed_wake(cpu, arch_clock());
 }
 
+void sched_call(void (*what)(void))
+{
+	__atomic_store_n(&errand, what, __ATOMIC_RELEASE);
+}
+
+static void run_errand(void)
+{
+	void (*what)(void) = __atomic_load_n(&errand, __ATOMIC_RELAXED);
+
+	if (what && __atomic_compare_exchange_n(&errand, &what, NULL, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		what();
+}
+
 void sched_run(void)
 {
 	struct cpu *cpu = arch_this_cpu();
@@ -314,6 +346,7 @@ void sched_run(void)
 		struct vcpu *vcpu;
 
 		keyboard_poll(now);
+		run_errand();
 		/* Where a long call has just been left, the interrupt for these is still pending. */
 		timed_wake(cpu, now);
 		vcpu = pick(cpu);
@@ -359,9 +392,9 @@ bool sched_stop_others(struct vcpu *vcpu)
 	return true;
 }
 
-void sched_continue_others(struct vcpu *vcpu)
+/* Those that are held are queued again. */
+static void let_go(struct vm *vm)
 {
-	struct vm *vm = vcpu->vm;
 	struct vcpu *held, *next;
 
 	spin_lock(&vm->lock);
@@ -373,4 +406,29 @@ void sched_continue_others(struct vcpu *vcpu)
 		run_queue_add_and_tell(run_queue_place(held), held);
 	}
 	spin_unlock(&vm->lock);
+}
+
+void sched_continue_others(struct vcpu *vcpu)
+{
+	let_go(vcpu->vm);
+}
+
+bool sched_pause(struct vm *vm)
+{
+	bool mine;
+
+	spin_lock(&vm->lock);
+	mine = !vm->stopper || vm_is_paused(vm);
+	if (mine)
+		__atomic_store_n(&vm->stopper, VM_PAUSER, __ATOMIC_SEQ_CST);
+	spin_unlock(&vm->lock);
+	if (mine)
+		shootdown_kick(vm);
+	return mine;
+}
+
+void sched_go_on(struct vm *vm)
+{
+	if (vm_is_paused(vm))
+		let_go(vm);
 }

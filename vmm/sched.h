@@ -46,6 +46,9 @@ MUST_CHECK static inline enum err sched_start_at(struct vcpu *vcpu, struct vcpu 
 /* Microseconds that the vCPUs of the VM of `vcpu`, which asks, have run so far; those of others up to their last interrupt. */
 uint64_t sched_cpu_time(const struct vcpu *vcpu);
 
+/* The same for any VM, up to the last interrupt of each vCPU. */
+uint64_t sched_vm_time(const struct vm *vm);
+
 /*
  * In the exit of a vCPU by a host interrupt: take the interrupts. SCHED_TIME_OUT: the VM's time is used up; the caller ends it.
  * Otherwise vcpu->leave says whether the vCPU leaves the CPU.
@@ -75,5 +78,19 @@ static inline void vcpu_attend(struct vcpu *vcpu)
  */
 bool sched_stop_others(struct vcpu *vcpu);
 void sched_continue_others(struct vcpu *vcpu);
+
+/*
+ * Stop all vCPUs of a VM until sched_go_on: each leaves its CPU at the end of the exit in hand, for which this does not wait. False: a
+ * vCPU is stopping the others just now. The VM may still end, by a vCPU that was in an exit; who pauses it lets it go then, too. For
+ * somebody who is none of its vCPUs.
+ */
+bool sched_pause(struct vm *vm);
+void sched_go_on(struct vm *vm);
+
+/*
+ * Have a CPU call `what` soon, with no vCPU resident and no lock held: before the next vCPU gets a CPU, at the latest when the slice
+ * of this CPU ends. One at a time.
+ */
+void sched_call(void (*what)(void));
 
 #endif

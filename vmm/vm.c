@@ -189,14 +189,21 @@ static void stop_waiting(struct vcpu *vcpu)
 	__atomic_sub_fetch(&vcpu->vm->waits, 1, __ATOMIC_RELAXED);
 }
 
+void vm_stop_waiting(struct vm *vm)
+{
+	spin_lock(&vm->tree->lock);
+	for (unsigned i = 0; i < vm->vcpus; i++)
+		stop_waiting(vm->vcpu_table[i]);
+	spin_unlock(&vm->tree->lock);
+}
+
 /* A VM leaves its tree: who waits for its end is woken. */
 static void leave_tree(struct vm *vm)
 {
 	struct fork_tree *tree = vm->tree;
 
+	vm_stop_waiting(vm);
 	spin_lock(&tree->lock);
-	for (unsigned i = 0; i < vm->vcpus; i++)
-		stop_waiting(vm->vcpu_table[i]);
 	*tree_slot(tree, vm->tree_number) = NULL;
 	while (vm->waiters) {
 		struct vcpu *waiter = vm->waiters;
@@ -363,6 +370,40 @@ static enum err limit_memory(struct vm *vm)
 	return err;
 }
 
+enum err vm_build(struct vm *vm)
+{
+	enum err err = new_space(vm);
+
+	if (err != ERR_OK)
+		return err;
+	err = arch_vm_init(vm);
+	if (err == ERR_OK) {
+		err = new_vcpus(vm);
+		if (err != ERR_OK)
+			arch_vm_free(vm);
+	}
+	if (err != ERR_OK) {
+		log_fatal("cannot set up the virtual CPU%s: %s", vm->options.vcpus > 1 ? "s" : "", err_name(err));
+		addr_space_free(&vm->as);
+		return err;
+	}
+	err = limit_memory(vm);
+	if (err == ERR_OK)
+		err = promise_ram(vm);
+	if (err != ERR_OK)
+		vm_unbuild(vm);
+	return err;
+}
+
+void vm_unbuild(struct vm *vm)
+{
+	if (vm->vcpus == 0)
+		return;
+	free_vcpus(vm);
+	arch_vm_free(vm);
+	addr_space_free(&vm->as);
+}
+
 enum err vm_new(struct fork_tree *tree, const struct vm_options *options)
 {
 	struct vm *vm;
@@ -374,33 +415,16 @@ enum err vm_new(struct fork_tree *tree, const struct vm_options *options)
 	}
 	vm->options = *options;
 	open_console(vm);
-	err = new_space(vm);
+	err = vm_build(vm);
 	if (err != ERR_OK)
 		goto free_vm;
-	err = arch_vm_init(vm);
-	if (err == ERR_OK) {
-		err = new_vcpus(vm);
-		if (err != ERR_OK)
-			arch_vm_free(vm);
-	}
-	if (err != ERR_OK) {
-		log_fatal("cannot set up the virtual CPU%s: %s", options->vcpus > 1 ? "s" : "", err_name(err));
-		goto free_space;
-	}
-	err = limit_memory(vm);
-	if (err == ERR_OK)
-		err = promise_ram(vm);
-	if (err == ERR_OK)
-		err = join_tree(vm);
+	err = join_tree(vm);
 	if (err != ERR_OK)
-		goto free_arch;
+		goto free_built;
 	return ERR_OK;
 
-free_arch:
-	free_vcpus(vm);
-	arch_vm_free(vm);
-free_space:
-	addr_space_free(&vm->as);
+free_built:
+	vm_unbuild(vm);
 free_vm:
 	free_zeroed(vm, sizeof(*vm));
 	return err;
@@ -489,9 +513,7 @@ bool vm_free(struct vm *vm)
 
 	leave_tree(vm);
 	console_stream_end(&vm->console);
-	free_vcpus(vm);
-	arch_vm_free(vm);
-	addr_space_free(&vm->as);
+	vm_unbuild(vm);
 	free_zeroed(vm, sizeof(*vm));
 	return gone_from_tree(tree);
 }

@@ -39,6 +39,7 @@ struct vm_options {
 		TRACE_ON,   /* print every exit */
 		TRACE_JSON, /* record those that concern memory: vmm/trace_json.h */
 	} trace;
+	bool end_at_reboot; /* where the guest asks for a reboot, it ends as if it had switched itself off */
 	bool progress; /* print now and then how far the guest has come */
 };
 
@@ -59,6 +60,7 @@ enum vm_outcome {
 	VM_CRASHED,   /* it cannot go on */
 	VM_TIMED_OUT, /* its time_max is used up */
 	VM_REFUSED,   /* it could not be made or loaded, and never ran */
+	VM_RESET,     /* it is about to be made anew: this is never reported */
 };
 
 /* Exits by kind. Hypercalls have no counter: they are the rest of `total`, see vm_hypercalls. */
@@ -198,6 +200,9 @@ struct vm {
 	uint64_t shootdowns;          /* those that needed other CPUs; atomic */
 	uint64_t ipis;                /* sent to other CPUs for this VM; atomic */
 	struct vm *next_live, *previous_live; /* vmm/vms.c */
+	bool absent;                          /* among those, while it is made anew */
+	unsigned reboots;                     /* times that it was made anew */
+	uint64_t reset_at;                    /* arch_clock; when that was last */
 	void (*ended)(struct vm *vm); /* called when it has ended and no CPU runs it: it reports and frees the VM */
 
 	struct vcpu *vcpu_table[VCPU_MAX]; /* all vCPUs, by id */
@@ -210,6 +215,14 @@ struct vm {
  * populate the RAM, the VM is there but has ended with VM_NO_MEMORY. On failure one line has been logged by log_fatal.
  */
 MUST_CHECK enum err vm_new(struct fork_tree *tree, const struct vm_options *options);
+
+/* What vm_new makes of a VM besides its place: space, devices, vCPUs. On failure there is none of it, and a line is logged. */
+MUST_CHECK enum err vm_build(struct vm *vm);
+/* Free it, if it is there. */
+void vm_unbuild(struct vm *vm);
+/* No vCPU of the VM, which runs no more, waits for another VM any longer. */
+void vm_stop_waiting(struct vm *vm);
+
 /* True: it was the last one of its fork tree. */
 bool vm_free(struct vm *vm);
 
@@ -292,6 +305,14 @@ static inline struct vcpu *vm_vcpu(const struct vm *vm, uint64_t id)
 	return id < vm->vcpus ? vm->vcpu_table[id] : NULL;
 }
 
+/* vm.stopper of a VM that nobody's vCPU has stopped: sched_pause. */
+#define VM_PAUSER ((struct vcpu *)1)
+
+static inline bool vm_is_paused(const struct vm *vm)
+{
+	return __atomic_load_n(&vm->stopper, __ATOMIC_RELAXED) == VM_PAUSER;
+}
+
 static inline bool vm_is_running(const struct vm *vm)
 {
 	return __atomic_load_n(&vm->outcome, __ATOMIC_RELAXED) == VM_RUNNING;
@@ -304,6 +325,15 @@ static inline void vm_end(struct vm *vm, enum vm_outcome outcome, uint64_t statu
 
 	if (__atomic_compare_exchange_n(&vm->outcome, &running, outcome, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		vm->guest_status = status;
+}
+
+/*
+ * The guest asks for a reboot: its vCPUs leave their CPUs, and then it is made anew, of the same files, in memory of which it has
+ * written nothing yet (vmm/reset.h); or it ends, if its options say so. As vm_end, this may be called by any CPU.
+ */
+static inline void vm_reset(struct vm *vm)
+{
+	vm_end(vm, vm->options.end_at_reboot ? VM_EXITED : VM_RESET, 0);
 }
 
 #endif

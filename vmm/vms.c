@@ -28,7 +28,9 @@ static void unlink(struct vm *vm)
 void vms_add(struct vm *vm)
 {
 	spin_lock(&lock);
-	insert(vm);
+	if (!vm->absent)
+		insert(vm);
+	vm->absent = false;
 	if (!typed)
 		typed = vm;
 	spin_unlock(&lock);
@@ -37,16 +39,30 @@ void vms_add(struct vm *vm)
 void vms_remove(struct vm *vm)
 {
 	spin_lock(&lock);
-	unlink(vm);
-	if (typed == vm)
+	vm->absent = vm->outcome == VM_RESET;
+	if (!vm->absent)
+		unlink(vm);
+	if (!vm->absent && typed == vm)
 		typed = vm->next_live ? vm->next_live : first;
 	spin_unlock(&lock);
+}
+
+struct vm *vms_get(unsigned number)
+{
+	struct vm *vm;
+
+	spin_lock(&lock);
+	for (vm = first; vm && (vm->number < number || vm->absent); vm = vm->next_live)
+		;
+	if (!vm)
+		spin_unlock(&lock);
+	return vm;
 }
 
 struct vm *vms_get_typed(void)
 {
 	spin_lock(&lock);
-	if (typed)
+	if (typed && !typed->absent)
 		return typed;
 	spin_unlock(&lock);
 	return NULL;
@@ -55,4 +71,14 @@ struct vm *vms_get_typed(void)
 void vms_put(void)
 {
 	spin_unlock(&lock);
+}
+
+bool vms_is_typed(const struct vm *vm)
+{
+	return typed == vm;
+}
+
+void vms_choose(struct vm *vm)
+{
+	typed = vm;
 }

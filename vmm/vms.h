@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The VMs that live, forks among them, in the order of their numbers; and which of them has the keyboard: the first one that
- * starts, and when that has ended the next one.
+ * starts, and when that has ended the next one; or who was chosen.
  *
  * Who gets a VM here holds the lock of this list, which comes before a VM's locks: the VM cannot go until it is put.
  */
@@ -13,12 +13,22 @@
 /* A VM is about to run. */
 void vms_add(struct vm *vm);
 
-/* It has ended, and nothing runs it any more. */
+/*
+ * It has ended, and nothing runs it any more. One that is made anew (VM_RESET) keeps its place, but nobody gets it before
+ * vms_add.
+ */
 void vms_remove(struct vm *vm);
 
-/* The VM that has the keyboard; NULL: there is none, and nothing to put. */
+/* The VM of the lowest number from `number` on, of those that are not being made anew; NULL: there is none, and nothing to put. */
+struct vm *vms_get(unsigned number);
+
+/* The VM that has the keyboard; NULL: there is none, or it is being made anew, and there is nothing to put. */
 struct vm *vms_get_typed(void);
 
 void vms_put(void);
+
+/* Has a VM that has been got the keyboard? Give it to it. */
+bool vms_is_typed(const struct vm *vm);
+void vms_choose(struct vm *vm);
 
 #endif

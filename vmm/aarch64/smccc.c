@@ -61,11 +61,16 @@ static bool psci_has(uint32_t function)
 	}
 }
 
-/* The guest's way out. */
-static uint64_t power_down(struct vm *vm, const char *how)
+static uint64_t psci_system_off(struct vm *vm)
 {
-	log_vm_info(vm, "guest %s", how);
+	log_vm_info(vm, "guest switched itself off");
 	vm_end(vm, VM_EXITED, 0);
+	return SMCCC_SUCCESS;
+}
+
+static uint64_t psci_system_reset(struct vm *vm)
+{
+	vm_reset(vm);
 	return SMCCC_SUCCESS;
 }
 
@@ -126,9 +131,9 @@ static uint64_t psci_call(struct vcpu *vcpu, uint32_t function)
 	case PSCI_CPU_SUSPEND:
 		return !interrupts_wait(vcpu) ? SMCCC_SUCCESS : leave_cpu(vcpu, LEAVE_WAIT, "suspended its last vCPU, and there is no interrupt to wake it");
 	case PSCI_SYSTEM_OFF:
-		return power_down(vm, "switched itself off");
+		return psci_system_off(vm);
 	default:
-		return power_down(vm, "asked for a reset: that ends the run");
+		return psci_system_reset(vm);
 	}
 }
 

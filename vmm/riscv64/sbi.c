@@ -70,10 +70,11 @@ static struct sbi_result srst_call(struct vcpu *vcpu, const struct sbi_request *
 		return sbi_failure(SBI_ERR_NOT_SUPPORTED);
 	if (type > SBI_SRST_WARM_REBOOT || reason > SBI_SRST_SYSTEM_FAILURE)
 		return sbi_failure(SBI_ERR_INVALID_PARAM);
-	if (type != SBI_SRST_SHUTDOWN)
-		log_vm_info(vcpu->vm, "guest asked for a reboot, which ends its run");
 	/* The status is the reason: 0 for none, 1 for a failure. */
-	vm_end(vcpu->vm, VM_EXITED, reason);
+	if (type == SBI_SRST_SHUTDOWN)
+		vm_end(vcpu->vm, VM_EXITED, reason);
+	else
+		vm_reset(vcpu->vm);
 	return sbi_success(0);
 }
 
