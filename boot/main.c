@@ -23,8 +23,8 @@
 #include "include/version.h"
 #include "mm/frame.h"
 #include "mm/heap.h"
-#include "vmm/keyboard.h"
 #include "vmm/machine.h"
+#include "vmm/monitor.h"
 #include "vmm/post_mortem.h"
 
 #define GUEST_MAX_BYTES MIB(256)
@@ -328,7 +328,7 @@ static void run(void)
 		return;
 	}
 	if (cpus_start() && boot.has_serial)
-		keyboard_open();
+		monitor_start();
 	err = machine_run(&boot.config.machine);
 	(void)err; /* the error has been logged, and there is nothing else to do */
 }

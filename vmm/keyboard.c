@@ -5,6 +5,7 @@
 #include "drivers/serial.h"
 #include "include/arch/cpu.h"
 #include "include/lock.h"
+#include "include/log.h"
 #include "vmm/vms.h"
 
 /* Bytes that are read at a time: a port that never runs out of them must not hold a CPU. */
@@ -18,6 +19,13 @@ static struct {
 	unsigned first, count;
 } kept;
 
+static struct {
+	uint8_t byte;
+	bool waits; /* KEYBOARD_LATER */
+} late;
+
+static keyboard_filter filter; /* constant from before the first look on */
+
 /* Of the VM that has the keyboard: what its console had of a line, for how many looks; the last VM that has read what was typed. */
 static struct {
 	const struct vm *reader;
@@ -28,18 +36,39 @@ static struct {
 
 static uint32_t watched; /* atomic: a CPU sleeps until keyboard_due at most */
 
-void keyboard_open(void)
+void keyboard_open(keyboard_filter the_filter)
 {
+	filter = the_filter;
 	if (serial_takes_input())
-		__atomic_store_n(&keyboard_due, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&keyboard_due, 0, __ATOMIC_RELEASE);
+}
+
+/* The next byte: the one that had to wait, or one from the port. */
+static bool next_byte(uint8_t *byte)
+{
+	*byte = late.byte;
+	return late.waits || serial_read(byte);
+}
+
+/* True: it is done with. */
+static bool file(uint8_t byte)
+{
+	enum keyboard_filtered filtered = filter(byte);
+
+	if (filtered == KEYBOARD_PASSED)
+		kept.byte[(kept.first + kept.count++) % KEYBOARD_ROOM] = byte;
+	late.waits = filtered == KEYBOARD_LATER;
+	late.byte = byte;
+	return !late.waits;
 }
 
 static void read_port(void)
 {
 	uint8_t byte;
 
-	for (unsigned i = 0; i < READ_MOST && kept.count < KEYBOARD_ROOM && serial_read(&byte); i++)
-		kept.byte[(kept.first + kept.count++) % KEYBOARD_ROOM] = byte;
+	for (unsigned i = 0; i < READ_MOST && kept.count < KEYBOARD_ROOM && next_byte(&byte); i++)
+		if (!file(byte))
+			break;
 }
 
 /* True: the VM has taken some, and there are more. */
@@ -91,6 +120,16 @@ void keyboard_look(uint64_t now)
 		vms_put();
 	}
 	__atomic_store_n(&keyboard_due, now + ticks(reads ? KEYBOARD_INTERVAL / 10 : KEYBOARD_INTERVAL), __ATOMIC_RELAXED);
+	spin_unlock(&lock);
+}
+
+void keyboard_forget(void)
+{
+	spin_lock(&lock);
+	if (kept.count > 0)
+		log_info("keyboard: %u byte%s that had been typed for another VM %s dropped", kept.count, kept.count == 1 ? "" : "s",
+			 kept.count == 1 ? "is" : "are");
+	kept.count = 0;
 	spin_unlock(&lock);
 }
 

@@ -15,8 +15,17 @@
 #define KEYBOARD_INTERVAL 10000 /* microseconds from one look to the next */
 #define KEYBOARD_ROOM     4096  /* bytes that are kept for a VM that does not read them */
 
+/* What is done with a byte that has been typed: the VM's; nobody else's; or nothing yet, and nothing behind it. */
+enum keyboard_filtered { KEYBOARD_PASSED, KEYBOARD_TAKEN, KEYBOARD_LATER };
+
+/* Asked about each byte, with the keyboard's lock held. */
+typedef enum keyboard_filtered (*keyboard_filter)(uint8_t byte);
+
+/* What the VM has not taken yet is forgotten: another one has got the keyboard. */
+void keyboard_forget(void);
+
 /* Look from now on, if the console is a port that can be read. The timers of the CPUs run. */
-void keyboard_open(void);
+void keyboard_open(keyboard_filter filter);
 
 /* When to look again, of arch_clock; NEVER: there is no keyboard. Atomic. */
 extern uint64_t keyboard_due;
