@@ -41,7 +41,6 @@ uint64_t guest_id_register(const struct vm *vm, unsigned crm, unsigned op2)
 /* A GIC at the CPU would have these; and an interrupt is there or not. */
 bool interrupts_sysreg_read(uint32_t id, uint64_t *value)
 {
-	CHECK(SYSREG_OP0(id) == 3, "%#x", id);
 	*value = 0x5678;
 	return id == ICC_SRE;
 }
@@ -49,7 +48,7 @@ bool interrupts_sysreg_read(uint32_t id, uint64_t *value)
 bool interrupts_sysreg_write(struct vcpu *vcpu, uint32_t id, uint64_t value)
 {
 	(void)value;
-	CHECK(vcpu->vm && SYSREG_OP0(id) == 3, "%#x", id);
+	CHECK(vcpu->vm != NULL, "%#x", id);
 	return id == ICC_SGI1R;
 }
 
