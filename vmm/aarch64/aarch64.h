@@ -126,8 +126,8 @@ void lists_write_interface(const struct interface_state *state);
 uint32_t timer_lines(void);
 /* Have this CPU interrupted by those timers whose lines, as of timer_lines, are low. */
 void timer_open(uint32_t lines);
-/* When the line of one of these timers, which is low, will be high; NEVER. */
-uint64_t timer_wakes_at(const struct vcpu *vcpu, uint32_t lines);
+/* When the line of one of these timers is high; NEVER. Time goes on: perhaps it is already, although it was low a moment ago. */
+uint64_t timer_wakes_at(uint32_t lines);
 /* None of them interrupts this CPU any more. */
 void timer_stop_all(void);
 

@@ -20,7 +20,6 @@ struct vm_arch {
 	};
 	uint64_t vtcr;         /* VTCR_EL2 */
 	struct vmid vmid;
-	uint64_t time_offset; /* CNTVOFF_EL2: when the virtual time of all its vCPUs began */
 	/* Of each CPU, its vCPU that was there last, id + 1; 0: none was. Written by that CPU. */
 	uint8_t last[CPU_MAX];
 	unsigned pa_range; /* of the guest's physical addresses, as ID_AA64MMFR0_EL1.PARange encodes it */

@@ -65,7 +65,6 @@ enum err arch_vcpu_reset(struct vcpu *vcpu, gpa_t entry)
 
 	if (err != ERR_OK)
 		return err;
-	vcpu->vm->arch.time_offset = arch_clock(); /* virtual time begins now */
 	reset(vcpu, entry.raw, FDT_GPA.raw);
 	return ERR_OK;
 }

@@ -146,8 +146,10 @@ void el2_reset(uint64_t midr)
 	write_sysreg(hstr_el2, 0);
 	write_sysreg(cptr_el2, guest_cptr());
 	write_sysreg(mdcr_el2, guest_mdcr());
-	/* Both timers of EL1 are the guest's; their interrupts go nowhere. */
+	/* Both timers of EL1 are the guest's; their interrupts come to EL2: timer.c. */
 	write_sysreg(cnthctl_el2, CNTHCTL_EL1PCTEN | CNTHCTL_EL1PCEN);
+	/* Virtual time is the machine's. With another offset QEMU 7.2 hangs when a guest's CNTV_CVAL_EL0 and it exceed 64 bits. */
+	write_sysreg(cntvoff_el2, 0);
 	write_sysreg(vpidr_el2, midr);
 	write_sysreg(mdscr_el1, 0); /* which no guest can write */
 	/* No VM yet; what is flushed by VMID meanwhile, is by those of the right width. */

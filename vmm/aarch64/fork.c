@@ -9,7 +9,6 @@ enum err arch_vm_fork(struct vm *child, const struct vm *parent)
 
 	if (err != ERR_OK)
 		return err;
-	child->arch.time_offset = parent->arch.time_offset;
 	child->arch.console = parent->arch.console;
 	device_add(&child->devices, &child->arch.console.device);
 	interrupts_fork(child, parent);

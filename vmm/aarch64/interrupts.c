@@ -193,16 +193,20 @@ void arch_vcpu_deliver(struct vcpu *vcpu)
 		write_sysreg(hcr_el2, (read_sysreg(hcr_el2) & ~HCR_VI) | (signalled ? HCR_VI : 0));
 }
 
-/* What is signalled after this wakes the vCPU; what was before need not any more. */
+/*
+ * What is signalled after this wakes the vCPU; what was before need not any more. A timer whose line is high but that is not
+ * signalled will not be so by itself.
+ */
 bool interrupts_wait(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
+	const struct vgic_bank *own = &vm->arch.gic.own[vcpu->id];
 	bool signalled;
 
 	__atomic_store_n(&vcpu->woken, false, __ATOMIC_RELAXED);
 	arch_vcpu_deliver(vcpu);
 	signalled = lists_count() > 0 ? lists_signal(&vm->arch.gicv3, vcpu->id) : read_sysreg(hcr_el2) & HCR_VI;
 	if (!signalled)
-		vcpu->wake_at = vcpu->id < common(vm)->cpus ? timer_wakes_at(vcpu, common(vm)->own[vcpu->id].enabled) : NEVER;
+		vcpu->wake_at = vcpu->id < common(vm)->cpus ? timer_wakes_at(own->enabled & ~own->level) : NEVER;
 	return !signalled;
 }

@@ -68,7 +68,6 @@ void arch_vcpu_get(struct vcpu *vcpu)
 	/* A guest that waits for an event gives the CPU to who wants it; it may have it if nobody does. */
 	write_sysreg(hcr_el2, el2_hcr | (cpu_ready(cpu) > 0 ? HCR_TWE : 0));
 	write_sysreg(vmpidr_el2, MPIDR_RES1 | vcpu->id);
-	write_sysreg(cntvoff_el2, vcpu->vm->arch.time_offset);
 	write_el1(&kept->el1);
 	write_extra_registers(&kept->extra);
 	if (has_keys)

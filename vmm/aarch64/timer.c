@@ -27,24 +27,20 @@ void timer_open(uint32_t lines)
 			       (lines & BIT(GUEST_PHYSICAL_TIMER) ? 0 : 1u << GUEST_TIMER_PHYSICAL));
 }
 
-/* When its condition will be met, by arch_clock; NEVER, too, if it is already: that has changed nothing. */
-static uint64_t deadline(uint64_t ctl, uint64_t cval, uint64_t offset)
+/* When its condition is met, by arch_clock. */
+static uint64_t deadline(uint64_t ctl, uint64_t cval)
 {
-	uint64_t when;
-
-	if ((ctl & (CNT_CTL_ENABLE | CNT_CTL_IMASK | CNT_CTL_ISTATUS)) != CNT_CTL_ENABLE)
-		return NEVER;
-	return __builtin_add_overflow(cval, offset, &when) ? NEVER : when;
+	return (ctl & (CNT_CTL_ENABLE | CNT_CTL_IMASK)) == CNT_CTL_ENABLE ? cval : NEVER;
 }
 
-uint64_t timer_wakes_at(const struct vcpu *vcpu, uint32_t lines)
+uint64_t timer_wakes_at(uint32_t lines)
 {
 	uint64_t when = NEVER;
 
 	if (lines & BIT(GUEST_VIRTUAL_TIMER))
-		when = deadline(read_sysreg(cntv_ctl_el0), read_sysreg(cntv_cval_el0), vcpu->vm->arch.time_offset);
+		when = deadline(read_sysreg(cntv_ctl_el0), read_sysreg(cntv_cval_el0));
 	if (lines & BIT(GUEST_PHYSICAL_TIMER))
-		when = min_u64(when, deadline(read_sysreg(cntp_ctl_el0), read_sysreg(cntp_cval_el0), 0));
+		when = min_u64(when, deadline(read_sysreg(cntp_ctl_el0), read_sysreg(cntp_cval_el0)));
 	return when;
 }
 
