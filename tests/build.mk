@@ -15,6 +15,8 @@ fuzz-ready    = $(fuzz-targets:%=build/fuzz/fuzz_%) build/fuzz/seeds/done
 
 # Test guests, hostile ones among them: those for every ISA, and those for one.
 test-guests-y += $(wildcard tests/guests/*.[cS] tests/guests/$(ARCH)/*.[cS])
+# Not where the runtime takes no interrupts.
+test-guests-y := $(filter-out $(if $(wildcard guest/rt/$(ARCH)/irq.c),,tests/guests/irq_%),$(test-guests-y))
 
 # "isa.h" is what each ISA has for the guests that are for all.
 flags-tests := -Itests/guests/$(ARCH)

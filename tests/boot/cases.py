@@ -156,6 +156,11 @@ GUESTS = {
                          r"libc: the runtime's own, in between\nlibc: puts\nlibc: all as it should be\n"
                          r"libc: an unfinished line, and then the end$",), ()),
 } | memory.GUESTS
+# On ISAs whose runtime takes interrupts.
+IRQ_SMP = (0, EXITED, (r"^irq_smp: 4 vCPUs$",), ("--cpus", "2", "--vcpus", "4"))
+IRQ_FORK = (0, EXITED, tuple(rf"irq_fork: the child has had {what}$" for what in (
+    "what was pending", "the timer", "the end of an interrupt")), ())
+
 OWN_GUESTS = {
     "x86_64": {
         "triple_fault": (3, CRASHED, (r"^triple_fault: here it comes$",), ()),
@@ -189,6 +194,9 @@ OWN_GUESTS = {
         "mmio_pair": (3, CRASHED, (r"^mmio_pair: here it comes$", STOPPED + r".*device"), ()),
         "psci_cpu_off": (0, EXITED, (r"^psci_cpu_off: here it comes$",), ()),
         "psci_reset": (0, EXITED, (r"^psci_reset: here it comes$",), ()),
+        "irq_fork": IRQ_FORK,
+        "irq_hostile": (0, EXITED, (), ()),
+        "irq_smp": IRQ_SMP,
         "smccc": (0, EXITED, (), ()),
         "sysregs": (0, EXITED, (), ()),
         "user": (0, EXITED, (), ()),
@@ -196,9 +204,9 @@ OWN_GUESTS = {
     "riscv64": {
         "fp": (0, EXITED, (), ()),
         "harts": (0, EXITED, (), ("--cpus", "4", "--vcpus", "4", "--slice", "500")),
-        "irq_fork": (0, EXITED, tuple(rf"irq_fork: the child has had {what}$" for what in (
-            "what was pending", "the timer", "the end of an interrupt")), ()),
+        "irq_fork": IRQ_FORK,
         "irq_hostile": (0, EXITED, (), ()),
+        "irq_smp": IRQ_SMP,
         "lazy_sv39": (0, EXITED, (r"^lazy: every page read as zeros",), ()),
         "lazy_sv48": (0, EXITED, (r"^lazy: every page read as zeros",), ()),
         "lazy_sv57": (0, EXITED, (r"^lazy: every page read as zeros",), ()),
@@ -231,7 +239,7 @@ NOT_THERE = {"svm": ("align_loop",)}
 # How many VMs of their own a guest makes, of those that are not of memory.py.
 FORKS = {"interrupts": 1, "step_over": 1, "fork_modes": 4, "irq_fork": 3}
 # What depends on the machine below, tried on the other backends too.
-ELSEWHERE = {"el2-uboot": ("lazy_mmu", "page_walk", "sysregs", "oom"), "pi3": ("lazy_mmu", "page_walk", "sysregs", "smccc")}
+ELSEWHERE = {"el2-uboot": ("lazy_mmu", "page_walk", "sysregs", "oom"), "pi3": ("lazy_mmu", "page_walk", "sysregs", "smccc", "irq_fork", "irq_hostile")}
 
 
 # Where a guest crashed that has no handler: on x86 at the instruction, on AArch64 in its empty vectors, on RISC-V at 0, which says

@@ -104,6 +104,10 @@ def aarch64() -> list[Case]:
         out.append(case(name, "--guest", BACKENDS["el2"].guest("spin"), "--cpus", str(cpus), "--time-max", "1", status=3,
                         report={"outcome": "timed_out"}, slow=slow, env=qemu(machine) if machine else {},
                         text=(r"^error: vm: guest has used its time_max of 1\.000 s and is stopped at pc 0x40200\w+$",)))
+    # A guest has a GICv3 where the machine has one.
+    out += [case(f"el2/machine/gic-v3-{guest}", "--guest", BACKENDS["el2"].guest(guest), *args, report=EXITED, forbid=("FAILED",),
+                 env=qemu(f"{EL2},gic-version=3"), forks=forks, text=(rf"^{guest}: all as it should be$",))
+            for guest, args, forks in (("irq_fork", (), 3), ("irq_hostile", (), 0), ("irq_smp", ("--cpus", "2", "--vcpus", "4"), 0))]
     # What CPUs differ in, guests can tell.
     for cpu, guest in (("max", "page_walk"), ("max", "sysregs"), ("cortex-a53", "sysregs"), ("neoverse-n1", "page_walk"),
                        ("max", "exec"), ("max", "lazy_mmu")):
