@@ -136,7 +136,7 @@ help:
 setup:
 	@tools/setup $(ARCH)
 setup-tests: setup
-	@tools/setup $(all-isas) raspi3b tests
+	@tools/setup $(all-isas) raspi3b $(all-isas:%=linux-%) tests
 $(third)/recipe: | setup ;
 
 # --- Compiling ----------------------------------------------------------------------

@@ -13,6 +13,7 @@ import flashing
 import machines
 import memory
 import keyboard
+import linux
 import newcomer
 import report
 import screen
@@ -581,6 +582,6 @@ def all_cases() -> list[Case]:
     ]
     cases = checks + usage() + demos() + sizes() + guests() + documented() + files() + built() + wrong_guests() + linux_images() + configs()
     cases += machines.machines() + memory.memory() + report.report() + flashing.flashing() + newcomer.newcomer() + keyboard.keyboard() + screen.screen()
-    cases += debug.debug() + several.several() + smp.smp(hostile)
+    cases += linux.linuxes() + debug.debug() + several.several() + smp.smp(hostile)
     # The slow emulators first, so that the quick cases fill the end.
     return sorted(cases, key=lambda c: not c.name.startswith(("vmx/", "pi3/")))

@@ -48,6 +48,7 @@ class Boot:
     alone: bool = False  # it shares no boot with others
     bare: bool = False  # pass `args` alone: no machine, --report, --timeout
     after: Callable[[Path, "Result"], list[str]] | None = None  # judges what else it left in the case's directory
+    typed: bytes = b""  # what standard input holds
     during: Callable[[Path], None] | None = None  # done while it runs, with the case's directory
     forks: int | None = 0  # how many VMs are forked; None: some. Each must end well
     fork: dict = field(default_factory=dict)  # what holds for each of their reports, as `report` does for the first VM's
@@ -134,9 +135,10 @@ def boot(spec: Boot, directory: Path) -> Result:
     command += [place(arg) for arg in spec.args]
     if report.is_file():
         report.unlink()
-    with open(directory / "console", "wb") as out:
+    (directory / "typed").write_bytes(spec.typed)
+    with open(directory / "console", "wb") as out, open(directory / "typed" if spec.typed else os.devnull, "rb") as typed:
         process = subprocess.Popen(command, cwd=ROOT, env=os.environ | {k: place(v) for k, v in spec.env.items()},
-                                   stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+                                   stdin=typed, stdout=out, stderr=subprocess.STDOUT,
                                    start_new_session=True)
         running.add(process)
         if spec.during:

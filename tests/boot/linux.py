@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Boot tests of Debian's own kernels: what a person would do with one."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+from backends import BACKENDS, ROOT
+from harness import EXITED, Case, Result, at_least, case
+
+# A boot is some billion instructions, and Bochs is the slowest to execute them.
+SECONDS = {"vmx": 1800, "pi3": 600}
+# Not what tells of time alone, as stalls: it passes while this host has other work.
+FORBIDDEN = (r"Kernel panic", r"\bOops\b", r"Unable to handle", r"nobody cared", r"not found$")
+RELEASE = r"6\.\d+\.\d+\+deb\d+-"
+UNAME = rf"^Linux nestling {RELEASE}\S+ .* GNU/Linux$"
+# What a kernel is promised and what it lists as its own differ by what firmware would have kept.
+MEMORY = (r"^promised +10[34]\d{4} KiB$", r"^used +\d{5,6} KiB$")
+INTERRUPTS = r"^ +CPU0 "
+TIMER = {"x86_64": r"^ *LOC: +[1-9]\d", "aarch64": r"^ *\d+: +[1-9]\d.*arch_timer", "riscv64": r"^ *\d+: +[1-9]\d.*riscv-timer"}
+CONSOLE = {"x86_64": "ttyS0", "aarch64": "ttyAMA0", "riscv64": "ttyS0"}
+OFF = r"reboot: Power down"
+
+
+def linux(backend: str, name: str, *args: str, text: tuple[str, ...] = (), **boot) -> Case:
+    boot.setdefault("seconds", SECONDS.get(backend, 300))
+    boot.setdefault("report", EXITED)
+    return case(f"{backend}/debian/{name}", *args, text=text, forbid=FORBIDDEN, max_log=100, **boot)
+
+
+def shell(backend: str, slow: bool) -> Case:
+    """What is typed before there is a shell is the shell's."""
+    isa = BACKENDS[backend].isa
+    return linux(backend, "shell", "--linux", typed=b"uname -a; nestling-memory; cat /proc/interrupts\npoweroff -f\n", slow=slow,
+                 report=EXITED | {"guest_ram": 1 << 30, "interrupts": at_least(10)},
+                 text=(rf"^linux: {RELEASE}\S+ on {isa}, 1 CPU: ", UNAME, *MEMORY, INTERRUPTS, TIMER[isa], OFF))
+
+
+def commands(backend: str, cpus: int, slow: bool) -> Case:
+    """Of several vCPUs, by the kernel's command line."""
+    isa = BACKENDS[backend].isa
+    run = f'console={CONSOLE[isa]} run="nproc; cat /proc/interrupts; for i in $(seq {cpus}); do (taskset -c $((i - 1)) md5sum /bin/busybox) & done; wait"'
+    return linux(backend, f"vcpus-{cpus}", "--linux", "--vcpus", str(cpus), "--cpus", str(cpus), "--cmdline", run, slow=slow,
+                 report=EXITED | {"vcpus": cpus},
+                 text=(rf"^linux: .*, {cpus} CPU: ", rf"^{cpus}$", rf"^ +CPU0 .* CPU{cpus - 1} *$", TIMER[isa], OFF),
+                 after=lambda _, result: sums(result, cpus))
+
+
+def sums(result: Result, wanted: int) -> list[str]:
+    found = re.findall(r"^([0-9a-f]{32})  /bin/busybox$", result.console, re.M)
+    return [] if len(found) == wanted and len(set(found)) == 1 else [f"sums are {found}"]
+
+
+NEIGHBOURS = """cpus = 2
+[vm first]
+guest = \\kernel
+initrd = \\initrd
+cmdline = 'console={console} run="uname -a; nestling-memory"'
+[vm second]
+guest = \\kernel
+initrd = \\initrd
+cmdline = 'console={console} run="nestling-memory; uname -a"'
+[vm small]
+demo = lazy
+"""
+
+
+def neighbours(backend: str, slow: bool) -> Case:
+    """Two of them and a guest of ours, each with its console."""
+    isa = BACKENDS[backend].isa
+
+    def files(directory: Path) -> None:
+        for name in ("kernel", "initrd"):
+            shutil.copyfile(ROOT / "build/linux" / isa / name, directory / name)
+        (directory / "three.cfg").write_text(NEIGHBOURS.format(console=CONSOLE[isa]))
+
+    def after(directory: Path, _: Result) -> list[str]:
+        reports = [json.loads(line) for line in (directory / "report.json").read_text().splitlines()]
+        found = {report["name"]: report["outcome"] for report in reports}
+        return [] if found == dict.fromkeys(("first", "second", "small"), "exited") else [f"outcomes are {found}"]
+
+    uname = UNAME[1:]
+    return linux(backend, "neighbours", "--config", "{dir}/three.cfg", "--host-ram", "1G", "--cpus", "2", files=files, after=after, slow=slow,
+                 report=EXITED | {"vms": 3, "vms_failed": 0},
+                 text=(rf"^first: {uname}", rf"^second: {uname}", r"^first: promised ", r"^second: promised ",
+                       r"^small: lazy: every page read as zeros"))
+
+
+def stuck(backend: str) -> Case:
+    """A kernel that has crashed stays where it is for ever: its time is up one day."""
+    isa = BACKENDS[backend].isa
+    run = f'console={CONSOLE[isa]} run="echo c >/proc/sysrq-trigger"'
+    spec = linux(backend, "stuck", "--linux", "--time-max", "90", "--cmdline", run, slow=True, status=3, report={"outcome": "timed_out"},
+                 text=(r"Kernel panic - not syncing", r"^error: vm: guest has used its time_max of 90\.000 s and is stopped at pc 0xffff"))
+    spec.boots[0].forbid = (r"nestling: panic",)
+    return spec
+
+
+def linuxes() -> list[Case]:
+    out = [shell(name, slow) for name, slow in (("h", False), ("el2", False), ("svm", False), ("pi3", True), ("el2-uboot", True))]
+    out += [commands(name, cpus, slow) for name, cpus, slow in (("h", 4, False), ("el2", 4, True), ("svm", 4, True), ("pi3", 4, True))]
+    out += [neighbours(name, slow) for name, slow in (("h", True), ("el2", True), ("svm", True))]
+    return out + [stuck(name) for name in ("h", "el2", "svm")]
