@@ -13,7 +13,7 @@ from image import ROOT, Image
 
 ICOUNT = "-icount shift=0,sleep=off"
 # One CPU, so that nothing but what is measured is executed; slices as bench/guest/bench.c counts them.
-MACHINE = ("--cpus", "1", "--slice", "1")
+DEFAULTS = (("--cpus", "1"), ("--slice", "1"))
 BACKENDS = {"svm": "x86_64", "vmx": "x86_64", "el2": "aarch64", "h": "riscv64"}
 PHASE_BOOT = 1
 
@@ -22,7 +22,10 @@ Counts = dict[int, Counter]  # phase: how often the instruction at an offset in 
 
 def boot(backend: str, guest: Path, env: dict, *options: str) -> str:
     """Run a guest; what the console shows."""
-    command = [str(ROOT / "run-qemu.sh"), BACKENDS[backend], "--guest", str(guest), "--timeout", "900", *MACHINE, *options]
+    command = [str(ROOT / "run-qemu.sh"), BACKENDS[backend], "--guest", str(guest), "--timeout", "900", *options]
+    for name, value in DEFAULTS:
+        if name not in options:
+            command += [name, value]
     if backend == "vmx":
         command += ["--virt", "vmx"]
     result = subprocess.run(command, env=os.environ | env, text=True, errors="replace", capture_output=True)
@@ -140,6 +143,21 @@ def measure(backend: str, *options: str) -> dict:
         console, counts = bochs_profile(image, guest)
     else:
         console, _, counts = qemu_profile(backend, image, guest, *options)
+    return events_of(backend, image, console, counts)
+
+
+def measure_interrupts(backend: str) -> dict:
+    """Interrupts and devices: two vCPUs on two CPUs, and slices so long that their ends are not counted. So far RISC-V has the guest for that."""
+    isa = BACKENDS[backend]
+    image, guest = Image(isa, ROOT / f"build/{isa}/nestling.elf"), ROOT / f"build/{isa}/bench/guest/{isa}/interrupts.elf"
+    if not guest.exists():
+        return {}
+    console, _, counts = qemu_profile(backend, image, guest, "--ram", "256M", "--cpus", "2", "--vcpus", "2",
+                                      "--slice", "1000")
+    return events_of(backend, image, console, counts)
+
+
+def events_of(backend: str, image: Image, console: str, counts: Counts) -> dict:
     lines = re.findall(r"^bench: (\{.*\})$", console, re.M)
     if len(lines) < 2:
         raise SystemExit(f"bench: the guest on {backend} measured nothing:\n{console[-1500:]}")

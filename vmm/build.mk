@@ -13,7 +13,7 @@ $(out)/vmm/x86_64/dsdt.aml: vmm/x86_64/dsdt.asl vmm/x86_64/guest_ports.h | setup
 	@mkdir -p $(@D)
 	$(Q)iasl -vs -p $@ -I vmm/x86_64 $< >$@.log || { cat $@.log; exit 1; }
 
-# What runs before a guest does or after it, only for a traced VM, or is as slow as a UART, is to be small.
+# What runs before a guest does or after it, or only for a traced VM, is to be small.
 vmm-once := machine report post_mortem walk_log trace text blocks trace_json picture map guest_fdt elf elf_file elf_dynamic file_kind \
-	linux_image bzimage boot_state acpi_tables acpi_power kvmclock check control controls describe diagnose features fork id registers speculation v16550 vpl011
+	linux_image bzimage boot_state acpi_tables acpi_power kvmclock check control controls describe diagnose features fork id registers speculation
 $(foreach source,$(wildcard $(foreach folder,vmm vmm/devices vmm/$(ARCH) vmm/$(ARCH)/*,$(vmm-once:%=$(folder)/%.c))),$(eval flags-$(source) := -Os))

@@ -16,22 +16,6 @@ void device_add(struct device_table *table, struct io_device *device)
 	table->device[table->count++] = device;
 }
 
-static struct io_device *find_device(const struct device_table *table, enum io_space space, uint64_t addr)
-{
-	for (size_t i = 0; i < table->count; i++) {
-		struct io_device *device = table->device[i];
-
-		if (device->space == space && addr >= device->base && addr - device->base < device->size)
-			return device;
-	}
-	return NULL;
-}
-
-bool device_is_at(const struct device_table *table, enum io_space space, uint64_t addr)
-{
-	return find_device(table, space, addr) != NULL;
-}
-
 void device_set_line(struct io_device *device, bool level)
 {
 	struct device_table *table = device->table;
@@ -81,12 +65,13 @@ static void access_unclaimed(struct device_table *table, struct io_access *io)
 
 void device_access(struct device_table *table, struct io_access *io)
 {
-	struct io_device *device = find_device(table, io->space, io->addr);
+	struct io_device *device = device_at(table, io->space, io->addr);
 
+	if (device) {
+		device_serve(device, io);
+		return;
+	}
 	spin_lock(&table->lock);
-	if (device)
-		device->access(device, io->addr - device->base, io);
-	else
-		access_unclaimed(table, io);
+	access_unclaimed(table, io);
 	spin_unlock(&table->lock);
 }

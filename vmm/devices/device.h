@@ -71,8 +71,22 @@ struct device_table {
 /* Attach a device, which must outlive the table's VM. */
 void device_add(struct device_table *table, struct io_device *device);
 
-/* Does a device claim `addr`? Where it is no port, the ISA decides by this what is a fault and what is I/O. */
-bool device_is_at(const struct device_table *table, enum io_space space, uint64_t addr);
+/* The device that claims `addr`; NULL: none. Where that is no port, the ISA decides by this what is a fault and what is I/O. */
+static inline struct io_device *device_at(const struct device_table *table, enum io_space space, uint64_t addr)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		struct io_device *device = table->device[i];
+
+		if (addr - device->base < device->size && device->space == space)
+			return device;
+	}
+	return NULL;
+}
+
+static inline bool device_is_at(const struct device_table *table, enum io_space space, uint64_t addr)
+{
+	return device_at(table, space, addr) != NULL;
+}
 
 /* Give the device's line a level. With the table's lock: from `access` and `receive`. */
 void device_set_line(struct io_device *device, bool level);
@@ -83,7 +97,17 @@ bool device_type(struct device_table *table, uint8_t byte);
 /* Would such a byte interrupt the VM: does its console wait for one, and is there a controller? Without the lock, as a hint. */
 bool device_listens(struct device_table *table);
 
-/* Let a device answer `io`, under the table's lock. A read that no device claims gives all ones; the first few of those are logged.
+/* Let the device, which is at the address of `io`, answer it, under its table's lock. */
+static inline void device_serve(struct io_device *device, struct io_access *io)
+{
+	struct device_table *table = device->table;
+
+	spin_lock(&table->lock);
+	device->access(device, io->addr - device->base, io);
+	spin_unlock(&table->lock);
+}
+
+/* Find the device and let it answer. A read that no device claims gives all ones; the first few of those are logged.
  */
 void device_access(struct device_table *table, struct io_access *io);
 

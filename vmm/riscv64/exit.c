@@ -4,6 +4,7 @@
 
 #include "include/arch/riscv64/sbi.h"
 #include "include/panic.h"
+#include "vmm/sched.h"
 #include "vmm/serve.h"
 #include "vmm/riscv64/riscv.h"
 
@@ -27,6 +28,22 @@ static bool lacks_handler(const struct vcpu *vcpu)
 	       csr_read(CSR_VSEPC) != 0;
 }
 
+/* arch.access was decoded. */
+static void set_io(struct vcpu *vcpu, struct vm_exit *exit, gpa_t gpa)
+{
+	const struct access_insn *access = &vcpu->arch.access;
+
+	exit->kind = VM_EXIT_IO;
+	exit->io = (struct io_access){
+		.space = IO_MEMORY,
+		.size = access->size,
+		.write = access->write,
+		.vcpu = (uint8_t)vcpu->id,
+		.addr = gpa.raw,
+		.value = access->write ? vcpu->arch.gpr[access->gpr] & (~UINT64_C(0) >> (64 - 8 * access->size)) : 0,
+	};
+}
+
 /* Outside RAM as far as exit->fault says: a device, or the end; or RAM after all, if the hart does not report the address. */
 static void decode_outside(struct vcpu *vcpu, struct vm_exit *exit)
 {
@@ -45,18 +62,10 @@ static void decode_outside(struct vcpu *vcpu, struct vm_exit *exit)
 	}
 	if (exit->fault.on_guest_walk || exit->fault.access & NPT_X || !device_is_at(&vcpu->vm->devices, IO_MEMORY, gpa.raw))
 		return;
-	if (!mmio_decode(&vcpu->arch, access)) {
+	if (!mmio_decode(&vcpu->arch, access))
 		exit->kind = VM_EXIT_CRASH;
-		return;
-	}
-	exit->kind = VM_EXIT_IO;
-	exit->io = (struct io_access){
-		.space = IO_MEMORY,
-		.size = access->size,
-		.write = access->write,
-		.addr = gpa.raw,
-		.value = access->write ? vcpu->arch.gpr[access->gpr] & (~UINT64_C(0) >> (64 - 8 * access->size)) : 0,
-	};
+	else
+		set_io(vcpu, exit, gpa);
 }
 
 /*
@@ -161,6 +170,47 @@ static unsigned access_of(uint64_t cause)
 	return cause == CAUSE_STORE_GUEST_PAGE ? NPT_W : cause == CAUSE_LOAD_GUEST_PAGE ? NPT_R : NPT_X;
 }
 
+/* Give the guest what it has loaded. */
+static void finish_load(struct vcpu *vcpu, uint64_t value)
+{
+	const struct access_insn *access = &vcpu->arch.access;
+	unsigned unused = 64 - 8u * access->size;
+
+	value <<= unused;
+	if (access->gpr != GPR_ZERO)
+		vcpu->arch.gpr[access->gpr] = access->sign ? (uint64_t)((int64_t)value >> unused) : value >> unused;
+}
+
+/* Registers that entry.S has saved at every exit: for_guest there; and x0, which is none. */
+#define SAVED_AT_EXIT (BIT(GPR_ZERO) | BITS(2, 1) | BITS(7, 5) | BITS(17, 10) | BITS(31, 28))
+
+/*
+ * A load or store that reaches a device, served on the fast path like a fault: what a kernel's drivers do most. All else is left to
+ * the slow path, also what loads or stores a register that is still in the hart.
+ */
+static __attribute__((noinline)) unsigned serve_device(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	struct access_insn *access = &vcpu->arch.access;
+	gpa_t gpa = exit->fault.gpa;
+	struct io_device *device;
+
+	/* An address that the hart does not report is 0 so far, where no device is. */
+	if (!vcpu->fast || exit->fault.on_guest_walk || exit->fault.access & NPT_X)
+		return vm_leave_exit(exit);
+	device = device_at(&vcpu->vm->devices, IO_MEMORY, gpa.raw);
+	vcpu->arch.pc = exit->pc;
+	if (!device || !mmio_decode(&vcpu->arch, access) || !(SAVED_AT_EXIT >> access->gpr & 1))
+		return vm_leave_exit(exit);
+	set_io(vcpu, exit, gpa);
+	vcpu->exits.mmio++;
+	device_serve(device, &exit->io);
+	if (!access->write)
+		finish_load(vcpu, exit->io.value);
+	csr_write(CSR_SEPC, exit->pc + access->length);
+	vcpu_attend(vcpu);
+	return 0;
+}
+
 unsigned vcpu_exit(struct vcpu *vcpu)
 {
 	struct vm_exit *exit = vm_new_exit(vcpu);
@@ -176,6 +226,7 @@ unsigned vcpu_exit(struct vcpu *vcpu)
 		decode_fault(&vcpu->arch, exit, access_of(cause));
 		if (in_ram(vcpu->vm, exit->fault.gpa))
 			return vm_serve_fault(vcpu, exit);
+		return serve_device(vcpu, exit);
 	}
 	return vm_leave_exit(exit);
 }
@@ -233,13 +284,9 @@ bool arch_handle_exit(struct vcpu *vcpu, struct vm_exit *exit)
 
 void arch_vcpu_finish_io(struct vcpu *vcpu, const struct vm_exit *exit)
 {
-	const struct access_insn *access = &vcpu->arch.access;
-	unsigned unused = 64 - 8u * access->size;
-	uint64_t value = exit->io.value << unused;
-
-	if (!access->write && access->gpr != GPR_ZERO)
-		vcpu->arch.gpr[access->gpr] = access->sign ? (uint64_t)((int64_t)value >> unused) : value >> unused;
-	vcpu->arch.pc += access->length;
+	if (!exit->io.write)
+		finish_load(vcpu, exit->io.value);
+	vcpu->arch.pc += vcpu->arch.access.length;
 }
 
 void arch_vcpu_finish_hypercall(struct vcpu *vcpu, uint64_t result)

@@ -189,14 +189,29 @@ static struct sbi_result stop(struct vcpu *vcpu)
 	return sbi_success(0);
 }
 
-static struct sbi_result suspend(struct vcpu *vcpu, uint64_t type)
+/*
+ * 9.4 Function: Hart suspend. From a non-retentive one the hart comes back as it has begun, with what is pending and enabled as it
+ * was; nobody sees the difference if it is made so at once. What is returned is what it finds in a0 and a1.
+ */
+static struct sbi_result suspend(struct vcpu *vcpu, const struct sbi_request *call)
 {
-	if (type != SBI_HSM_SUSPEND_RETENTIVE)
+	uint64_t type = call->arg[0], resume = call->arg[1];
+	struct sbi_result result = sbi_success(0);
+
+	if (type != SBI_HSM_SUSPEND_RETENTIVE && type != SBI_HSM_SUSPEND_NON_RETENTIVE)
 		return sbi_failure(type > UINT32_MAX ? SBI_ERR_INVALID_PARAM : SBI_ERR_NOT_SUPPORTED);
+	if (type == SBI_HSM_SUSPEND_NON_RETENTIVE) {
+		if (!vm_is_ram(vcpu->vm, GPA(resume), 1))
+			return sbi_failure(SBI_ERR_INVALID_ADDRESS);
+		result = (struct sbi_result){ .error = (enum sbi_error)vcpu->id, .value = call->arg[2] };
+		csr_write(CSR_VSATP, 0);
+		csr_clear(CSR_VSSTATUS, SSTATUS_SIE);
+		vcpu->arch.pc = resume;
+	}
 	timer_wait(vcpu);
 	if (vcpu->leave == LEAVE_WAIT)
 		vcpu->leave_why = "suspended its only hart";
-	return sbi_success(0);
+	return result;
 }
 
 struct sbi_result harts_hsm_call(struct vcpu *vcpu, const struct sbi_request *call)
@@ -209,7 +224,7 @@ struct sbi_result harts_hsm_call(struct vcpu *vcpu, const struct sbi_request *ca
 	case SBI_HSM_HART_STATUS:
 		return status(vcpu, call);
 	case SBI_HSM_HART_SUSPEND:
-		return suspend(vcpu, call->arg[0]);
+		return suspend(vcpu, call);
 	default:
 		return sbi_failure(SBI_ERR_NOT_SUPPORTED);
 	}

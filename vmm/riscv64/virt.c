@@ -291,8 +291,8 @@ static void set_line(struct device_table *devices, unsigned line, bool level)
 /* The VM's table finds what is accessed most first. */
 static void add_devices(struct vm *vm)
 {
-	device_add(&vm->devices, &vm->arch.plic.device);
 	device_add(&vm->devices, &vm->arch.console.device);
+	device_add(&vm->devices, &vm->arch.plic.device);
 	vm->devices.set_line = set_line;
 }
 

@@ -22,7 +22,11 @@ enum { UART_IER = 1, UART_IIR = 2, UART_MCR = 4, IER_THRE = 2, MCR_OUT2 = 8 };
 extern char rt_irq_vector[];
 void rt_irq_taken(uint64_t cause);
 
+#define NOBODY ~0u
+
 static void (*taken)(enum rt_irq irq);
+static bool has_stimecmp;
+static unsigned routed = NOBODY; /* whom the UART's interrupt comes to */
 static uint64_t counts[RT_CPUS][RT_IRQS];
 
 static volatile uint8_t *uart(unsigned offset)
@@ -62,9 +66,18 @@ static void tell(enum rt_irq irq)
 		taken(irq);
 }
 
+/* RISC-V Privileged, "Sstc". */
+static void write_stimecmp(volatile uint64_t *when)
+{
+	__asm__ volatile("csrw 0x14d, %0" : : "r"(when));
+}
+
 void rt_irq_init(void (*function)(enum rt_irq irq))
 {
 	taken = function;
+	routed = NOBODY;
+	rt_fault_init();
+	has_stimecmp = rt_attempt(write_stimecmp, (volatile uint64_t *)RT_NEVER);
 	__asm__ volatile("csrw stvec, %0" : : "r"(rt_irq_vector) : "memory");
 	__asm__ volatile("csrs sie, %0" : : "r"(1ul << SSI | 1ul << STI | 1ul << SEI) : "memory");
 	*uart(UART_IER) = 0;
@@ -132,7 +145,10 @@ void rt_irq_timer(uint64_t ticks)
 {
 	uint64_t arg[4] = { ticks == RT_NEVER ? RT_NEVER : rt_arch_ticks() + ticks }, value;
 
-	sbi_call(SBI_TIME, 0, arg, &value);
+	if (has_stimecmp)
+		write_stimecmp((volatile uint64_t *)arg[0]);
+	else
+		sbi_call(SBI_TIME, 0, arg, &value);
 }
 
 void rt_irq_send(unsigned id)
@@ -145,10 +161,13 @@ void rt_irq_send(unsigned id)
 /* Only where it is to come is it enabled. That the transmitter is empty is an interrupt once it is asked for. */
 void rt_irq_uart(void)
 {
-	for (unsigned hart = 0; hart < rt_cpu_count(); hart++)
-		if (hart != rt_cpu_id())
-			*plic_enable(hart) = 0;
-	*plic_enable(rt_cpu_id()) = 1u << UART_LINE;
+	unsigned self = rt_cpu_id();
+
+	if (routed != self) {
+		for (unsigned hart = 0, harts = rt_cpu_count(); hart < harts; hart++)
+			*plic_enable(hart) = hart == self ? 1u << UART_LINE : 0;
+		routed = self;
+	}
 	*uart(UART_IER) = 0;
 	*uart(UART_IER) = IER_THRE;
 }

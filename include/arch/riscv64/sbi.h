@@ -55,7 +55,8 @@ enum sbi_dbcn { SBI_DBCN_WRITE, SBI_DBCN_READ, SBI_DBCN_WRITE_BYTE };
 
 /* 9. HSM: hart states and suspend types. */
 enum sbi_hsm_state { SBI_HSM_STARTED, SBI_HSM_STOPPED };
-#define SBI_HSM_SUSPEND_RETENTIVE 0
+#define SBI_HSM_SUSPEND_RETENTIVE     0
+#define SBI_HSM_SUSPEND_NON_RETENTIVE 0x80000000
 
 /* 10. SRST: reset types and reasons. */
 enum sbi_srst_type { SBI_SRST_SHUTDOWN, SBI_SRST_COLD_REBOOT, SBI_SRST_WARM_REBOOT };

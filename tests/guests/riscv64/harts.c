@@ -211,6 +211,47 @@ static void timers(void)
 		CHECK(count[hart] == 20);
 }
 
+/* --- Suspended ----------------------------------------------------------------------------------------------------------- */
+
+#define RETENTIVE     0
+#define NON_RETENTIVE 0x80000000
+
+static void __attribute__((used)) resumed(uint64_t id, uint64_t stack)
+{
+	uint64_t hart = (stack - (uintptr_t)stacks) / sizeof(stacks[0]) - 1;
+
+	failed[hart] += id != hart || CSR_READ("satp") != 0 || (CSR_READ("sstatus") & SSTATUS_SIE) || !(CSR_READ("sie") & SIE_STIE);
+	count[hart]++;
+	sbi(TIME, 0, UINT64_MAX, 0, 0);
+	sbi(HSM, 1, 0, 0, 0);
+	failed[hart]++;
+}
+
+static void __attribute__((naked, used)) resume_entry(void)
+{
+	__asm__ volatile("mv sp, a1\n\t"
+			 "j resumed");
+}
+
+static void suspend(uint64_t hart)
+{
+	CSR_SET("sie", SIE_STIE);
+	sbi(TIME, 0, CSR_READ("time") + 5000, 0, 0);
+	failed[hart] += sbi(HSM, 3, NON_RETENTIVE, 0, 0).error != INVALID_ADDRESS;
+	failed[hart] += sbi(HSM, 3, RETENTIVE, 0, 0).error != 0;
+	sbi(TIME, 0, CSR_READ("time") + 5000, 0, 0);
+	sbi(HSM, 3, NON_RETENTIVE, (uintptr_t)resume_entry, (uintptr_t)stacks[hart] + sizeof(stacks[0]));
+	failed[hart]++; /* it has come back here */
+}
+
+static void suspending(void)
+{
+	start_others(suspend);
+	wait_for_stop();
+	for (uint64_t hart = 1; hart < HARTS; hart++)
+		CHECK(count[hart] == 1);
+}
+
 /* --- Fences from afar ------------------------------------------------------------------------------------------------------ */
 
 static uint64_t root[512] __attribute__((aligned(4096))), middle[512] __attribute__((aligned(4096)));
@@ -357,6 +398,7 @@ int guest_main(void)
 	starting();
 	interrupts();
 	timers();
+	suspending();
 	fences();
 	crossing_fences();
 	fp();

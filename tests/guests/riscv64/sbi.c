@@ -14,6 +14,7 @@
 #define NESTLING 0x084e5354
 
 #define NOT_SUPPORTED     (-2)
+#define INVALID_ADDRESS   (-5)
 #define INVALID_PARAM     (-3)
 #define ALREADY_AVAILABLE (-6)
 
@@ -74,7 +75,8 @@ static void harts(void)
 	CHECK(error_of(HSM, 0, 1, 0x80200000, 0) == INVALID_PARAM);
 	CHECK(error_of(HSM, 2, 0, 0, 0) == 0 && sbi(HSM, 2, 0, 0, 0).value == 0);
 	CHECK(error_of(HSM, 2, 1, 0, 0) == INVALID_PARAM);
-	CHECK(error_of(HSM, 3, 1ul << 31, 0, 0) == NOT_SUPPORTED);
+	CHECK(error_of(HSM, 3, 1ul << 31, 0, 0) == INVALID_ADDRESS);
+	CHECK(error_of(HSM, 3, 1ul << 28, 0, 0) == NOT_SUPPORTED); /* a platform's own */
 	CHECK(error_of(HSM, 3, 1ul << 32, 0, 0) == INVALID_PARAM);
 	CHECK(error_of(HSM, 4, 0, 0, 0) == NOT_SUPPORTED);
 	for (uint64_t function = 0; function <= 2; function++) {

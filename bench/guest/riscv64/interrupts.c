@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What interrupts and devices cost: see measure.h. Two vCPUs, each on a CPU of its own, the second of which is off until it is
+ * needed. Of what ends at another vCPU the profiler counts both sides.
+ */
+#include "bench/guest/measure.h"
+#include "guest/rt/clock.h"
+#include "guest/rt/irq.h"
+#include "guest/rt/smp.h"
+
+#define SOON 2000 /* ticks of the clock: longer than it takes to go to sleep */
+
+enum {
+	PHASE_UART = PHASE_FIRST,
+	PHASE_CONTROLLER,
+	PHASE_DEVICE,
+	PHASE_TIMER,
+	PHASE_WAIT,
+	PHASE_IPI,
+	PHASE_IPI_WAIT,
+};
+
+enum { FEW = 256 }; /* where each is long */
+
+static uint64_t told; /* interrupts that the other vCPU has taken */
+static bool asleep;
+
+static void taken(enum rt_irq irq)
+{
+	if (irq == RT_IRQ_IPI)
+		rt_atomic_add(&told, 1);
+}
+
+static void uart(uint64_t i)
+{
+	(void)i;
+	read_uart();
+}
+
+static void controller(uint64_t i)
+{
+	(void)i;
+	read_controller();
+}
+
+/* Two writes to the UART, and a read; and what the controller wants. */
+static void device(uint64_t i)
+{
+	(void)i;
+	rt_irq_uart();
+	rt_irq_take();
+}
+
+/* It is due at once, and comes while the vCPU runs. */
+static void timer(uint64_t i)
+{
+	uint64_t before = rt_irq_count(RT_IRQ_TIMER);
+
+	(void)i;
+	rt_irq_timer(0);
+	while (rt_irq_count(RT_IRQ_TIMER) == before)
+		rt_irq_take();
+}
+
+static void wait_for_timer(uint64_t i)
+{
+	(void)i;
+	rt_irq_timer(SOON);
+	rt_irq_wait();
+}
+
+static void send(uint64_t i)
+{
+	uint64_t before = rt_atomic_load(&told);
+
+	(void)i;
+	rt_irq_send(1);
+	while (rt_atomic_load(&told) == before)
+		;
+}
+
+/* The other one has gone to sleep meanwhile. */
+static void send_later(uint64_t i)
+{
+	uint64_t start = rt_arch_ticks();
+
+	while (rt_arch_ticks() - start < SOON)
+		;
+	send(i);
+}
+
+static void other(void *end)
+{
+	rt_irq_init(taken);
+	rt_atomic_add(&told, 1);
+	while (rt_atomic_load(&told) < (uint64_t)(uintptr_t)end) {
+		if (__atomic_load_n(&asleep, __ATOMIC_RELAXED))
+			rt_irq_wait();
+		else
+			rt_irq_take();
+	}
+}
+
+static void measured(const char *name, unsigned phase, uint64_t count, bench_event event)
+{
+	struct result result, loop = measure(0, count, nothing);
+
+	result = measure(0, count, event);
+	print_event(name, phase, PROFILED, (unsigned)count, &result, loop.total, 0);
+}
+
+/* All that the other vCPU takes part in: that many interrupts, and the word that it is there. */
+static void to_another(void)
+{
+	rt_atomic_store(&told, 0);
+	rt_cpu_start(1, other, (void *)(uintptr_t)(2 * FEW + 2 * PROFILED + 1));
+	while (rt_atomic_load(&told) == 0)
+		;
+	measured("ipi", PHASE_IPI, FEW, send);
+	PROFILE(PHASE_IPI, 0, send);
+	__atomic_store_n(&asleep, true, __ATOMIC_RELAXED);
+	measured("ipi-halted", PHASE_IPI_WAIT, FEW, send_later);
+	PROFILE(PHASE_IPI_WAIT, 0, send_later);
+}
+
+int guest_main(void)
+{
+	rt_irq_init(taken);
+	measure(0, EVENTS, nothing);
+	measured("uart-read", PHASE_UART, EVENTS, uart);
+	PROFILE(PHASE_UART, 0, uart);
+	measured("controller-read", PHASE_CONTROLLER, EVENTS, controller);
+	PROFILE(PHASE_CONTROLLER, 0, controller);
+	measured("device-interrupt", PHASE_DEVICE, EVENTS, device);
+	PROFILE(PHASE_DEVICE, 0, device);
+	measured("timer", PHASE_TIMER, EVENTS, timer);
+	PROFILE(PHASE_TIMER, 0, timer);
+	measured("halt-timer", PHASE_WAIT, FEW, wait_for_timer);
+	PROFILE(PHASE_WAIT, 0, wait_for_timer);
+	if (rt_cpu_count() > 1)
+		to_another();
+	return 0;
+}
