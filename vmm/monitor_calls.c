@@ -83,15 +83,17 @@ static enum monitor_result call_list(void)
 static enum monitor_result call_switch(void)
 {
 	struct vm *vm = get(call.vm);
-	char name[CONSOLE_NAME_ROOM];
 
 	if (!vm)
 		return MONITOR_DONE;
-	strcpy(name, name_of(vm));
-	vms_choose(vm);
 	vms_put();
-	keyboard_forget();
-	log_info("monitor: the keyboard is %s's", name);
+	keyboard_forget(); /* while it is still the other one's; its lock comes before that of the list */
+	vm = get(call.vm);
+	if (!vm)
+		return MONITOR_DONE;
+	vms_choose(vm);
+	log_info("monitor: the keyboard is %s's", name_of(vm));
+	vms_put();
 	return MONITOR_CLOSE;
 }
 

@@ -219,8 +219,7 @@ void vm_start(struct vm *vm, uint64_t when)
 		vm->vcpu_table[i]->calls = vm->traced ? none : hypercalls_fast;
 	}
 	sched_add(vm);
-	if (!sched_claim(&vm->vcpu))
-		return;
+	/* Its first vCPU is off, and nobody else starts it. The monitor may have ended the VM already: then it sees to that. */
 	if (when == 0)
 		sched_start(&vm->vcpu);
 	else

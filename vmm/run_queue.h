@@ -19,10 +19,10 @@ bool sched_can_run(const struct vm_options *options);
 /* VCPU_OFF to VCPU_CLAIMED: the caller may set its state and then start it. False: it is not off, or its VM has ended. */
 bool sched_claim(struct vcpu *vcpu);
 
-/* VCPU_CLAIMED to VCPU_READY. Its entry state has been set. */
+/* VCPU_CLAIMED to VCPU_READY, or the first vCPU of a new VM. Its entry state has been set. */
 void sched_start(struct vcpu *vcpu);
 
-/* VCPU_CLAIMED to VCPU_WAITING until `when`, of arch_clock. */
+/* The same, but it waits until `when`, of arch_clock. */
 void sched_start_later(struct vcpu *vcpu, uint64_t when);
 
 /* vm_end, by somebody who is none of the VM's vCPUs. Those that run are still to be interrupted: shootdown_kick. */
