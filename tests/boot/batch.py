@@ -33,7 +33,7 @@ def key(spec: Boot) -> tuple | None:
     # What run-qemu.sh itself says, it says of a run.
     if any("run-qemu" in text for text in spec.text):
         return None
-    if spec.alone or spec.bare or spec.after or spec.during or spec.report is None or spec.seconds is not None or options is None:
+    if spec.alone or spec.bare or spec.typed or spec.after or spec.during or spec.report is None or spec.seconds is not None or options is None:
         return None
     if any(option not in VM_KEYS and option not in MACHINE_OPTIONS for option, _ in options):
         return None

@@ -102,6 +102,11 @@ static void all_keys_are_read(void **state)
 	CHECK(options.progress, "progress");
 	CHECK_ERR(parse(&options, "trace = json\nprogress = off", 27, why, sizeof(why)), ERR_OK);
 	CHECK_EQ(options.trace, TRACE_JSON);
+	assert_false(options.end_at_reboot);
+	CHECK_ERR(parse(&options, "on_reboot = end", 15, why, sizeof(why)), ERR_OK);
+	assert_true(options.end_at_reboot);
+	CHECK_ERR(parse(&options, "on_reboot = restart", 19, why, sizeof(why)), ERR_OK);
+	assert_false(options.end_at_reboot);
 	CHECK(!options.progress, "progress = off");
 	CHECK_ERR(parse(&options, "trace = off\npolicy = 4k", 23, why, sizeof(why)), ERR_OK);
 	CHECK(!options.trace && options.policy == ALLOC_LAZY_4K, "the other values");
@@ -324,6 +329,7 @@ static const struct refused refused[] = {
 	{ "[vm a]\nslice = 2", "slice is the machine's" },
 	{ "serial = com2", "serial" },
 	{ "progress = maybe", "progress" },
+	{ "on_reboot = perhaps", "on_reboot" },
 	{ "Ram = 64M", "Ram" },
 	{ "ram\xff = 64M", ":1:" },
 	{ "demo = he\x1bllo", ":1:" },
