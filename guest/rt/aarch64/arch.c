@@ -17,6 +17,8 @@ static const uint32_t nestling_uid[4] = { 0x7473654e, 0x674e696c, 0x00000080, 0x
 #define UART_FR 0x09000018
 #define FR_RXFE 0x10 /* no byte has come */
 #define FR_TXFF 0x20 /* no room for a byte */
+#define UART_CR 0x09000030
+#define CR_ENABLE_BOTH 0x301 /* the UART, its transmitter and its receiver */
 
 void rt_hvc(uint64_t x[4], uint64_t fourth)
 {
@@ -68,8 +70,14 @@ void rt_putc(char c)
 	*(volatile uint32_t *)UART_DR = (unsigned char)c;
 }
 
+/* The PL011 receives nothing before it is enabled. */
 int rt_getc(void)
 {
+	static bool enabled;
+
+	if (!enabled)
+		*(volatile uint32_t *)UART_CR = CR_ENABLE_BOTH;
+	enabled = true;
 	return *(volatile uint32_t *)UART_FR & FR_RXFE ? -1 : (uint8_t)*(volatile uint32_t *)UART_DR;
 }
 
