@@ -189,6 +189,7 @@ OWN_GUESTS = {
             r"vCPU 1 came through the page$", r"vCPU 2 came through the MSRs$",
             r"no effect \(delivery mode 2, vector 0\): there is no such delivery mode"), ("--vcpus", "3")),
         "interrupts": (0, EXITED, (r"interrupts: the fork has all of its own$",), ("--vcpus", "2")),
+        "irq_hostile": (0, EXITED | {"exits.mmio": at_least(4000)}, (), ()),
     },
     "aarch64": {
         "lazy_mmu": (0, EXITED, (r"^lazy: every page read as zeros",), ()),

@@ -46,14 +46,55 @@ static const struct {
 	{ "movl %eax,(%edi)", 16, 4, { 0x67, 0x66, 0x89, 0x07 }, { .gpr = 0, .write = true } },
 };
 
+/* What is moved, of other sizes; and what a load of 0x8182838485868788 makes of a register that was 0x1111111111111111. */
+static const struct {
+	const char *text;
+	unsigned bits;
+	uint8_t length;
+	uint8_t code[CODE_MAX];
+	struct mmio_insn insn;
+	uint64_t loaded;
+} sized[] = {
+	{ "mov %rax,(%rdx)", 64, 3, { 0x48, 0x89, 0x02 }, { .size = 8, .gpr = 0, .write = true }, 0 },
+	{ "mov %ax,(%rdx)", 64, 3, { 0x66, 0x89, 0x02 }, { .size = 2, .gpr = 0, .write = true }, 0 },
+	{ "mov %al,(%rdx)", 64, 2, { 0x88, 0x02 }, { .size = 1, .gpr = 0, .write = true }, 0 },
+	{ "mov %bh,(%rdx)", 64, 2, { 0x88, 0x3a }, { .size = 1, .gpr = 3, .write = true, .high = true }, 0 },
+	{ "mov %dil,(%rdx)", 64, 3, { 0x40, 0x88, 0x3a }, { .size = 1, .gpr = 7, .write = true }, 0 },
+	{ "mov %r12b,(%rdx)", 64, 3, { 0x44, 0x88, 0x22 }, { .size = 1, .gpr = 12, .write = true }, 0 },
+	{ "mov %ax,(%bx)", 16, 2, { 0x89, 0x07 }, { .size = 2, .gpr = 0, .write = true }, 0 },
+	{ "movw $0x1234,(%rdx)",
+	  64,
+	  5,
+	  { 0x66, 0xc7, 0x02, 0x34, 0x12 },
+	  { .size = 2, .write = true, .immediate = true, .value = 0x1234 },
+	  0 },
+	{ "movb $0x80,(%rdx)", 64, 3, { 0xc6, 0x02, 0x80 }, { .size = 1, .write = true, .immediate = true, .value = 0x80 }, 0 },
+	{ "movq $-2,(%rdx)",
+	  64,
+	  7,
+	  { 0x48, 0xc7, 0x02, 0xfe, 0xff, 0xff, 0xff },
+	  { .size = 8, .write = true, .immediate = true, .value = UINT64_C(0xfffffffffffffffe) },
+	  0 },
+	{ "movabs %al,0x10", 32, 5, { 0xa2, 0x10, 0, 0, 0 }, { .size = 1, .gpr = 0, .write = true }, 0 },
+	{ "mov (%rdx),%rcx", 64, 3, { 0x48, 0x8b, 0x0a }, { .size = 8, .gpr = 1 }, UINT64_C(0x8182838485868788) },
+	{ "mov (%rdx),%ecx", 64, 2, { 0x8b, 0x0a }, { .size = 4, .gpr = 1 }, 0x85868788 },
+	{ "mov (%rdx),%cx", 64, 3, { 0x66, 0x8b, 0x0a }, { .size = 2, .gpr = 1 }, UINT64_C(0x1111111111118788) },
+	{ "mov (%rdx),%cl", 64, 2, { 0x8a, 0x0a }, { .size = 1, .gpr = 1 }, UINT64_C(0x1111111111111188) },
+	{ "mov (%rdx),%ch", 64, 2, { 0x8a, 0x2a }, { .size = 1, .gpr = 1, .high = true }, UINT64_C(0x1111111111118811) },
+	{ "movzbl (%rdx),%ecx", 64, 3, { 0x0f, 0xb6, 0x0a }, { .size = 1, .gpr = 1 }, 0x88 },
+	{ "movzbw (%rdx),%si", 64, 4, { 0x66, 0x0f, 0xb6, 0x32 }, { .size = 1, .gpr = 6 }, UINT64_C(0x1111111111110088) },
+	{ "movzwq (%rdx),%r9", 64, 4, { 0x4c, 0x0f, 0xb7, 0x0a }, { .size = 2, .gpr = 9 }, 0x8788 },
+	{ "movsbl (%rdx),%ecx", 64, 3, { 0x0f, 0xbe, 0x0a }, { .size = 1, .gpr = 1 }, 0xffffff88 },
+	{ "movsbq (%rdx),%rcx", 64, 4, { 0x48, 0x0f, 0xbe, 0x0a }, { .size = 1, .gpr = 1 }, UINT64_C(0xffffffffffffff88) },
+	{ "movswl (%edx),%esp", 32, 3, { 0x0f, 0xbf, 0x22 }, { .size = 2, .gpr = 4 }, 0xffff8788 },
+	{ "movslq (%rdx),%rcx", 64, 3, { 0x48, 0x63, 0x0a }, { .size = 4, .gpr = 1 }, UINT64_C(0xffffffff85868788) },
+};
+
 static const struct {
 	const char *text;
 	unsigned bits;
 	uint8_t code[CODE_MAX];
 } others[] = {
-	{ "mov %rax,(%rdx)", 64, { 0x48, 0x89, 0x02 } },
-	{ "mov %ax,(%rdx)", 64, { 0x66, 0x89, 0x02 } },
-	{ "mov %al,(%rdx)", 64, { 0x88, 0x02 } },
 	{ "mov %eax,%edx", 64, { 0x89, 0xc2 } },
 	{ "add %eax,(%rdx)", 64, { 0x01, 0x02 } },
 	{ "xchg %eax,(%rdx)", 64, { 0x87, 0x02 } },
@@ -62,7 +103,10 @@ static const struct {
 	{ "c7 /1", 64, { 0xc7, 0x08, 0, 0, 0, 0 } },
 	{ "lock mov", 64, { 0xf0, 0x89, 0x02 } },
 	{ "inc %esp; mov", 32, { 0x44, 0x89, 0x02 } },
-	{ "mov %ax,(%bx)", 16, { 0x89, 0x07 } },
+	{ "movsxd without REX.W", 64, { 0x63, 0x02 } },
+	{ "arpl", 32, { 0x63, 0x02 } },
+	{ "cmpxchg", 64, { 0x0f, 0xb1, 0x02 } },
+	{ "movzx %al,%eax", 64, { 0x0f, 0xb6, 0xc0 } },
 	{ "prefixes only", 64, { 0x26, 0x26, 0x26, 0x26, 0x26, 0x26, 0x26, 0x26, 0x26, 0x26, 0x26, 0x26, 0x26, 0x26, 0x26 } },
 };
 
@@ -96,6 +140,34 @@ static void says_what_moves_where(void **state)
 	}
 }
 
+static void all_sizes_are_moved(void **state)
+{
+	const uint64_t memory = UINT64_C(0x8182838485868788), before = UINT64_C(0x1111111111111111);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sized) / sizeof(sized[0]); i++) {
+		struct mmio_insn insn, wanted = sized[i].insn;
+		uint64_t stored;
+
+		print_message("%s\n", sized[i].text);
+		assert_true(decode(sized[i].code, CODE_MAX, sized[i].bits, &insn));
+		assert_int_equal(insn.length, sized[i].length);
+		assert_int_equal(insn.size, wanted.size);
+		assert_int_equal(insn.write, wanted.write);
+		assert_int_equal(insn.immediate, wanted.immediate);
+		if (!insn.immediate)
+			assert_true(insn.gpr == wanted.gpr && insn.high == wanted.high);
+		stored = mmio_stored(&insn, memory);
+		if (insn.write)
+			assert_true(stored == ((insn.immediate ? wanted.value : insn.high ? memory >> 8 : memory) &
+					       ~UINT64_C(0) >> (64 - 8 * insn.size)));
+		else
+			assert_true(mmio_loaded(&insn, before, memory) == sized[i].loaded);
+		for (size_t count = 1; count < sized[i].length; count++)
+			assert_false(decode(sized[i].code, count, sized[i].bits, &insn));
+	}
+}
+
 static void leaves_the_rest_alone(void **state)
 {
 	(void)state;
@@ -120,7 +192,7 @@ static void takes_any_bytes(void **state)
 
 		for (size_t j = 0; j < count; j++)
 			code[j] = (uint8_t)rand();
-		code[(unsigned)rand() % 3 % count] = (const uint8_t[]){ 0x89, 0x8b, 0xa1, 0xa3, 0xc7 }[rand() % 5];
+		code[(unsigned)rand() % 3 % count] = (const uint8_t[]){ 0x89, 0x8b, 0xa1, 0xa3, 0xc7, 0x88, 0x0f, 0x63, 0xc6 }[rand() % 9];
 		if (decode(code, count, bits[i % 3], &insn))
 			assert_in_range(insn.length, 2, count);
 	}
@@ -130,6 +202,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(says_what_moves_where),
+		cmocka_unit_test(all_sizes_are_moved),
 		cmocka_unit_test(leaves_the_rest_alone),
 		cmocka_unit_test(takes_any_bytes),
 	};

@@ -266,12 +266,10 @@ bool arch_decode_device(struct vcpu *vcpu, struct vm_exit *exit)
 	exit->kind = VM_EXIT_IO;
 	exit->io = (struct io_access){
 		.space = IO_MEMORY,
-		.size = sizeof(uint32_t),
+		.size = insn->size,
 		.write = insn->write,
 		.addr = fault.gpa.raw,
-		.value = !insn->write    ? 0 :
-			 insn->immediate ? insn->value :
-					   (uint32_t)virt->get_gpr(vcpu, insn->gpr),
+		.value = insn->write ? mmio_stored(insn, virt->get_gpr(vcpu, insn->gpr)) : 0,
 	};
 	return true;
 }
@@ -281,7 +279,7 @@ static void finish_mmio(struct vcpu *vcpu, const struct vm_exit *exit)
 	const struct mmio_insn *insn = &vcpu->arch.mmio;
 
 	if (!insn->write)
-		virt->set_gpr(vcpu, insn->gpr, exit->io.value);
+		virt->set_gpr(vcpu, insn->gpr, mmio_loaded(insn, virt->get_gpr(vcpu, insn->gpr), exit->io.value));
 	virt->step(vcpu, insn->length);
 	apic_send_pending(vcpu);
 }

@@ -210,5 +210,12 @@ int guest_main(void)
 			__asm__ volatile("pause");
 	}
 	CHECK(told[1].started == 5 && told[2].started == 1);
+	/* One after the other, at any moment of the vCPU's. */
+	for (uint32_t i = 0; i < 300; i++) {
+		write_msr(0x830, 1ul << 32 | ICR_INIT | ICR_ASSERT);
+		write_msr(0x830, 1ul << 32 | ICR_STARTUP | LOW_VECTOR);
+	}
+	write_msr(0x830, 1ul << 32 | ICR_INIT | ICR_ASSERT);
+	CHECK(told[1].started >= 5 && told[2].started == 1);
 	return check_status("apic_start");
 }
