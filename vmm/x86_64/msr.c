@@ -16,6 +16,9 @@
 
 #define MISC_ENABLE_FAST_STRINGS BIT(0)
 
+/* Kernels set these of K8's errata: flushes of the caches, and of the TLB. AMD BIOS and Kernel Developer's Guide, "HWCR". */
+#define HWCR_IGNORED (BIT(3) | BIT(6))
+
 #define EFER_ALLOWED (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
 
 /*
@@ -108,6 +111,8 @@ static bool msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 		return true;
 	case IA32_APIC_BASE:
 		return apic_write_base(vcpu, value);
+	case AMD_HWCR:
+		return virt->hypercall_insn == HYPERCALL_VMMCALL && !(value & ~HWCR_IGNORED);
 	case IA32_BIOS_SIGN_ID: /* software clears it before it asks CPUID for the revision */
 		return true;
 	case IA32_X2APIC_FIRST ... IA32_X2APIC_LAST:
