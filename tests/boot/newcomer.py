@@ -16,7 +16,7 @@ from harness import Case
 
 # As few programs as a fresh machine has; what must not be found is left out.
 TOOLS = ("bash", "sh", "env", "basename", "dirname", "paste", "grep", "sed", "mkdir", "flock", "cat", "tail", "setpriv", "id",
-         "mktemp", "rm", "uname", "true", "fold")
+         "mktemp", "rm", "uname", "true", "fold", "awk", "sha256sum", "head")
 
 
 def lines_of(*command: str) -> list[str]:
@@ -398,6 +398,25 @@ def new_guest(directory: Path) -> list[str]:
     return errors
 
 
+def linux_has_gone(directory: Path) -> list[str]:
+    """The pinned kernel is no longer there, or is another one: a line that says so, and nothing in its place."""
+    errors = []
+    gone = r"no apt source .* offers linux-image-\S+ \S+ of Debian trixie any more: with NESTLING_LINUX=newest .*docs/linux"
+    changed = r"linux-image-\S+ \S+ is not the package that was tried with Nestling"
+    for name, then, said in (("gone", "exit 100", gone), ("changed", 'echo >"${4%=*}_1.deb"', changed)):
+        place = directory / name
+        place.mkdir()
+        env = bare_machine(place, 'exec "$@"')
+        fake_apt = place / "bin/apt-get"
+        fake_apt.write_text('#!/bin/sh\nwhile [ $# -gt 0 ] && [ "$1" != download ]; do shift; done\n'
+                            f'[ $# -eq 0 ] || {{ set -- a b c "$2"; {then}; }}\n')
+        done = run_bare(place, env, "tools/setup", "linux-riscv64", root=os.geteuid() == 0)
+        lines = [line for line in done.stderr.splitlines() if not re.match(r"setup: (installing|fetching) ", line)]
+        if done.returncode != 3 or len(lines) != 1 or not re.search(said, lines[0]) or (place / "build/linux/riscv64").exists():
+            errors.append(f"{name}: {done.returncode}: {done.stderr}")
+    return errors
+
+
 def in_directory(function):
     def call() -> list[str]:
         with tempfile.TemporaryDirectory(prefix="nestling-test-") as name:
@@ -414,4 +433,4 @@ def newcomer() -> list[Case]:
         ("licences", licences_listed), ("gdb-tells", gdb_tells),
         ("suggestions", suggestions), ("terminal-and-pipe", in_directory(terminal_and_pipe)),
         ("interrupted", in_directory(interrupted)), ("given-up", in_directory(given_up)), ("make-help", make_help_is_whole), ("no-root-no-sudo", in_directory(no_root_no_sudo)),
-        ("installs", in_directory(installs)), ("new-guest", in_directory(new_guest)))]
+        ("installs", in_directory(installs)), ("linux-has-gone", in_directory(linux_has_gone)), ("new-guest", in_directory(new_guest)))]
