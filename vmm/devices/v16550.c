@@ -262,11 +262,6 @@ static __attribute__((noinline)) void access_wide(struct v16550 *uart, uint64_t 
 {
 	uint64_t value = 0;
 
-	if (io->write)
-		uart->polls = 0;
-	else if (offset == UART_LSR && uart->polls < CONSOLE_POLLS)
-		uart->polls++;
-
 	for (unsigned i = 0; i < io->size; i++) {
 		if (offset + i >= UART_REGISTERS)
 			value |= UINT64_C(0xff) << (8 * i);
@@ -293,6 +288,10 @@ static void uart_access(struct io_device *device, uint64_t offset, struct io_acc
 {
 	struct v16550 *uart = CONTAINER_OF(device, struct v16550, device);
 
+	if (io->write)
+		uart->polls = 0;
+	else if (offset == UART_LSR && uart->polls < CONSOLE_POLLS)
+		uart->polls++;
 	if (io->size > 1) {
 		access_wide(uart, offset, io);
 	} else if (io->write) {
