@@ -310,17 +310,6 @@ const char *hart_mmu_type(void)
 	return type && length > 0 && type[length - 1] == '\0' ? type : NULL;
 }
 
-static uint32_t acpi_timebase_hz;
-
-void hart_read_timebase(void)
-{
-	const struct platform *platform = platform_get();
-
-	acpi_timebase_hz = 0;
-	if (platform->acpi_rsdp)
-		acpi_timebase_hz = (uint32_t)min_u64(rhct_timebase_hz(platform->acpi_rsdp, platform->acpi_reader), UINT32_MAX);
-}
-
 static uint32_t tree_timebase_hz(const void *fdt)
 {
 	const fdt32_t *hz = NULL;
@@ -333,10 +322,18 @@ static uint32_t tree_timebase_hz(const void *fdt)
 	return hz ? (uint32_t)read_cells(hz, length) : 0;
 }
 
+static uint32_t timebase_hz;
+
+void hart_read_timebase(void)
+{
+	const struct platform *platform = platform_get();
+
+	timebase_hz = platform->fdt ? tree_timebase_hz(platform->fdt) : 0;
+	if (timebase_hz == 0 && platform->acpi_rsdp)
+		timebase_hz = (uint32_t)min_u64(rhct_timebase_hz(platform->acpi_rsdp, platform->acpi_reader), UINT32_MAX);
+}
+
 uint32_t hart_timebase_hz(void)
 {
-	const void *fdt = platform_get()->fdt;
-	uint32_t hz = fdt ? tree_timebase_hz(fdt) : 0;
-
-	return hz ? hz : acpi_timebase_hz;
+	return timebase_hz;
 }

@@ -23,8 +23,8 @@ uint32_t hart_zero_block(void);
 const char *hart_mmu_type(void);
 
 /*
- * Frequency of the `time` counter; 0 when the firmware's tables do not say. Of ACPI's it is read beforehand, as long as they are
- * there.
+ * Frequency of the `time` counter; 0 when the firmware's tables do not say. It is read beforehand, once: ACPI's tables do not stay,
+ * and a search of a tree takes too long for each slice.
  */
 uint32_t hart_timebase_hz(void);
 void hart_read_timebase(void);

@@ -316,6 +316,21 @@ static void by_acpi(void **state)
 	CHECK_EQ(hart_timebase_hz(), 0);
 }
 
+/* Asked again and again while guests run, so the tree is not searched for it then. */
+static void timebase_by_tree(void **state)
+{
+	const uint8_t hz[] = { 0, 0x98, 0x96, 0x80 };
+
+	(void)state;
+	set("timebase-frequency", hz, sizeof(hz));
+	hart_read_timebase();
+	CHECK_EQ(hart_timebase_hz(), 10000000);
+	set_isa("rv64imac");
+	CHECK_EQ(hart_timebase_hz(), 10000000);
+	hart_read_timebase();
+	CHECK_EQ(hart_timebase_hz(), 0);
+}
+
 static void zero_blocks(void **state)
 {
 	static uint64_t page[PAGE_SIZE / 8];
@@ -348,6 +363,7 @@ int main(void)
 		cmocka_unit_test(several),
 		cmocka_unit_test(unlike),
 		cmocka_unit_test(by_acpi),
+		cmocka_unit_test(timebase_by_tree),
 		cmocka_unit_test(zero_blocks),
 	};
 
