@@ -131,6 +131,36 @@ def threads(results: dict) -> str:
     ])
 
 
+def several(results: dict) -> str:
+    """What vCPUs of one VM cost each other, waiting apart."""
+    measured = results["several"]
+
+    def rest(backend: str, name: str) -> float:
+        event = measured[backend]["events"][name]
+        return event["profile"]["all"] - event["waiting"] - sum(event["profile"]["parts"].get(part, 0) for part in APART)
+
+    def row(title: str, name: str, less: str | None = None) -> list[str]:
+        return [title, *(number(rest(backend, name) - (rest(backend, less) if less else 0)) for backend in measured)]
+
+    together = [run["events"]["fault-together"] for run in measured.values()]
+    return markdown(["", *measured], [
+        row("fresh 4 KiB fault, one vCPU", "fault-alone"),
+        row("fresh 4 KiB fault, four at once", "fault-together"),
+        ["of these, that found a lock taken", *(f"{event['waits']:.4f}" for event in together)],
+        ["waiting for it, beside the above", *(number(event["waiting"]) for event in together)],
+        row("YIELD, nobody wants the CPU", "yield"),
+        row("YIELD to another vCPU of the VM", "switch"),
+        row("of that, the switch", "switch", "yield"),
+        row("the switch, FP used", "switch-fp", "yield"),
+        row("discard of a page, one CPU", "discard-alone"),
+        row("shoot-down on three others: the sender", "discard-shot", "discard-alone"),
+        row("the same by PROTECT", "protect-shot", "protect-alone"),
+        row("shoot-down: each of the others", "shot"),
+        ["IPIs for a shoot-down", *(f"{run['ipis'] / run['shootdowns']:.1f}" if run["shootdowns"] else "none"
+                                    for run in measured.values())],
+    ])
+
+
 def boot(results: dict) -> str:
     body = []
     for machine in dict.fromkeys(machine for machines in results["boot"].values() for machine in machines):
@@ -164,7 +194,7 @@ def lines(results: dict) -> str:
 
 
 TABLES = {"events": events, "counter": counter, "policies": policies, "sequences": sequences, "once": once, "parts": parts,
-          "host": host, "threads": threads, "boot": boot, "crowd": crowd, "size": size, "lines": lines}
+          "host": host, "threads": threads, "several": several, "boot": boot, "crowd": crowd, "size": size, "lines": lines}
 
 
 def update(path: Path, results: dict) -> None:

@@ -38,14 +38,18 @@ def boot(backend: str, guest: Path, env: dict, *options: str) -> str:
 # --- Profiles -----------------------------------------------------------------------------------------------------------
 
 
-def qemu_profile(backend: str, image: Image, guest: Path, *options: str) -> tuple[str, dict[int, int], Counts]:
-    """The console, and by phase: all instructions executed, and those of the image. See bench/plugin/profile.c."""
+def qemu_profile(backend: str, image: Image, guest: Path, *options: str, threads: int = 0) -> tuple[str, dict[int, int], Counts]:
+    """
+    The console, and by phase: all instructions executed, and those of the image. See bench/plugin/profile.c. With `threads`, that
+    many CPUs that run at once, each with a phase of its own; else all take turns, in virtual time.
+    """
     program = Image(image.isa, guest)
     with tempfile.TemporaryDirectory() as directory:
         out = Path(directory) / "profile"
         plugin = (f"{ROOT}/build/bench/profile.so,out={out},offset={image.entry:#x},size={image.size:#x},"
-                  f"entry={image.bytes_at(image.entry, 20).hex()},guest={program.bytes_at(program.entry, 14).hex()}")
-        console = boot(backend, guest, {"NESTLING_QEMU_ARGS": f"{ICOUNT} -plugin {plugin}"}, *options)
+                  f"entry={image.bytes_at(image.entry, 20).hex()},guest={program.bytes_at(program.entry, 14).hex()}"
+                  + (f",cpus={threads}" if threads else ""))
+        console = boot(backend, guest, {"NESTLING_QEMU_ARGS": f"{'' if threads else ICOUNT} -plugin {plugin}"}, *options)
         return console, *read_profile(out.read_text())
 
 
@@ -162,6 +166,52 @@ def events_of(backend: str, image: Image, console: str, counts: Counts) -> dict:
     if len(lines) < 2:
         raise SystemExit(f"bench: the guest on {backend} measured nothing:\n{console[-1500:]}")
     return dict(event_of(line, image, counts) for line in lines)
+
+
+# --- Several vCPUs -----------------------------------------------------------------------------------------------------
+
+# Memory for bench/guest/vcpus.c, and slices that do not end meanwhile.
+SEVERAL = ("--ram", "256M", "--slice", "1000")
+THREADS = 4
+WAITING = {"spin_until_free", "shootdown_serve", "await_flushes", "arch_cpu_pause"}
+
+
+def waiting(image: Image, counts: Counter) -> int:
+    """Instructions in loops that wait for another CPU."""
+    image.resolve(list(counts))
+    return sum(count for address, count in counts.items() if WAITING & {function for function, _ in image.frames[address]})
+
+
+def calls_of(image: Image, counts: Counter, function: str) -> int:
+    return sum(counts[start] for start, _, name in image.functions if name == function)
+
+
+def several_events(image: Image, console: str, counts: Counts) -> dict:
+    events = {}
+    for line in re.findall(r"^bench: (\{.*\})$", console, re.M):
+        told = json.loads(line)
+        found = counts.get(told["phase"], Counter())
+        # Elsewhere what is done while waiting is work: who is shot down does it, and who leaves its CPU.
+        waits = waiting(image, found) if told["name"].endswith(("-together", "-shot")) else 0
+        events[told["name"]] = {"events": told["events"], "waiting": waits / told["events"],
+                                "waits": calls_of(image, found, "spin_until_free") / told["events"],
+                                "profile": profile_of(image, found, told["events"])}
+    return events
+
+
+def measure_several(backend: str) -> dict:
+    """Two vCPUs that take turns on one CPU, and THREADS of them on as many; IPIs are by the run's report."""
+    isa = BACKENDS[backend]
+    image, guest = Image(isa, ROOT / f"build/{isa}/nestling.elf"), ROOT / f"build/{isa}/bench/guest/vcpus.elf"
+    console, _, counts = qemu_profile(backend, image, guest, *SEVERAL, "--vcpus", "2")
+    events = several_events(image, console, counts)
+    with tempfile.TemporaryDirectory() as directory:
+        report = Path(directory) / "report"
+        console, _, counts = qemu_profile(backend, image, guest, *SEVERAL, "--cpus", str(THREADS), "--vcpus", str(THREADS),
+                                          "--report", str(report), threads=THREADS)
+        events |= several_events(image, console, counts)
+        told = json.loads(report.read_text().splitlines()[0])
+    return {"events": events, "shootdowns": told["shootdowns"], "ipis": told["ipis"]}
 
 
 # --- Boot ---------------------------------------------------------------------------------------------------------------

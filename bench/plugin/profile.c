@@ -2,15 +2,19 @@
 /*
  * A plugin for QEMU's translator that counts how often each instruction of Nestling's image is executed, phase by phase.
  *
- *   -plugin profile.so,out=FILE,entry=HEX,offset=N,size=N,guest=HEX
+ *   -plugin profile.so,out=FILE,entry=HEX,offset=N,size=N,guest=HEX[,cpus=N]
  *
  * The image is found by the first bytes of its start code (`entry`, at `offset` in the image of `size` bytes), and the guest's
  * beginning by those of its own (`guest`). Phase 0 is the firmware, 1 goes from the image's first instruction to the guest's
  * first one; the guest begins others itself, by an instruction that does nothing and carries the number (bench/guest/<isa>/isa.h).
  *
+ * With `cpus` each of the N CPUs is in a phase of its own and is counted by itself: a call for each instruction, for QEMU's own
+ * counters lose some where its threads run at once. Instructions outside the image are not counted then.
+ *
  * Written to FILE, a line each: `base ADDRESS`; `PHASE total N`, all instructions of whomever; and `PHASE OFFSET N`, those at
  * that offset in the image.
  */
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -38,7 +42,7 @@ extern uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *);
 EXPORT int qemu_plugin_version = 1;
 EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **argv);
 
-enum { PHASE_FIRMWARE, PHASE_BOOT, PHASE_GUEST, NEEDLE_MAX = 64 };
+enum { PHASE_FIRMWARE, PHASE_BOOT, PHASE_GUEST, NEEDLE_MAX = 64, CPUS_MAX = 16 };
 
 struct needle {
 	uint8_t bytes[NEEDLE_MAX];
@@ -49,42 +53,75 @@ static struct needle entry, guest;
 static const char *out_path;
 static uint64_t entry_offset, image_size;
 
-static uint64_t base; /* 0: not seen yet */
-static uint64_t phase;
-static uint64_t total;
-static uint64_t *counts; /* by offset in the image */
-static FILE *out;
+static unsigned long cpus; /* that are counted apart; 0: all are counted as one, slots[0] */
 
-static void end_phase(void)
+struct slot {
+	uint64_t phase;
+	uint64_t total;
+	uint64_t *counts; /* by offset in the image */
+};
+
+static struct slot slots[CPUS_MAX];
+static uint64_t base; /* 0: not seen yet */
+static FILE *out;
+static pthread_mutex_t out_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static struct slot *slot_of(unsigned cpu)
 {
-	fprintf(out, "%lu total %lu\n", phase, total);
-	total = 0;
+	return &slots[cpu < cpus ? cpu : 0];
+}
+
+static unsigned long slots_used(void)
+{
+	return cpus > 0 ? cpus : 1;
+}
+
+static void end_phase(struct slot *slot)
+{
+	pthread_mutex_lock(&out_lock);
+	fprintf(out, "%lu total %lu\n", slot->phase, slot->total);
+	slot->total = 0;
 	for (uint64_t i = 0; i < image_size; i++)
-		if (counts[i] != 0) {
-			fprintf(out, "%lu %lx %lu\n", phase, i, counts[i]);
-			counts[i] = 0;
+		if (slot->counts[i] != 0) {
+			fprintf(out, "%lu %lx %lu\n", slot->phase, i, slot->counts[i]);
+			slot->counts[i] = 0;
 		}
+	pthread_mutex_unlock(&out_lock);
 }
 
 static void begin_phase(unsigned cpu, void *number)
 {
-	(void)cpu;
-	end_phase();
-	phase = (uint64_t)number;
+	end_phase(slot_of(cpu));
+	slot_of(cpu)->phase = (uint64_t)number;
 }
 
 static void begin_boot(unsigned cpu, void *unused)
 {
 	(void)unused;
-	if (phase == PHASE_FIRMWARE)
+	if (slot_of(cpu)->phase == PHASE_FIRMWARE)
 		begin_phase(cpu, (void *)(uintptr_t)PHASE_BOOT);
 }
 
 static void begin_guest(unsigned cpu, void *unused)
 {
 	(void)unused;
-	if (phase == PHASE_BOOT)
+	if (slot_of(cpu)->phase == PHASE_BOOT)
 		begin_phase(cpu, (void *)(uintptr_t)PHASE_GUEST);
+}
+
+static void count(unsigned cpu, void *offset)
+{
+	slot_of(cpu)->counts[(uint64_t)offset]++;
+}
+
+static void count_by_call(struct qemu_plugin_insn *insn, uint64_t offset)
+{
+	qemu_plugin_register_vcpu_insn_exec_cb(insn, count, QEMU_PLUGIN_CB_NO_REGS, (void *)offset);
+}
+
+static void count_inline(struct qemu_plugin_insn *insn, uint64_t offset)
+{
+	qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, &slots[0].counts[offset], 1);
 }
 
 /* The instructions of bench/guest/<isa>/isa.h; nothing else that is executed here has them. */
@@ -139,7 +176,9 @@ static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 	if (begins_with(tb, &guest))
 		qemu_plugin_register_vcpu_insn_exec_cb(first, begin_guest, QEMU_PLUGIN_CB_NO_REGS, NULL);
 	/* By blocks, which is quicker, and a little more where an exception ends one before its end. */
-	qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64, &total, qemu_plugin_tb_n_insns(tb));
+	if (cpus == 0)
+		qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64, &slots[0].total,
+							 qemu_plugin_tb_n_insns(tb));
 	for (size_t i = 0; i < qemu_plugin_tb_n_insns(tb); i++) {
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
 		uint64_t offset = qemu_plugin_insn_vaddr(insn) - base, number;
@@ -147,7 +186,7 @@ static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		if (is_marker(qemu_plugin_insn_data(insn), qemu_plugin_insn_size(insn), &number))
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, begin_phase, QEMU_PLUGIN_CB_NO_REGS, (void *)number);
 		if (base != 0 && offset < image_size)
-			qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, &counts[offset], 1);
+			(cpus > 0 ? count_by_call : count_inline)(insn, offset);
 	}
 }
 
@@ -155,7 +194,8 @@ static void ended(qemu_plugin_id_t id, void *unused)
 {
 	(void)id;
 	(void)unused;
-	end_phase();
+	for (unsigned i = 0; i < slots_used(); i++)
+		end_phase(&slots[i]);
 	fclose(out);
 }
 
@@ -186,6 +226,8 @@ static void parse(char *arg)
 		entry_offset = strtoull(value, NULL, 0);
 	else if (strcmp(arg, "size") == 0)
 		image_size = strtoull(value, NULL, 0);
+	else if (strcmp(arg, "cpus") == 0)
+		cpus = strtoul(value, NULL, 0);
 }
 
 int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **argv)
@@ -194,10 +236,14 @@ int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **
 	for (int i = 0; i < argc; i++)
 		parse(argv[i]);
 	out = out_path ? fopen(out_path, "w") : NULL;
-	counts = calloc(image_size, sizeof(*counts));
-	if (!out || !counts || entry.size == 0 || guest.size == 0 || image_size == 0) {
-		fprintf(stderr, "profile: out, entry, guest, offset and size are needed\n");
+	if (!out || entry.size == 0 || guest.size == 0 || image_size == 0 || cpus > CPUS_MAX) {
+		fprintf(stderr, "profile: out, entry, guest, offset and size are needed, and at most %d cpus\n", CPUS_MAX);
 		return 1;
+	}
+	for (unsigned i = 0; i < slots_used(); i++) {
+		slots[i].counts = calloc(image_size, sizeof(*slots[i].counts));
+		if (!slots[i].counts)
+			return 1;
 	}
 	qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
 	qemu_plugin_register_atexit_cb(id, ended, NULL);

@@ -24,4 +24,10 @@ static inline void watch(void)
 {
 }
 
+/* Change a register of the FPU. */
+static inline void use_fp(void)
+{
+	__asm__ volatile(".arch_extension fp\n\tfmov d0, #1.0\n\t.arch_extension nofp");
+}
+
 #endif

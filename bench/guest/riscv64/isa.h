@@ -36,4 +36,16 @@ static inline void read_controller(void)
 	(void)*(volatile uint32_t *)0x0c200000ul;
 }
 
+/* Change a register of the FPU, which is switched on: sstatus.FS. */
+static inline void use_fp(void)
+{
+	__asm__ volatile("csrs sstatus, %0\n\t"
+			 ".option push\n\t"
+			 ".option arch, +d\n\t"
+			 "fmv.d.x ft0, zero\n\t"
+			 ".option pop"
+			 :
+			 : "r"(0x6000));
+}
+
 #endif

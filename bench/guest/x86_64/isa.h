@@ -25,4 +25,10 @@ static inline void watch(void)
 	__asm__ volatile("xchg %%bx, %%bx" : : : "memory");
 }
 
+/* Change a register of the FPU. */
+static inline void use_fp(void)
+{
+	__asm__ volatile("fninit\n\tfld1");
+}
+
 #endif
