@@ -25,7 +25,7 @@ static bool deliver(struct ioapic *from, const struct ioapic_message *message)
 static int setup(void **state)
 {
 	(void)state;
-	memset(&table, 0, sizeof(table));
+	table = (struct device_table){ .lock = SPINLOCK(LOCK_DEVICES) };
 	ioapic_init(&ioapic, BASE, deliver);
 	device_add(&table, &ioapic.device);
 	sent = 0;

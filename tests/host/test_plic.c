@@ -28,7 +28,7 @@ static int setup(void **state)
 	memset(&plic, 0xff, sizeof(plic));
 	memset(changes, 0, sizeof(changes));
 	plic_init(&plic, BASE, HARTS, changed);
-	table = (struct device_table){ 0 };
+	table = (struct device_table){ .lock = SPINLOCK(LOCK_DEVICES) };
 	device_add(&table, &plic.device);
 	return 0;
 }
