@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The I/O APIC: accesses of all sizes, levels, ends of interrupts. What it sends is of an input that is not masked and that asks for
- * it, and has what the entry says; a level that was taken is not sent again before its end. Input: bytes, from which these are drawn.
+ * The I/O APIC: accesses of all sizes, levels, ends of interrupts. What it sends is of an input that is not masked and that asks
+ * for it, and has what the entry says; a level that was taken is not sent again before its end. Input: bytes, from which these are
+ * drawn.
  */
 #include "vmm/devices/ioapic.h"
 
@@ -46,7 +47,8 @@ static void check(void)
 		uint64_t entry = ioapic.entry[i];
 
 		CHECK(!(entry & (BIT(12) | BITS(55, 17))), "entry %u is %#jx", i, (uintmax_t)entry);
-		CHECK(!(entry & REMOTE) || (entry & LEVEL && (entry >> 8 & 7) <= DELIVER_LOWEST), "entry %u is %#jx", i, (uintmax_t)entry);
+		CHECK(!(entry & REMOTE) || (entry & LEVEL && (entry >> 8 & 7) <= DELIVER_LOWEST), "entry %u is %#jx", i,
+		      (uintmax_t)entry);
 	}
 	CHECK(ioapic.asserted >> IOAPIC_INPUTS == 0, "%#x", ioapic.asserted);
 	CHECK(sent <= IOAPIC_INPUTS, "%u messages", sent);

@@ -182,8 +182,9 @@ static void check_others(const struct vcpu *vcpu, const struct guest_apic *befor
 	for (unsigned i = 0; i < VCPUS; i++) {
 		const struct vcpu *to = vm_vcpu(&vm, i);
 		struct guest_apic after = to->arch.apic;
-		bool came = memcmp(before[i].irr, after.irr, sizeof(after.irr)) || memcmp(before[i].tmr, after.tmr, sizeof(after.tmr)) ||
-			    before[i].requests != after.requests || before[i].waits_for_startup != after.waits_for_startup ||
+		bool came = memcmp(before[i].irr, after.irr, sizeof(after.irr)) ||
+			    memcmp(before[i].tmr, after.tmr, sizeof(after.tmr)) || before[i].requests != after.requests ||
+			    before[i].waits_for_startup != after.waits_for_startup ||
 			    before[i].startup_vector != after.startup_vector;
 
 		if (i == vcpu->id)
@@ -234,8 +235,8 @@ static void write_base(struct vcpu *vcpu, struct host_rng *rng)
 /* Often one of those that matter. */
 static unsigned pick_register(struct host_rng *rng)
 {
-	static const uint8_t often[] = { APIC_ICR, APIC_ICR, APIC_ICR_HIGH, APIC_LDR, APIC_TPR, APIC_EOI, APIC_LVT_TIMER,
-					 APIC_TIMER_INITIAL, APIC_SELF_IPI };
+	static const uint8_t often[] = { APIC_ICR, APIC_ICR, APIC_ICR_HIGH,  APIC_LDR,           APIC_DFR,
+					 APIC_TPR, APIC_EOI, APIC_LVT_TIMER, APIC_TIMER_INITIAL, APIC_SELF_IPI };
 
 	return host_below(rng, 3) ? often[host_below(rng, ARRAY_LEN(often))] : (unsigned)host_below(rng, 0x100);
 }

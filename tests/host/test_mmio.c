@@ -159,7 +159,9 @@ static void all_sizes_are_moved(void **state)
 			assert_true(insn.gpr == wanted.gpr && insn.high == wanted.high);
 		stored = mmio_stored(&insn, memory);
 		if (insn.write)
-			assert_true(stored == ((insn.immediate ? wanted.value : insn.high ? memory >> 8 : memory) &
+			assert_true(stored == ((insn.immediate ? wanted.value :
+						insn.high      ? memory >> 8 :
+								 memory) &
 					       ~UINT64_C(0) >> (64 - 8 * insn.size)));
 		else
 			assert_true(mmio_loaded(&insn, before, memory) == sized[i].loaded);
@@ -192,7 +194,8 @@ static void takes_any_bytes(void **state)
 
 		for (size_t j = 0; j < count; j++)
 			code[j] = (uint8_t)rand();
-		code[(unsigned)rand() % 3 % count] = (const uint8_t[]){ 0x89, 0x8b, 0xa1, 0xa3, 0xc7, 0x88, 0x0f, 0x63, 0xc6 }[rand() % 9];
+		code[(unsigned)rand() % 3 % count] =
+			(const uint8_t[]){ 0x89, 0x8b, 0xa1, 0xa3, 0xc7, 0x88, 0x0f, 0x63, 0xc6 }[rand() % 9];
 		if (decode(code, count, bits[i % 3], &insn))
 			assert_in_range(insn.length, 2, count);
 	}

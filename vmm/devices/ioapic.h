@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * An emulated I/O APIC: the levels of devices' lines become messages to local APICs.
- * Sources: Intel 82093AA data sheet, "Register Description"; the EOI register: Intel I/O Controller Hub data sheets, "APIC (D31:F0)".
+ * Sources: Intel 82093AA data sheet, "Register Description"; the EOI register: Intel I/O Controller Hub data sheets, "APIC
+ * (D31:F0)".
  */
 #ifndef NESTLING_VMM_DEVICES_IOAPIC_H
 #define NESTLING_VMM_DEVICES_IOAPIC_H

@@ -76,9 +76,9 @@ enum apic_request { REQUEST_NMI = 1, REQUEST_INIT = 2, REQUEST_STARTUP = 4 };
  * write, to hand it over.
  */
 struct guest_apic {
-	uint64_t base;            /* IA32_APIC_BASE; atomic */
-	uint32_t ldr, dfr, svr;   /* atomic */
-	uint32_t tpr;             /* its low four bits; the others are CR8 */
+	uint64_t base;          /* IA32_APIC_BASE; atomic */
+	uint32_t ldr, dfr, svr; /* atomic */
+	uint32_t tpr;           /* its low four bits; the others are CR8 */
 	uint64_t icr;
 	uint32_t lvt[APIC_LVTS];  /* from that of the timer to that of errors */
 	uint32_t esr;             /* errors as a write has latched them */
@@ -121,9 +121,9 @@ struct vcpu_arch {
 	struct redelivery redelivery;
 	struct tag tag; /* ASID or VPID */
 	struct guest_apic apic;
-	struct mmio_insn mmio;  /* the VM_EXIT_IO that is being served, of memory */
-	uint64_t clock_page;    /* MSR_KVM_SYSTEM_TIME_NEW */
-	uint64_t wall_clock;    /* MSR_KVM_WALL_CLOCK_NEW */
+	struct mmio_insn mmio; /* the VM_EXIT_IO that is being served, of memory */
+	uint64_t clock_page;   /* MSR_KVM_SYSTEM_TIME_NEW */
+	uint64_t wall_clock;   /* MSR_KVM_WALL_CLOCK_NEW */
 	struct kept_state kept;
 };
 

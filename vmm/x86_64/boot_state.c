@@ -124,7 +124,8 @@ static size_t add_e820(struct e820_entry *table, size_t n, uint64_t start, uint6
 	return n;
 }
 
-/* A loader copies it from a bzImage and fills it in. Elsewhere it says only what a kernel reads that is entered at its 64-bit entry. */
+/* A loader copies it from a bzImage and fills it in. Elsewhere it says only what a kernel reads that is entered at its 64-bit
+ * entry. */
 static struct setup_header make_header(const struct vm *vm, const struct identity_map *map)
 {
 	struct setup_header header = {

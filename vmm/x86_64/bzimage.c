@@ -12,8 +12,8 @@
 #define SECTOR             512
 #define SETUP_SECTS_OLD    4 /* where it says 0 */
 #define SYSSIZE_UNIT       16
-#define VERSION_64BIT      0x020c /* the first with xloadflags */
-#define ENTRY_64           0x200  /* of the kernel, from where it is loaded */
+#define VERSION_64BIT      0x020c          /* the first with xloadflags */
+#define ENTRY_64           0x200           /* of the kernel, from where it is loaded */
 #define HEADER_LENGTH_FROM UINT64_C(0x202) /* the jump over the header is from here */
 #define CMDLINE_OLD        255
 #define ALIGNMENT_MAX      GIB(1)
@@ -68,7 +68,8 @@ static bool find_kernel(const struct setup_header *header, size_t size, size_t *
 }
 
 /* The lowest place in one range of RAM. False: there is none. */
-static bool place_in(const struct vm *vm, const struct ram_range_gpa *ram, const struct setup_header *header, uint64_t room, gpa_t *at)
+static bool place_in(const struct vm *vm, const struct ram_range_gpa *ram, const struct setup_header *header, uint64_t room,
+		     gpa_t *at)
 {
 	uint64_t start = align_up(max_u64(ram->start.raw, arch_guest_load_floor(vm).raw), header->kernel_alignment);
 

@@ -11,7 +11,8 @@ bool bzimage_is(const void *file, size_t size);
 
 /*
  * Check the header, then put the kernel behind the setup code to where it wants to lie, or, if that is not RAM and it can be
- * moved, to the lowest place that it may run at. Sets vm->arch.setup, vm->image and vm->initrd_limit. `why` and errors as for elf_load.
+ * moved, to the lowest place that it may run at. Sets vm->arch.setup, vm->image and vm->initrd_limit. `why` and errors as for
+ * elf_load.
  */
 MUST_CHECK enum err bzimage_load(struct vm *vm, const struct guest_image *image, gpa_t *entry, char *why, size_t why_size);
 

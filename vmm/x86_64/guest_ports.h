@@ -4,7 +4,7 @@
 #define NESTLING_VMM_X86_64_GUEST_PORTS_H
 
 #define UART_PORT  0x3f8
-#define UART_LINE  4 /* input of the IOAPIC */
+#define UART_LINE  4     /* input of the IOAPIC */
 #define POWER_PORT 0x600 /* sleep control, sleep status, reset: vmm/devices/acpi_power.h */
 
 #endif

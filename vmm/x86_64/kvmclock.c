@@ -86,7 +86,8 @@ bool kvmclock_write_wall_clock(struct vcpu *vcpu, uint64_t value)
 {
 	const struct wall_clock clock = { .version = 2 };
 
-	if (!vm_is_ram(vcpu->vm, GPA(value), sizeof(clock)) || addr_space_write(&vcpu->vm->as, GPA(value), &clock, sizeof(clock)) != ERR_OK)
+	if (!vm_is_ram(vcpu->vm, GPA(value), sizeof(clock)) ||
+	    addr_space_write(&vcpu->vm->as, GPA(value), &clock, sizeof(clock)) != ERR_OK)
 		return false;
 	vcpu->arch.wall_clock = value;
 	return true;

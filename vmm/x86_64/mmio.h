@@ -15,7 +15,7 @@ struct mmio_insn {
 	uint8_t length; /* of the instruction */
 	uint8_t size;   /* bytes that are accessed: 1, 2, 4, 8 */
 	uint8_t gpr;
-	uint8_t to;     /* of a load: bytes of the register that are written */
+	uint8_t to; /* of a load: bytes of the register that are written */
 	bool write, immediate;
 	bool high;      /* bits 15 to 8 of the register: AH, CH, DH, BH */
 	bool is_signed; /* of a load that widens: the sign fills the rest */

@@ -39,11 +39,11 @@ _Static_assert(SETUP_HEADER_AT + offsetof(struct setup_header, header) == 0x202 
 		       SETUP_HEADER_AT + sizeof(struct setup_header) == 0x26c,
 	       "the layout of the boot protocol");
 
-#define SETUP_BOOT_FLAG   0xaa55
-#define SETUP_MAGIC       0x53726448 /* "HdrS" */
-#define LOADER_UNDEFINED  0xff
-#define LOADED_HIGH       BIT(0) /* loadflags */
-#define XLF_KERNEL_64     BIT(0) /* xloadflags: it has a 64-bit entry */
-#define XLF_ABOVE_4G      BIT(1) /* itself, what it is told of, and the initrd may lie anywhere */
+#define SETUP_BOOT_FLAG  0xaa55
+#define SETUP_MAGIC      0x53726448 /* "HdrS" */
+#define LOADER_UNDEFINED 0xff
+#define LOADED_HIGH      BIT(0) /* loadflags */
+#define XLF_KERNEL_64    BIT(0) /* xloadflags: it has a 64-bit entry */
+#define XLF_ABOVE_4G     BIT(1) /* itself, what it is told of, and the initrd may lie anywhere */
 
 #endif

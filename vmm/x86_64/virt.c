@@ -21,7 +21,6 @@
 #define HIGH_RAM    GIB(4)
 #define LOAD_FLOOR  MIB(1)
 
-
 /* What four levels of tables can hold. Intel SDM vol. 3 "EPT Translation Mechanism"; AMD's are those of long mode. */
 #define NESTED_GPA_BITS 48
 

@@ -81,8 +81,8 @@
 #define IA32_KERNEL_GS_BASE 0xc0000102
 #define IA32_TSC_AUX        0xc0000103
 
-#define AMD_SYSCFG 0xc0010010
-#define AMD_HWCR   0xc0010015
+#define AMD_SYSCFG      0xc0010010
+#define AMD_HWCR        0xc0010015
 #define AMD_INT_PENDING 0xc0010055 /* K8's, of C1E */
 
 /* AMD APM vol. 2 "SVM Related MSRs" */

@@ -18,9 +18,18 @@ static void note(uint8_t vector)
 		order[orders++] = vector;
 	write_msr(X2_EOI, 0);
 }
-static void note_40(void) { note(0x40); }
-static void note_50(void) { note(0x50); }
-static void note_61(void) { note(0x61); }
+static void note_40(void)
+{
+	note(0x40);
+}
+static void note_50(void)
+{
+	note(0x50);
+}
+static void note_61(void)
+{
+	note(0x61);
+}
 
 static void by_priority(void)
 {

@@ -5,34 +5,34 @@
 
 #include "tests/guests/check.h"
 
-#define APIC_BASE_MSR     0x1b
-#define APIC_ENABLED      (1ul << 11)
-#define APIC_X2           (1ul << 10)
-#define APIC_PAGE         0xfee00000
-#define IOAPIC_PAGE       0xfec00000
-#define TSC_DEADLINE_MSR  0x6e0
-#define X2_TPR            0x808
-#define X2_PPR            0x80a
-#define X2_EOI            0x80b
-#define X2_SVR            0x80f
-#define X2_ISR            0x810
-#define X2_IRR            0x820
-#define X2_ESR            0x828
-#define X2_ICR            0x830
-#define X2_LVT_TIMER      0x832
-#define X2_LVT_ERROR      0x837
-#define X2_INITIAL        0x838
-#define X2_CURRENT        0x839
-#define X2_DIVIDE         0x83e
-#define X2_SELF           0x83f
-#define LVT_MASKED        0x10000
-#define LVT_PERIODIC      0x20000
-#define LVT_DEADLINE      0x40000
-#define ICR_NMI           0x400
-#define ICR_INIT          0x500
-#define ICR_STARTUP       0x600
-#define ICR_ASSERT        0x4000
-#define ICR_OTHERS        0xc0000
+#define APIC_BASE_MSR    0x1b
+#define APIC_ENABLED     (1ul << 11)
+#define APIC_X2          (1ul << 10)
+#define APIC_PAGE        0xfee00000
+#define IOAPIC_PAGE      0xfec00000
+#define TSC_DEADLINE_MSR 0x6e0
+#define X2_TPR           0x808
+#define X2_PPR           0x80a
+#define X2_EOI           0x80b
+#define X2_SVR           0x80f
+#define X2_ISR           0x810
+#define X2_IRR           0x820
+#define X2_ESR           0x828
+#define X2_ICR           0x830
+#define X2_LVT_TIMER     0x832
+#define X2_LVT_ERROR     0x837
+#define X2_INITIAL       0x838
+#define X2_CURRENT       0x839
+#define X2_DIVIDE        0x83e
+#define X2_SELF          0x83f
+#define LVT_MASKED       0x10000
+#define LVT_PERIODIC     0x20000
+#define LVT_DEADLINE     0x40000
+#define ICR_NMI          0x400
+#define ICR_INIT         0x500
+#define ICR_STARTUP      0x600
+#define ICR_ASSERT       0x4000
+#define ICR_OTHERS       0xc0000
 
 static inline uint64_t read_msr(uint32_t msr)
 {

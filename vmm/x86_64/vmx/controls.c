@@ -81,8 +81,9 @@ static const struct control_bit entry_need[] = {
 	{ 0, NULL },
 };
 
-static const struct control_word pin_word = { "pin-based", IA32_VMX_PINBASED_CTLS, IA32_VMX_TRUE_PINBASED_CTLS, pin_need,
-					      none,        PIN_PREEMPTION_TIMER | PIN_VIRTUAL_NMIS };
+static const struct control_word pin_word = {
+	"pin-based", IA32_VMX_PINBASED_CTLS, IA32_VMX_TRUE_PINBASED_CTLS, pin_need, none, PIN_PREEMPTION_TIMER | PIN_VIRTUAL_NMIS
+};
 static const struct control_word cpu_word = {
 	"processor-based", IA32_VMX_PROCBASED_CTLS, IA32_VMX_TRUE_PROCBASED_CTLS, cpu_need, cpu_avoid, 0
 };

@@ -134,7 +134,7 @@ enum vmcs_field {
 #define PIN_VIRTUAL_NMIS               BIT(5)
 #define PIN_PREEMPTION_TIMER           BIT(6)
 /* Primary processor-based controls */
-#define CPU_INTERRUPT_WINDOW_EXITING BIT(2)
+#define CPU_INTERRUPT_WINDOW_EXITING   BIT(2)
 #define CPU_USE_TSC_OFFSETTING         BIT(3)
 #define CPU_HLT_EXITING                BIT(7)
 #define CPU_INVLPG_EXITING             BIT(9)
@@ -146,7 +146,7 @@ enum vmcs_field {
 #define CPU_CR8_LOAD_EXITING           BIT(19)
 #define CPU_CR8_STORE_EXITING          BIT(20)
 #define CPU_MOV_DR_EXITING             BIT(23)
-#define CPU_NMI_WINDOW_EXITING BIT(22)
+#define CPU_NMI_WINDOW_EXITING         BIT(22)
 #define CPU_UNCONDITIONAL_IO           BIT(24)
 #define CPU_USE_MSR_BITMAPS            BIT(28)
 #define CPU_MONITOR_EXITING            BIT(29)
