@@ -76,4 +76,4 @@ def typed() -> list[Case]:
                 text=(r"^listens: type a line> $", rf'^listens: heard "{LONG[:50]}"$', r"^listens: all as it should be$"))]
     for backend in KINDS:
         out += [echo(backend, backend == "vmx"), monitor(backend, backend in ("vmx", "svm")), quits(backend, backend != "svm")]
-    return out + [item for backend in ("el2", "h") for item in reboots(backend)]
+    return out + [item for backend in ("svm", "el2", "h") for item in reboots(backend)]

@@ -141,6 +141,11 @@ static void power_off(struct acpi_power *power)
 	vm_end(CONTAINER_OF(power, struct vm, arch.power), VM_EXITED, 0);
 }
 
+static void power_reset(struct acpi_power *power)
+{
+	vm_reset(CONTAINER_OF(power, struct vm, arch.power));
+}
+
 static void add_devices(struct vm *vm)
 {
 	device_add(&vm->devices, &vm->arch.console.device);
@@ -163,7 +168,7 @@ enum err arch_vm_init(struct vm *vm)
 	vm->arch.clock_start = arch_clock();
 	v16550_init(&vm->arch.console, IO_PORT, UART_PORT, UART_LINE);
 	ioapic_init(&vm->arch.ioapic, GUEST_IOAPIC_PAGE, apic_take_message);
-	acpi_power_init(&vm->arch.power, POWER_PORT, power_off, power_off);
+	acpi_power_init(&vm->arch.power, POWER_PORT, power_off, power_reset);
 	add_devices(vm);
 	return ERR_OK;
 }
