@@ -24,7 +24,9 @@ static struct {
 	bool waits; /* KEYBOARD_LATER */
 } late;
 
-static keyboard_filter filter; /* constant from before the first look on */
+/* Constant from before the first look on. */
+static keyboard_filter filter;
+static uint64_t interval; /* KEYBOARD_INTERVAL, of arch_clock */
 
 /* Of the VM that has the keyboard: what its console had of a line, for how many looks; the last VM that has read what was typed. */
 static struct {
@@ -39,6 +41,7 @@ static uint32_t watched; /* atomic: a CPU sleeps until keyboard_due at most */
 void keyboard_open(keyboard_filter the_filter)
 {
 	filter = the_filter;
+	interval = KEYBOARD_INTERVAL * arch_clock_frequency() / 1000000;
 	if (serial_takes_input())
 		__atomic_store_n(&keyboard_due, 0, __ATOMIC_RELEASE);
 }
@@ -99,27 +102,23 @@ static void show_unfinished(struct vm *vm)
 		console_stream_flush(&vm->console);
 }
 
-static uint64_t ticks(uint64_t microseconds)
-{
-	return microseconds * arch_clock_frequency() / 1000000;
-}
-
-/* A VM that reads gets the rest sooner. */
+/* Nearly always nothing has been typed, and of a VM by itself no line is kept. A VM that reads gets the rest sooner. */
 void keyboard_look(uint64_t now)
 {
-	bool reads = false;
+	uint64_t next = interval;
 	struct vm *vm;
 
 	if (!spin_trylock(&lock))
 		return;
 	read_port();
-	vm = vms_get_typed();
+	vm = kept.count > 0 || vms_are_several() ? vms_get_typed() : NULL;
 	if (vm) {
-		reads = offer(vm);
+		if (offer(vm))
+			next = interval / 10;
 		show_unfinished(vm);
 		vms_put();
 	}
-	__atomic_store_n(&keyboard_due, now + ticks(reads ? KEYBOARD_INTERVAL / 10 : KEYBOARD_INTERVAL), __ATOMIC_RELAXED);
+	__atomic_store_n(&keyboard_due, now + next, __ATOMIC_RELAXED);
 	spin_unlock(&lock);
 }
 

@@ -38,10 +38,16 @@ static inline bool keyboard_is_open(void)
 /* Look at the port, and give a VM what it has room for. Returns at once where another CPU is doing so. With no lock held. */
 void keyboard_look(uint64_t now);
 
-/* The same, if it is time. */
+/* Is it time? */
+static inline bool keyboard_is_due(uint64_t now)
+{
+	return __builtin_expect(now >= __atomic_load_n(&keyboard_due, __ATOMIC_RELAXED), false);
+}
+
+/* Look, if it is time. */
 static inline void keyboard_poll(uint64_t now)
 {
-	if (__builtin_expect(now >= __atomic_load_n(&keyboard_due, __ATOMIC_RELAXED), false))
+	if (keyboard_is_due(now))
 		keyboard_look(now);
 }
 

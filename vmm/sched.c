@@ -69,6 +69,14 @@ static void end_slice(struct cpu *cpu, struct vcpu *vcpu)
 	vcpu->preemptions++;
 }
 
+/* What has been typed may be an order to the monitor, which is carried out where no vCPU is. */
+static __attribute__((noinline)) void look_at_keyboard(struct vcpu *vcpu, uint64_t now)
+{
+	keyboard_look(now);
+	if (__atomic_load_n(&errand, __ATOMIC_RELAXED))
+		vcpu->leave = LEAVE_YIELD;
+}
+
 enum sched_interrupted sched_interrupt(struct vcpu *vcpu)
 {
 	struct cpu *cpu = arch_this_cpu();
@@ -85,9 +93,8 @@ enum sched_interrupted sched_interrupt(struct vcpu *vcpu)
 	time_end = charge_time(cpu, vcpu, now);
 	if (time_end == now)
 		return SCHED_TIME_OUT;
-	keyboard_poll(now);
-	if (__atomic_load_n(&errand, __ATOMIC_RELAXED))
-		vcpu->leave = LEAVE_YIELD;
+	if (keyboard_is_due(now))
+		look_at_keyboard(vcpu, now);
 	if (__atomic_load_n(&cpu->timed, __ATOMIC_RELAXED))
 		timed_wake(cpu, now);
 	if (now >= cpu->slice_end) {

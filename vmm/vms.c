@@ -47,6 +47,11 @@ void vms_remove(struct vm *vm)
 	spin_unlock(&lock);
 }
 
+bool vms_are_several(void)
+{
+	return __atomic_load_n(&first, __ATOMIC_RELAXED) != __atomic_load_n(&last, __ATOMIC_RELAXED);
+}
+
 struct vm *vms_get(unsigned number)
 {
 	struct vm *vm;

@@ -19,6 +19,9 @@ void vms_add(struct vm *vm);
  */
 void vms_remove(struct vm *vm);
 
+/* Is there more than one? Without the lock, as a hint. */
+bool vms_are_several(void);
+
 /* The VM of the lowest number from `number` on, of those that are not being made anew; NULL: there is none, and nothing to put. */
 struct vm *vms_get(unsigned number);
 
