@@ -25,6 +25,7 @@ struct cpu_arch {
 	uint8_t gic_target;     /* of a GICv2: this CPU's interface, one bit */
 	uint8_t open_timers;    /* of EL1's timers, those that may interrupt: interrupts_open_timers */
 	bool has_interrupts;    /* its interrupt controller is in use */
+	uint8_t lists;          /* of the GIC's list registers, so many from the first on are filled, or were: lists.c */
 	uint8_t taken_timers;   /* of these, those that have since interrupts_timers_ended */
 	unsigned last_vm;       /* whose guest ran here last, vm.number + 1; 0: none has */
 };

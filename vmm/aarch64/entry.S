@@ -93,6 +93,17 @@ enter:	/* x0 is the vCPU */
 slow_path:
 	mov	w1, w0
 	mrs	x0, tpidr_el2
+	ldr	x2, [x0, #VCPU_ESR]
+	ubfx	x2, x2, #26, #6
+	cmp	x2, #EC_OF_SYSREG
+	b.ne	save_all
+	str	x1, [sp, #-16]!
+	bl	vcpu_exit_sysreg
+	ldr	x1, [sp], #16
+	tst	w0, #0xff
+	mrs	x0, tpidr_el2
+	b.ne	enter
+save_all:
 	stp	x19, x20, [x0, #VCPU_X(19)]
 	stp	x21, x22, [x0, #VCPU_X(21)]
 	stp	x23, x24, [x0, #VCPU_X(23)]

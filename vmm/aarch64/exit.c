@@ -163,6 +163,28 @@ unsigned vcpu_exit(struct vcpu *vcpu, uint64_t vector)
 	return vm_leave_exit(exit);
 }
 
+/*
+ * The beginning of the slow path, for reads of identification registers, of which kernels may do very many: they need no more
+ * registers of the guest's than are saved yet, unless the value is for one of the others. True: it has been served.
+ */
+bool vcpu_exit_sysreg(struct vcpu *vcpu)
+{
+	struct vcpu_arch *arch = &vcpu->arch;
+	struct vm_exit *exit = vm_last_exit(vcpu);
+	uint32_t id = ESR_SYSREG(arch->esr);
+	unsigned rt = ESR_SYSREG_RT(arch->esr);
+
+	if (!(arch->esr & ESR_SYSREG_READ) || !sysreg_is_identification(id) || (rt >= 19 && rt <= 29) || !vcpu->fast)
+		return false;
+	exit->kind = VM_EXIT_ARCH;
+	exit->detail[0] = arch->x[0];
+	vcpu->exits.other++;
+	arch->x[rt] = guest_id_register(vcpu->vm, SYSREG_CRM(id), SYSREG_OP2(id));
+	write_sysreg(elr_el2, exit->pc + 4);
+	write_sysreg(spsr_el2, read_sysreg(spsr_el2) & ~(PSTATE_BTYPE | PSTATE_SS));
+	return true;
+}
+
 /* Below RAM, or none of stage 2's. */
 static void decode_other_abort(struct vcpu *vcpu, bool fetch, struct vm_exit *exit)
 {

@@ -59,6 +59,7 @@ static void write_list(unsigned n, uint64_t value)
 
 void lists_read_interface(struct interface_state *state)
 {
+	write_sysreg(ICH_HCR_EL2, 0); /* what is left in list registers tells of nothing */
 	state->vmcr = read_sysreg(ICH_VMCR_EL2);
 	switch (ap_registers) {
 	case 4:
@@ -127,30 +128,32 @@ void lists_reset(void)
 void lists_take(struct vgicv3 *gic, unsigned n)
 {
 	struct vgicv3_cpu *cpu = &gic->cpu[n];
-	uint64_t hcr = read_sysreg(ICH_HCR_EL2);
+	uint64_t hcr = cpu->more ? read_sysreg(ICH_HCR_EL2) : 0;
 	uint32_t ended;
 
-	for (unsigned i = 0; i < cpu->used; i++) {
+	for (unsigned i = 0; i < cpu->used; i++)
 		cpu->lr[i] = read_list(i);
-		write_list(i, 0);
-	}
 	ended = vgicv3_unlist(gic, n);
 	interrupts_timers_ended((ended & BIT(GUEST_VIRTUAL_TIMER) ? 1u << GUEST_TIMER_VIRTUAL : 0) |
 				(ended & BIT(GUEST_PHYSICAL_TIMER) ? 1u << GUEST_TIMER_PHYSICAL : 0));
 	if (hcr >> ICH_HCR_EOICOUNT_SHIFT & 0x1f)
 		vgicv3_end_unlisted(gic, n, (unsigned)(hcr >> ICH_HCR_EOICOUNT_SHIFT) & 0x1f);
-	write_sysreg(ICH_HCR_EL2, 0);
+	cpu->more = false; /* they have been counted */
 }
 
 void lists_give(struct vgicv3 *gic, unsigned n, uint32_t lines)
 {
 	struct vgicv3_cpu *cpu = &gic->cpu[n];
+	uint8_t *filled = &arch_this_cpu()->arch.lists;
 	uint32_t closed = (lines | gic->gic.own[n].active) & GUEST_TIMER_LINES;
 
 	timer_open(closed);
 	vgicv3_list(gic, n, closed, physical);
 	for (unsigned i = 0; i < cpu->used; i++)
 		write_list(i, cpu->lr[i]);
+	for (unsigned i = cpu->used; i < *filled; i++)
+		write_list(i, 0);
+	*filled = cpu->used;
 	write_sysreg(ICH_HCR_EL2, ICH_HCR_EN | ICH_HCR_TDIR | (cpu->more ? ICH_HCR_LRENPIE : 0) |
 					  (cpu->more && cpu->used > 1 ? ICH_HCR_UIE : 0));
 }

@@ -14,12 +14,6 @@
 #define OSLSR_EL1  SYSREG_ID(2, 0, 1, 1, 4)
 #define OSLSR_OSLM BIT(3) /* there is an OS lock; it is not locked */
 
-/* Op0 3, Op1 0, CRn 0, CRm 1 to 7. */
-static bool is_identification(uint32_t id)
-{
-	return SYSREG_OP0(id) == 3 && SYSREG_OP1(id) == 0 && SYSREG_CRN(id) == 0 && SYSREG_CRM(id) >= 1 && SYSREG_CRM(id) <= 7;
-}
-
 /* Op0 2; trace has Op1 1. */
 static bool is_debug(uint32_t id)
 {
@@ -28,7 +22,7 @@ static bool is_debug(uint32_t id)
 
 static bool sysreg_read(const struct vm *vm, uint32_t id, uint64_t *value)
 {
-	if (is_identification(id)) {
+	if (sysreg_is_identification(id)) {
 		*value = guest_id_register(vm, SYSREG_CRM(id), SYSREG_OP2(id));
 		return true;
 	}

@@ -63,11 +63,15 @@ uint32_t vgic_set_private(struct vgic *gic, unsigned cpu, uint32_t mask, uint32_
 
 /* --- Which one is next ---------------------------------------------------------------------------------------------- */
 
-static uint32_t ready(const struct vgic *gic, const struct vgic_bank *bank)
+/* Most banks have none, so that is found out first. */
+uint32_t vgic_ready(const struct vgic *gic, const struct vgic_bank *bank)
 {
-	uint32_t groups = (gic->ctlr & BIT(0) ? ~bank->group1 : 0) | (gic->ctlr & BIT(1) ? bank->group1 : 0);
+	uint32_t pending = bank->enabled & (bank->latched | (bank->level & ~bank->edge));
 
-	return groups & bank->enabled & (bank->latched | (bank->level & ~bank->edge)) & ~bank->active & ~bank->listed;
+	if (pending == 0)
+		return 0;
+	pending &= (gic->ctlr & BIT(0) ? ~bank->group1 : 0) | (gic->ctlr & BIT(1) ? bank->group1 : 0);
+	return pending & ~(bank->active | bank->listed);
 }
 
 unsigned vgic_best(const struct vgic *gic, unsigned cpu, unsigned *priority)
@@ -78,7 +82,7 @@ unsigned vgic_best(const struct vgic *gic, unsigned cpu, unsigned *priority)
 	for (unsigned n = 0; n < VGIC_BANKS; n++) {
 		const struct vgic_bank *bank = n == 0 ? &gic->own[cpu] : &gic->shared[n - 1];
 
-		for (uint32_t left = ready(gic, bank); left != 0; left &= left - 1) {
+		for (uint32_t left = vgic_ready(gic, bank); left != 0; left &= left - 1) {
 			unsigned i = (unsigned)__builtin_ctz(left);
 
 			if (bank->priority[i] >= *priority || (n > 0 && !(gic->targets[32 * (n - 1) + i] >> cpu & 1)))

@@ -73,6 +73,9 @@ void vgic_set_line(struct vgic *gic, unsigned id, bool level);
 /* The lines of a CPU's own devices, those that `mask` names, are as `level` says. Returns what has changed; `changed` is not called. */
 uint32_t vgic_set_private(struct vgic *gic, unsigned cpu, uint32_t mask, uint32_t level);
 
+/* Of a bank, those that are pending and enabled, not active, and in no list register. */
+uint32_t vgic_ready(const struct vgic *gic, const struct vgic_bank *bank);
+
 /*
  * The pending interrupt of the highest priority that is enabled, not active, and in no list register; of several the one with the
  * lowest number. VGIC_NONE: there is none, and `*priority` is VGIC_PRIORITY_IDLE.

@@ -17,9 +17,15 @@ static struct vgicv3 *of(struct vgic *gic)
 	return CONTAINER_OF(gic, struct vgicv3, gic);
 }
 
+/* Where nothing is listed, and nothing is to be, there is nothing to do. */
 static void changed(struct vgic *gic, unsigned cpu)
 {
-	of(gic)->notify(of(gic), cpu);
+	uint32_t ready = vgic_ready(gic, &gic->own[cpu]);
+
+	for (unsigned i = 0; i < ARRAY_LEN(gic->shared); i++)
+		ready |= vgic_ready(gic, &gic->shared[i]);
+	if (ready != 0 || of(gic)->cpu[cpu].used != 0)
+		of(gic)->notify(of(gic), cpu);
 }
 
 /* --- List ------------------------------------------------------------------------------------------------------------ */
@@ -74,22 +80,48 @@ static void list_active(struct vgicv3 *gic, unsigned n, uint32_t linked, const u
 	}
 }
 
+static void list_pending(struct vgicv3 *gic, unsigned n, unsigned id, uint32_t linked, const uint16_t *physical)
+{
+	put(gic, n, id, LR_PENDING | link_of(vgic_bank(&gic->gic, n, id), id, linked, physical));
+}
+
+/* One by one in the order of their priorities, as many as there is room for. */
+static void list_best(struct vgicv3 *gic, unsigned n, uint32_t linked, const uint16_t *physical)
+{
+	unsigned id, priority;
+
+	while ((id = vgic_best(&gic->gic, n, &priority)) != VGIC_NONE && gic->cpu[n].used < gic->lists)
+		list_pending(gic, n, id, linked, physical);
+	gic->cpu[n].more |= id != VGIC_NONE;
+}
+
+/* Mostly there is nothing, or one of the CPU's own. */
+static bool list_only_one(struct vgicv3 *gic, unsigned n, uint32_t linked, const uint16_t *physical)
+{
+	uint32_t left = vgic_ready(&gic->gic, &gic->gic.own[n]);
+
+	for (unsigned i = 0; i < ARRAY_LEN(gic->gic.shared); i++)
+		if (vgic_ready(&gic->gic, &gic->gic.shared[i]) != 0)
+			return false;
+	if (left & (left - 1) || gic->cpu[n].used == gic->lists)
+		return false;
+	if (left != 0)
+		list_pending(gic, n, (unsigned)__builtin_ctz(left), linked, physical);
+	return true;
+}
+
+_Static_assert(VGIC_BANKS == 3, "vgicv3_list");
+
 void vgicv3_list(struct vgicv3 *gic, unsigned n, uint32_t linked, const uint16_t physical[])
 {
 	struct vgicv3_cpu *cpu = &gic->cpu[n];
-	unsigned id, priority;
-
 	cpu->used = 0;
 	cpu->latched = 0;
 	cpu->more = false;
-	list_active(gic, n, linked, physical);
-	while ((id = vgic_best(&gic->gic, n, &priority)) != VGIC_NONE) {
-		if (cpu->used == gic->lists) {
-			cpu->more = true;
-			break;
-		}
-		put(gic, n, id, LR_PENDING | link_of(vgic_bank(&gic->gic, n, id), id, linked, physical));
-	}
+	if (gic->gic.own[n].active | gic->gic.shared[0].active | gic->gic.shared[1].active)
+		list_active(gic, n, linked, physical);
+	if (!list_only_one(gic, n, linked, physical))
+		list_best(gic, n, linked, physical);
 	/* The next one's turn may come with any end. */
 	for (unsigned i = 0; i < cpu->used && cpu->more; i++)
 		cpu->lr[i] |= cpu->lr[i] & LR_LINKED ? 0 : LR_EOI;
@@ -112,6 +144,9 @@ static bool take_back(struct vgicv3 *gic, unsigned n, uint64_t lr, bool latched)
 	bank->listed &= ~bit;
 	bank->dropped_pending &= ~bit;
 	bank->dropped_active &= ~bit;
+	/* It has been given to another one meanwhile. */
+	if (id >= VGIC_PRIVATE && !(gic->gic.targets[id - VGIC_PRIVATE] >> n & 1))
+		vgic_changed(&gic->gic, gic->gic.targets[id - VGIC_PRIVATE]);
 	return ended;
 }
 

@@ -31,7 +31,7 @@
 struct vgicv3_cpu {
 	uint64_t lr[VGICV3_LISTS]; /* what the list registers hold, or are to hold */
 	uint16_t latched;          /* list registers whose interrupt was pending for more than its level */
-	uint8_t used;              /* so many, from the first one on; the others hold nothing */
+	uint8_t used;              /* so many, from the first one on; the others hold nothing that counts */
 	bool more;                 /* more is pending or active than they hold */
 	bool awake;                /* GICR_WAKER */
 };
@@ -43,7 +43,7 @@ struct vgicv3 {
 	struct vgicv3_cpu cpu[VGIC_CPUS];
 	uint64_t router[VGIC_INTERRUPTS - VGIC_PRIVATE]; /* GICD_IROUTER<n> */
 
-	/* Before an access of a CPU is served: have vgicv3_unlist called, and vgicv3_list before it goes on. May be NULL. */
+	/* What a CPU has listed is about to be read: have vgicv3_unlist called, and vgicv3_list before it goes on. May be NULL. */
 	void (*sample)(struct vgicv3 *gic, unsigned cpu);
 	/* What is to be listed for a CPU has perhaps changed. */
 	void (*notify)(struct vgicv3 *gic, unsigned cpu);

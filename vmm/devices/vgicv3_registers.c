@@ -43,6 +43,16 @@ static bool is_word_write(const struct io_access *io, uint64_t offset)
 	return io->write && io->size == 4 && offset % 4 == 0;
 }
 
+/*
+ * What list registers hold is needed for reads of GICD_ISPENDR to GICD_ICACTIVER only: what is written of them is noted, and the CPU
+ * lists anew where it matters (vgic_changed).
+ */
+static void before_access(struct vgicv3 *gic, uint64_t offset, const struct io_access *io)
+{
+	if (gic->sample && !io->write && offset >= 0x200 && offset < 0x400)
+		gic->sample(gic, io->vcpu);
+}
+
 /* --- Distributor ------------------------------------------------------------------------------------------------------ */
 
 /* "GICD_IROUTER<n>": an affinity that no CPU has stands for none. 64 bits, or either half of them. */
@@ -86,8 +96,7 @@ static void access_distributor(struct io_device *device, uint64_t offset, struct
 {
 	struct vgicv3 *gic = CONTAINER_OF(device, struct vgicv3, distributor);
 
-	if (gic->sample)
-		gic->sample(gic, io->vcpu);
+	before_access(gic, offset, io);
 	if (!io->write)
 		io->value = 0;
 	if (offset >= GICD_IROUTER && offset < GICD_IROUTER_END) {
@@ -145,8 +154,7 @@ static void access_redistributors(struct io_device *device, uint64_t offset, str
 	struct vgicv3 *gic = CONTAINER_OF(device, struct vgicv3, redistributors);
 	unsigned cpu = (unsigned)(offset / VGICV3_GICR_BYTES);
 
-	if (gic->sample)
-		gic->sample(gic, io->vcpu);
+	before_access(gic, offset % GICR_FRAME, io);
 	if (!io->write)
 		io->value = 0;
 	offset %= VGICV3_GICR_BYTES;

@@ -105,6 +105,11 @@ enum {
 #define SYSREG_OP1(id)                     ((id) >> 14 & 7)
 #define SYSREG_CRN(id)                     ((id) >> 10 & 15)
 #define SYSREG_CRM(id)                     ((id) >> 1 & 15)
+/* Op0 3, Op1 0, CRn 0, CRm 1 to 7: the space of identification registers. */
+static inline bool sysreg_is_identification(uint32_t id)
+{
+	return (id & ~SYSREG_ID(0, 0, 0, 7, 7)) == SYSREG_ID(3, 0, 0, 0, 0) && SYSREG_CRM(id) != 0;
+}
 #define ESR_SYSREG_READ                    BIT(0)
 #define ESR_SYSREG_RT(esr)                 ((unsigned)((esr) >> 5) & 31)
 

@@ -13,4 +13,7 @@ struct vcpu;
  */
 unsigned vcpu_exit(struct vcpu *vcpu, uint64_t vector);
 
+/* After that, of a trapped MSR or MRS. True: it has been served, and the guest is entered again. */
+bool vcpu_exit_sysreg(struct vcpu *vcpu);
+
 #endif
