@@ -42,7 +42,7 @@
 	X(10, LARGE)      /* bytes mapped by 2 MiB and 1 GiB leaves */                  \
 	X(11, RECLAIMED)  /* bytes taken back for want of host memory so far */         \
 	X(12, USED)       /* bytes of host memory that the VM costs now, all of it */   \
-	X(13, MAX)        /* bytes that USED may come to; 0: no limit but the host's */ \
+	X(13, MAX)        /* bytes of all VMs of the fork tree; 0: no limit but the host's */  \
 	X(14, VCPUS)      /* vCPUs of the VM */                                         \
 	X(15, CPU)        /* which of them asks, from 0 on */                           \
 	X(16, CPU_TIME)   /* microseconds that the VM's vCPUs have run so far */        \

@@ -7,13 +7,16 @@
 /* --- Creating and freeing ----------------------------------------------------------------------------------------- */
 
 /* Areas leave this much of the limit to faults, as they leave the host's reserve (FRAME_CALL). */
-#define LIMIT_LEFT(max) min_u64((max) / 64, MIB(1))
+static uint64_t limit_left(const struct addr_space *as)
+{
+	return as->cost.limit ? min_u64(as->cost.limit->max / 64, MIB(1)) : 0;
+}
 
 static bool charge_areas(struct area_set *areas, uint64_t bytes)
 {
 	struct addr_space *as = CONTAINER_OF(areas, struct addr_space, areas);
 
-	return cost_fits(as, bytes + LIMIT_LEFT(as->cost.max)) && cost_charge(as, bytes);
+	return cost_fits(as, bytes + limit_left(as)) && cost_charge(as, bytes);
 }
 
 static void uncharge_areas(struct area_set *areas, uint64_t bytes)
@@ -33,7 +36,6 @@ enum err addr_space_new(struct addr_space *as, const struct npt_ops *ops, const 
 		.env = space_env(&as->view.cache),
 		.flush = flush,
 		.id = space_id_take(),
-		.cost.max = COST_NO_LIMIT,
 		.need = FRAME_CALL,
 	};
 	if (as->id == 0)
@@ -63,6 +65,7 @@ void addr_space_free(struct addr_space *as)
 	area_set_free(&as->areas);
 	if (as->reserve.raw != 0)
 		frame_free(as->reserve, 0);
+	limit_leave(as);
 	space_id_give(as->id);
 }
 

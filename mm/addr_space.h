@@ -88,14 +88,19 @@ struct reservation {
 	uint32_t given; /* one bit for each piece: it was handed out */
 };
 
-#define COST_NO_LIMIT UINT64_MAX
+/* A limit of what one or several spaces cost together: mm/limit.c. */
+struct addr_space_limit {
+	uint64_t max;  /* bytes */
+	uint64_t used; /* atomic; bytes of it that are in use: 0 before the first space has the limit, and after the last one */
+};
 
 /* What a space costs the host besides its resident memory: mm/cost.c. */
 struct addr_space_cost {
-	uint64_t max;      /* limit in bytes of `overhead` and resident memory together; COST_NO_LIMIT: none */
+	struct addr_space_limit *limit; /* of `overhead` and resident memory together; NULL: none */
+	uint64_t charged;               /* this space's part of limit->used */
 	uint64_t overhead; /* bytes in tables, areas, and everything else that is not resident; more in each view */
 	uint64_t in_hand;  /* bytes of memory that a leaf is about to map, while tables for it are allocated */
-	bool exceeded;     /* the last failure for lack of memory was due to `max`, not to the host */
+	bool exceeded;     /* the last failure for lack of memory was due to the limit, not to the host */
 };
 
 /* No instruction needs as many fresh pages as this to complete. */
@@ -156,12 +161,13 @@ MUST_CHECK enum err addr_space_new(struct addr_space *as, const struct npt_ops *
 				   addr_space_flush flush);
 
 /*
- * Limit what the space costs the host (memory_used) to `max` bytes. Whatever would exceed the limit fails with ERR_NO_MEMORY or
- * FAULT_NO_MEMORY, as if the host had no more memory. A new space has no limit: it may use all host memory but the host's reserve
- * (mm/frame.h). A fork gets the same limit, counted separately.
+ * Limit what the space, all forks of it and their forks cost the host (memory_used) to limit->max bytes together. Whatever would
+ * exceed the limit fails with ERR_NO_MEMORY or FAULT_NO_MEMORY, as if the host had no more memory. A new space has no limit: it may
+ * use all host memory but the host's reserve (mm/frame.h). `limit` must outlive all these spaces; NULL: no limit. A space that
+ * has been forked, or is a fork, keeps the limit that it has.
  * Errors: ERR_NO_MEMORY: the space costs more already; nothing was changed.
  */
-MUST_CHECK enum err addr_space_set_limit(struct addr_space *as, uint64_t max);
+MUST_CHECK enum err addr_space_set_limit(struct addr_space *as, struct addr_space_limit *limit);
 /*
  * Count `bytes` that the caller has allocated for the owner of the space (such as the VM's own structure) as a cost of the space,
  * until it is freed. Errors: ERR_NO_MEMORY (the limit).
@@ -239,6 +245,13 @@ MUST_CHECK enum err addr_space_populate(struct addr_space *as, gpa_t gpa, uint64
 MUST_CHECK enum err addr_space_discard(struct addr_space *as, gpa_t gpa, uint64_t size);
 
 /*
+ * How many bytes of [gpa, gpa + size), from its beginning on, a caller should pass at once to addr_space_discard, _protect or
+ * _set_policy that wants to do something else after some 100,000 instructions. All these may be called for a whole range, too, of
+ * whatever length. Other vCPUs may change the space between two calls.
+ */
+uint64_t addr_space_piece(struct addr_space *as, gpa_t gpa, uint64_t size);
+
+/*
  * Make `child` (storage for a new space) a copy of `parent` as it is now: the same areas; Alloc memory is shared copy-on-write,
  * Linear memory is mapped by both. The time is proportional to the number of tables. The child gets the parent's `flush`, `sync`
  * and `publish`. The first write of either side to a shared page faults. Takes the parent's lock; no other CPU may use `child` yet.
@@ -246,6 +259,14 @@ MUST_CHECK enum err addr_space_discard(struct addr_space *as, gpa_t gpa, uint64_
  * where they did not.
  */
 MUST_CHECK enum err addr_space_fork(struct addr_space *parent, struct addr_space *child);
+/*
+ * The same piece by piece. When addr_space_fork_begin has succeeded, `child` is a space without areas. Each addr_space_fork_piece
+ * adds so much as takes some 100,000 instructions, from `*at` on, which is 0 at first, and moves; until `*more` is false. Between
+ * two pieces nobody may change the parent; nobody may use the child. Errors: ERR_NO_MEMORY: the child is to be cleared
+ * (addr_space_clear_piece) and freed, as it may be after any piece.
+ */
+MUST_CHECK enum err addr_space_fork_begin(struct addr_space *parent, struct addr_space *child);
+MUST_CHECK enum err addr_space_fork_piece(struct addr_space *parent, struct addr_space *child, gpa_t *at, bool *more);
 
 /*
  * Test and clear the accessed bits of [gpa, gpa + size): which pages were accessed since the last call for them, or since they were
@@ -281,9 +302,9 @@ struct addr_space_survey {
 MUST_CHECK enum err addr_space_survey(struct addr_space *as, gpa_t gpa, uint64_t size, unsigned *leaves,
 				      struct addr_space_survey *survey);
 
-/* npt_query; npt_walk of the whole space, `visit` under its lock; npt_explain; while others may change the space. */
+/* npt_query; npt_walk, `visit` under the lock; npt_explain; while others may change the space. */
 MUST_CHECK enum err addr_space_query(struct addr_space *as, gpa_t gpa, struct npt_leaf *leaf);
-MUST_CHECK enum err addr_space_walk(struct addr_space *as, npt_visitor visit, void *context);
+MUST_CHECK enum err addr_space_walk(struct addr_space *as, gpa_t gpa, uint64_t size, npt_visitor visit, void *context);
 unsigned addr_space_explain(struct addr_space *as, gpa_t gpa, struct npt_step steps[NPT_MAX_LEVELS]);
 
 /* Bytes in nested tables now. */
@@ -367,6 +388,11 @@ MUST_CHECK enum err addr_space_iter_bytes(struct addr_space *as, gpa_t gpa, uint
 
 /* Remove every area, and with it every mapping and owned frame. The space stays usable. */
 void addr_space_clear(struct addr_space *as);
+/*
+ * The same piece by piece, as much as takes some 100,000 instructions, for a space that nobody uses any more: from `*at` on, which
+ * is 0 at first, and moves. False: nothing is left.
+ */
+bool addr_space_clear_piece(struct addr_space *as, gpa_t *at);
 
 struct addr_space_stats addr_space_get_stats(struct addr_space *as);
 

@@ -110,6 +110,31 @@ void addr_space_clear(struct addr_space *as)
 	space_unlock(as);
 }
 
+bool addr_space_clear_piece(struct addr_space *as, gpa_t *at)
+{
+	uint64_t start = at->raw, end;
+	struct removal removal;
+	unsigned left = PIECE_COST;
+	struct area *area, *next;
+
+	space_lock(as);
+	end = space_piece(as, start, space_size(as), &left);
+	npt_walk_cache_invalidate_fresh(&as->npt, start, end);
+	reservations_drop(as);
+	removal_init(&removal, as);
+	for (area = area_find_from(&as->areas, start); area && area->start < end; area = next) {
+		next = area_next(area);
+		remove_leaves(&removal, max_u64(area->start, start), min_u64(area->end, end), area->backend == AREA_ALLOC);
+		if (area->end <= end)
+			area_remove(&as->areas, area);
+	}
+	removal_finish(&removal);
+	area_trim(&as->areas);
+	space_unlock(as);
+	at->raw = end;
+	return end < space_size(as);
+}
+
 /* --- Areas change ------------------------------------------------------------------------------------------------- */
 
 /* Do areas cover [start, end) without a hole? With `alloc`, none of them may be Linear. */

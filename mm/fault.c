@@ -117,22 +117,20 @@ static enum err break_zero(struct fault *fault)
 	return err;
 }
 
-/* No other space uses the memory any more: this space becomes its owner. Errors: ERR_NO_MEMORY (the limit, since it counts now).
- */
-static enum err reuse_cow_leaf(struct fault *fault)
+/* No other space uses the memory any more: this space becomes its owner. Under a limit it was in use before, too, and nobody's. */
+static void reuse_cow_leaf(struct fault *fault)
 {
 	struct addr_space *as = fault->as;
 	unsigned order = level_order(fault->leaf.level);
-	uint64_t gained = frame_not_owned(fault->leaf.hpa, order, as->id);
+	uint64_t gained = frame_take_over(fault->leaf.hpa, order, as->id);
+	struct frame_chain taken = { .orphans = -(int64_t)gained };
 
-	if (!cost_fits(as, gained))
-		return ERR_NO_MEMORY;
-	frame_take_over(fault->leaf.hpa, order, as->id);
 	as->view.stats.shared -= gained;
 	count_resident(as, gained);
+	limit_settle(as);
+	cost_orphans(as, &taken);
 	npt_touch(&as->npt, &fault->cursor, fault->area->attr.prot, WRITTEN);
 	as->view.stats.handled_reuse++;
-	return ERR_OK;
 }
 
 static void copy_cow_page(struct fault *fault, hpa_t frame)
@@ -157,7 +155,7 @@ static enum err break_cow_page(struct fault *fault)
 	if (!cost_fits(fault->as, PAGE_SIZE))
 		return ERR_NO_MEMORY;
 	err = frame_alloc_for(0, fault->as->id, &frame);
-	if (err != ERR_OK && held_drop(fault->as))
+	if (err != ERR_OK && held_drop(fault->as) && cost_reserve(fault->as, PAGE_SIZE))
 		err = frame_alloc_for(0, fault->as->id, &frame);
 	if (err != ERR_OK)
 		return err;
@@ -169,7 +167,9 @@ static enum err break_cow_page(struct fault *fault)
 	}
 	/* Of a large leaf, other spaces may share only some pages; this one is not shared. */
 	frame_free(frame, 0);
-	return err == ERR_OK ? reuse_cow_leaf(fault) : err;
+	if (err == ERR_OK)
+		reuse_cow_leaf(fault);
+	return err;
 }
 
 static enum err break_cow(struct fault *fault)
@@ -178,10 +178,10 @@ static enum err break_cow(struct fault *fault)
 
 	if (frame_is_zero_page(fault->leaf.hpa))
 		return break_zero(fault);
-	if (frame_is_shared(fault->leaf.hpa, order) ||
-	    (order > 0 && cost_room(fault->as) < frame_not_owned(fault->leaf.hpa, order, fault->as->id)))
+	if (frame_is_shared(fault->leaf.hpa, order))
 		return break_cow_page(fault);
-	return reuse_cow_leaf(fault);
+	reuse_cow_leaf(fault);
+	return ERR_OK;
 }
 
 /* --- The fault ---------------------------------------------------------------------------------------------------- */

@@ -148,7 +148,7 @@ static bool serve_table(struct addr_space_view *view, const struct area *area, c
 	const uint64_t entry = fresh ? area->page : as->zero_entry[area->attr.prot & NPT_RX];
 	hpa_t table;
 
-	if (cursor->level != BLOCK_LEVEL || !gives_pages(area, fault->access) || as->cost.max != COST_NO_LIMIT || entry == 0 ||
+	if (cursor->level != BLOCK_LEVEL || !gives_pages(area, fault->access) || as->cost.limit || entry == 0 ||
 	    (fresh && !run_ready(view, false)) || !table_frame(view, &table))
 		return false;
 	arch_zero_pages(frame_ptr(table), PAGE_SIZE);

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Fork: a copy of an address space that shares its memory copy-on-write. */
+#include <limits.h>
+
 #include "mm/space.h"
+
+/* What is copied in one piece, as of space_piece; each page takes a frame's record, too. */
+#define FORK_COST (PIECE_COST / 2)
+#define FORK_ALL  UINT_MAX
 
 /* Add a reference to a leaf's memory: the leaf is about to be copied to the child. */
 static void share_leaf(hpa_t hpa, unsigned level, void *context)
@@ -23,54 +29,104 @@ static void keep_leaf(hpa_t hpa, unsigned level, void *context)
 	(void)context;
 }
 
-static enum err fork_area(struct addr_space *parent, struct addr_space *child, const struct area *area, struct npt_gather *gather)
+/* The area is inserted before its leaves are copied, so that after a failure they are removed with it. */
+static enum err fork_area(struct addr_space *child, const struct area *area)
 {
-	bool owned = area->backend == AREA_ALLOC;
 	enum err err = area_reserve(&child->areas, 1);
 	struct area *before = area_before(&child->areas, area->start), *copy;
 
 	if (err != ERR_OK)
 		return err;
-	/* The area is inserted first, so that after a failure addr_space_free removes the leaves that the child has got. */
 	copy = area_new(&child->areas);
 	*copy = *area;
 	area_insert(&child->areas, before, copy);
-	return npt_clone(&parent->npt, &child->npt, GPA(area->start), area->end - area->start, owned, gather,
-			 owned ? share_leaf : keep_leaf, child);
+	return ERR_OK;
 }
 
-/* After a failure some leaves of the parent may be `shared` although no child has them: its next write reuses the page. */
-static enum err fork_areas(struct addr_space *parent, struct addr_space *child)
+/* The leaves of [start, end) of an area. */
+static enum err fork_leaves(struct addr_space *parent, struct addr_space *child, const struct area *area, uint64_t start,
+			    uint64_t end, struct npt_gather *gather)
 {
+	bool owned = area->backend == AREA_ALLOC;
+	enum err err = npt_clone(&parent->npt, &child->npt, GPA(start), end - start, owned, gather, owned ? share_leaf : keep_leaf,
+				 child);
+
+	if (err == ERR_OK)
+		log_fork(parent, child, start, end);
+	return err;
+}
+
+/*
+ * Areas and leaves from `*at` on, as far as `left` goes (space_piece); `*at` is where to go on. After a failure some leaves of the
+ * parent may be `shared` although no child has them: its next write reuses the page.
+ */
+static enum err fork_areas(struct addr_space *parent, struct addr_space *child, uint64_t *at, unsigned left)
+{
+	const struct area *area = area_find_from(&parent->areas, *at);
 	struct npt_gather gather;
 	enum err err = ERR_OK;
 
 	npt_gather_init(&gather, &parent->npt);
-	for (struct area *area = area_find_from(&parent->areas, 0); err == ERR_OK && area; area = area_next(area))
-		err = fork_area(parent, child, area, &gather);
+	child->need = FRAME_CALL;
+	while (err == ERR_OK && area && left > 0) {
+		uint64_t start = max_u64(*at, area->start), end = area->end;
+
+		if (left != FORK_ALL)
+			end = space_piece(parent, start, end, &left);
+		if (start == area->start)
+			err = fork_area(child, area);
+		if (err == ERR_OK)
+			err = fork_leaves(parent, child, area, start, end, &gather);
+		*at = end;
+		if (end == area->end)
+			area = area_next(area);
+	}
+	child->need = FRAME_GUEST;
 	npt_gather_finish(&gather);
+	return err;
+}
+
+enum err addr_space_fork_begin(struct addr_space *parent, struct addr_space *child)
+{
+	enum err err = addr_space_new(child, parent->npt.ops, &parent->npt.config, NULL);
+
+	if (err != ERR_OK)
+		return err;
+	child->sync = parent->sync;
+	child->publish = parent->publish;
+	addr_space_release_held(parent);
+	err = addr_space_set_limit(child, parent->cost.limit);
+	if (err != ERR_OK)
+		addr_space_free(child);
+	return err;
+}
+
+enum err addr_space_fork_piece(struct addr_space *parent, struct addr_space *child, gpa_t *at, bool *more)
+{
+	enum err err;
+
+	space_lock(parent);
+	err = fork_areas(parent, child, &at->raw, FORK_COST);
+	*more = area_find_from(&parent->areas, at->raw) != NULL;
+	space_unlock(parent);
+	if (err == ERR_OK && !*more)
+		child->flush = parent->flush;
 	return err;
 }
 
 enum err addr_space_fork(struct addr_space *parent, struct addr_space *child)
 {
-	enum err err = addr_space_new(child, parent->npt.ops, &parent->npt.config, parent->flush);
+	enum err err = addr_space_fork_begin(parent, child);
+	uint64_t at = 0;
+
 	if (err != ERR_OK)
 		return err;
-	child->sync = parent->sync;
-	child->publish = parent->publish;
-	child->cost.max = parent->cost.max;
-	child->need = FRAME_CALL;
 	space_lock(parent);
-	held_drop(parent);
-	err = fork_areas(parent, child);
-	if (err == ERR_OK)
-		log_fork(parent, child);
+	err = fork_areas(parent, child, &at, FORK_ALL);
 	space_unlock(parent);
-	child->need = FRAME_GUEST;
-	if (err != ERR_OK) {
-		child->flush = NULL; /* no CPU has ever run on it */
+	if (err == ERR_OK)
+		child->flush = parent->flush;
+	else
 		addr_space_free(child);
-	}
 	return err;
 }

@@ -140,11 +140,13 @@ uint64_t frame_take_over(hpa_t frame, unsigned order, uint16_t owner);
  * CPUs may still use.
  */
 struct frame_chain {
-	uint64_t first; /* frame number; 0 when empty */
+	uint64_t first;  /* frame number; 0 when empty */
+	int64_t orphans; /* for the owner: see below */
 };
 /*
  * Drop one reference to each of `count` frames; blocks without a reference are added to the chain. What `owner` owned of them has
- * no owner afterwards; returns how many bytes that are.
+ * no owner afterwards; returns how many bytes that are. Adds to chain->orphans the bytes that have lost their owner and still have
+ * references, and subtracts those that had lost it before and have no reference any more.
  */
 uint64_t frame_chain_add(struct frame_chain *chain, hpa_t frame, uint64_t count, uint16_t owner);
 /*

@@ -125,11 +125,17 @@ uint64_t frame_chain_add(struct frame_chain *chain, hpa_t frame, uint64_t count,
 
 	spin_lock(&frames.lock);
 	FOR_EACH_PART (record, at, frame, count) {
-		owned += disown(record, owner);
-		if (record->more > 0)
+		bool orphan = record->owner == 0;
+		uint64_t gone = disown(record, owner);
+
+		owned += gone;
+		if (record->more > 0) {
 			record->more--;
-		else
+			chain->orphans += (int64_t)(gone << PAGE_SHIFT);
+		} else {
+			chain->orphans -= orphan ? (int64_t)(PAGE_SIZE << record->order) : 0;
 			chain_part(chain, record, at);
+		}
 	}
 	spin_unlock(&frames.lock);
 	return owned << PAGE_SHIFT;
@@ -145,6 +151,7 @@ uint64_t frame_chain_add_unshared(struct frame_chain *chain, hpa_t frame, uint64
 		if (record->more > 0)
 			break;
 		done += UINT64_C(1) << record->order;
+		chain->orphans -= record->owner == 0 ? (int64_t)(PAGE_SIZE << record->order) : 0;
 		taken += disown(record, owner);
 		chain_part(chain, record, at);
 	}

@@ -19,7 +19,7 @@ enum err guest_frame_alloc(struct addr_space_view *view, unsigned order, hpa_t *
 
 	if (1u << order <= RUN_TAKE_MAX)
 		return run_take(view, 1u << order, true, frame);
-	if (cost_room(as) < PAGE_SIZE << order)
+	if (!cost_reserve(as, PAGE_SIZE << order))
 		return ERR_NO_MEMORY; /* the caller may try smaller leaves */
 	return block_alloc(as, order, frame);
 }
@@ -28,7 +28,7 @@ enum err guest_block_alloc(struct addr_space_view *view, hpa_t *block)
 {
 	struct addr_space *as = view->as;
 
-	return as->cost.max == COST_NO_LIMIT ? block_alloc(as, level_order(BLOCK_LEVEL), block) : ERR_NO_MEMORY;
+	return !as->cost.limit ? block_alloc(as, level_order(BLOCK_LEVEL), block) : ERR_NO_MEMORY;
 }
 
 /* The zero page that a leaf of `level` maps. */

@@ -1,24 +1,34 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The limit of what a space costs: what would exceed it fails as if the host had no more memory. */
+/* The limit of what a space and its forks cost together, as it is set and asked for; mm/cost.c counts. */
 #include "mm/space.h"
 
 bool cost_fits_limit(struct addr_space *as, uint64_t bytes)
 {
-	as->cost.exceeded = cost_room(as) < bytes && (!held_drop(as) || cost_room(as) < bytes);
+	as->cost.exceeded = !limit_reserve(as, bytes) && (!held_drop(as) || !limit_reserve(as, bytes));
 	return !as->cost.exceeded;
 }
 
-enum err addr_space_set_limit(struct addr_space *as, uint64_t max)
+void limit_leave(struct addr_space *as)
 {
-	uint64_t before = as->cost.max;
-	enum err err;
+	if (as->cost.limit)
+		limit_charge_nothing(as);
+	as->cost.limit = NULL;
+}
+
+enum err addr_space_set_limit(struct addr_space *as, struct addr_space_limit *limit)
+{
+	struct addr_space_limit *before = as->cost.limit;
+	enum err err = ERR_OK;
 
 	space_lock(as);
-	as->cost.max = max;
+	limit_leave(as);
+	as->cost.limit = limit;
+	if (limit && !cost_fits_limit(as, 0)) {
+		as->cost.limit = before;
+		limit_settle(as);
+		err = ERR_NO_MEMORY;
+	}
 	as->cost.exceeded = false;
-	err = cost_room(as) > 0 || max == space_resident(as) + space_overhead(as) ? ERR_OK : ERR_NO_MEMORY;
-	if (err != ERR_OK)
-		as->cost.max = before;
 	space_unlock(as);
 	return err;
 }

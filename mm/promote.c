@@ -141,7 +141,7 @@ static void promote(struct addr_space_view *view, const struct area *area, struc
 
 	if (in_place)
 		promotion.to = view->reservation.memory;
-	else if (cost_room(as) < BLOCK_SIZE || frame_alloc_for(level_order(BLOCK_LEVEL), as->id, &promotion.to) != ERR_OK)
+	else if (!cost_reserve(as, BLOCK_SIZE) || frame_alloc_for(level_order(BLOCK_LEVEL), as->id, &promotion.to) != ERR_OK)
 		return;
 	/* Until the old pages are released, the space has both copies. */
 	if (!in_place)

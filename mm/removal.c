@@ -84,6 +84,7 @@ static void drop_part(struct removal *removal, const struct removal_part *part)
 {
 	uint64_t owned = frame_chain_add(&removal->frames, part->memory, part->size >> PAGE_SHIFT, removal->as->id);
 
+	cost_orphans(removal->as, &removal->frames);
 	count_released(removal->as, part->size, owned);
 }
 
@@ -159,6 +160,7 @@ void release_leaves(struct removal *removal, hpa_t hpa, unsigned level, uint64_t
 			continue;
 		}
 		done = frame_chain_add_unshared(&removal->frames, hpa, size >> PAGE_SHIFT, as->id, &owned) << PAGE_SHIFT;
+		cost_orphans(as, &removal->frames);
 		count_released(as, done, owned);
 		if (done < size)
 			keep_part(removal, HPA(hpa.raw + done), size - done);
@@ -168,8 +170,10 @@ void release_leaves(struct removal *removal, hpa_t hpa, unsigned level, uint64_t
 void drop_memory(struct addr_space *as, hpa_t memory, uint64_t size)
 {
 	struct frame_chain frames = { 0 };
+	uint64_t owned = frame_chain_add(&frames, memory, size >> PAGE_SHIFT, as->id);
 
-	count_released(as, size, frame_chain_add(&frames, memory, size >> PAGE_SHIFT, as->id));
+	cost_orphans(as, &frames);
+	count_released(as, size, owned);
 	frame_chain_free(&frames);
 }
 

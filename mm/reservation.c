@@ -66,7 +66,7 @@ enum err reservation_make(struct addr_space_view *view, uint64_t start)
 	hpa_t memory;
 
 	reservation_drop(view);
-	if (cost_room(as) < BLOCK_SIZE || frame_alloc_for(level_order(BLOCK_LEVEL), as->id, &memory) != ERR_OK)
+	if (!cost_reserve(as, BLOCK_SIZE) || frame_alloc_for(level_order(BLOCK_LEVEL), as->id, &memory) != ERR_OK)
 		return ERR_NO_MEMORY;
 	cost_hold(as, BLOCK_SIZE);
 	view->reservation = (struct reservation){ .block = align_down(start, BLOCK_SIZE), .memory = memory };

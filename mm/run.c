@@ -30,23 +30,36 @@ static bool others_held_drop(const struct addr_space_view *view)
 	return any;
 }
 
+/* How long a new run may be under the limit, which permits it from then on. 0: it does not permit `count`. */
+static uint64_t limited_run(struct addr_space_view *view, unsigned count)
+{
+	uint64_t frames = UINT64_C(1) << FRAME_RUN_ORDER;
+
+	run_drop(view);
+	while (frames / 2 >= count && !limit_reserve(view->as, frames * PAGE_SIZE))
+		frames /= 2;
+	return cost_fits(view->as, frames * PAGE_SIZE) ? frames : 0;
+}
+
 /* A new run, of at least `count` frames and at most what the limit allows. */
 static bool run_renew(struct addr_space_view *view, unsigned count, bool locked)
 {
 	struct addr_space *as = view->as;
 	uint64_t most = UINT64_MAX;
+	bool renewed;
 
-	if (as->cost.max != COST_NO_LIMIT) {
+	if (as->cost.limit) {
 		if (!locked)
 			return false;
-		run_drop(view);
-		if (!cost_fits(as, count * PAGE_SIZE))
+		most = limited_run(view, count);
+		if (most == 0)
 			return false;
-		most = cost_room(as) >> PAGE_SHIFT;
 	}
 	view_settle(view);
-	return frame_run_renew(&view->run, as->id, count, most) == ERR_OK ||
-	       (locked && others_held_drop(view) && frame_run_renew(&view->run, as->id, count, most) == ERR_OK);
+	renewed = frame_run_renew(&view->run, as->id, count, most) == ERR_OK ||
+		  (locked && others_held_drop(view) && frame_run_renew(&view->run, as->id, count, most) == ERR_OK);
+	limit_settle(as);
+	return renewed;
 }
 
 static bool run_prepare(struct addr_space_view *view, unsigned count, bool locked)
@@ -88,5 +101,6 @@ void addr_space_release_held(struct addr_space *as)
 {
 	space_lock(as);
 	held_drop(as);
+	limit_settle(as);
 	space_unlock(as);
 }

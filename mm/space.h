@@ -13,6 +13,7 @@
  *   map.c           new areas
  *   change.c        changing areas: unmap, protect, policy, discard
  *   fork.c          a copy-on-write copy of a space
+ *   piece.c         how much of a range is worked on in one go
  *   fault_fast.c    a guest's faults, by what one view's lock permits
  *   fault.c         all other faults
  *   fault_around.c  fault-around windows
@@ -139,6 +140,18 @@ static inline void cost_settle(struct addr_space *as)
 	as->memory_peak = max_u64(as->memory_peak, resident + space_overhead(as));
 }
 
+/* The space has no limit any more; what it has charged is free. */
+void limit_leave(struct addr_space *as);
+/* Nothing is charged for the space any more. It has a limit. */
+void limit_charge_nothing(struct addr_space *as);
+/* What the space has taken now is what it has charged to its limit. */
+void limit_settle_now(struct addr_space *as);
+static inline void limit_settle(struct addr_space *as)
+{
+	if (__builtin_expect(as->cost.limit != NULL, false))
+		limit_settle_now(as);
+}
+
 static inline void count_resident(struct addr_space *as, uint64_t bytes)
 {
 	as->view.stats.resident += bytes;
@@ -148,15 +161,30 @@ static inline void count_gone(struct addr_space *as, uint64_t bytes)
 {
 	cost_settle(as);
 	as->view.stats.resident -= bytes;
+	limit_settle(as);
 }
 
-/* Bytes that the space may still take under its limit. The remaining frames of its runs count as taken. */
-uint64_t cost_room(const struct addr_space *as);
-/* Does the limit permit `bytes` more, if need be after giving back the frames held for future faults? False: sets cost.exceeded. */
+/* Memory is no longer owned by this space, or by none, but still mapped by forks; or the other way round: frame_chain.orphans. */
+static inline void cost_orphans(struct addr_space *as, struct frame_chain *frames)
+{
+	if (as->cost.limit)
+		__atomic_add_fetch(&as->cost.limit->used, (uint64_t)frames->orphans, __ATOMIC_RELAXED);
+	frames->orphans = 0;
+}
+
+/*
+ * Does the limit permit `bytes` more? They are set aside for the space until it gives memory back or asks again: by then they must
+ * have been counted. cost_fits, if need be, gives back the frames held for future faults. False: cost_fits sets cost.exceeded.
+ */
+bool limit_reserve(struct addr_space *as, uint64_t bytes);
+static inline bool cost_reserve(struct addr_space *as, uint64_t bytes)
+{
+	return !as->cost.limit || limit_reserve(as, bytes);
+}
 bool cost_fits_limit(struct addr_space *as, uint64_t bytes);
 static inline bool cost_fits(struct addr_space *as, uint64_t bytes)
 {
-	return as->cost.max == COST_NO_LIMIT || cost_fits_limit(as, bytes);
+	return !as->cost.limit || cost_fits_limit(as, bytes);
 }
 
 /* Count `bytes` as overhead. The caller has checked the limit. */
@@ -178,6 +206,7 @@ static inline void cost_uncharge(struct addr_space *as, uint64_t bytes)
 {
 	cost_settle(as);
 	as->cost.overhead -= bytes;
+	limit_settle(as);
 }
 
 /* Flush a range on all CPUs: see addr_space_flush. The view's lock. */
@@ -278,6 +307,14 @@ MUST_CHECK static inline enum err check_range(const struct addr_space *as, gpa_t
 	return size <= as->npt.end && gpa.raw <= as->npt.end - size ? ERR_OK : ERR_RANGE;
 }
 
+/*
+ * How far from `at` on a range goes that makes up so much work: by what is mapped there and by its areas, not by its length. At
+ * least one entry or area, and never up to the middle of a leaf; `end` at most. Reduces `*left`, which is above 0. The first view's
+ * lock is enough.
+ */
+#define PIECE_COST 512
+uint64_t space_piece(struct addr_space *as, uint64_t at, uint64_t end, unsigned *left);
+
 /* To be called before the hypervisor reads what a guest may have written. */
 static inline void sync_memory(const struct addr_space *as, hpa_t memory, uint64_t size)
 {
@@ -308,8 +345,8 @@ void collapse_leaves_in_place(struct addr_space *as, uint64_t start, uint64_t en
 
 /* Must the block around `gpa` stay in 4 KiB leaves, because its dirty pages are logged exactly (addr_space_dirty_log)? */
 bool is_logged(const struct addr_space *as, uint64_t gpa);
-/* Copy the parent's is_logged state of all blocks to the child. */
-void log_fork(const struct addr_space *parent, struct addr_space *child);
+/* Copy the parent's is_logged state of the blocks of [start, end) to the child. */
+void log_fork(const struct addr_space *parent, struct addr_space *child, uint64_t start, uint64_t end);
 
 /* Free frames [start, end), host-physical, of the space that were never mapped. */
 void give_back(struct addr_space *as, uint64_t start, uint64_t end);

@@ -72,12 +72,12 @@ enum err addr_space_query(struct addr_space *as, gpa_t gpa, struct npt_leaf *lea
 	return err;
 }
 
-enum err addr_space_walk(struct addr_space *as, npt_visitor visit, void *context)
+enum err addr_space_walk(struct addr_space *as, gpa_t gpa, uint64_t size, npt_visitor visit, void *context)
 {
 	enum err err;
 
 	spin_lock(&as->view.lock);
-	err = npt_walk(&as->npt, GPA(0), as->npt.end, visit, context);
+	err = npt_walk(&as->npt, gpa, size, visit, context);
 	spin_unlock(&as->view.lock);
 	return err;
 }

@@ -53,15 +53,15 @@ static void set_logged(struct addr_space *as, uint64_t start, uint64_t end, bool
 	}
 }
 
-void log_fork(const struct addr_space *parent, struct addr_space *child)
+void log_fork(const struct addr_space *parent, struct addr_space *child, uint64_t start, uint64_t end)
 {
-	uint64_t at = 0, next;
+	uint64_t next;
 
 	child->logged = parent->logged;
-	for (; parent->logged && at < space_size(parent); at = next) {
+	for (uint64_t at = start; parent->logged && at < end; at = next) {
 		const uint16_t *note = note_at(parent, at, &next);
 
-		if (note && *note != 0)
+		if (note && *note != 0 && note_at(child, at, &next))
 			*note_at(child, at, &next) = *note;
 	}
 }

@@ -48,6 +48,7 @@ void addr_space_remove_view(struct addr_space_view *view)
 	add_stats(&as->view.stats, &view->stats);
 	as->view.given += view->given;
 	as->view.overhead += view->overhead;
+	limit_settle(as);
 	npt_detach(&as->npt, &view->cache);
 	before->next = view->next;
 	spin_unlock(&view->lock);

@@ -86,6 +86,16 @@ enum err npt_new(struct npt *npt, const struct npt_ops *ops, const struct npt_co
 	return ERR_OK;
 }
 
+uint64_t npt_empty_end(const struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa)
+{
+	uint64_t size = npt_level_size(cursor->level), end = engine_table_end(npt, gpa.raw, cursor->level);
+	uint64_t at = align_down(gpa.raw, size);
+
+	for (const uint64_t *slot = cursor->slot; at < end && pte_load(slot) == 0; slot++)
+		at += size;
+	return at;
+}
+
 /* Free the tables below `table`, and itself unless it is the root. Recursion is as deep as there are levels. */
 static void free_below(struct npt *npt, hpa_t table, unsigned level, unsigned entries)
 {

@@ -310,6 +310,9 @@ MUST_CHECK enum err npt_split(struct npt *npt, gpa_t gpa, unsigned level);
  */
 MUST_CHECK enum err npt_split_at_boundaries(struct npt *npt, gpa_t gpa, uint64_t size);
 
+/* Of the entry that npt_find found for `gpa`: where the first one from it on that is not empty begins, or where their table ends. */
+uint64_t npt_empty_end(const struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa);
+
 /*
  * Walk to the entry that translates `gpa`, which must be inside the space. NPT_LEAF: npt_decode decodes it; NPT_EMPTY: npt_map_at
  * can fill it in without another walk. Inserts the table into the walk cache.

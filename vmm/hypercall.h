@@ -45,10 +45,17 @@ enum track {
 #define HYPERCALL_CONSOLE_MAX KIB(4)
 
 /*
- * The hypercalls that the fast path may serve: those that do not need all of the guest's registers and do not end the run; NULL for
- * the others. A table and not a switch, in which every call would save the registers that the longest one needs.
+ * The hypercalls by number as the fast path serves them: those that do not need all of the guest's registers and do not end the run;
+ * hypercall_later for the others. A table and not a switch, in which every call would save the registers that the longest one needs.
  */
 extern const hypercall_fn hypercalls_fast[HYPERCALL_COUNT];
+
+/* Leave the call to the slow path. */
+static inline hypercall_result hypercall_later(struct vcpu *vcpu, const struct hypercall *call)
+{
+	(void)vcpu;
+	return hypercall_result_of(call->number, FAULT_NOT_SERVED);
+}
 
 /*
  * On the slow path: carry out any call. The result is HYPERCALL_NOT_SUPPORTED where there is no such call. If vcpu->again is set

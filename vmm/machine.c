@@ -146,15 +146,12 @@ static void release(struct vm *vm)
 		map_print(vm);
 }
 
-/* A VM has ended, and no CPU runs it: struct vm's `ended`. */
-static void vm_ended(struct vm *vm)
+static void report_end(struct vm *vm)
 {
 	struct machine_vm *config = config_of(vm);
 	struct report report;
-	bool last, forked = vm_is_forked(vm);
+	bool forked = vm_is_forked(vm);
 
-	if (vm->outcome == VM_RESET && restart(vm))
-		return;
 	if (vm->outcome != VM_EXITED)
 		count_failed();
 	if (vm->vcpus > 0)
@@ -162,11 +159,39 @@ static void vm_ended(struct vm *vm)
 	report_settle(forked ? &report : &config->report, vm);
 	if (forked)
 		print_report(&report);
-	last = vm_free(vm);
-	if (last) {
+}
+
+/* What a VM leaves behind is counted, reported and freed, a piece at a time. True: there is more. */
+static bool end_piece(struct vm *vm)
+{
+	struct machine_vm *config = config_of(vm);
+	bool made = vm->vcpus > 0;
+
+	if (vm->cleared == 0) {
+		if (made && vm->surveyed < vm->as.npt.end && report_survey_piece(vm))
+			return true;
+		report_end(vm);
+	}
+	if (made && vm_free_piece(vm))
+		return true;
+	if (vm_free(vm)) {
 		config->report.forks = config->tree.count - 1;
 		tree_ended(config);
 	}
+	return false;
+}
+
+/* A VM has ended, and no CPU runs it: struct vm's `ended`. */
+static bool vm_ended(struct vm *vm)
+{
+	if (vm->outcome != VM_RESET)
+		return end_piece(vm);
+	if (vm_free_piece(vm))
+		return true;
+	if (!restart(vm))
+		while (end_piece(vm)) /* its old vCPUs are gone: none could come again for the rest */
+			;
+	return false;
 }
 
 static enum err refuse(struct machine_vm *config, enum err err)
@@ -203,7 +228,8 @@ static enum err start(struct machine_vm *config)
 	if (vm_is_running(vm))
 		vm_start(vm, 0);
 	else
-		vm_ended(vm);
+		while (vm_ended(vm))
+			;
 	return ERR_OK;
 }
 

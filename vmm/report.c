@@ -28,20 +28,15 @@ static const char *outcome_name(enum vm_outcome outcome)
 	return names[outcome];
 }
 
-struct leaf_sum {
-	const struct vm *vm;
-	struct report *report;
-};
-
 static bool add_leaf(const struct npt_leaf *leaf, void *context)
 {
-	struct leaf_sum *sum = context;
+	struct vm *vm = context;
 	uint64_t size = npt_level_size(leaf->level);
 
 	if (leaf->accessed)
-		sum->report->touched += size;
-	if (leaf->attr.shared && guest_file_has(sum->vm, leaf->hpa))
-		sum->report->file_bytes += size;
+		vm->touched += size;
+	if (leaf->attr.shared && guest_file_has(vm, leaf->hpa))
+		vm->of_files += size;
 	return true;
 }
 
@@ -144,11 +139,21 @@ static void settle_unmade(struct report *report, const struct vm *vm)
 	settle_name_and_time(report, vm);
 }
 
+bool report_survey_piece(struct vm *vm)
+{
+	const struct npt *npt = &vm->as.npt;
+	gpa_t at = GPA(vm->surveyed);
+	uint64_t size = addr_space_piece(&vm->as, at, npt->end - at.raw);
+	enum err err = addr_space_walk(&vm->as, at, size, add_leaf, vm);
+
+	vm->surveyed += size;
+	/* A malformed entry has been reported before; what was counted up to it is kept. */
+	return err == ERR_OK && vm->surveyed < npt->end;
+}
+
 void report_settle(struct report *report, struct vm *vm)
 {
 	const struct npt *npt = &vm->as.npt;
-	struct leaf_sum sum = { vm, report };
-	enum err err;
 
 	if (vm->vcpus == 0) {
 		settle_unmade(report, vm);
@@ -176,8 +181,8 @@ void report_settle(struct report *report, struct vm *vm)
 	settle_name_and_time(report, vm);
 	for (unsigned level = 0; level < ARRAY_LEN(report->stats.zero_leaves); level++)
 		report->zeros += report->stats.zero_leaves[level] * npt_level_size(level);
-	err = addr_space_walk(&vm->as, add_leaf, &sum);
-	(void)err; /* a malformed entry has been reported before; what was counted up to it is kept */
+	report->touched = vm->touched;
+	report->file_bytes = vm->of_files;
 }
 
 /* A line of the bill: what, how much, and what there is to say about it. */

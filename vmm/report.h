@@ -34,7 +34,9 @@ struct report {
 	uint64_t populated[2]; /* what the tables would take if all RAM had been mapped by 4 KiB leaves, by 2 MiB leaves */
 };
 
-/* Fill in the report of a VM that has ended; the VM can be freed after that. */
+/* Find out what a VM that has ended has touched: a piece of it. True: there is more. */
+bool report_survey_piece(struct vm *vm);
+/* Then: fill in its report. The VM can be freed after that. */
 void report_settle(struct report *report, struct vm *vm);
 
 /* Fill in the report of a VM that could not be started. */

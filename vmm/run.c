@@ -11,6 +11,7 @@
 #include "vmm/sched.h"
 #include "vmm/serve.h"
 #include "vmm/text.h"
+#include "vmm/time_out.h"
 #include "vmm/trace.h"
 
 /* Only so many denied accesses are logged, so that a guest cannot flood the console. */
@@ -24,8 +25,8 @@ static void fault_text(struct vm *vm, gpa_t gpa, enum fault_outcome outcome, cha
 
 	if (outcome == FAULT_NO_MEMORY && addr_space_limit_reached(&vm->as))
 		snprintf(text, size, "the VM's memory_max is reached: %lu bytes of %lu are used, %lu resident, %lu of tables",
-			 addr_space_get_stats(&vm->as).memory_used, vm->options.memory_max, addr_space_get_stats(&vm->as).resident,
-			 addr_space_table_bytes(&vm->as));
+			 __atomic_load_n(&vm->tree->limit.used, __ATOMIC_RELAXED), vm->options.memory_max,
+			 addr_space_get_stats(&vm->as).resident, addr_space_table_bytes(&vm->as));
 	else if (outcome == FAULT_NO_MEMORY)
 		snprintf(text, size,
 			 "the host has no frame left for it: %lu bytes free, %lu resident of %lu promised, %lu of tables",
@@ -127,18 +128,6 @@ static void crash(struct vcpu *vcpu, const struct vm_exit *exit)
 	vm_end(vcpu->vm, VM_CRASHED, 0);
 }
 
-/* The VM has used up its time: what it was doing is in the log. */
-static void time_out(struct vcpu *vcpu)
-{
-	struct vm *vm = vcpu->vm;
-	const struct vm_exit *exit = vm_last_exit(vcpu);
-
-	log_vm_err(vm, "guest has used its time_max of %lu.%03lu s and is stopped at pc %#lx", vm->options.time_max / 1000000,
-		   vm->options.time_max / 1000 % 1000, exit->pc);
-	post_mortem(vcpu, NULL);
-	vm_end(vm, VM_TIMED_OUT, 0);
-}
-
 /* The kinds of exit that are rare enough to be counted together. */
 static void handle_other(struct vcpu *vcpu, struct vm_exit *exit)
 {
@@ -150,7 +139,7 @@ static void handle_other(struct vcpu *vcpu, struct vm_exit *exit)
 		break;
 	case VM_EXIT_INTERRUPT:
 		if (sched_interrupt(vcpu) == SCHED_TIME_OUT)
-			time_out(vcpu);
+			vm_time_out(vcpu);
 		break;
 	case VM_EXIT_ARCH:
 		if (!arch_handle_exit(vcpu, exit))
@@ -211,7 +200,7 @@ bool vm_handle_exit(struct vcpu *vcpu, unsigned left)
 
 void vm_start(struct vm *vm, uint64_t when)
 {
-	static const hypercall_fn none[HYPERCALL_COUNT];
+	static const hypercall_fn none[HYPERCALL_COUNT] = { [0 ... HYPERCALL_COUNT - 1] = hypercall_later };
 
 	vm->traced = trace_wanted(&vm->options);
 	for (unsigned i = 0; i < vm->vcpus; i++) {

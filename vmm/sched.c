@@ -77,14 +77,12 @@ static __attribute__((noinline)) void look_at_keyboard(struct vcpu *vcpu, uint64
 		vcpu->leave = LEAVE_YIELD;
 }
 
-enum sched_interrupted sched_interrupt(struct vcpu *vcpu)
+/* Take the host interrupts that are pending. */
+static enum sched_interrupted take_interrupts(struct cpu *cpu, struct vcpu *vcpu)
 {
-	struct cpu *cpu = arch_this_cpu();
 	unsigned events = arch_interrupts_take();
 	uint64_t now, time_end;
 
-	cpu->interrupts++;
-	vcpu->interrupts++;
 	if (events != CPU_EVENT_TIMER)
 		shootdown_serve(); /* whoever asks for something sends an interrupt */
 	if (!(events & CPU_EVENT_TIMER))
@@ -101,9 +99,23 @@ enum sched_interrupted sched_interrupt(struct vcpu *vcpu)
 		cpu->slice_end = now + slice_ticks;
 		end_slice(cpu, vcpu);
 	}
-	if (vcpu->leave == LEAVE_NOT)
+	if (vcpu->leave == LEAVE_NOT || vcpu->leave == LEAVE_PIECE)
 		set_timer(cpu, time_end);
 	return SCHED_GO_ON;
+}
+
+enum sched_interrupted sched_interrupt(struct vcpu *vcpu)
+{
+	struct cpu *cpu = arch_this_cpu();
+
+	cpu->interrupts++;
+	vcpu->interrupts++;
+	return take_interrupts(cpu, vcpu);
+}
+
+bool sched_time_is_up(const struct vcpu *vcpu)
+{
+	return __atomic_load_n(&vcpu->vm->cpu_time, __ATOMIC_RELAXED) >= vcpu->vm->time_max;
 }
 
 static uint64_t microseconds_of(uint64_t ticks)
@@ -147,35 +159,54 @@ static void nothing_runs(struct vm *vm, const struct vcpu *vcpu)
 	vm_end(vm, VM_EXITED, 0);
 }
 
-/* The VM has ended, and this was its last vCPU that could run. */
-static void end_vm(struct vm *vm)
+/* It counts as awake until nothing is left of it. */
+static void begin_end(struct vm *vm)
 {
-	bool asleep;
-
 	spin_lock(&vm->lock);
-	for (unsigned i = 0; i < vm->vcpus; i++)
-		timed_remove(vm->vcpu_table[i]);
-	asleep = vm->asleep;
+	if (vm->asleep)
+		__atomic_add_fetch(&sched_awake, 1, __ATOMIC_RELAXED);
 	vm->asleep = false;
 	spin_unlock(&vm->lock);
 	vms_remove(vm);
-	vm->ended(vm);
+}
+
+/* The VM has ended, and this was its last vCPU. What is left to do takes turns with other vCPUs, for a slice each time. */
+static void end_vm(struct cpu *cpu, struct vcpu *vcpu)
+{
+	uint64_t until = arch_clock() + slice_ticks;
+	struct vm *vm = vcpu->vm;
+
+	if (!vm->ending)
+		begin_end(vm);
+	while (vm->ended(vm)) {
+		shootdown_serve();
+		if (arch_clock() < until)
+			continue;
+		spin_lock(&vm->lock);
+		vm->ending = true;
+		vcpu->state = VCPU_READY;
+		run_queue_add(cpu, vcpu);
+		spin_unlock(&vm->lock);
+		return;
+	}
 	/* Not before who has waited for this VM is awake. */
-	if (!asleep)
-		__atomic_sub_fetch(&sched_awake, 1, __ATOMIC_RELAXED);
+	__atomic_sub_fetch(&sched_awake, 1, __ATOMIC_RELAXED);
 }
 
 /* One vCPU less that can run; with vm.lock, which is let go. */
-static void deactivate(struct vm *vm, const struct vcpu *vcpu)
+static void deactivate(struct cpu *cpu, struct vcpu *vcpu)
 {
+	struct vm *vm = vcpu->vm;
 	bool over;
 
 	if (--vm->active == 0 && vm_is_running(vm))
 		nothing_runs(vm, vcpu);
 	over = vm->active == 0 && !vm_is_running(vm);
+	for (unsigned i = 0; over && i < vm->vcpus; i++)
+		timed_remove(vm->vcpu_table[i]);
 	spin_unlock(&vm->lock);
 	if (over)
-		end_vm(vm);
+		end_vm(cpu, vcpu);
 }
 
 /* With vm.lock. */
@@ -192,12 +223,17 @@ static bool begin(struct cpu *cpu, struct vcpu *vcpu)
 	struct vm *vm = vcpu->vm;
 
 	spin_lock(&vm->lock);
-	if (!vm_is_running(vm)) {
-		vcpu->state = VCPU_OFF;
-		deactivate(vm, vcpu);
+	if (vm->ending) {
+		spin_unlock(&vm->lock);
+		end_vm(cpu, vcpu);
 		return false;
 	}
-	if (vm->stopper) {
+	if (!vm_is_running(vm) && vm->stopper != vcpu) {
+		vcpu->state = VCPU_OFF;
+		deactivate(cpu, vcpu);
+		return false;
+	}
+	if (vm->stopper && vm->stopper != vcpu) {
 		hold(vcpu);
 		spin_unlock(&vm->lock);
 		return false;
@@ -246,19 +282,20 @@ static void leave(struct cpu *cpu, struct vcpu *vcpu)
 	spin_lock(&vm->lock);
 	__atomic_sub_fetch(&vm->running, 1, __ATOMIC_RELEASE);
 	vcpu->leave = LEAVE_NOT;
-	if (!vm_is_running(vm) || why == LEAVE_OFF) {
+	/* One that holds the others goes on, also when the VM has ended, until it has let them go. */
+	if ((!vm_is_running(vm) && vm->stopper != vcpu) || why == LEAVE_OFF) {
 		vcpu->state = VCPU_OFF;
-		deactivate(vm, vcpu);
+		deactivate(cpu, vcpu);
 		return;
 	}
 	if (why == LEAVE_WAIT && !vcpu->woken) {
 		vcpu->state = VCPU_WAITING;
 		if (vcpu->wake_at != NEVER)
 			timed_add(cpu, vcpu);
-		deactivate(vm, vcpu);
+		deactivate(cpu, vcpu);
 		return;
 	}
-	if (vm->stopper) {
+	if (vm->stopper && vm->stopper != vcpu) {
 		hold(vcpu);
 	} else {
 		vcpu->state = VCPU_READY;
@@ -267,7 +304,21 @@ static void leave(struct cpu *cpu, struct vcpu *vcpu)
 	spin_unlock(&vm->lock);
 }
 
-/* Until it leaves the CPU. A vCPU that gives the CPU away where nobody wants it keeps it. */
+/* Does the vCPU stay, when it has left the guest? One that gives the CPU away where nobody wants it does. */
+static bool stays(struct cpu *cpu, struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+	const struct vcpu *stopper = __atomic_load_n(&vm->stopper, __ATOMIC_RELAXED);
+
+	if (stopper != vcpu && (stopper || !vm_is_running(vm)))
+		return false;
+	/* If the time is up, the call that is in hand sees it: sched_time_is_up. */
+	if (vcpu->leave == LEAVE_PIECE)
+		return take_interrupts(cpu, vcpu) == SCHED_TIME_OUT || vcpu->leave == LEAVE_PIECE;
+	return vcpu->leave == LEAVE_YIELD && !vcpu->again && !__atomic_load_n(&errand, __ATOMIC_RELAXED) && cpu_ready(cpu) == 0;
+}
+
+/* Until it leaves the CPU. */
 static void run_resident(struct cpu *cpu, struct vcpu *vcpu)
 {
 	uint64_t now = arch_clock();
@@ -282,8 +333,7 @@ static void run_resident(struct cpu *cpu, struct vcpu *vcpu)
 		vcpu_attend(vcpu);
 		if (!sched_leaves(vcpu))
 			arch_vcpu_run(vcpu);
-	} while (vcpu->leave == LEAVE_YIELD && !vcpu->again && !__atomic_load_n(&errand, __ATOMIC_RELAXED) && cpu_ready(cpu) == 0 && vm_is_running(vcpu->vm) &&
-		 !__atomic_load_n(&vcpu->vm->stopper, __ATOMIC_RELAXED));
+	} while (stays(cpu, vcpu));
 	charge_time(cpu, vcpu, arch_clock());
 }
 
@@ -382,6 +432,8 @@ bool sched_stop_others(struct vcpu *vcpu)
 	struct vm *vm = vcpu->vm;
 	bool mine;
 
+	if (__atomic_load_n(&vm->stopper, __ATOMIC_RELAXED) == vcpu)
+		return true;
 	spin_lock(&vm->lock);
 	mine = !vm->stopper && vm_is_running(vm);
 	if (mine)

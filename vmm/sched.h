@@ -43,6 +43,9 @@ MUST_CHECK static inline enum err sched_start_at(struct vcpu *vcpu, struct vcpu 
 	return ERR_OK;
 }
 
+/* Is the VM's time_max used up? For a call that is served in pieces, between two of them: whoever finds it so ends the VM. */
+bool sched_time_is_up(const struct vcpu *vcpu);
+
 /* Microseconds that the vCPUs of the VM of `vcpu`, which asks, have run so far; those of others up to their last interrupt. */
 uint64_t sched_cpu_time(const struct vcpu *vcpu);
 
@@ -74,7 +77,8 @@ static inline void vcpu_attend(struct vcpu *vcpu)
 
 /*
  * Stop all other vCPUs of the VM: when this returns true, none is in a CPU, until sched_continue_others. False: another one is
- * stopping this one, or the VM has ended; vcpu->leave is set, and the caller is to try again when the vCPU runs again.
+ * stopping this one, or the VM has ended; vcpu->leave is set, and the caller is to try again when the vCPU runs again. The vCPU that
+ * has stopped them may leave its CPU meanwhile and ask again. It is served further when its VM ends, since only it lets them go.
  */
 bool sched_stop_others(struct vcpu *vcpu);
 void sched_continue_others(struct vcpu *vcpu);

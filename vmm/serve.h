@@ -40,28 +40,28 @@ static inline unsigned vm_serve_fault(struct vcpu *vcpu, struct vm_exit *exit)
 }
 _Static_assert(FAULT_HANDLED == 0, "any other outcome takes the slow path");
 
-/* Carry out a hypercall, if the fast path may; the caller passes the result to the guest. False: it is left to the slow path. */
-static inline __attribute__((always_inline)) bool vm_serve_call(struct vcpu *vcpu, struct vm_exit *exit, uint64_t *result)
+/*
+ * Carry out a hypercall, if the fast path may. The caller passes the value to the guest and returns what is `left`, without a test:
+ * if it is left to the slow path, that passes another value to the guest.
+ */
+static inline __attribute__((always_inline)) hypercall_result vm_serve_call(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	uint64_t number = exit->hypercall.number;
 
 	exit->kind = VM_EXIT_HYPERCALL;
-	if (__builtin_expect(number >= HYPERCALL_COUNT, false) || __builtin_expect(!vcpu->calls[number], false))
-		return false;
-	*result = vcpu->calls[number](vcpu, &exit->hypercall);
-	return true;
+	if (__builtin_expect(number >= HYPERCALL_COUNT, false))
+		return hypercall_later(vcpu, &exit->hypercall);
+	return vcpu->calls[number](vcpu, &exit->hypercall);
 }
 
 /* Serve a decoded hypercall and pass its result to the guest; `finish` is arch_vcpu_finish_hypercall, inlined. */
 static inline __attribute__((always_inline)) unsigned vm_serve_hypercall(struct vcpu *vcpu, struct vm_exit *exit,
 									 void (*finish)(struct vcpu *vcpu, uint64_t result))
 {
-	uint64_t result;
+	hypercall_result result = vm_serve_call(vcpu, exit);
 
-	if (!vm_serve_call(vcpu, exit, &result))
-		return FAULT_NOT_SERVED;
-	finish(vcpu, result);
-	return 0;
+	finish(vcpu, hypercall_value(result));
+	return hypercall_left(result);
 }
 
 #endif

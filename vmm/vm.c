@@ -363,7 +363,7 @@ static enum err limit_memory(struct vm *vm)
 	enum err err = charge_vm(vm);
 
 	if (err == ERR_OK && vm->options.memory_max != 0)
-		err = addr_space_set_limit(&vm->as, vm->options.memory_max);
+		err = addr_space_set_limit(&vm->as, &vm->tree->limit);
 	if (err != ERR_OK)
 		log_fatal("memory_max = %s is less than what a VM costs that has no memory yet, %s",
 			  text_size(max, vm->options.memory_max), text_size(cost, addr_space_get_stats(&vm->as).memory_used));
@@ -414,6 +414,7 @@ enum err vm_new(struct fork_tree *tree, const struct vm_options *options)
 		return err;
 	}
 	vm->options = *options;
+	tree->limit = (struct addr_space_limit){ .max = options->memory_max };
 	open_console(vm);
 	err = vm_build(vm);
 	if (err != ERR_OK)
@@ -438,6 +439,7 @@ static void fork_vcpu(struct vcpu *child, struct vcpu *parent)
 	child->again = parent->again;
 	*vm_last_exit(child) = *vm_last_exit(parent);
 	child->done = parent->done;
+	child->found = parent->found;
 	child->wake_at = parent->wake_at;
 	/* One that was to run goes on; one that waits for a while or for another VM looks again whether it has to. */
 	child->state = parent->state == VCPU_RUNNING || parent->timed || parent->waits_for ? VCPU_READY : parent->state;
@@ -455,13 +457,12 @@ static void fork_vcpus(struct vm *child, struct vm *parent)
 	spin_unlock(&parent->tree->lock);
 }
 
-enum err vm_fork(struct vcpu *vcpu, struct vm **out)
+/* The child, with a space that has nothing yet. */
+static enum err begin_fork(struct vm *parent, struct vm **out)
 {
-	struct vm *parent = vcpu->vm, *child;
-	enum err err;
+	struct vm *child;
+	enum err err = alloc_vm(parent->tree, &child);
 
-	addr_space_release_held(&parent->as);
-	err = alloc_vm(parent->tree, &child);
 	if (err != ERR_OK)
 		return err;
 	child->options = parent->options;
@@ -475,12 +476,67 @@ enum err vm_fork(struct vcpu *vcpu, struct vm **out)
 	child->denied_logged = parent->denied_logged;
 	child->traced = parent->traced;
 	child->ended = parent->ended;
-	err = addr_space_fork(&parent->as, &child->as);
+	err = addr_space_fork_begin(&parent->as, &child->as);
+	if (err == ERR_OK)
+		*out = child;
+	else
+		free_zeroed(child, sizeof(*child));
+	return err;
+}
+
+/* From now on vm_fork_memory frees what there is of the child. */
+static void refuse_fork(struct vcpu *vcpu)
+{
+	vcpu->child->outcome = VM_REFUSED;
+	vcpu->child->as.flush = NULL; /* no CPU has ever run on it */
+	vcpu->done = 0;
+}
+
+/* Free a child that was refused, a piece of it. True: there is more. */
+static bool undo_fork(struct vcpu *vcpu)
+{
+	struct vm *child = vcpu->child;
+	gpa_t at = GPA(vcpu->done);
+	bool more = addr_space_clear_piece(&child->as, &at);
+
+	vcpu->done = at.raw;
+	if (more)
+		return true;
+	addr_space_free(&child->as);
+	free_zeroed(child, sizeof(*child));
+	vcpu->child = NULL;
+	vcpu->done = 0;
+	return false;
+}
+
+bool vm_fork_memory(struct vcpu *vcpu, enum err *err)
+{
+	struct vm *parent = vcpu->vm;
+	gpa_t at = GPA(vcpu->done);
+	bool more;
+
+	*err = vcpu->child ? ERR_OK : begin_fork(parent, &vcpu->child);
+	if (*err != ERR_OK)
+		return false;
+	if (vcpu->child->outcome == VM_RUNNING && vm_is_running(parent)) {
+		*err = addr_space_fork_piece(&parent->as, &vcpu->child->as, &at, &more);
+		vcpu->done = at.raw;
+		if (*err == ERR_OK)
+			return more;
+	}
+	if (vcpu->child->outcome == VM_RUNNING)
+		refuse_fork(vcpu);
+	*err = ERR_NO_MEMORY;
+	return undo_fork(vcpu);
+}
+
+enum err vm_fork(struct vcpu *vcpu, struct vm **out)
+{
+	struct vm *parent = vcpu->vm, *child = vcpu->child;
+	enum err err = arch_vm_fork(child, parent);
+
 	if (err != ERR_OK)
-		goto free_vm;
-	err = arch_vm_fork(child, parent);
-	if (err != ERR_OK)
-		goto free_space;
+		goto refuse;
 	err = new_vcpus(child);
 	if (err != ERR_OK)
 		goto free_arch;
@@ -493,6 +549,9 @@ enum err vm_fork(struct vcpu *vcpu, struct vm **out)
 	fork_vcpus(child, parent);
 	arch_vcpu_finish_hypercall(child->vcpu_table[vcpu->id], 0);
 	child->vcpu_table[vcpu->id]->again = NULL;
+	child->vcpu_table[vcpu->id]->done = 0;
+	vcpu->child = NULL;
+	vcpu->done = 0;
 	*out = child;
 	return ERR_OK;
 
@@ -500,11 +559,18 @@ free_vcpus:
 	free_vcpus(child);
 free_arch:
 	arch_vm_free(child);
-free_space:
-	addr_space_free(&child->as);
-free_vm:
-	free_zeroed(child, sizeof(*child));
+refuse:
+	refuse_fork(vcpu);
 	return err;
+}
+
+bool vm_free_piece(struct vm *vm)
+{
+	gpa_t at = GPA(vm->cleared);
+	bool more = addr_space_clear_piece(&vm->as, &at);
+
+	vm->cleared = at.raw;
+	return more;
 }
 
 bool vm_free(struct vm *vm)

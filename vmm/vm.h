@@ -27,7 +27,7 @@ struct vm_options {
 	char initrd[128];         /* file on the boot volume that a kernel gets with it; empty: none */
 	char cmdline[512];        /* for a kernel, by the platform's boot protocol; empty: none */
 	uint64_t ram;             /* bytes promised to the guest */
-	uint64_t memory_max;      /* limit of what the VM costs, bytes of host memory; 0: none (addr_space_set_limit) */
+	uint64_t memory_max;      /* limit of what the fork tree costs, bytes of host memory; 0: none (addr_space_set_limit) */
 	unsigned vcpus;           /* 1 to VCPU_MAX */
 	uint64_t pin;             /* the CPUs that it may run on, one bit each; 0: all */
 	uint64_t time_max;        /* microseconds of CPU time of all its vCPUs, then it ends with VM_TIMED_OUT; 0: no limit */
@@ -80,8 +80,24 @@ struct vm;
 struct vcpu;
 struct cpu;
 
-/* What carries out a hypercall; the result goes back to the guest, unless vcpu->again is set. */
-typedef uint64_t (*hypercall_fn)(struct vcpu *vcpu, const struct hypercall *call);
+/*
+ * Carries out a hypercall on the fast path. What it returns, in two registers, is a value for the guest, and 0, or FAULT_NOT_SERVED:
+ * nothing was done, and the slow path serves the call and overwrites the value. A number: of a structure GCC 12 makes stores on RISC-V.
+ */
+typedef unsigned __int128 hypercall_result;
+static inline hypercall_result hypercall_result_of(uint64_t value, unsigned left)
+{
+	return (hypercall_result)left << 64 | value;
+}
+static inline uint64_t hypercall_value(hypercall_result result)
+{
+	return (uint64_t)result;
+}
+static inline unsigned hypercall_left(hypercall_result result)
+{
+	return (unsigned)(result >> 64);
+}
+typedef hypercall_result (*hypercall_fn)(struct vcpu *vcpu, const struct hypercall *call);
 
 enum vcpu_state {
 	VCPU_OFF,     /* not started yet, or it has stopped itself */
@@ -95,6 +111,7 @@ enum vcpu_state {
 enum vcpu_leave {
 	LEAVE_NOT,
 	LEAVE_YIELD, /* it is another one's turn */
+	LEAVE_PIECE, /* a piece of a long call is done: another one's turn, if the slice is over */
 	LEAVE_WAIT,  /* there is nothing to do until it is woken */
 	LEAVE_OFF,   /* it has stopped itself */
 	LEAVE_HELD,  /* until another vCPU of the VM lets it go on: sched_stop_others */
@@ -107,7 +124,7 @@ struct vcpu {
 	struct vm *vm;
 	struct addr_space_view *view; /* of the VM's space: by which its faults are served */
 	struct vm_exit_counts exits;
-	/* May the fast path serve faults, and which hypercalls. False, and a table of NULL, in a traced VM. */
+	/* May the fast path serve faults, and which hypercalls. False, and none (hypercall_later), in a traced VM. */
 	bool fast;
 	const hypercall_fn *calls;
 	struct vm_exit ring[VM_EXIT_RING]; /* number n of exits.total, from 1 on, is in slot (n - 1) % VM_EXIT_RING */
@@ -122,7 +139,9 @@ struct vcpu {
 	 * there is still more to do. NULL: nothing is left to do.
 	 */
 	void (*again)(struct vcpu *vcpu);
-	uint64_t done;           /* bytes of the range of that call that are done */
+	uint64_t done;           /* of that call: bytes of its range, or of all RAM, that are done */
+	uint64_t found;          /* pages that it has counted in those */
+	struct vm *child;        /* FORK: the VM that is being made; NULL: none */
 	uint64_t wake_at;        /* LEAVE_WAIT ends at this time of arch_clock, at the latest; NEVER */
 	uint64_t tlb_generation; /* of the VM, when this vCPU's translations were last flushed */
 	uint64_t cpu_time;       /* ticks of arch_clock */
@@ -155,6 +174,7 @@ struct fork_tree {
 	unsigned count;                    /* ever made */
 	unsigned live;                     /* of these, how many have not ended */
 	unsigned number;                   /* number of the first VM in the run */
+	struct addr_space_limit limit;     /* of all its VMs together: the first one's memory_max */
 };
 
 struct vm {
@@ -203,7 +223,15 @@ struct vm {
 	bool absent;                          /* among those, while it is made anew */
 	unsigned reboots;                     /* times that it was made anew */
 	uint64_t reset_at;                    /* arch_clock; when that was last */
-	void (*ended)(struct vm *vm); /* called when it has ended and no CPU runs it: it reports and frees the VM */
+	bool ending;                  /* its last vCPU is queued only so that `ended` is called again; under vm.lock */
+	uint64_t surveyed;            /* bytes of its space that report_survey_piece has looked at, */
+	uint64_t touched, of_files;   /* and of these accessed, and mapped from files */
+	uint64_t cleared;             /* bytes of it that `ended` has freed */
+	/*
+	 * Called when it has ended and no CPU runs it: it reports and frees the VM, piece by piece. True: it is to be called again;
+	 * else there is no VM any more.
+	 */
+	bool (*ended)(struct vm *vm);
 
 	struct vcpu *vcpu_table[VCPU_MAX]; /* all vCPUs, by id */
 	unsigned vcpus;
@@ -225,6 +253,8 @@ void vm_stop_waiting(struct vm *vm);
 
 /* True: it was the last one of its fork tree. */
 bool vm_free(struct vm *vm);
+/* Of a VM that has ended: free a piece of its memory. False: nothing is left for vm_free that takes long. */
+bool vm_free_piece(struct vm *vm);
 
 /*
  * Load the guest, with an initrd if that has bytes, and set the vCPU to its entry. Failure and shortage of memory as for vm_new.
@@ -232,10 +262,21 @@ bool vm_free(struct vm *vm);
 MUST_CHECK enum err vm_load(struct vm *vm, const struct guest_image *image, const struct guest_image *initrd);
 
 /*
- * While a hypercall of `vcpu` is served, whose VM's other vCPUs are stopped (sched_stop_others): add a VM to its fork tree that is
- * as the parent will be when the call has returned, but that it returns 0 there. Its memory is the parent's until either side
- * writes; it counts its own exits. Its vCPUs are not in a queue yet. `*out` is the child; it may run, and end, once it is started.
- * Errors: ERR_NO_MEMORY: nothing was changed.
+ * A fork, in pieces, while a hypercall of `vcpu` is served, whose VM's other vCPUs are stopped (sched_stop_others). The child is
+ * vcpu->child meanwhile; nobody else knows it.
+ *
+ *     vcpu->child:  NULL ──► outcome VM_RUNNING ──► NULL: it is in the fork tree
+ *                     ▲          │ no memory, or the parent has ended
+ *                     └── VM_REFUSED: it is freed in pieces
+ *
+ * vm_fork_memory copies the address space, piece by piece; true: it is to be called again. When it returns false, `*err` is ERR_OK:
+ * vm_fork is next; or ERR_NO_MEMORY: there is no child any more, and nothing was changed.
+ */
+bool vm_fork_memory(struct vcpu *vcpu, enum err *err);
+/*
+ * The rest of it: add a VM to the fork tree that is as the parent will be when the call has returned, but that it returns 0 there.
+ * Its memory is the parent's until either side writes; it counts its own exits. Its vCPUs are not in a queue yet. `*out` is the
+ * child; it may run, and end, once it is started. Errors: ERR_NO_MEMORY: vcpu->child is refused, and vm_fork_memory frees it.
  */
 MUST_CHECK enum err vm_fork(struct vcpu *vcpu, struct vm **out);
 

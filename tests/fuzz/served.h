@@ -16,7 +16,7 @@ enum fault_outcome addr_space_handle_fault(struct addr_space_view *view, const s
 	return FAULT_HANDLED;
 }
 
-static const hypercall_fn no_hypercalls[HYPERCALL_COUNT];
+static const hypercall_fn no_hypercalls[HYPERCALL_COUNT] = { [0 ... HYPERCALL_COUNT - 1] = hypercall_later };
 
 void walk_log(struct vm *vm, gpa_t gpa)
 {

@@ -219,6 +219,35 @@ int space_suite_both_marks(const char *name, const struct format_test *tests, si
 	return run_suite(name, tests, count, true);
 }
 
+enum err space_limit(struct space *space, uint64_t max)
+{
+	enum err err;
+
+	if (max == UINT64_MAX)
+		return addr_space_set_limit(&space->as, NULL);
+	CHECK(!space->as.cost.limit || space->as.cost.limit == &space->limit, "a fork has its parent's limit");
+	err = addr_space_set_limit(&space->as, NULL);
+	if (err != ERR_OK)
+		return err;
+	CHECK_EQ(space->limit.used, 0);
+	space->limit.max = max;
+	return addr_space_set_limit(&space->as, &space->limit);
+}
+
+/* What spaces with one limit cost, and what is nobody's, is what is used of the limit, and not more than it permits. */
+static void check_limit(struct space *machine, const struct addr_space_limit *limit)
+{
+	uint64_t used = 0;
+
+	for (struct space *kin = machine; kin; kin = kin->next) {
+		if (kin->gone || kin->as.cost.limit != limit)
+			continue;
+		used += addr_space_get_stats(&kin->as).memory_used;
+	}
+	CHECK(used <= limit->used, "%#jx used, %#jx charged", (uintmax_t)used, (uintmax_t)limit->used);
+	CHECK(limit->used <= limit->max, "%#jx used, beyond the limit", (uintmax_t)limit->used);
+}
+
 void space_leave(struct space *space, uint64_t frames)
 {
 	for (struct space *kin = space->machine; kin; kin = kin->next)
@@ -380,7 +409,9 @@ static uint64_t check_cost(struct space *space)
 	CHECK_EQ(stats.memory_used, stats.resident + overhead);
 	CHECK(stats.memory_peak >= stats.memory_used && stats.memory_peak >= stats.resident_peak, "memory_peak %#jx",
 	      (uintmax_t)stats.memory_peak);
-	CHECK(stats.memory_used <= space->as.cost.max, "%#jx used, beyond the limit", (uintmax_t)stats.memory_used);
+	if (space->as.cost.limit)
+		CHECK(stats.memory_used <= space->as.cost.charged, "%#jx used, %#jx charged", (uintmax_t)stats.memory_used,
+		      (uintmax_t)space->as.cost.charged);
 	CHECK_EQ(space->as.cost.in_hand, 0);
 	return overhead;
 }
@@ -401,6 +432,7 @@ void space_check(struct space *space)
 	}
 	others += not_counted(&census, &machine->file);
 	free(census.frames);
+	check_limit(machine, &machine->limit);
 	CHECK_EQ(taken, census.used * PAGE_SIZE + others);
 	CHECK(owned <= census.used * PAGE_SIZE, "%#jx bytes owned, %#jx in use", (uintmax_t)owned,
 	      (uintmax_t)(census.used * PAGE_SIZE));
@@ -490,7 +522,8 @@ uint64_t space_test_and_clear(struct space *space, enum npt_ad mark, uint64_t gp
 	return pages;
 }
 
-enum err space_fork(struct space *parent, struct space **child)
+static enum err fork_by(enum err (*fork)(struct addr_space *parent, struct addr_space *child), struct space *parent,
+			struct space **child)
 {
 	struct space *space = host_zeros(sizeof(*space));
 	enum err err;
@@ -498,7 +531,7 @@ enum err space_fork(struct space *parent, struct space **child)
 	assert_non_null(space);
 	*space = (struct space){ .machine = parent->machine, .format = parent->format };
 	space_begin(parent);
-	err = addr_space_fork(&parent->as, &space->as);
+	err = fork(&parent->as, &space->as);
 	*child = NULL;
 	if (err != ERR_OK) {
 		free(space);
@@ -508,6 +541,28 @@ enum err space_fork(struct space *parent, struct space **child)
 		parent->machine->next = *child = space;
 		space_begin(space);
 	}
+	space_check(parent);
+	return err;
+}
+
+enum err space_fork(struct space *parent, struct space **child)
+{
+	return fork_by(addr_space_fork, parent, child);
+}
+
+enum err space_fork_begin(struct space *parent, struct space **child)
+{
+	return fork_by(addr_space_fork_begin, parent, child);
+}
+
+enum err space_fork_piece(struct space *parent, struct space *child, uint64_t *at, bool *more)
+{
+	gpa_t gpa = GPA(*at);
+	enum err err;
+
+	space_begin(parent);
+	err = addr_space_fork_piece(&parent->as, &child->as, &gpa, more);
+	*at = gpa.raw;
 	space_check(parent);
 	return err;
 }

@@ -25,6 +25,7 @@ struct space {
 	uint64_t instructions; /* and what these took */
 	uint64_t free_before;  /* no more bytes may be free or held back at a flush: what was, and what earlier flushes allow */
 	void (*meanwhile)(struct space *space); /* what a CPU does at the last moment before a flush reaches it; once */
+	struct addr_space_limit limit;          /* of this space and those forked from it later; of the first one of a tree */
 	uint64_t overhead;                      /* bytes that the test itself has taken, hogs apart */
 	struct ram_range file;                  /* the same, of frames that spaces may map */
 };
@@ -42,6 +43,8 @@ int space_suite(const char *name, const struct format_test *tests, size_t count)
 /* The same, and once more with the accessed and dirty bits kept by software where hardware does, and the other way round. */
 int space_suite_both_marks(const char *name, const struct format_test *tests, size_t count);
 
+/* Limit the space and its forks to come to `max` bytes; UINT64_MAX: no limit. */
+enum err space_limit(struct space *space, uint64_t max);
 /* Take all memory but so many frames; what spaces hold for faults to come is part of that. */
 void space_leave(struct space *space, uint64_t frames);
 /* To be called before an operation that flushes. */
@@ -61,6 +64,9 @@ enum err space_set_policy(struct space *space, uint64_t gpa, uint64_t size, enum
 uint64_t space_test_and_clear(struct space *space, enum npt_ad mark, uint64_t gpa, uint64_t size, bool split, uint64_t *bitmap);
 /* A second space on the same machine; *child is NULL when there is none. */
 enum err space_fork(struct space *parent, struct space **child);
+/* The same, a piece at a time. */
+enum err space_fork_begin(struct space *parent, struct space **child);
+enum err space_fork_piece(struct space *parent, struct space *child, uint64_t *at, bool *more);
 /* The end of one space; the machine's others live on. */
 void space_end(struct space *space);
 enum fault_outcome space_fault(struct space *space, uint64_t gpa, unsigned access);

@@ -10,7 +10,7 @@ static uint64_t used(struct space *s)
 
 static void limit(struct space *s, uint64_t max)
 {
-	CHECK_ERR(addr_space_set_limit(&s->as, max), ERR_OK);
+	CHECK_ERR(space_limit(s, max), ERR_OK);
 }
 
 static enum fault_outcome touch(struct space *s, uint64_t gpa, unsigned access)
@@ -110,54 +110,105 @@ static void policies_keep_to_the_limit(void **state)
 	CHECK_EQ(space_stats(s).resident, 0);
 }
 
-/* A fork has a limit of its own, under which what it shares is not its. */
-static void a_fork_has_its_own_limit(void **state)
+static struct space *forked(struct space *s)
 {
-	struct space *s = *state, *child;
-	uint64_t at = 0;
+	struct space *child;
 
-	CHECK_ERR(space_alloc(s, 0, MIB(4), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
-	for (; at < MIB(2); at += PAGE_SIZE)
-		space_store(s, at, 7);
-	limit(s, used(s) + KIB(16));
 	CHECK_ERR(space_fork(s, &child), ERR_OK);
-	CHECK_EQ(child->as.cost.max, s->as.cost.max);
-	CHECK_EQ(space_stats(child).resident, 0);
-	/* A copy in place of its own page costs the parent nothing; it is the fresh ones that do. */
-	for (at = MIB(1); touch(s, at, NPT_W) == FAULT_HANDLED; at += PAGE_SIZE)
-		*space_byte(s, at) = 1;
-	space_check(s);
-	CHECK(at >= MIB(2) && at <= MIB(2) + KIB(16), "up to %#jx", (uintmax_t)at);
-	for (at = 0; at < MIB(1); at += PAGE_SIZE)
-		CHECK_EQ(touch(child, at, NPT_W), FAULT_HANDLED);
-	space_check(s);
-	space_end(child);
-	/* What was the parent's is the parent's still: to write to it costs nothing. */
-	for (at = 0; at < MIB(1); at += PAGE_SIZE)
-		CHECK_EQ(touch(s, at, NPT_W), FAULT_HANDLED);
-	space_check(s);
+	CHECK(child->as.cost.limit == s->as.cost.limit, "another limit");
+	return child;
 }
 
-/* What a parent leaves behind is its child's when the child writes to it: then it counts. */
-static void what_was_nobodys_counts(void **state)
+/* Write to pages from `at` on, up to `end`, as long as there is memory; where that ended. */
+static uint64_t fill(struct space *s, uint64_t at, uint64_t end)
+{
+	for (; at < end && touch(s, at, NPT_W) == FAULT_HANDLED; at += PAGE_SIZE)
+		*space_byte(s, at) = 1; /* nothing to be taken back */
+	space_check(s);
+	return at;
+}
+
+/* Parent and forks take from one limit, and give back to it. */
+static void a_tree_has_one_limit(void **state)
+{
+	struct space *s = *state, *child, *grandchild, *none;
+	uint64_t first, second, third;
+
+	CHECK_ERR(space_alloc(s, 0, MIB(8), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	CHECK_EQ(fill(s, 0, MIB(2)), MIB(2));
+	limit(s, used(s) + MIB(2));
+	child = forked(s);
+	grandchild = forked(child);
+	/* Copies in place of what is shared cost the child; fresh memory whoever touches it. */
+	first = fill(child, 0, KIB(512));
+	CHECK_EQ(first, KIB(512));
+	second = fill(s, MIB(2), MIB(8)) - MIB(2);
+	CHECK(second >= MIB(2) - KIB(512) - 64 * PAGE_SIZE && second <= MIB(2) - KIB(512), "%#jx beside %#jx", (uintmax_t)second,
+	      (uintmax_t)first);
+	CHECK(s->as.cost.exceeded, "the host had no more");
+	CHECK_EQ(touch(grandchild, 0, NPT_W), FAULT_NO_MEMORY);
+	CHECK(grandchild->as.cost.exceeded, "the host had no more");
+	CHECK_ERR(space_fork(s, &none), ERR_NO_MEMORY);
+	/* What one gives back the other one may take: at once, whoever asks first. */
+	CHECK_ERR(space_discard(s, MIB(2), MIB(1)), ERR_OK);
+	third = fill(grandchild, MIB(2), MIB(8)) - MIB(2);
+	CHECK(third >= MIB(1) - 16 * PAGE_SIZE && third <= MIB(1), "%#jx of a mebibyte", (uintmax_t)third);
+	space_end(grandchild);
+	CHECK_EQ(fill(child, MIB(4), MIB(4) + KIB(512)), MIB(4) + KIB(512));
+	space_end(child);
+	addr_space_release_held(&s->as);
+	CHECK_EQ(s->limit.used, space_stats(s).memory_used);
+}
+
+/*
+ * What a parent leaves behind for its child counts, though it is nobody's: else a tree could have any amount of it. When the child
+ * writes to it, it is the child's and costs nothing more.
+ */
+static void what_is_nobodys_counts(void **state)
 {
 	struct space *s = *state, *child;
-	uint64_t at;
+	uint64_t got;
+
+	CHECK_ERR(space_alloc(s, 0, MIB(8), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	CHECK_EQ(fill(s, 0, MIB(4)), MIB(4));
+	limit(s, used(s) + MIB(1));
+	child = forked(s);
+	CHECK_ERR(space_discard(s, 0, MIB(4)), ERR_OK);
+	CHECK_EQ(space_stats(s).resident, 0);
+	CHECK_EQ(space_stats(child).shared, MIB(4));
+	CHECK(s->limit.used >= MIB(4), "%#jx used", (uintmax_t)s->limit.used);
+	got = fill(s, 0, MIB(4));
+	CHECK(got <= MIB(1), "%#jx more", (uintmax_t)got);
+	CHECK(s->as.cost.exceeded, "the host had no more");
+	/* At the limit: what is taken over is in use before and after. */
+	CHECK_EQ(fill(child, MIB(1), MIB(3)), MIB(3));
+	CHECK_EQ(space_stats(child).resident, MIB(2));
+	CHECK_ERR(space_discard(child, 0, MIB(4)), ERR_OK);
+	CHECK_EQ(fill(s, MIB(4), MIB(7)), MIB(7));
+	space_end(child);
+	addr_space_release_held(&s->as);
+	CHECK_EQ(s->limit.used, space_stats(s).memory_used);
+}
+
+/* The parent ends first: what is left is its last fork's, and counts to the end. */
+static void the_last_of_a_tree(void **state)
+{
+	struct space *s = *state, *child, *other;
 
 	CHECK_ERR(space_alloc(s, 0, MIB(8), NPT_RW, ALLOC_LAZY_2M), ERR_OK);
-	for (at = 0; at < MIB(8); at += PAGE_SIZE)
-		space_store(s, at, 7);
-	CHECK_ERR(space_fork(s, &child), ERR_OK);
+	CHECK_EQ(fill(s, 0, MIB(4)), MIB(4));
+	limit(s, used(s) + MIB(1));
+	child = forked(s);
+	other = forked(child);
+	CHECK_EQ(fill(child, MIB(2), MIB(2) + KIB(64)), MIB(2) + KIB(64));
 	space_clear(s);
-	CHECK_EQ(space_stats(child).shared, MIB(8));
-	limit(child, used(child) + MIB(2) + KIB(64));
-	CHECK_EQ(touch(child, 0, NPT_W), FAULT_HANDLED);
-	CHECK_EQ(space_stats(child).resident, MIB(2));
-	for (at = MIB(2); touch(child, at, NPT_W) == FAULT_HANDLED; at += PAGE_SIZE)
-		*space_byte(child, at) = 1;
-	space_check(s);
-	CHECK(at >= MIB(2) + KIB(48) && at <= MIB(2) + KIB(64), "%#jx taken over", (uintmax_t)at);
-	CHECK(child->as.cost.exceeded, "the host had no more");
+	CHECK(s->limit.used >= MIB(4), "%#jx used", (uintmax_t)s->limit.used);
+	space_end(other);
+	CHECK_EQ(fill(child, 0, MIB(2)), MIB(2));
+	space_clear(child);
+	space_end(child);
+	addr_space_release_held(&s->as);
+	CHECK_EQ(s->limit.used, space_stats(s).memory_used);
 }
 
 static void limits_that_are_too_small(void **state)
@@ -165,9 +216,9 @@ static void limits_that_are_too_small(void **state)
 	struct space *s = *state;
 	uint64_t now = used(s);
 
-	CHECK_ERR(addr_space_set_limit(&s->as, 0), ERR_NO_MEMORY);
-	CHECK_ERR(addr_space_set_limit(&s->as, now - 1), ERR_NO_MEMORY);
-	CHECK_EQ(s->as.cost.max, UINT64_MAX);
+	CHECK_ERR(space_limit(s, 0), ERR_NO_MEMORY);
+	CHECK_ERR(space_limit(s, now - 1), ERR_NO_MEMORY);
+	CHECK(!s->as.cost.limit, "it has a limit");
 	limit(s, now);
 	CHECK_ERR(addr_space_charge(&s->as, 1), ERR_NO_MEMORY);
 	limit(s, now + KIB(8));
@@ -213,8 +264,9 @@ int main(void)
 		{ "areas_are_counted_and_limited", areas_are_counted_and_limited },
 		{ "tables_are_limited", tables_are_limited },
 		{ "policies_keep_to_the_limit", policies_keep_to_the_limit },
-		{ "a_fork_has_its_own_limit", a_fork_has_its_own_limit },
-		{ "what_was_nobodys_counts", what_was_nobodys_counts },
+		{ "a_tree_has_one_limit", a_tree_has_one_limit },
+		{ "what_is_nobodys_counts", what_is_nobodys_counts },
+		{ "the_last_of_a_tree", the_last_of_a_tree },
 		{ "limits_that_are_too_small", limits_that_are_too_small },
 		{ "the_reserve_is_left", the_reserve_is_left },
 	};

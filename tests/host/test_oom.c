@@ -346,7 +346,7 @@ static void leave_frames(struct space *s, uint64_t frames, bool by_limit)
 		return;
 	}
 	addr_space_release_held(&s->as);
-	CHECK_ERR(addr_space_set_limit(&s->as, space_stats(s).memory_used + frames * PAGE_SIZE), ERR_OK);
+	CHECK_ERR(space_limit(s, space_stats(s).memory_used + frames * PAGE_SIZE), ERR_OK);
 }
 
 static bool starve_once(struct space *s, const struct space_case *c, uint64_t frames, bool by_limit)
@@ -373,7 +373,7 @@ static bool starve_once(struct space *s, const struct space_case *c, uint64_t fr
 		CHECK(memcmp(&areas, &now, sizeof(areas)) == 0, "%s changed the areas", c->name);
 		after = addr_space_get_stats(&s->as);
 		if (c->leaves == NOTHING)
-			CHECK_EQ(by_limit ? s->as.cost.max - after.memory_used : ram_free_bytes(), frames * PAGE_SIZE);
+			CHECK_EQ(by_limit ? s->limit.max - after.memory_used : ram_free_bytes(), frames * PAGE_SIZE);
 		CHECK_EQ(s->as.cost.exceeded, by_limit);
 		if (c->leaves != BACKED_PAGES)
 			CHECK(after.resident == before.resident && after.resident_peak == before.resident_peak, "%s: resident",
@@ -381,7 +381,7 @@ static bool starve_once(struct space *s, const struct space_case *c, uint64_t fr
 	}
 	space_check(s);
 	ram_release(&s->ram);
-	CHECK_ERR(addr_space_set_limit(&s->as, UINT64_MAX), ERR_OK);
+	CHECK_ERR(space_limit(s, UINT64_MAX), ERR_OK);
 	return err == ERR_OK;
 }
 

@@ -75,7 +75,7 @@ static struct {
 	} cpus[CPUS];
 	bool closing;                                                   /* atomic: VMs end, and no more are made */
 	unsigned live;                                                  /* atomic */
-	uint64_t made, forks, held, shootdowns, preemptions, delivered, pauses; /* atomic */
+	uint64_t made, forks, held, given_up, shootdowns, preemptions, delivered, pauses; /* atomic */
 } machine;
 
 static void count(uint64_t *counter)
@@ -282,7 +282,7 @@ void arch_vcpu_run(struct vcpu *vcpu)
 
 /* --- VMs --------------------------------------------------------------------------------------------------------------- */
 
-static struct guest_vm *new_vm(guest_step step, unsigned vcpus, void (*ended)(struct vm *vm))
+static struct guest_vm *new_vm(guest_step step, unsigned vcpus, bool (*ended)(struct vm *vm))
 {
 	struct guest_vm *vm = host_zeros(sizeof(*vm));
 
@@ -321,7 +321,7 @@ static void start_vm(struct guest_vm *vm)
 /* --- What guests do ---------------------------------------------------------------------------------------------------- */
 
 static void do_anything(struct guest *guest);
-static void another_comes(struct vm *vm);
+static bool another_comes(struct vm *vm);
 
 static void start_by_chance(uint64_t seed)
 {
@@ -335,17 +335,25 @@ static void start_by_chance(uint64_t seed)
 	start_vm(vm);
 }
 
-static void another_comes(struct vm *ended)
+/* It takes a few pieces until a VM is gone. */
+static bool another_comes(struct vm *ended)
 {
 	struct guest_vm *vm = CONTAINER_OF(ended, struct guest_vm, vm);
-	uint64_t number = __atomic_add_fetch(&machine.made, 1, __ATOMIC_RELAXED);
+	uint64_t number;
 
-	check_ended(vm);
+	if (vm->vm.cleared++ == 0)
+		check_ended(vm);
+	if (vm->vm.cleared < 4) {
+		usleep(4000);
+		return true;
+	}
+	number = __atomic_add_fetch(&machine.made, 1, __ATOMIC_RELAXED);
 	free(vm);
 	if (!is_closing() && __atomic_load_n(&machine.live, __ATOMIC_RELAXED) <= VMS)
 		start_by_chance(number);
 	if (__atomic_sub_fetch(&machine.live, 1, __ATOMIC_RELAXED) == 0)
 		sched_stop(); /* none is left that could make another one */
+	return false;
 }
 
 /* What is cached of the translations may be used as long as they have not been shot down. */
@@ -398,6 +406,22 @@ static struct guest_vm *copy_vm(struct guest *guest)
 	return child;
 }
 
+/*
+ * A piece of a fork, of four: the vCPU may leave its CPU after it, while it holds the others. True: there is more. The VM may come to
+ * its end in the middle.
+ */
+static bool piece_of_fork(struct vcpu *vcpu)
+{
+	if (vm_is_running(vcpu->vm) && sched_time_is_up(vcpu))
+		vm_end(vcpu->vm, VM_TIMED_OUT, 0);
+	else if (vm_is_running(vcpu->vm) && host_chance(&guest_of(vcpu)->rng, 3))
+		vm_end(vcpu->vm, VM_CRASHED, 0);
+	if (vcpu->done++ == 3)
+		return false;
+	usleep(2000);
+	return true;
+}
+
 /* As serve_fork does. */
 static void fork_vm(struct vcpu *vcpu)
 {
@@ -408,6 +432,17 @@ static void fork_vm(struct vcpu *vcpu)
 	if (!sched_stop_others(vcpu)) {
 		vcpu->again = fork_vm;
 		count(&machine.held);
+		return;
+	}
+	if (piece_of_fork(vcpu)) {
+		vcpu->again = fork_vm;
+		vcpu->leave = LEAVE_PIECE;
+		return;
+	}
+	vcpu->done = 0;
+	if (!vm_is_running(vcpu->vm)) {
+		sched_continue_others(vcpu);
+		count(&machine.given_up);
 		return;
 	}
 	arch_vcpu_put(vcpu);
@@ -549,21 +584,23 @@ static void vms_come_and_go(void **state)
 	for (unsigned i = 1; i < VMS; i++)
 		start_by_chance(host_random(&rng));
 	run_cpus(host_steps(1500));
-	printf("%ju VMs, %ju forks, %ju held, %ju pauses, %ju shoot-downs, %ju preemptions, %ju interrupts\n", (uintmax_t)machine.made,
-	       (uintmax_t)machine.forks, (uintmax_t)machine.held, (uintmax_t)machine.pauses, (uintmax_t)machine.shootdowns, (uintmax_t)machine.preemptions,
+	printf("%ju VMs, %ju forks, %ju given up, %ju held, %ju pauses, %ju shoot-downs, %ju preemptions, %ju interrupts\n",
+	       (uintmax_t)machine.made, (uintmax_t)machine.forks, (uintmax_t)machine.given_up, (uintmax_t)machine.held,
+	       (uintmax_t)machine.pauses, (uintmax_t)machine.shootdowns, (uintmax_t)machine.preemptions,
 	       (uintmax_t)machine.delivered);
 	CHECK(machine.made > VMS && machine.forks > 0 && machine.pauses > 0 && machine.shootdowns > 0 && machine.preemptions > 0, "nothing happened");
 }
 
 static unsigned turns; /* of the VM that gives the CPU away */
 
-static void vm_over(struct vm *ended)
+static bool vm_over(struct vm *ended)
 {
 	struct guest_vm *vm = CONTAINER_OF(ended, struct guest_vm, vm);
 
 	check_ended(vm);
 	free(vm);
 	__atomic_sub_fetch(&machine.live, 1, __ATOMIC_RELAXED);
+	return false;
 }
 
 static void spin_without_end(struct guest *guest)
@@ -597,10 +634,10 @@ static void who_spins_is_preempted(void **state)
 
 static enum vm_outcome outcome;
 
-static void note_outcome(struct vm *ended)
+static bool note_outcome(struct vm *ended)
 {
 	outcome = ended->outcome;
-	vm_over(ended);
+	return vm_over(ended);
 }
 
 static void spin(struct guest *guest)

@@ -78,7 +78,8 @@ static void read_hypercall(const struct vcpu *vcpu, const struct vmcb *vmcb, str
  */
 static inline __attribute__((always_inline)) unsigned serve_hypercall(struct vcpu *vcpu, struct vmcb *vmcb, struct vm_exit *exit)
 {
-	uint64_t result, rip = exit->pc + VMMCALL_BYTES;
+	uint64_t rip = exit->pc + VMMCALL_BYTES;
+	hypercall_result result;
 
 	__asm__("" : "+r"(vmcb));
 	/* As svm_next_rip; in line is what QEMU does, where instructions are counted: a CPU predicts either. */
@@ -87,10 +88,9 @@ static inline __attribute__((always_inline)) unsigned serve_hypercall(struct vcp
 	vmcb->rip = rip;
 	vmcb->int_state = 0;
 	read_hypercall(vcpu, vmcb, exit);
-	if (!vm_serve_call(vcpu, exit, &result))
-		return FAULT_NOT_SERVED;
-	vmcb->rax = result;
-	return 0;
+	result = vm_serve_call(vcpu, exit);
+	vmcb->rax = hypercall_value(result);
+	return hypercall_left(result);
 }
 
 static void decode_io(const struct vmcb *vmcb, struct vm_exit *exit)
