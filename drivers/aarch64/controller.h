@@ -9,7 +9,6 @@
 
 struct cpu;
 
-
 /* Of a GICv3 one for each CPU and the distributor, if the table lists the redistributors so. */
 #define CONTROLLER_REGIONS 80
 

@@ -202,7 +202,9 @@ static unsigned take(const struct controller *controller, struct cpu *cpu)
 			timer_stop();
 			events |= CONTROLLER_TIMER;
 		} else if (id == controller->maintenance) {
-			write_sysreg(ICH_HCR_EL2, read_sysreg(ICH_HCR_EL2) & ~ICH_HCR_EN); /* until the list registers are written anew: see arch_vcpu_deliver */
+			write_sysreg(ICH_HCR_EL2,
+				     read_sysreg(ICH_HCR_EL2) &
+					     ~ICH_HCR_EN); /* until the list registers are written anew: see arch_vcpu_deliver */
 			isb();
 		} else if (id == SGI_IPI) {
 			events |= CONTROLLER_IPI;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The interrupt controllers that guests of AArch64 see, driven by several CPUs at once: their registers with accesses of every size,
- * lines, and what CPUs take and end. Input: a byte that chooses the version and the number of CPUs, then what the steps are drawn
- * from. The model is only what must be true at any time: nothing is delivered that is not there, and what is told to a CPU is so.
+ * The interrupt controllers that guests of AArch64 see, driven by several CPUs at once: their registers with accesses of every
+ * size, lines, and what CPUs take and end. Input: a byte that chooses the version and the number of CPUs, then what the steps are
+ * drawn from. The model is only what must be true at any time: nothing is delivered that is not there, and what is told to a CPU is
+ * so.
  */
 #include <string.h>
 
@@ -41,7 +42,8 @@ static uint64_t draw_access(struct host_rng *rng, uint64_t size, struct io_acces
 {
 	static const uint16_t starts[] = { 0,     0x80,  0x100, 0x180, 0x200, 0x280, 0x300,  0x380,  0x400, 0x420,
 					   0x440, 0x800, 0x820, 0xc00, 0xf00, 0xf10, 0x6100, 0xffe8, 0x1000 };
-	uint64_t offset = host_chance(rng, 90) ? starts[host_below(rng, ARRAY_LEN(starts))] + host_below(rng, 32) : host_random(rng);
+	uint64_t offset =
+		host_chance(rng, 90) ? starts[host_below(rng, ARRAY_LEN(starts))] + host_below(rng, 32) : host_random(rng);
 
 	io->space = IO_MEMORY;
 	io->size = (uint8_t)(1u << (host_chance(rng, 80) ? 2 : host_below(rng, 4)));
@@ -160,7 +162,8 @@ static void step_v3(struct host_rng *rng)
 		vgic_set_line(&v3.gic, (unsigned)host_below(rng, 128), host_chance(rng, 50));
 		break;
 	case 3:
-		vgicv3_send(&v3, cpu, (unsigned)host_below(rng, 2), host_random(rng) & (host_chance(rng, 90) ? 0x1000f00ffff : ~UINT64_C(0)));
+		vgicv3_send(&v3, cpu, (unsigned)host_below(rng, 2),
+			    host_random(rng) & (host_chance(rng, 90) ? 0x1000f00ffff : ~UINT64_C(0)));
 		break;
 	case 4:
 		sample_v3(&v3, cpu);

@@ -20,6 +20,13 @@ static const struct guest_fdt arm = {
 	.bootargs = "console=ttyAMA0 quiet",
 	.cpu = { .compatible = "arm,armv8", .enable_method = "psci" },
 	.psci = true,
+	.intc = GUEST_FDT_GICV2,
+	.intc_base = GPA(0x8000000),
+	.intc_size = 0x10000,
+	.intc_cpus = 8,
+	.intc_cpus_base = GPA(0x8010000),
+	.intc_cpus_size = 0x20000,
+	.uart_line = 33,
 	.uart = GUEST_FDT_PL011,
 	.uart_base = GPA(0x9000000),
 	.uart_size = 0x1000,
@@ -145,6 +152,13 @@ static void a_guest_of_arm(void **state)
 	check_absent("/cpus", "timebase-frequency");
 	check_bytes("/psci", "compatible", "arm,psci-1.0\0arm,psci-0.2", 26);
 	check_string("/psci", "method", "hvc");
+	check_string("/intc@8000000", "compatible", "arm,cortex-a15-gic");
+	check_bytes("/intc@8000000", "reg",
+		    (fdt64_t[]){ cpu_to_fdt64(0x8000000), cpu_to_fdt64(0x10000), cpu_to_fdt64(0x8010000), cpu_to_fdt64(0x20000) },
+		    32);
+	check_cell("/pl011@9000000", "interrupt-parent", fdt_get_phandle(fdt, node("/intc@8000000")));
+	check_bytes("/pl011@9000000", "interrupts", (fdt32_t[]){ 0, cpu_to_fdt32(1), cpu_to_fdt32(4) }, 12);
+	check_string("/timer", "compatible", "arm,armv8-timer");
 	clock = fdt_get_phandle(fdt, node("/apb-pclk"));
 	check_cell("/apb-pclk", "clock-frequency", 24000000);
 	check_bytes("/pl011@9000000", "clocks", (fdt32_t[]){ cpu_to_fdt32(clock), cpu_to_fdt32(clock) }, 8);

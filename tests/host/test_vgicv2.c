@@ -237,7 +237,7 @@ static void test_sgi(void **state)
 	CHECK_EQ(take(3), 1u << 10 | 3);
 	end(3, 3);
 	CHECK_EQ(take(3), 3u << 10 | 4);
-	write_d(0, 0xf00, 0xf0u << 16 | 1); /* to those that are not there */
+	write_d(0, 0xf00, 0xf0u << 16 | 1);            /* to those that are not there */
 	write_d(0, 0xf00, 3u << 24 | 0xffu << 16 | 1); /* reserved */
 	CHECK_EQ(read_d(1, 0x200), 0);
 	access(&gic.distributor, 1, 0xf27, 1, true, 0xff);
@@ -348,11 +348,11 @@ static void test_fork(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_registers, setup),	 cmocka_unit_test_setup(test_level, setup),
-		cmocka_unit_test_setup(test_edge, setup),	 cmocka_unit_test_setup(test_masks, setup),
-		cmocka_unit_test_setup(test_preemption, setup),	 cmocka_unit_test_setup(test_sgi, setup),
-		cmocka_unit_test_setup(test_split_end, setup),	 cmocka_unit_test_setup(test_set_pending, setup),
-		cmocka_unit_test_setup(test_one_of_many, setup), cmocka_unit_test_setup(test_sizes, setup),
+		cmocka_unit_test_setup(test_registers, setup),    cmocka_unit_test_setup(test_level, setup),
+		cmocka_unit_test_setup(test_edge, setup),         cmocka_unit_test_setup(test_masks, setup),
+		cmocka_unit_test_setup(test_preemption, setup),   cmocka_unit_test_setup(test_sgi, setup),
+		cmocka_unit_test_setup(test_split_end, setup),    cmocka_unit_test_setup(test_set_pending, setup),
+		cmocka_unit_test_setup(test_one_of_many, setup),  cmocka_unit_test_setup(test_sizes, setup),
 		cmocka_unit_test_setup(test_uniprocessor, setup), cmocka_unit_test_setup(test_fork, setup),
 	};
 

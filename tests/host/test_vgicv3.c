@@ -17,8 +17,8 @@ enum { TIMER = 27, SPI = 40 };
 static struct vgicv3 gic;
 static bool told[VGIC_CPUS];
 static uint16_t physical[16];
-static uint32_t linked;      /* interrupts of every CPU that are to be linked */
-static uint32_t ended;       /* those whose physical one was ended, on any CPU */
+static uint32_t linked;        /* interrupts of every CPU that are to be linked */
+static uint32_t ended;         /* those whose physical one was ended, on any CPU */
 static unsigned unlisted_ends; /* ends for which there was no list register */
 
 static void notify(struct vgicv3 *of, unsigned cpu)

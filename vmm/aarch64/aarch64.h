@@ -8,20 +8,20 @@
 #include "vmm/vm.h"
 
 /* Where a guest finds things: as on QEMU's "virt" machine. docs/guest-abi.md says so to guest writers. */
-#define GUEST_RAM_BASE   UINT64_C(0x40000000)
-#define GUEST_UART_BASE  UINT64_C(0x09000000)
-#define GUEST_UART_SIZE  UINT64_C(0x1000)
-#define GUEST_UART_HZ    24000000
-#define GUEST_UART_LINE  33 /* interrupt id: SPI 1 */
-#define GUEST_GICD_BASE  UINT64_C(0x08000000)
-#define GUEST_GICC_BASE  UINT64_C(0x08010000) /* of a GICv2 */
-#define GUEST_GICR_BASE  UINT64_C(0x080a0000) /* of a GICv3 */
+#define GUEST_RAM_BASE       UINT64_C(0x40000000)
+#define GUEST_UART_BASE      UINT64_C(0x09000000)
+#define GUEST_UART_SIZE      UINT64_C(0x1000)
+#define GUEST_UART_HZ        24000000
+#define GUEST_UART_LINE      33 /* interrupt id: SPI 1 */
+#define GUEST_GICD_BASE      UINT64_C(0x08000000)
+#define GUEST_GICC_BASE      UINT64_C(0x08010000) /* of a GICv2 */
+#define GUEST_GICR_BASE      UINT64_C(0x080a0000) /* of a GICv3 */
 /* Interrupt ids of the timers: Arm BSA (DEN0094), "PPI assignments". */
 #define GUEST_VIRTUAL_TIMER  27
 #define GUEST_PHYSICAL_TIMER 30
 #define GUEST_TIMER_LINES    ((uint32_t)(BIT(GUEST_VIRTUAL_TIMER) | BIT(GUEST_PHYSICAL_TIMER)))
 /* The device tree lies at RAM's start, programs from here on. */
-#define GUEST_LOAD_FLOOR (GUEST_RAM_BASE + MIB(2))
+#define GUEST_LOAD_FLOOR     (GUEST_RAM_BASE + MIB(2))
 
 /* fp.S: copy the FP and SIMD registers. */
 void fp_save(struct fp_state *fp);
@@ -110,9 +110,9 @@ void lists_reset(void);
 unsigned lists_count(void);
 
 /*
- * With the lock of the VM's devices, of the vCPU that is in this CPU: take all interrupts out of the list registers, which makes what
- * memory has of them right; and give those that are pending or active to them, while the lines of its timers are `lines`. After
- * that, is there one that the CPU takes when it can?
+ * With the lock of the VM's devices, of the vCPU that is in this CPU: take all interrupts out of the list registers, which makes
+ * what memory has of them right; and give those that are pending or active to them, while the lines of its timers are `lines`.
+ * After that, is there one that the CPU takes when it can?
  */
 void lists_take(struct vgicv3 *gic, unsigned cpu);
 void lists_give(struct vgicv3 *gic, unsigned cpu, uint32_t lines);

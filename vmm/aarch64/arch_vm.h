@@ -12,13 +12,13 @@
 #include "vmm/devices/vpl011.h"
 
 struct vm_arch {
-	struct vpl011 console; /* the serial port it finds */
-	union {                /* its interrupt controller: see interrupts.c */
+	struct vpl011 console;   /* the serial port it finds */
+	union {                  /* its interrupt controller: see interrupts.c */
 		struct vgic gic; /* of either */
 		struct vgicv2 gicv2;
 		struct vgicv3 gicv3;
 	};
-	uint64_t vtcr;         /* VTCR_EL2 */
+	uint64_t vtcr; /* VTCR_EL2 */
 	struct vmid vmid;
 	/* Of each CPU, its vCPU that was there last, id + 1; 0: none was. Written by that CPU. */
 	uint8_t last[CPU_MAX];

@@ -110,8 +110,8 @@ static void reset_mpam(uint64_t pfr0)
 }
 
 /*
- * A guest finds no GIC of the machine's at the CPU, unless it has list registers (lists.c). By system registers the hypervisor alone uses
- * it, where it has them.
+ * A guest finds no GIC of the machine's at the CPU, unless it has list registers (lists.c). By system registers the hypervisor
+ * alone uses it, where it has them.
  */
 static void reset_gic(void)
 {

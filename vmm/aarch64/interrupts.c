@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Interrupts of the guest. Where the machine has a GICv3, the guest has one, too, whose CPU interface is the CPU's own: its list
- * registers hold what is pending (lists.c). Elsewhere it has a GICv2 in software, which tells the CPU by HCR_EL2.VI that there is an
- * interrupt. Source: Arm ARM (DDI 0487), "Virtual interrupts", "HCR_EL2".
+ * registers hold what is pending (lists.c). Elsewhere it has a GICv2 in software, which tells the CPU by HCR_EL2.VI that there is
+ * an interrupt. Source: Arm ARM (DDI 0487), "Virtual interrupts", "HCR_EL2".
  */
 #include "include/arch/virt.h"
 
 #include "vmm/aarch64/aarch64.h"
 #include "vmm/run_queue.h"
 
-/* With the devices' lock. One that is resident here enters its guest after vcpu_attend; it is not to be woken when it waits later. */
+/* With the devices' lock. One that is resident here enters its guest after vcpu_attend; it is not to be woken when it waits later.
+ */
 static void tell(struct vm *vm, unsigned cpu)
 {
 	struct vcpu *vcpu = vm->vcpu_table[cpu];
@@ -165,8 +166,8 @@ void interrupts_init(struct vm *vm)
 		vgicv2_init(&vm->arch.gicv2, (unsigned)min_u64(vcpus, VGICV2_CPUS), GUEST_GICD_BASE, GUEST_GICC_BASE);
 	attach(vm);
 	if (vcpus > common(vm)->cpus)
-		log_vm_warn(vm, "a GICv2, which guests have on this machine, has %u CPUs: vCPUs from %u on get no interrupts", VGICV2_CPUS,
-			    VGICV2_CPUS);
+		log_vm_warn(vm, "a GICv2, which guests have on this machine, has %u CPUs: vCPUs from %u on get no interrupts",
+			    VGICV2_CPUS, VGICV2_CPUS);
 }
 
 void interrupts_fork(struct vm *child, const struct vm *parent)

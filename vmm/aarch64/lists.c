@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * List registers of a GICv3, by which the CPU delivers a guest's interrupts by itself. Source: GIC Architecture Specification, versions
- * 3 and 4 (IHI 0069), 6.3 "Operation of the virtual CPU interface", "ICH_HCR_EL2", "ICH_VTR_EL2", "ICH_AP1R<n>_EL2".
+ * List registers of a GICv3, by which the CPU delivers a guest's interrupts by itself. Source: GIC Architecture Specification,
+ * versions 3 and 4 (IHI 0069), 6.3 "Operation of the virtual CPU interface", "ICH_HCR_EL2", "ICH_VTR_EL2", "ICH_AP1R<n>_EL2".
  */
 #include "include/arch/virt.h"
 
@@ -11,8 +11,8 @@
 #define AP_REGISTERS_MOST 4
 
 /* Set on the first CPU; constant afterwards. */
-static unsigned lists;              /* 0: there are none, or no GICv3 */
-static unsigned ap_registers;       /* of each group */
+static unsigned lists;               /* 0: there are none, or no GICv3 */
+static unsigned ap_registers;        /* of each group */
 static uint16_t physical[VGIC_SGIS]; /* numbers of the machine's interrupts that a guest's, from 16 on, are linked to */
 
 unsigned lists_count(void)
@@ -20,10 +20,10 @@ unsigned lists_count(void)
 	return lists;
 }
 
-#define FOR_LISTS(each)                                                                                                          \
-	each(0, S3_4_C12_C12_0) each(1, S3_4_C12_C12_1) each(2, S3_4_C12_C12_2) each(3, S3_4_C12_C12_3) each(4, S3_4_C12_C12_4)  \
-		each(5, S3_4_C12_C12_5) each(6, S3_4_C12_C12_6) each(7, S3_4_C12_C12_7) each(8, S3_4_C12_C13_0)                  \
-			each(9, S3_4_C12_C13_1) each(10, S3_4_C12_C13_2) each(11, S3_4_C12_C13_3) each(12, S3_4_C12_C13_4)       \
+#define FOR_LISTS(each)                                                                                                         \
+	each(0, S3_4_C12_C12_0) each(1, S3_4_C12_C12_1) each(2, S3_4_C12_C12_2) each(3, S3_4_C12_C12_3) each(4, S3_4_C12_C12_4) \
+		each(5, S3_4_C12_C12_5) each(6, S3_4_C12_C12_6) each(7, S3_4_C12_C12_7) each(8, S3_4_C12_C13_0)                 \
+			each(9, S3_4_C12_C13_1) each(10, S3_4_C12_C13_2) each(11, S3_4_C12_C13_3) each(12, S3_4_C12_C13_4)      \
 				each(13, S3_4_C12_C13_5) each(14, S3_4_C12_C13_6) each(15, S3_4_C12_C13_7)
 
 static uint64_t read_list(unsigned n)
@@ -39,8 +39,8 @@ static uint64_t read_list(unsigned n)
 
 static void write_list(unsigned n, uint64_t value)
 {
-#define WRITE_LIST(number, name)          \
-	case number:                      \
+#define WRITE_LIST(number, name)           \
+	case number:                       \
 		write_sysreg(name, value); \
 		break;
 	switch (n) {

@@ -7,7 +7,7 @@
 #define VCPU_PC   256
 #define VCPU_CPU  272 /* two pointers: see struct cpu_arch */
 
-#define VCPU_ESR  296
+#define VCPU_ESR     296
 #define EC_OF_SYSREG 0x18 /* ESR_EL2.EC: MSR, MRS */
 
 #define CPU_ARCH_TRAP_NEXT 16

@@ -32,7 +32,8 @@ struct vgic_bank {
 	uint32_t level;   /* the line of a device is high */
 	uint32_t edge;    /* of the line its rise counts, else its level */
 	uint32_t active;
-	/* In a list register of a CPU (vgicv3.h): `latched` and `active` say only what was added since, and these what was taken away. */
+	/* In a list register of a CPU (vgicv3.h): `latched` and `active` say only what was added since, and these what was taken
+	 * away. */
 	uint32_t listed, dropped_pending, dropped_active;
 	uint8_t priority[32];
 };
@@ -70,7 +71,8 @@ void vgic_changed(struct vgic *gic, unsigned cpus);
 /* A device's line, of an SPI, has a new level. */
 void vgic_set_line(struct vgic *gic, unsigned id, bool level);
 
-/* The lines of a CPU's own devices, those that `mask` names, are as `level` says. Returns what has changed; `changed` is not called. */
+/* The lines of a CPU's own devices, those that `mask` names, are as `level` says. Returns what has changed; `changed` is not
+ * called. */
 uint32_t vgic_set_private(struct vgic *gic, unsigned cpu, uint32_t mask, uint32_t level);
 
 /* Of a bank, those that are pending and enabled, not active, and in no list register. */

@@ -32,18 +32,18 @@ enum {
 	GICC_DIR = 0x1000,
 };
 
-#define CTLR_ENABLE     0x1u
-#define CTLR_EOIMODE    0x200u
-#define IIDR_ARM        0x43bu
-#define GICC_IIDR_V2    0x20000u
-#define ICPIDR2_V2      0x2bu
-#define IAR_ID          0x3ffu
-#define IAR_CPU_SHIFT   10
-#define PMR_IDLE        0xffu
-#define BPR_LEAST       2u /* five bits of priority are group priority at most */
-#define BPR_MOST        7u
-#define SGIR_ID         0xfu
-#define APR_SHIFT       (8 - VGIC_PRIORITY_BITS)
+#define CTLR_ENABLE   0x1u
+#define CTLR_EOIMODE  0x200u
+#define IIDR_ARM      0x43bu
+#define GICC_IIDR_V2  0x20000u
+#define ICPIDR2_V2    0x2bu
+#define IAR_ID        0x3ffu
+#define IAR_CPU_SHIFT 10
+#define PMR_IDLE      0xffu
+#define BPR_LEAST     2u /* five bits of priority are group priority at most */
+#define BPR_MOST      7u
+#define SGIR_ID       0xfu
+#define APR_SHIFT     (8 - VGIC_PRIORITY_BITS)
 
 /* --- What is signalled ---------------------------------------------------------------------------------------------- */
 

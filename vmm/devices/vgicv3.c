@@ -4,12 +4,12 @@
 
 #include "vmm/devices/vgicv3_registers.h"
 
-#define INTID_MASK     0xffffffu
-#define SGI_ID(value)  ((unsigned)((value) >> 24 & 0xf))
-#define SGI_AFF1(value) ((value) >> 16 & 0xff)
-#define SGI_AFF2(value) ((value) >> 32 & 0xff)
-#define SGI_AFF3(value) ((value) >> 48 & 0xff)
-#define SGI_RS(value)   ((value) >> 44 & 0xf)
+#define INTID_MASK       0xffffffu
+#define SGI_ID(value)    ((unsigned)((value) >> 24 & 0xf))
+#define SGI_AFF1(value)  ((value) >> 16 & 0xff)
+#define SGI_AFF2(value)  ((value) >> 32 & 0xff)
+#define SGI_AFF3(value)  ((value) >> 48 & 0xff)
+#define SGI_RS(value)    ((value) >> 44 & 0xf)
 #define SGI_ALL_BUT_SELF BIT(40)
 
 static struct vgicv3 *of(struct vgic *gic)
@@ -44,8 +44,8 @@ static void put(struct vgicv3 *gic, unsigned n, unsigned id, uint64_t state)
 	bank->listed |= bit;
 	if (id >= VGIC_PRIVATE)
 		gic->gic.holder[id - VGIC_PRIVATE] = (uint8_t)n;
-	cpu->lr[cpu->used++] = state | id | (uint64_t)bank->priority[id % 32] << LR_PRIORITY_SHIFT |
-			       (bank->group1 & bit ? LR_GROUP_1 : 0);
+	cpu->lr[cpu->used++] =
+		state | id | (uint64_t)bank->priority[id % 32] << LR_PRIORITY_SHIFT | (bank->group1 & bit ? LR_GROUP_1 : 0);
 }
 
 /* The end of a level is told of, since it may be high yet; a linked one interrupts again by itself. */

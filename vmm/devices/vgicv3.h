@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Arm's Generic Interrupt Controller, version 3: distributor and redistributors in software, for CPUs whose own GICv3 has list
- * registers. What those hold the CPU delivers by itself, and the guest takes and ends it, without an exit. Sources: GIC Architecture
- * Specification, versions 3 and 4 (IHI 0069), chapters 4, 6.3 "Operation of the virtual CPU interface", 12.9 "The GIC Distributor
- * register descriptions", 12.11 "The GIC Redistributor register descriptions"; "ICH_LR<n>_EL2".
+ * registers. What those hold the CPU delivers by itself, and the guest takes and ends it, without an exit. Sources: GIC
+ * Architecture Specification, versions 3 and 4 (IHI 0069), chapters 4, 6.3 "Operation of the virtual CPU interface", 12.9 "The GIC
+ * Distributor register descriptions", 12.11 "The GIC Redistributor register descriptions"; "ICH_LR<n>_EL2".
  *
  * Between vgicv3_list and vgicv3_unlist some of a CPU's interrupts are *listed*: their state is in list registers and what is in
  * memory may be out of date. Who changes one of them meanwhile notes it, and has the CPU unlist them and list them again.
@@ -19,14 +19,14 @@
 #define VGICV3_LISTS      16
 
 /* "ICH_LR<n>_EL2" */
-#define LR_VINTID(lr)      ((unsigned)((lr)&0xffffffff))
-#define LR_PINTID_SHIFT    32
-#define LR_EOI             BIT(41) /* of one that is not linked: its end is to be told of */
-#define LR_PRIORITY_SHIFT  48
-#define LR_GROUP_1         BIT(60)
-#define LR_LINKED          BIT(61) /* its end ends a physical interrupt, too */
-#define LR_PENDING         BIT(62)
-#define LR_ACTIVE          BIT(63)
+#define LR_VINTID(lr)     ((unsigned)((lr)&0xffffffff))
+#define LR_PINTID_SHIFT   32
+#define LR_EOI            BIT(41) /* of one that is not linked: its end is to be told of */
+#define LR_PRIORITY_SHIFT 48
+#define LR_GROUP_1        BIT(60)
+#define LR_LINKED         BIT(61) /* its end ends a physical interrupt, too */
+#define LR_PENDING        BIT(62)
+#define LR_ACTIVE         BIT(63)
 
 struct vgicv3_cpu {
 	uint64_t lr[VGICV3_LISTS]; /* what the list registers hold, or are to hold */

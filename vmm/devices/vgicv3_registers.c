@@ -44,8 +44,8 @@ static bool is_word_write(const struct io_access *io, uint64_t offset)
 }
 
 /*
- * What list registers hold is needed for reads of GICD_ISPENDR to GICD_ICACTIVER only: what is written of them is noted, and the CPU
- * lists anew where it matters (vgic_changed).
+ * What list registers hold is needed for reads of GICD_ISPENDR to GICD_ICACTIVER only: what is written of them is noted, and the
+ * CPU lists anew where it matters (vgic_changed).
  */
 static void before_access(struct vgicv3 *gic, uint64_t offset, const struct io_access *io)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Interrupts of an AArch64 guest: the virtual timer's, an SGI, and the PL011's, by a GICv3 where ID_AA64PFR0_EL1 names one, else by a
- * GICv2. Sources: GIC Architecture Specification, version 2.0 (IHI 0048), versions 3 and 4 (IHI 0069).
+ * Interrupts of an AArch64 guest: the virtual timer's, an SGI, and the PL011's, by a GICv3 where ID_AA64PFR0_EL1 names one, else by
+ * a GICv2. Sources: GIC Architecture Specification, version 2.0 (IHI 0048), versions 3 and 4 (IHI 0069).
  */
 #include "guest/rt/irq.h"
 

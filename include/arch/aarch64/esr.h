@@ -110,8 +110,8 @@ static inline bool sysreg_is_identification(uint32_t id)
 {
 	return (id & ~SYSREG_ID(0, 0, 0, 7, 7)) == SYSREG_ID(3, 0, 0, 0, 0) && SYSREG_CRM(id) != 0;
 }
-#define ESR_SYSREG_READ                    BIT(0)
-#define ESR_SYSREG_RT(esr)                 ((unsigned)((esr) >> 5) & 31)
+#define ESR_SYSREG_READ    BIT(0)
+#define ESR_SYSREG_RT(esr) ((unsigned)((esr) >> 5) & 31)
 
 /* "data abort from a lower level", ...; for reports. */
 const char *esr_class_name(uint64_t esr);

@@ -118,7 +118,7 @@ static inline unsigned id_field(uint64_t id, unsigned shift)
 #define HCR_FMO    BIT(3) /* FIQ, IRQ, SError come to EL2 */
 #define HCR_IMO    BIT(4)
 #define HCR_AMO    BIT(5)
-#define HCR_VI     BIT(7) /* an interrupt for EL1 */
+#define HCR_VI     BIT(7)              /* an interrupt for EL1 */
 #define HCR_FB     BIT(9)              /* TLB and instruction cache maintenance of EL1 is for all CPUs, */
 #define HCR_BSU_IS (UINT64_C(1) << 10) /* and so are its barriers */
 #define HCR_TWI    BIT(13)
@@ -215,16 +215,16 @@ static inline unsigned id_field(uint64_t id, unsigned shift)
 #define MPAM2_MPAMEN             BIT(63) /* of MPAM1_EL1, too; EL3's to decide where there is one */
 #define MPAMHCR_TRAP_MPAMIDR_EL1 BIT(31)
 
-#define ICC_SRE_SRE    BIT(0)
+#define ICC_SRE_SRE       BIT(0)
 #define ICC_SRE_NO_BYPASS (BIT(1) | BIT(2))
-#define ICC_SRE_ENABLE BIT(3) /* EL1 may have its own ICC_SRE_EL1 */
+#define ICC_SRE_ENABLE    BIT(3) /* EL1 may have its own ICC_SRE_EL1 */
 
 #define ICC_CTLR_EOIMODE BIT(1) /* the end of an interrupt takes a second register */
 
 /* The virtual CPU interface is on; what it tells of by the maintenance interrupt; how many ends it found no list register for. */
 #define ICH_HCR_EN             BIT(0)
-#define ICH_HCR_UIE            BIT(1) /* one list register is in use, or none */
-#define ICH_HCR_LRENPIE        BIT(2) /* such an end */
+#define ICH_HCR_UIE            BIT(1)  /* one list register is in use, or none */
+#define ICH_HCR_LRENPIE        BIT(2)  /* such an end */
 #define ICH_HCR_TDIR           BIT(14) /* writes of ICC_DIR_EL1 trap */
 #define ICH_HCR_EOICOUNT_SHIFT 27
 #define ICH_VTR_LISTS(vtr)     ((unsigned)((vtr)&0x1f) + 1)

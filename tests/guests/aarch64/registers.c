@@ -56,8 +56,8 @@ static bool is_constant(unsigned id)
 	case ID(3, 0, 12, 12, 2):
 	case ID(3, 0, 12, 12, 3):
 	case ID(3, 0, 12, 12, 4):
-	case ID(3, 0, 12, 0, 0):  /* VBAR_EL1, which this guest sets */
-	case ID(3, 1, 0, 0, 0):   /* CCSIDR_EL1, CLIDR_EL1, CCSIDR2_EL1, AIDR_EL1 */
+	case ID(3, 0, 12, 0, 0): /* VBAR_EL1, which this guest sets */
+	case ID(3, 1, 0, 0, 0):  /* CCSIDR_EL1, CLIDR_EL1, CCSIDR2_EL1, AIDR_EL1 */
 	case ID(3, 1, 0, 0, 1):
 	case ID(3, 1, 0, 0, 2):
 	case ID(3, 1, 0, 0, 7):

@@ -90,10 +90,10 @@ static void absent(void)
 		CHECK(UNDEFINED("mrs x0, S3_0_C12_C12_0")); /* ICC_IAR1_EL1 */
 		CHECK(UNDEFINED("msr S3_0_C12_C11_5, x0")); /* ICC_SGI1R_EL1 */
 	}
-	CHECK(UNDEFINED("mrs x0, S3_0_C10_C4_0"));  /* LORSA_EL1 */
-	CHECK(UNDEFINED("mrs x0, S3_0_C1_C2_0"));   /* ZCR_EL1 */
-	CHECK(UNDEFINED("mrs x0, S3_0_C5_C3_0"));   /* ERRIDR_EL1 */
-	CHECK(UNDEFINED("mrs x0, S3_0_C15_C0_0"));  /* implementation defined */
+	CHECK(UNDEFINED("mrs x0, S3_0_C10_C4_0")); /* LORSA_EL1 */
+	CHECK(UNDEFINED("mrs x0, S3_0_C1_C2_0"));  /* ZCR_EL1 */
+	CHECK(UNDEFINED("mrs x0, S3_0_C5_C3_0"));  /* ERRIDR_EL1 */
+	CHECK(UNDEFINED("mrs x0, S3_0_C15_C0_0")); /* implementation defined */
 	CHECK(UNDEFINED("msr S3_0_C11_C0_0, x0"));
 	CHECK(UNDEFINED("mrs x0, S2_1_C0_C1_0")); /* trace */
 	CHECK(UNDEFINED("mrs x0, hcr_el2"));
