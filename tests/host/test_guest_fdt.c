@@ -20,11 +20,10 @@ static const struct guest_fdt arm = {
 	.bootargs = "console=ttyAMA0 quiet",
 	.cpu = { .compatible = "arm,armv8", .enable_method = "psci" },
 	.psci = true,
-	.intc = GUEST_FDT_GICV2,
+	.intc = GUEST_FDT_GICV3,
 	.intc_base = GPA(0x8000000),
 	.intc_size = 0x10000,
-	.intc_cpus = 8,
-	.intc_cpus_base = GPA(0x8010000),
+	.intc_cpus_base = GPA(0x80a0000),
 	.intc_cpus_size = 0x20000,
 	.uart_line = 33,
 	.uart = GUEST_FDT_PL011,
@@ -152,9 +151,9 @@ static void a_guest_of_arm(void **state)
 	check_absent("/cpus", "timebase-frequency");
 	check_bytes("/psci", "compatible", "arm,psci-1.0\0arm,psci-0.2", 26);
 	check_string("/psci", "method", "hvc");
-	check_string("/intc@8000000", "compatible", "arm,cortex-a15-gic");
+	check_string("/intc@8000000", "compatible", "arm,gic-v3");
 	check_bytes("/intc@8000000", "reg",
-		    (fdt64_t[]){ cpu_to_fdt64(0x8000000), cpu_to_fdt64(0x10000), cpu_to_fdt64(0x8010000), cpu_to_fdt64(0x20000) },
+		    (fdt64_t[]){ cpu_to_fdt64(0x8000000), cpu_to_fdt64(0x10000), cpu_to_fdt64(0x80a0000), cpu_to_fdt64(0x20000) },
 		    32);
 	check_cell("/pl011@9000000", "interrupt-parent", fdt_get_phandle(fdt, node("/intc@8000000")));
 	check_bytes("/pl011@9000000", "interrupts", (fdt32_t[]){ 0, cpu_to_fdt32(1), cpu_to_fdt32(4) }, 12);
