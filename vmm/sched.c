@@ -139,6 +139,8 @@ uint64_t sched_cpu_time(const struct vcpu *vcpu)
 
 /* --- In and out of a CPU --------------------------------------------------------------------------------------------- */
 
+#define ALL_WAIT "guest waits for VMs that all wait for each other, and nothing else can wake it"
+
 /*
  * The last vCPU of the VM that could run cannot go on, and the VM has not ended. With vm.lock. It ends now, unless something can
  * still wake one.
@@ -152,11 +154,29 @@ static void nothing_runs(struct vm *vm, const struct vcpu *vcpu)
 		vm->asleep = true;
 		if (__atomic_sub_fetch(&sched_awake, 1, __ATOMIC_RELAXED) > 0)
 			return;
-		log_vm_info(vm, "guest waits for VMs that all wait for each other, and nothing else can wake it");
+		log_vm_info(vm, ALL_WAIT);
 	} else {
 		log_vm_info(vm, "guest %s", vcpu->leave_why ? vcpu->leave_why : "halted, and there is no interrupt to wake it");
 	}
 	vm_end(vm, VM_EXITED, 0);
+}
+
+/* The last VM that was awake has ended. If any are left, they wait for each other: the first one ends. */
+static void end_one_asleep(void)
+{
+	struct vm *vm = vms_get(0);
+
+	while (vm && !__atomic_load_n(&vm->asleep, __ATOMIC_RELAXED)) {
+		unsigned next = vm->number + 1;
+
+		vms_put();
+		vm = vms_get(next);
+	}
+	if (!vm)
+		return;
+	log_vm_info(vm, ALL_WAIT);
+	sched_end(vm, VM_EXITED);
+	vms_put();
 }
 
 /* It counts as awake until nothing is left of it. */
@@ -190,7 +210,8 @@ static void end_vm(struct cpu *cpu, struct vcpu *vcpu)
 		return;
 	}
 	/* Not before who has waited for this VM is awake. */
-	__atomic_sub_fetch(&sched_awake, 1, __ATOMIC_RELAXED);
+	if (__atomic_sub_fetch(&sched_awake, 1, __ATOMIC_RELAXED) == 0)
+		end_one_asleep();
 }
 
 /* One vCPU less that can run; with vm.lock, which is let go. */

@@ -216,6 +216,8 @@ def forks() -> list[Case]:
     for name in KINDS:
         guest = BACKENDS[name].guest
         out += [
+            case(f"{name}/guest/wait_circle", "--guest", guest("wait_circle"), "--ram", "64M", forks=2, forbid=(r"FAILED",), slow=name == "vmx",
+                 report=EXITED | {"forks": 2}, text=(r"guest waits for VMs that all wait for each other", r"wait_circle: number \d is gone$")),
             case(f"{name}/guest/fork_deep", "--guest", guest("fork_deep"), "--ram", "64M", forks=3, forbid=(r"FAILED",),
                  report=EXITED | {"forks": 3},
                  text=tuple(rf"^{f'guest.{n}: ' if n else ''}fork_deep: generation {n} has what it should$" for n in range(4))),
