@@ -15,7 +15,7 @@ static bool has_records;
 static const struct console_stream *unfinished;
 
 static struct spinlock lock = SPINLOCK(LOCK_CONSOLE); /* of all of the above, of all streams, and of the sink */
-static bool taken_over;      /* atomic */
+static bool taken_over;                               /* atomic */
 
 #define RECORD 0x1e /* ASCII's "record separator" */
 

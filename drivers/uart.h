@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Drivers of serial ports, all by polling, in both directions. A new driver is a file of its own and a line in uart.c; it lists the names that the
- * firmware's tables have for its device.
+ * Drivers of serial ports, all by polling, in both directions. A new driver is a file of its own and a line in uart.c; it lists the
+ * names that the firmware's tables have for its device.
  */
 #ifndef NESTLING_DRIVERS_UART_H
 #define NESTLING_DRIVERS_UART_H

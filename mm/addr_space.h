@@ -98,9 +98,9 @@ struct addr_space_limit {
 struct addr_space_cost {
 	struct addr_space_limit *limit; /* of `overhead` and resident memory together; NULL: none */
 	uint64_t charged;               /* this space's part of limit->used */
-	uint64_t overhead; /* bytes in tables, areas, and everything else that is not resident; more in each view */
-	uint64_t in_hand;  /* bytes of memory that a leaf is about to map, while tables for it are allocated */
-	bool exceeded;     /* the last failure for lack of memory was due to the limit, not to the host */
+	uint64_t overhead;              /* bytes in tables, areas, and everything else that is not resident; more in each view */
+	uint64_t in_hand;               /* bytes of memory that a leaf is about to map, while tables for it are allocated */
+	bool exceeded;                  /* the last failure for lack of memory was due to the limit, not to the host */
 };
 
 /* No instruction needs as many fresh pages as this to complete. */

@@ -5,10 +5,11 @@
  * Resident memory is counted where leaves are mapped and unmapped. Everything else is `overhead`, which changes rarely. The fault
  * fast path does not check the limit: it is checked when a run of frames is allocated, and all of the run counts from then on.
  *
- * limit->used is the sum of what each space has charged, and of the memory that is nobody's: what its owner has given up while forks
- * still map it. Each space charges, with itself locked, what it has taken: resident memory, overhead, and the rest of its runs, so
- * that a fault that takes a frame from a run changes nothing here. Before a space takes more, it charges that by one compare-and-swap,
- * so that spaces that do so at the same time do not exceed the limit together. When it gives memory back, it charges anew.
+ * limit->used is the sum of what each space has charged, and of the memory that is nobody's: what its owner has given up while
+ * forks still map it. Each space charges, with itself locked, what it has taken: resident memory, overhead, and the rest of its
+ * runs, so that a fault that takes a frame from a run changes nothing here. Before a space takes more, it charges that by one
+ * compare-and-swap, so that spaces that do so at the same time do not exceed the limit together. When it gives memory back, it
+ * charges anew.
  */
 #include "mm/space.h"
 

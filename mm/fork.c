@@ -48,8 +48,8 @@ static enum err fork_leaves(struct addr_space *parent, struct addr_space *child,
 			    uint64_t end, struct npt_gather *gather)
 {
 	bool owned = area->backend == AREA_ALLOC;
-	enum err err = npt_clone(&parent->npt, &child->npt, GPA(start), end - start, owned, gather, owned ? share_leaf : keep_leaf,
-				 child);
+	enum err err =
+		npt_clone(&parent->npt, &child->npt, GPA(start), end - start, owned, gather, owned ? share_leaf : keep_leaf, child);
 
 	if (err == ERR_OK)
 		log_fork(parent, child, start, end);

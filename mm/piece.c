@@ -12,7 +12,8 @@
 #define AREA_COST  8
 
 /*
- * Where the table of pages around `at` ends, or what is left of the work; or the large leaf, or the empty entries of a higher table.
+ * Where the table of pages around `at` ends, or what is left of the work; or the large leaf, or the empty entries of a higher
+ * table.
  */
 static uint64_t past_entries(const struct addr_space *as, uint64_t at, unsigned left, uint64_t *cost)
 {
@@ -42,7 +43,7 @@ uint64_t space_piece(struct addr_space *as, uint64_t at, uint64_t end, unsigned 
 	struct area *area = area_find_from(&as->areas, at);
 	uint64_t next, cost;
 
-	for (; at < end && *left > 0; at = next) {
+	for (; at<end && * left> 0; at = next) {
 		next = min_u64(past_entries(as, at, *left, &cost), end);
 		take_cost(left, cost);
 		for (; area && area->end <= next; area = area_next(area)) {

@@ -310,7 +310,8 @@ MUST_CHECK enum err npt_split(struct npt *npt, gpa_t gpa, unsigned level);
  */
 MUST_CHECK enum err npt_split_at_boundaries(struct npt *npt, gpa_t gpa, uint64_t size);
 
-/* Of the entry that npt_find found for `gpa`: where the first one from it on that is not empty begins, or where their table ends. */
+/* Of the entry that npt_find found for `gpa`: where the first one from it on that is not empty begins, or where their table ends.
+ */
 uint64_t npt_empty_end(const struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa);
 
 /*

@@ -267,8 +267,8 @@ static uint64_t serve_track(struct vcpu *vcpu, const struct hypercall *call)
 {
 	struct vm *vm = vcpu->vm;
 	gpa_t at = GPA(call->arg[0] + vcpu->done), to = GPA(call->arg[3]);
-	uint64_t size = call->arg[1] <= SHORT_RANGE ? call->arg[1] :
-						      min_u64(TRACK_PIECE - at.raw % TRACK_PIECE, call->arg[1] - vcpu->done);
+	uint64_t size =
+		call->arg[1] <= SHORT_RANGE ? call->arg[1] : min_u64(TRACK_PIECE - at.raw % TRACK_PIECE, call->arg[1] - vcpu->done);
 	uint64_t bytes = words_of(call->arg[1] / PAGE_SIZE) * sizeof(uint64_t);
 	uint64_t bitmap[TRACK_WORDS + 1] = { 0 }, pages = 0;
 	bool wanted = to.raw != HYPERCALL_TRACK_COUNT;
@@ -373,12 +373,12 @@ static inline bool is_long(enum hypercall_number number, const struct hypercall 
 }
 
 /* On the fast path: what is long is left to the slow one, on which a vCPU can leave its CPU in the middle. */
-#define FAST(number, NAME, name)                                                                     \
-	static hypercall_result fast_##name(struct vcpu *vcpu, const struct hypercall *call)         \
-	{                                                                                            \
-		if (is_long(HYPERCALL_##NAME, call))                                                 \
-			return hypercall_later(vcpu, call);                                          \
-		return hypercall_result_of(serve_##name(vcpu, call), 0);                             \
+#define FAST(number, NAME, name)                                                             \
+	static hypercall_result fast_##name(struct vcpu *vcpu, const struct hypercall *call) \
+	{                                                                                    \
+		if (is_long(HYPERCALL_##NAME, call))                                         \
+			return hypercall_later(vcpu, call);                                  \
+		return hypercall_result_of(serve_##name(vcpu, call), 0);                     \
 	}
 #define ROW(number, NAME, name)       [HYPERCALL_##NAME] = fast_##name,
 #define ROW_LATER(number, NAME, name) [HYPERCALL_##NAME] = hypercall_later,

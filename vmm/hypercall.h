@@ -45,8 +45,9 @@ enum track {
 #define HYPERCALL_CONSOLE_MAX KIB(4)
 
 /*
- * The hypercalls by number as the fast path serves them: those that do not need all of the guest's registers and do not end the run;
- * hypercall_later for the others. A table and not a switch, in which every call would save the registers that the longest one needs.
+ * The hypercalls by number as the fast path serves them: those that do not need all of the guest's registers and do not end the
+ * run; hypercall_later for the others. A table and not a switch, in which every call would save the registers that the longest one
+ * needs.
  */
 extern const hypercall_fn hypercalls_fast[HYPERCALL_COUNT];
 

@@ -126,8 +126,8 @@ void keyboard_forget(void)
 {
 	spin_lock(&lock);
 	if (kept.count > 0)
-		log_info("keyboard: %u byte%s that had been typed for another VM %s dropped", kept.count, kept.count == 1 ? "" : "s",
-			 kept.count == 1 ? "is" : "are");
+		log_info("keyboard: %u byte%s that had been typed for another VM %s dropped", kept.count,
+			 kept.count == 1 ? "" : "s", kept.count == 1 ? "is" : "are");
 	kept.count = 0;
 	spin_unlock(&lock);
 }

@@ -17,8 +17,8 @@ enum { CTRL_BRACKET = 0x1d, BACKSPACE = 0x08, DELETE = 0x7f, CTRL_U = 0x15 };
 /* Under the keyboard's lock; while a line is carried out (`busy`), only by who does that. */
 static struct {
 	bool open;
-	bool busy;   /* atomic */
-	bool first;  /* nothing has been typed since Ctrl-] */
+	bool busy;    /* atomic */
+	bool first;   /* nothing has been typed since Ctrl-] */
 	bool return_; /* the last line was ended by a carriage return: a line feed behind it is part of that end */
 	unsigned length;
 	char line[LINE_ROOM];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The monitor: what Ctrl-] opens at the machine's console (docs/monitor.md). A line of a few words is read by whichever CPU looks at
- * the keyboard, and carried out by one that runs no vCPU (sched_errand), a piece at a time.
+ * The monitor: what Ctrl-] opens at the machine's console (docs/monitor.md). A line of a few words is read by whichever CPU looks
+ * at the keyboard, and carried out by one that runs no vCPU (sched_errand), a piece at a time.
  */
 #ifndef NESTLING_VMM_MONITOR_H
 #define NESTLING_VMM_MONITOR_H

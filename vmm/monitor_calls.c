@@ -29,7 +29,8 @@ static const char *name_of(const struct vm *vm)
 	return vm->console.name[0] != '\0' ? vm->console.name : vm->options.name;
 }
 
-/* The VM of this name, or of this number; an empty one is that which has the keyboard. It is to be put. NULL: a line has been logged.
+/* The VM of this name, or of this number; an empty one is that which has the keyboard. It is to be put. NULL: a line has been
+ * logged.
  */
 static struct vm *get(const char *name)
 {

@@ -20,9 +20,9 @@
 static const char *outcome_name(enum vm_outcome outcome)
 {
 	static const char *const names[] = {
-		[VM_RUNNING] = "running",     [VM_EXITED] = "exited",   [VM_DENIED] = "denied",       [VM_UNMAPPED] = "unmapped",
-		[VM_NO_MEMORY] = "no_memory", [VM_CRASHED] = "crashed", [VM_TIMED_OUT] = "timed_out", [VM_REFUSED] = "refused",
-		[VM_RESET] = "reset",
+		[VM_RUNNING] = "running",     [VM_EXITED] = "exited",       [VM_DENIED] = "denied",
+		[VM_UNMAPPED] = "unmapped",   [VM_NO_MEMORY] = "no_memory", [VM_CRASHED] = "crashed",
+		[VM_TIMED_OUT] = "timed_out", [VM_REFUSED] = "refused",     [VM_RESET] = "reset",
 	};
 
 	return names[outcome];

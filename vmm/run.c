@@ -30,7 +30,8 @@ static void fault_text(struct vm *vm, gpa_t gpa, enum fault_outcome outcome, cha
 	else if (outcome == FAULT_NO_MEMORY)
 		snprintf(text, size,
 			 "the host has no frame left for it: %lu bytes free, %lu resident of %lu promised, %lu of tables",
-			 frame_get_stats().free, addr_space_get_stats(&vm->as).resident, vm->options.ram, addr_space_table_bytes(&vm->as));
+			 frame_get_stats().free, addr_space_get_stats(&vm->as).resident, vm->options.ram,
+			 addr_space_table_bytes(&vm->as));
 	else if (outcome == FAULT_UNMAPPED || !addr_space_area_at(&vm->as, gpa, &area))
 		snprintf(text, size, "the guest has no memory there");
 	else

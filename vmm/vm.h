@@ -40,7 +40,7 @@ struct vm_options {
 		TRACE_JSON, /* record those that concern memory: vmm/trace_json.h */
 	} trace;
 	bool end_at_reboot; /* where the guest asks for a reboot, it ends as if it had switched itself off */
-	bool progress; /* print now and then how far the guest has come */
+	bool progress;      /* print now and then how far the guest has come */
 };
 
 /* A file for a guest in our memory: its program, or what its kernel begins with. */
@@ -81,8 +81,9 @@ struct vcpu;
 struct cpu;
 
 /*
- * Carries out a hypercall on the fast path. What it returns, in two registers, is a value for the guest, and 0, or FAULT_NOT_SERVED:
- * nothing was done, and the slow path serves the call and overwrites the value. A number: of a structure GCC 12 makes stores on RISC-V.
+ * Carries out a hypercall on the fast path. What it returns, in two registers, is a value for the guest, and 0, or
+ * FAULT_NOT_SERVED: nothing was done, and the slow path serves the call and overwrites the value. A number: of a structure GCC 12
+ * makes stores on RISC-V.
  */
 typedef unsigned __int128 hypercall_result;
 static inline hypercall_result hypercall_result_of(uint64_t value, unsigned left)
@@ -204,29 +205,29 @@ struct vm {
 	enum vm_outcome outcome; /* atomic; set once, by vm_end */
 	uint64_t guest_status;
 
-	struct spinlock lock;         /* vCPUs' states and what follows; see docs/locks.md */
-	unsigned active;              /* vCPUs that are READY or RUNNING */
-	unsigned running;             /* those that are RUNNING; atomic */
-	unsigned timed;               /* those that are WAITING with a deadline */
-	unsigned waits;               /* those that wait for another VM; atomic, under the fork tree's lock */
-	bool asleep;                  /* no vCPU can run until another VM ends */
-	struct vcpu *stopper;         /* the vCPU that holds all others; atomic */
-	struct vcpu *held;            /* those that are READY and may not run */
-	struct vcpu *waiters;         /* of other VMs, that wait for this one's end; under the fork tree's lock */
-	uint64_t cpu_time;            /* ticks of arch_clock, of all vCPUs; atomic */
-	uint64_t time_max;            /* the most that cpu_time may come to; NEVER */
-	uint64_t cpus;                /* CPUs that a vCPU of this VM is resident on, one bit each; atomic */
-	uint64_t tlb_generation;      /* number of shoot-downs; atomic */
-	uint64_t shootdowns;          /* those that needed other CPUs; atomic */
-	uint64_t ipis;                /* sent to other CPUs for this VM; atomic */
+	struct spinlock lock;                 /* vCPUs' states and what follows; see docs/locks.md */
+	unsigned active;                      /* vCPUs that are READY or RUNNING */
+	unsigned running;                     /* those that are RUNNING; atomic */
+	unsigned timed;                       /* those that are WAITING with a deadline */
+	unsigned waits;                       /* those that wait for another VM; atomic, under the fork tree's lock */
+	bool asleep;                          /* no vCPU can run until another VM ends */
+	struct vcpu *stopper;                 /* the vCPU that holds all others; atomic */
+	struct vcpu *held;                    /* those that are READY and may not run */
+	struct vcpu *waiters;                 /* of other VMs, that wait for this one's end; under the fork tree's lock */
+	uint64_t cpu_time;                    /* ticks of arch_clock, of all vCPUs; atomic */
+	uint64_t time_max;                    /* the most that cpu_time may come to; NEVER */
+	uint64_t cpus;                        /* CPUs that a vCPU of this VM is resident on, one bit each; atomic */
+	uint64_t tlb_generation;              /* number of shoot-downs; atomic */
+	uint64_t shootdowns;                  /* those that needed other CPUs; atomic */
+	uint64_t ipis;                        /* sent to other CPUs for this VM; atomic */
 	struct vm *next_live, *previous_live; /* vmm/vms.c */
 	bool absent;                          /* among those, while it is made anew */
 	unsigned reboots;                     /* times that it was made anew */
 	uint64_t reset_at;                    /* arch_clock; when that was last */
-	bool ending;                  /* its last vCPU is queued only so that `ended` is called again; under vm.lock */
-	uint64_t surveyed;            /* bytes of its space that report_survey_piece has looked at, */
-	uint64_t touched, of_files;   /* and of these accessed, and mapped from files */
-	uint64_t cleared;             /* bytes of it that `ended` has freed */
+	bool ending;                          /* its last vCPU is queued only so that `ended` is called again; under vm.lock */
+	uint64_t surveyed;                    /* bytes of its space that report_survey_piece has looked at, */
+	uint64_t touched, of_files;           /* and of these accessed, and mapped from files */
+	uint64_t cleared;                     /* bytes of it that `ended` has freed */
 	/*
 	 * Called when it has ended and no CPU runs it: it reports and frees the VM, piece by piece. True: it is to be called again;
 	 * else there is no VM any more.

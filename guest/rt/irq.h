@@ -12,7 +12,8 @@ enum rt_irq { RT_IRQ_TIMER, RT_IRQ_IPI, RT_IRQ_UART, RT_IRQS };
 
 /*
  * Have this vCPU get interrupts from now on; exceptions are as after rt_fault_init. `taken` is called for each, by whichever vCPU
- * takes it, after its cause is gone and, of the UART's, before the interrupt controller is told of the end; NULL: nothing is called.
+ * takes it, after its cause is gone and, of the UART's, before the interrupt controller is told of the end; NULL: nothing is
+ * called.
  */
 void rt_irq_init(void (*taken)(enum rt_irq irq));
 
@@ -25,7 +26,8 @@ void rt_irq_take(void);
 /* Give the CPU away until there is an interrupt, and take it. */
 void rt_irq_wait(void);
 
-/* One of the timer's in so many ticks of rt_arch_ticks (guest/rt/clock.h), instead of the last that was asked for; RT_NEVER: none. */
+/* One of the timer's in so many ticks of rt_arch_ticks (guest/rt/clock.h), instead of the last that was asked for; RT_NEVER: none.
+ */
 #define RT_NEVER UINT64_MAX
 void rt_irq_timer(uint64_t ticks);
 

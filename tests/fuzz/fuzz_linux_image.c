@@ -64,7 +64,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size == 0)
 		return 0;
-	rules = (struct linux_rules){ .magic = MAGIC, .align = where & 1 ? MIB(2) : 4, .old_text_offset = where & 1 ? 0 : KIB(512) };
+	rules = (struct linux_rules){ .magic = MAGIC,
+				      .align = where & 1 ? MIB(2) : 4,
+				      .old_text_offset = where & 1 ? 0 : KIB(512) };
 	floor_gpa = start + (where >> 2) * KIB(64);
 	file = fuzz_copy(data + 1, --size);
 	if (linux_image_is(file, size)) {

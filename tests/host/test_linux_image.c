@@ -248,9 +248,14 @@ static void memory_may_run_out(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(the_magic_number_tells), TEST(the_lowest_place_is_taken), TEST(ram_has_an_end),
-		TEST(nonsense_is_refused),    TEST(memory_may_run_out),       TEST(each_isa_has_its_rules),
-		TEST(a_file_that_is_cut_short_is_refused), TEST(so_is_one_that_ends_in_its_headers),
+		TEST(the_magic_number_tells),
+		TEST(the_lowest_place_is_taken),
+		TEST(ram_has_an_end),
+		TEST(nonsense_is_refused),
+		TEST(memory_may_run_out),
+		TEST(each_isa_has_its_rules),
+		TEST(a_file_that_is_cut_short_is_refused),
+		TEST(so_is_one_that_ends_in_its_headers),
 	};
 
 	return cmocka_run_group_tests_name("linux_image", tests, NULL, NULL);

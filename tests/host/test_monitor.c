@@ -218,14 +218,16 @@ static void twice_types_one(void **state)
 static void lines_can_be_mended(void **state)
 {
 	(void)state;
-	type("\x1dmap dx\x7f" "b\r");
+	type("\x1dmap dx\x7f"
+	     "b\r");
 	is_written("map of db");
 	type("nonsense\x15map 0\r\n");
 	is_written("map of web");
 	/* More than there is room for is cut, not taken for more lines. */
 	type("map 01234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890\r");
 	is_written("there is no VM");
-	type("\x1b[A\x01\xff" "map\r");
+	type("\x1b[A\x01\xff"
+	     "map\r");
 	is_written("monitor: \"[Amap\" is no command: help lists them");
 }
 

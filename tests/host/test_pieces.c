@@ -54,7 +54,8 @@ static uint64_t piece(struct space *s, uint64_t at, uint64_t end)
 }
 
 /* Do it in pieces; returns how many these were. */
-static unsigned in_pieces(struct space *s, uint64_t start, uint64_t end, enum err (*call)(struct space *s, uint64_t at, uint64_t size))
+static unsigned in_pieces(struct space *s, uint64_t start, uint64_t end,
+			  enum err (*call)(struct space *s, uint64_t at, uint64_t size))
 {
 	unsigned pieces = 0;
 

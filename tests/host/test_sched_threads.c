@@ -73,8 +73,8 @@ static struct {
 		sem_t wake;
 		pthread_t thread;
 	} cpus[CPUS];
-	bool closing;                                                   /* atomic: VMs end, and no more are made */
-	unsigned live;                                                  /* atomic */
+	bool closing;  /* atomic: VMs end, and no more are made */
+	unsigned live; /* atomic */
 	uint64_t made, forks, held, given_up, shootdowns, preemptions, delivered, pauses; /* atomic */
 } machine;
 
@@ -407,8 +407,8 @@ static struct guest_vm *copy_vm(struct guest *guest)
 }
 
 /*
- * A piece of a fork, of four: the vCPU may leave its CPU after it, while it holds the others. True: there is more. The VM may come to
- * its end in the middle.
+ * A piece of a fork, of four: the vCPU may leave its CPU after it, while it holds the others. True: there is more. The VM may come
+ * to its end in the middle.
  */
 static bool piece_of_fork(struct vcpu *vcpu)
 {
@@ -471,7 +471,8 @@ static void wait(struct guest *guest)
 }
 
 /* All guests end as soon as the machine closes. */
-/* As the monitor does, on a CPU that runs no vCPU: stop the VM that is there longest until the next time, let it go on, or end it. */
+/* As the monitor does, on a CPU that runs no vCPU: stop the VM that is there longest until the next time, let it go on, or end it.
+ */
 static void meddle(void)
 {
 	struct vm *vm = vms_get(0);
@@ -588,7 +589,8 @@ static void vms_come_and_go(void **state)
 	       (uintmax_t)machine.made, (uintmax_t)machine.forks, (uintmax_t)machine.given_up, (uintmax_t)machine.held,
 	       (uintmax_t)machine.pauses, (uintmax_t)machine.shootdowns, (uintmax_t)machine.preemptions,
 	       (uintmax_t)machine.delivered);
-	CHECK(machine.made > VMS && machine.forks > 0 && machine.pauses > 0 && machine.shootdowns > 0 && machine.preemptions > 0, "nothing happened");
+	CHECK(machine.made > VMS && machine.forks > 0 && machine.pauses > 0 && machine.shootdowns > 0 && machine.preemptions > 0,
+	      "nothing happened");
 }
 
 static unsigned turns; /* of the VM that gives the CPU away */

@@ -424,7 +424,8 @@ static void ask(struct vcpu *vcpu)
 	MUST(count > 0 && count <= as->npt.config.levels && steps[count - 1].kind != NPT_MALFORMED, "a walk of %u steps", count);
 	if (addr_space_query(as, gpa, &leaf) == ERR_OK)
 		MUST(leaf.hpa.raw - RAM_AT < RAM_SIZE, "a leaf of %#jx", (uintmax_t)leaf.hpa.raw);
-	MUST(addr_space_walk(as, GPA(0), as->npt.end, count_memory, &bytes) == ERR_OK && bytes <= RAM_SIZE, "%#jx bytes are mapped", (uintmax_t)bytes);
+	MUST(addr_space_walk(as, GPA(0), as->npt.end, count_memory, &bytes) == ERR_OK && bytes <= RAM_SIZE, "%#jx bytes are mapped",
+	     (uintmax_t)bytes);
 }
 
 /* --- The run ----------------------------------------------------------------------------------------------------------- */

@@ -129,7 +129,9 @@ static uint64_t psci_call(struct vcpu *vcpu, uint32_t function)
 	case PSCI_CPU_OFF:
 		return leave_cpu(vcpu, LEAVE_OFF, "switched off its last vCPU");
 	case PSCI_CPU_SUSPEND:
-		return !interrupts_wait(vcpu) ? SMCCC_SUCCESS : leave_cpu(vcpu, LEAVE_WAIT, "suspended its last vCPU, and there is no interrupt to wake it");
+		return !interrupts_wait(vcpu) ?
+			       SMCCC_SUCCESS :
+			       leave_cpu(vcpu, LEAVE_WAIT, "suspended its last vCPU, and there is no interrupt to wake it");
 	case PSCI_SYSTEM_OFF:
 		return psci_system_off(vm);
 	default:

@@ -7,7 +7,9 @@
 
 void vmids_init(struct vmids *vmids, uint32_t count, void (*flush)(void))
 {
-	*vmids = (struct vmids){ .lock = SPINLOCK(LOCK_NUMBERS), .count = count, .next = 1, .generation = GENERATION, .flush = flush };
+	*vmids = (struct vmids){
+		.lock = SPINLOCK(LOCK_NUMBERS), .count = count, .next = 1, .generation = GENERATION, .flush = flush
+	};
 }
 
 static void set(struct vmid *vmid, uint64_t value)

@@ -16,8 +16,8 @@ enum gpr { GPR_ZERO = 0, GPR_RA = 1, GPR_SP = 2, GPR_A0 = 10, GPR_A1, GPR_A2, GP
 struct vm_arch {
 	struct v16550 console; /* the serial port it finds */
 	struct plic plic;
-	uint64_t hgatp;        /* without the VMID, which is the vCPU's */
-	uint64_t htimedelta;   /* from the host's time to the guest's */
+	uint64_t hgatp;      /* without the VMID, which is the vCPU's */
+	uint64_t htimedelta; /* from the host's time to the guest's */
 };
 
 struct fp_state {

@@ -4,22 +4,22 @@
 #include "vmm/riscv64/riscv.h"
 
 /*
- * 16 or 32 bits at a guest virtual address, aligned to as many, by HLVX.HU or HLVX.WU, which translate as a fetch with the privilege
- * in hstatus.SPVP would. "Hypervisor Virtual-Machine Load and Store Instructions". If it faults, hstatus and sstatus say that the
- * hypervisor trapped: they are put back, because sret needs them to return to the guest.
+ * 16 or 32 bits at a guest virtual address, aligned to as many, by HLVX.HU or HLVX.WU, which translate as a fetch with the
+ * privilege in hstatus.SPVP would. "Hypervisor Virtual-Machine Load and Store Instructions". If it faults, hstatus and sstatus say
+ * that the hypervisor trapped: they are put back, because sret needs them to return to the guest.
  */
-#define FETCH(funct7, gva, bits)                                                                                       \
-	({                                                                                                             \
-		uint64_t sstatus_ = csr_read(CSR_SSTATUS), hstatus_ = csr_read(CSR_HSTATUS), value_ = 0;               \
-		bool there_ = GUARDED(".insn r 0x73, 4, " #funct7 ", %[value], %[gva], x3", [value] "+&r"(value_),     \
-				      [gva] "r"(gva));                                                                 \
-                                                                                                                       \
-		if (!there_) {                                                                                         \
-			csr_write(CSR_HSTATUS, hstatus_);                                                              \
-			csr_write(CSR_SSTATUS, sstatus_);                                                              \
-		}                                                                                                      \
-		*(bits) = (uint32_t)value_;                                                                            \
-		there_;                                                                                                \
+#define FETCH(funct7, gva, bits)                                                                                              \
+	({                                                                                                                    \
+		uint64_t sstatus_ = csr_read(CSR_SSTATUS), hstatus_ = csr_read(CSR_HSTATUS), value_ = 0;                      \
+		bool there_ =                                                                                                 \
+			GUARDED(".insn r 0x73, 4, " #funct7 ", %[value], %[gva], x3", [value] "+&r"(value_), [gva] "r"(gva)); \
+                                                                                                                              \
+		if (!there_) {                                                                                                \
+			csr_write(CSR_HSTATUS, hstatus_);                                                                     \
+			csr_write(CSR_SSTATUS, sstatus_);                                                                     \
+		}                                                                                                             \
+		*(bits) = (uint32_t)value_;                                                                                   \
+		there_;                                                                                                       \
 	})
 
 static bool fetch_half(uint64_t gva, uint32_t *half)

@@ -96,8 +96,8 @@ static void use_the_time(struct vcpu *vcpu)
 {
 	const struct cpu *cpu = arch_this_cpu();
 
-	while (cpu_ready(cpu) == 0 && !(csr_read(CSR_SIP) & csr_read(CSR_SIE)) &&
-	       csr_read(CSR_TIME) < vcpu->wake_at && addr_space_zero_ahead(vcpu->view))
+	while (cpu_ready(cpu) == 0 && !(csr_read(CSR_SIP) & csr_read(CSR_SIE)) && csr_read(CSR_TIME) < vcpu->wake_at &&
+	       addr_space_zero_ahead(vcpu->view))
 		;
 }
 

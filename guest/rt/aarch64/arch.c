@@ -13,11 +13,11 @@
 static const uint32_t nestling_uid[4] = { 0x7473654e, 0x674e696c, 0x00000080, 0x06000000 };
 
 /* Arm PrimeCell UART (PL011), DDI 0183, "Register summary", where QEMU's "virt" machine has it. */
-#define UART_DR 0x09000000
-#define UART_FR 0x09000018
-#define FR_RXFE 0x10 /* no byte has come */
-#define FR_TXFF 0x20 /* no room for a byte */
-#define UART_CR 0x09000030
+#define UART_DR        0x09000000
+#define UART_FR        0x09000018
+#define FR_RXFE        0x10 /* no byte has come */
+#define FR_TXFF        0x20 /* no room for a byte */
+#define UART_CR        0x09000030
 #define CR_ENABLE_BOTH 0x301 /* the UART, its transmitter and its receiver */
 
 void rt_hvc(uint64_t x[4], uint64_t fourth)
@@ -78,7 +78,7 @@ int rt_getc(void)
 	if (!enabled)
 		*(volatile uint32_t *)UART_CR = CR_ENABLE_BOTH;
 	enabled = true;
-	return *(volatile uint32_t *)UART_FR & FR_RXFE ? -1 : (uint8_t)*(volatile uint32_t *)UART_DR;
+	return *(volatile uint32_t *)UART_FR & FR_RXFE ? -1 : (uint8_t) * (volatile uint32_t *)UART_DR;
 }
 
 void rt_wait(void)
