@@ -26,6 +26,13 @@ static inline void shootdown_note(struct vm *vm)
 	__atomic_add_fetch(&vm->tlb_generation, 1, __ATOMIC_SEQ_CST);
 }
 
+/* Count a shoot-down that the hardware carries out on the other CPUs, if any of them may hold translations of `vm`. */
+static inline void shootdown_count(struct vm *vm)
+{
+	if (__atomic_load_n(&vm->cpus, __ATOMIC_RELAXED) & ~BIT(arch_this_cpu()->id))
+		__atomic_add_fetch(&vm->shootdowns, 1, __ATOMIC_RELAXED);
+}
+
 /* Do what other CPUs have asked of this one: flush, or stop for good. To be called in every loop that waits for another CPU: see
  * spin_wait in include/lock.h. */
 void shootdown_serve(void);

@@ -196,7 +196,6 @@ OWN_GUESTS = {
         "mmio": (0, EXITED | {"exits.mmio": at_least(15)}, (), ()),
         "mmio_pair": (3, CRASHED, (r"^mmio_pair: here it comes$", STOPPED + r".*device"), ()),
         "psci_cpu_off": (0, EXITED, (r"^psci_cpu_off: here it comes$",), ()),
-        "psci_reset": (0, EXITED, (r"^psci_reset: here it comes$",), ()),
         "irq_fork": IRQ_FORK,
         "irq_hostile": (0, EXITED, (), ()),
         "irq_smp": IRQ_SMP,

@@ -12,6 +12,7 @@
 #include "vmm/aarch64/aarch64.h"
 #include "vmm/aarch64/features.h"
 #include "vmm/aarch64/offsets.h"
+#include "vmm/shootdown.h"
 
 #define EM_AARCH64 183
 
@@ -203,6 +204,7 @@ unsigned arch_npt_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
 	}
 	if (!cpu_fetches_afresh())
 		icache_invalidate_all();
+	shootdown_count(vm_of(as));
 	return count;
 }
 
