@@ -43,7 +43,7 @@ uint64_t space_piece(struct addr_space *as, uint64_t at, uint64_t end, unsigned 
 	struct area *area = area_find_from(&as->areas, at);
 	uint64_t next, cost;
 
-	for (; at<end && * left> 0; at = next) {
+	for (; *left > 0 && at < end; at = next) {
 		next = min_u64(past_entries(as, at, *left, &cost), end);
 		take_cost(left, cost);
 		for (; area && area->end <= next; area = area_next(area)) {

@@ -170,7 +170,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	memset(&model, 0, sizeof(model));
 	plic_init(&plic, 0xc000000, HARTS, changed);
-	table = (struct device_table){ 0 };
+	table = (struct device_table){ .lock = SPINLOCK(LOCK_DEVICES) };
 	device_add(&table, &plic.device);
 	while (!host_rng_spent(&rng)) {
 		unsigned before = plic.asserted;

@@ -54,7 +54,10 @@ static void access_uart(struct io_device *device, uint64_t offset, struct io_acc
 	served++;
 }
 
-static struct io_device uart = { .space = IO_MEMORY, .base = GUEST_UART_BASE, .size = GUEST_UART_SIZE, .access = access_uart };
+static struct device_table devices = { .lock = SPINLOCK(LOCK_DEVICES) };
+static struct io_device uart = {
+	.space = IO_MEMORY, .base = GUEST_UART_BASE, .size = GUEST_UART_SIZE, .access = access_uart, .table = &devices
+};
 
 void arch_vcpu_deliver(struct vcpu *vcpu)
 {
