@@ -232,9 +232,10 @@ def hostile(backend: str) -> dict[str, str]:
 SLOW_GUESTS = {
     "svm": (),
     "vmx": ("cmdline", "exit_256", "fake_report", "halt", "uart", "illegal_insn", "wild_hole", "wild_high", "wild_exec", "wild_pio",
-            "string_io", "user_call", "console", "exec", "oom_sparse", "event_fresh", "odd_insns"),
+            "string_io", "user_call", "console", "exec", "oom_sparse", "event_fresh", "odd_insns",
+            "irq_hostile"),
     "el2": ("exit_256", "fake_report", "wild_hole", "oom_sparse", "psci_cpu_off", "wild_exec"),
-    "h": ("exit_256", "fake_report", "wild_hole", "oom_sparse", "lazy_sv48", "wild_exec"),
+    "h": ("exit_256", "fake_report", "wild_hole", "oom_sparse", "lazy_sv48", "wild_exec", "irq_smp"),
 }
 # What only one of the two emulators of an ISA can do: QEMU checks no alignment.
 NOT_THERE = {"svm": ("align_loop",)}
