@@ -79,6 +79,7 @@ guests        := $(patsubst %,$(out)/%.elf,$(basename $(guests-y) $(test-guests-
 host-objects      := $(patsubst %.c,build/host/%.o,$(host-y))
 host-test-objects := $(patsubst %.c,build/host/%.o,$(host-tests-y))
 host-tests        := $(host-test-objects:.o=)
+tsan-tests        := $(patsubst %.c,build/host-tsan/%,$(tsan-tests-y))
 
 other-isas := $(filter-out $(ARCH),$(all-isas))
 
@@ -256,7 +257,6 @@ tsan-flags   = $(filter-out -fsanitize=% -fno-sanitize%,$(host-flags)) -fsanitiz
 tsan-shared := $(filter mm/% npt/% drivers/spin.c $(addprefix vmm/,cpu.c run_queue.c sched.c shootdown.c vms.c) \
 	$(addprefix tests/host/,fixture.c formats.c host.c lock_order.c oracle%.c ram.c tlb.c view.c),$(host-y))
 tsan-objects := $(patsubst %.c,build/host-tsan/%.o,$(tsan-shared) $(tsan-tests-y))
-tsan-tests   := $(patsubst %.c,build/host-tsan/%,$(tsan-tests-y))
 
 build/host-tsan/%.o: %.c $$(call changed,$$@,$$(HOSTCC) $$(tsan-flags)) | setup-tests
 	$(call log,HOSTCC,$@)
