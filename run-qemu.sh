@@ -31,7 +31,7 @@ $(demos | fold -s -w 72 | sed 's/^/      /')
   --initrd FILE, --cmdline TEXT  what a kernel gets with it
   --config FILE, --image FILE  run this whole nestling.cfg; or boot this disk
   --ram SIZE, --host-ram SIZE  promised to the guest (1G), of the machine (512M)
-  --memory-max SIZE, --time-max SECONDS  memory that it and its forks may cost, CPU time
+  --memory-max SIZE, --time-max SECONDS  memory of it and its forks, CPU time
   --cpus N, --vcpus N    CPUs of the machine (default 4, Bochs 2), of the guest
   --slice MS, --pin CPUS  how long a guest keeps a CPU; on which ones it runs
   --policy POLICY        how memory comes: 4k (default), 64k, 2m, auto, populate
