@@ -185,10 +185,31 @@ void report_settle(struct report *report, struct vm *vm)
 	report->file_bytes = vm->of_files;
 }
 
-/* A line of the bill: what, how much, and what there is to say about it. */
+/* So much of a remark stands in one line of the bill: up to the last comma or semicolon that fits, if it is too long. */
+#define REMARK_WIDTH 85
+
+static size_t remark_piece(const char *remark)
+{
+	size_t length = strlen(remark), at = REMARK_WIDTH;
+
+	if (length <= REMARK_WIDTH)
+		return length;
+	while (at > 0 && remark[at - 1] != ',' && remark[at - 1] != ';')
+		at--;
+	return at > 0 ? at : length;
+}
+
+/* An item of the bill: what, how much, and what there is to say about it. */
 static void item(const char *what, const char *amount, const char *remark)
 {
-	log_info("nestling:   %-10s %10s%s%s", what, amount, *remark ? "  " : "", remark);
+	size_t piece = remark_piece(remark);
+
+	log_info("nestling:   %-10s %10s%s%.*s", what, amount, *remark ? "  " : "", (int)piece, remark);
+	for (remark += piece; *remark; remark += piece) {
+		remark += strspn(remark, " ");
+		piece = remark_piece(remark);
+		log_info("nestling:   %-10s %10s  %.*s", "", "", (int)piece, remark);
+	}
 }
 
 static void item_number(const char *what, uint64_t amount, const char *remark)

@@ -365,7 +365,7 @@ def traps() -> list[Case]:
                  during=send_nmi, env=qemu("-monitor unix:{dir}/mon,server,nowait"),
                  text=(r"^error: trap: non-maskable interrupt \(vector 2\)", r"^error: trap: rip .* = nestling\.elf \+ 0x",
                        # What the guest did until then.
-                       r"^nestling: panic: non-maskable interrupt.*\nerror: vm: the last \d+ of \d+ exits, .*\nerror: vm:   exit 1: "))]
+                       r"^nestling: panic: non-maskable interrupt.*\nerror: vm: the last \d+ of \d+ exits, .*\nerror: vm:   exit 1(-\d+)?: "))]
 
 
 def machines() -> list[Case]:
