@@ -204,7 +204,7 @@ def witnesses(table) -> list[Case]:
         for number, first in enumerate(range(0, len(names), BESIDE)):
             some = {f"h{n}": guest for n, guest in enumerate(names[first:first + BESIDE])}
             vms = {"witness": "guest = witness; cmdline = ms=1500"} | {
-                vm: f"guest = {guest}; ram = 1G; memory_max = 32M; time_max = 4" for vm, guest in some.items()}
+                vm: f"guest = {guest}; ram = 1G; memory_max = 32M; time_max = 15" for vm, guest in some.items()}
             want = {"witness": "exited"} | {vm: table(name)[guest] for vm, guest in some.items()}
 
             def judge(reports: dict, result: Result) -> list[str]:
