@@ -3,6 +3,9 @@
 # Nestling's build. Each directory adds its sources in <directory>/build.mk; the output
 # goes to build/<isa>/, the host tests to build/host/. `make help` lists what to ask for.
 
+# Whatever rules the included files begin with.
+.DEFAULT_GOAL := all
+
 all-isas := x86_64 aarch64 riscv64
 isas     := $(or $(ARCH),$(all-isas))
 
