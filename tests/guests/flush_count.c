@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Has all of its RAM mapped by leaves of 4 KiB, and gives all back: one flush is enough for each piece of that, of some 500 leaves. */
+/* Has all of its RAM mapped by leaves of 4 KiB, and gives all back: one flush is enough for each piece of that, of some 500 leaves.
+ */
 #include "guest/rt/work.h"
 #include "tests/guests/check.h"
 
