@@ -147,6 +147,18 @@ static void deadline(void)
 	CHECK(taken[0x91] == before + 1);
 }
 
+/* Whenever it comes: never between STI and HLT, which would wait for it for ever. */
+static void around_halts(void)
+{
+	uint64_t before = taken[0x91];
+
+	for (uint64_t i = 0; i < 1000; i++) {
+		write_msr(TSC_DEADLINE_MSR, read_tsc() + i * 7 % 1000 * MILLISECOND / 20000);
+		wait_for(0x91, before + i + 1);
+	}
+	CHECK(taken[0x91] == before + 1000);
+}
+
 /* The delivery itself touches memory for the first time: the exit is in its middle, and the interrupt comes once. */
 static void on_fresh_stacks(void)
 {
@@ -321,6 +333,7 @@ int guest_main(void)
 	nested();
 	timer();
 	deadline();
+	around_halts();
 	on_fresh_stacks();
 	nmis();
 	serial_port();
