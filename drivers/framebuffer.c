@@ -116,10 +116,10 @@ static void set_char(uint32_t line, uint32_t column, char c)
 			FRAMEBUFFER_WHITE, c);
 }
 
-/* By half of what there is room for: each time all of it is drawn anew, which takes its time. */
+/* By a quarter of what there is room for: each time all of it is drawn anew, which takes its time. */
 static void scroll(void)
 {
-	uint32_t by = (console.lines + 1) / 2;
+	uint32_t by = (console.lines + 3) / 4;
 
 	for (uint32_t line = 0; line < console.lines; line++)
 		for (uint32_t column = 0; column < console.columns; column++)
@@ -159,6 +159,11 @@ static void console_start(void)
 	console.column = 0;
 	memset(console.text, ' ', sizeof(console.text));
 	console_set_sink(sink);
+}
+
+bool framebuffer_is_console(void)
+{
+	return console.lines > 0;
 }
 
 void framebuffer_start(const struct framebuffer *framebuffer, bool text)

@@ -37,6 +37,9 @@ MUST_CHECK enum err framebuffer_check(const struct framebuffer *framebuffer);
  */
 void framebuffer_start(const struct framebuffer *framebuffer, bool text);
 
+/* Is it the console, which no program reads? */
+bool framebuffer_is_console(void);
+
 /* The framebuffer is not mapped any more: nothing is drawn from now on. */
 void framebuffer_stop(void);
 

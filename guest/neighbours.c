@@ -7,7 +7,7 @@
 #include "guest/rt/smp.h"
 #include "guest/rt/work.h"
 
-#define WORK_US     600000 /* how long the two work, by the clock */
+#define WORK_US     1500000 /* how long the two work, by the clock */
 #define WORK_PAGES  64
 /* The least share of a CPU, in percent: a third is fair on one CPU, less what the others' last slices take at either end. */
 #define LEAST_SHARE 25

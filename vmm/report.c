@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "drivers/console.h"
+#include "drivers/framebuffer.h"
 #include "include/arch/cpu.h"
 #include "include/arch/virt.h"
 #include "include/log.h"
@@ -488,5 +489,6 @@ void report_print(const struct report *report, const struct machine *machine)
 		print_fork(report);
 	else
 		print_bill(report, machine);
-	print_json(report, machine);
+	if (!framebuffer_is_console())
+		print_json(report, machine);
 }

@@ -61,6 +61,7 @@ class Case:
     files: Callable[[Path], None] | None = None  # makes what the boots need in the case's directory
     together: Callable[[list[dict]], list[str]] | None = None  # judges the reports of all boots
     slow: bool = False
+    timed: bool = False  # it measures times, and so runs when nothing else does
     function: Callable[[], list[str]] | None = None  # instead of boots: a check of what was built
 
 
@@ -85,12 +86,12 @@ def write_file(name: str, content: bytes):
     return write
 
 
-def case(name: str, *args: str, files=None, slow: bool = False, panics: bool = False, **boot) -> Case:
+def case(name: str, *args: str, files=None, slow: bool = False, timed: bool = False, panics: bool = False, **boot) -> Case:
     """A case of one boot; its name begins with the backend it runs on, or the default one is meant."""
     first = name.split("/")[0]
     boot.setdefault("backend", first if first in BACKENDS else "svm")
     boot["forbid"] = boot.get("forbid", ()) + (() if panics else (PANIC,))
-    return Case(name, [Boot(list(args), **boot)], files=files, slow=bool(slow))
+    return Case(name, [Boot(list(args), **boot)], files=files, slow=bool(slow), timed=timed)
 
 
 @dataclass

@@ -139,7 +139,7 @@ def interrupted(directory: Path) -> list[str]:
     errors = []
     for args in ([], ["--trace", str(directory / "trace")]):
         status, text, pid = on_terminal(fake(directory, 0, "exec sleep 1000"), *args, press=b"\x03")
-        last = re.sub(r"^.*\r\x1b\[K", "", text.rstrip("\r\n").split("\n")[-1])
+        last = re.sub(r"^.*\r(\x1b\[K)+", "", text.rstrip("\r\n").split("\n")[-1])
         if status != 130 or last != "run-qemu: interrupted" or "Traceback" in text:
             errors.append(f"{status}: {text!r}")
         time.sleep(0.5)

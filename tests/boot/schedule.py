@@ -95,9 +95,18 @@ def tell_all(cases: list[Case], future: Future) -> int:
 
 def run_cases(cases: list[Case], jobs: int, alone: bool = False) -> int:
     """Run all and tell of each as it ends; the exit status. Alone: each by a boot of its own."""
+    timed = [case for case in cases if case.timed]
+    others = [case for case in cases if not case.timed]
+    groups = [[case] for case in others] if alone else plan(others)
+    failed = run_groups(groups, jobs) + run_groups([[case] for case in timed], 1)
+    print(f"{len(cases) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+def run_groups(groups: list[list[Case]], jobs: int) -> int:
+    """How many cases have failed."""
     failed = 0
     pool = ThreadPoolExecutor(jobs)
-    groups = [[case] for case in cases] if alone else plan(cases)
     submitted = {pool.submit(run_together if len(group) > 1 else lambda one: [run_case(one[0])], group): group
                  for group in groups}
     try:
@@ -108,5 +117,4 @@ def run_cases(cases: list[Case], jobs: int, alone: bool = False) -> int:
         pool.shutdown(wait=False, cancel_futures=True)
         for process in list(running):
             stop(process)
-    print(f"{len(cases) - failed} passed, {failed} failed")
-    return 1 if failed else 0
+    return failed

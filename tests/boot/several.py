@@ -92,7 +92,7 @@ def hostile(backend: str, slow: bool) -> Case:
             errors.append(f"spins had {spins['cpu_time']} us, {spins['preemptions']} times preempted")
         return errors
 
-    return case(f"{backend}/several/hostile", "--config", "{dir}/hostile.cfg", files=files, after=after, status=3, slow=slow,
+    return case(f"{backend}/several/hostile", "--config", "{dir}/hostile.cfg", files=files, after=after, status=3, slow=slow, timed=backend != "vmx",
                 report=EXITED | {"vms": 3, "vms_failed": 2}, max_log=150,
                 text=(r"^good: lazy: every page read as zeros", r"^error: vm bad: guest stopped at pc ",
                       r"^error: vm spins: guest has used its time_max of 1\.500 s and is stopped at pc 0x",

@@ -255,6 +255,11 @@ def is_slow(case_: Case) -> bool:
     return case_.name.startswith("vmx/") or case_.name.endswith("/crowd")
 
 
+# By the clock of this host, which other work would use up.
+def is_timed(case_: Case) -> bool:
+    return "/neighbours-" in case_.name or case_.name.startswith("svm/smp/beside-")
+
+
 def smp(table) -> list[Case]:
     out = demos() + guests() + preemption() + witnesses(table) + [soak(name) for name in KINDS]
-    return [replace(one, slow=one.slow or is_slow(one)) for one in out]
+    return [replace(one, slow=one.slow or is_slow(one), timed=is_timed(one)) for one in out]
