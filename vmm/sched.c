@@ -336,7 +336,11 @@ static bool stays(struct cpu *cpu, struct vcpu *vcpu)
 	/* If the time is up, the call that is in hand sees it: sched_time_is_up. */
 	if (vcpu->leave == LEAVE_PIECE)
 		return take_interrupts(cpu, vcpu) == SCHED_TIME_OUT || vcpu->leave == LEAVE_PIECE;
-	return vcpu->leave == LEAVE_YIELD && !vcpu->again && !__atomic_load_n(&errand, __ATOMIC_RELAXED) && cpu_ready(cpu) == 0;
+	if (vcpu->leave != LEAVE_YIELD || vcpu->again || __atomic_load_n(&errand, __ATOMIC_RELAXED) || cpu_ready(cpu) > 0)
+		return false;
+	/* Where its slice was over, another CPU has taken what it was to make room for, and no timer is set. */
+	set_timer(cpu, charge_time(cpu, vcpu, arch_clock()));
+	return true;
 }
 
 /* Until it leaves the CPU. */

@@ -271,6 +271,7 @@ void arch_vcpu_run(struct vcpu *vcpu)
 {
 	struct guest *guest = guest_of(vcpu);
 
+	MUST(this_fake()->deadline != UINT64_MAX, "vCPU %u runs, and nothing will take the CPU from it", vcpu->id);
 	do {
 		guest->step(guest);
 		guest->steps++;
@@ -278,6 +279,7 @@ void arch_vcpu_run(struct vcpu *vcpu)
 			take_interrupt(vcpu);
 		vcpu_attend(vcpu);
 	} while (!sched_leaves(vcpu));
+	sched_yield(); /* another CPU may take what this one makes room for */
 }
 
 /* --- VMs --------------------------------------------------------------------------------------------------------------- */
