@@ -43,8 +43,8 @@ void report_settle(struct report *report, struct vm *vm);
 void report_refused(struct report *report, const struct vm_options *options, unsigned number);
 
 /*
- * Print the report: a few lines, then "report: " and one JSON object on one line, unless the screen is the console. The report of the first VM, which is printed
- * last, has the figures of the whole run, too. One CPU at a time.
+ * Print the report: a few lines, then "report: " and one JSON object on one line, unless the screen is the console. The report of
+ * the first VM, which is printed last, has the figures of the whole run, too. One CPU at a time.
  */
 struct machine;
 void report_print(const struct report *report, const struct machine *machine);
