@@ -257,7 +257,7 @@ def is_slow(case_: Case) -> bool:
 
 # By the clock of this host, which other work would use up.
 def is_timed(case_: Case) -> bool:
-    return "/neighbours-" in case_.name or case_.name.startswith("svm/smp/beside-")
+    return "/neighbours-" in case_.name or case_.name.startswith(("svm/smp/beside-", "svm/smp/witness-"))
 
 
 def smp(table) -> list[Case]:
