@@ -149,7 +149,7 @@ check() {
 check_cpus() {
     local default=4 first last
     [[ $emulator != bochs ]] || default=2
-    [[ -z $trace_file ]] || default=1
+    [[ -z $trace_file || -n $pin ]] || default=1
     cpus=${cpus:-$default}
     number_of "--cpus (of $machine)" "$cpus" 1 "$most_cpus"
     for first in ${pin//,/ }; do

@@ -99,8 +99,9 @@ struct virt_ops {
 	/* Of the guest's code segment: 16, 32, 64. */
 	unsigned (*code_bits)(struct vcpu *vcpu);
 	/*
-	 * Events from outside: could the guest take an interrupt, an NMI (one of enum guest_window) at its next entry? Have it take
-	 * one then; have it exit when it could (windows: a sum).
+	 * Events from outside: could the guest take an interrupt, an NMI (one of enum guest_window), which is pending, at its next
+	 * entry? A HLT that it would wake at once may have been passed by then. Have it take one then; have it exit when it could
+	 * (windows: a sum).
 	 */
 	bool (*accepts)(struct vcpu *vcpu, unsigned window);
 	void (*inject_interrupt)(struct vcpu *vcpu, uint8_t vector);
