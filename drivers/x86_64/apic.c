@@ -15,6 +15,7 @@ enum {
 	APIC_EOI = 0xb0,
 	APIC_SVR = 0xf0,
 	APIC_ISR = 0x100, /* the first of eight */
+	APIC_IRR = 0x200, /* so */
 	APIC_ICR = 0x300,
 	APIC_ICR_HIGH = 0x310,
 	APIC_LVT_TIMER = 0x320,
@@ -170,6 +171,15 @@ void apic_send(uint32_t id, uint32_t command)
 		cpu_pause();
 	apic_write(APIC_ICR_HIGH, id << 24);
 	apic_write(APIC_ICR, command);
+}
+
+/* Our own vectors are in the last word. */
+bool apic_has_request(void)
+{
+	for (unsigned word = 8; word-- > 0;)
+		if (apic_read(APIC_IRR + 16 * word))
+			return true;
+	return false;
 }
 
 bool apic_in_service(uint8_t vector)

@@ -42,6 +42,8 @@ void apic_timer_set(uint64_t tsc);
 /* Send to the CPU of that id; memory that was written before is visible to it then. Interrupts are masked. */
 void apic_send(uint32_t id, uint32_t command);
 
+/* Is an interrupt pending on this CPU, of whatever vector, that has not been taken? */
+bool apic_has_request(void);
 /* Is an interrupt of this vector being served? */
 bool apic_in_service(uint8_t vector);
 /* End the interrupt of the highest vector that is being served. */

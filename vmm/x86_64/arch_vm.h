@@ -43,6 +43,7 @@ struct vmx_vcpu {
 	hpa_t vmcs;
 	const struct cpu *host; /* the CPU whose host state is in the VMCS; NULL: none's */
 	uint64_t cr8;           /* the guest's task priority: there is no APIC of the CPU's behind it */
+	uint64_t late;          /* the end of a slice, on the timer's clock, long after which the guest was entered; 0: none */
 };
 
 /* The FXSAVE area: all there is, for CPUID offers no XSAVE. */

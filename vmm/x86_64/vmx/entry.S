@@ -36,6 +36,9 @@ vmx_run:
 	vmwrite	%rsp, %rax
 
 enter_all: /* RDI is the vCPU */
+	cmpb	$0, vmx_deaf(%rip)
+	jne	look
+enter_heard:
 	movq	VCPU_RBX(%rdi), %rbx
 	movq	VCPU_RBP(%rdi), %rbp
 	movq	VCPU_R12(%rdi), %r12
@@ -105,6 +108,12 @@ handle:
 	popq	%rbp
 	popq	%rbx
 	ret
+
+	/* A CPU that interrupts do not reach in the guest. */
+look:
+	call	vmx_look_before_entry
+	movq	(%rsp), %rdi
+	jmp	enter_heard
 
 	/* A first entry. */
 launch:

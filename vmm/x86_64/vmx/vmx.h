@@ -50,7 +50,10 @@ void vmx_finish_io(struct vcpu *vcpu, const struct vm_exit *exit);
 void vmx_finish_hypercall(struct vcpu *vcpu, uint64_t result);
 
 /* timer.c: the preemption timer, for CPUs that leave a guest's IF clear uninterrupted. For entry.S; and after their exits. */
-void vmx_timer_start(void);
+void vmx_timer_start(struct vcpu *vcpu);
+/* Interrupts do not end guests whose IF is clear: then before each entry but those of an exit's first step. */
+extern bool vmx_deaf;
+void vmx_look_before_entry(void);
 void vmx_timer_expired(void);
 void vmx_interrupted(void);
 
