@@ -147,9 +147,36 @@ static void keep(struct console_stream *stream, const char *bytes, size_t size)
 	}
 }
 
+static void remember(struct console_stream *stream, const char *bytes, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		stream->last[stream->came++ % CONSOLE_LAST_ROOM] = bytes[i];
+}
+
+size_t console_stream_last(const struct console_stream *stream, char *to)
+{
+	const char *end;
+	size_t size;
+	bool whole;
+
+	take_lock();
+	size = min_u64(stream->came, CONSOLE_LAST_ROOM);
+	for (size_t i = 0; i < size; i++)
+		to[i] = stream->last[(stream->came - size + i) % CONSOLE_LAST_ROOM];
+	whole = stream->came == size;
+	spin_unlock(&lock);
+	end = whole ? NULL : memchr(to, '\n', size);
+	if (!end)
+		return size;
+	size -= (size_t)(end + 1 - to);
+	memmove(to, end + 1, size);
+	return size;
+}
+
 void console_stream_write(struct console_stream *stream, const char *bytes, size_t size)
 {
 	take_lock();
+	remember(stream, bytes, size);
 	if (stream->by_line)
 		keep(stream, bytes, size);
 	else

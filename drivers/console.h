@@ -21,6 +21,8 @@ void console_write_line(const char *bytes, size_t size);
 /* Of a name and its NUL; and of a line that is kept. */
 #define CONSOLE_NAME_ROOM 48
 #define CONSOLE_LINE_ROOM 200
+/* Of what is remembered of a stream: a power of two. */
+#define CONSOLE_LAST_ROOM 1024
 
 /*
  * Text that comes in pieces, as a guest prints. All zero: it has no name, and each piece is written at once. With `by_line` a line
@@ -34,9 +36,16 @@ struct console_stream {
 	unsigned kept;                /* bytes in `line`; atomic */
 	unsigned shown;               /* of these, how many have been written; atomic */
 	char line[CONSOLE_LINE_ROOM];
+	char last[CONSOLE_LAST_ROOM]; /* what came last: a ring */
+	size_t came;                  /* bytes that ever came */
 };
 
 void console_stream_write(struct console_stream *stream, const char *bytes, size_t size);
+
+/* Copy what came last to `to`, which has CONSOLE_LAST_ROOM bytes: whole lines, and perhaps one that is not finished. Returns how
+ * much.
+ */
+size_t console_stream_last(const struct console_stream *stream, char *to);
 
 /* Keep each line until it is complete, from now on: somebody else will write, too. */
 void console_stream_keep_lines(struct console_stream *stream);

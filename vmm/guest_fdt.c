@@ -327,6 +327,19 @@ static void put_hypervisor(struct tree *tree)
 	end(tree);
 }
 
+/* The control page, which is ours; bindings/misc/pvpanic-mmio.txt. */
+static void put_device(struct tree *tree, const char *name, const char *compatible, const struct io_device *device)
+{
+	char unit[NAME_MAX_BYTES];
+
+	if (device->space != IO_MEMORY || device->size == 0)
+		return;
+	begin(tree, unit_name(unit, name, device->base));
+	put_string(tree, "compatible", compatible);
+	put_range(tree, GPA(device->base), device->size);
+	end(tree);
+}
+
 static void put_root(struct tree *tree, const struct vm *vm, const struct guest_fdt *guest)
 {
 	begin(tree, "");
@@ -345,6 +358,8 @@ static void put_root(struct tree *tree, const struct vm *vm, const struct guest_
 		put_arm_timer(tree, guest);
 	}
 	put_console(tree, vm, guest);
+	put_device(tree, "control", "nestling,control", &vm->control.device);
+	put_device(tree, "pvpanic", "qemu,pvpanic-mmio", &vm->pvpanic.device);
 	put_hypervisor(tree);
 	end(tree);
 }

@@ -108,6 +108,7 @@ static uint64_t serve_exit(struct vcpu *vcpu, const struct hypercall *call)
 /* Serve the call further when the vCPU gets the CPU again, until it has a result. The call of a VM that has ended is given up. */
 static void serve_again(struct vcpu *vcpu)
 {
+	void (*posted_done)(struct vcpu * vcpu, uint64_t result) = vcpu->posted_done;
 	struct vm_exit *exit = vm_last_exit(vcpu);
 	uint64_t result;
 
@@ -116,9 +117,14 @@ static void serve_again(struct vcpu *vcpu)
 		vm_time_out(vcpu);
 	if (!vm_is_running(vcpu->vm) && !vcpu->child)
 		return;
-	result = hypercall_serve(vcpu, &exit->hypercall);
+	result = hypercall_serve(vcpu, posted_done ? &vcpu->posted : &exit->hypercall);
 	if (vcpu->again)
 		return;
+	if (posted_done) {
+		vcpu->posted_done = NULL;
+		posted_done(vcpu, result);
+		return;
+	}
 	exit->outcome = (int64_t)result < 0;
 	arch_vcpu_finish_hypercall(vcpu, result);
 }
@@ -129,6 +135,13 @@ static uint64_t go_on_later(struct vcpu *vcpu)
 	vcpu->again = serve_again;
 	vcpu->leave = LEAVE_PIECE;
 	return 0;
+}
+
+void hypercall_post(struct vcpu *vcpu, const struct hypercall *call, void (*done)(struct vcpu *vcpu, uint64_t result))
+{
+	vcpu->posted = *call;
+	vcpu->posted_done = done;
+	go_on_later(vcpu);
 }
 
 /* The next `size` bytes of the range, or of what else arg[1] is the length of, are done, or failed. */

@@ -64,4 +64,10 @@ static inline hypercall_result hypercall_later(struct vcpu *vcpu, const struct h
  */
 uint64_t hypercall_serve(struct vcpu *vcpu, const struct hypercall *call);
 
+/*
+ * In an exit on the slow path that is no hypercall's: carry out `call` before the vCPU enters the guest again, and give the result
+ * to `done`, with no lock held. Neither happens if the VM ends before.
+ */
+void hypercall_post(struct vcpu *vcpu, const struct hypercall *call, void (*done)(struct vcpu *vcpu, uint64_t result));
+
 #endif

@@ -2,6 +2,8 @@
 /* What is logged of a run that ends badly. */
 #include "vmm/post_mortem.h"
 
+#include <string.h>
+
 #include "include/arch/virt.h"
 #include "include/lock.h"
 #include "include/log.h"
@@ -164,6 +166,49 @@ static void print_vcpus(const struct vcpu *vcpu)
 	log_vm_err(vm, "vCPU %u; of the others, %s", vcpu->id, others);
 }
 
+/* Of what the guest has printed, so many lines, each cut there. */
+#define PRINTED_LINES 8
+#define PRINTED_MAX   120
+
+/* The last `lines` of the text. */
+static const char *last_lines(const char *text, size_t size, unsigned lines)
+{
+	size_t at = size > 0 && text[size - 1] == '\n' ? size - 1 : size;
+
+	while (at > 0 && (text[at - 1] != '\n' || --lines > 0))
+		at--;
+	return text + at;
+}
+
+/* A guest prints what it likes; this is our line. */
+static void print_quoted(const struct vm *vm, const char *text, size_t size)
+{
+	char line[PRINTED_MAX + 1];
+
+	size = min_u64(size, PRINTED_MAX);
+	for (size_t i = 0; i < size; i++)
+		line[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : ' ';
+	line[size] = '\0';
+	log_vm_err(vm, "  | %s", line);
+}
+
+static void print_console(const struct vm *vm)
+{
+	char text[CONSOLE_LAST_ROOM];
+	size_t size = console_stream_last(&vm->console, text);
+	const char *at = last_lines(text, size, PRINTED_LINES), *end = text + size;
+
+	if (size > 0)
+		log_vm_err(vm, "what it printed last:");
+	while (at < end) {
+		const char *newline = memchr(at, '\n', (size_t)(end - at));
+		const char *next = newline ? newline + 1 : end;
+
+		print_quoted(vm, at, (size_t)((newline ? newline : end) - at));
+		at = next;
+	}
+}
+
 void post_mortem(struct vcpu *vcpu, const gpa_t *gpa)
 {
 	/* Not all of its lines name the VM: those of another one follow these. */
@@ -176,6 +221,7 @@ void post_mortem(struct vcpu *vcpu, const gpa_t *gpa)
 	if (gpa)
 		walk_log(vcpu->vm, *gpa);
 	print_last_exits(vcpu);
+	print_console(vcpu->vm);
 	spin_unlock(&lock);
 }
 

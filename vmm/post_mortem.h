@@ -6,8 +6,8 @@
 #include "vmm/vm.h"
 
 /*
- * Log the guest's registers, its areas, the walk of `gpa` (NULL: there is no address at fault), and the last exits. Consecutive
- * similar exits share one line; only the last few lines are logged, or all of them under --trace.
+ * Log the guest's registers, its areas, the walk of `gpa` (NULL: there is no address at fault), the last exits, and what it has
+ * printed last. Consecutive similar exits share one line; only the last few lines are logged, or all of them under --trace.
  */
 void post_mortem(struct vcpu *vcpu, const gpa_t *gpa);
 

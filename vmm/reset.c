@@ -18,6 +18,8 @@ static void forget(struct vm *vm)
 	memset(&vm->as, 0, sizeof(vm->as));
 	memset(&vm->arch, 0, sizeof(vm->arch));
 	memset(&vm->devices, 0, sizeof(vm->devices));
+	memset(&vm->control, 0, sizeof(vm->control));
+	memset(&vm->pvpanic, 0, sizeof(vm->pvpanic));
 	spin_init(&vm->devices.lock, LOCK_DEVICES);
 	vm->devices.console = &vm->console;
 	memset(&vm->blocks, 0, sizeof(vm->blocks));

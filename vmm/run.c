@@ -7,6 +7,7 @@
 #include "include/arch/virt.h"
 #include "include/log.h"
 #include "mm/frame.h"
+#include "vmm/control.h"
 #include "vmm/post_mortem.h"
 #include "vmm/sched.h"
 #include "vmm/serve.h"
@@ -208,6 +209,7 @@ void vm_start(struct vm *vm, uint64_t when)
 		vm->vcpu_table[i]->fast = !vm->traced;
 		vm->vcpu_table[i]->calls = vm->traced ? none : hypercalls_fast;
 	}
+	control_start(vm);
 	sched_add(vm);
 	/* Its first vCPU is off, and nobody else starts it. The monitor may have ended the VM already: then it sees to that. */
 	if (when == 0)

@@ -237,6 +237,13 @@ static enum err limit_memory(struct vm *vm)
 	return err;
 }
 
+/* Those that the VMs of all ISAs have, behind the ISA's own, which are accessed more often. */
+static void add_devices(struct vm *vm)
+{
+	device_add(&vm->devices, &vm->control.device);
+	device_add(&vm->devices, &vm->pvpanic.device);
+}
+
 enum err vm_build(struct vm *vm)
 {
 	enum err err = new_space(vm);
@@ -245,6 +252,9 @@ enum err vm_build(struct vm *vm)
 		return err;
 	err = arch_vm_init(vm);
 	if (err == ERR_OK) {
+		control_page_init(&vm->control, GUEST_CONTROL_PAGE);
+		pvpanic_init(&vm->pvpanic, GUEST_PANIC_SPACE, GUEST_PANIC_BASE, GUEST_PANIC_SIZE);
+		add_devices(vm);
 		err = new_vcpus(vm);
 		if (err != ERR_OK)
 			arch_vm_free(vm);
@@ -304,6 +314,8 @@ static void fork_vcpu(struct vcpu *child, struct vcpu *parent)
 	child->calls = parent->calls;
 	/* A call that is not done is served again, by the child's last exit. */
 	child->again = parent->again;
+	child->posted_done = parent->posted_done;
+	child->posted = parent->posted;
 	*vm_last_exit(child) = *vm_last_exit(parent);
 	child->done = parent->done;
 	child->found = parent->found;
@@ -404,6 +416,9 @@ enum err vm_fork(struct vcpu *vcpu, struct vm **out)
 
 	if (err != ERR_OK)
 		goto refuse;
+	child->control = parent->control;
+	child->pvpanic = parent->pvpanic;
+	add_devices(child);
 	err = new_vcpus(child);
 	if (err != ERR_OK)
 		goto free_arch;

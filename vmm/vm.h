@@ -11,7 +11,9 @@
 #include "include/types.h"
 #include "mm/addr_space.h"
 #include "vmm/blocks.h"
+#include "vmm/devices/control_page.h"
 #include "vmm/devices/device.h"
+#include "vmm/devices/pvpanic.h"
 #include "vmm/exit.h"
 
 #define VM_MAX_RAM_RANGES 2
@@ -140,6 +142,12 @@ struct vcpu {
 	 * there is still more to do. NULL: nothing is left to do.
 	 */
 	void (*again)(struct vcpu *vcpu);
+	/*
+	 * A call that was not made by the guest's instruction, and what its result is given to when it is done: hypercall_post.
+	 * NULL: the call in hand is the last exit's.
+	 */
+	void (*posted_done)(struct vcpu *vcpu, uint64_t result);
+	struct hypercall posted;
 	uint64_t done;           /* of that call: bytes of its range, or of all RAM, that are done */
 	uint64_t found;          /* pages that it has counted in those */
 	struct vm *child;        /* FORK: the VM that is being made; NULL: none */
@@ -193,6 +201,8 @@ struct vm {
 	const struct guest_image *files[2]; /* what it was loaded from */
 	struct blocks blocks;
 	struct device_table devices;
+	struct control_page control;
+	struct pvpanic pvpanic;
 	struct console_stream console; /* what it prints; its name is the VM's in our own lines, too: log_vm_err */
 	struct fork_tree *tree;
 	unsigned number;         /* in the run: 0 is the first one */

@@ -157,6 +157,10 @@ GUESTS = {
     "libc": (0, EXITED, (r"^libc: formats   abc\|-42   \|00beef\|18446744073709551615 64 -5 !\n"
                          r"libc: the runtime's own, in between\nlibc: puts\nlibc: all as it should be\n"
                          r"libc: an unfinished line, and then the end$",), ()),
+    "control": (42, {"outcome": "exited", "guest_status": 42, "exits.mmio": at_least(10000)}, (),
+                ("--ram", "64M", "--vcpus", "2")),
+    "panic_told": (3, CRASHED, (r"^error: vm: guest's kernel says that it has panicked, at pc 0x", r"^error: vm: what it printed last:$",
+                                r"^error: vm:   \| panic_told: line 19$", r"^error: vm:   \| panic_told: here it   comes$"), ()),
 } | memory.GUESTS
 # On ISAs whose runtime takes interrupts.
 IRQ_SMP = (0, EXITED, (r"^irq_smp: 4 vCPUs$",), ("--cpus", "2", "--vcpus", "4"))
@@ -240,7 +244,7 @@ SLOW_GUESTS = {
 # What only one of the two emulators of an ISA can do: QEMU checks no alignment.
 NOT_THERE = {"svm": ("align_loop",)}
 # How many VMs of their own a guest makes, of those that are not of memory.py.
-FORKS = {"interrupts": 1, "step_over": 1, "fork_modes": 4, "irq_fork": 3}
+FORKS = {"interrupts": 1, "step_over": 1, "fork_modes": 4, "irq_fork": 3, "control": 1}
 # What depends on the machine below, tried on the other backends too.
 ELSEWHERE = {"el2-uboot": ("lazy_mmu", "page_walk", "sysregs", "oom"), "pi3": ("lazy_mmu", "page_walk", "sysregs", "smccc", "irq_fork", "irq_hostile")}
 
@@ -253,7 +257,7 @@ CRASHED_AT = {isa: rf"^run-qemu: pc 0x[0-9a-f]+ is {place}; {isa}-linux-gnu-addr
 ALONE = ("debug_loop",)
 
 
-def guest_case(backend: str, name: str, slow: bool) -> Case:
+def guest_case(backend: str, name: str, slow: bool, *more: str) -> Case:
     status, report, text, args = (GUESTS | OWN_GUESTS[BACKENDS[backend].isa])[name]
     # Which guests end by saying so can be seen from their sources.
     forks = FORKS.get(name, 0)
@@ -263,7 +267,7 @@ def guest_case(backend: str, name: str, slow: bool) -> Case:
     text += debug.POST_MORTEM.get(name, ())
     if name == "illegal_insn" and BACKENDS[backend].isa in CRASHED_AT:
         text += (CRASHED_AT[BACKENDS[backend].isa],)
-    return case(f"{backend}/guest/{name}", "--guest", BACKENDS[backend].guest(name), *args, status=status, report=report,
+    return case("-".join((f"{backend}/guest/{name}", *more)).replace("---", "-"), "--guest", BACKENDS[backend].guest(name), *args, *more, status=status, report=report,
                 text=text, forbid=(r"FAILED",), slow=slow, forks=forks, alone=name in ALONE)
 
 
@@ -278,6 +282,8 @@ def guests() -> list[Case]:
         out.append(case(f"{name}/guest/oom-it-has", "--guest", BACKENDS[name].guest("oom"), "--ram", "128M",
                         report=EXITED | {"resident": lambda size: 125 * M < size <= 128 * M}, slow=name in ("vmx", "h"),
                         text=(r"^oom: all \d+ pages",)))
+    # Its calls really at once, too.
+    out += [guest_case(name, "control", name != "h", "--cpus", "2") for name in ("svm", "el2", "h")]
     for name, some in ELSEWHERE.items():
         out += [guest_case(name, guest, True) for guest in some]
     for name in ("el2", "h"):

@@ -271,6 +271,29 @@ static void lines_of_several_cpus_are_whole(void **state)
 	free(all);
 }
 
+/* As much as there is room for, from the beginning of a line on. */
+static void the_last_lines_are_remembered(void **state)
+{
+	static struct console_stream stream;
+	char last[CONSOLE_LAST_ROOM], line[32];
+
+	(void)state;
+	console_set_sink(NULL);
+	CHECK_EQ(console_stream_last(&stream, last), 0);
+	console_stream_write(&stream, "one\nhalf", 8);
+	CHECK_EQ(console_stream_last(&stream, last), 8);
+	assert_memory_equal(last, "one\nhalf", 8);
+	for (unsigned i = 0; i < 1000; i++) {
+		snprintf(line, sizeof(line), "%09u\n", i);
+		console_stream_write(&stream, line, 10);
+	}
+	CHECK_EQ(console_stream_last(&stream, last), CONSOLE_LAST_ROOM / 10 * 10);
+	assert_memory_equal(last, "000000898\n", 10);
+	for (unsigned i = 0; i < CONSOLE_LAST_ROOM; i++)
+		console_stream_write(&stream, "x", 1);
+	CHECK_EQ(console_stream_last(&stream, last), CONSOLE_LAST_ROOM);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -284,6 +307,7 @@ int main(void)
 		cmocka_unit_test(company_comes),
 		cmocka_unit_test(kept_text_is_no_record),
 		cmocka_unit_test(lines_of_several_cpus_are_whole),
+		cmocka_unit_test(the_last_lines_are_remembered),
 	};
 
 	return cmocka_run_group_tests_name("console", tests, NULL, NULL);

@@ -58,6 +58,8 @@ static int setup(void **state)
 	vm->ram[1].size = TIB(200) + PAGE_SIZE;
 	vm->ram_ranges = 2;
 	vm->vcpus = 1;
+	control_page_init(&vm->control, 0x9100000);
+	pvpanic_init(&vm->pvpanic, IO_MEMORY, 0x9101000, 0x1000);
 	return 0;
 }
 
@@ -102,6 +104,16 @@ static void check_absent(const char *path, const char *name)
 	CHECK(!fdt_getprop(fdt, node(path), name, NULL), "%s of %s", name, path);
 }
 
+static void check_device(const char *path, const char *compatible, const struct io_device *device)
+{
+	uint64_t start, bytes;
+
+	check_string(path, "compatible", compatible);
+	CHECK_ERR(devicetree_reg(fdt, node(path), 0, &start, &bytes), ERR_OK);
+	CHECK_EQ(start, device->base);
+	CHECK_EQ(bytes, device->size);
+}
+
 static void check_common(const struct guest_fdt *guest)
 {
 	const char *paths[] = { "/memory@40000000", "/memory@1000000000" };
@@ -120,6 +132,8 @@ static void check_common(const struct guest_fdt *guest)
 		CHECK_EQ(bytes, vm->ram[i].size);
 	}
 	check_string("/hypervisor", "compatible", "nestling,hypervisor");
+	check_device("/control@9100000", "nestling,control", &vm->control.device);
+	check_device("/pvpanic@9101000", "qemu,pvpanic-mmio", &vm->pvpanic.device);
 }
 
 /* The hypervisor's own reader of consoles takes a guest's. */

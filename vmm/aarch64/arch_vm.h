@@ -11,6 +11,12 @@
 #include "vmm/devices/vgicv3.h"
 #include "vmm/devices/vpl011.h"
 
+/* docs/guest-abi.md */
+#define GUEST_CONTROL_PAGE UINT64_C(0x09100000)
+#define GUEST_PANIC_SPACE  IO_MEMORY
+#define GUEST_PANIC_BASE   UINT64_C(0x09101000)
+#define GUEST_PANIC_SIZE   UINT64_C(0x1000)
+
 struct vm_arch {
 	struct vpl011 console;   /* the serial port it finds */
 	union {                  /* its interrupt controller: see interrupts.c */

@@ -43,6 +43,7 @@ struct io_device {
 	 * it away; it is asked again later. NULL: it takes none.
 	 */
 	bool (*receive)(struct io_device *device, uint8_t byte);
+	bool slow;    /* an access may end the VM, or have its vCPU leave the CPU: the slow path of exits serves it */
 	bool listens; /* it would interrupt for such a byte: so a VM that waits for nothing else may yet go on */
 
 	struct device_table *table; /* that it is in: device_add sets it */

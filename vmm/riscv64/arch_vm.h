@@ -13,6 +13,12 @@ struct cpu;
 /* General registers that code here speaks of, by the calling convention's names. */
 enum gpr { GPR_ZERO = 0, GPR_RA = 1, GPR_SP = 2, GPR_A0 = 10, GPR_A1, GPR_A2, GPR_A3, GPR_A6 = 16, GPR_A7, GPR_COUNT = 32 };
 
+/* docs/guest-abi.md */
+#define GUEST_CONTROL_PAGE UINT64_C(0x09100000)
+#define GUEST_PANIC_SPACE  IO_MEMORY
+#define GUEST_PANIC_BASE   UINT64_C(0x09101000)
+#define GUEST_PANIC_SIZE   UINT64_C(0x1000)
+
 struct vm_arch {
 	struct v16550 console; /* the serial port it finds */
 	struct plic plic;

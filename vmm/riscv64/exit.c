@@ -199,7 +199,7 @@ static __attribute__((noinline)) unsigned serve_device(struct vcpu *vcpu, struct
 		return vm_leave_exit(exit);
 	device = device_at(&vcpu->vm->devices, IO_MEMORY, gpa.raw);
 	vcpu->arch.pc = exit->pc;
-	if (!device || !mmio_decode(&vcpu->arch, access) || !(SAVED_AT_EXIT >> access->gpr & 1))
+	if (!device || device->slow || !mmio_decode(&vcpu->arch, access) || !(SAVED_AT_EXIT >> access->gpr & 1))
 		return vm_leave_exit(exit);
 	set_io(vcpu, exit, gpa);
 	vcpu->exits.mmio++;

@@ -7,6 +7,7 @@
 #include "vmm/devices/acpi_power.h"
 #include "vmm/devices/ioapic.h"
 #include "vmm/devices/v16550.h"
+#include "vmm/x86_64/guest_ports.h"
 #include "vmm/x86_64/mmio.h"
 #include "vmm/x86_64/setup_header.h"
 #include "vmm/x86_64/tags.h"

@@ -19,5 +19,27 @@ DefinitionBlock ("", "DSDT", 2, "NSTLNG", "NESTLING", 1)
 				Interrupt (ResourceConsumer, Level, ActiveHigh, Exclusive) { UART_LINE }
 			})
 		}
+
+		/* The control page: vmm/devices/control_page.h. */
+		Device (CTRL)
+		{
+			Name (_HID, "NSTL0001")
+			Name (_UID, 1)
+			Name (_CRS, ResourceTemplate ()
+			{
+				Memory32Fixed (ReadWrite, GUEST_CONTROL_PAGE, 0x1000)
+			})
+		}
+
+		/* Where a kernel tells that it has panicked: vmm/devices/pvpanic.h. */
+		Device (PEVT)
+		{
+			Name (_HID, "QEMU0001")
+			Name (_UID, 1)
+			Name (_CRS, ResourceTemplate ()
+			{
+				IO (Decode16, GUEST_PANIC_BASE, GUEST_PANIC_BASE, 1, GUEST_PANIC_SIZE)
+			})
+		}
 	}
 }

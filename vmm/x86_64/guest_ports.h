@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Where a guest finds its devices by port: for C, and for dsdt.asl. */
+/* Where a guest finds its devices: for C, and for dsdt.asl. docs/guest-abi.md lists them. */
 #ifndef NESTLING_VMM_X86_64_GUEST_PORTS_H
 #define NESTLING_VMM_X86_64_GUEST_PORTS_H
 
 #define UART_PORT  0x3f8
 #define UART_LINE  4     /* input of the IOAPIC */
 #define POWER_PORT 0x600 /* sleep control, sleep status, reset: vmm/devices/acpi_power.h */
+
+#define GUEST_CONTROL_PAGE 0xfea00000
+
+/* The port that QEMU gives it. */
+#define GUEST_PANIC_SPACE IO_PORT
+#define GUEST_PANIC_BASE  0x505
+#define GUEST_PANIC_SIZE  1
 
 #endif

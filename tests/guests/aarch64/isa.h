@@ -24,6 +24,20 @@ static inline void *window(uint64_t gpa)
 	return (void *)gpa;
 }
 
+/* docs/guest-abi.md */
+#define CONTROL_PAGE   0x09100000
+#define PANIC_REGISTER (*(volatile uint8_t *)0x09101000)
+
+static inline uint8_t panic_read(void)
+{
+	return PANIC_REGISTER;
+}
+
+static inline void panic_write(uint8_t value)
+{
+	PANIC_REGISTER = value;
+}
+
 /* Walk page tables that begin at `gpa`. */
 static inline void walk_at(uint64_t gpa)
 {

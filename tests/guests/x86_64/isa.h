@@ -10,6 +10,23 @@
 /* Below 4 GiB, where there is no RAM and no device: an I/O APIC would be there. */
 #define HOLE 0xfeb00000
 
+/* docs/guest-abi.md */
+#define CONTROL_PAGE 0xfea00000
+#define PANIC_PORT   0x505
+
+static inline uint8_t panic_read(void)
+{
+	uint8_t value;
+
+	__asm__ volatile("inb %w1, %b0" : "=a"(value) : "d"(PANIC_PORT));
+	return value;
+}
+
+static inline void panic_write(uint8_t value)
+{
+	__asm__ volatile("outb %b0, %w1" : : "a"(value), "d"(PANIC_PORT));
+}
+
 /* Walk page tables that begin at `gpa`. */
 static inline void walk_at(uint64_t gpa)
 {
