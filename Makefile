@@ -92,8 +92,8 @@ other-isas := $(filter-out $(ARCH),$(all-isas))
 
 all: $(out)/nestling.efi $(guests)
 
-# One image for all ISAs; with ARCH=..., one for that.
-image: $(if $(filter 1,$(words $(isas))),$(out)/nestling.img,build/nestling.img)
+# One image for all ISAs; with ARCH=..., one for that; with LINUX=1, one for each that boots Debian's kernel.
+image: $(if $(LINUX),$(isas:%=build/%/nestling-linux.img),$(if $(filter 1,$(words $(isas))),$(out)/nestling.img,build/nestling.img))
 
 # test-all: the slow boot tests too, some two hundred. With BENCH=1, what has become slower counts as failed.
 test-all: export TESTS := all
@@ -119,7 +119,8 @@ distclean: clean
 help:
 	@echo 'make              the EFI image and the guests, in build/<isa>/'
 	@echo 'make image        a bootable disk image for all ISAs, build/nestling.img;'
-	@echo '                  with ARCH=<isa>, for one: build/<isa>/nestling.img'
+	@echo '                  with ARCH=<isa>, for one: build/<isa>/nestling.img; with LINUX=1,'
+	@echo '                  one that boots Debian: build/<isa>/nestling-linux.img'
 	@echo 'make test         host tests, then boot tests in QEMU and Bochs'
 	@echo 'make test-all     the same with every boot test, which takes long'
 	@echo 'make readme-check are what the README shows and its figures what comes out?'
@@ -226,6 +227,15 @@ build/nestling.img: $(all-isas:%=build/%/nestling.efi) boot/nestling.cfg tools/m
 	$(call log,IMAGE,$@)
 	$(Q)$(call make-image,$(all-isas)) -o $@
 	$(call built-by,$(call make-image,$(all-isas)))
+
+# Whether the kernel and its initramfs are what they should be, the set-up knows.
+linux-console := $(foreach isa,$(all-isas),$(isa):$(if $(filter aarch64,$(isa)),ttyAMA0,ttyS0))
+$(all-isas:%=build/%/nestling-linux.img): build/%/nestling-linux.img: build/%/nestling.efi boot/nestling.cfg tools/mkimage FORCE
+	$(call log,IMAGE,$@)
+	@tools/setup linux-$*
+	$(Q)sed -e 's,^#guest = .*,guest = \\kernel,' -e 's,^#initrd = .*,initrd = \\initrd,' \
+		-e 's,^#cmdline = .*,cmdline = console=$(patsubst $*:%,%,$(filter $*:%,$(linux-console))),' boot/nestling.cfg >$(@D)/linux.cfg
+	$(Q)tools/mkimage --free 64 --isa $*=$< --cfg $(@D)/linux.cfg --file build/linux/$*/kernel:kernel --file build/linux/$*/initrd:initrd -o $@
 
 # Of the other ISAs a make of their own knows.
 $(other-isas:%=build/%/nestling.efi): build/%/nestling.efi: FORCE
