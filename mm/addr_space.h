@@ -400,7 +400,7 @@ struct addr_space_stats addr_space_get_stats(struct addr_space *as);
 void addr_space_get_leaves(struct addr_space *as, uint64_t leaves[NPT_LEAF_LEVELS]);
 
 /*
- * Print areas and runs of alike leaves, one line each, by log_info; at most 24 lines, the last of which says so if there
+ * Print areas and runs of alike leaves, one line each, by log_info; at most 16 lines, the last of which says so if there
  * is more.
  */
 void addr_space_dump(struct addr_space *as);

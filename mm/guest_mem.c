@@ -235,7 +235,7 @@ static bool extends(const struct extent *extent, const struct npt_leaf *leaf)
 	return leaf->gpa.raw == extent->gpa.raw + extent->size && leaf->hpa.raw == extent->hpa.raw + extent->size;
 }
 
-#define DUMP_LINES 24
+#define DUMP_LINES 16
 
 struct dump {
 	struct extent extent;

@@ -55,7 +55,7 @@ static void end_panicked(struct vcpu *vcpu)
 	if (!vm_is_running(vm))
 		return;
 	log_vm_err(vm, "guest's kernel says that it has panicked, at pc %#lx", vm_last_exit(vcpu)->pc);
-	post_mortem(vcpu, NULL);
+	post_mortem_of_kernel(vcpu);
 	vm_end(vm, VM_CRASHED, 0);
 }
 

@@ -166,9 +166,10 @@ static void print_vcpus(const struct vcpu *vcpu)
 	log_vm_err(vm, "vCPU %u; of the others, %s", vcpu->id, others);
 }
 
-/* Of what the guest has printed, so many lines, each cut there. */
-#define PRINTED_LINES 8
-#define PRINTED_MAX   120
+/* Of what the guest has printed, so many lines, each cut there; more where that is what it is about: as many as are remembered. */
+#define PRINTED_LINES     5
+#define PRINTED_LINES_ALL CONSOLE_LAST_ROOM
+#define PRINTED_MAX       120
 
 /* The last `lines` of the text. */
 static const char *last_lines(const char *text, size_t size, unsigned lines)
@@ -192,11 +193,11 @@ static void print_quoted(const struct vm *vm, const char *text, size_t size)
 	log_vm_err(vm, "  | %s", line);
 }
 
-static void print_console(const struct vm *vm)
+static void print_console(const struct vm *vm, unsigned lines)
 {
 	char text[CONSOLE_LAST_ROOM];
 	size_t size = console_stream_last(&vm->console, text);
-	const char *at = last_lines(text, size, PRINTED_LINES), *end = text + size;
+	const char *at = last_lines(text, size, lines), *end = text + size;
 
 	if (size > 0)
 		log_vm_err(vm, "what it printed last:");
@@ -209,7 +210,7 @@ static void print_console(const struct vm *vm)
 	}
 }
 
-void post_mortem(struct vcpu *vcpu, const gpa_t *gpa)
+static void print_all(struct vcpu *vcpu, const gpa_t *gpa, unsigned lines)
 {
 	/* Not all of its lines name the VM: those of another one follow these. */
 	static struct spinlock lock = SPINLOCK(LOCK_REPORT);
@@ -221,8 +222,18 @@ void post_mortem(struct vcpu *vcpu, const gpa_t *gpa)
 	if (gpa)
 		walk_log(vcpu->vm, *gpa);
 	print_last_exits(vcpu);
-	print_console(vcpu->vm);
+	print_console(vcpu->vm, lines);
 	spin_unlock(&lock);
+}
+
+void post_mortem(struct vcpu *vcpu, const gpa_t *gpa)
+{
+	print_all(vcpu, gpa, PRINTED_LINES);
+}
+
+void post_mortem_of_kernel(struct vcpu *vcpu)
+{
+	print_all(vcpu, NULL, PRINTED_LINES_ALL);
 }
 
 void post_mortem_of_panic(void)

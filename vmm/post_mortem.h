@@ -11,6 +11,9 @@
  */
 void post_mortem(struct vcpu *vcpu, const gpa_t *gpa);
 
+/* The same of a kernel that has said why it cannot go on: with all of that as far as it is remembered. */
+void post_mortem_of_kernel(struct vcpu *vcpu);
+
 /*
  * Of a panic of the hypervisor: the last exits of the vCPU that is resident on this CPU, and the walk of the address at fault if
  * the last one was a fault. Its registers may be in the CPU still.

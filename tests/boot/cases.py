@@ -160,7 +160,7 @@ GUESTS = {
     "control": (42, {"outcome": "exited", "guest_status": 42, "exits.mmio": at_least(10000)}, (),
                 ("--ram", "64M", "--vcpus", "2")),
     "panic_told": (3, CRASHED, (r"^error: vm: guest's kernel says that it has panicked, at pc 0x", r"^error: vm: what it printed last:$",
-                                r"^error: vm:   \| panic_told: line 19$", r"^error: vm:   \| panic_told: here it   comes$"), ()),
+                                r"^error: vm:   \| panic_told: line 0$", r"^error: vm:   \| panic_told: line 19$", r"^error: vm:   \| panic_told: here it   comes$"), ()),
 } | memory.GUESTS
 # On ISAs whose runtime takes interrupts.
 IRQ_SMP = (0, EXITED, (r"^irq_smp: 4 vCPUs$",), ("--cpus", "2", "--vcpus", "4"))

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DUMP_LINES 24 /* as mm/addr_space.h promises */
+#define DUMP_LINES 16 /* as mm/addr_space.h promises */
 
 static void dump_is_short_and_says_it_all(void **state)
 {
