@@ -244,6 +244,20 @@ MUST_CHECK enum err addr_space_populate(struct addr_space *as, gpa_t gpa, uint64
  */
 MUST_CHECK enum err addr_space_discard(struct addr_space *as, gpa_t gpa, uint64_t size);
 
+/* A piece of guest memory; in bytes. */
+struct addr_space_range {
+	gpa_t gpa;
+	uint64_t size;
+};
+
+/*
+ * Give back the memory of several ranges as addr_space_discard does, with one flush for all that is done in this call: as many of
+ * them, from the first on, as make up some 100,000 instructions. Returns how many of the ranges are done; what is left of the next
+ * one is in its place. Of a range that is not one, is not covered by Alloc areas, or cannot be split for lack of memory, the rest
+ * stays as it is, and it counts as done. `*released` grows by the memory that this space does not use any more, in bytes.
+ */
+unsigned addr_space_discard_ranges(struct addr_space *as, struct addr_space_range *ranges, unsigned count, uint64_t *released);
+
 /*
  * How many bytes of [gpa, gpa + size), from its beginning on, a caller should pass at once to addr_space_discard, _protect or
  * _set_policy that wants to do something else after some 100,000 instructions. All these may be called for a whole range, too, of
@@ -374,6 +388,13 @@ enum fault_outcome addr_space_handle_fault(struct addr_space_view *view, const s
  */
 MUST_CHECK enum err addr_space_read(struct addr_space *as, gpa_t gpa, void *to, uint64_t size);
 MUST_CHECK enum err addr_space_write(struct addr_space *as, gpa_t gpa, const void *from, uint64_t size);
+
+/*
+ * A word of 16 bits of guest memory, at a multiple of 2, read or written at once, as another CPU sees it: what is read after the
+ * one, or was written before the other, by this CPU is not older than it. Errors as addr_space_read.
+ */
+MUST_CHECK enum err addr_space_load16(struct addr_space *as, gpa_t gpa, uint16_t *value);
+MUST_CHECK enum err addr_space_store16(struct addr_space *as, gpa_t gpa, uint16_t value);
 
 /* Fault in [gpa, gpa + size) for `access` (NPT_R or NPT_RW), and set the accessed and dirty bits. Errors as addr_space_read. */
 MUST_CHECK enum err addr_space_fault_in(struct addr_space *as, gpa_t gpa, uint64_t size, unsigned access);

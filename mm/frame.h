@@ -142,6 +142,7 @@ uint64_t frame_take_over(hpa_t frame, unsigned order, uint16_t owner);
 struct frame_chain {
 	uint64_t first;  /* frame number; 0 when empty */
 	int64_t orphans; /* for the owner: see below */
+	uint64_t parts;  /* blocks of which a reference was dropped: by their number goes what that took */
 };
 /*
  * Drop one reference to each of `count` frames; blocks without a reference are added to the chain. What `owner` owned of them has
@@ -155,6 +156,11 @@ uint64_t frame_chain_add(struct frame_chain *chain, hpa_t frame, uint64_t count,
  * what frame_chain_add returns.
  */
 uint64_t frame_chain_add_unshared(struct frame_chain *chain, hpa_t frame, uint64_t count, uint16_t owner, uint64_t *owned);
+/*
+ * The quickest form, for what `owner` owns alone: stops at the first block that is not so, or that is not whole in these frames.
+ * All that it returns, in frames, was owned.
+ */
+uint64_t frame_chain_add_owned(struct frame_chain *chain, hpa_t frame, uint64_t count, uint16_t owner);
 /* Free every block of the chain and empty it. */
 void frame_chain_free(struct frame_chain *chain);
 

@@ -121,13 +121,14 @@ static inline void chain_part(struct frame_chain *chain, struct frame *record, u
 uint64_t frame_chain_add(struct frame_chain *chain, hpa_t frame, uint64_t count, uint16_t owner)
 {
 	struct frame *record;
-	uint64_t owned = 0;
+	uint64_t owned = 0, parts = 0;
 
 	spin_lock(&frames.lock);
 	FOR_EACH_PART (record, at, frame, count) {
 		bool orphan = record->owner == 0;
 		uint64_t gone = disown(record, owner);
 
+		parts++;
 		owned += gone;
 		if (record->more > 0) {
 			record->more--;
@@ -137,27 +138,54 @@ uint64_t frame_chain_add(struct frame_chain *chain, hpa_t frame, uint64_t count,
 			chain_part(chain, record, at);
 		}
 	}
+	chain->parts += parts;
 	spin_unlock(&frames.lock);
 	return owned << PAGE_SHIFT;
 }
 
 uint64_t frame_chain_add_unshared(struct frame_chain *chain, hpa_t frame, uint64_t count, uint16_t owner, uint64_t *owned)
 {
-	uint64_t done = 0, taken = 0;
+	uint64_t done = 0, taken = 0, parts = 0;
 	struct frame *record;
 
 	spin_lock(&frames.lock);
 	FOR_EACH_PART (record, at, frame, count) {
 		if (record->more > 0)
 			break;
+		parts++;
 		done += UINT64_C(1) << record->order;
 		chain->orphans -= record->owner == 0 ? (int64_t)(PAGE_SIZE << record->order) : 0;
 		taken += disown(record, owner);
 		chain_part(chain, record, at);
 	}
+	chain->parts += parts;
 	spin_unlock(&frames.lock);
 	*owned = taken << PAGE_SHIFT;
 	return done;
+}
+
+uint64_t frame_chain_add_owned(struct frame_chain *chain, hpa_t frame, uint64_t count, uint16_t owner)
+{
+	uint64_t first = frame_number(frame), at = first, end = first + count, parts = 0;
+
+	spin_lock(&frames.lock);
+	while (at < end) {
+		struct frame *record = record_of(at);
+		uint64_t next;
+
+		if (!record || record->state != FRAME_ALLOCATED || record->owner != owner || record->more > 0)
+			break;
+		next = at + (UINT64_C(1) << record->order);
+		if (next > end)
+			break;
+		record->owner = 0;
+		chain_part(chain, record, at);
+		parts++;
+		at = next;
+	}
+	chain->parts += parts;
+	spin_unlock(&frames.lock);
+	return at - first;
 }
 
 void frame_chain_free(struct frame_chain *chain)

@@ -122,6 +122,28 @@ enum err addr_space_write(struct addr_space *as, gpa_t gpa, const void *from, ui
 	return use_all(as, gpa, size, NPT_RW, copy_in, &from);
 }
 
+static void load16(void *bytes, uint64_t size, void *context)
+{
+	(void)size;
+	*(uint16_t *)context = __atomic_load_n((const uint16_t *)bytes, __ATOMIC_ACQUIRE);
+}
+
+static void store16(void *bytes, uint64_t size, void *context)
+{
+	(void)size;
+	__atomic_store_n((uint16_t *)bytes, *(const uint16_t *)context, __ATOMIC_RELEASE);
+}
+
+enum err addr_space_load16(struct addr_space *as, gpa_t gpa, uint16_t *value)
+{
+	return is_aligned(gpa.raw, sizeof(*value)) ? use_all(as, gpa, sizeof(*value), NPT_R, load16, value) : ERR_INVALID;
+}
+
+enum err addr_space_store16(struct addr_space *as, gpa_t gpa, uint16_t value)
+{
+	return is_aligned(gpa.raw, sizeof(value)) ? use_all(as, gpa, sizeof(value), NPT_RW, store16, &value) : ERR_INVALID;
+}
+
 enum err addr_space_fault_in(struct addr_space *as, gpa_t gpa, uint64_t size, unsigned access)
 {
 	return use_all(as, gpa, size, access, leave_alone, NULL);

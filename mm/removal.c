@@ -148,10 +148,10 @@ static void keep_part(struct removal *removal, hpa_t memory, uint64_t size)
 	removal->parts[removal->count++] = (struct removal_part){ memory, size };
 }
 
-void release_leaves(struct removal *removal, hpa_t hpa, unsigned level, uint64_t count)
+static __attribute__((noinline)) void release_others(struct removal *removal, hpa_t hpa, unsigned level, uint64_t left)
 {
 	struct addr_space *as = removal->as;
-	uint64_t left = count * npt_level_size(level), size, done, owned;
+	uint64_t size, done, owned;
 
 	for (; left > 0; left -= size, hpa.raw += size) {
 		size = frame_zero_page_border(hpa, left);
@@ -167,6 +167,17 @@ void release_leaves(struct removal *removal, hpa_t hpa, unsigned level, uint64_t
 	}
 }
 
+/* Mostly all of it is the space's own. */
+void release_leaves(struct removal *removal, hpa_t hpa, unsigned level, uint64_t count)
+{
+	uint64_t left = count * npt_level_size(level);
+	uint64_t done = frame_chain_add_owned(&removal->frames, hpa, left >> PAGE_SHIFT, removal->as->id) << PAGE_SHIFT;
+
+	removal->owned += done;
+	if (done < left)
+		release_others(removal, HPA(hpa.raw + done), level, left - done);
+}
+
 void drop_memory(struct addr_space *as, hpa_t memory, uint64_t size)
 {
 	struct frame_chain frames = { 0 };
@@ -179,13 +190,19 @@ void drop_memory(struct addr_space *as, hpa_t memory, uint64_t size)
 
 static void leaves_gone(struct npt_gather *gather, hpa_t hpa, unsigned level, uint64_t count)
 {
-	release_leaves(CONTAINER_OF(gather, struct removal, gather), hpa, level, count);
+	struct removal *removal = CONTAINER_OF(gather, struct removal, gather);
+
+	removal->runs++;
+	release_leaves(removal, hpa, level, count);
 }
 
 void removal_init(struct removal *removal, struct addr_space *as)
 {
 	removal->as = as;
 	removal->frames = (struct frame_chain){ 0 };
+	removal->runs = 0;
+	removal->owned = 0;
+	removal->place = (struct npt_block_place){ 0 };
 	removal->count = 0; /* and so `parts` is not read */
 	removal->more = HPA(0);
 	npt_gather_init(&removal->gather, &as->npt);
@@ -198,9 +215,21 @@ void remove_leaves(struct removal *removal, uint64_t start, uint64_t end, bool o
 		panic("addr_space: malformed entry in [%#lx, %#lx)", start, end);
 }
 
+bool remove_block(struct removal *removal, uint64_t start)
+{
+	enum err err;
+
+	removal->gather.leaves_gone = leaves_gone;
+	err = npt_unmap_block(&removal->as->npt, GPA(start), &removal->place, &removal->gather);
+	if (err == ERR_CORRUPT)
+		panic("addr_space: malformed entry in the block at %#lx", start);
+	return err == ERR_OK;
+}
+
 void removal_finish(struct removal *removal)
 {
 	npt_gather_finish(&removal->gather);
+	count_gone(removal->as, removal->owned);
 	drop_parts(removal);
 	frame_chain_free(&removal->frames);
 }

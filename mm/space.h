@@ -12,6 +12,7 @@
  *   addr_space.c    creating, freeing and querying a space
  *   map.c           new areas
  *   change.c        changing areas: unmap, protect, policy, discard
+ *   discard.c       discarding several ranges at once
  *   fork.c          a copy-on-write copy of a space
  *   piece.c         how much of a range is worked on in one go
  *   fault_fast.c    a guest's faults, by what one view's lock permits
@@ -270,6 +271,9 @@ struct removal {
 	struct npt_gather gather;
 	struct frame_chain frames; /* of which there is no reference any more */
 	struct addr_space *as;
+	struct npt_block_place place;
+	uint64_t owned; /* bytes of `frames` that are still counted as resident */
+	unsigned runs;  /* of leaves that were removed: with frames.parts, what that took */
 	unsigned count; /* of `parts`: what other spaces use, too */
 	struct removal_part parts[REMOVAL_PARTS];
 	hpa_t more; /* a chain of frames full of parts; raw 0: none */
@@ -278,6 +282,8 @@ struct removal {
 void removal_init(struct removal *removal, struct addr_space *as);
 /* Unmap the leaves of [start, end), no leaf lying across its ends; `owned`: their memory is an Alloc area's. */
 void remove_leaves(struct removal *removal, uint64_t start, uint64_t end, bool owned);
+/* The same for an aligned block of 2 MiB in an Alloc area. False: a larger leaf maps it, and nothing was changed. */
+bool remove_block(struct removal *removal, uint64_t start);
 /*
  * The memory of `count` leaves of `level`, contiguous from `hpa` on, is no longer mapped by this space, though CPUs may still use
  * it: chain the frames that nobody else uses, and keep the others in mind.

@@ -17,7 +17,7 @@ void engine_gather_range(struct npt_gather *gather, uint64_t start, uint64_t end
  * The chain of emptied tables runs through their first entries. A CPU may still come upon a table there: the link's low
  * twelve bits are zero, which every format reads as "not present".
  */
-static void gather_table(struct npt_gather *gather, hpa_t table)
+void engine_gather_table(struct npt_gather *gather, hpa_t table)
 {
 	pte_store(engine_entries(gather->npt, table), gather->tables.raw);
 	gather->tables = table;
@@ -65,6 +65,6 @@ void engine_prune(struct npt *npt, uint64_t gpa, struct npt_gather *gather)
 		npt_walk_cache_invalidate(npt, gpa, level);
 		--*npt->env->present(npt->env, parent.table);
 		engine_gather_range(gather, align_down(gpa, span), align_down(gpa, span) + span);
-		gather_table(gather, table);
+		engine_gather_table(gather, table);
 	}
 }

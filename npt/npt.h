@@ -287,6 +287,18 @@ MUST_CHECK enum err npt_map(struct npt *npt, gpa_t gpa, hpa_t hpa, uint64_t size
  */
 MUST_CHECK enum err npt_unmap(struct npt *npt, gpa_t gpa, uint64_t size, struct npt_gather *gather);
 
+/* Where npt_unmap_block found the entry of the last block; all 0: nowhere. Of use until anything else changes the tables. */
+struct npt_block_place {
+	uint64_t *entries; /* of the table */
+	uint32_t *present;
+	uint64_t region; /* what the table maps, by number */
+};
+/*
+ * The same for the aligned 2 MiB at `gpa`, in the space; gather->leaves_gone is set. Blocks near to each other are found faster,
+ * by `place`. Errors: ERR_EXISTS, a larger leaf maps it, and nothing was changed; ERR_CORRUPT.
+ */
+MUST_CHECK enum err npt_unmap_block(struct npt *npt, gpa_t gpa, struct npt_block_place *place, struct npt_gather *gather);
+
 /*
  * Give every leaf in the range the permissions `prot` (without NPT_W where it is `shared`); holes are skipped, memory types
  * and accessed and dirty bits stay, but that without hardware_ad a leaf that gains NPT_W is dirty. Splits and errors as

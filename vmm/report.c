@@ -184,6 +184,8 @@ void report_settle(struct report *report, struct vm *vm)
 		report->zeros += report->stats.zero_leaves[level] * npt_level_size(level);
 	report->touched = vm->touched;
 	report->file_bytes = vm->of_files;
+	report->reported = vm->balloon.reported;
+	report->inflated = vm->balloon.inflated;
 }
 
 /* So much of a remark stands in one line of the bill: up to the last comma or semicolon that fits, if it is too long. */
@@ -293,7 +295,8 @@ static void bill_events(const struct report *report)
 		{ stats->promoted, "copied into one leaf", false },
 		{ stats->merged, "made one leaf in place", false },
 		{ stats->split, "split", false },
-		{ stats->discarded >> 10, "KiB given back", false },
+		{ (stats->discarded - report->reported - report->inflated) >> 10, "KiB given back", false },
+		{ (report->reported + report->inflated) >> 10, "KiB given back by the balloon", false },
 		{ stats->reclaimed >> 10, "KiB taken back", false },
 	};
 	char line[256];
@@ -435,9 +438,10 @@ static void add_faults(const struct report *report, char *json, size_t size)
 	text_add(json, size,
 		 "\"fault_clock\":{\"name\":\"%s\",\"faults\":%lu,\"ticks\":%lu},"
 		 "\"host_faults\":%lu,\"promoted\":%lu,\"merged\":%lu,\"split\":%lu,\"discarded\":%lu,"
-		 "\"reclaimed\":%lu,\"flushes\":%lu,\"flush_instructions\":%lu,",
+		 "\"reported\":%lu,\"inflated\":%lu,\"reclaimed\":%lu,\"flushes\":%lu,\"flush_instructions\":%lu,",
 		 arch_cost_clock_name(), report->timed_faults, report->fault_ticks, stats->faults_by_host, stats->promoted,
-		 stats->merged, stats->split, stats->discarded, stats->reclaimed, stats->flushes, stats->flush_instructions);
+		 stats->merged, stats->split, stats->discarded, report->reported, report->inflated, stats->reclaimed,
+		 stats->flushes, stats->flush_instructions);
 }
 
 static void add_time(const struct report_time *time, char *json, size_t size)

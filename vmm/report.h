@@ -31,6 +31,8 @@ struct report {
 	uint64_t zeros;        /* mapped to the zero page or the large zero page */
 	uint64_t touched;      /* in leaves that have the accessed bit */
 	uint64_t file_bytes;   /* mapped from the files that the VM was loaded from, which all VMs share */
+	uint64_t reported;     /* given back because the guest's balloon driver has reported free pages; part of stats.discarded */
+	uint64_t inflated;     /* the same, because it has put pages into the balloon */
 	uint64_t populated[2]; /* what the tables would take if all RAM had been mapped by 4 KiB leaves, by 2 MiB leaves */
 };
 

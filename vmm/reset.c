@@ -20,6 +20,7 @@ static void forget(struct vm *vm)
 	memset(&vm->devices, 0, sizeof(vm->devices));
 	memset(&vm->control, 0, sizeof(vm->control));
 	memset(&vm->pvpanic, 0, sizeof(vm->pvpanic));
+	memset(&vm->balloon, 0, sizeof(vm->balloon));
 	spin_init(&vm->devices.lock, LOCK_DEVICES);
 	vm->devices.console = &vm->console;
 	memset(&vm->blocks, 0, sizeof(vm->blocks));

@@ -76,6 +76,25 @@ static bool inject_denied(struct vcpu *vcpu, const struct vm_exit *exit)
 	return true;
 }
 
+static void serve_devices_again(struct vcpu *vcpu);
+
+/* What a device has to do in the guest's memory is done before the guest goes on, in pieces, between which others may run. */
+static void serve_devices(struct vcpu *vcpu)
+{
+	if (!vm_is_running(vcpu->vm) || !device_work(&vcpu->vm->devices))
+		return;
+	vcpu->again = serve_devices_again;
+	vcpu->leave = LEAVE_PIECE;
+}
+
+static void serve_devices_again(struct vcpu *vcpu)
+{
+	vcpu->again = NULL;
+	if (vm_is_running(vcpu->vm) && sched_time_is_up(vcpu))
+		vm_time_out(vcpu);
+	serve_devices(vcpu);
+}
+
 static void handle_io(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	if (exit->io.space == IO_PORT)
@@ -85,6 +104,8 @@ static void handle_io(struct vcpu *vcpu, struct vm_exit *exit)
 	exit->io.vcpu = (uint8_t)vcpu->id;
 	device_access(&vcpu->vm->devices, &exit->io);
 	arch_vcpu_finish_io(vcpu, exit);
+	if (device_wants(&vcpu->vm->devices))
+		serve_devices(vcpu);
 	addr_space_zero_ahead(vcpu->view); /* a guest that writes to its console is not waiting for memory: clear frames now */
 }
 

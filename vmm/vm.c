@@ -14,6 +14,7 @@
 #include "vmm/linux_image.h"
 #include "vmm/sched.h"
 #include "vmm/text.h"
+#include "vmm/vm_virtio.h"
 
 /* Where the widest guest-physical address space that this CPU has ends. */
 static uint64_t widest_space(void)
@@ -255,6 +256,7 @@ enum err vm_build(struct vm *vm)
 		control_page_init(&vm->control, GUEST_CONTROL_PAGE);
 		pvpanic_init(&vm->pvpanic, GUEST_PANIC_SPACE, GUEST_PANIC_BASE, GUEST_PANIC_SIZE);
 		add_devices(vm);
+		vm_virtio_init(vm);
 		err = new_vcpus(vm);
 		if (err != ERR_OK)
 			arch_vm_free(vm);
@@ -419,6 +421,7 @@ enum err vm_fork(struct vcpu *vcpu, struct vm **out)
 	child->control = parent->control;
 	child->pvpanic = parent->pvpanic;
 	add_devices(child);
+	vm_virtio_fork(child, parent);
 	err = new_vcpus(child);
 	if (err != ERR_OK)
 		goto free_arch;

@@ -11,6 +11,7 @@
 #include "include/types.h"
 #include "mm/addr_space.h"
 #include "vmm/blocks.h"
+#include "vmm/devices/balloon.h"
 #include "vmm/devices/control_page.h"
 #include "vmm/devices/device.h"
 #include "vmm/devices/pvpanic.h"
@@ -203,6 +204,7 @@ struct vm {
 	struct device_table devices;
 	struct control_page control;
 	struct pvpanic pvpanic;
+	struct balloon balloon;
 	struct console_stream console; /* what it prints; its name is the VM's in our own lines, too: log_vm_err */
 	struct fork_tree *tree;
 	unsigned number;         /* in the run: 0 is the first one */

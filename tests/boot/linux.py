@@ -23,6 +23,7 @@ INTERRUPTS = r"^ +CPU0 "
 TIMER = {"x86_64": r"^ *LOC: +[1-9]\d", "aarch64": r"^ *\d+: +[1-9]\d.*arch_timer", "riscv64": r"^ *\d+: +[1-9]\d.*riscv-timer"}
 CONSOLE = {"x86_64": "ttyS0", "aarch64": "ttyAMA0", "riscv64": "ttyS0"}
 OFF = r"reboot: Power down"
+FILE = 48 << 20
 
 
 def linux(backend: str, name: str, *args: str, text: tuple[str, ...] = (), **boot) -> Case:
@@ -52,6 +53,20 @@ def commands(backend: str, cpus: int, slow: bool) -> Case:
 def sums(result: Result, wanted: int) -> list[str]:
     found = re.findall(r"^([0-9a-f]{32})  /bin/busybox$", result.console, re.M)
     return [] if len(found) == wanted and len(set(found)) == 1 else [f"sums are {found}"]
+
+
+def give_back(backend: str, slow: bool) -> Case:
+    """What is freed is the host's again: a file in memory, as large as most of what is touched."""
+    run = (f'console={CONSOLE[BACKENDS[backend].isa]} quiet run="ls -d /lib/modules; dd if=/dev/zero of=/x bs=1M count={FILE >> 20}; '
+           'nestling-memory; rm /x; sleep 12; nestling-memory; grep virtio /proc/interrupts"')
+
+    def after(_: Path, result: Result) -> list[str]:
+        most = result.report["resident_peak"] - FILE * 2 // 3
+        return [] if result.report["resident"] <= most else [f"resident is {result.report['resident']}, more than {most}"]
+
+    return linux(backend, "give-back", "--linux", "--cmdline", run, slow=slow, after=after,
+                 report=EXITED | {"resident_peak": at_least(FILE), "reported": at_least(FILE * 2 // 3), "inflated": 0},
+                 text=(r"ls: /lib/modules: No such file", r"^ *\d+: +[1-9]\d* .*virtio0", OFF))
 
 
 NEIGHBOURS = """cpus = 2
@@ -114,6 +129,7 @@ def on_a_board(backend: str, slow: bool) -> Case:
 def linuxes() -> list[Case]:
     out = [shell(name, slow) for name, slow in (("h", False), ("el2", False), ("svm", False), ("pi3", True), ("el2-uboot", True))]
     out += [commands(name, cpus, slow) for name, cpus, slow in (("h", 4, False), ("el2", 4, True), ("svm", 4, True), ("pi3", 4, True))]
+    out += [give_back(name, slow) for name, slow in (("h", False), ("el2", False), ("svm", False), ("pi3", True))]
     out += [neighbours(name, slow) for name, slow in (("h", True), ("el2", True), ("svm", True))]
     out += [on_a_board(name, slow) for name, slow in (("h", False), ("el2", True), ("pi3", True), ("svm", True))]
     return out + [stuck(name) for name in ("h", "el2", "svm")]

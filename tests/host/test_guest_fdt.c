@@ -30,6 +30,10 @@ static const struct guest_fdt arm = {
 	.uart_base = GPA(0x9000000),
 	.uart_size = 0x1000,
 	.uart_hz = 24000000,
+	.virtio_base = GPA(0xa000000),
+	.virtio_step = 0x200,
+	.virtio_line = 48,
+	.virtio_count = 2,
 };
 
 static const struct guest_fdt riscv = {
@@ -171,6 +175,9 @@ static void a_guest_of_arm(void **state)
 		    32);
 	check_cell("/pl011@9000000", "interrupt-parent", fdt_get_phandle(fdt, node("/intc@8000000")));
 	check_bytes("/pl011@9000000", "interrupts", (fdt32_t[]){ 0, cpu_to_fdt32(1), cpu_to_fdt32(4) }, 12);
+	check_string("/virtio_mmio@a000000", "compatible", "virtio,mmio");
+	check_bytes("/virtio_mmio@a000200", "interrupts", (fdt32_t[]){ 0, cpu_to_fdt32(17), cpu_to_fdt32(4) }, 12);
+	check_bytes("/virtio_mmio@a000200", "dma-coherent", NULL, 0);
 	check_string("/timer", "compatible", "arm,armv8-timer");
 	clock = fdt_get_phandle(fdt, node("/apb-pclk"));
 	check_cell("/apb-pclk", "clock-frequency", 24000000);

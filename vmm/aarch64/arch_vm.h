@@ -17,6 +17,11 @@
 #define GUEST_PANIC_BASE   UINT64_C(0x09101000)
 #define GUEST_PANIC_SIZE   UINT64_C(0x1000)
 
+/* virtio devices: one after the other, each with a line of its own. Where QEMU's "virt" has them. */
+#define GUEST_VIRTIO_BASE UINT64_C(0x0a000000)
+#define GUEST_VIRTIO_STEP 0x200
+#define GUEST_VIRTIO_LINE 48 /* interrupt id: SPI 16 */
+
 struct vm_arch {
 	struct vpl011 console;   /* the serial port it finds */
 	union {                  /* its interrupt controller: see interrupts.c */

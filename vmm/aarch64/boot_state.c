@@ -10,6 +10,7 @@
 #include "vmm/aarch64/aarch64.h"
 #include "vmm/aarch64/features.h"
 #include "vmm/guest_fdt.h"
+#include "vmm/vm_virtio.h"
 
 /* Page-wise, as a kernel wants it: it lies at the start of RAM, below the first place for a program. */
 #define FDT_GPA GPA(GUEST_RAM_BASE)
@@ -30,6 +31,10 @@ static enum err write_fdt(struct vm *vm)
 		.uart_size = GUEST_UART_SIZE,
 		.uart_hz = GUEST_UART_HZ,
 		.uart_line = GUEST_UART_LINE,
+		.virtio_base = GPA(GUEST_VIRTIO_BASE),
+		.virtio_step = GUEST_VIRTIO_STEP,
+		.virtio_line = GUEST_VIRTIO_LINE,
+		.virtio_count = VM_VIRTIO_DEVICES,
 		.intc = has_v3 ? GUEST_FDT_GICV3 : GUEST_FDT_GICV2,
 		.intc_base = GPA(GUEST_GICD_BASE),
 		.intc_size = VGICV2_GICD_BYTES,

@@ -75,3 +75,28 @@ void device_access(struct device_table *table, struct io_access *io)
 	access_unclaimed(table, io);
 	spin_unlock(&table->lock);
 }
+
+void device_want(struct io_device *device)
+{
+	device->wants = true;
+	__atomic_store_n(&device->table->wants, true, __ATOMIC_RELAXED);
+}
+
+bool device_work(struct device_table *table)
+{
+	bool worked = false, more = false;
+
+	spin_lock(&table->lock);
+	for (size_t i = 0; i < table->count; i++) {
+		struct io_device *device = table->device[i];
+
+		if (device->wants && !worked) {
+			worked = true;
+			device->wants = device->work(device);
+		}
+		more |= device->wants;
+	}
+	__atomic_store_n(&table->wants, more, __ATOMIC_RELAXED);
+	spin_unlock(&table->lock);
+	return more;
+}

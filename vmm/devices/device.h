@@ -23,6 +23,7 @@ struct io_access {
 	uint64_t value; /* written, or to be filled in by a read; bits above `size` are 0 */
 };
 
+struct addr_space;
 struct console_stream;
 struct device_table;
 
@@ -46,10 +47,18 @@ struct io_device {
 	bool slow;    /* an access may end the VM, or have its vCPU leave the CPU: the slow path of exits serves it */
 	bool listens; /* it would interrupt for such a byte: so a VM that waits for nothing else may yet go on */
 
+	/*
+	 * Of a device that works on what lies in the guest's memory: do a piece of that, some 100,000 instructions at most. True:
+	 * there is more. With the lock. `wants` is set by `access` where there is something to do. NULL: it answers, and that is
+	 * all.
+	 */
+	bool (*work)(struct io_device *device);
+	bool wants;
+
 	struct device_table *table; /* that it is in: device_add sets it */
 };
 
-#define DEVICES_MAX 8
+#define DEVICES_MAX 16
 
 /* The devices of a VM. All zero but for `console`: none. */
 struct device_table {
@@ -57,7 +66,12 @@ struct device_table {
 	struct console_stream *console; /* what the VM prints */
 	struct io_device *device[DEVICES_MAX];
 	size_t count;
-	unsigned unclaimed; /* accesses that no device claimed; the first few are logged */
+	struct addr_space *memory; /* the guest's, for devices that read and write it */
+	unsigned unclaimed;        /* accesses that no device claimed; the first few are logged */
+	bool wants;                /* a device has something to do: device_work; atomic */
+
+	/* The guest has given back what was there. NULL: nobody wants to know. */
+	void (*discarded)(struct device_table *table, uint64_t gpa, uint64_t size);
 
 	/* The VM's interrupt controller: its input `line` has a new level. With `lock`. NULL: the VM has none. */
 	void (*set_line)(struct device_table *table, unsigned line, bool level);
@@ -111,5 +125,14 @@ static inline void device_serve(struct io_device *device, struct io_access *io)
 /* Find the device and let it answer. A read that no device claims gives all ones; the first few of those are logged.
  */
 void device_access(struct device_table *table, struct io_access *io);
+
+/* From `access`, with the lock: have `work` called, by who has made this access, when that is over. */
+void device_want(struct io_device *device);
+static inline bool device_wants(const struct device_table *table)
+{
+	return __atomic_load_n(&table->wants, __ATOMIC_RELAXED);
+}
+/* Let one device do a piece of what it has to do. True: there is more. */
+bool device_work(struct device_table *table);
 
 #endif

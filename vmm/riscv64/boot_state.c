@@ -10,6 +10,7 @@
 
 #include "drivers/riscv64/hart.h"
 #include "vmm/guest_fdt.h"
+#include "vmm/vm_virtio.h"
 #include "vmm/riscv64/riscv.h"
 #include "vmm/text.h"
 
@@ -95,6 +96,10 @@ static enum err write_device_tree(struct vm *vm)
 		.uart_size = GUEST_UART_SIZE,
 		.uart_hz = GUEST_UART_HZ,
 		.uart_line = GUEST_UART_LINE,
+		.virtio_base = GPA(GUEST_VIRTIO_BASE),
+		.virtio_step = GUEST_VIRTIO_STEP,
+		.virtio_line = GUEST_VIRTIO_LINE,
+		.virtio_count = VM_VIRTIO_DEVICES,
 		.intc = GUEST_FDT_PLIC,
 		.intc_base = GPA(GUEST_PLIC_BASE),
 		.intc_size = PLIC_SIZE,

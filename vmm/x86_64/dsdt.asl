@@ -41,5 +41,18 @@ DefinitionBlock ("", "DSDT", 2, "NSTLNG", "NESTLING", 1)
 				IO (Decode16, GUEST_PANIC_BASE, GUEST_PANIC_BASE, 1, GUEST_PANIC_SIZE)
 			})
 		}
+
+		/* The balloon. LNRO0005 is what Linux knows virtio over MMIO by: drivers/virtio/virtio_mmio.c. */
+		Device (VIO0)
+		{
+			Name (_HID, "LNRO0005")
+			Name (_UID, 0)
+			Name (_CCA, 1)
+			Name (_CRS, ResourceTemplate ()
+			{
+				Memory32Fixed (ReadWrite, GUEST_VIRTIO_BASE, GUEST_VIRTIO_STEP)
+				Interrupt (ResourceConsumer, Level, ActiveHigh, Exclusive) { GUEST_VIRTIO_LINE }
+			})
+		}
 	}
 }

@@ -14,4 +14,9 @@
 #define GUEST_PANIC_BASE  0x505
 #define GUEST_PANIC_SIZE  1
 
+/* virtio devices: in memory, one after the other, each with an input of the IOAPIC. */
+#define GUEST_VIRTIO_BASE 0xfeb00000
+#define GUEST_VIRTIO_STEP 0x1000
+#define GUEST_VIRTIO_LINE 16
+
 #endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A block of 2 MiB is unmapped as a whole: its leaf; or its table of pages, whose entries need not be cleared, since the table
+ * goes. The next block mostly has its entry in the same table, which is found again without a walk.
+ */
+#include "npt/engine.h"
+
+#define LEVEL 1 /* of the entry */
+
+/* Most tables are all alike, or have long rows that are: so many entries are compared at once. */
+#define ROW 32
+
+static inline bool is_row(const uint64_t *slot, uint64_t pte, uint64_t mask, uint64_t step)
+{
+	uint64_t differ = 0;
+
+	_Pragma("GCC unroll 32") for (unsigned i = 0; i < ROW; i++, pte += step) differ |= pte_load(slot + i) ^ pte;
+	return (differ & mask) == 0;
+}
+
+/* Where entries after `slot` are no longer contiguous with it. */
+static uint64_t *alike(uint64_t *slot, uint64_t *stop, uint64_t pte, uint64_t mask, uint64_t step)
+{
+	for (; stop - slot >= ROW && is_row(slot, pte, mask, step); slot += ROW)
+		pte += ROW * step;
+	for (; slot < stop && ((pte_load(slot) ^ pte) & mask) == 0; slot++)
+		pte += step;
+	return slot;
+}
+
+/* Tell of all leaves of a table of pages. Errors: ERR_CORRUPT, a malformed entry was met. */
+static enum err report_pages(struct npt *npt, hpa_t table, uint64_t gpa, struct npt_gather *gather)
+{
+	const struct npt_format *format = npt->ops->format;
+	uint64_t mask = ~format->hardware_ad_bits, step = engine_step(format, 0), removed = 0, pte;
+	struct engine_run run = { .npt = npt, .format = format, .gpa = gpa, .table = table, .mask = ~UINT64_C(0) };
+	uint64_t *slot;
+
+	run.slot = slot = engine_entries(npt, table);
+	run.stop = run.slot + NPT_ENTRIES;
+	while ((slot = engine_next_leaf(&run, slot, &pte)) < run.stop) {
+		uint64_t *const first = slot;
+
+		slot = alike(slot, run.stop, pte, mask, step);
+		removed += (uint64_t)(slot - first);
+		gather->leaves_gone(gather, engine_leaf_addr(format, pte, 0), 0, (uint64_t)(slot - first));
+	}
+	npt->leaves[0] -= removed;
+	return run.err;
+}
+
+/* Find the entry of the block. Errors: ERR_NOT_FOUND, nothing is there; ERR_EXISTS, a larger leaf is. */
+static enum err find_place(struct npt *npt, uint64_t gpa, struct npt_block_place *place)
+{
+	uint64_t region = gpa >> (PAGE_SHIFT + (LEVEL + 1) * NPT_INDEX_BITS);
+	struct npt_cursor cursor;
+	enum npt_kind kind;
+
+	if (place->entries && place->region == region)
+		return ERR_OK;
+	kind = engine_find(npt, gpa, LEVEL, &cursor);
+	if (cursor.level != LEVEL)
+		return kind == NPT_EMPTY ? ERR_NOT_FOUND : ERR_EXISTS;
+	place->entries = cursor.slot - engine_index(gpa, LEVEL);
+	place->present = npt->env->present(npt->env, cursor.table);
+	place->region = region;
+	return ERR_OK;
+}
+
+/* Every format has three levels at least, so that the entry is in a table that goes when it has become empty. */
+enum err npt_unmap_block(struct npt *npt, gpa_t gpa, struct npt_block_place *place, struct npt_gather *gather)
+{
+	const struct npt_format *format = npt->ops->format;
+	enum err err = find_place(npt, gpa.raw, place);
+	enum npt_kind kind;
+	uint64_t *slot, pte;
+
+	if (err != ERR_OK)
+		return err == ERR_NOT_FOUND ? ERR_OK : err;
+	slot = place->entries + engine_index(gpa.raw, LEVEL);
+	pte = pte_load(slot);
+	kind = pte == 0 ? NPT_EMPTY : format->kind(pte, LEVEL);
+	if (kind != NPT_LEAF && kind != NPT_TABLE)
+		return kind == NPT_EMPTY ? ERR_OK : ERR_CORRUPT;
+	pte_store(slot, 0);
+	if (kind == NPT_LEAF) {
+		npt->leaves[LEVEL]--;
+		gather->leaves_gone(gather, engine_leaf_addr(format, pte, LEVEL), LEVEL, 1);
+	} else {
+		npt_walk_cache_invalidate(npt, gpa.raw, 0);
+		err = report_pages(npt, engine_table_addr(format, pte), gpa.raw, gather);
+		engine_gather_table(gather, engine_table_addr(format, pte));
+	}
+	engine_gather_range(gather, gpa.raw, gpa.raw + npt_level_size(LEVEL));
+	if (--*place->present == 0) {
+		place->entries = NULL;
+		engine_prune(npt, gpa.raw, gather);
+	}
+	return err;
+}
