@@ -69,6 +69,7 @@ static enum err begin_fork(struct vm *parent, struct vm **out)
 	child->ram_ranges = parent->ram_ranges;
 	memcpy(child->files, parent->files, sizeof(child->files));
 	blocks_start(child);
+	child->cloned = 1;
 	child->inject_denied = parent->inject_denied;
 	child->devices.unclaimed = parent->devices.unclaimed;
 	child->denied_logged = parent->denied_logged;

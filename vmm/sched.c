@@ -360,7 +360,6 @@ static void run_resident(struct cpu *cpu, struct vcpu *vcpu)
 {
 	uint64_t now = arch_clock();
 
-	cpu->started = now;
 	cpu->slice_end = now + slice_ticks;
 	set_timer(cpu, charge_time(cpu, vcpu, now));
 	do {
@@ -371,7 +370,6 @@ static void run_resident(struct cpu *cpu, struct vcpu *vcpu)
 		if (!sched_leaves(vcpu))
 			arch_vcpu_run(vcpu);
 	} while (stays(cpu, vcpu));
-	charge_time(cpu, vcpu, arch_clock());
 }
 
 static void run(struct cpu *cpu, struct vcpu *vcpu)
@@ -383,6 +381,7 @@ static void run(struct cpu *cpu, struct vcpu *vcpu)
 	if (!vm_is_running(vcpu->vm))
 		shootdown_kick(vcpu->vm); /* the others of the VM are to leave, too */
 	unload(cpu, vcpu);
+	charge_time(cpu, vcpu, arch_clock());
 	leave(cpu, vcpu);
 }
 
@@ -423,12 +422,15 @@ void sched_call(void (*what)(void))
 	__atomic_store_n(&errand, what, __ATOMIC_RELEASE);
 }
 
-static void run_errand(void)
+/* Carry out what sched_call has asked for. Returns what time it is then. */
+static uint64_t run_errand(uint64_t now)
 {
 	void (*what)(void) = __atomic_load_n(&errand, __ATOMIC_RELAXED);
 
-	if (what && __atomic_compare_exchange_n(&errand, &what, NULL, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-		what();
+	if (!what || !__atomic_compare_exchange_n(&errand, &what, NULL, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		return now;
+	what();
+	return arch_clock();
 }
 
 void sched_run(void)
@@ -440,7 +442,8 @@ void sched_run(void)
 		struct vcpu *vcpu;
 
 		keyboard_poll(now);
-		run_errand();
+		/* Who comes into the CPU next pays for coming there. */
+		cpu->started = run_errand(now);
 		/* Where a long call has just been left, the interrupt for these is still pending. */
 		timed_wake(cpu, now);
 		vcpu = pick(cpu);

@@ -98,6 +98,8 @@ bool sched_ask(struct vm *vm, void (*what)(struct vcpu *vcpu))
 	spin_unlock(&vm->lock);
 	if (mine)
 		shootdown_kick(vm);
+	if (mine && arch_this_cpu()->resident && arch_this_cpu()->resident->vm == vm)
+		arch_ipi_send(arch_this_cpu()); /* it may be in an exit that does not look whether it is to leave */
 	return mine;
 }
 

@@ -19,6 +19,7 @@
 
 #define VM_MAX_RAM_RANGES 2
 #define VCPU_MAX          16
+#define VM_CLONES_MAX     1000
 #define VM_NAME_ROOM      32 /* of a name and its NUL */
 
 /* The options of a VM; boot/config.c fills them in. */
@@ -35,6 +36,8 @@ struct vm_options {
 	uint64_t pin;             /* the CPUs that it may run on, one bit each; 0: all */
 	uint64_t time_max;        /* microseconds of CPU time of all its vCPUs, then it ends with VM_TIMED_OUT; 0: no limit */
 	enum alloc_policy policy;
+	unsigned clones; /* forks to be made of it, once it has printed `clone_when` */
+	char clone_when[64];
 	bool page_exec;         /* only 4 KiB leaves are executable, even if the CPU says that it has not the erratum */
 	bool software_tracking; /* keep accessed and dirty bits in software, even if the CPU could set them */
 	enum trace {
@@ -229,6 +232,8 @@ struct vm {
 	struct vcpu *stopper;                 /* the vCPU that holds all others; atomic: vmm/stop.h */
 	void (*errand)(struct vcpu *vcpu);    /* what sched_ask has asked for, until that is done; atomic */
 	bool pauses_again;                    /* it was paused when that was asked */
+	unsigned clone_seen;                  /* of `clone_when`, how many bytes were printed last */
+	unsigned cloned;                      /* the clones of its options have been asked for; atomic */
 	unsigned forks_asked;                 /* how many are to be made by it: vmm/fork.c */
 	struct vcpu *held;                    /* those that are READY and may not run */
 	struct vcpu *waiters;                 /* of other VMs, that wait for this one's end; under the fork tree's lock */
