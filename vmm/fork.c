@@ -156,9 +156,6 @@ static enum err copy_rest(struct vcpu *vcpu, struct vm **out)
 		goto free_vcpus;
 	name_fork(child);
 	fork_vcpus(child, parent);
-	arch_vcpu_finish_hypercall(child->vcpu_table[vcpu->id], 0);
-	child->vcpu_table[vcpu->id]->again = NULL;
-	child->vcpu_table[vcpu->id]->done = 0;
 	vcpu->child = NULL;
 	vcpu->forked = 0;
 	*out = child;
