@@ -75,6 +75,8 @@ static uint64_t serve_memory_info(struct vcpu *vcpu, const struct hypercall *cal
 		return sched_cpu_time(vcpu);
 	case MEMORY_INFO_FORKS_LIVE:
 		return fork_tree_live(vm->tree);
+	case MEMORY_INFO_FORK_NUMBER:
+		return vm->tree_number;
 	default:
 		return HYPERCALL_INVALID;
 	}
@@ -319,7 +321,11 @@ static uint64_t serve_fork(struct vcpu *vcpu, const struct hypercall *call)
 	number = child->tree_number;
 	copy = child->vcpu_table[vcpu->id];
 	copy->again = NULL;
-	arch_vcpu_finish_hypercall(copy, 0);
+	copy->posted_done = NULL;
+	if (vcpu->posted_done)
+		vcpu->posted_done(copy, 0);
+	else
+		arch_vcpu_finish_hypercall(copy, 0);
 	fork_start(child);
 	return number;
 }
