@@ -5,7 +5,8 @@
 
 #include "vmm/vm.h"
 
-/* The VM, the first one of its fork tree, is about to run: have its options' `clones` made, now or when it prints `clone_when`; once. */
+/* The VM, the first one of its fork tree, is about to run: have its options' `clones` made, now or when it prints `clone_when`;
+ * once. */
 void clones_expect(struct vm *vm);
 
 #endif
