@@ -7,6 +7,7 @@
  *     0x2000   PML4
  *     0x3000   PDPTs, one for each 512 GiB; then, without 1 GiB pages, page directories, one for each GiB
  *     then     the command line's page, if there is one; the ACPI tables' page, if it is a kernel
+ *     0xff000  if it is a kernel, a page with what the CPU would execute after a reset
  *
  * The tables map memory one to one, up to the end of RAM and at least 4 GiB. With 1 GiB pages, or without them up to
  * 12 GiB, all of it ends below 0x10000; a larger map goes on from there, and the memory map shows that as reserved.
@@ -32,6 +33,9 @@
 #define BOOT_PARAMS_EXT_RAMDISK  0x0c0 /* upper halves of address and size */
 #define BOOT_PARAMS_E820_ENTRIES 0x1e8
 #define BOOT_PARAMS_E820_TABLE   0x2d0
+
+#define RESET_VECTOR UINT64_C(0xffff0) /* f000:fff0 */
+#define RESET_PAGE   UINT64_C(0xff000)
 
 #define NO_CMDLINE (BOOT_PARAMS + 0xff0) /* a zero in its unused tail */
 
@@ -153,11 +157,35 @@ static enum err write_high_halves(struct vm *vm)
 	return addr_space_write(&vm->as, GPA(BOOT_PARAMS + BOOT_PARAMS_EXT_RAMDISK), halves, sizeof(halves));
 }
 
+/*
+ * Linux takes a machine with hardware-reduced ACPI for one with EFI, and reboots it by that; where there is none it jumps to the
+ * reset vector, in real mode (arch/x86/kernel/reboot.c, efi_reboot_required, machine_real_restart). So that one is for the reset
+ * register.
+ */
+static enum err write_reset_vector(struct vm *vm)
+{
+	static const uint8_t code[] = {
+		0xba,
+		(POWER_PORT + POWER_RESET) & 0xff,
+		(POWER_PORT + POWER_RESET) >> 8, /* mov dx, the register */
+		0xb0,
+		POWER_RESET_VALUE, /* mov al */
+		0xee,              /* out dx, al */
+		0xf4,
+		0xeb,
+		0xfd, /* hlt, and again */
+	};
+
+	return addr_space_write(&vm->as, GPA(RESET_VECTOR), code, sizeof(code));
+}
+
 static enum err write_acpi(struct vm *vm, const struct identity_map *map)
 {
 	if (map->acpi == 0)
 		return ERR_OK;
 	if (addr_space_write(&vm->as, GPA(BOOT_PARAMS + BOOT_PARAMS_ACPI_RSDP), &map->acpi, sizeof(map->acpi)) != ERR_OK)
+		return ERR_NO_MEMORY;
+	if (write_reset_vector(vm) != ERR_OK)
 		return ERR_NO_MEMORY;
 	return acpi_tables_write(vm, GPA(map->acpi));
 }
@@ -175,7 +203,10 @@ static enum err write_header(struct vm *vm, const struct identity_map *map)
 	return err == ERR_OK ? write_acpi(vm, map) : err;
 }
 
-/* The first range of RAM: page tables that outgrow the boot data, and ACPI tables, which are the last of it, are set apart. */
+/*
+ * The first range of RAM: page tables that outgrow the boot data, ACPI tables, which are the last of it, and the reset vector's
+ * page are set apart.
+ */
 static size_t add_low_e820(struct e820_entry *table, uint64_t low_end, const struct identity_map *map)
 {
 	uint64_t data_end = map->acpi ? map->acpi : map->data_end, from = max_u64(data_end, BOOT_DATA);
@@ -191,14 +222,16 @@ static size_t add_low_e820(struct e820_entry *table, uint64_t low_end, const str
 	}
 	if (map->acpi) {
 		n = add_e820(table, n, map->acpi, map->data_end, E820_ACPI);
-		from = map->data_end;
+		n = add_e820(table, n, map->data_end, RESET_PAGE, E820_RAM);
+		n = add_e820(table, n, RESET_PAGE, BOOT_DATA_MAX, E820_RESERVED);
+		from = BOOT_DATA_MAX;
 	}
 	return add_e820(table, n, from, low_end, E820_RAM);
 }
 
 static enum err write_boot_params(struct vm *vm, const struct identity_map *map)
 {
-	struct e820_entry table[VM_MAX_RAM_RANGES + 3];
+	struct e820_entry table[VM_MAX_RAM_RANGES + 5];
 	uint8_t entries;
 	size_t n = add_low_e820(table, vm->ram[0].start.raw + vm->ram[0].size, map);
 	enum err err;
@@ -231,7 +264,7 @@ enum err arch_vcpu_reset(struct vcpu *vcpu, gpa_t entry)
 	};
 	enum err err;
 
-	if (map.data_end > BOOT_DATA_MAX) {
+	if (map.data_end > (map.acpi ? RESET_PAGE : BOOT_DATA_MAX)) {
 		log_vm_err(vm, "without 1 GiB pages, page tables for %lu GiB do not fit the guest's first MiB", map.gibs);
 		return ERR_RANGE;
 	}
