@@ -47,11 +47,11 @@ def commands(backend: str, cpus: int, slow: bool) -> Case:
     return linux(backend, f"vcpus-{cpus}", "--linux", "--vcpus", str(cpus), "--cpus", str(cpus), "--cmdline", run, slow=slow,
                  report=EXITED | {"vcpus": cpus},
                  text=(rf"^linux: .*, {cpus} CPU: ", rf"^{cpus}$", rf"^ +CPU0 .* CPU{cpus - 1} *$", TIMER[isa], OFF),
-                 after=lambda _, result: sums(result.console, cpus))
+                 after=lambda _, result: sums(result, cpus))
 
 
-def sums(console: str, wanted: int) -> list[str]:
-    found = re.findall(r"^([0-9a-f]{32})  /bin/busybox$", console, re.M)
+def sums(result: Result, wanted: int) -> list[str]:
+    found = re.findall(r"^([0-9a-f]{32})  /bin/busybox$", result.console, re.M)
     return [] if len(found) == wanted and len(set(found)) == 1 else [f"sums are {found}"]
 
 
@@ -104,28 +104,39 @@ def neighbours(backend: str, slow: bool) -> Case:
                        r"^small: lazy: every page read as zeros"))
 
 
-def clones(backend: str, slow: bool) -> Case:
-    """Copies of one that runs, made in its middle; each asks who it is, and the last one makes another. What each costs is what it writes."""
-    isa = BACKENDS[backend].isa
-    run = (f'console={CONSOLE[isa]} run="n=$(nestling-fork -n); echo I am $n; md5sum /bin/busybox; [ $n != 2 ] || echo child $(nestling-fork)"')
-
-    def after(directory: Path, result: Result) -> list[str]:
-        errors = sums(re.sub(r"^guest\.\d: ", "", result.console, flags=re.M), 3)
-        costs = [report["memory_used"] for report in result.forks]
-        return errors + [f"a clone costs {cost} bytes" for cost in costs if cost > 4 << 20]
-
-    return linux(backend, "clones", "--linux", "--clones", "2", "--cpus", "2", "--vcpus", "2", "--cmdline", run, slow=slow, forks=3, after=after,
-                 text=(r"^I am 0$", r"^guest\.1: I am 1$", r"^guest\.2: I am 2$", r"^guest\.2: child 3$", r"^guest\.3: child 0$", OFF,
-                       r"^vm: forked: guest\.2$"))
-
-
 def stuck(backend: str) -> Case:
-    """A kernel that has crashed stays where it is for ever: its time is up one day."""
+    """A kernel that has crashed, and has no way to say so, stays where it is for ever: its time is up one day."""
     isa = BACKENDS[backend].isa
-    run = f'console={CONSOLE[isa]} run="echo c >/proc/sysrq-trigger"'
+    forget = "rmmod pvpanic_mmio; " if isa == "x86_64" else ""
+    run = f'console={CONSOLE[isa]} run="{forget}echo c >/proc/sysrq-trigger"'
     spec = linux(backend, "stuck", "--linux", "--time-max", "90", "--cmdline", run, slow=True, status=3, report={"outcome": "timed_out"},
                  text=(r"Kernel panic - not syncing", r"^error: vm: guest has used its time_max of 90\.000 s and is stopped at pc 0xffff"))
     spec.boots[0].forbid = (r"nestling: panic",)
+    return spec
+
+
+def panics(backend: str, slow: bool) -> Case:
+    """One that has the driver says so. What it printed last is told once more."""
+    spec = linux(backend, "panics", "--linux", "--cmdline", 'console=ttyS0 run="echo c >/proc/sysrq-trigger"', slow=slow, status=3,
+                 report={"outcome": "crashed", "reboots": 0},
+                 text=(r"Kernel panic - not syncing: sysrq triggered crash", r"^error: vm: guest's kernel says that it has panicked, at pc 0xffff",
+                       r"^error: vm: what it printed last:$", r"^error: vm:   \| .*</TASK>"))
+    spec.boots[0].forbid = (r"nestling: panic", r"end Kernel panic")
+    return spec
+
+
+def panics_and_reboots(backend: str) -> Case:
+    """One that is to reboot after a panic does that, the driver or not."""
+
+    def files(directory: Path) -> None:
+        for name in ("kernel", "initrd"):
+            shutil.copyfile(ROOT / "build/linux" / BACKENDS[backend].isa / name, directory / name)
+        (directory / "one.cfg").write_text("guest = \\kernel\ninitrd = \\initrd\non_reboot = end\n"
+                                           "cmdline = 'console=ttyS0 panic=1 run=\"echo c >/proc/sysrq-trigger\"'\n")
+
+    spec = linux(backend, "panics-and-reboots", "--config", "{dir}/one.cfg", files=files, slow=True,
+                 text=(r"Kernel panic - not syncing: sysrq triggered crash", r"Rebooting in 1 seconds"))
+    spec.boots[0].forbid = (r"nestling: panic", r"says that it has panicked")
     return spec
 
 
@@ -147,5 +158,5 @@ def linuxes() -> list[Case]:
     out += [give_back(name, slow) for name, slow in (("h", False), ("el2", False), ("svm", False), ("pi3", True))]
     out += [neighbours(name, slow) for name, slow in (("h", True), ("el2", True), ("svm", True))]
     out += [on_a_board(name, slow) for name, slow in (("h", False), ("el2", True), ("pi3", True), ("svm", True))]
-    out += [clones(name, slow) for name, slow in (("h", False), ("el2", False), ("svm", True))]
+    out += [panics("svm", False), panics("vmx", True), panics_and_reboots("svm")]
     return out + [stuck(name) for name in ("h", "el2", "svm")]
