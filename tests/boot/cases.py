@@ -159,6 +159,8 @@ GUESTS = {
                          r"libc: an unfinished line, and then the end$",), ()),
     "control": (42, {"outcome": "exited", "guest_status": 42, "exits.mmio": at_least(10000)}, (),
                 ("--ram", "64M", "--vcpus", "2")),
+    "virtio_balloon": (0, EXITED | {"exits.mmio": at_least(8000), "reported": at_least(16 << 20), "inflated": at_least(1 << 20)}, (),
+                       ("--ram", "64M", "--vcpus", "2")),
     "panic_told": (3, CRASHED, (r"^error: vm: guest's kernel says that it has panicked, at pc 0x", r"^error: vm: what it printed last:$",
                                 r"^error: vm:   \| panic_told: line 0$", r"^error: vm:   \| panic_told: line 19$", r"^error: vm:   \| panic_told: here it   comes$"), ()),
 } | memory.GUESTS
@@ -237,7 +239,7 @@ SLOW_GUESTS = {
     "svm": (),
     "vmx": ("cmdline", "exit_256", "fake_report", "halt", "uart", "illegal_insn", "wild_hole", "wild_high", "wild_exec", "wild_pio",
             "string_io", "user_call", "console", "exec", "oom_sparse", "event_fresh", "odd_insns",
-            "irq_hostile"),
+            "irq_hostile", "virtio_balloon"),
     "el2": ("exit_256", "fake_report", "wild_hole", "oom_sparse", "psci_cpu_off", "wild_exec"),
     "h": ("exit_256", "fake_report", "wild_hole", "oom_sparse", "lazy_sv48", "wild_exec", "irq_smp"),
 }
@@ -283,7 +285,7 @@ def guests() -> list[Case]:
                         report=EXITED | {"resident": lambda size: 125 * M < size <= 128 * M}, slow=name in ("vmx", "h"),
                         text=(r"^oom: all \d+ pages",)))
     # Its calls really at once, too.
-    out += [guest_case(name, "control", name != "h", "--cpus", "2") for name in ("svm", "el2", "h")]
+    out += [guest_case(name, guest, name != "h", "--cpus", "2") for name in ("svm", "el2", "h") for guest in ("control", "virtio_balloon")]
     for name, some in ELSEWHERE.items():
         out += [guest_case(name, guest, True) for guest in some]
     for name in ("el2", "h"):

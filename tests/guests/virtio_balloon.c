@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Drives the virtio balloon: as a driver should, and as nobody should, with registers and queues that make no sense and, if there
+ * is another vCPU, with queues that this one changes while they are read. Afterwards all works as at first.
+ */
+#include "guest/rt/smp.h"
+#include "guest/rt/work.h"
+#include "isa.h"
+#include "tests/guests/check.h"
+
+#define BLOCKS  32
+#define SIZE    64   /* of queues */
+#define ROUNDS  400  /* of wild queues, */
+#define WORDS   4000 /* and of wild accesses */
+#define MODERN  (1ul << 32)
+#define REPORTS (1ul << 5)
+
+enum { FEATURES_SEL = 0x24, FEATURES = 0x20, QUEUE_SEL = 0x30, QUEUE_NUM = 0x38, QUEUE_READY = 0x44, NOTIFY = 0x50, STATUS = 0x70 };
+enum { NEXT = 1, WRITE = 2, INDIRECT = 4, DRIVER_OK = 15, NEEDS_RESET = 64 };
+
+struct descriptor {
+	uint64_t address;
+	uint32_t length;
+	uint16_t flags, next;
+};
+
+/* A queue, in two pages. */
+struct queue {
+	struct descriptor descriptor[SIZE];
+	struct {
+		uint16_t flags, idx, ring[SIZE];
+	} available;
+	struct {
+		uint16_t flags, idx;
+		struct {
+			uint32_t id, length;
+		} ring[SIZE];
+	} used __attribute__((aligned(4096)));
+} __attribute__((aligned(4096)));
+
+static struct queue queues[4];
+static struct rt_range room; /* what may be given back, by whatever report */
+static bool wild;            /* the other vCPU is to change queues */
+static uint64_t seed = 0x9e3779b97f4a7c15;
+
+static uint64_t random(void)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return seed;
+}
+
+static volatile uint32_t *at(uint64_t offset)
+{
+	uintptr_t address = BALLOON + offset;
+
+	__asm__ volatile("" : "+r"(address));
+	return (volatile uint32_t *)address;
+}
+
+static void put(uint64_t offset, uint64_t value)
+{
+	*at(offset) = (uint32_t)value;
+}
+
+/* As a driver begins, with these features; the queues are empty. */
+static void begin(uint64_t features)
+{
+	memset(queues, 0, sizeof(queues));
+	put(STATUS, 0);
+	put(STATUS, 3);
+	put(FEATURES_SEL, 0);
+	put(FEATURES, features);
+	put(FEATURES_SEL, 1);
+	put(FEATURES, features >> 32);
+	put(STATUS, 11);
+	for (unsigned i = 0; i < 4; i++) {
+		const uint64_t places[] = { (uintptr_t)&queues[i], (uintptr_t)&queues[i].available, (uintptr_t)&queues[i].used };
+
+		put(QUEUE_SEL, i);
+		put(QUEUE_NUM, SIZE);
+		for (unsigned part = 0; part < 3; part++) {
+			put(0x80 + 0x10 * part, places[part]);
+			put(0x84 + 0x10 * part, places[part] >> 32);
+		}
+		put(QUEUE_READY, 1);
+	}
+	put(STATUS, DRIVER_OK);
+}
+
+static void offer(unsigned number, uint16_t head)
+{
+	struct queue *queue = &queues[number];
+
+	queue->available.ring[queue->available.idx % SIZE] = head;
+	__atomic_store_n(&queue->available.idx, (uint16_t)(queue->available.idx + 1), __ATOMIC_SEQ_CST);
+	put(NOTIFY, number);
+}
+
+/* --- As it should be ------------------------------------------------------------------------------------------------- */
+
+static void fill(uint64_t start, uint64_t size)
+{
+	for (uint64_t i = 0; i < size; i += RT_PAGE_SIZE)
+		*(volatile uint64_t *)(start + i) = 42;
+}
+
+static void check_zeros(uint64_t start, uint64_t size)
+{
+	for (uint64_t i = 0; i < size; i += RT_PAGE_SIZE)
+		CHECK(*(volatile uint64_t *)(start + i) == 0);
+}
+
+/* One report of all of the room; what was in them is gone, and what it cost is the host's. */
+static void report(void)
+{
+	uint64_t before, after, pages = room.size / RT_PAGE_SIZE / BLOCKS * BLOCKS, each = pages / BLOCKS * RT_PAGE_SIZE;
+
+	begin(MODERN | REPORTS);
+	CHECK(*at(STATUS) == DRIVER_OK);
+	fill(room.start, pages * RT_PAGE_SIZE);
+	before = rt_memory_info(RT_MEMORY_RESIDENT);
+	for (unsigned i = 0; i < BLOCKS; i++)
+		queues[2].descriptor[i] = (struct descriptor){ room.start + i * each, (uint32_t)each,
+							       WRITE | (i + 1 < BLOCKS ? NEXT : 0), (uint16_t)(i + 1) };
+	offer(2, 0);
+	after = rt_memory_info(RT_MEMORY_RESIDENT);
+	CHECK(queues[2].used.idx == 1 && queues[2].used.ring[0].id == 0);
+	CHECK(before - after == pages * RT_PAGE_SIZE);
+	check_zeros(room.start, pages * RT_PAGE_SIZE);
+	CHECK(*at(0x60) == 1);
+	put(0x64, 1);
+	CHECK(*at(0x60) == 0);
+}
+
+static void inflate(void)
+{
+	static uint32_t numbers[256];
+	uint64_t before;
+
+	begin(MODERN);
+	fill(room.start, sizeof(numbers) / sizeof(numbers[0]) * RT_PAGE_SIZE);
+	for (uint32_t i = 0; i < 256; i++)
+		numbers[i] = (uint32_t)(room.start / RT_PAGE_SIZE) + (i * 77) % 256;
+	before = rt_memory_info(RT_MEMORY_RESIDENT);
+	queues[0].descriptor[5] = (struct descriptor){ (uintptr_t)numbers, sizeof(numbers), 0, 0 };
+	offer(0, 5);
+	CHECK(queues[0].used.idx == 1 && queues[0].used.ring[0].id == 5);
+	CHECK(before - rt_memory_info(RT_MEMORY_RESIDENT) == 256 * RT_PAGE_SIZE);
+	queues[1].descriptor[0] = queues[0].descriptor[5];
+	offer(1, 0);
+	CHECK(queues[1].used.idx == 1);
+	check_zeros(room.start, 256 * RT_PAGE_SIZE);
+}
+
+/* --- As it should not be --------------------------------------------------------------------------------------------- */
+
+static void access_any(void)
+{
+	uint64_t offset = random() % 3 ? random() % 0x100 : random() % 0x200, value = random() % 2 ? random() : random() % 200;
+
+	if (offset >= 0x80 && offset < 0xa8)
+		value = (uint32_t)room.start + random() % 0x10000; /* queues may lie where nothing else does */
+	switch (random() % 6) {
+	case 0:
+		(void)*(volatile uint8_t *)at(offset);
+		break;
+	case 1:
+		(void)*at(offset & ~3ul);
+		break;
+	case 2:
+		(void)*(volatile uint64_t *)at(offset & ~7ul);
+		break;
+	case 3:
+		*(volatile uint16_t *)at(offset & ~1ul) = (uint16_t)value;
+		break;
+	default:
+		*at(offset & ~3ul) = (uint32_t)value;
+	}
+}
+
+/* An address that is in the room, in a queue that is only read, or where there is no RAM. */
+static uint64_t any_address(void)
+{
+	switch (random() % 6) {
+	case 0:
+		return ram_end() + random() % 0x10000 * 16;
+	case 1:
+		return -(random() % 64 * 16);
+	default:
+		return room.start + random() % room.size;
+	}
+}
+
+static void describe_any(struct descriptor *table, unsigned entries)
+{
+	table[random() % entries] = (struct descriptor){
+		.address = random() % 2 ? any_address() : room.start + random() % (room.size / RT_PAGE_SIZE) * RT_PAGE_SIZE,
+		.length = (uint32_t)(random() % 3 ? random() % 64 * RT_PAGE_SIZE :
+				     random() % 2 ? random() % 64 * 16 :
+						    random()),
+		.flags = (uint16_t)(random() % 8),
+		.next = (uint16_t)(random() % 8 ? random() % SIZE : random()),
+	};
+}
+
+static void change_queue(struct queue *queue)
+{
+	describe_any(queue->descriptor, SIZE);
+	queue->available.ring[random() % SIZE] = (uint16_t)(random() % 16 ? random() % SIZE : random());
+	if (random() % 4 == 0)
+		queue->available.idx = (uint16_t)(queue->available.idx + random() % (SIZE + 2));
+}
+
+static void use_wildly(void)
+{
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		if (i % 8 == 0)
+			begin(MODERN | (random() & (REPORTS | 2 | 4 | 1ul << 28)));
+		for (unsigned j = 0; j < SIZE; j++)
+			describe_any((struct descriptor *)room.start, 256); /* tables, if a queue leads there */
+		for (unsigned j = 0; j < 4; j++) {
+			for (unsigned k = 0; k < SIZE; k++)
+				change_queue(&queues[j]);
+			put(NOTIFY, j);
+		}
+	}
+	for (unsigned i = 0; i < WORDS; i++)
+		access_any();
+	put(STATUS, 0);
+}
+
+/* What the other vCPU does meanwhile. The generator is both vCPUs': its numbers are as good as any. */
+static void change_all(void *unused)
+{
+	(void)unused;
+	while (__atomic_load_n(&wild, __ATOMIC_RELAXED)) {
+		for (unsigned i = 0; i < 4; i++)
+			change_queue(&queues[i]);
+		if (random() % 16 == 0)
+			put(NOTIFY, random() % 5);
+		if (random() % 1024 == 0)
+			put(STATUS, 0);
+	}
+}
+
+int guest_main(void)
+{
+	room = rt_take(8 * RT_BLOCK_SIZE);
+	report();
+	inflate();
+	__atomic_store_n(&wild, true, __ATOMIC_RELAXED);
+	if (rt_cpu_count() > 1)
+		CHECK(rt_cpu_start(1, change_all, NULL) == 0);
+	use_wildly();
+	__atomic_store_n(&wild, false, __ATOMIC_RELAXED);
+	while (rt_cpu_count() > 1 && rt_cpu_start(1, change_all, NULL) == RT_DENIED)
+		rt_yield();
+	report();
+	inflate();
+	return check_status("virtio_balloon");
+}
