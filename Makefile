@@ -372,7 +372,8 @@ coverage: $(coverage-tests)
 .PHONY: bench bench-check bench-build setup-bench guests-$(ARCH)
 
 bench-host-flags := -std=gnu11 -O2 -g $(warnings) -Iinclude -I. -isystem build/host/include
-bench-objects    := $(patsubst %.c,build/bench/%.o,$(filter mm/% npt/% drivers/spin.c,$(host-y)) $(bench-host-y))
+bench-devices    := $(patsubst %,vmm/devices/%.c,device virtio virtio_queue balloon)
+bench-objects    := $(patsubst %.c,build/bench/%.o,$(filter mm/% npt/% drivers/spin.c $(bench-devices),$(host-y)) $(bench-host-y))
 
 bench: bench-build
 	$(Q)bench/run

@@ -5,9 +5,9 @@
 /* What makes up a piece: so many runs of leaves, steps of 2 MiB and parts of blocks of frames. Each takes some 60 instructions. */
 #define DISCARD_WORK 1600
 
-static uint64_t work_done(const struct removal *removal, unsigned steps)
+static bool is_enough(const struct removal *removal, int steps)
 {
-	return removal->runs + removal->frames.parts + steps;
+	return removal->runs + removal->frames.parts >= (uint64_t)steps || steps <= 0;
 }
 
 /* Is the range in the space, and all of it in Alloc areas? Mostly in the one that the range before was in, which is `*last`. */
@@ -33,41 +33,47 @@ static bool is_discardable(struct addr_space *as, uint64_t start, uint64_t size,
 }
 
 /* Remove what there is up to the end of the 2 MiB block. False: the leaf that lies across an end cannot be split. */
-static bool discard_step(struct removal *removal, struct addr_space_range *range)
+static __attribute__((noinline)) bool discard_part(struct removal *removal, uint64_t start, uint64_t end)
 {
-	uint64_t start = range->gpa.raw, end = min_u64(start + range->size, align_down(start, BLOCK_SIZE) + BLOCK_SIZE);
-
-	if (end - start < BLOCK_SIZE || !remove_block(removal, start)) {
-		removal->place.entries = NULL; /* the table may go */
-		if (split_at_boundaries(removal->as, start, end) != ERR_OK)
-			return false;
-		remove_leaves(removal, start, end, true);
-	}
-	range->gpa.raw = end;
-	range->size -= end - start;
+	removal->place = (struct npt_block_place){ 0 }; /* the table may go */
+	if (split_at_boundaries(removal->as, start, end) != ERR_OK)
+		return false;
+	remove_leaves(removal, start, end, true);
 	return true;
+}
+
+/* Discard of the range as much as fits into `steps`, which goes down by that. True: nothing is left to do. */
+static bool discard_one(struct removal *removal, struct addr_space_range *range, int *steps)
+{
+	uint64_t at = range->gpa.raw, end = at + range->size, stop;
+
+	for (; at < end && !is_enough(removal, *steps); at = stop, --*steps) {
+		stop = align_down(at, BLOCK_SIZE) + BLOCK_SIZE;
+		if (stop - at == BLOCK_SIZE && stop <= end && remove_block(removal, at))
+			continue;
+		stop = min_u64(stop, end);
+		if (!discard_part(removal, at, stop))
+			return true;
+	}
+	*range = (struct addr_space_range){ GPA(at), end - at };
+	return at == end;
 }
 
 unsigned addr_space_discard_ranges(struct addr_space *as, struct addr_space_range *ranges, unsigned count, uint64_t *released)
 {
 	const struct area *area = NULL;
 	struct removal removal;
-	unsigned done = 0, steps = 0;
+	unsigned done = 0;
+	int steps = DISCARD_WORK;
 	uint64_t before;
 
 	space_lock(as);
 	before = space_resident(as) + as->view.stats.shared;
 	removal_init(&removal, as);
-	while (done < count && work_done(&removal, steps) < DISCARD_WORK) {
-		struct addr_space_range *range = &ranges[done];
-		bool ok = is_discardable(as, range->gpa.raw, range->size, &area);
-
-		while (ok && range->size > 0 && work_done(&removal, steps++) < DISCARD_WORK)
-			ok = discard_step(&removal, range);
-		steps++;
-		if (!ok || range->size == 0)
-			done++;
-	}
+	for (; done < count && steps > 0; done++, steps--)
+		if (is_discardable(as, ranges[done].gpa.raw, ranges[done].size, &area) &&
+		    !discard_one(&removal, &ranges[done], &steps))
+			break;
 	removal_finish(&removal);
 	reservations_drop(as);
 	before -= space_resident(as) + as->view.stats.shared;

@@ -67,19 +67,32 @@ static enum err find_place(struct npt *npt, uint64_t gpa, struct npt_block_place
 	return ERR_OK;
 }
 
+/* An entry that is not like the last leaf. */
+static __attribute__((noinline)) enum npt_kind look_at(const struct npt_format *format, uint64_t pte, struct npt_block_place *place)
+{
+	enum npt_kind kind = pte == 0 ? NPT_EMPTY : format->kind(pte, LEVEL);
+
+	if (kind == NPT_LEAF) {
+		place->value = pte;
+		place->mask = ~(engine_varying(format, LEVEL) | format->hardware_ad_bits);
+	}
+	return kind;
+}
+
 /* Every format has three levels at least, so that the entry is in a table that goes when it has become empty. */
 enum err npt_unmap_block(struct npt *npt, gpa_t gpa, struct npt_block_place *place, struct npt_gather *gather)
 {
 	const struct npt_format *format = npt->ops->format;
 	enum err err = find_place(npt, gpa.raw, place);
-	enum npt_kind kind;
+	enum npt_kind kind = NPT_LEAF;
 	uint64_t *slot, pte;
 
 	if (err != ERR_OK)
 		return err == ERR_NOT_FOUND ? ERR_OK : err;
 	slot = place->entries + engine_index(gpa.raw, LEVEL);
 	pte = pte_load(slot);
-	kind = pte == 0 ? NPT_EMPTY : format->kind(pte, LEVEL);
+	if (((pte ^ place->value) & place->mask) != 0 || place->mask == 0)
+		kind = look_at(format, pte, place);
 	if (kind != NPT_LEAF && kind != NPT_TABLE)
 		return kind == NPT_EMPTY ? ERR_OK : ERR_CORRUPT;
 	pte_store(slot, 0);

@@ -291,7 +291,8 @@ MUST_CHECK enum err npt_unmap(struct npt *npt, gpa_t gpa, uint64_t size, struct 
 struct npt_block_place {
 	uint64_t *entries; /* of the table */
 	uint32_t *present;
-	uint64_t region; /* what the table maps, by number */
+	uint64_t region;      /* what the table maps, by number */
+	uint64_t value, mask; /* the last large leaf, and the bits that others have in common with it; 0: there was none */
 };
 /*
  * The same for the aligned 2 MiB at `gpa`, in the space; gather->leaves_gone is set. Blocks near to each other are found faster,

@@ -57,14 +57,27 @@ static const char *state_of(const struct vm *vm)
 	return __atomic_load_n(&vm->active, __ATOMIC_RELAXED) > 0 ? "runs" : "waits";
 }
 
+/* What the guest's balloon driver has said last is free there, into `text`; the next list will have what is now. */
+static const char *free_text(struct vm *vm, char text[2 * TEXT_SIZE_ROOM])
+{
+	char bytes[TEXT_SIZE_ROOM];
+	uint64_t free;
+
+	text[0] = '\0';
+	if (balloon_statistic(&vm->balloon, BALLOON_FREE, &free))
+		snprintf(text, 2 * TEXT_SIZE_ROOM, ", %s free there", text_size(bytes, free));
+	balloon_ask(&vm->balloon);
+	return text;
+}
+
 static void list_one(struct vm *vm, bool typed)
 {
-	char used[TEXT_SIZE_ROOM], ram[TEXT_SIZE_ROOM];
+	char used[TEXT_SIZE_ROOM], ram[TEXT_SIZE_ROOM], free[2 * TEXT_SIZE_ROOM];
 	uint64_t us = sched_vm_time(vm);
 
-	log_info("monitor: %3u %-12s %-6s %s of %s, %lu.%03lu s%s", vm->number, name_of(vm), state_of(vm),
-		 text_size(used, addr_space_get_stats(&vm->as).memory_used), text_size(ram, vm->options.ram), us / 1000000,
-		 us / 1000 % 1000, typed ? ", has the keyboard" : "");
+	log_info("monitor: %3u %-12s %-6s %s of %s%s, %lu.%03lu s%s", vm->number, name_of(vm), state_of(vm),
+		 text_size(used, addr_space_get_stats(&vm->as).memory_used), text_size(ram, vm->options.ram), free_text(vm, free),
+		 us / 1000000, us / 1000 % 1000, typed ? ", has the keyboard" : "");
 }
 
 static enum monitor_result call_list(void)

@@ -30,6 +30,14 @@ static inline void must(enum err err)
 		panic("bench: %d", (int)err);
 }
 
+/*
+ * A balloon for the space, whose guest is about to report REPORTED blocks of 2 MiB from BASE on, and that report. Its queue lies
+ * behind them, in the space's lazy area.
+ */
+#define REPORTED 32
+void bench_report_set_up(struct addr_space *space);
+void bench_report(void);
+
 /* Faults per second of one vCPU and of two at once, as the best of `rounds`: see bench/host/threads.c. Returns main's status. */
 int bench_threads(unsigned rounds);
 

@@ -28,6 +28,13 @@ void log_line(enum log_level level, const char *fmt, ...)
 	(void)fmt;
 }
 
+void log_vm_line(enum log_level level, const char *name, const char *fmt, ...)
+{
+	(void)level;
+	(void)name;
+	(void)fmt;
+}
+
 void arch_zero_pages(void *pages, uint64_t size)
 {
 	memset(pages, 0, size);

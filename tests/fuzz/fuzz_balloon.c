@@ -142,6 +142,8 @@ static void work(struct host_rng *rng)
 		CHECK(pieces < WORK_MAX, "%u pieces", pieces);
 		(void)device_work(&table);
 		check();
+		if (host_rng_spent(rng))
+			continue;
 		if (host_below(rng, 8) == 0)
 			describe(rng);
 		if (host_below(rng, 16) == 0)

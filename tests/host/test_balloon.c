@@ -288,6 +288,22 @@ static void statistics_are_kept_and_asked_for(void **state)
 	CHECK_EQ(driver_used(&machine, QUEUE(2)), 1);
 }
 
+/* Linux' driver does so with its statistics. */
+static void what_was_there_before_the_driver_was_ready_is_seen(void **state)
+{
+	set_up(state);
+	assert_true(driver_begin(&machine, MODERN | REPORTING));
+	driver_queue(&machine, 2, QUEUE(2), QUEUE_SIZE);
+	fill(FREE, PAGE_SIZE);
+	describe_blocks(QUEUE(2), 1, PAGE_SIZE);
+	driver_offer(&machine, QUEUE(2), 0, 0);
+	driver_notify(&machine, 2);
+	CHECK_EQ(driver_used(&machine, QUEUE(2)), 0);
+	driver_go(&machine);
+	CHECK_EQ(driver_used(&machine, QUEUE(2)), 1);
+	CHECK_EQ(balloon.reported, PAGE_SIZE);
+}
+
 /* --- What a driver may not do ---------------------------------------------------------------------------------------- */
 
 static void expect_stopped(const char *what)
@@ -400,6 +416,7 @@ static void a_reset_in_a_report_ends_it(void **state)
 	CHECK_EQ(space_load(space, FREE), 0);
 	CHECK_EQ(space_load(space, FREE + MIB(8) - PAGE_SIZE), 1);
 	CHECK_EQ(driver_used(&machine, QUEUE(2)), 0);
+	CHECK_EQ(driver_used(&machine, QUEUE(0)), 0);
 }
 
 int main(void)
@@ -415,6 +432,7 @@ int main(void)
 		{ "large leaves go whole", large_leaves_go_whole },
 		{ "inflated pages are given back", inflated_pages_are_given_back },
 		{ "statistics are kept, and asked for", statistics_are_kept_and_asked_for },
+		{ "what was there before the driver was ready is seen", what_was_there_before_the_driver_was_ready_is_seen },
 		{ "what is no chain stops the device", what_is_no_chain_stops_the_device },
 		{ "what is no ring stops the device", what_is_no_ring_stops_the_device },
 		{ "a reset forgets all", a_reset_forgets_all },

@@ -107,6 +107,14 @@ struct addr_space_stats addr_space_get_stats(struct addr_space *as)
 	return (struct addr_space_stats){ .memory_used = KIB(12) };
 }
 
+static unsigned asked;
+
+void balloon_ask(struct balloon *balloon)
+{
+	(void)balloon;
+	asked++;
+}
+
 void map_print(struct vm *vm)
 {
 	log_info("map of %s", vm->options.name);
@@ -206,6 +214,19 @@ static void what_is_typed_before_and_behind_is_the_vms(void **state)
 	is_written("monitor: > (closed)\n");
 }
 
+static void what_the_guest_says_is_free_is_listed(void **state)
+{
+	(void)state;
+	asked = 0;
+	vms[1].balloon.told = true;
+	vms[1].balloon.statistic[BALLOON_FREE] = MIB(19);
+	type("\x1dlist\r\r");
+	is_written("monitor:   1 db           runs   12 KiB of 64 MiB, 19 MiB free there, 1.234 s");
+	is_written("monitor:   2 web.1        runs   12 KiB of 64 MiB, 1.234 s");
+	CHECK_EQ(asked, 3);
+	vms[1].balloon.told = false;
+}
+
 static void twice_types_one(void **state)
 {
 	(void)state;
@@ -291,6 +312,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(what_is_typed_before_and_behind_is_the_vms),
+		TEST(what_the_guest_says_is_free_is_listed),
 		TEST(twice_types_one),
 		TEST(lines_can_be_mended),
 		TEST(commands_have_beginnings),

@@ -88,6 +88,7 @@ void driver_queue(struct virtio_machine *machine, unsigned queue, uint64_t at, u
 void driver_go(struct virtio_machine *machine)
 {
 	driver_write(machine, REG_STATUS, 3 | STAT_FEATURES_OK | STAT_DRIVER_OK);
+	driver_work(machine);
 }
 
 void driver_describe(struct virtio_machine *machine, uint64_t table, unsigned index, struct virtio_descriptor descriptor)
@@ -120,14 +121,19 @@ uint16_t driver_used(struct virtio_machine *machine, uint64_t at)
 	return idx;
 }
 
-void driver_notify(struct virtio_machine *machine, unsigned queue)
+void driver_work(struct virtio_machine *machine)
 {
 	machine->pieces = 0;
-	driver_write(machine, REG_QUEUE_NOTIFY, queue);
 	while (device_wants(&machine->table)) {
 		space_begin(machine->space);
 		(void)device_work(&machine->table);
 		space_check(machine->space);
 		machine->pieces++;
 	}
+}
+
+void driver_notify(struct virtio_machine *machine, unsigned queue)
+{
+	driver_write(machine, REG_QUEUE_NOTIFY, queue);
+	driver_work(machine);
 }

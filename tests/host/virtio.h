@@ -59,14 +59,17 @@ void driver_write(struct virtio_machine *machine, uint64_t offset, uint32_t valu
 bool driver_begin(struct virtio_machine *machine, uint64_t features);
 /* Set a queue of `size` up in the page at `at`, which is all its own, and the next one. */
 void driver_queue(struct virtio_machine *machine, unsigned queue, uint64_t at, unsigned size);
+/* Say that all is ready, and let the device look. */
 void driver_go(struct virtio_machine *machine);
+/* Let it work until it has nothing to do. */
+void driver_work(struct virtio_machine *machine);
 
 /* What is in a queue's pages. */
 void driver_describe(struct virtio_machine *machine, uint64_t table, unsigned index, struct virtio_descriptor descriptor);
 void driver_offer(struct virtio_machine *machine, uint64_t at, uint16_t idx, uint16_t head);
 uint16_t driver_used(struct virtio_machine *machine, uint64_t at);
 void driver_flags(struct virtio_machine *machine, uint64_t at, uint16_t flags);
-/* Notify, and let the device work until it has nothing to do. */
+/* Notify it, and let it work. */
 void driver_notify(struct virtio_machine *machine, unsigned queue);
 
 #endif

@@ -158,6 +158,8 @@ void balloon_ask(struct balloon *balloon)
 {
 	struct device_table *table = balloon->virtio.device.table;
 
+	if (!__atomic_load_n(&balloon->asks, __ATOMIC_RELAXED))
+		return;
 	spin_lock(&table->lock);
 	if (balloon->asks) {
 		balloon->asks = false;

@@ -54,10 +54,18 @@ static void reset(struct virtio *virtio)
 	virtio_update_line(virtio);
 }
 
+/* What drivers have put into their queues before they said that they were ready (Linux' balloon does) is looked at then. */
+static void look_at_all(struct virtio *virtio)
+{
+	for (unsigned i = 0; i < virtio->kind->queues; i++)
+		virtio->queue[i].notified = virtio->queue[i].ready;
+	device_want(&virtio->device);
+}
+
 /* 2.1 "Device Status Field": the driver sets bits; it clears them all by a reset. */
 static void write_status(struct virtio *virtio, uint32_t value)
 {
-	bool agreed = virtio->features & VIRTIO_F_VERSION_1 && !(virtio->features & ~ALL_FEATURES);
+	bool agreed = virtio->features & VIRTIO_F_VERSION_1 && !(virtio->features & ~ALL_FEATURES), ran = virtio_runs(virtio);
 
 	if (value == 0) {
 		reset(virtio);
@@ -68,6 +76,8 @@ static void write_status(struct virtio *virtio, uint32_t value)
 	virtio->status |= value & STATUS_DRIVERS;
 	if (!(virtio->status & STATUS_FEATURES_OK))
 		virtio->status &= ~(uint32_t)STATUS_DRIVER_OK;
+	if (!ran && virtio_runs(virtio))
+		look_at_all(virtio);
 }
 
 static void write_features(struct virtio *virtio, uint32_t value)
