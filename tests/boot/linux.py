@@ -155,7 +155,7 @@ def on_a_board(backend: str, slow: bool) -> Case:
 def linuxes() -> list[Case]:
     out = [shell(name, slow) for name, slow in (("h", False), ("el2", False), ("svm", False), ("pi3", True), ("el2-uboot", True), ("vmx", True))]
     out += [commands(name, cpus, slow) for name, cpus, slow in (("h", 4, False), ("el2", 4, True), ("svm", 4, True), ("pi3", 4, True), ("vmx", 2, True))]
-    out += [give_back(name, slow) for name, slow in (("h", False), ("el2", False), ("svm", False), ("pi3", True))]
+    out += [give_back(name, slow) for name, slow in (("h", False), ("el2", False), ("svm", False), ("pi3", True), ("vmx", True))]
     out += [neighbours(name, slow) for name, slow in (("h", True), ("el2", True), ("svm", True))]
     out += [on_a_board(name, slow) for name, slow in (("h", False), ("el2", True), ("pi3", True), ("svm", True))]
     out += [panics("svm", False), panics("vmx", True), panics_and_reboots("svm")]
