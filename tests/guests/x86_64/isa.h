@@ -11,7 +11,7 @@
 #define HOLE 0xfeb00000
 
 /* docs/guest-abi.md */
-#define BALLOON 0xfeb00000ul
+#define BALLOON      0xfeb00000ul
 #define CONTROL_PAGE 0xfea00000
 #define PANIC_PORT   0x505
 
