@@ -208,7 +208,7 @@ static void the_fifo_fills_and_overruns(void **state)
 	CHECK_EQ(read_at(RSR, 4), 8);
 	write_at(RSR, 4, 0);
 	CHECK_EQ(read_at(RSR, 4), 0);
-	/* Without FIFOs there is room for one; switching empties. */
+	/* Without FIFOs there is room for one; switching them off empties, switching them on does not. */
 	write_at(DR, 1, 1);
 	write_at(LCR_H, 4, 0x60);
 	CHECK_EQ(read_at(FR, 4), 0x90);
@@ -216,6 +216,11 @@ static void the_fifo_fills_and_overruns(void **state)
 	CHECK_EQ(read_at(FR, 4), 0xc0);
 	write_at(DR, 1, 8);
 	CHECK_EQ(read_at(DR, 4), 0x807);
+	CHECK_EQ(read_at(FR, 4), 0x90);
+	write_at(DR, 1, 9);
+	write_at(LCR_H, 4, 0x70);
+	CHECK_EQ(read_at(FR, 4) & 0x10, 0);
+	CHECK_EQ(read_at(DR, 4) & 0xff, 9);
 	CHECK_EQ(read_at(FR, 4), 0x90);
 }
 

@@ -185,12 +185,16 @@ static uint8_t uart_read(struct v16550 *uart, uint64_t offset)
 	}
 }
 
-/* Nothing but the enable bit is taken without it, and a change of it empties the FIFOs. "FIFO Control Register". */
+/*
+ * Nothing but the enable bit is taken without it, and a change of it empties the FIFOs. "FIFO Control Register". What has come
+ * before they are on is in the holding register, and stays: Linux has its interrupts on when it switches FIFOs on (8250_port.c,
+ * set_termios), and would lose the first byte that was typed.
+ */
 static void write_fcr(struct v16550 *uart, uint8_t value)
 {
 	if (!(value & UART_FCR_ENABLE))
 		value = 0;
-	if ((value & UART_FCR_CLEAR_RX) || ((value ^ uart->fcr) & UART_FCR_ENABLE))
+	if ((value & UART_FCR_CLEAR_RX) || (uart->fcr & ~value & UART_FCR_ENABLE))
 		uart->rx_count = 0;
 	uart->fcr = value & UART_FCR_BITS;
 }

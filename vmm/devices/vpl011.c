@@ -225,14 +225,17 @@ static uint32_t read_register(struct vpl011 *uart, uint64_t offset)
 	}
 }
 
-/* What follows from a new value, beside its being there: FIFOs that come or go are empty, and a break goes round, too. */
+/*
+ * What follows from a new value, beside its being there: FIFOs that go are empty, and a break goes round, too. When they come, what
+ * is in the holding register stays: Linux' interrupts are on already then, and it would lose what was typed.
+ */
 static void changed(struct vpl011 *uart, uint64_t offset, uint32_t before)
 {
 	if (offset == UARTCR)
 		update_lines(uart);
 	if (offset != UARTLCR_H)
 		return;
-	if ((uart->lcr_h ^ before) & UARTLCR_H_FIFOS) {
+	if (before & ~uart->lcr_h & UARTLCR_H_FIFOS) {
 		uart->rx_count = 0;
 		uart->ris &= ~(uint32_t)(UARTINT_RX | UARTINT_TIMEOUT);
 	}
