@@ -538,7 +538,7 @@ BAD_USAGE = [
     "--ram 2097153", "--ram 99999999999999999999", "--ram 9999999T", "--ram=", "--host-ram 1M", "--host-ram 9999T", "aarch64 --host-ram 127M",
     "--virt vmx --host-ram 4G", "--demo nosuch", "--cmdline", "--image {dir}/empty --cmdline quiet", "--demo ../hello", "--policy 3m", "--tracking no",
     "--virt kvm", "--timeout 0", "--cpus 0", "--cpus 17", "--cpus two", "--cpus=", "--vcpus 0", "--vcpus 17", "--slice 0", "--slice 1001",
-    "--time-max 0", "--time-max 0.0", "--time-max 1m", "--pin one", "--pin 4", "--cpus 2 --pin 2-3", "--pin 3-1", "--image {dir}/empty --vcpus 2",
+    "--clones 1001", "--clones -1", "--clone-when ready", "--config {dir}/empty --clones 1", "--time-max 0", "--time-max 0.0", "--time-max 1m", "--pin one", "--pin 4", "--cpus 2 --pin 2-3", "--pin 3-1", "--image {dir}/empty --vcpus 2",
     "--config {dir}/empty --time-max 1", "aarch64 --board raspi3b --cpus 5", "aarch64 --board raspi3b --config {dir}/empty --cpus 2",
     "--timeout soon", "--guest {dir}/nosuch.elf", "--guest {dir}", "--guest {dir}/empty", "--report {dir}/no/r.json",
     "--report {dir}", "--virt vmx --gdb", "--trace {dir}", "--trace={dir}/no/t.json", "--trace=", "--image {dir}/empty --trace t.json", "--virt vmx --firmware uboot", "--config {dir}/none.cfg", "--config {dir}/empty --demo hello", "--board virt", "aarch64 --virt svm", "riscv64 --virt h",
