@@ -26,7 +26,7 @@ Usage: ./run-qemu.sh [x86_64|aarch64|riscv64] [OPTION...]
 Boots Nestling in an emulated machine (default x86_64) and runs a guest.
   --demo NAME            a guest in the image (default lazy):
 $(demos | fold -s -w 72 | sed 's/^/      /')
-  --linux                Debian's own kernel, to a shell that you type into
+  --linux, --clones N    Debian's own kernel, to a shell; so many forks of it
   --guest FILE           a guest of your own: static ELF64, or a Linux kernel
   --initrd FILE, --cmdline TEXT  what a kernel gets with it
   --config FILE, --image FILE  run this whole nestling.cfg; or boot this disk
@@ -64,7 +64,7 @@ source "$root/tools/aftermath.sh"
 # --- The command line ----------------------------------------------------------------
 
 isa=x86_64 virt='' firmware='' board='' demo='' guest='' initrd='' linux='' image='' config='' cmdline='' ram='' memory_max='' host_ram='' policy='' tracking='' trace=''
-cpus='' vcpus='' slice='' pin='' time_max=''
+cpus='' vcpus='' slice='' pin='' time_max='' clones='' clone_when=''
 trace_file='' report='' timeout='' gdb=off display='' screenshot='' screen=''
 
 # Options that are given twice, or machines, contradict each other or are a slip.
@@ -83,7 +83,7 @@ parse() {
             option=$1 joined=yes
         fi
         case $option in
-        --virt|--firmware|--board|--demo|--guest|--initrd|--image|--config|--cmdline|--ram|--memory-max|--time-max|--host-ram|--cpus|--vcpus|--slice|--pin|--policy|--tracking|--report|--screenshot|--timeout)
+        --virt|--firmware|--board|--demo|--guest|--initrd|--image|--config|--cmdline|--ram|--memory-max|--time-max|--clones|--clone-when|--host-ram|--cpus|--vcpus|--slice|--pin|--policy|--tracking|--report|--screenshot|--timeout)
             [[ $# -ge 2 && -n $2 && (-n $joined || $2 != --*) ]] || wrong "$option needs a value"
             once "$option"
             option=${option#--}
@@ -206,6 +206,8 @@ write_config() {
         echo "vcpus = $vcpus"
         [[ -z $pin ]] || echo "pin = $pin"
         [[ -z $time_max ]] || echo "time_max = $time_max"
+        [[ -z $clones ]] || echo "clones = $clones"
+        [[ -z $clone_when ]] || echo "clone_when = $(quoted "$clone_when")"
         [[ -z $slice ]] || echo "slice = $slice"
         [[ $fixed_cpus == no ]] || echo "cpus = $cpus"
         echo "policy = $policy"

@@ -182,6 +182,8 @@ void console_stream_write(struct console_stream *stream, const char *bytes, size
 	else
 		stream_to_sink(stream, bytes, size);
 	spin_unlock(&lock);
+	if (stream->printed)
+		stream->printed(stream, bytes, size);
 }
 
 void console_stream_keep_lines(struct console_stream *stream)

@@ -38,6 +38,8 @@ struct console_stream {
 	char line[CONSOLE_LINE_ROOM];
 	char last[CONSOLE_LAST_ROOM]; /* what came last: a ring */
 	size_t came;                  /* bytes that ever came */
+	/* Told of what is written, by who writes it, with no lock of the console's; NULL: nobody is. */
+	void (*printed)(struct console_stream *stream, const char *bytes, size_t size);
 };
 
 void console_stream_write(struct console_stream *stream, const char *bytes, size_t size);

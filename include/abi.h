@@ -28,25 +28,26 @@
 		slow(13, VM_WAIT, vm_wait)            /* (number of a VM, as from FORK) -> 0, when it has ended */
 
 /* number, NAME: what MEMORY_INFO answers. */
-#define MEMORY_INFOS(X)                                                                       \
-	X(0, PROMISED)    /* bytes of RAM the guest was promised */                           \
-	X(1, RESIDENT)    /* bytes of host memory behind it now */                            \
-	X(2, TABLES)      /* bytes of nested tables now */                                    \
-	X(3, FAULTS)      /* faults served so far */                                          \
-	X(4, PEAK)        /* the most that RESIDENT ever was */                               \
-	X(5, SHARED)      /* bytes mapped that belong to another VM since a fork */           \
-	X(6, ZERO)        /* bytes that the shared zero pages stand for now */                \
-	X(7, EXITS)       /* exits by nested faults so far */                                 \
-	X(8, FLUSHES)     /* flush instructions so far */                                     \
-	X(9, HOST_FREE)   /* bytes of host memory that guests can get */                      \
-	X(10, LARGE)      /* bytes mapped by 2 MiB and 1 GiB leaves */                        \
-	X(11, RECLAIMED)  /* bytes taken back for want of host memory so far */               \
-	X(12, USED)       /* bytes of host memory that the VM costs now, all of it */         \
-	X(13, MAX)        /* bytes of all VMs of the fork tree; 0: no limit but the host's */ \
-	X(14, VCPUS)      /* vCPUs of the VM */                                               \
-	X(15, CPU)        /* which of them asks, from 0 on */                                 \
-	X(16, CPU_TIME)   /* microseconds that the VM's vCPUs have run so far */              \
-	X(17, FORKS_LIVE) /* VMs of the fork tree that have not ended, this one too */
+#define MEMORY_INFOS(X)                                                                        \
+	X(0, PROMISED)     /* bytes of RAM the guest was promised */                           \
+	X(1, RESIDENT)     /* bytes of host memory behind it now */                            \
+	X(2, TABLES)       /* bytes of nested tables now */                                    \
+	X(3, FAULTS)       /* faults served so far */                                          \
+	X(4, PEAK)         /* the most that RESIDENT ever was */                               \
+	X(5, SHARED)       /* bytes mapped that belong to another VM since a fork */           \
+	X(6, ZERO)         /* bytes that the shared zero pages stand for now */                \
+	X(7, EXITS)        /* exits by nested faults so far */                                 \
+	X(8, FLUSHES)      /* flush instructions so far */                                     \
+	X(9, HOST_FREE)    /* bytes of host memory that guests can get */                      \
+	X(10, LARGE)       /* bytes mapped by 2 MiB and 1 GiB leaves */                        \
+	X(11, RECLAIMED)   /* bytes taken back for want of host memory so far */               \
+	X(12, USED)        /* bytes of host memory that the VM costs now, all of it */         \
+	X(13, MAX)         /* bytes of all VMs of the fork tree; 0: no limit but the host's */ \
+	X(14, VCPUS)       /* vCPUs of the VM */                                               \
+	X(15, CPU)         /* which of them asks, from 0 on */                                 \
+	X(16, CPU_TIME)    /* microseconds that the VM's vCPUs have run so far */              \
+	X(17, FORKS_LIVE)  /* VMs of the fork tree that have not ended, this one too */        \
+	X(18, FORK_NUMBER) /* of this VM in its fork tree; 0: the first one */
 
 /*
  * KIND, NAME, name: how memory comes when it is touched, numbered from 0. ALLOC_<KIND> is the hypervisor's name for it,

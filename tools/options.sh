@@ -66,6 +66,7 @@ check_config() {
     # shellcheck disable=SC2046
     one_of --policy "$policy" $(policies)
     check_cmdline
+    check_clones
     one_of --tracking "$tracking" hardware software
     size_of --ram "$ram" $((2 << 20)) $((256 << 40)) 4096
     ram=$bytes
@@ -74,6 +75,19 @@ check_config() {
     check_time
     [[ -z $guest ]] || check_guest "$guest"
     [[ -z $initrd ]] || check_initrd "$initrd"
+}
+
+# What guest/linux/init prints before it does what it is told.
+linux_ready='exit or poweroff ends it'
+
+check_clones() {
+    [[ -z $clone_when || -n $clones ]] || wrong "--clone-when goes with --clones, which says how many"
+    [[ -z $clones ]] || number_of --clones "$clones" 0 1000
+    [[ -z $linux || -z $clones ]] || clone_when=${clone_when:-$linux_ready}
+    [[ $clone_when != *[[:cntrl:]]* ]] || wrong "--clone-when has a control character"
+    [[ $clone_when != *\"* || $clone_when != *\'* ]] ||
+        wrong "--clone-when has both kinds of quotes, which nestling.cfg cannot have in one value"
+    ((${#clone_when} < 64)) || wrong "--clone-when has ${#clone_when} bytes, and 63 is most"
 }
 
 # vCPUs, and what they get of the machine's CPUs.
@@ -117,7 +131,7 @@ EOF
 }
 
 check() {
-    local of_config=$linux$initrd$cmdline$ram$memory_max$vcpus$slice$pin$time_max$policy$tracking$trace
+    local of_config=$linux$initrd$cmdline$ram$memory_max$vcpus$slice$pin$time_max$clones$clone_when$policy$tracking$trace
     # It may say trace = json: the records then have to go somewhere.
     [[ -z $config || -z $trace_file ]] || of_config=${of_config%"$trace"}
     if [[ -n $config ]]; then

@@ -11,7 +11,7 @@
 #include "vmm/post_mortem.h"
 
 /* Those that mean the VM, and not the vCPU that happens to make them. */
-static const uint64_t offered = BIT(HYPERCALL_EXIT) | BIT(HYPERCALL_DISCARD) | BIT(HYPERCALL_SET_POLICY);
+static const uint64_t offered = BIT(HYPERCALL_EXIT) | BIT(HYPERCALL_DISCARD) | BIT(HYPERCALL_SET_POLICY) | BIT(HYPERCALL_FORK);
 
 static struct vm *vm_of(struct control_page *page)
 {

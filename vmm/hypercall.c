@@ -5,7 +5,9 @@
 #include "drivers/console.h"
 #include "include/arch/virt.h"
 #include "mm/frame.h"
+#include "vmm/fork.h"
 #include "vmm/sched.h"
+#include "vmm/stop.h"
 #include "vmm/time_out.h"
 
 static bool write_chunk(const void *bytes, uint64_t size, void *context)
@@ -73,6 +75,8 @@ static uint64_t serve_memory_info(struct vcpu *vcpu, const struct hypercall *cal
 		return sched_cpu_time(vcpu);
 	case MEMORY_INFO_FORKS_LIVE:
 		return fork_tree_live(vm->tree);
+	case MEMORY_INFO_FORK_NUMBER:
+		return vm->tree_number;
 	default:
 		return HYPERCALL_INVALID;
 	}
@@ -300,37 +304,30 @@ static uint64_t serve_track(struct vcpu *vcpu, const struct hypercall *call)
 	return piece_done(vcpu, call, size, err, pages);
 }
 
-/*
- * The copy of the space is made in pieces while the other vCPUs are stopped. At the end this one is out of the CPU, too: the state
- * of all is copied from where it is kept.
- */
 static uint64_t serve_fork(struct vcpu *vcpu, const struct hypercall *call)
 {
+	struct vcpu *copy;
 	struct vm *child;
-	unsigned number = 0;
-	enum err err;
+	unsigned number;
 
 	(void)call;
-	if (!sched_stop_others(vcpu)) {
+	if (fork_piece(vcpu, &child)) {
 		vcpu->again = serve_again;
 		return 0;
 	}
-	if (vm_fork_memory(vcpu, &err))
-		return go_on_later(vcpu);
-	if (err == ERR_OK) {
-		arch_vcpu_put(vcpu);
-		err = vm_fork(vcpu, &child);
-		arch_vcpu_get(vcpu);
-	}
-	if (vcpu->child)
-		return go_on_later(vcpu); /* it failed, and what was made of the child is to be freed */
 	sched_continue_others(vcpu);
-	if (err == ERR_OK) {
-		number = child->tree_number;
-		sched_add(child);
-		sched_start_fork(child);
-	}
-	return err == ERR_OK ? number : result_of(err);
+	if (!child)
+		return result_of(ERR_NO_MEMORY);
+	number = child->tree_number;
+	copy = child->vcpu_table[vcpu->id];
+	copy->again = NULL;
+	copy->posted_done = NULL;
+	if (vcpu->posted_done)
+		vcpu->posted_done(copy, 0);
+	else
+		arch_vcpu_finish_hypercall(copy, 0);
+	fork_start(child);
+	return number;
 }
 
 /* --- Other vCPUs and VMs ------------------------------------------------------------------------------------------------ */

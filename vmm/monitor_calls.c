@@ -8,10 +8,12 @@
 
 #include "include/arch/cpu.h"
 #include "include/log.h"
+#include "vmm/fork.h"
 #include "vmm/keyboard.h"
 #include "vmm/picture.h"
 #include "vmm/sched.h"
 #include "vmm/shootdown.h"
+#include "vmm/stop.h"
 #include "vmm/text.h"
 #include "vmm/vms.h"
 
@@ -22,6 +24,7 @@ static struct {
 	char vm[CONSOLE_NAME_ROOM];
 	unsigned next;
 	unsigned tries;
+	bool asked; /* of the VM `next`, and it is waited for */
 } call;
 
 static const char *name_of(const struct vm *vm)
@@ -112,7 +115,7 @@ static enum monitor_result call_switch(void)
 }
 
 /* Another one may be stopping it: so it is tried for a while. */
-#define PAUSE_TRIES 1000
+#define STOP_TRIES 1000
 
 static enum monitor_result call_pause(void)
 {
@@ -122,7 +125,7 @@ static enum monitor_result call_pause(void)
 	if (!vm)
 		return MONITOR_DONE;
 	vms_put();
-	if (!paused && call.tries++ < PAUSE_TRIES)
+	if (!paused && call.tries++ < STOP_TRIES)
 		return MONITOR_AGAIN;
 	log_info("monitor: it %s", paused ? "is paused" : "does not stop");
 	return MONITOR_DONE;
@@ -156,6 +159,35 @@ static enum monitor_result call_end(void)
 	log_vm_info(vm, "ended by the monitor");
 	end(vm);
 	vms_put();
+	return MONITOR_DONE;
+}
+
+/* Until it is done, or the VM is gone. */
+static enum monitor_result wait_for_fork(void)
+{
+	struct vm *vm = vms_get(call.next);
+	bool waits = vm && vm->number == call.next && fork_is_asked(vm);
+
+	if (vm)
+		vms_put();
+	return waits ? MONITOR_AGAIN : MONITOR_DONE;
+}
+
+static enum monitor_result call_fork(void)
+{
+	struct vm *vm;
+
+	if (call.asked)
+		return wait_for_fork();
+	vm = get(call.vm);
+	if (!vm)
+		return MONITOR_DONE;
+	call.next = vm->number;
+	call.asked = fork_ask(vm, 1);
+	vms_put();
+	if (call.asked || call.tries++ < STOP_TRIES)
+		return MONITOR_AGAIN;
+	log_info("monitor: it does not stop");
 	return MONITOR_DONE;
 }
 
@@ -197,6 +229,7 @@ static const struct command {
 	{ "pause", call_pause, false, "[VM]  stop it" },
 	{ "go", call_go, false, "[VM]  let it go on" },
 	{ "end", call_end, false, "[VM]  end it" },
+	{ "fork", call_fork, false, "[VM]  make another one that is as it is now" },
 	{ "map", call_map, false, "[VM]  show its memory" },
 	{ "quit", call_quit, true, "end all VMs" },
 	{ "help", call_help, true, "these; an empty line closes the monitor, Ctrl-] twice types one" },

@@ -7,6 +7,7 @@
 #include "include/arch/virt.h"
 #include "include/log.h"
 #include "mm/frame.h"
+#include "vmm/clones.h"
 #include "vmm/control.h"
 #include "vmm/post_mortem.h"
 #include "vmm/sched.h"
@@ -232,6 +233,7 @@ void vm_start(struct vm *vm, uint64_t when)
 	}
 	control_start(vm);
 	sched_add(vm);
+	clones_expect(vm);
 	/* Its first vCPU is off, and nobody else starts it. The monitor may have ended the VM already: then it sees to that. */
 	if (when == 0)
 		sched_start(&vm->vcpu);

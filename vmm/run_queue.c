@@ -274,19 +274,27 @@ void sched_start_later(struct vcpu *vcpu, uint64_t when)
 		arch_ipi_send(cpu); /* it may sleep for longer */
 }
 
-/* Of one of which all vCPUs wait, one is taken out of that: who leaves last sees to the end. */
-void sched_end(struct vm *vm, enum vm_outcome outcome)
+bool run_queue_wake_one(struct vm *vm)
 {
-	spin_lock(&vm->lock);
-	vm_end(vm, outcome, 0);
-	for (unsigned i = 0; i < vm->vcpus && vm->active == 0; i++) {
+	for (unsigned i = 0; i < vm->vcpus; i++) {
 		struct vcpu *vcpu = vm->vcpu_table[i];
 
 		if (vcpu->state != VCPU_WAITING)
 			continue;
 		timed_remove(vcpu);
 		activate(vcpu);
+		return true;
 	}
+	return false;
+}
+
+/* If all of its vCPUs wait, one is taken out of that: who leaves last sees to the end. */
+void sched_end(struct vm *vm, enum vm_outcome outcome)
+{
+	spin_lock(&vm->lock);
+	vm_end(vm, outcome, 0);
+	if (vm->active == 0)
+		run_queue_wake_one(vm);
 	spin_unlock(&vm->lock);
 }
 

@@ -56,6 +56,9 @@ void run_queue_add_and_tell(struct cpu *cpu, struct vcpu *vcpu);
 struct vcpu *run_queue_take(struct cpu *from, const struct cpu *cpu);
 struct vcpu *run_queue_take_from_others(const struct cpu *cpu);
 
+/* Take one of the VM's vCPUs that wait out of that, with vm.lock. False: none does. */
+bool run_queue_wake_one(struct vm *vm);
+
 /* vCPUs that wait on a CPU with a deadline: add one, take it out if it is there (both with vm.lock), wake all whose time has come.
  */
 void timed_add(struct cpu *cpu, struct vcpu *vcpu);

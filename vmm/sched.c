@@ -147,6 +147,8 @@ uint64_t sched_cpu_time(const struct vcpu *vcpu)
  */
 static void nothing_runs(struct vm *vm, const struct vcpu *vcpu)
 {
+	if (vm->stopper == VM_ERRAND && run_queue_wake_one(vm))
+		return;
 	console_stream_flush(&vm->console); /* an unfinished line may be a question */
 	if (vm->timed > 0 || (keyboard_is_open() && device_listens(&vm->devices)))
 		return;
@@ -238,6 +240,14 @@ static void hold(struct vcpu *vcpu)
 	vcpu->vm->held = vcpu;
 }
 
+/* It is the first one that comes into a CPU since something was asked of its VM; with vm.lock. */
+static void take_errand(struct vcpu *vcpu)
+{
+	vcpu->resume = vcpu->again;
+	vcpu->again = vcpu->vm->errand;
+	__atomic_store_n(&vcpu->vm->stopper, vcpu, __ATOMIC_SEQ_CST);
+}
+
 /* May a vCPU that has been taken from a queue run? */
 static bool begin(struct cpu *cpu, struct vcpu *vcpu)
 {
@@ -254,6 +264,8 @@ static bool begin(struct cpu *cpu, struct vcpu *vcpu)
 		deactivate(cpu, vcpu);
 		return false;
 	}
+	if (vm->stopper == VM_ERRAND)
+		take_errand(vcpu);
 	if (vm->stopper && vm->stopper != vcpu) {
 		hold(vcpu);
 		spin_unlock(&vm->lock);
@@ -309,14 +321,14 @@ static void leave(struct cpu *cpu, struct vcpu *vcpu)
 		deactivate(cpu, vcpu);
 		return;
 	}
-	if (why == LEAVE_WAIT && !vcpu->woken) {
+	if (why == LEAVE_WAIT && !vcpu->woken && vm->stopper != VM_ERRAND) {
 		vcpu->state = VCPU_WAITING;
 		if (vcpu->wake_at != NEVER)
 			timed_add(cpu, vcpu);
 		deactivate(cpu, vcpu);
 		return;
 	}
-	if (vm->stopper && vm->stopper != vcpu) {
+	if (vm->stopper && vm->stopper != vcpu && vm->stopper != VM_ERRAND) {
 		hold(vcpu);
 	} else {
 		vcpu->state = VCPU_READY;
@@ -348,7 +360,6 @@ static void run_resident(struct cpu *cpu, struct vcpu *vcpu)
 {
 	uint64_t now = arch_clock();
 
-	cpu->started = now;
 	cpu->slice_end = now + slice_ticks;
 	set_timer(cpu, charge_time(cpu, vcpu, now));
 	do {
@@ -359,7 +370,6 @@ static void run_resident(struct cpu *cpu, struct vcpu *vcpu)
 		if (!sched_leaves(vcpu))
 			arch_vcpu_run(vcpu);
 	} while (stays(cpu, vcpu));
-	charge_time(cpu, vcpu, arch_clock());
 }
 
 static void run(struct cpu *cpu, struct vcpu *vcpu)
@@ -371,6 +381,7 @@ static void run(struct cpu *cpu, struct vcpu *vcpu)
 	if (!vm_is_running(vcpu->vm))
 		shootdown_kick(vcpu->vm); /* the others of the VM are to leave, too */
 	unload(cpu, vcpu);
+	charge_time(cpu, vcpu, arch_clock());
 	leave(cpu, vcpu);
 }
 
@@ -411,12 +422,15 @@ void sched_call(void (*what)(void))
 	__atomic_store_n(&errand, what, __ATOMIC_RELEASE);
 }
 
-static void run_errand(void)
+/* Carry out what sched_call has asked for. Returns what time it is then. */
+static uint64_t run_errand(uint64_t now)
 {
 	void (*what)(void) = __atomic_load_n(&errand, __ATOMIC_RELAXED);
 
-	if (what && __atomic_compare_exchange_n(&errand, &what, NULL, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-		what();
+	if (!what || !__atomic_compare_exchange_n(&errand, &what, NULL, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		return now;
+	what();
+	return arch_clock();
 }
 
 void sched_run(void)
@@ -428,7 +442,8 @@ void sched_run(void)
 		struct vcpu *vcpu;
 
 		keyboard_poll(now);
-		run_errand();
+		/* Who comes into the CPU next pays for coming there. */
+		cpu->started = run_errand(now);
 		/* Where a long call has just been left, the interrupt for these is still pending. */
 		timed_wake(cpu, now);
 		vcpu = pick(cpu);
@@ -448,71 +463,4 @@ void sched_stop(void)
 	for (unsigned i = 0; i < cpu_count; i++)
 		if (cpu_of(i) != arch_this_cpu() && cpu_is_online(cpu_of(i)))
 			arch_ipi_send(cpu_of(i));
-}
-
-/* --- Stopping a VM --------------------------------------------------------------------------------------------------- */
-
-bool sched_stop_others(struct vcpu *vcpu)
-{
-	struct vm *vm = vcpu->vm;
-	bool mine;
-
-	if (__atomic_load_n(&vm->stopper, __ATOMIC_RELAXED) == vcpu)
-		return true;
-	spin_lock(&vm->lock);
-	mine = !vm->stopper && vm_is_running(vm);
-	if (mine)
-		__atomic_store_n(&vm->stopper, vcpu, __ATOMIC_SEQ_CST);
-	spin_unlock(&vm->lock);
-	if (!mine) {
-		vcpu->leave = LEAVE_HELD;
-		return false;
-	}
-	shootdown_kick(vm);
-	while (__atomic_load_n(&vm->running, __ATOMIC_ACQUIRE) > 1) {
-		shootdown_serve();
-		arch_cpu_pause();
-	}
-	return true;
-}
-
-/* Those that are held are queued again. */
-static void let_go(struct vm *vm)
-{
-	struct vcpu *held, *next;
-
-	spin_lock(&vm->lock);
-	__atomic_store_n(&vm->stopper, NULL, __ATOMIC_RELAXED);
-	held = vm->held;
-	vm->held = NULL;
-	for (; held; held = next) {
-		next = held->next;
-		run_queue_add_and_tell(run_queue_place(held), held);
-	}
-	spin_unlock(&vm->lock);
-}
-
-void sched_continue_others(struct vcpu *vcpu)
-{
-	let_go(vcpu->vm);
-}
-
-bool sched_pause(struct vm *vm)
-{
-	bool mine;
-
-	spin_lock(&vm->lock);
-	mine = !vm->stopper || vm_is_paused(vm);
-	if (mine)
-		__atomic_store_n(&vm->stopper, VM_PAUSER, __ATOMIC_SEQ_CST);
-	spin_unlock(&vm->lock);
-	if (mine)
-		shootdown_kick(vm);
-	return mine;
-}
-
-void sched_go_on(struct vm *vm)
-{
-	if (vm_is_paused(vm))
-		let_go(vm);
 }

@@ -76,23 +76,6 @@ static inline void vcpu_attend(struct vcpu *vcpu)
 }
 
 /*
- * Stop all other vCPUs of the VM: when this returns true, none is in a CPU, until sched_continue_others. False: another one is
- * stopping this one, or the VM has ended; vcpu->leave is set, and the caller is to try again when the vCPU runs again. The vCPU
- * that has stopped them may leave its CPU meanwhile and ask again. It is served further when its VM ends, since only it lets them
- * go.
- */
-bool sched_stop_others(struct vcpu *vcpu);
-void sched_continue_others(struct vcpu *vcpu);
-
-/*
- * Stop all vCPUs of a VM until sched_go_on: each leaves its CPU at the end of the exit in hand, for which this does not wait.
- * False: a vCPU is stopping the others just now. The VM may still end, by a vCPU that was in an exit; who pauses it lets it go
- * then, too. For somebody who is none of its vCPUs.
- */
-bool sched_pause(struct vm *vm);
-void sched_go_on(struct vm *vm);
-
-/*
  * Have a CPU call `what` soon, with no vCPU resident and no lock held: before the next vCPU gets a CPU, at the latest when the
  * slice of this CPU ends. One at a time.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A virtual machine: made, loaded, forked, and gone. */
+/* A virtual machine: made, loaded, and gone. */
 #include "vmm/vm.h"
 
 #include <stdio.h>
@@ -14,6 +14,7 @@
 #include "vmm/linux_image.h"
 #include "vmm/sched.h"
 #include "vmm/text.h"
+#include "vmm/vm_parts.h"
 #include "vmm/vm_virtio.h"
 
 /* Where the widest guest-physical address space that this CPU has ends. */
@@ -57,8 +58,7 @@ static enum err new_space(struct vm *vm)
 	return err;
 }
 
-/* Why there is no memory: "the host has 12 KiB free", or the VM's own limit. */
-static const char *shortage_text(struct vm *vm, char *text, size_t size)
+const char *vm_shortage_text(struct vm *vm, char *text, size_t size)
 {
 	char bytes[TEXT_SIZE_ROOM];
 
@@ -78,7 +78,7 @@ static enum err promise_ram(struct vm *vm)
 
 		if (err == ERR_NO_MEMORY) {
 			log_vm_err(vm, "of the guest's RAM, %s are to be there from the start, and %s",
-				   text_size(ram, vm->options.ram), shortage_text(vm, why, sizeof(why)));
+				   text_size(ram, vm->options.ram), vm_shortage_text(vm, why, sizeof(why)));
 			vm_end(vm, VM_NO_MEMORY, 0);
 			return ERR_OK;
 		}
@@ -113,7 +113,7 @@ static void *alloc_zeroed(uint64_t size)
 	return memset(frame_ptr(memory), 0, in_frames(size));
 }
 
-static void free_zeroed(void *memory, uint64_t size)
+void vm_free_zeroed(void *memory, uint64_t size)
 {
 	frame_free_count(HPA((uintptr_t)memory - frame_phys_to_virt), in_frames(size) / PAGE_SIZE);
 }
@@ -136,7 +136,7 @@ static enum err add_vcpu(struct vm *vm, struct vcpu *vcpu)
 	return ERR_OK;
 }
 
-static void free_vcpus(struct vm *vm)
+void vm_free_vcpus(struct vm *vm)
 {
 	while (vm->vcpus > 0) {
 		struct vcpu *vcpu = vm->vcpu_table[--vm->vcpus];
@@ -145,12 +145,11 @@ static void free_vcpus(struct vm *vm)
 		if (vcpu == &vm->vcpu)
 			continue;
 		addr_space_remove_view(vcpu->view);
-		free_zeroed(vcpu, sizeof(struct more_vcpu));
+		vm_free_zeroed(vcpu, sizeof(struct more_vcpu));
 	}
 }
 
-/* All of the VM's vCPUs, off. Errors: ERR_NO_MEMORY, those of arch_vcpu_init; none is left then. */
-static enum err new_vcpus(struct vm *vm)
+enum err vm_new_vcpus(struct vm *vm)
 {
 	struct vcpu *vcpu = &vm->vcpu;
 	enum err err = ERR_OK;
@@ -167,7 +166,7 @@ static enum err new_vcpus(struct vm *vm)
 			err = arch_vcpu_init(vcpu);
 	}
 	if (err != ERR_OK)
-		free_vcpus(vm);
+		vm_free_vcpus(vm);
 	return err;
 }
 
@@ -187,21 +186,7 @@ static void open_console(struct vm *vm)
 		strcpy(vm->console.name, vm->options.name);
 }
 
-/* Its parent has company from now on, too. */
-static void fork_console(struct vm *child, struct vm *parent)
-{
-	console_stream_keep_lines(&parent->console);
-	child->devices.console = &child->console;
-	child->console.by_line = true;
-}
-
-static void name_fork(struct vm *child)
-{
-	snprintf(child->console.name, sizeof(child->console.name), "%s.%u", child->options.name, child->tree_number);
-}
-
-/* All zero but for what it is part of. */
-static enum err alloc_vm(struct fork_tree *tree, struct vm **out)
+enum err vm_alloc(struct fork_tree *tree, struct vm **out)
 {
 	struct vm *vm = alloc_zeroed(sizeof(struct vm));
 
@@ -214,8 +199,7 @@ static enum err alloc_vm(struct fork_tree *tree, struct vm **out)
 	return ERR_OK;
 }
 
-/* Count the VM's own structures as a cost of its space. */
-static enum err charge_vm(struct vm *vm)
+enum err vm_charge(struct vm *vm)
 {
 	uint64_t bytes = in_frames(sizeof(struct vm)) + (vm->vcpus - 1) * in_frames(sizeof(struct more_vcpu)) + arch_vm_memory(vm);
 
@@ -228,7 +212,7 @@ static enum err charge_vm(struct vm *vm)
 static enum err limit_memory(struct vm *vm)
 {
 	char max[TEXT_SIZE_ROOM], cost[TEXT_SIZE_ROOM];
-	enum err err = charge_vm(vm);
+	enum err err = vm_charge(vm);
 
 	if (err == ERR_OK && vm->options.memory_max != 0)
 		err = addr_space_set_limit(&vm->as, &vm->tree->limit);
@@ -238,8 +222,7 @@ static enum err limit_memory(struct vm *vm)
 	return err;
 }
 
-/* Those that the VMs of all ISAs have, behind the ISA's own, which are accessed more often. */
-static void add_devices(struct vm *vm)
+void vm_add_devices(struct vm *vm)
 {
 	device_add(&vm->devices, &vm->control.device);
 	device_add(&vm->devices, &vm->pvpanic.device);
@@ -255,9 +238,9 @@ enum err vm_build(struct vm *vm)
 	if (err == ERR_OK) {
 		control_page_init(&vm->control, GUEST_CONTROL_PAGE);
 		pvpanic_init(&vm->pvpanic, GUEST_PANIC_SPACE, GUEST_PANIC_BASE, GUEST_PANIC_SIZE);
-		add_devices(vm);
+		vm_add_devices(vm);
 		vm_virtio_init(vm);
-		err = new_vcpus(vm);
+		err = vm_new_vcpus(vm);
 		if (err != ERR_OK)
 			arch_vm_free(vm);
 	}
@@ -278,7 +261,7 @@ void vm_unbuild(struct vm *vm)
 {
 	if (vm->vcpus == 0)
 		return;
-	free_vcpus(vm);
+	vm_free_vcpus(vm);
 	arch_vm_free(vm);
 	addr_space_free(&vm->as);
 }
@@ -286,7 +269,7 @@ void vm_unbuild(struct vm *vm)
 enum err vm_new(struct fork_tree *tree, const struct vm_options *options)
 {
 	struct vm *vm;
-	enum err err = alloc_vm(tree, &vm);
+	enum err err = vm_alloc(tree, &vm);
 
 	if (err != ERR_OK) {
 		log_fatal("no memory for a virtual machine");
@@ -306,146 +289,7 @@ enum err vm_new(struct fork_tree *tree, const struct vm_options *options)
 free_built:
 	vm_unbuild(vm);
 free_vm:
-	free_zeroed(vm, sizeof(*vm));
-	return err;
-}
-
-static void fork_vcpu(struct vcpu *child, struct vcpu *parent)
-{
-	child->fast = parent->fast;
-	child->calls = parent->calls;
-	/* A call that is not done is served again, by the child's last exit. */
-	child->again = parent->again;
-	child->posted_done = parent->posted_done;
-	child->posted = parent->posted;
-	*vm_last_exit(child) = *vm_last_exit(parent);
-	child->done = parent->done;
-	child->found = parent->found;
-	child->wake_at = parent->wake_at;
-	/* One that was to run goes on; one that waits for a while or for another VM looks again whether it has to. */
-	child->state = parent->state == VCPU_RUNNING || parent->timed || parent->waits_for ? VCPU_READY : parent->state;
-	arch_vcpu_fork(child, parent);
-}
-
-/* With both locks nobody is woken meanwhile: one that is half awake would not look in the child, and not be woken there. */
-static void fork_vcpus(struct vm *child, struct vm *parent)
-{
-	spin_lock(&parent->tree->lock);
-	spin_lock(&parent->lock);
-	for (unsigned i = 0; i < child->vcpus; i++)
-		fork_vcpu(child->vcpu_table[i], parent->vcpu_table[i]);
-	spin_unlock(&parent->lock);
-	spin_unlock(&parent->tree->lock);
-}
-
-/* The child, with a space that has nothing yet. */
-static enum err begin_fork(struct vm *parent, struct vm **out)
-{
-	struct vm *child;
-	enum err err = alloc_vm(parent->tree, &child);
-
-	if (err != ERR_OK)
-		return err;
-	child->options = parent->options;
-	fork_console(child, parent);
-	memcpy(child->ram, parent->ram, sizeof(child->ram));
-	child->ram_ranges = parent->ram_ranges;
-	memcpy(child->files, parent->files, sizeof(child->files));
-	blocks_start(child);
-	child->inject_denied = parent->inject_denied;
-	child->devices.unclaimed = parent->devices.unclaimed;
-	child->denied_logged = parent->denied_logged;
-	child->traced = parent->traced;
-	child->ended = parent->ended;
-	err = addr_space_fork_begin(&parent->as, &child->as);
-	if (err == ERR_OK)
-		*out = child;
-	else
-		free_zeroed(child, sizeof(*child));
-	return err;
-}
-
-/* From now on vm_fork_memory frees what there is of the child. */
-static void refuse_fork(struct vcpu *vcpu)
-{
-	vcpu->child->outcome = VM_REFUSED;
-	vcpu->child->as.flush = NULL; /* no CPU has ever run on it */
-	vcpu->done = 0;
-}
-
-/* Free a child that was refused, a piece of it. True: there is more. */
-static bool undo_fork(struct vcpu *vcpu)
-{
-	struct vm *child = vcpu->child;
-	gpa_t at = GPA(vcpu->done);
-	bool more = addr_space_clear_piece(&child->as, &at);
-
-	vcpu->done = at.raw;
-	if (more)
-		return true;
-	addr_space_free(&child->as);
-	free_zeroed(child, sizeof(*child));
-	vcpu->child = NULL;
-	vcpu->done = 0;
-	return false;
-}
-
-bool vm_fork_memory(struct vcpu *vcpu, enum err *err)
-{
-	struct vm *parent = vcpu->vm;
-	gpa_t at = GPA(vcpu->done);
-	bool more;
-
-	*err = vcpu->child ? ERR_OK : begin_fork(parent, &vcpu->child);
-	if (*err != ERR_OK)
-		return false;
-	if (vcpu->child->outcome == VM_RUNNING && vm_is_running(parent)) {
-		*err = addr_space_fork_piece(&parent->as, &vcpu->child->as, &at, &more);
-		vcpu->done = at.raw;
-		if (*err == ERR_OK)
-			return more;
-	}
-	if (vcpu->child->outcome == VM_RUNNING)
-		refuse_fork(vcpu);
-	*err = ERR_NO_MEMORY;
-	return undo_fork(vcpu);
-}
-
-enum err vm_fork(struct vcpu *vcpu, struct vm **out)
-{
-	struct vm *parent = vcpu->vm, *child = vcpu->child;
-	enum err err = arch_vm_fork(child, parent);
-
-	if (err != ERR_OK)
-		goto refuse;
-	child->control = parent->control;
-	child->pvpanic = parent->pvpanic;
-	add_devices(child);
-	vm_virtio_fork(child, parent);
-	err = new_vcpus(child);
-	if (err != ERR_OK)
-		goto free_arch;
-	err = charge_vm(child);
-	if (err == ERR_OK)
-		err = fork_tree_join(child);
-	if (err != ERR_OK)
-		goto free_vcpus;
-	name_fork(child);
-	fork_vcpus(child, parent);
-	arch_vcpu_finish_hypercall(child->vcpu_table[vcpu->id], 0);
-	child->vcpu_table[vcpu->id]->again = NULL;
-	child->vcpu_table[vcpu->id]->done = 0;
-	vcpu->child = NULL;
-	vcpu->done = 0;
-	*out = child;
-	return ERR_OK;
-
-free_vcpus:
-	free_vcpus(child);
-free_arch:
-	arch_vm_free(child);
-refuse:
-	refuse_fork(vcpu);
+	vm_free_zeroed(vm, sizeof(*vm));
 	return err;
 }
 
@@ -465,7 +309,7 @@ bool vm_free(struct vm *vm)
 	fork_tree_leave(vm);
 	console_stream_end(&vm->console);
 	vm_unbuild(vm);
-	free_zeroed(vm, sizeof(*vm));
+	vm_free_zeroed(vm, sizeof(*vm));
 	return fork_tree_gone(tree);
 }
 
@@ -475,7 +319,8 @@ static enum err load_failed(struct vm *vm, const struct guest_image *image, enum
 	char reason[80];
 
 	if (err == ERR_NO_MEMORY) {
-		log_vm_err(vm, "no frame left to load guest %s into: %s", image->name, shortage_text(vm, reason, sizeof(reason)));
+		log_vm_err(vm, "no frame left to load guest %s into: %s", image->name,
+			   vm_shortage_text(vm, reason, sizeof(reason)));
 		vm_end(vm, VM_NO_MEMORY, 0);
 		return ERR_OK;
 	}

@@ -19,6 +19,7 @@
 
 #define VM_MAX_RAM_RANGES 2
 #define VCPU_MAX          16
+#define VM_CLONES_MAX     1000
 #define VM_NAME_ROOM      32 /* of a name and its NUL */
 
 /* The options of a VM; boot/config.c fills them in. */
@@ -35,6 +36,8 @@ struct vm_options {
 	uint64_t pin;             /* the CPUs that it may run on, one bit each; 0: all */
 	uint64_t time_max;        /* microseconds of CPU time of all its vCPUs, then it ends with VM_TIMED_OUT; 0: no limit */
 	enum alloc_policy policy;
+	unsigned clones; /* forks to be made of it, once it has printed `clone_when` */
+	char clone_when[64];
 	bool page_exec;         /* only 4 KiB leaves are executable, even if the CPU says that it has not the erratum */
 	bool software_tracking; /* keep accessed and dirty bits in software, even if the CPU could set them */
 	enum trace {
@@ -149,9 +152,12 @@ struct vcpu {
 	 */
 	void (*posted_done)(struct vcpu *vcpu, uint64_t result);
 	struct hypercall posted;
-	uint64_t done;           /* of that call: bytes of its range, or of all RAM, that are done */
-	uint64_t found;          /* pages that it has counted in those */
-	struct vm *child;        /* FORK: the VM that is being made; NULL: none */
+	uint64_t done;  /* of that call: bytes of its range that are done */
+	uint64_t found; /* pages that it has counted in those */
+	/* What `again` was before this vCPU took the VM's errand. */
+	void (*resume)(struct vcpu *vcpu);
+	struct vm *child;        /* the VM that is being made: fork_piece; NULL: none */
+	uint64_t forked;         /* bytes of the parent's RAM that it has, or of its own that it has no more */
 	uint64_t wake_at;        /* LEAVE_WAIT ends at this time of arch_clock, at the latest; NEVER */
 	uint64_t tlb_generation; /* of the VM, when this vCPU's translations were last flushed */
 	uint64_t cpu_time;       /* ticks of arch_clock */
@@ -223,7 +229,12 @@ struct vm {
 	unsigned timed;                       /* those that are WAITING with a deadline */
 	unsigned waits;                       /* those that wait for another VM; atomic, under the fork tree's lock */
 	bool asleep;                          /* no vCPU can run until another VM ends */
-	struct vcpu *stopper;                 /* the vCPU that holds all others; atomic */
+	struct vcpu *stopper;                 /* the vCPU that holds all others; atomic: vmm/stop.h */
+	void (*errand)(struct vcpu *vcpu);    /* what sched_ask has asked for, until that is done; atomic */
+	bool pauses_again;                    /* it was paused when that was asked */
+	unsigned clone_seen;                  /* of `clone_when`, how many bytes were printed last */
+	unsigned cloned;                      /* the clones of its options have been asked for; atomic */
+	unsigned forks_asked;                 /* how many are to be made by it: vmm/fork.c */
 	struct vcpu *held;                    /* those that are READY and may not run */
 	struct vcpu *waiters;                 /* of other VMs, that wait for this one's end; under the fork tree's lock */
 	uint64_t cpu_time;                    /* ticks of arch_clock, of all vCPUs; atomic */
@@ -273,25 +284,6 @@ bool vm_free_piece(struct vm *vm);
  * Load the guest, with an initrd if that has bytes, and set the vCPU to its entry. Failure and shortage of memory as for vm_new.
  */
 MUST_CHECK enum err vm_load(struct vm *vm, const struct guest_image *image, const struct guest_image *initrd);
-
-/*
- * A fork, in pieces, while a hypercall of `vcpu` is served, whose VM's other vCPUs are stopped (sched_stop_others). The child is
- * vcpu->child meanwhile; nobody else knows it.
- *
- *     vcpu->child:  NULL ──► outcome VM_RUNNING ──► NULL: it is in the fork tree
- *                     ▲          │ no memory, or the parent has ended
- *                     └── VM_REFUSED: it is freed in pieces
- *
- * vm_fork_memory copies the address space, piece by piece; true: it is to be called again. When it returns false, `*err` is ERR_OK:
- * vm_fork is next; or ERR_NO_MEMORY: there is no child any more, and nothing was changed.
- */
-bool vm_fork_memory(struct vcpu *vcpu, enum err *err);
-/*
- * The rest of it: add a VM to the fork tree that is as the parent will be when the call has returned, but that it returns 0 there.
- * Its memory is the parent's until either side writes; it counts its own exits. Its vCPUs are not in a queue yet. `*out` is the
- * child; it may run, and end, once it is started. Errors: ERR_NO_MEMORY: vcpu->child is refused, and vm_fork_memory frees it.
- */
-MUST_CHECK enum err vm_fork(struct vcpu *vcpu, struct vm **out);
 
 /*
  * Let `vcpu` wait for the end of VM `number` of its fork tree. False: it has ended. Else vcpu->leave is set; when the vCPU is
@@ -359,8 +351,9 @@ static inline struct vcpu *vm_vcpu(const struct vm *vm, uint64_t id)
 	return id < vm->vcpus ? vm->vcpu_table[id] : NULL;
 }
 
-/* vm.stopper of a VM that nobody's vCPU has stopped: sched_pause. */
+/* vm.stopper of a VM that nobody's vCPU has stopped: sched_pause; and whose first vCPU that comes into a CPU will: sched_ask. */
 #define VM_PAUSER ((struct vcpu *)1)
+#define VM_ERRAND ((struct vcpu *)2)
 
 static inline bool vm_is_paused(const struct vm *vm)
 {

@@ -47,11 +47,11 @@ def commands(backend: str, cpus: int, slow: bool) -> Case:
     return linux(backend, f"vcpus-{cpus}", "--linux", "--vcpus", str(cpus), "--cpus", str(cpus), "--cmdline", run, slow=slow,
                  report=EXITED | {"vcpus": cpus},
                  text=(rf"^linux: .*, {cpus} CPU: ", rf"^{cpus}$", rf"^ +CPU0 .* CPU{cpus - 1} *$", TIMER[isa], OFF),
-                 after=lambda _, result: sums(result, cpus))
+                 after=lambda _, result: sums(result.console, cpus))
 
 
-def sums(result: Result, wanted: int) -> list[str]:
-    found = re.findall(r"^([0-9a-f]{32})  /bin/busybox$", result.console, re.M)
+def sums(console: str, wanted: int) -> list[str]:
+    found = re.findall(r"^([0-9a-f]{32})  /bin/busybox$", console, re.M)
     return [] if len(found) == wanted and len(set(found)) == 1 else [f"sums are {found}"]
 
 
@@ -102,6 +102,21 @@ def neighbours(backend: str, slow: bool) -> Case:
                  report=EXITED | {"vms": 3, "vms_failed": 0},
                  text=(rf"^first: {uname}", rf"^second: {uname}", r"^first: promised ", r"^second: promised ",
                        r"^small: lazy: every page read as zeros"))
+
+
+def clones(backend: str, slow: bool) -> Case:
+    """Copies of one that runs, made in its middle; each asks who it is, and the last one makes another. What each costs is what it writes."""
+    isa = BACKENDS[backend].isa
+    run = (f'console={CONSOLE[isa]} run="n=$(nestling-fork -n); echo I am $n; md5sum /bin/busybox; [ $n != 2 ] || echo child $(nestling-fork)"')
+
+    def after(directory: Path, result: Result) -> list[str]:
+        errors = sums(re.sub(r"^guest\.\d: ", "", result.console, flags=re.M), 3)
+        costs = [report["memory_used"] for report in result.forks]
+        return errors + [f"a clone costs {cost} bytes" for cost in costs if cost > 4 << 20]
+
+    return linux(backend, "clones", "--linux", "--clones", "2", "--cpus", "2", "--vcpus", "2", "--cmdline", run, slow=slow, forks=3, after=after,
+                 text=(r"^I am 0$", r"^guest\.1: I am 1$", r"^guest\.2: I am 2$", r"^guest\.2: child 3$", r"^guest\.3: child 0$", OFF,
+                       r"^vm: forked: guest\.2$"))
 
 
 def stuck(backend: str) -> Case:
@@ -159,4 +174,5 @@ def linuxes() -> list[Case]:
     out += [neighbours(name, slow) for name, slow in (("h", True), ("el2", True), ("svm", True))]
     out += [on_a_board(name, slow) for name, slow in (("h", False), ("el2", True), ("pi3", True), ("svm", True))]
     out += [panics("svm", False), panics("vmx", True), panics_and_reboots("svm")]
+    out += [clones(name, slow) for name, slow in (("h", False), ("el2", False), ("svm", True))]
     return out + [stuck(name) for name in ("h", "el2", "svm")]

@@ -50,6 +50,13 @@ def monitor(backend: str, slow: bool) -> Case:
                 forbid=(r"^(web|hog): echo: heard",))
 
 
+def forked(backend: str, slow: bool) -> Case:
+    """A guest that waits for what is typed, and knows of nothing: its fork goes on without it."""
+    orders = b"\x1dfork\nend 0\nswitch 1\nto the fork\nend\n"
+    return case(f"{backend}/typed/forked", "--guest", BACKENDS[backend].guest("echo"), typed=orders, slow=slow, report=EXITED, forks=1,
+                max_log=60, text=(r"forked: guest\.1$", r'^guest\.1: echo: heard "to the fork"$', r"^guest\.1: echo: 2 lines$"))
+
+
 def quits(backend: str, slow: bool) -> Case:
     return case(f"{backend}/typed/quit", "--guest", BACKENDS[backend].guest("spin"), typed=b"\x1dquit\n", slow=slow, report=EXITED,
                 text=(r"^monitor: all VMs end$",))
@@ -75,5 +82,5 @@ def typed() -> list[Case]:
     out = [case("h/typed/listens", "--guest", BACKENDS["h"].guest("listens"), typed=f"{LONG[:50]}\n".encode(), report=EXITED,
                 text=(r"^listens: type a line> $", rf'^listens: heard "{LONG[:50]}"$', r"^listens: all as it should be$"))]
     for backend in KINDS:
-        out += [echo(backend, backend == "vmx"), monitor(backend, backend in ("vmx", "svm")), quits(backend, backend != "svm")]
+        out += [echo(backend, backend == "vmx"), monitor(backend, backend in ("vmx", "svm")), quits(backend, backend != "svm"), forked(backend, False)]
     return out + [item for backend in ("svm", "el2", "h") for item in reboots(backend)]

@@ -108,6 +108,15 @@ static void all_keys_are_read(void **state)
 	CHECK_ERR(parse(&options, "on_reboot = restart", 19, why, sizeof(why)), ERR_OK);
 	assert_false(options.end_at_reboot);
 	CHECK(!options.progress, "progress = off");
+	CHECK_EQ(options.clones, 0);
+	text = "clones = 1000\nclone_when = \"ready # \"";
+	CHECK_ERR(parse(&options, text, strlen(text), why, sizeof(why)), ERR_OK);
+	CHECK_EQ(options.clones, 1000);
+	assert_string_equal(options.clone_when, "ready # ");
+	text = "clones = 1001";
+	CHECK_ERR(parse(&options, text, strlen(text), why, sizeof(why)), ERR_INVALID);
+	text = "clone_when = 0123456789012345678901234567890123456789012345678901234567890123";
+	CHECK_ERR(parse(&options, text, strlen(text), why, sizeof(why)), ERR_INVALID);
 	CHECK_ERR(parse(&options, "trace = off\npolicy = 4k", 23, why, sizeof(why)), ERR_OK);
 	CHECK(!options.trace && options.policy == ALLOC_LAZY_4K, "the other values");
 	CHECK_ERR(parse(&options, "tracking = hardware", 19, why, sizeof(why)), ERR_OK);

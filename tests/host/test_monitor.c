@@ -8,10 +8,12 @@
 #include "drivers/serial.h"
 #include "include/arch/cpu.h"
 #include "tests/host/host.h"
+#include "vmm/fork.h"
 #include "vmm/keyboard.h"
 #include "vmm/picture.h"
 #include "vmm/sched.h"
 #include "vmm/shootdown.h"
+#include "vmm/stop.h"
 #include "vmm/vms.h"
 
 static struct {
@@ -23,7 +25,7 @@ static char written[8192];
 static char heard[3][64]; /* by VM, what it got */
 static struct vm vms[3];
 static void (*errand)(void);
-static unsigned pauses_refused, kicks;
+static unsigned pauses_refused, kicks, forks;
 static uint64_t now;
 
 /* --- What it stands on ------------------------------------------------------------------------------------------------- */
@@ -88,6 +90,24 @@ void sched_go_on(struct vm *vm)
 {
 	if (vm_is_paused(vm))
 		vm->stopper = NULL;
+}
+
+/* It is done when somebody has looked a few times. */
+static void fork_later(struct vcpu *vcpu)
+{
+	(void)vcpu;
+}
+
+bool fork_ask(struct vm *vm, unsigned count)
+{
+	if (pauses_refused > 0) {
+		pauses_refused--;
+		return false;
+	}
+	CHECK_EQ(count, 1);
+	vm->errand = fork_later;
+	forks++;
+	return true;
 }
 
 void sched_end(struct vm *vm, enum vm_outcome outcome)
@@ -179,7 +199,7 @@ static int setup(void **state)
 	memset(vms, 0, sizeof(vms));
 	memset(heard, 0, sizeof(heard));
 	errand = NULL;
-	kicks = pauses_refused = 0;
+	kicks = pauses_refused = forks = 0;
 	console_set_sink(keep);
 	for (unsigned i = 0; i < ARRAY_LEN(vms); i++) {
 		vms[i].number = i;
@@ -292,6 +312,38 @@ static void the_keyboard_moves(void **state)
 	assert_string_equal(heard[1], "hello");
 }
 
+/* The next order is not looked at before it is done. */
+static void a_vm_is_forked(void **state)
+{
+	(void)state;
+	pauses_refused = 3;
+	type("\x1d"
+	     "fork db\r");
+	CHECK_EQ(forks, 1);
+	let_it_work();
+	assert_non_null(errand);
+	vms[1].errand = NULL;
+	let_it_work();
+	assert_null(errand);
+	pauses_refused = 5000;
+	for (unsigned i = 0; i < 40; i++)
+		let_it_work();
+	type("f db\r");
+	for (unsigned i = 0; i < 40; i++)
+		let_it_work();
+	is_written("monitor: it does not stop");
+	/* It ends meanwhile. */
+	pauses_refused = 0;
+	type("f 2\r");
+	CHECK_EQ(forks, 2);
+	vms_remove(&vms[2]);
+	let_it_work();
+	assert_null(errand);
+	vms_add(&vms[2]);
+	type("f nobody\r");
+	is_written("monitor: there is no VM \"nobody\": list shows them");
+}
+
 static void quit_ends_all(void **state)
 {
 	(void)state;
@@ -317,6 +369,7 @@ int main(void)
 		TEST(lines_can_be_mended),
 		TEST(commands_have_beginnings),
 		TEST(the_keyboard_moves),
+		TEST(a_vm_is_forked),
 		/* It never closes again. */
 		cmocka_unit_test_setup(quit_ends_all, setup),
 	};

@@ -24,6 +24,7 @@
 #include "vmm/keyboard.h"
 #include "vmm/sched.h"
 #include "vmm/shootdown.h"
+#include "vmm/stop.h"
 #include "vmm/vms.h"
 
 #define CPUS     4
@@ -75,7 +76,7 @@ static struct {
 	} cpus[CPUS];
 	bool closing;  /* atomic: VMs end, and no more are made */
 	unsigned live; /* atomic */
-	uint64_t made, forks, held, given_up, shootdowns, preemptions, delivered, pauses; /* atomic */
+	uint64_t made, forks, held, given_up, shootdowns, preemptions, delivered, pauses, errands; /* atomic */
 } machine;
 
 static void count(uint64_t *counter)
@@ -424,39 +425,71 @@ static bool piece_of_fork(struct vcpu *vcpu)
 	return true;
 }
 
-/* As serve_fork does. */
-static void fork_vm(struct vcpu *vcpu)
+/* As fork_piece does. */
+static bool fork_goes_on(struct vcpu *vcpu, struct guest_vm **child)
 {
 	struct guest *guest = guest_of(vcpu);
-	struct guest_vm *child;
 
-	vcpu->again = NULL;
+	*child = NULL;
 	if (!sched_stop_others(vcpu)) {
-		vcpu->again = fork_vm;
 		count(&machine.held);
-		return;
+		return true;
 	}
 	if (piece_of_fork(vcpu)) {
-		vcpu->again = fork_vm;
 		vcpu->leave = LEAVE_PIECE;
-		return;
+		return true;
 	}
 	vcpu->done = 0;
 	if (!vm_is_running(vcpu->vm)) {
-		sched_continue_others(vcpu);
 		count(&machine.given_up);
-		return;
+		return false;
 	}
 	arch_vcpu_put(vcpu);
 	vm_of(guest)->frozen = true;
 	usleep(20); /* so that others come to it */
-	child = copy_vm(guest);
+	*child = copy_vm(guest);
 	vm_of(guest)->frozen = false;
 	arch_vcpu_get(vcpu);
-	sched_continue_others(vcpu);
+	return false;
+}
+
+static void start_child(struct guest_vm *child)
+{
+	if (!child)
+		return;
 	sched_add(&child->vm);
 	sched_start_fork(&child->vm);
 	count(&machine.forks);
+}
+
+/* As serve_fork does. */
+static void fork_vm(struct vcpu *vcpu)
+{
+	struct guest_vm *child;
+
+	vcpu->again = NULL;
+	if (fork_goes_on(vcpu, &child)) {
+		vcpu->again = fork_vm;
+		return;
+	}
+	sched_continue_others(vcpu);
+	start_child(child);
+}
+
+/* By the wish of who meddles; in half of the cases after something else that was asked. */
+static void fork_asked(struct vcpu *vcpu)
+{
+	struct guest_vm *child;
+
+	if (fork_goes_on(vcpu, &child))
+		return;
+	start_child(child);
+	if (vm_is_running(vcpu->vm) && host_chance(&guest_of(vcpu)->rng, 50)) {
+		vcpu->leave = LEAVE_PIECE;
+		return;
+	}
+	sched_asked(vcpu);
+	count(&machine.errands);
 }
 
 static void interrupt(struct guest *guest)
@@ -472,8 +505,9 @@ static void wait(struct guest *guest)
 	guest->vcpu.leave = LEAVE_WAIT;
 }
 
-/* All guests end as soon as the machine closes. */
-/* As the monitor does, on a CPU that runs no vCPU: stop the VM that is there longest until the next time, let it go on, or end it.
+/*
+ * As the monitor does, on a CPU that runs no vCPU: stop the VM that is there longest until the next time, let it go on, have it
+ * forked, or end it.
  */
 static void meddle(void)
 {
@@ -482,7 +516,9 @@ static void meddle(void)
 
 	if (!vm)
 		return;
-	if (vm_is_paused(vm)) {
+	if (arch_clock() % 2 == 0 && __atomic_load_n(&machine.live, __ATOMIC_RELAXED) < VMS + FORKS) {
+		paused = sched_ask(vm, fork_asked) && arch_clock() % 2 == 0;
+	} else if (vm_is_paused(vm)) {
 		sched_go_on(vm);
 	} else {
 		paused = sched_pause(vm);
@@ -496,6 +532,7 @@ static void meddle(void)
 		sched_call(meddle);
 }
 
+/* All guests end as soon as the machine closes. */
 static void do_anything(struct guest *guest)
 {
 	struct vcpu *vcpu = &guest->vcpu, *other = vm_vcpu(vcpu->vm, host_below(&guest->rng, vcpu->vm->vcpus));
@@ -587,11 +624,13 @@ static void vms_come_and_go(void **state)
 	for (unsigned i = 1; i < VMS; i++)
 		start_by_chance(host_random(&rng));
 	run_cpus(host_steps(1500));
-	printf("%ju VMs, %ju forks, %ju given up, %ju held, %ju pauses, %ju shoot-downs, %ju preemptions, %ju interrupts\n",
+	printf("%ju VMs, %ju forks, %ju given up, %ju held, %ju pauses, %ju errands, %ju shoot-downs, %ju preemptions, %ju "
+	       "interrupts\n",
 	       (uintmax_t)machine.made, (uintmax_t)machine.forks, (uintmax_t)machine.given_up, (uintmax_t)machine.held,
-	       (uintmax_t)machine.pauses, (uintmax_t)machine.shootdowns, (uintmax_t)machine.preemptions,
+	       (uintmax_t)machine.pauses, (uintmax_t)machine.errands, (uintmax_t)machine.shootdowns, (uintmax_t)machine.preemptions,
 	       (uintmax_t)machine.delivered);
-	CHECK(machine.made > VMS && machine.forks > 0 && machine.pauses > 0 && machine.shootdowns > 0 && machine.preemptions > 0,
+	CHECK(machine.made > VMS && machine.forks > 0 && machine.pauses > 0 && machine.errands > 0 && machine.shootdowns > 0 &&
+		      machine.preemptions > 0,
 	      "nothing happened");
 }
 

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A VM is cloned when it prints a certain text. */
+#include "vmm/clones.h"
+
+#include <string.h>
+
+#include "include/log.h"
+#include "vmm/fork.h"
+
+static void clone(struct vm *vm)
+{
+	if (__atomic_exchange_n(&vm->cloned, 1, __ATOMIC_RELAXED))
+		return;
+	if (!fork_ask(vm, vm->options.clones))
+		log_vm_warn(vm, "not forked: its vCPUs are being stopped for something else");
+}
+
+/* How many bytes of the start of `text` have been printed last, if it was `seen` before and `c` comes behind that. */
+static unsigned seen_with(const char *text, unsigned seen, char c)
+{
+	for (unsigned length = seen + 1; length > 0; length--)
+		if (text[length - 1] == c && memcmp(text, text + seen + 1 - length, length - 1) == 0)
+			return length;
+	return 0;
+}
+
+/* The console's `printed`. */
+static void look(struct console_stream *stream, const char *bytes, size_t size)
+{
+	struct vm *vm = CONTAINER_OF(stream, struct vm, console);
+	const char *text = vm->options.clone_when;
+	unsigned seen = vm->clone_seen;
+
+	for (size_t i = 0; i < size && text[seen] != '\0'; i++)
+		seen = seen_with(text, seen, bytes[i]);
+	vm->clone_seen = seen;
+	if (text[seen] == '\0')
+		clone(vm);
+}
+
+void clones_expect(struct vm *vm)
+{
+	if (vm->options.clones == 0 || vm->cloned)
+		return;
+	if (vm->options.clone_when[0] == '\0')
+		clone(vm);
+	else
+		vm->console.printed = look;
+}
