@@ -228,7 +228,7 @@ static void make_asked(struct vcpu *vcpu)
 		start_asked(vcpu, child);
 	else
 		not_forked(vm);
-	if (child && --vm->forks_asked > 0)
+	if (child && --vm->errand_times > 0)
 		vcpu->leave = LEAVE_PIECE;
 	else
 		sched_asked(vcpu);
@@ -236,8 +236,5 @@ static void make_asked(struct vcpu *vcpu)
 
 bool fork_ask(struct vm *vm, unsigned count)
 {
-	if (fork_is_asked(vm))
-		return false;
-	vm->forks_asked = count;
-	return sched_ask(vm, make_asked);
+	return sched_ask(vm, make_asked, count);
 }

@@ -81,7 +81,7 @@ void sched_go_on(struct vm *vm)
 		let_go(vm);
 }
 
-bool sched_ask(struct vm *vm, void (*what)(struct vcpu *vcpu))
+bool sched_ask(struct vm *vm, void (*what)(struct vcpu *vcpu), unsigned times)
 {
 	bool mine;
 
@@ -89,6 +89,7 @@ bool sched_ask(struct vm *vm, void (*what)(struct vcpu *vcpu))
 	mine = (!vm->stopper || vm_is_paused(vm)) && vm_is_running(vm);
 	if (mine) {
 		vm->pauses_again = vm_is_paused(vm);
+		vm->errand_times = times;
 		__atomic_store_n(&vm->errand, what, __ATOMIC_RELAXED);
 		__atomic_store_n(&vm->stopper, VM_ERRAND, __ATOMIC_SEQ_CST);
 		queue_held(vm);
@@ -107,14 +108,16 @@ bool sched_ask(struct vm *vm, void (*what)(struct vcpu *vcpu))
 void sched_asked(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
+	bool pauses;
 
 	vcpu->again = vcpu->resume;
 	vcpu->resume = NULL;
 	if (vcpu->again)
 		vcpu->leave = LEAVE_PIECE; /* the guest is not entered before that has been called */
 	spin_lock(&vm->lock);
-	__atomic_store_n(&vm->stopper, vm->pauses_again ? VM_PAUSER : NULL, __ATOMIC_RELAXED);
-	if (!vm->pauses_again)
+	pauses = vm->pauses_again && vm_is_running(vm); /* of one that has ended all are to leave */
+	__atomic_store_n(&vm->stopper, pauses ? VM_PAUSER : NULL, __ATOMIC_RELAXED);
+	if (!pauses)
 		queue_held(vm);
 	__atomic_store_n(&vm->errand, NULL, __ATOMIC_RELEASE);
 	spin_unlock(&vm->lock);

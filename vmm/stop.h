@@ -31,12 +31,12 @@ void sched_go_on(struct vm *vm);
 
 /*
  * Have one vCPU of the VM, whichever, call `what` before its guest goes on, as its vcpu->again, with the others stopped or about to
- * be: sched_stop_others waits for them. It is called until it calls sched_asked; then the vCPU goes on with what it was at, and the
- * VM runs or is paused, as before. A vCPU that waits may be woken for it. False: a vCPU is stopping the others just now, or the VM
- * has ended. A VM that ends before any vCPU was there never does it. For anybody; a vCPU of the VM itself leaves its CPU for it at
- * the end of the exit in hand.
+ * be: sched_stop_others waits for them. It is called until it calls sched_asked; how often it is to be done yet, vm->errand_times,
+ * is its own. Then the vCPU goes on with what it was at, and the VM runs or is paused, as before. A vCPU that waits may be woken
+ * for it. False: a vCPU is stopping the others just now, or the VM has ended. A VM that ends before any vCPU was there never does
+ * it. For anybody; a vCPU of the VM itself leaves its CPU for it at the end of the exit in hand.
  */
-bool sched_ask(struct vm *vm, void (*what)(struct vcpu *vcpu));
+bool sched_ask(struct vm *vm, void (*what)(struct vcpu *vcpu), unsigned times);
 void sched_asked(struct vcpu *vcpu);
 
 #endif

@@ -234,7 +234,7 @@ struct vm {
 	bool pauses_again;                    /* it was paused when that was asked */
 	unsigned clone_seen;                  /* of `clone_when`, how many bytes were printed last */
 	unsigned cloned;                      /* the clones of its options have been asked for; atomic */
-	unsigned forks_asked;                 /* how many are to be made by it: vmm/fork.c */
+	unsigned errand_times;                /* how often it is to be done yet; its own */
 	struct vcpu *held;                    /* those that are READY and may not run */
 	struct vcpu *waiters;                 /* of other VMs, that wait for this one's end; under the fork tree's lock */
 	uint64_t cpu_time;                    /* ticks of arch_clock, of all vCPUs; atomic */

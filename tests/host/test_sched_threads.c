@@ -516,8 +516,10 @@ static void meddle(void)
 
 	if (!vm)
 		return;
-	if (arch_clock() % 2 == 0 && __atomic_load_n(&machine.live, __ATOMIC_RELAXED) < VMS + FORKS) {
-		paused = sched_ask(vm, fork_asked) && arch_clock() % 2 == 0;
+	if (__atomic_load_n(&vm->errand, __ATOMIC_ACQUIRE)) {
+		paused = true; /* it may be afterwards: who pauses one sees to that it goes on */
+	} else if (arch_clock() % 2 == 0 && __atomic_load_n(&machine.live, __ATOMIC_RELAXED) < VMS + FORKS) {
+		paused = sched_ask(vm, fork_asked, 1);
 	} else if (vm_is_paused(vm)) {
 		sched_go_on(vm);
 	} else {
@@ -675,6 +677,32 @@ static void who_spins_is_preempted(void **state)
 	CHECK(machine.preemptions >= 49, "%ju preemptions", (uintmax_t)machine.preemptions);
 }
 
+static void end_vm_asked(struct vcpu *vcpu)
+{
+	if (!sched_stop_others(vcpu))
+		return;
+	vm_end(vcpu->vm, VM_EXITED, 0);
+	sched_asked(vcpu);
+}
+
+/* It was paused before, and would be again; but nobody is to let its vCPUs go any more. */
+static void who_ends_when_asked_is_not_paused(void **state)
+{
+	struct guest_vm *vm;
+
+	(void)state;
+	start_cpus(1);
+	vm = new_vm(spin_until_closed, 2, vm_over);
+	start_vm(vm);
+	assert_int_equal(sched_start_at(&vm->guests[1].vcpu, &vm->guests[0].vcpu, 0, 0), ERR_OK);
+	assert_true(sched_pause(&vm->vm));
+	assert_true(sched_ask(&vm->vm, end_vm_asked, 1));
+	assert_false(sched_ask(&vm->vm, end_vm_asked, 1));
+	assert_false(sched_pause(&vm->vm));
+	sched_stop();
+	run_cpus(0);
+}
+
 static enum vm_outcome outcome;
 
 static bool note_outcome(struct vm *ended)
@@ -707,6 +735,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(vms_come_and_go),
 		cmocka_unit_test(who_spins_is_preempted),
+		cmocka_unit_test(who_ends_when_asked_is_not_paused),
 		cmocka_unit_test(time_is_limited),
 	};
 
