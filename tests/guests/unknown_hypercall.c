@@ -15,7 +15,7 @@ int guest_main(void)
 		rt_hypercall(1000 + i, 0, 0, 0, 0);
 
 	CHECK(rt_hypercall(RT_CALL_VERSION, ~0ul, ~0ul, ~0ul, ~0ul) == 3);
-	CHECK(rt_hypercall(RT_CALL_MEMORY_INFO, 18, 0, 0, 0) == RT_INVALID);
+	CHECK(rt_hypercall(RT_CALL_MEMORY_INFO, RT_MEMORY_FORK_NUMBER + 1, 0, 0, 0) == RT_INVALID);
 	CHECK(rt_hypercall(RT_CALL_MEMORY_INFO, 0x100000000, 0, 0, 0) == RT_INVALID);
 	CHECK(rt_hypercall(RT_CALL_MEMORY_INFO, ~0ul, 0, 0, 0) == RT_INVALID);
 	return check_status("unknown_hypercall");
