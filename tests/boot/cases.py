@@ -142,7 +142,7 @@ GUESTS = {
     "halt": (0, EXITED, (r"^halt: going to sleep$",), ()),
     "illegal_insn": (3, CRASHED, (r"^illegal_insn: here it comes$", STOPPED), ()),
     "wild_write": (3, UNMAPPED, (r"^wild_write: to 0x([48c]0000000)$", r"^error: vm: guest write at 0x[48c]0000000,"), ()),
-    "wild_hole": (3, UNMAPPED, (r"^error: vm: guest read at 0x(feb|200)00000,",), ("--ram", "5G")),
+    "wild_hole": (3, UNMAPPED, (r"^error: vm: guest read at 0x(fe9|200)00000,",), ("--ram", "5G")),
     "wild_high": (3, UNMAPPED, (r"^error: vm: guest read at 0xf*fffff000,",), ()),
     "wild_exec": (3, UNMAPPED, (r"^error: vm: guest execution at 0x[48c]0000000,",), ()),
     "wild_walk": (3, UNMAPPED, (r"by its own page walk",), ()),

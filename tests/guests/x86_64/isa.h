@@ -8,7 +8,7 @@
 #define UNDEFINED_INSN "ud2"
 
 /* Below 4 GiB, where there is no RAM and no device: an I/O APIC would be there. */
-#define HOLE 0xfeb00000
+#define HOLE 0xfe900000
 
 /* docs/guest-abi.md */
 #define BALLOON      0xfeb00000ul
