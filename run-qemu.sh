@@ -26,18 +26,18 @@ Usage: ./run-qemu.sh [x86_64|aarch64|riscv64] [OPTION...]
 Boots Nestling in an emulated machine (default x86_64) and runs a guest.
   --demo NAME            a guest in the image (default lazy):
 $(demos | fold -s -w 72 | sed 's/^/      /')
-  --linux, --clones N    Debian's own kernel, to a shell; so many forks of it
+  --linux                Debian's own kernel, to a shell that you type into
   --guest FILE           a guest of your own: static ELF64, or a Linux kernel
   --initrd FILE, --cmdline TEXT  what a kernel gets with it
   --config FILE, --image FILE  run this whole nestling.cfg; or boot this disk
   --ram SIZE, --host-ram SIZE  promised to the guest (1G), of the machine (512M)
   --memory-max SIZE, --time-max SECONDS  memory of it and its forks, CPU time
+  --clones N, --clone-when TEXT  forks of it, made when it has printed that
   --cpus N, --vcpus N    CPUs of the machine (default 4, Bochs 2), of the guest
   --slice MS, --pin CPUS  how long a guest keeps a CPU; on which ones it runs
   --policy POLICY        how memory comes: 4k (default), 64k, 2m, auto, populate
   --tracking WHO         who notes pages in use: hardware (default) or software
-  --virt svm|vmx         x86_64: AMD's or Intel's virtualization (default svm)
-  --firmware edk2|uboot  x86_64, aarch64: what boots it (default edk2)
+  --virt svm|vmx, --firmware edk2|uboot  AMD's or Intel's CPU; what boots it
   --board virt|raspi3b   aarch64: QEMU's machine (default) or a Raspberry Pi 3
   --display, --screenshot FILE.png  show guest memory on a screen; save that
   --trace [FILE]         print every exit; or write those about memory there

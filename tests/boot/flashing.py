@@ -51,11 +51,11 @@ def image_contents() -> list[str]:
 
 def config_keys() -> list[str]:
     """Each key of the parser is in the file as shipped, commented out, and in the README's list."""
-    keys = re.findall(r'^\t\{ "(\w+)", "', (ROOT / "boot/config.c").read_text(), re.M)
+    keys = re.findall(r'^\t\{ "(\w+)", "', (ROOT / "boot/config_keys.c").read_text(), re.M)
     # By itself, or in the example of several VMs.
     shipped = set(re.findall(r"^#(?:   )?(\w+) = ", (ROOT / "boot/nestling.cfg").read_text(), re.M))
     if len(keys) < 6 or sorted(keys) != sorted(shipped):
-        return [f"boot/config.c knows {sorted(keys)}, boot/nestling.cfg offers {sorted(shipped)}"]
+        return [f"boot/config_keys.c knows {sorted(keys)}, boot/nestling.cfg offers {sorted(shipped)}"]
     return []
 
 
