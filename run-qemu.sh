@@ -37,11 +37,11 @@ $(demos | fold -s -w 72 | sed 's/^/      /')
   --slice MS, --pin CPUS  how long a guest keeps a CPU; on which ones it runs
   --policy POLICY        how memory comes: 4k (default), 64k, 2m, auto, populate
   --tracking WHO         who notes pages in use: hardware (default) or software
-  --virt svm|vmx, --firmware edk2|uboot  AMD's or Intel's CPU; what boots it
+  --virt svm|vmx         x86_64: AMD's or Intel's virtualization (default svm)
+  --firmware edk2|uboot  x86_64, aarch64: what boots it (default edk2)
   --board virt|raspi3b   aarch64: QEMU's machine (default) or a Raspberry Pi 3
-  --display, --screenshot FILE.png  show guest memory on a screen; save that
   --trace [FILE]         print every exit; or write those about memory there
-  --report FILE          write the run's figures there, as JSON
+  --display, --screenshot FILE.png, --report FILE  show memory; save it; figures
   --gdb, --timeout SECONDS  wait for a debugger; give up (after 120, Bochs 300)
   --help, --version      this screen, the version; docs/run-qemu.md has the rest
 SIZE: bytes, K, M, G, T. Exit status: the guest's; 2 usage, 3 failed, 4 time-out
