@@ -40,9 +40,9 @@ $(demos | fold -s -w 72 | sed 's/^/      /')
   --virt svm|vmx         x86_64: AMD's or Intel's virtualization (default svm)
   --firmware edk2|uboot  x86_64, aarch64: what boots it (default edk2)
   --board virt|raspi3b   aarch64: QEMU's machine (default) or a Raspberry Pi 3
-  --trace [FILE]         print every exit; or write those about memory there
-  --display, --screenshot FILE.png, --report FILE  show memory; save it; figures
-  --gdb, --timeout SECONDS  wait for a debugger; give up (after 120, Bochs 300)
+  --report FILE, --screenshot FILE.png  write figures as JSON; save the screen
+  --display, --timeout SECONDS  show guest memory; give up (after 120 s or so)
+  --gdb, --trace [FILE]  wait for a debugger; print exits, or write them there
   --help, --version      this screen, the version; docs/run-qemu.md has the rest
 SIZE: bytes, K, M, G, T. Exit status: the guest's; 2 usage, 3 failed, 4 time-out
 EOF
