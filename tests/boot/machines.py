@@ -33,7 +33,7 @@ def x86_64() -> list[Case]:
         case("svm-uboot/machine/no-svm", **refused, text=(FATAL + ".*(SVM|svm)",), env=qemu("-cpu max,-svm")),
     ] + [
         # All CPUs that are there are started, and no others: by the MADT, or by UEFI's MP services, which is all that Bochs has.
-        case(name, *args, report=EXITED, forbid=("^boot: CPU", "^error: "), text=(rf"^nestling: {count} CPUs run$",), slow=slow,
+        case(name, *args, report=EXITED, forbid=("^boot: CPU", "^error: "), text=(rf"^nestling: {count} CPUs run$",), slow=slow, alone=True,
              env=qemu(machine) if machine else {})
         for name, args, machine, count, slow in (
             ("svm/machine/2-cpus", ("--cpus", "2"), "", 2, True),
