@@ -24,23 +24,23 @@ static unsigned seen_with(const char *text, unsigned seen, char c)
 	return 0;
 }
 
-/* The console's `printed`. */
+/* The console's `printed`. Of a text that two vCPUs print at once, in parts, nothing is known. */
 static void look(struct console_stream *stream, const char *bytes, size_t size)
 {
 	struct vm *vm = CONTAINER_OF(stream, struct vm, console);
 	const char *text = vm->options.clone_when;
-	unsigned seen = vm->clone_seen;
+	unsigned seen = __atomic_load_n(&vm->clone_seen, __ATOMIC_RELAXED);
 
 	for (size_t i = 0; i < size && text[seen] != '\0'; i++)
 		seen = seen_with(text, seen, bytes[i]);
-	vm->clone_seen = seen;
+	__atomic_store_n(&vm->clone_seen, seen, __ATOMIC_RELAXED);
 	if (text[seen] == '\0')
 		clone(vm);
 }
 
 void clones_expect(struct vm *vm)
 {
-	if (vm->options.clones == 0 || vm->cloned)
+	if (vm->options.clones == 0 || __atomic_load_n(&vm->cloned, __ATOMIC_RELAXED))
 		return;
 	if (vm->options.clone_when[0] == '\0')
 		clone(vm);

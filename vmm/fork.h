@@ -25,8 +25,8 @@ void fork_start(struct vm *child);
 
 /*
  * Have `count` forks made of a VM without its guest's doing, one after the other, between which it does not run; a line tells of
- * each, or why there is none. If it is paused, it stays so; the forks run. For anybody, as sched_ask. False: it is
- * being stopped for something else, or has ended. When it is done, or the VM is gone, fork_is_asked is false.
+ * each, or why there is none. If it is paused, it stays so; the forks run. For anybody, as sched_ask. False: it is being stopped
+ * for something else, or has ended. When it is done, or the VM is gone, fork_is_asked is false.
  */
 bool fork_ask(struct vm *vm, unsigned count);
 static inline bool fork_is_asked(const struct vm *vm)

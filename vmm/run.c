@@ -105,7 +105,8 @@ static void handle_io(struct vcpu *vcpu, struct vm_exit *exit)
 	exit->io.vcpu = (uint8_t)vcpu->id;
 	device_access(&vcpu->vm->devices, &exit->io);
 	arch_vcpu_finish_io(vcpu, exit);
-	if (device_wants(&vcpu->vm->devices))
+	/* Not in the place of what this access has asked for: another vCPU is at that work then. */
+	if (device_wants(&vcpu->vm->devices) && !vcpu->again)
 		serve_devices(vcpu);
 	addr_space_zero_ahead(vcpu->view); /* a guest that writes to its console is not waiting for memory: clear frames now */
 }

@@ -22,7 +22,7 @@
 #define VM_CLONES_MAX     1000
 #define VM_NAME_ROOM      32 /* of a name and its NUL */
 
-/* The options of a VM; boot/config.c fills them in. */
+/* The options of a VM; boot/config_keys.c fills them in. */
 struct vm_options {
 	char name[VM_NAME_ROOM];  /* of a word; for people, and for `after` */
 	char after[VM_NAME_ROOM]; /* start when the VM of this name has ended; empty: at its turn */
@@ -36,8 +36,8 @@ struct vm_options {
 	uint64_t pin;             /* the CPUs that it may run on, one bit each; 0: all */
 	uint64_t time_max;        /* microseconds of CPU time of all its vCPUs, then it ends with VM_TIMED_OUT; 0: no limit */
 	enum alloc_policy policy;
-	unsigned clones; /* forks to be made of it, once it has printed `clone_when` */
-	char clone_when[64];
+	unsigned clones;        /* forks to be made of it, once */
+	char clone_when[64];    /* it has printed this; empty: before it runs */
 	bool page_exec;         /* only 4 KiB leaves are executable, even if the CPU says that it has not the erratum */
 	bool software_tracking; /* keep accessed and dirty bits in software, even if the CPU could set them */
 	enum trace {
@@ -232,9 +232,9 @@ struct vm {
 	struct vcpu *stopper;                 /* the vCPU that holds all others; atomic: vmm/stop.h */
 	void (*errand)(struct vcpu *vcpu);    /* what sched_ask has asked for, until that is done; atomic */
 	bool pauses_again;                    /* it was paused when that was asked */
-	unsigned clone_seen;                  /* of `clone_when`, how many bytes were printed last */
+	unsigned errand_times;                /* how often it is to be done yet; of who does it, once that is asked */
+	unsigned clone_seen;                  /* bytes at the start of `clone_when` that were printed last; atomic */
 	unsigned cloned;                      /* the clones of its options have been asked for; atomic */
-	unsigned errand_times;                /* how often it is to be done yet; its own */
 	struct vcpu *held;                    /* those that are READY and may not run */
 	struct vcpu *waiters;                 /* of other VMs, that wait for this one's end; under the fork tree's lock */
 	uint64_t cpu_time;                    /* ticks of arch_clock, of all vCPUs; atomic */

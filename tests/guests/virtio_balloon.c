@@ -245,6 +245,48 @@ static void change_all(void *unused)
 	}
 }
 
+/* --- Beside the control page ------------------------------------------------------------------------------------------ */
+
+#define CALL_DISCARD 4
+#define CALL_NONE    99
+
+static uint32_t many[2048]; /* numbers of pages: what takes many pieces */
+
+static void inflate_many(void *unused)
+{
+	(void)unused;
+	for (unsigned i = 0; __atomic_load_n(&wild, __ATOMIC_RELAXED) && i < 100000; i++)
+		offer(0, 0);
+}
+
+/* What a vCPU asks of one device is carried out though another device has work in hand, which any vCPU that comes by takes part in.
+ */
+static void calls_are_not_lost(void)
+{
+	volatile uint32_t *page = window(CONTROL_PAGE);
+
+	begin(MODERN);
+	for (unsigned i = 0; i < sizeof(many) / sizeof(many[0]); i++)
+		many[i] = (uint32_t)(room.start / RT_PAGE_SIZE) + i % 64 * 2;
+	queues[0].descriptor[0] = (struct descriptor){ (uintptr_t)many, sizeof(many), 0, 0 };
+	__atomic_store_n(&wild, true, __ATOMIC_RELAXED);
+	CHECK(rt_cpu_start(1, inflate_many, NULL) == 0);
+	page[0x20 / 4] = (uint32_t)(room.start + RT_BLOCK_SIZE);
+	page[0x24 / 4] = (uint32_t)((room.start + RT_BLOCK_SIZE) >> 32);
+	page[0x28 / 4] = RT_PAGE_SIZE;
+	page[0x2c / 4] = 0;
+	for (unsigned i = 0; i < 1000; i++) {
+		page[0x8 / 4] = CALL_NONE;
+		CHECK((int32_t)page[0x10 / 4] == (int32_t)RT_NOT_SUPPORTED);
+		page[0x8 / 4] = CALL_DISCARD;
+		CHECK(page[0x10 / 4] == 0);
+	}
+	__atomic_store_n(&wild, false, __ATOMIC_RELAXED);
+	while (rt_cpu_start(1, inflate_many, NULL) == RT_DENIED)
+		rt_yield();
+	put(STATUS, 0);
+}
+
 int guest_main(void)
 {
 	room = rt_take(8 * RT_BLOCK_SIZE);
@@ -257,6 +299,8 @@ int guest_main(void)
 	__atomic_store_n(&wild, false, __ATOMIC_RELAXED);
 	while (rt_cpu_count() > 1 && rt_cpu_start(1, change_all, NULL) == RT_DENIED)
 		rt_yield();
+	if (rt_cpu_count() > 1)
+		calls_are_not_lost();
 	report();
 	inflate();
 	return check_status("virtio_balloon");
