@@ -259,6 +259,21 @@ static void inflate_many(void *unused)
 		offer(0, 0);
 }
 
+/* Give the other vCPU something to do, as soon as it has ended with what it did before. */
+static void beside(void (*function)(void *))
+{
+	long result;
+
+	while ((result = rt_cpu_start(1, function, NULL)) == RT_DENIED)
+		rt_yield();
+	CHECK(result == 0);
+}
+
+static void nothing(void *unused)
+{
+	(void)unused;
+}
+
 /* What a vCPU asks of one device is carried out though another device has work in hand, which any vCPU that comes by takes part in.
  */
 static void calls_are_not_lost(void)
@@ -270,7 +285,7 @@ static void calls_are_not_lost(void)
 		many[i] = (uint32_t)(room.start / RT_PAGE_SIZE) + i % 64 * 2;
 	queues[0].descriptor[0] = (struct descriptor){ (uintptr_t)many, sizeof(many), 0, 0 };
 	__atomic_store_n(&wild, true, __ATOMIC_RELAXED);
-	CHECK(rt_cpu_start(1, inflate_many, NULL) == 0);
+	beside(inflate_many);
 	page[0x20 / 4] = (uint32_t)(room.start + RT_BLOCK_SIZE);
 	page[0x24 / 4] = (uint32_t)((room.start + RT_BLOCK_SIZE) >> 32);
 	page[0x28 / 4] = RT_PAGE_SIZE;
@@ -282,8 +297,7 @@ static void calls_are_not_lost(void)
 		CHECK(page[0x10 / 4] == 0);
 	}
 	__atomic_store_n(&wild, false, __ATOMIC_RELAXED);
-	while (rt_cpu_start(1, inflate_many, NULL) == RT_DENIED)
-		rt_yield();
+	beside(nothing);
 	put(STATUS, 0);
 }
 
@@ -294,11 +308,9 @@ int guest_main(void)
 	inflate();
 	__atomic_store_n(&wild, true, __ATOMIC_RELAXED);
 	if (rt_cpu_count() > 1)
-		CHECK(rt_cpu_start(1, change_all, NULL) == 0);
+		beside(change_all);
 	use_wildly();
 	__atomic_store_n(&wild, false, __ATOMIC_RELAXED);
-	while (rt_cpu_count() > 1 && rt_cpu_start(1, change_all, NULL) == RT_DENIED)
-		rt_yield();
 	if (rt_cpu_count() > 1)
 		calls_are_not_lost();
 	report();
