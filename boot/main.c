@@ -14,7 +14,9 @@
 #include "boot/overlap.h"
 #include "boot/reserved.h"
 #include "boot/tables.h"
+#include "drivers/devicetree.h"
 #include "drivers/serial.h"
+#include "drivers/simple_framebuffer.h"
 #include "include/arch/cpu.h"
 #include "include/arch/machine.h"
 #include "include/arch/virt.h"
@@ -393,6 +395,22 @@ static enum err look_around(void)
 	return err;
 }
 
+static bool find_screen(const struct platform *platform)
+{
+	return firmware_find_framebuffer(&boot.screen) ||
+	       (platform->fdt && simple_framebuffer_find(platform->fdt, &boot.screen) == ERR_OK);
+}
+
+/* Before a console of nothing. */
+static bool guess_serial(const struct platform *platform)
+{
+	if (boot.has_screen || !platform->fdt ||
+	    devicetree_guess_serial(platform->fdt, overlap_serial_fits, &boot.serial) != ERR_OK)
+		return false;
+	log_warn("boot: no table names a console: the device tree's first serial port, at %#lx, is taken for it", boot.serial.base);
+	return true;
+}
+
 /* The addresses in the firmware's tables, which are excluded from all other use. */
 static void find_places(struct platform *platform)
 {
@@ -409,10 +427,10 @@ static void find_places(struct platform *platform)
 	if (platform->fdt && memory_is_excluded(address(platform->fdt), fdt_totalsize(platform->fdt)))
 		platform->fdt = tables_move_fdt(platform->fdt);
 	platform_set(platform);
-	boot.has_screen = firmware_find_framebuffer(&boot.screen) && overlap_screen_fits(&boot.screen);
+	boot.has_screen = find_screen(platform) && overlap_screen_fits(&boot.screen);
 	if (boot.has_screen)
 		overlap_keep_screen(&boot.screen);
-	boot.has_serial = serial_find(platform, overlap_serial_fits, &boot.serial);
+	boot.has_serial = serial_find(platform, overlap_serial_fits, &boot.serial) || guess_serial(platform);
 }
 
 /* Called by GNU-EFI's start code; declared by none of its headers. */

@@ -169,9 +169,12 @@ static enum err port_of_spcr(const struct acpi_spcr *spcr, struct serial_port *p
 		.driver = driver,
 		.by_io_port = base->space == ACPI_SPACE_IO,
 		.base = base->address + is->offset,
+		.shift = is->width ? is->shift : log2_bytes(width),
 		.width = is->width ? is->width : width,
+		.variant = is->variant,
 	};
-	port->shift = port->by_io_port ? 0 : log2_bytes(port->width);
+	if (port->by_io_port)
+		port->shift = 0;
 	port->size = driver->registers ? (uint64_t)driver->registers << port->shift : PAGE_SIZE;
 	return ERR_OK;
 }

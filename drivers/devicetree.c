@@ -9,6 +9,17 @@
 
 #define PATH_MAX_DEPTH 16
 
+#define CELLS_MAX 3
+
+/* On a bus with three cells, as PCI is, the first one says what kind of address it is; else it is 0. */
+struct address {
+	uint32_t kind;
+	uint64_t value;
+};
+
+/* IEEE 1275, PCI Bus Binding, 2.2.1.1: configuration, I/O, memory of 32 and of 64 bits. The other bits are the device's. */
+#define PCI_SPACE 0x03000000u
+
 /* A number of 0 to 2 cells. */
 static uint64_t read_cells(const fdt32_t *cells, int count)
 {
@@ -19,16 +30,32 @@ static uint64_t read_cells(const fdt32_t *cells, int count)
 	return value;
 }
 
+static struct address read_address(const fdt32_t *cells, int count)
+{
+	bool has_kind = count == CELLS_MAX;
+
+	return (struct address){ has_kind ? fdt32_ld(cells) : 0, read_cells(cells + has_kind, count - has_kind) };
+}
+
 static bool good_cells(int address, int size)
 {
-	return address >= 1 && address <= 2 && size >= 0 && size <= 2;
+	return address >= 1 && address <= CELLS_MAX && size >= 0 && size <= 2;
+}
+
+static bool is_pci(const void *fdt, int bus)
+{
+	int length;
+	const char *type = fdt_getprop(fdt, bus, "device_type", &length);
+
+	return type && length == sizeof("pci") && memcmp(type, "pci", sizeof("pci")) == 0;
 }
 
 /* From the addresses of a bus to those of the bus above it. */
-static enum err translate(const void *fdt, int bus, int parent, uint64_t *address, uint64_t size)
+static enum err translate(const void *fdt, int bus, int parent, struct address *address, uint64_t size)
 {
 	int length, child_cells = fdt_address_cells(fdt, bus), size_cells = fdt_size_cells(fdt, bus);
 	int parent_cells = fdt_address_cells(fdt, parent), entry = child_cells + parent_cells + size_cells;
+	uint32_t kinds = is_pci(fdt, bus) ? PCI_SPACE : UINT32_MAX;
 	const fdt32_t *ranges = fdt_getprop(fdt, bus, "ranges", &length);
 
 	if (!ranges)
@@ -38,13 +65,14 @@ static enum err translate(const void *fdt, int bus, int parent, uint64_t *addres
 	if (!good_cells(child_cells, size_cells) || !good_cells(parent_cells, 0))
 		return ERR_CORRUPT;
 	for (length /= (int)sizeof(*ranges); length >= entry; length -= entry, ranges += entry) {
-		uint64_t from = read_cells(ranges, child_cells);
-		uint64_t to = read_cells(ranges + child_cells, parent_cells);
-		uint64_t bytes = read_cells(ranges + child_cells + parent_cells, size_cells);
+		struct address from = read_address(ranges, child_cells), to = read_address(ranges + child_cells, parent_cells);
+		uint64_t bytes = read_cells(ranges + child_cells + parent_cells, size_cells), offset = address->value - from.value;
 
-		if (*address < from || size > bytes || *address - from > bytes - size)
+		if (((address->kind ^ from.kind) & kinds) != 0 || address->value < from.value || size > bytes ||
+		    offset > bytes - size)
 			continue;
-		return __builtin_add_overflow(to, *address - from, address) ? ERR_RANGE : ERR_OK;
+		address->kind = to.kind;
+		return __builtin_add_overflow(to.value, offset, &address->value) ? ERR_RANGE : ERR_OK;
 	}
 	return ERR_RANGE;
 }
@@ -87,7 +115,7 @@ bool devicetree_is_enabled(const void *fdt, int node)
 	return depth >= 0;
 }
 
-static enum err read_reg(const void *fdt, int node, int bus, unsigned n, uint64_t *address, uint64_t *size)
+static enum err read_reg(const void *fdt, int node, int bus, unsigned n, struct address *address, uint64_t *size)
 {
 	int length, address_cells, size_cells;
 	const fdt32_t *reg = fdt_getprop(fdt, node, "reg", &length);
@@ -102,24 +130,36 @@ static enum err read_reg(const void *fdt, int node, int bus, unsigned n, uint64_
 	if ((unsigned)length <= n)
 		return ERR_NOT_FOUND;
 	reg += (int)n * (address_cells + size_cells);
-	*address = read_cells(reg, address_cells);
+	*address = read_address(reg, address_cells);
 	*size = read_cells(reg + address_cells, size_cells);
 	return ERR_OK;
 }
 
+/* The CPU's addresses, and those that are asked for as a number, are of one kind. */
+static enum err to_number(const void *fdt, int bus, const struct address *address, uint64_t *number)
+{
+	*number = address->value;
+	return fdt_address_cells(fdt, bus) < CELLS_MAX ? ERR_OK : ERR_CORRUPT;
+}
+
 enum err devicetree_bus_reg(const void *fdt, int node, unsigned n, uint64_t *address, uint64_t *size)
 {
-	return read_reg(fdt, node, fdt_parent_offset(fdt, node), n, address, size);
+	int bus = fdt_parent_offset(fdt, node);
+	struct address found;
+	enum err err = read_reg(fdt, node, bus, n, &found, size);
+
+	return err == ERR_OK ? to_number(fdt, bus, &found, address) : err;
 }
 
 enum err devicetree_reg(const void *fdt, int node, unsigned n, uint64_t *address, uint64_t *size)
 {
 	int path[PATH_MAX_DEPTH], depth = find_path(fdt, node, path);
-	enum err err = read_reg(fdt, node, depth > 0 ? path[depth - 1] : -1, n, address, size);
+	struct address found;
+	enum err err = read_reg(fdt, node, depth > 0 ? path[depth - 1] : -1, n, &found, size);
 
 	while (err == ERR_OK && --depth > 0)
-		err = translate(fdt, path[depth], path[depth - 1], address, *size);
-	return err;
+		err = translate(fdt, path[depth], path[depth - 1], &found, *size);
+	return err == ERR_OK ? to_number(fdt, 0, &found, address) : err;
 }
 
 /* What names the console, best first. */
@@ -172,18 +212,24 @@ static enum err space_registers(const void *fdt, int node, struct serial_port *p
 	return ERR_OK;
 }
 
-/* The first driver that lists one of the node's "compatible" names. */
-static bool find_driver(const void *fdt, int node, struct serial_port *port)
+/* The first driver that lists one of the node's "compatible" names, and what it lists. */
+static const struct uart_compatible *find_driver(const void *fdt, int node, struct serial_port *port)
 {
 	for (const struct uart_driver *const *driver = uart_drivers; *driver; driver++) {
 		for (const struct uart_compatible *is = (*driver)->compatibles; is->name; is++) {
 			if (fdt_node_check_compatible(fdt, node, is->name) != 0)
 				continue;
-			*port = (struct serial_port){ .driver = *driver, .shift = is->shift, .width = is->width };
-			return true;
+			*port = (struct serial_port){
+				.driver = *driver,
+				.shift = is->shift,
+				.width = is->width,
+				.variant = is->variant,
+				.big_endian = fdt_getprop(fdt, node, "big-endian", NULL) != NULL,
+			};
+			return is;
 		}
 	}
-	return false;
+	return NULL;
 }
 
 static enum err port_of_node(const void *fdt, int node, struct serial_port *port)
@@ -223,4 +269,21 @@ enum err devicetree_find_serial(const void *fdt, serial_filter accepted, struct 
 			first = err;
 	}
 	return first;
+}
+
+/* A node below a port is what is wired to it. */
+static bool may_be_unnamed(const void *fdt, int node)
+{
+	struct serial_port port;
+	const struct uart_compatible *is = find_driver(fdt, node, &port);
+
+	return is && is->unnamed && fdt_first_subnode(fdt, node) < 0;
+}
+
+enum err devicetree_guess_serial(const void *fdt, serial_filter accepted, struct serial_port *port)
+{
+	for (int node = fdt_next_node(fdt, 0, NULL); node >= 0; node = fdt_next_node(fdt, node, NULL))
+		if (may_be_unnamed(fdt, node) && port_of_node(fdt, node, port) == ERR_OK && (!accepted || accepted(port)))
+			return ERR_OK;
+	return ERR_NOT_FOUND;
 }

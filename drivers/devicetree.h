@@ -26,4 +26,10 @@ bool devicetree_is_enabled(const void *fdt, int node);
  */
 MUST_CHECK enum err devicetree_find_serial(const void *fdt, serial_filter accepted, struct serial_port *port);
 
+/*
+ * Where the tree names no port that can be used: the first one that is there and enabled, to which nothing is wired, and of which
+ * it is known that its registers answer. Errors: ERR_NOT_FOUND.
+ */
+MUST_CHECK enum err devicetree_guess_serial(const void *fdt, serial_filter accepted, struct serial_port *port);
+
 #endif

@@ -16,6 +16,8 @@ struct serial_port {
 	uint64_t size;                    /* bytes of registers */
 	uint8_t shift;                    /* registers are 1 << shift bytes apart */
 	uint8_t width;                    /* bytes of an access: 1, 2 or 4 */
+	uint8_t variant;                  /* the driver's own */
+	bool big_endian;                  /* 16550: of accesses wider than a byte */
 	uint16_t divisor;                 /* 16550: to be set; 0: as the firmware has left it */
 	console_sink sink;                /* where there is no driver */
 };

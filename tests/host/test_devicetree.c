@@ -5,6 +5,7 @@
 #include <libfdt.h>
 #include <string.h>
 
+#include "drivers/simple_framebuffer.h"
 #include "drivers/uart.h"
 #include "tests/host/host.h"
 
@@ -159,6 +160,102 @@ static void registers_lie_as_the_node_says(void **state)
 	SET_CELLS(uart, "reg-shift", 2);
 	SET_CELLS(uart, "reg", 0, 0xfeb50002, 0, 0x100);
 	check_none(ERR_UNSUPPORTED); /* and be unaligned */
+}
+
+/* Where a binding leaves out how registers lie, the name says it. */
+static void names_stand_for_layouts(void **state)
+{
+	static const struct {
+		const char *name;
+		uint8_t shift, width;
+	} cases[] = {
+		{ "nvidia,tegra20-uart", 2, 4 }, { "nvidia,tegra194-uart", 2, 4 },    { "mediatek,mt6577-uart", 2, 4 },
+		{ "brcm,bcm7271-uart", 2, 4 },   { "intel,xscale-uart", 2, 4 },       { "ti,am654-uart", 2, 1 },
+		{ "fsl,ns16550", 0, 1 },         { "marvell,armada-38x-uart", 2, 1 }, { "aspeed,ast2400-vuart", 2, 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		int uart;
+
+		setup(state);
+		uart = add_node(0, "serial@1000", cases[i].name);
+		SET_CELLS(uart, "reg", 0, 0x1000, 0, 0x100);
+		set_console("/serial@1000");
+		check_port(&uart_16550, 0x1000, 0x100, cases[i].shift, cases[i].width);
+	}
+}
+
+static void registers_may_be_big_endian(void **state)
+{
+	int uart = add_node(0, "serial@1000", "ns16550a");
+	struct serial_port port;
+
+	(void)state;
+	SET_CELLS(uart, "reg", 0, 0x1000, 0, 0x100);
+	set_console("/serial@1000");
+	CHECK_ERR(devicetree_find_serial(buffer, NULL, &port), ERR_OK);
+	assert_false(port.big_endian);
+	check(fdt_setprop(buffer, fdt_path_offset(buffer, "/serial@1000"), "big-endian", NULL, 0));
+	CHECK_ERR(devicetree_find_serial(buffer, NULL, &port), ERR_OK);
+	assert_true(port.big_endian);
+}
+
+/* Of three cells the first one is a kind of address: the same number of another kind is another address. */
+static void buses_of_three_cells_translate(void **state)
+{
+	int bus = add_bus(0, "bus", 3, 2), uart;
+	const fdt32_t ranges[] = { cpu_to_fdt32(0x81000000),
+				   0,
+				   cpu_to_fdt32(0x4000),
+				   0,
+				   cpu_to_fdt32(0xf0000000),
+				   0,
+				   cpu_to_fdt32(0x1000),
+				   cpu_to_fdt32(0x82000000),
+				   0,
+				   cpu_to_fdt32(0x4000),
+				   cpu_to_fdt32(8),
+				   cpu_to_fdt32(0xe0000000),
+				   0,
+				   cpu_to_fdt32(0x1000) };
+
+	(void)state;
+	check(fdt_setprop(buffer, bus, "ranges", ranges, sizeof(ranges)));
+	uart = add_node(bus, "serial", "ns16550");
+	SET_CELLS(uart, "reg", 0x82000000, 0, 0x4010, 0, 0x10);
+	set_console("/bus/serial");
+	check_port(&uart_16550, 0x8e0000010, 0x10, 0, 1);
+	SET_CELLS(fdt_path_offset(buffer, "/bus/serial"), "reg", 0x81000000, 0, 0x4010, 0, 0x10);
+	check_port(&uart_16550, 0xf0000010, 0x10, 0, 1);
+	SET_CELLS(fdt_path_offset(buffer, "/bus/serial"), "reg", 0x82000810, 0, 0x4010, 0, 0x10);
+	check_none(ERR_RANGE);
+	/* PCI's has the device's number there, too. */
+	set_string(fdt_path_offset(buffer, "/bus"), "device_type", "pci");
+	check_port(&uart_16550, 0x8e0000010, 0x10, 0, 1);
+}
+
+/* Where no name leads to a port: one that answers, and that nothing is wired to. */
+static void an_unnamed_port_is_guessed(void **state)
+{
+	struct serial_port port;
+	int uart = add_node(0, "a@1000", "fsl,imx6q-uart"); /* its clock may be off */
+
+	(void)state;
+	SET_CELLS(uart, "reg", 0, 0x1000, 0, 0x1000);
+	CHECK_ERR(devicetree_guess_serial(buffer, NULL, &port), ERR_NOT_FOUND);
+	uart = add_node(0, "b@2000", "ns16550a");
+	SET_CELLS(uart, "reg", 0, 0x2000, 0, 0x1000);
+	CHECK_ERR(devicetree_guess_serial(buffer, NULL, &port), ERR_OK);
+	CHECK_EQ(port.base, 0x2000);
+	add_node(fdt_path_offset(buffer, "/b@2000"), "bluetooth", NULL);
+	CHECK_ERR(devicetree_guess_serial(buffer, NULL, &port), ERR_NOT_FOUND);
+	uart = add_node(0, "c@3000", "arm,pl011");
+	SET_CELLS(uart, "reg", 0, 0x3000, 0, 0x1000);
+	CHECK_ERR(devicetree_guess_serial(buffer, NULL, &port), ERR_OK);
+	CHECK_EQ(port.base, 0x3000);
+	set_string(fdt_path_offset(buffer, "/c@3000"), "status", "disabled");
+	CHECK_ERR(devicetree_guess_serial(buffer, NULL, &port), ERR_NOT_FOUND);
 }
 
 /* Two buses, with one cell of address below, three ranges, and two cells above. */
@@ -365,6 +462,49 @@ static void random_damage_does_no_harm(void **state)
 	}
 }
 
+/* --- Screens --------------------------------------------------------------------------------------------------------- */
+
+static void add_screen(const char *name, const char *format, uint32_t width, uint32_t stride)
+{
+	int screen = add_node(fdt_path_offset(buffer, "/chosen"), name, "simple-framebuffer");
+
+	SET_CELLS(screen, "reg", 0, 0x9d400000, 0, 0x800000);
+	SET_CELLS(screen, "width", width);
+	SET_CELLS(screen, "height", 800);
+	SET_CELLS(screen, "stride", stride);
+	set_string(screen, "format", format);
+}
+
+static void a_screen_is_what_its_node_says(void **state)
+{
+	struct framebuffer screen;
+
+	(void)state;
+	set_console("framebuffer0");
+	SET_CELLS(fdt_path_offset(buffer, "/chosen"), "#address-cells", 2);
+	SET_CELLS(fdt_path_offset(buffer, "/chosen"), "#size-cells", 2);
+	check(fdt_setprop(buffer, fdt_path_offset(buffer, "/chosen"), "ranges", NULL, 0));
+	CHECK_ERR(simple_framebuffer_find(buffer, &screen), ERR_NOT_FOUND);
+	add_screen("a", "r5g6b5", 1080, 2160);
+	CHECK_ERR(simple_framebuffer_find(buffer, &screen), ERR_UNSUPPORTED);
+	add_screen("b", "a8r8g8b8", 1080, 1080 * 4 + 2);
+	CHECK_ERR(simple_framebuffer_find(buffer, &screen), ERR_UNSUPPORTED);
+	fdt_del_node(buffer, fdt_path_offset(buffer, "/chosen/b"));
+	add_screen("c", "a8r8g8b8", 1080, 4352);
+	CHECK_ERR(simple_framebuffer_find(buffer, &screen), ERR_OK);
+	CHECK(screen.base.raw == 0x9d400000 && screen.size == 0x800000 && screen.width == 1080 && screen.height == 800 &&
+		      screen.stride == 1088 && !screen.red_first,
+	      "another screen");
+	set_string(fdt_path_offset(buffer, "/chosen/c"), "status", "disabled");
+	CHECK_ERR(simple_framebuffer_find(buffer, &screen), ERR_UNSUPPORTED);
+	add_screen("d", "x8b8g8r8", 1080, 4352);
+	CHECK_ERR(simple_framebuffer_find(buffer, &screen), ERR_OK);
+	assert_true(screen.red_first);
+	fdt_del_node(buffer, fdt_path_offset(buffer, "/chosen/a"));
+	SET_CELLS(fdt_path_offset(buffer, "/chosen/d"), "width", 1089); /* more than a line has */
+	CHECK_ERR(simple_framebuffer_find(buffer, &screen), ERR_CORRUPT);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
@@ -374,7 +514,12 @@ int main(void)
 		TEST(qemu_riscv),
 		TEST(raspberry_pi_3),
 		TEST(registers_lie_as_the_node_says),
+		TEST(names_stand_for_layouts),
+		TEST(registers_may_be_big_endian),
+		TEST(buses_of_three_cells_translate),
+		TEST(an_unnamed_port_is_guessed),
 		TEST(buses_translate),
+		TEST(a_screen_is_what_its_node_says),
 		TEST(what_is_missing_is_missed),
 		TEST(the_first_port_is_better_than_none),
 		TEST(what_is_disabled_is_not_used),

@@ -111,6 +111,35 @@ static void a_stuck_port_is_waited_for_once(void **state)
 	assert_memory_equal(uart.sent, "gh", 2);
 }
 
+/* XScale's is off without a bit that is none in the 16550's register. */
+static void an_xscale_stays_on(void **state)
+{
+	struct serial_port port = by_port;
+
+	(void)state;
+	port.variant = 1;
+	serial_start(&port);
+	CHECK_EQ(uart.registers[1], 0x40);
+}
+
+static void big_endian_registers(void **state)
+{
+	(void)state;
+	for (uint8_t width = 1; width <= 4; width *= 2) {
+		uint8_t memory[32] __attribute__((aligned(8))) = { 0 }, byte;
+		struct serial_port port = {
+			.driver = &uart_16550, .base = (uintptr_t)memory, .shift = 2, .width = width, .big_endian = true
+		};
+
+		memory[20 + width - 1] = 0x21; /* LSR: room, and a byte has come */
+		serial_start(&port);
+		console_stream_write(&stream, "x", 1);
+		CHECK_EQ(memory[width - 1], 'x');
+		assert_true(serial_read(&byte));
+		CHECK_EQ(byte, 'x');
+	}
+}
+
 /* In memory, with each distance and width: the right bytes change and no others. */
 static void registers_are_where_they_are_said_to_be(void **state)
 {
@@ -256,6 +285,8 @@ int main(void)
 		TEST(lines_end_with_both),
 		TEST(a_divisor_is_set_when_asked_for),
 		TEST(a_stuck_port_is_waited_for_once),
+		TEST(an_xscale_stays_on),
+		TEST(big_endian_registers),
 		TEST(registers_are_where_they_are_said_to_be),
 		TEST(pl011),
 		TEST(input_is_read),
