@@ -262,7 +262,7 @@ static void inflate_many(void *unused)
 /* Give the other vCPU something to do, as soon as it has ended with what it did before. */
 static void beside(void (*function)(void *))
 {
-	long result;
+	uint64_t result;
 
 	while ((result = rt_cpu_start(1, function, NULL)) == RT_DENIED)
 		rt_yield();
@@ -311,8 +311,10 @@ int guest_main(void)
 		beside(change_all);
 	use_wildly();
 	__atomic_store_n(&wild, false, __ATOMIC_RELAXED);
-	if (rt_cpu_count() > 1)
+	if (rt_cpu_count() > 1) {
+		beside(nothing);
 		calls_are_not_lost();
+	}
 	report();
 	inflate();
 	return check_status("virtio_balloon");
