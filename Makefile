@@ -88,7 +88,7 @@ other-isas := $(filter-out $(ARCH),$(all-isas))
 
 # --- Targets ------------------------------------------------------------------------
 
-.PHONY: all image test test-all soak readme-check fuzz coverage compdb clean distclean help setup FORCE
+.PHONY: all image efi test test-all soak readme-check fuzz coverage compdb clean distclean help setup FORCE
 
 all: $(out)/nestling.efi $(guests)
 
@@ -121,6 +121,8 @@ help:
 	@echo 'make image        a bootable disk image for all ISAs, build/nestling.img;'
 	@echo '                  with ARCH=<isa>, for one: build/<isa>/nestling.img; with LINUX=1,'
 	@echo '                  one that boots Debian: build/<isa>/nestling-linux.img'
+	@echo 'make efi          one EFI file that carries CONFIG=nestling.cfg and its guests:'
+	@echo '                  build/<isa>/nestling-single.efi; with LINUX=1, Debian'
 	@echo 'make test         host tests, then boot tests in QEMU and Bochs'
 	@echo 'make test-all     the same with every boot test, which takes long'
 	@echo 'make readme-check are what the README shows and its figures what comes out?'
@@ -230,12 +232,21 @@ build/nestling.img: $(all-isas:%=build/%/nestling.efi) boot/nestling.cfg tools/m
 
 # Whether the kernel and its initramfs are what they should be, the set-up knows.
 linux-console := $(foreach isa,$(all-isas),$(isa):$(if $(filter aarch64,$(isa)),ttyAMA0,ttyS0))
-$(all-isas:%=build/%/nestling-linux.img): build/%/nestling-linux.img: build/%/nestling.efi boot/nestling.cfg tools/mkimage FORCE
-	$(call log,IMAGE,$@)
+linux-files = --cfg build/$(1)/linux.cfg --file build/linux/$(1)/kernel:kernel --file build/linux/$(1)/initrd:initrd
+$(all-isas:%=build/%/linux.cfg): build/%/linux.cfg: boot/nestling.cfg FORCE
 	@tools/setup linux-$*
+	@mkdir -p $(@D)
 	$(Q)sed -e 's,^#guest = .*,guest = \\kernel,' -e 's,^#initrd = .*,initrd = \\initrd,' \
-		-e 's,^#cmdline = .*,cmdline = console=$(patsubst $*:%,%,$(filter $*:%,$(linux-console))),' boot/nestling.cfg >$(@D)/linux.cfg
-	$(Q)tools/mkimage --free 64 --isa $*=$< --cfg $(@D)/linux.cfg --file build/linux/$*/kernel:kernel --file build/linux/$*/initrd:initrd -o $@
+		-e 's,^#cmdline = .*,cmdline = console=$(patsubst $*:%,%,$(filter $*:%,$(linux-console))),' boot/nestling.cfg >$@
+$(all-isas:%=build/%/nestling-linux.img): build/%/nestling-linux.img: build/%/nestling.efi build/%/linux.cfg tools/mkimage FORCE
+	$(call log,IMAGE,$@)
+	$(Q)tools/mkimage --free 64 --isa $*=$< $(call linux-files,$*) -o $@
+
+# One file for one ISA, with what CONFIG says to run.
+efi: $(out)/nestling.efi $(if $(LINUX),$(out)/linux.cfg)
+	@[ -n '$(LINUX)$(CONFIG)' ] || { echo 'make efi: CONFIG=FILE is missing, the nestling.cfg that the file is to carry' >&2; exit 2; }
+	$(call log,EFI,$(out)/nestling-single.efi)
+	$(Q)tools/mkefi -o $(out)/nestling-single.efi $< $(if $(LINUX),$(call linux-files,$(ARCH)),--cfg '$(CONFIG)')
 
 # Of the other ISAs a make of their own knows.
 $(other-isas:%=build/%/nestling.efi): build/%/nestling.efi: FORCE

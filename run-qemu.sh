@@ -154,7 +154,10 @@ build() {
 }
 
 make_disk() {
-    if [[ -n $image ]]; then
+    if [[ $image == *.efi ]]; then
+        "$root/tools/mkimage" -o "$run/disk.img" --isa "$isa=$image" || failed "the disk image could not be made"
+        return
+    elif [[ -n $image ]]; then
         cp --sparse=always "$image" "$run/disk.img"
         chmod u+w "$run/disk.img"
         return

@@ -5,6 +5,7 @@
 #include <efilib.h>
 #include <string.h>
 
+#include "boot/archive.h"
 #include "drivers/console.h"
 #include "include/log.h"
 
@@ -82,9 +83,8 @@ static enum err error_of(EFI_STATUS status)
 	}
 }
 
-static enum err open_file(const char *path, EFI_FILE_HANDLE *file)
+static enum err open_file(const EFI_LOADED_IMAGE *loaded, const char *path, EFI_FILE_HANDLE *file)
 {
-	EFI_LOADED_IMAGE *loaded;
 	EFI_FILE_HANDLE root;
 	CHAR16 path16[PATH_MAX_CHARS];
 	EFI_STATUS status;
@@ -94,9 +94,6 @@ static enum err open_file(const char *path, EFI_FILE_HANDLE *file)
 		return ERR_NOT_FOUND;
 	for (size_t i = 0; i <= length; i++)
 		path16[i] = path[i] == '/' ? '\\' : (CHAR16)(unsigned char)path[i];
-	status = BS->HandleProtocol(firmware.image, &LoadedImageProtocol, (void **)&loaded);
-	if (EFI_ERROR(status))
-		return error_of(status);
 	root = LibOpenRoot(loaded->DeviceHandle);
 	if (!root) /* started from something that is not a volume of files */
 		return ERR_NOT_FOUND;
@@ -216,11 +213,22 @@ static enum err read_all(EFI_FILE_HANDLE file, char *to, size_t size)
 	return ERR_OK;
 }
 
-enum err firmware_read_file(const char *path, uint64_t max, const void **bytes, size_t *size)
+/* Memory for a file of `size` bytes; what is behind them in its last page is zero, and at least one byte is. */
+static char *new_file(uint64_t size)
+{
+	const uint64_t room = align_up(size + 1, PAGE_SIZE);
+	char *memory = alloc_file(room / PAGE_SIZE);
+
+	if (memory)
+		memset(memory + size, 0, room - size);
+	return memory;
+}
+
+static enum err read_volume(const EFI_LOADED_IMAGE *loaded, const char *path, uint64_t max, const void **bytes, size_t *size)
 {
 	EFI_FILE_HANDLE file;
 	EFI_FILE_INFO *info;
-	enum err err = open_file(path, &file);
+	enum err err = open_file(loaded, path, &file);
 	char *memory;
 
 	if (err != ERR_OK)
@@ -233,19 +241,41 @@ enum err firmware_read_file(const char *path, uint64_t max, const void **bytes, 
 	} else if (info->FileSize > max) {
 		err = ERR_RANGE;
 	} else {
-		const uint64_t room = align_up(info->FileSize + 1, PAGE_SIZE);
-
 		*size = info->FileSize;
-		memory = alloc_file(room / PAGE_SIZE);
+		memory = new_file(*size);
 		err = memory ? read_all(file, memory, *size) : ERR_NO_MEMORY;
-		if (err == ERR_OK)
-			memset(memory + *size, 0, room - *size);
 		*bytes = memory;
 	}
 	if (info)
 		FreePool(info);
 	file->Close(file);
 	return err;
+}
+
+/* The image's own memory for it ends with the boot services. */
+static enum err copy_carried(const void *carried, uint64_t max, const void **bytes, size_t size)
+{
+	char *memory = size <= max ? new_file(size) : NULL;
+
+	if (!memory)
+		return size > max ? ERR_RANGE : ERR_NO_MEMORY;
+	memcpy(memory, carried, size);
+	*bytes = memory;
+	return ERR_OK;
+}
+
+enum err firmware_read_file(const char *path, uint64_t max, const void **bytes, size_t *size)
+{
+	EFI_LOADED_IMAGE *loaded;
+	EFI_STATUS status = BS->HandleProtocol(firmware.image, &LoadedImageProtocol, (void **)&loaded);
+	struct archive archive;
+	const void *carried;
+
+	if (EFI_ERROR(status))
+		return error_of(status);
+	archive = archive_of_image(loaded->ImageBase, loaded->ImageSize);
+	carried = archive_find(&archive, path, size);
+	return carried ? copy_carried(carried, max, bytes, *size) : read_volume(loaded, path, max, bytes, size);
 }
 
 /* Can this mode be drawn in? */

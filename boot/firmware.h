@@ -41,8 +41,8 @@ static inline bool descriptor_overlaps(const EFI_MEMORY_DESCRIPTOR *descriptor, 
 void firmware_init(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
 
 /*
- * Read a file of the volume that the image was started from; `path` uses '\' or '/'. The bytes stay valid for good.
- * Errors: ERR_NOT_FOUND, ERR_RANGE (larger than `max`), ERR_NO_MEMORY, ERR_IO.
+ * Read a file that the image carries, or else one of the volume that it was started from; `path` uses '\' or '/'. The bytes stay
+ * valid for good. Errors: ERR_NOT_FOUND, ERR_RANGE (larger than `max`), ERR_NO_MEMORY, ERR_IO.
  */
 MUST_CHECK enum err firmware_read_file(const char *path, uint64_t max, const void **bytes, size_t *size);
 

@@ -111,23 +111,7 @@ check_own_config() {
         [[ /$name/ != */../* ]] || wrong "--config $config names '$name', which is not beside it"
         [[ -f $file && -r $file ]] || wrong "--config $config names a file that is not beside it: $name"
         files+=(--file "$file:$name")
-    done < <(config_files)
-}
-
-# The names of files in the configuration, with / between folders: by the rules of boot/config.c, as far as they matter here.
-config_files() {
-    python3 - "$config" <<'EOF'
-import re, sys
-text = open(sys.argv[1], "rb").read().decode("utf-8-sig", "replace")
-names = []
-for line in re.split(r"\r\n|\r|\n", text):
-    found = re.match(r"""[ \t]*(?:guest|initrd)[ \t]*=[ \t]*(?:"([^"]*)"|'([^']*)'|(.*))""", line)
-    if found:
-        name = found[1] or found[2] or re.split(r"(?:^|[ \t])#", found[3] or "")[0].strip(" \t")
-        names.append(name.replace("\\", "/").lstrip("/"))
-for name in dict.fromkeys(filter(None, names)):
-    print(name)
-EOF
+    done < <("$root/tools/config-files" "$config")
 }
 
 check() {

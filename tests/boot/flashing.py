@@ -255,6 +255,23 @@ def loop_device(directory: Path) -> list[str]:
     return errors
 
 
+def beside_others(directory: Path) -> list[str]:
+    """Into an EFI system partition that is in use, and out of it: as it was."""
+    image = make_file(directory / "single.efi", M, b"MZ")
+    esp, theirs = directory / "esp", directory / "esp/efi/BOOT/BOOTX64.EFI"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_bytes(b"theirs")
+    before = sorted(esp.rglob("*"))
+    errors = judge(run("--esp", esp, "--remove"), 3, r"nestling is not there$") + judge(run("--esp", directory, "--image", image), 3, r"no folder EFI$") + \
+        judge(run("--esp", esp, "--image", directory / "none"), 3, r"there is no .*make efi CONFIG=FILE")
+    for _ in range(2):
+        errors += judge(run("--esp", esp, "--image", image), 0, r"nestling\.efi is there")
+    if (esp / "efi/nestling/nestling.efi").read_bytes() != image.read_bytes():
+        errors.append("it is not what was put there")
+    errors += judge(run("--esp", esp, "--remove"), 0, r"nestling is gone")
+    return errors + ([] if sorted(esp.rglob("*")) == before and theirs.read_bytes() == b"theirs" else ["it is not as it was"])
+
+
 def flashed_file(directory: Path) -> None:
     disk = make_file(directory / "stick", 256 * M)
     subprocess.run([TOOL, disk, "--yes"], check=True, capture_output=True)
@@ -263,7 +280,7 @@ def flashed_file(directory: Path) -> None:
 def flashing() -> list[Case]:
     checks = {"image/contents": image_contents, "image/config-keys": config_keys, "flash/writes": in_directory(writes),
               "flash/asks": in_directory(asks), "flash/refuses": in_directory(refuses),
-              "flash/bad-disks": in_directory(bad_disks), "flash/made-up-disks": in_directory(made_up)}
+              "flash/beside-others": in_directory(beside_others), "flash/bad-disks": in_directory(bad_disks), "flash/made-up-disks": in_directory(made_up)}
     if os.geteuid() == 0 and os.access("/dev/loop-control", os.W_OK):
         checks["flash/loop-device"] = in_directory(loop_device)
     return [Case(f"static/{name}", [], function=function) for name, function in checks.items()] + [

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Boot tests on other machines than the usual ones: CPUs, firmware, interrupt controllers, disks."""
 
+import shutil
 import socket
 import struct
 import subprocess
@@ -42,7 +43,7 @@ def x86_64() -> list[Case]:
             ("svm/machine/cpus-with-gaps", (), "-smp 6,sockets=2,cores=3,threads=1", 6, False), # APIC ids 0, 1, 2, 4, 5, 6
             ("svm/machine/cpus-that-may-come-later", (), "-smp 2,maxcpus=4", 2, False),
             ("svm-uboot/machine/4-cpus", ("--cpus", "4"), "", 4, False),
-            ("vmx/machine/2-cpus", ("--cpus", "2"), "", 2, False),
+            ("vmx/machine/2-cpus", ("--cpus", "2"), "", 2, True),
         )
     ] + [
         case("svm/machine/more-cpus-than-can-be-used", report=EXITED, env=qemu("-smp 70"), slow=True, seconds=600,
@@ -334,6 +335,19 @@ def universal() -> list[Case]:
             for name in BACKENDS]
 
 
+def single(backend: str) -> Case:
+    """One EFI file, which carries its configuration and a guest; beside it there is nothing."""
+
+    def files(directory: Path) -> None:
+        own = BACKENDS[backend]
+        shutil.copyfile(own.build / "guest/hello.elf", directory / "hello.elf")
+        (directory / "two.cfg").write_text("[vm first]\nguest = \\hello.elf\nafter = second\n[vm second]\ndemo = lazy\n")
+        subprocess.run([ROOT / "tools/mkefi", "-o", directory / "single.efi", own.build / "nestling.efi", "--cfg", directory / "two.cfg"], check=True)
+
+    return case(f"{backend}/image/single", "--image", "{dir}/single.efi", files=files, slow=backend in ("svm-uboot", "el2-uboot", "vmx", "pi3"),
+                report=EXITED | {"vms": 2, "vms_failed": 0}, text=(r"^first: hello: I was promised ", r"^second: lazy: every page read as zeros"))
+
+
 # --- A trap in the hypervisor -------------------------------------------------------------------------------------------
 
 
@@ -369,4 +383,4 @@ def traps() -> list[Case]:
 
 
 def machines() -> list[Case]:
-    return x86_64() + aarch64() + riscv64() + registers() + lacking() + trees() + universal() + traps()
+    return x86_64() + aarch64() + riscv64() + registers() + lacking() + trees() + universal() + [single(name) for name in BACKENDS] + traps()
