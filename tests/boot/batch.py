@@ -11,14 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from backends import BACKENDS
-from harness import Boot, Result, boot, load_reports
+from harness import Boot, Case, Result, boot, load_reports
 
 # Options of run-qemu.sh that are a VM's own, by their key in nestling.cfg. All others are the machine's.
 VM_KEYS = {"--demo": "demo", "--guest": "guest", "--ram": "ram", "--policy": "policy", "--tracking": "tracking",
            "--memory-max": "memory_max", "--vcpus": "vcpus", "--pin": "pin", "--time-max": "time_max"}
 MACHINE_OPTIONS = ("--host-ram", "--cpus")
-# So many guests a boot: enough to make the firmware's part small, and few enough to keep all CPUs at work.
-MOST = 12
+# So many guests a boot: enough to make the firmware's part small, which is large in Bochs, and few enough to keep all CPUs at work.
+MOST = {"vmx": 18}
+MOST_ELSEWHERE = 12
 START = re.compile(r"^nestling: \[vm (\S+)\] starts", re.M)
 
 
@@ -41,10 +42,10 @@ def key(spec: Boot) -> tuple | None:
     return spec.backend, machine, tuple(sorted(spec.env.items()))
 
 
-def chunks(specs: list) -> list[list]:
+def chunks(cases: list[Case]) -> list[list[Case]]:
     """As few boots as possible, of about the same length."""
-    count = -(-len(specs) // MOST)
-    return [specs[n::count] for n in range(count)]
+    count = -(-len(cases) // MOST.get(cases[0].boots[0].backend, MOST_ELSEWHERE))
+    return [cases[n::count] for n in range(count)]
 
 
 def section(number: int, spec: Boot, own: Path, shared: Path) -> str:

@@ -75,9 +75,7 @@ def acceptance(name: str) -> Case:
             errors.append(f"tables: {large['table_bytes']} bytes, the pages need at most {tables}")
         return errors
 
-    boots = [Boot(["--ram", size, *([] if name == "pi3" else ["--host-ram", "512M"])], backend=name, text=text,
-                  report=spec | {"guest_ram": value})
-             for size, value in (("1G", G), ("64G", 64 * G))]
+    boots = [Boot(["--ram", size], backend=name, text=text, report=spec | {"guest_ram": value}) for size, value in (("1G", G), ("64G", 64 * G))]
     return Case(f"{name}/lazy/1G-and-64G-cost-the-same", boots, together=together)
 
 
@@ -91,7 +89,7 @@ RAM_SIZES = {
 HOST_SIZES = {
     "svm": (("64M", "256M", "4G"), ("128M", "1G", "2G", "3G")),
     "svm-uboot": (("4G",), ("64M", "2G")),
-    "vmx": (("64M",), ("256M", "2048M")),
+    "vmx": ((), ("64M", "256M", "2048M")),
     "el2": (("128M", "8G"), ("256M", "1G", "2G", "4G")),
     "el2-uboot": (("128M",), ("256M", "1G", "3G", "8G")),
     "h": (("128M", "8G"), ("256M", "1G", "2G", "4G")),
@@ -238,7 +236,7 @@ def hostile(backend: str) -> dict[str, str]:
 SLOW_GUESTS = {
     "svm": (),
     "vmx": ("cmdline", "exit_256", "fake_report", "halt", "uart", "illegal_insn", "wild_hole", "wild_high", "wild_exec", "wild_pio",
-            "string_io", "user_call", "console", "exec", "oom_sparse", "event_fresh", "odd_insns",
+            "string_io", "user_call", "console", "exec", "oom", "oom_sparse", "event_fresh", "odd_insns",
             "irq_hostile", "virtio_balloon"),
     "el2": ("exit_256", "fake_report", "wild_hole", "oom_sparse", "psci_cpu_off", "wild_exec"),
     "h": ("exit_256", "fake_report", "wild_hole", "oom_sparse", "lazy_sv48", "wild_exec", "irq_smp"),
@@ -270,7 +268,7 @@ def guest_case(backend: str, name: str, slow: bool, *more: str) -> Case:
     if name == "illegal_insn" and BACKENDS[backend].isa in CRASHED_AT:
         text += (CRASHED_AT[BACKENDS[backend].isa],)
     return case("-".join((f"{backend}/guest/{name}", *more)).replace("---", "-"), "--guest", BACKENDS[backend].guest(name), *args, *more, status=status, report=report,
-                text=text, forbid=(r"FAILED",), slow=slow, forks=forks, alone=name in ALONE)
+                text=text, forbid=(r"FAILED",), slow=slow, forks=forks, alone=name in ALONE and backend != "vmx")
 
 
 def guests() -> list[Case]:
@@ -462,7 +460,7 @@ def several_vms(backend: str) -> Case:
         # Those that wait for nobody run at once, and report as they end.
         return [] if sorted(found[:-1]) == want[:-1] and found[-1] == want[-1] else [f"the reports tell of {found}, not {want}"]
 
-    return case(f"{backend}/config/several-vms", "--config", "{dir}/several.cfg", files=files, after=after, status=3, max_log=100,
+    return case(f"{backend}/config/several-vms", "--config", "{dir}/several.cfg", files=files, after=after, status=3, max_log=100, slow=backend == "vmx",
                 report=EXITED | {"demo": "hello", "vms": 4, "vms_failed": 2}, text=(r"^first: hello: I was promised 64 MiB", r"^error: vm second: guest stopped at pc "))
 
 
@@ -519,7 +517,7 @@ def configs() -> list[Case]:
         # Demos alone: no file is beside this one.
         out.append(case(f"{backend}/config/three-demos", "--config", "{dir}/three.cfg", report=EXITED | {"vms": 3, "demo": "hello"},
                         files=write_file("three.cfg", b"ram = 64M\n[vm a]\ndemo = hello\n[vm b]\ndemo = lazy\n[vm c]\ndemo = zeros\n"),
-                        max_log=100, text=(r"^b: lazy: every page read as zeros", r"^c: zeros: only what was written costs memory")))
+                        max_log=100, slow=backend == "vmx", text=(r"^b: lazy: every page read as zeros", r"^c: zeros: only what was written costs memory")))
         if isa == "x86_64":
             out.append(state_of_another(backend))
         if backend == "vmx":

@@ -378,10 +378,10 @@ def debug() -> list[Case]:
            Case("debug/records-are-taken", [], function=records_are_taken)]
     for name in ("svm", "svm-uboot", "el2", "el2-uboot", "pi3", "h"):
         out.append(Case(f"{name}/debug/gdb", [], function=lambda name=name: gdb_session(name),
-                        slow=name in ("svm-uboot", "el2-uboot", "pi3")))
+                        slow=name in ("svm-uboot", "vmx", "el2-uboot", "pi3")))
     for name in BACKENDS:
         out.append(Case(f"{name}/debug/trace", [], function=lambda name=name: traced(name, "--demo", "lazy"),
-                        slow=name in ("svm-uboot", "el2-uboot", "pi3")))
+                        slow=name in ("svm-uboot", "vmx", "el2-uboot", "pi3")))
     # Each byte of the line that goes through the serial port has a record before and behind it.
     for name in ("el2", "h"):
         out.append(Case(f"{name}/debug/trace-in-lines", [], function=lambda name=name: traced(

@@ -69,6 +69,18 @@ def give_back(backend: str, slow: bool) -> Case:
                  text=(r"ls: /lib/modules: No such file", r"^ *\d+: +[1-9]\d* .*virtio0", OFF))
 
 
+def fill(backend: str) -> Case:
+    """An hour in the life of one, in two minutes: idle, then 600 MiB of files and of a process, then idle as before."""
+    run = (f'console={CONSOLE[BACKENDS[backend].isa]} quiet run="sleep 60; nestling-memory; dd if=/dev/zero of=/x bs=1M count=300; '
+           'dd if=/dev/zero of=/dev/null bs=300M count=1; rm /x; sleep 60; nestling-memory -v"')
+
+    def after(_: Path, result: Result) -> list[str]:
+        before, then = (int(kib) << 10 for kib in re.findall(r"^resident +(\d+) KiB", result.console, re.M))
+        return [] if then <= before * 1.05 else [f"resident is {then >> 10} KiB, more than 5% over {before >> 10}"]
+
+    return linux(backend, "fill", "--linux", "--cmdline", run, slow=True, after=after, report=EXITED | {"resident_peak": at_least(600 << 20)}, text=(OFF,))
+
+
 NEIGHBOURS = """cpus = 2
 [vm first]
 guest = \\kernel
@@ -171,7 +183,8 @@ def linuxes() -> list[Case]:
     out = [shell(name, slow) for name, slow in (("h", False), ("el2", False), ("svm", False), ("pi3", True), ("el2-uboot", True), ("vmx", True))]
     out += [commands(name, cpus, slow) for name, cpus, slow in (("h", 4, False), ("el2", 4, True), ("svm", 4, True), ("pi3", 4, True), ("vmx", 2, True))]
     out += [give_back(name, slow) for name, slow in (("h", False), ("el2", False), ("svm", False), ("pi3", True), ("vmx", True))]
-    out += [neighbours(name, slow) for name, slow in (("h", True), ("el2", True), ("svm", True))]
+    out += [fill(name) for name in ("h", "el2", "svm", "vmx")]
+    out += [neighbours(name, slow) for name, slow in (("h", True), ("el2", True), ("svm", True), ("vmx", True))]
     out += [on_a_board(name, slow) for name, slow in (("h", False), ("el2", True), ("pi3", True), ("svm", True))]
     out += [panics("svm", False), panics("vmx", True), panics_and_reboots("svm")]
     out += [clones(name, slow) for name, slow in (("h", False), ("el2", False), ("svm", True))]

@@ -95,7 +95,7 @@ def demo(backend: str, name: str, *args: str, report: dict, forbid=(), ram: str 
 
 
 def demos() -> list[Case]:
-    out = [make(name) for name in KINDS for make in DEMOS.values()]
+    out = [make(name, slow=(name, which) == ("vmx", "pressure")) for name in KINDS for which, make in DEMOS.items()]
     # The RAM of a Raspberry Pi is what it is: to run short of it takes long.
     out += [make(name, slow=True) for name in ELSEWHERE for which, make in DEMOS.items()
             if name in SMALL_HOST or which != "pressure"]

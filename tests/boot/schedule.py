@@ -73,7 +73,7 @@ def plan(cases: list[Case]) -> list[list[Case]]:
     groups: dict[object, list[Case]] = {}
     for case in cases:
         groups.setdefault(key(case) or case.name, []).append(case)
-    return [chunk for group in groups.values() for chunk in batch.chunks(group)]
+    return [chunk for group in groups.values() for chunk in (batch.chunks(group) if len(group) > 1 else [group])]
 
 
 def tell(case: Case, errors: list[str], seconds: float) -> bool:

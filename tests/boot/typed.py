@@ -82,5 +82,5 @@ def typed() -> list[Case]:
     out = [case("h/typed/listens", "--guest", BACKENDS["h"].guest("listens"), typed=f"{LONG[:50]}\n".encode(), report=EXITED,
                 text=(r"^listens: type a line> $", rf'^listens: heard "{LONG[:50]}"$', r"^listens: all as it should be$"))]
     for backend in KINDS:
-        out += [echo(backend, backend == "vmx"), monitor(backend, backend in ("vmx", "svm")), quits(backend, backend != "svm"), forked(backend, False)]
+        out += [echo(backend, backend == "vmx"), monitor(backend, backend in ("vmx", "svm")), quits(backend, backend != "svm"), forked(backend, backend == "vmx")]
     return out + [item for backend in ("svm", "el2", "h") for item in reboots(backend)]
