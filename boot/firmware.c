@@ -68,6 +68,14 @@ void firmware_no_watchdog(void)
 	BS->SetWatchdogTimer(0, 0, 0, NULL);
 }
 
+bool firmware_random(void *bytes, size_t size)
+{
+	EFI_GUID guid = EFI_RNG_PROTOCOL_GUID;
+	EFI_RNG_PROTOCOL *rng;
+
+	return !EFI_ERROR(LibLocateProtocol(&guid, (void **)&rng)) && !EFI_ERROR(rng->GetRNG(rng, NULL, size, bytes));
+}
+
 static enum err error_of(EFI_STATUS status)
 {
 	switch (status) {

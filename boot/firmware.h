@@ -49,6 +49,9 @@ MUST_CHECK enum err firmware_read_file(const char *path, uint64_t max, const voi
 /* The first screen that we can draw on, in the mode it is in; others are logged. False: there is none. */
 bool firmware_find_framebuffer(struct framebuffer *framebuffer);
 
+/* Fill in random bytes of the firmware's. False: it has none. UEFI, "Protocols - Random Number Generator". */
+bool firmware_random(void *bytes, size_t size);
+
 /* Switch the firmware's watchdog off, which would reset the machine after some minutes. */
 void firmware_no_watchdog(void);
 

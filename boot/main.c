@@ -15,6 +15,7 @@
 #include "boot/reserved.h"
 #include "boot/tables.h"
 #include "drivers/devicetree.h"
+#include "drivers/random.h"
 #include "drivers/serial.h"
 #include "drivers/simple_framebuffer.h"
 #include "include/arch/cpu.h"
@@ -194,6 +195,16 @@ static enum err read_guests(void)
 			err = read_guest(i, vm->options.initrd, &vm->initrd);
 	}
 	return err;
+}
+
+/* Random numbers of the firmware's are one source more of ours. */
+static void feed_random(void)
+{
+	uint8_t bytes[RANDOM_SEED_BYTES];
+
+	if (firmware_random(bytes, sizeof(bytes)))
+		random_feed(bytes, sizeof(bytes));
+	explicit_bzero(bytes, sizeof(bytes));
 }
 
 static enum err prepare(void)
@@ -448,6 +459,7 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 	if (err != ERR_OK)
 		return EFI_UNSUPPORTED;
 	find_places(&platform);
+	feed_random();
 	err = prepare();
 	if (err == ERR_OK)
 		err = overlap_check_excluded();

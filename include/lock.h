@@ -48,6 +48,7 @@ enum lock_rank {
 	LOCK_QUEUE,     /* vCPUs that are ready on a CPU */
 	LOCK_NUMBERS,   /* which numbers are taken: of spaces, VMIDs */
 	LOCK_FRAMES,    /* the frame allocator */
+	LOCK_RANDOM,    /* the generator of random numbers */
 	LOCK_RECORDS,   /* the numbers of a trace's records */
 	LOCK_CONSOLE,   /* the line that is written */
 	LOCK_INNERMOST, /* for tests */

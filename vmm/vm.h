@@ -15,6 +15,7 @@
 #include "vmm/devices/control_page.h"
 #include "vmm/devices/device.h"
 #include "vmm/devices/pvpanic.h"
+#include "vmm/devices/virtio_rng.h"
 #include "vmm/exit.h"
 
 #define VM_MAX_RAM_RANGES 2
@@ -211,6 +212,7 @@ struct vm {
 	struct control_page control;
 	struct pvpanic pvpanic;
 	struct balloon balloon;
+	struct virtio_rng rng;
 	struct console_stream console; /* what it prints; its name is the VM's in our own lines, too: log_vm_err */
 	struct fork_tree *tree;
 	unsigned number;         /* in the run: 0 is the first one */

@@ -8,7 +8,7 @@
 
 #include "vmm/vm.h"
 
-enum vm_virtio { VM_VIRTIO_BALLOON, VM_VIRTIO_DEVICES };
+enum vm_virtio { VM_VIRTIO_BALLOON, VM_VIRTIO_RNG, VM_VIRTIO_DEVICES };
 
 /* Give the VM its devices, behind those of the ISA; or copies of the parent's, with what they have in hand. */
 void vm_virtio_init(struct vm *vm);

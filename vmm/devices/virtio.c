@@ -50,7 +50,8 @@ static void reset(struct virtio *virtio)
 	virtio->chain = (struct virtio_chain){ 0 };
 	memset(virtio->queue, 0, sizeof(virtio->queue));
 	memset(virtio->config + virtio->kind->writable, 0, virtio->kind->writable_size);
-	virtio->kind->reset(virtio);
+	if (virtio->kind->reset)
+		virtio->kind->reset(virtio);
 	virtio_update_line(virtio);
 }
 

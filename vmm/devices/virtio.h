@@ -49,7 +49,7 @@ struct virtio_kind {
 	 * the chain is done, and `*written` bytes of its writable buffers are. With the lock of the device's table.
 	 */
 	bool (*serve)(struct virtio *virtio, unsigned queue, uint32_t *written);
-	/* The driver has reset the device. */
+	/* The driver has reset the device. NULL: nothing is left to be done then. */
 	void (*reset)(struct virtio *virtio);
 };
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "vmm/devices/acpi_power.h"
+#include "vmm/vm_virtio.h"
 #include "vmm/x86_64/apic.h"
 
 /* Where each lies behind the first. */
@@ -82,6 +83,10 @@ struct madt {
 	struct local_apic local_apic[VCPU_MAX];
 } __attribute__((packed));
 
+/* What the table of devices says. */
+_Static_assert(GUEST_VIRTIO_RNG == GUEST_VIRTIO_BASE + VM_VIRTIO_RNG * GUEST_VIRTIO_STEP &&
+		       GUEST_VIRTIO_RNG_LINE == GUEST_VIRTIO_LINE + VM_VIRTIO_RNG,
+	       "where the device is");
 _Static_assert(AT_MADT >= AT_FADT + sizeof(struct fadt) && AT_DSDT >= AT_MADT + sizeof(struct madt), "tables overlap");
 
 extern const struct header dsdt; /* dsdt.S */

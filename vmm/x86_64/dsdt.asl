@@ -54,5 +54,18 @@ DefinitionBlock ("", "DSDT", 2, "NSTLNG", "NESTLING", 1)
 				Interrupt (ResourceConsumer, Level, ActiveHigh, Exclusive) { GUEST_VIRTIO_LINE }
 			})
 		}
+
+		/* Random numbers. */
+		Device (VIO1)
+		{
+			Name (_HID, "LNRO0005")
+			Name (_UID, 1)
+			Name (_CCA, 1)
+			Name (_CRS, ResourceTemplate ()
+			{
+				Memory32Fixed (ReadWrite, GUEST_VIRTIO_RNG, GUEST_VIRTIO_STEP)
+				Interrupt (ResourceConsumer, Level, ActiveHigh, Exclusive) { GUEST_VIRTIO_RNG_LINE }
+			})
+		}
 	}
 }

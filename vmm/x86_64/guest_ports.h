@@ -19,4 +19,8 @@
 #define GUEST_VIRTIO_STEP 0x1000
 #define GUEST_VIRTIO_LINE 16
 
+/* The second of them, for the table of devices, whose compiler does not add. */
+#define GUEST_VIRTIO_RNG      0xfeb01000
+#define GUEST_VIRTIO_RNG_LINE 17
+
 #endif

@@ -50,6 +50,7 @@ static inline unsigned id_field(uint64_t id, unsigned shift)
 #define ID_AA64DFR0_PMSVER_SHIFT      32
 #define ID_AA64DFR0_TRACEFILT_SHIFT   40
 #define ID_AA64DFR0_TRACEBUFFER_SHIFT 44
+#define ID_AA64ISAR0_RNDR_SHIFT       60
 #define ID_AA64ISAR1_APA_SHIFT        4
 #define ID_AA64ISAR1_API_SHIFT        8
 #define ID_AA64ISAR2_APA3_SHIFT       12
@@ -192,6 +193,7 @@ static inline unsigned id_field(uint64_t id, unsigned shift)
 #define MPAM2_EL2       S3_4_C10_C5_0
 #define VSESR_EL2       S3_4_C5_C2_3
 #define VDISR_EL2       S3_4_C12_C1_1
+#define RNDRRS          S3_3_C2_C4_1
 #define TPIDR2_EL0      S3_3_C13_C0_5
 #define ICC_SRE_EL2     S3_4_C12_C9_5
 #define ICC_PMR_EL1     S3_0_C4_C6_0

@@ -55,6 +55,8 @@
 #define CSR_HVIPRIO2   0x647
 #define CSR_HTINST     0x64a
 #define CSR_HGATP      0x680
+#define CSR_SEED       0x015
+#define CSR_CYCLE      0xc00
 #define CSR_TIME       0xc01
 #define CSR_INSTRET    0xc02
 #define CSR_VLENB      0xc22
