@@ -8,6 +8,7 @@
 #include "include/arch/virt.h"
 #include "include/log.h"
 #include "vmm/fork_tree.h"
+#include "vmm/generation.h"
 #include "vmm/sched.h"
 #include "vmm/stop.h"
 #include "vmm/time_out.h"
@@ -39,8 +40,11 @@ static void fork_vcpu(struct vcpu *child, struct vcpu *parent)
 	child->done = parent->done;
 	child->found = parent->found;
 	child->wake_at = parent->wake_at;
-	/* One that was to run goes on; one that waits for a while or for another VM looks again whether it has to. */
+	/* One that was to run goes on; one that waits for something that is not there in the child looks again whether it has to.
+	 */
 	child->state = parent->state == VCPU_RUNNING || parent->timed || parent->waits_for ? VCPU_READY : parent->state;
+	if (child->state == VCPU_WAITING && generation_is_there(child->vm))
+		child->state = VCPU_READY;
 	arch_vcpu_fork(child, parent);
 }
 
@@ -68,6 +72,7 @@ static enum err begin_fork(struct vm *parent, struct vm **out)
 	memcpy(child->ram, parent->ram, sizeof(child->ram));
 	child->ram_ranges = parent->ram_ranges;
 	memcpy(child->files, parent->files, sizeof(child->files));
+	child->generation = parent->generation;
 	blocks_start(child);
 	child->cloned = 1;
 	child->inject_denied = parent->inject_denied;
@@ -151,11 +156,14 @@ static enum err copy_rest(struct vcpu *vcpu, struct vm **out)
 		goto free_arch;
 	err = vm_charge(child);
 	if (err == ERR_OK)
+		err = generation_renew(child);
+	if (err == ERR_OK)
 		err = fork_tree_join(child);
 	if (err != ERR_OK)
 		goto free_vcpus;
 	name_fork(child);
 	fork_vcpus(child, parent);
+	generation_tell(child);
 	vcpu->child = NULL;
 	vcpu->forked = 0;
 	*out = child;

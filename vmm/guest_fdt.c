@@ -13,7 +13,7 @@ enum { PHANDLE_CLOCK = 1, PHANDLE_INTC, PHANDLE_HART_INTC /* of the first hart; 
 enum { HART_EXTERNAL_INTERRUPT = 9 };
 
 /* Of a GIC: kinds of interrupts, the id of the first one of a device, and "by a high level". */
-enum { GIC_SPI = 0, GIC_PPI = 1, GIC_SPI_FIRST = 32, GIC_LEVEL_HIGH = 4, GIC_CPUS_SHIFT = 8 };
+enum { GIC_SPI = 0, GIC_PPI = 1, GIC_SPI_FIRST = 32, GIC_EDGE_RISING = 1, GIC_LEVEL_HIGH = 4, GIC_CPUS_SHIFT = 8 };
 
 enum { NAME_MAX_BYTES = 32, ISA_MAX_BYTES = 256 };
 
@@ -237,9 +237,9 @@ static void put_arm_timer(struct tree *tree, const struct guest_fdt *guest)
  * A device's line. Each device says where it goes: as a property of the root that would hold for the harts' own controllers, too,
  * to which a PLIC itself goes.
  */
-static void put_interrupt(struct tree *tree, const struct guest_fdt *guest, unsigned line)
+static void put_interrupt_kind(struct tree *tree, const struct guest_fdt *guest, unsigned line, unsigned kind)
 {
-	const fdt32_t of_gic[] = { cpu_to_fdt32(GIC_SPI), cpu_to_fdt32(line - GIC_SPI_FIRST), cpu_to_fdt32(GIC_LEVEL_HIGH) };
+	const fdt32_t of_gic[] = { cpu_to_fdt32(GIC_SPI), cpu_to_fdt32(line - GIC_SPI_FIRST), cpu_to_fdt32(kind) };
 
 	if (guest->intc == GUEST_FDT_NO_INTC)
 		return;
@@ -248,6 +248,11 @@ static void put_interrupt(struct tree *tree, const struct guest_fdt *guest, unsi
 		put_bytes(tree, "interrupts", of_gic, sizeof(of_gic));
 	else
 		put_cell(tree, "interrupts", line);
+}
+
+static void put_interrupt(struct tree *tree, const struct guest_fdt *guest, unsigned line)
+{
+	put_interrupt_kind(tree, guest, line, GIC_LEVEL_HIGH);
 }
 
 /* bindings/clock/fixed-clock.yaml */
@@ -336,6 +341,29 @@ static void put_virtio(struct tree *tree, const struct guest_fdt *guest)
 	}
 }
 
+/* bindings/rng/microsoft,vmgenid.yaml; its page, which is in RAM, is for nothing else: bindings/reserved-memory. */
+static void put_generation(struct tree *tree, const struct vm *vm, const struct guest_fdt *guest)
+{
+	char name[NAME_MAX_BYTES];
+
+	if (vm->generation.raw == 0)
+		return;
+	begin(tree, "reserved-memory");
+	put_cell(tree, "#address-cells", 2);
+	put_cell(tree, "#size-cells", 2);
+	put_bytes(tree, "ranges", NULL, 0);
+	begin(tree, unit_name(name, "generation", vm->generation.raw));
+	put_range(tree, vm->generation, PAGE_SIZE);
+	put_bytes(tree, "no-map", NULL, 0);
+	end(tree);
+	end(tree);
+	begin(tree, unit_name(name, "rng", vm->generation.raw));
+	put_string(tree, "compatible", "microsoft,vmgenid");
+	put_range(tree, vm->generation, PAGE_SIZE);
+	put_interrupt_kind(tree, guest, guest->generation_line, GIC_EDGE_RISING);
+	end(tree);
+}
+
 /* Who runs the guest; docs/guest-abi.md */
 static void put_hypervisor(struct tree *tree)
 {
@@ -378,6 +406,7 @@ static void put_root(struct tree *tree, const struct vm *vm, const struct guest_
 	put_device(tree, "control", "nestling,control", &vm->control.device);
 	put_device(tree, "pvpanic", "qemu,pvpanic-mmio", &vm->pvpanic.device);
 	put_virtio(tree, guest);
+	put_generation(tree, vm, guest);
 	put_hypervisor(tree);
 	end(tree);
 }

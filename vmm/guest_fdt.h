@@ -47,6 +47,7 @@ struct guest_fdt {
 	gpa_t virtio_base;  /* of the first of virtio_count devices; each is virtio_step bytes behind the one before */
 	uint64_t virtio_step;
 	unsigned virtio_line, virtio_count; /* and has the line after that one's */
+	unsigned generation_line;           /* of the id of the VM's generation, if it has one: by edge */
 	enum guest_fdt_intc intc;
 	gpa_t intc_base;
 	uint64_t intc_size;

@@ -10,6 +10,7 @@
 #include "mm/frame.h"
 #include "vmm/elf.h"
 #include "vmm/fork_tree.h"
+#include "vmm/generation.h"
 #include "vmm/guest_file.h"
 #include "vmm/linux_image.h"
 #include "vmm/sched.h"
@@ -334,6 +335,9 @@ static enum err load_image(struct vm *vm, const struct guest_image *image, gpa_t
 	char why[ELF_WHY_MAX] = "";
 	enum err err;
 
+	vm->generation = GPA(0);
+	if ((kernel && kernel->is(image->bytes, image->size)) || linux_image_is(image->bytes, image->size))
+		generation_expect(vm);
 	if (kernel && kernel->is(image->bytes, image->size))
 		err = kernel->load(vm, image, entry, why, sizeof(why));
 	else if (linux_image_is(image->bytes, image->size))
@@ -391,5 +395,7 @@ enum err vm_load(struct vm *vm, const struct guest_image *image, const struct gu
 	if (err != ERR_OK || !vm_is_running(vm))
 		return err;
 	err = arch_vcpu_reset(&vm->vcpu, entry);
+	if (err == ERR_OK)
+		err = generation_renew(vm);
 	return err == ERR_OK ? ERR_OK : load_failed(vm, image, err, "its boot data does not fit its RAM");
 }

@@ -205,6 +205,7 @@ struct vm {
 	size_t ram_ranges;
 	struct ram_range_gpa image;         /* where its program was loaded, with the memory that it claims behind its bytes */
 	struct ram_range_gpa initrd;        /* size 0: none */
+	gpa_t generation;                   /* the page with the id of its generation; 0: it has none */
 	uint64_t initrd_limit;              /* where that has to end, by the kernel's wish; 0: anywhere */
 	const struct guest_image *files[2]; /* what it was loaded from */
 	struct blocks blocks;

@@ -17,6 +17,10 @@
 #define GUEST_PANIC_BASE   UINT64_C(0x09101000)
 #define GUEST_PANIC_SIZE   UINT64_C(0x1000)
 
+/* The id of the generation, for a kernel: in RAM that it is told to leave alone. vmm/generation.h */
+#define GUEST_GENERATION_PAGE UINT64_C(0x40010000)
+#define GUEST_GENERATION_LINE 40 /* interrupt id: SPI 8 */
+
 /* virtio devices: one after the other, each with a line of its own. Where QEMU's "virt" has them. */
 #define GUEST_VIRTIO_BASE UINT64_C(0x0a000000)
 #define GUEST_VIRTIO_STEP 0x200

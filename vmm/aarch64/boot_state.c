@@ -14,6 +14,8 @@
 
 /* Page-wise, as a kernel wants it: it lies at the start of RAM, below the first place for a program. */
 #define FDT_GPA GPA(GUEST_RAM_BASE)
+_Static_assert(GUEST_GENERATION_PAGE >= GUEST_RAM_BASE + GUEST_FDT_MAX_BYTES && GUEST_GENERATION_PAGE < GUEST_LOAD_FLOOR,
+	       "between the tree and programs");
 
 /* VMs may be loaded by several CPUs at once; the tree is large for a stack. */
 static enum err write_fdt(struct vm *vm)
@@ -35,6 +37,7 @@ static enum err write_fdt(struct vm *vm)
 		.virtio_step = GUEST_VIRTIO_STEP,
 		.virtio_line = GUEST_VIRTIO_LINE,
 		.virtio_count = VM_VIRTIO_DEVICES,
+		.generation_line = GUEST_GENERATION_LINE,
 		.intc = has_v3 ? GUEST_FDT_GICV3 : GUEST_FDT_GICV2,
 		.intc_base = GPA(GUEST_GICD_BASE),
 		.intc_size = VGICV2_GICD_BYTES,

@@ -19,6 +19,10 @@ enum gpr { GPR_ZERO = 0, GPR_RA = 1, GPR_SP = 2, GPR_A0 = 10, GPR_A1, GPR_A2, GP
 #define GUEST_PANIC_BASE   UINT64_C(0x09101000)
 #define GUEST_PANIC_SIZE   UINT64_C(0x1000)
 
+/* The id of the generation, for a kernel: in RAM that it is told to leave alone. vmm/generation.h */
+#define GUEST_GENERATION_PAGE UINT64_C(0x80010000)
+#define GUEST_GENERATION_LINE 16
+
 /* virtio devices: one after the other, each with a line of its own. Where QEMU's "virt" has them. */
 #define GUEST_VIRTIO_BASE UINT64_C(0x10001000)
 #define GUEST_VIRTIO_STEP 0x1000

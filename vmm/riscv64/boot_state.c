@@ -15,6 +15,8 @@
 #include "vmm/text.h"
 
 #define FDT_GPA GPA(GUEST_RAM_BASE)
+_Static_assert(GUEST_GENERATION_PAGE >= GUEST_RAM_BASE + GUEST_FDT_MAX_BYTES && GUEST_GENERATION_PAGE < GUEST_LOAD_FLOOR,
+	       "between the tree and programs");
 
 /*
  * Extensions the guest may use when the machine lists them, in the order of the ISA string: those whose state the
@@ -100,6 +102,7 @@ static enum err write_device_tree(struct vm *vm)
 		.virtio_step = GUEST_VIRTIO_STEP,
 		.virtio_line = GUEST_VIRTIO_LINE,
 		.virtio_count = VM_VIRTIO_DEVICES,
+		.generation_line = GUEST_GENERATION_LINE,
 		.intc = GUEST_FDT_PLIC,
 		.intc_base = GPA(GUEST_PLIC_BASE),
 		.intc_size = PLIC_SIZE,

@@ -7,7 +7,7 @@
  *     0x2000   PML4
  *     0x3000   PDPTs, one for each 512 GiB; then, without 1 GiB pages, page directories, one for each GiB
  *     then     the command line's page, if there is one; the ACPI tables' page, if it is a kernel
- *     0xff000  if it is a kernel, a page with what the CPU would execute after a reset
+ *     0xff000  if it is a kernel, a page with the id of its generation, and what the CPU would execute after a reset
  *
  * The tables map memory one to one, up to the end of RAM and at least 4 GiB. With 1 GiB pages, or without them up to
  * 12 GiB, all of it ends below 0x10000; a larger map goes on from there, and the memory map shows that as reserved.
@@ -35,7 +35,7 @@
 #define BOOT_PARAMS_E820_TABLE   0x2d0
 
 #define RESET_VECTOR UINT64_C(0xffff0) /* f000:fff0 */
-#define RESET_PAGE   UINT64_C(0xff000)
+#define RESET_PAGE   UINT64_C(GUEST_GENERATION_PAGE) /* which the id of the generation begins */
 
 #define NO_CMDLINE (BOOT_PARAMS + 0xff0) /* a zero in its unused tail */
 

@@ -42,6 +42,31 @@ DefinitionBlock ("", "DSDT", 2, "NSTLNG", "NESTLING", 1)
 			})
 		}
 
+		/*
+		 * The id of the VM's generation, of which an interrupt says that it is another one: vmm/generation.h. ACPI 5.6.9
+		 * "Interrupt-signaled ACPI events".
+		 */
+		Device (VGEN)
+		{
+			Name (_HID, "NSTL0002")
+			Name (_CID, Package () { "VM_Gen_Counter", "VMGENCTR" })
+			Name (_DDN, "VM_Gen_Counter")
+			Name (ADDR, Package () { GUEST_GENERATION_PAGE, 0 })
+		}
+		Device (GED)
+		{
+			Name (_HID, "ACPI0013")
+			Name (_UID, 0)
+			Name (_CRS, ResourceTemplate ()
+			{
+				Interrupt (ResourceConsumer, Edge, ActiveHigh, Exclusive) { GUEST_GENERATION_LINE }
+			})
+			Method (_EVT, 1)
+			{
+				Notify (VGEN, 0x80)
+			}
+		}
+
 		/* The balloon. LNRO0005 is what Linux knows virtio over MMIO by: drivers/virtio/virtio_mmio.c. */
 		Device (VIO0)
 		{

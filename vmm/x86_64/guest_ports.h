@@ -9,6 +9,10 @@
 
 #define GUEST_CONTROL_PAGE 0xfea00000
 
+/* The id of the generation (vmm/generation.h), for a kernel: in the page of the reset vector. */
+#define GUEST_GENERATION_PAGE 0xff000
+#define GUEST_GENERATION_LINE 5
+
 /* The port that QEMU gives it. */
 #define GUEST_PANIC_SPACE IO_PORT
 #define GUEST_PANIC_BASE  0x505
