@@ -159,6 +159,8 @@ GUESTS = {
                 ("--ram", "64M", "--vcpus", "2")),
     "virtio_balloon": (0, EXITED | {"exits.mmio": at_least(8000), "reported": at_least(16 << 20), "inflated": at_least(1 << 20)}, (),
                        ("--ram", "64M", "--vcpus", "2")),
+    "virtio_rng": (0, EXITED, (r"virtio_rng: child has [0-9a-f]+ [0-9a-f]+$", r"virtio_rng: parent has [0-9a-f]+ [0-9a-f]+$"), ()),
+    "virtio_fork": (0, EXITED, (r"virtio_fork: [1-6] of 6 forks with a chain in hand$",), ("--ram", "64M", "--vcpus", "2")),
     "panic_told": (3, CRASHED, (r"^error: vm: guest's kernel says that it has panicked, at pc 0x", r"^error: vm: what it printed last:$",
                                 r"^error: vm:   \| panic_told: line 0$", r"^error: vm:   \| panic_told: line 19$", r"^error: vm:   \| panic_told: here it   comes$"), ()),
 } | memory.GUESTS
@@ -244,7 +246,7 @@ SLOW_GUESTS = {
 # What only one of the two emulators of an ISA can do: QEMU checks no alignment.
 NOT_THERE = {"svm": ("align_loop",)}
 # How many VMs of their own a guest makes, of those that are not of memory.py.
-FORKS = {"interrupts": 1, "step_over": 1, "fork_modes": 4, "irq_fork": 3, "control": 1}
+FORKS = {"virtio_rng": 1, "virtio_fork": 6, "interrupts": 1, "step_over": 1, "fork_modes": 4, "irq_fork": 3, "control": 1}
 # What depends on the machine below, tried on the other backends too.
 ELSEWHERE = {"el2-uboot": ("lazy_mmu", "page_walk", "sysregs", "oom"), "pi3": ("lazy_mmu", "page_walk", "sysregs", "smccc", "irq_fork", "irq_hostile")}
 

@@ -5,38 +5,13 @@
  */
 #include "guest/rt/smp.h"
 #include "guest/rt/work.h"
-#include "isa.h"
 #include "tests/guests/check.h"
+#include "tests/guests/virtio.h"
 
 #define BLOCKS  32
-#define SIZE    64   /* of queues */
 #define ROUNDS  400  /* of wild queues, */
 #define WORDS   4000 /* and of wild accesses */
-#define MODERN  (1ul << 32)
 #define REPORTS (1ul << 5)
-
-enum { FEATURES_SEL = 0x24, FEATURES = 0x20, QUEUE_SEL = 0x30, QUEUE_NUM = 0x38, QUEUE_READY = 0x44, NOTIFY = 0x50, STATUS = 0x70 };
-enum { NEXT = 1, WRITE = 2, INDIRECT = 4, DRIVER_OK = 15, NEEDS_RESET = 64 };
-
-struct descriptor {
-	uint64_t address;
-	uint32_t length;
-	uint16_t flags, next;
-};
-
-/* A queue, in two pages. */
-struct queue {
-	struct descriptor descriptor[SIZE];
-	struct {
-		uint16_t flags, idx, ring[SIZE];
-	} available;
-	struct {
-		uint16_t flags, idx;
-		struct {
-			uint32_t id, length;
-		} ring[SIZE];
-	} used __attribute__((aligned(4096)));
-} __attribute__((aligned(4096)));
 
 static struct queue queues[4];
 static struct rt_range room; /* what may be given back, by whatever report */
@@ -53,49 +28,22 @@ static uint64_t random(void)
 
 static volatile uint32_t *at(uint64_t offset)
 {
-	uintptr_t address = BALLOON + offset;
-
-	__asm__ volatile("" : "+r"(address));
-	return (volatile uint32_t *)address;
+	return virtio_at(BALLOON, offset);
 }
 
 static void put(uint64_t offset, uint64_t value)
 {
-	*at(offset) = (uint32_t)value;
+	virtio_put(BALLOON, offset, value);
 }
 
-/* As a driver begins, with these features; the queues are empty. */
 static void begin(uint64_t features)
 {
-	memset(queues, 0, sizeof(queues));
-	put(STATUS, 0);
-	put(STATUS, 3);
-	put(FEATURES_SEL, 0);
-	put(FEATURES, features);
-	put(FEATURES_SEL, 1);
-	put(FEATURES, features >> 32);
-	put(STATUS, 11);
-	for (unsigned i = 0; i < 4; i++) {
-		const uint64_t places[] = { (uintptr_t)&queues[i], (uintptr_t)&queues[i].available, (uintptr_t)&queues[i].used };
-
-		put(QUEUE_SEL, i);
-		put(QUEUE_NUM, SIZE);
-		for (unsigned part = 0; part < 3; part++) {
-			put(0x80 + 0x10 * part, places[part]);
-			put(0x84 + 0x10 * part, places[part] >> 32);
-		}
-		put(QUEUE_READY, 1);
-	}
-	put(STATUS, DRIVER_OK);
+	virtio_begin(BALLOON, queues, 4, features);
 }
 
 static void offer(unsigned number, uint16_t head)
 {
-	struct queue *queue = &queues[number];
-
-	queue->available.ring[queue->available.idx % SIZE] = head;
-	__atomic_store_n(&queue->available.idx, (uint16_t)(queue->available.idx + 1), __ATOMIC_SEQ_CST);
-	put(NOTIFY, number);
+	virtio_offer(BALLOON, &queues[number], number, head);
 }
 
 /* --- As it should be ------------------------------------------------------------------------------------------------- */

@@ -25,7 +25,7 @@ static inline void *window(uint64_t gpa)
 }
 
 /* docs/guest-abi.md */
-#define BALLOON        0x0a000000ul
+#define VIRTIO(n)      (0x0a000000ul + (n)*0x200)
 #define CONTROL_PAGE   0x09100000
 #define PANIC_REGISTER (*(volatile uint8_t *)0x09101000)
 

@@ -11,7 +11,7 @@
 #define HOLE 0xfe900000
 
 /* docs/guest-abi.md */
-#define BALLOON      0xfeb00000ul
+#define VIRTIO(n)    (0xfeb00000ul + (n)*0x1000)
 #define CONTROL_PAGE 0xfea00000
 #define PANIC_PORT   0x505
 
