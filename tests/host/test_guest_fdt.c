@@ -34,6 +34,7 @@ static const struct guest_fdt arm = {
 	.virtio_step = 0x200,
 	.virtio_line = 48,
 	.virtio_count = 2,
+	.generation_line = 40,
 };
 
 static const struct guest_fdt riscv = {
@@ -49,6 +50,7 @@ static const struct guest_fdt riscv = {
 	.intc_base = GPA(0xc000000),
 	.intc_size = 0x600000,
 	.intc_lines = 32,
+	.generation_line = 16,
 };
 
 static int setup(void **state)
@@ -268,6 +270,32 @@ static void several_vcpus(void **state)
 	CHECK_EQ(fdt_node_offset_by_phandle(fdt, fdt_get_phandle(fdt, node("/apb-pclk"))), node("/apb-pclk"));
 }
 
+static void check_generation(const struct guest_fdt *guest, const void *interrupts, size_t bytes)
+{
+	const fdt64_t reg[] = { cpu_to_fdt64(0x40010000), cpu_to_fdt64(PAGE_SIZE) };
+
+	vm->generation = GPA(0);
+	check_common(guest);
+	CHECK(fdt_path_offset(fdt, "/reserved-memory") < 0, "nothing is reserved");
+	CHECK(fdt_path_offset(fdt, "/rng@40010000") < 0, "there is no id");
+	vm->generation = GPA(0x40010000);
+	check_common(guest);
+	check_bytes("/reserved-memory/generation@40010000", "reg", reg, sizeof(reg));
+	check_bytes("/reserved-memory/generation@40010000", "no-map", NULL, 0);
+	check_bytes("/reserved-memory", "ranges", NULL, 0);
+	check_string("/rng@40010000", "compatible", "microsoft,vmgenid");
+	check_bytes("/rng@40010000", "reg", reg, sizeof(reg));
+	check_bytes("/rng@40010000", "interrupts", interrupts, bytes);
+}
+
+/* By edge, where that can be said. */
+static void the_id_of_the_generation(void **state)
+{
+	(void)state;
+	check_generation(&arm, (fdt32_t[]){ 0, cpu_to_fdt32(8), cpu_to_fdt32(1) }, 12);
+	check_generation(&riscv, (fdt32_t[]){ cpu_to_fdt32(16) }, 4);
+}
+
 /* Whatever the room, no byte beyond it is written, and a whole tree comes out or none. */
 static void any_room_will_do_or_not(void **state)
 {
@@ -290,10 +318,8 @@ static void any_room_will_do_or_not(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_guest_of_arm),
-		TEST(a_guest_of_riscv),
-		TEST(several_vcpus),
-		TEST(any_room_will_do_or_not),
+		TEST(a_guest_of_arm),           TEST(a_guest_of_riscv),        TEST(several_vcpus),
+		TEST(the_id_of_the_generation), TEST(any_room_will_do_or_not),
 	};
 
 	return cmocka_run_group_tests_name("guest_fdt", tests, NULL, NULL);
