@@ -249,6 +249,7 @@ extern const struct npt_ops npt_riscv_x4;      /* RISC-V Sv39x4, Sv48x4, Sv57x4 
 extern const struct npt_ops npt_riscv_host;    /* RISC-V Sv39, Sv48, Sv57 of the hypervisor itself */
 extern const struct npt_ops npt_x86_host;      /* x86-64 long-mode paging of the hypervisor itself */
 extern const struct npt_ops npt_el2_host;      /* AArch64 EL2 stage 1 of the hypervisor itself, 4 KiB granule */
+extern const struct npt_ops npt_el20_host;     /* the same of EL2&0, which EL2 has with HCR_EL2.E2H */
 
 /* The name a report gives the format: "ept", "npt", "stage2", "sv39x4", ... */
 const char *npt_name(const struct npt *npt);

@@ -26,7 +26,7 @@ import pte  # noqa: E402
 # Which of the C formats each one is.
 FORMATS = {"ept": "npt_ept", "npt": "npt_amd", "stage2": "npt_stage2", "stage2-fwb": "npt_stage2_fwb",
            "sv39x4": "npt_riscv_x4", "sv48x4": "npt_riscv_x4", "sv57x4": "npt_riscv_x4", "x86_host": "npt_x86_host",
-           "el2_host": "npt_el2_host", "sv39": "npt_riscv_host", "sv48": "npt_riscv_host", "sv57": "npt_riscv_host"}
+           "el2_host": "npt_el2_host", "el20_host": "npt_el20_host", "sv39": "npt_riscv_host", "sv48": "npt_riscv_host", "sv57": "npt_riscv_host"}
 ENTRY_KINDS = ("empty", "table", "leaf", "malformed")
 MEMTYPES = ("wb", "wt", "wp", "wc", "uc")
 

@@ -24,9 +24,10 @@
 #define STAGE2                                                                                                                \
 	.ops = &npt_stage2, .oracle = &oracle_stage2, .report_name = "stage2", .types = ARM_TYPES, .break_before_make = true, \
 	.accessed_bit = 10, .dirty_bit = 7, .keeps_dirty = true, ARM_BITS
-#define EL2                                                                                                                    \
-	.ops = &npt_el2_host, .oracle = &oracle_el2, .report_name = "el2_host", .types = ARM_TYPES, .break_before_make = true, \
-	.accessed_bit = 10, .keeps_dirty = true, ARM_BITS, .supervisor = true
+#define EL2_COMMON \
+	.types = ARM_TYPES, .break_before_make = true, .accessed_bit = 10, .keeps_dirty = true, ARM_BITS, .supervisor = true
+#define EL2  EL2_COMMON, .ops = &npt_el2_host, .oracle = &oracle_el2, .report_name = "el2_host"
+#define EL20 EL2_COMMON, .ops = &npt_el20_host, .oracle = &oracle_el20, .report_name = "el20_host"
 #define RISCV                                                                                                     \
 	.oracle = &oracle_riscv, .accessed_bit = 6, .dirty_bit = 7, .keeps_dirty = true, .address = BITS(53, 10), \
 	.address_shift = 2, .valid = 1, .tracked_bit = 9, .shared_bit = 8
@@ -105,6 +106,7 @@ const struct format_case formats[] = {
 	  .tables_at = LOW,
 	  .config = { GEOMETRY(3, 40, 40, 2), .exec_only = true, .page_memtypes = true } },
 	{ .name = "el2", EL2, .tables_at = LOW, .config = { GEOMETRY(4, 48, 48, 2), .exec_only = true, .page_memtypes = true } },
+	{ .name = "el20", EL20, .tables_at = HIGH, .config = { GEOMETRY(4, 48, 48, 2), .page_memtypes = true } },
 	{ .name = "sv39x4",
 	  X4,
 	  .report_name = "sv39x4",
@@ -160,7 +162,7 @@ struct oracle_machine format_machine(const struct format_case *format)
 		.svpbmt = format->config.page_memtypes,
 		.supervisor = format->supervisor,
 		.fwb = format->fwb,
-		.pat = format->oracle == &oracle_el2 ? HOST_MAIR : HOST_PAT,
+		.pat = format->oracle == &oracle_el2 || format->oracle == &oracle_el20 ? HOST_MAIR : HOST_PAT,
 	};
 }
 

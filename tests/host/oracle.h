@@ -97,6 +97,6 @@ struct oracle {
 	void (*walk)(const struct oracle_machine *m, uint64_t gpa, unsigned access, bool update, struct oracle_walk *walk);
 };
 
-extern const struct oracle oracle_ept, oracle_amd, oracle_stage2, oracle_el2, oracle_riscv;
+extern const struct oracle oracle_ept, oracle_amd, oracle_stage2, oracle_el2, oracle_el20, oracle_riscv;
 
 #endif

@@ -79,6 +79,8 @@ static const struct geometry geometries[] = {
 	{ &npt_el2_host, 4, 48, 48, 2, 0 },
 	{ &npt_el2_host, 3, 39, 48, 2, -1 },
 	{ &npt_el2_host, 4, 49, 48, 2, -1 },
+	{ &npt_el20_host, 4, 48, 48, 2, 0 },
+	{ &npt_el20_host, 4, 49, 48, 2, -1 },
 	{ &npt_riscv_host, 3, 38, 56, 2, 0 },
 	{ &npt_riscv_host, 4, 47, 56, 2, 0 },
 	{ &npt_riscv_host, 5, 56, 56, 2, 0 },

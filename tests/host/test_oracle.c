@@ -144,6 +144,19 @@ static const struct vector vectors[] = {
 	{ &oracle_el2, &el2, 2, 0x5000000012345003, TABLE, 0x12345000, R, 0 }, /* APTable, XNTable */
 	{ &oracle_el2, &el2, 3, 0x40000741, EMPTY, 0, 0, 0 },
 
+	{ &oracle_el20, &el2, 0, 0xfffffffffffffffe, EMPTY, 0, 0, 0 },
+	{ &oracle_el20, &el2, 0, 0x0040000012345703, LEAF, 0x12345000, RWX, ORACLE_WB },
+	{ &oracle_el20, &el2, 0, 0x0040000012345787, LEAF, 0x12345000, R | X, ORACLE_WT },
+	{ &oracle_el20, &el2, 0, 0x006000001234570b, LEAF, 0x12345000, R | W, ORACLE_WC },
+	{ &oracle_el20, &el2, 0, 0x0060000012345783, LEAF, 0x12345000, R, ORACLE_WB },
+	{ &oracle_el20, &el2, 0, 0x0040000012345743, LEAF, 0x12345000, 0, ORACLE_WB }, /* EL0 may write it */
+	{ &oracle_el20, &el2, 0, 0x00400000123457c3, LEAF, 0x12345000, X, ORACLE_WB }, /* EL0 may read it */
+	{ &oracle_el20, &el2, 1, 0x0040000012200701, LEAF, 0x12200000, RWX, ORACLE_WB },
+	{ &oracle_el20, &el2, 1, 0x12345003, TABLE, 0x12345000, RWX, 0 },
+	{ &oracle_el20, &el2, 2, 0x4800000012345003, TABLE, 0x12345000, R, 0 },   /* APTable[1], PXNTable */
+	{ &oracle_el20, &el2, 2, 0x3000000012345003, TABLE, 0x12345000, RWX, 0 }, /* APTable[0], UXNTable: EL0's */
+	{ &oracle_el20, &el2, 3, 0x0040000040000701, EMPTY, 0, 0, 0 },
+
 	{ &oracle_riscv, &rv_self, 0, 0x048d14cf, LEAF, 0x12345000, RWX, ORACLE_WB },
 	{ &oracle_riscv, &rv_self, 0, 0x048d14df, LEAF, 0x12345000, 0, ORACLE_WB }, /* U = 1 */
 	{ &oracle_riscv, &rv, 0, 0xfffffffffffffffe, EMPTY, 0, 0, 0 },
@@ -348,6 +361,12 @@ static void el2_walks(void **state)
 	expect_walk(&oracle_el2, &m, va | 1ull << 48, R, ORACLE_NOT_PRESENT, 0);
 	*word(0x102000 + 8) = 0x12200341; /* AF = 0 */
 	expect_walk(&oracle_el2, &m, va, R, ORACLE_DENIED, 0);
+
+	*word(0x102000 + 8) = 0x0040000012200701;
+	expect_walk(&oracle_el20, &m, va, R | W | X, ORACLE_OK, 0x12212345);
+	*word(0x101000 + 16) = 0x0800000000102003; /* PXNTable */
+	expect_walk(&oracle_el20, &m, va, R | W, ORACLE_OK, 0x12212345);
+	expect_walk(&oracle_el20, &m, va, X, ORACLE_DENIED, 0);
 }
 
 int main(void)

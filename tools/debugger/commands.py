@@ -388,7 +388,8 @@ class Pte(gdb.Command):
 Usage: nestling pte FORMAT VALUE [LEVEL]
 
 Level 0, the default, is that of 4 KiB pages. Formats: ept, npt, stage2, stage2-fwb,
-sv39x4, sv48x4, sv57x4; of the hypervisor's own map: x86_host, el2_host, sv39, sv48, sv57."""
+sv39x4, sv48x4, sv57x4; of the hypervisor's own map: x86_host, el2_host, el20_host, sv39, sv48,
+sv57."""
 
     def __init__(self) -> None:
         super().__init__("nestling pte", gdb.COMMAND_DATA)

@@ -13,7 +13,7 @@ LEAF_SIZES = ("4 KiB", "2 MiB", "1 GiB")
 # As npt_name() has them; "stage2-fwb" and the hypervisor's own maps have names here only.
 LEVELS = {
     "ept": 4, "npt": 4, "stage2": 4, "stage2-fwb": 4, "sv39x4": 3, "sv48x4": 4, "sv57x4": 5,
-    "x86_host": 4, "el2_host": 4, "sv39": 3, "sv48": 4, "sv57": 5,
+    "x86_host": 4, "el2_host": 4, "el20_host": 4, "sv39": 3, "sv48": 4, "sv57": 5,
 }
 
 
@@ -138,8 +138,8 @@ def stage2_leaf(value: int, fwb: bool) -> tuple[int, str, bool]:
     return prot, memtype, bit(value, 7) or bit(value, 55)
 
 
-def el2_leaf(value: int) -> tuple[int, str, bool]:
-    prot = READ | (0 if bit(value, 7) else WRITE) | (0 if bit(value, 54) else EXECUTE)
+def el2_leaf(value: int, execute_never: int) -> tuple[int, str, bool]:
+    prot = READ | (0 if bit(value, 7) else WRITE) | (0 if bit(value, execute_never) else EXECUTE)
     # As the hypervisor programs MAIR_EL2: boot/aarch64/machine.c.
     return prot, ("wb", "wt", "wc", "uc", "uc", "uc", "uc", "uc")[bits(value, 4, 2)], bit(value, 55)
 
@@ -172,7 +172,9 @@ DECODERS = {
     "x86_host": lambda value, level: long_mode(value, level, False),
     "stage2": lambda value, level: arm(value, level, lambda v: stage2_leaf(v, False)),
     "stage2-fwb": lambda value, level: arm(value, level, lambda v: stage2_leaf(v, True)),
-    "el2_host": lambda value, level: arm(value, level, el2_leaf),
+    # XN; and of EL2&0, with HCR_EL2.E2H, PXN: UXN is for EL0.
+    "el2_host": lambda value, level: arm(value, level, lambda v: el2_leaf(v, 54)),
+    "el20_host": lambda value, level: arm(value, level, lambda v: el2_leaf(v, 53)),
 } | {name: lambda value, level: riscv(value, level, True) for name in ("sv39x4", "sv48x4", "sv57x4")} \
   | {name: lambda value, level: riscv(value, level, False) for name in ("sv39", "sv48", "sv57")}
 
