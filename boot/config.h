@@ -22,6 +22,7 @@
 struct config {
 	bool no_serial; /* the console goes on on the screen, though there is a serial port */
 	bool gdb;       /* wait for a debugger before the machine is taken over */
+	bool vhe;       /* see arch_virt_probe */
 	struct machine machine;
 };
 

@@ -185,6 +185,11 @@ static enum err set_gdb(struct config *config, const char *value)
 	return set_choice(&config->gdb, value, "on", "off");
 }
 
+static enum err set_vhe(struct config *config, const char *value)
+{
+	return set_choice(&config->vhe, value, "on", "auto");
+}
+
 const struct config_key config_keys[CONFIG_KEYS] = {
 	{ "demo", "the name of a demo", .set_vm = set_demo, .is_text = true },
 	{ "guest", "a file name of less than 128 characters", .set_vm = set_guest, .is_text = true },
@@ -207,6 +212,7 @@ const struct config_key config_keys[CONFIG_KEYS] = {
 	{ "cpus", "all, or a number from 1 to 64", .set_machine = set_cpus },
 	{ "slice", "milliseconds from 1 to 1000", .set_machine = set_slice },
 	{ "serial", "auto or none", .set_machine = set_serial },
+	{ "vhe", "on or auto", .set_machine = set_vhe },
 	{ "gdb", "on or off", .set_machine = set_gdb },
 };
 _Static_assert(VCPU_MAX == 16 && CPU_MAX == 64 && VM_CLONES_MAX == 1000, "the table says so");

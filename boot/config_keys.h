@@ -15,7 +15,7 @@ struct config_key {
 	bool in_a_section; /* nowhere else */
 };
 
-#define CONFIG_KEYS 22
+#define CONFIG_KEYS 23
 extern const struct config_key config_keys[CONFIG_KEYS];
 
 #endif

@@ -210,17 +210,18 @@ static void feed_random(void)
 static enum err prepare(void)
 {
 	const char *why;
-	enum err err = arch_virt_probe(&why);
+	enum err err = read_config();
 
+	if (err != ERR_OK)
+		return err;
+	err = arch_virt_probe(boot.config.vhe, &why);
 	if (err != ERR_OK) {
 		log_fatal("%s", why);
 		return err;
 	}
-	err = read_config();
-	if (err == ERR_OK && boot.config.gdb)
+	if (boot.config.gdb)
 		debugger_wait();
-	if (err == ERR_OK)
-		err = read_guests();
+	err = read_guests();
 	if (err != ERR_OK)
 		return err;
 	boot.stacks = new_stacks();

@@ -10,7 +10,7 @@
 #include "boot/memory.h"
 #include "boot/overlap.h"
 #include "drivers/aarch64/interrupts.h"
-#include "include/arch/aarch64/insn.h"
+#include "include/arch/aarch64/e2h.h"
 #include "include/arch/aarch64/smc.h"
 #include "include/arch/machine.h"
 #include "include/log.h"
@@ -107,7 +107,7 @@ enum err arch_cpu_start(struct cpu *cpu, void *stack_top)
 		.tcr = read_sysreg(tcr_el2),
 		.mair = read_sysreg(mair_el2),
 		.sctlr = read_sysreg(sctlr_el2),
-		.hcr = HCR_HOST,
+		.hcr = host_hcr(),
 		.stack_top = stack_top,
 		.entry = begin,
 		.cpu = cpu,

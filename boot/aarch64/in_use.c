@@ -25,7 +25,7 @@ static bool visit_table(hpa_t table, void *context)
 	return use->visit(table, PAGE_SIZE, use->context);
 }
 
-/* One to one means the lower range of addresses, that of TTBR0, also with HCR_EL2.E2H; T0SZ and TG0 are at the same place then. */
+/* One to one is the lower range of addresses, TTBR0's, also with HCR_EL2.E2H; T0SZ, TG0 and entries of tables are the same then. */
 static void visit_tables(struct in_use *use)
 {
 	uint64_t tcr = read_sysreg(tcr_el2), bits = 64 - (tcr & TCR_T0SZ_MASK);

@@ -41,7 +41,7 @@ install_map:
 	msr	sctlr_el2, x7
 	isb
 
-	msr	hcr_el2, x5		/* from here on E2H is 0 */
+	msr	hcr_el2, x5		/* from here on E2H is ours */
 	isb
 	msr	mair_el2, x3
 	msr	tcr_el2, x2

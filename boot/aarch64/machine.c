@@ -6,7 +6,7 @@
 
 #include "boot/aarch64/places.h"
 #include "boot/aarch64/quiet.h"
-#include "include/arch/aarch64/insn.h"
+#include "include/arch/aarch64/e2h.h"
 #include "vmm/aarch64/features.h"
 
 /* What install_map (boot/aarch64/install.S) puts into the registers while translation is off. */
@@ -51,19 +51,28 @@ const struct npt_ops *arch_host_map_config(struct npt_config *config)
 		.max_leaf = 2,
 		.page_memtypes = true,
 	};
-	return &npt_el2_host;
+	return host_e2h ? &npt_el20_host : &npt_el2_host;
 }
 
-/* "TCR_EL2, Translation Control Register (EL2)", with HCR_EL2.E2H 0. */
+/* "TCR_EL2, Translation Control Register (EL2)". With HCR_EL2.E2H there is a second range of addresses, which is not used. */
+static uint64_t host_tcr(void)
+{
+	const uint64_t tcr = TCR_T0SZ(HOST_VA_BITS) | TCR_IRGN0_WBWA | TCR_ORGN0_WBWA | TCR_SH0_INNER | TCR_TG0_4K;
+	const uint64_t size = cpu_pa_range();
+
+	if (!host_e2h)
+		return tcr | TCR_EL2_RES1 | size << TCR_PS_SHIFT;
+	return tcr | TCR_E2H_EPD1 | TCR_T0SZ(HOST_VA_BITS) << TCR_E2H_T1SZ_SHIFT | TCR_E2H_TG1_4K | size << TCR_E2H_IPS_SHIFT;
+}
+
 void arch_host_map_activate(hpa_t root)
 {
 	const struct el2_regime regime = {
 		.ttbr0 = root.raw,
-		.tcr = TCR_EL2_RES1 | TCR_T0SZ(HOST_VA_BITS) | TCR_IRGN0_WBWA | TCR_ORGN0_WBWA | TCR_SH0_INNER | TCR_TG0_4K |
-		       (uint64_t)cpu_pa_range() << TCR_PS_SHIFT,
+		.tcr = host_tcr(),
 		.mair = HOST_MAIR,
 		.sctlr = SCTLR_EL2_RES1 | SCTLR_I | SCTLR_SA | SCTLR_C | SCTLR_M,
-		.hcr = HCR_HOST,
+		.hcr = host_hcr(),
 	};
 
 	install_map(&regime);

@@ -2,14 +2,18 @@
 /* A CPU's own sources of interrupts. */
 #include "boot/aarch64/quiet.h"
 
+#include "include/arch/aarch64/e2h.h"
 #include "include/arch/aarch64/guarded.h"
 
 static void silence_timers(void)
 {
-	/* With HCR_EL2.E2H the names of EL1's timers mean EL2's here: activation of our map clears that bit, and the
-	 * world switch silences EL1's own. Arm ARM, "System and Special-purpose register redirection". */
+	/* With HCR_EL2.E2H, which may be the firmware's choice still, these names mean EL2's timers, and EL1's have others. */
 	write_sysreg(cntp_ctl_el0, 0);
 	write_sysreg(cntv_ctl_el0, 0);
+	if (read_sysreg(hcr_el2) & HCR_E2H) {
+		write_sysreg(cntp_ctl_el02, 0);
+		write_sysreg(cntv_ctl_el02, 0);
+	}
 	write_sysreg(cnthp_ctl_el2, 0);
 	if (id_field(read_sysreg(id_aa64mmfr1_el1), ID_AA64MMFR1_VH_SHIFT))
 		write_sysreg(CNTHV_CTL_EL2, 0);

@@ -3,7 +3,7 @@
 #include "drivers/aarch64/interrupts.h"
 
 #include "drivers/aarch64/controller.h"
-#include "include/arch/aarch64/insn.h"
+#include "include/arch/aarch64/e2h.h"
 #include "include/arch/cpu.h"
 #include "include/arch/machine.h"
 #include "include/panic.h"
@@ -57,8 +57,8 @@ static void silence_guest_timers(void)
 	static uint64_t last_pc;
 	uint64_t pc = read_sysreg(elr_el2);
 
-	write_sysreg(cntv_ctl_el0, read_sysreg(cntv_ctl_el0) | CNT_CTL_IMASK);
-	write_sysreg(cntp_ctl_el0, read_sysreg(cntp_ctl_el0) | CNT_CTL_IMASK);
+	write_guest_sysreg(cntv_ctl_el0, read_guest_sysreg(cntv_ctl_el0) | CNT_CTL_IMASK);
+	write_guest_sysreg(cntp_ctl_el0, read_guest_sysreg(cntp_ctl_el0) | CNT_CTL_IMASK);
 	isb();
 	in_a_row = pc == last_pc ? in_a_row + 1 : 1;
 	last_pc = pc;

@@ -17,11 +17,11 @@
 #include "vmm/vm.h"
 
 /*
- * Can this CPU run guests? Reads registers only. On ERR_UNSUPPORTED `why` is a clause that says what is missing and
+ * Can this CPU run guests? Changes no registers. On ERR_UNSUPPORTED `why` is a clause that says what is missing and
  * what to do about it ("the CPU has neither VMX nor SVM", "VMX is locked off by firmware: enable it in the set-up
- * menu").
+ * menu"). `vhe` is the configuration's key: on AArch64 the hypervisor's own mode is to be that of FEAT_VHE.
  */
-MUST_CHECK enum err arch_virt_probe(const char **why);
+MUST_CHECK enum err arch_virt_probe(bool vhe, const char **why);
 
 /* "x86_64", "aarch64", "riscv64". */
 const char *arch_isa_name(void);

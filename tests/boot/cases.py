@@ -21,6 +21,7 @@ import several
 import smp
 import static
 import typed
+import vhe
 from backends import BACKENDS, KINDS, ROOT
 from harness import EXITED, FATAL, PAGE, G, K, M, T, Boot, Case, Result, at_least, below, case, write_file
 
@@ -592,6 +593,6 @@ def all_cases() -> list[Case]:
     ]
     cases = checks + usage() + demos() + sizes() + guests() + documented() + files() + built() + wrong_guests() + linux_images() + configs()
     cases += machines.machines() + memory.memory() + report.report() + flashing.flashing() + newcomer.newcomer() + keyboard.keyboard() + screen.screen()
-    cases += linux.linuxes() + debug.debug() + several.several() + typed.typed() + smp.smp(hostile)
+    cases += linux.linuxes() + debug.debug() + several.several() + typed.typed() + smp.smp(hostile) + vhe.vhe()
     # The slow emulators first, so that the quick cases fill the end.
     return sorted(cases, key=lambda c: not c.name.startswith(("vmx/", "pi3/")))

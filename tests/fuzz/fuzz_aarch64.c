@@ -16,6 +16,8 @@
 
 #define RAM_SIZE MIB(64)
 
+bool host_e2h;
+
 uint64_t *fake_sysreg(const char *name)
 {
 	static const char *const names[] = {

@@ -128,10 +128,10 @@ static void the_machines_keys_are_read(void **state)
 	static struct parsed parsed;
 
 	(void)state;
-	CHECK_ERR(parse_string(&parsed, "serial = none\ngdb = on\n[vm a]\n"), ERR_OK);
-	CHECK(parsed.config.no_serial && parsed.config.gdb, "serial, gdb");
-	CHECK_ERR(parse_string(&parsed, "serial = auto\ngdb = off\n"), ERR_OK);
-	CHECK(!parsed.config.no_serial && !parsed.config.gdb, "the other values of serial, gdb");
+	CHECK_ERR(parse_string(&parsed, "serial = none\ngdb = on\nvhe = on\n[vm a]\n"), ERR_OK);
+	CHECK(parsed.config.no_serial && parsed.config.gdb && parsed.config.vhe, "serial, gdb, vhe");
+	CHECK_ERR(parse_string(&parsed, "serial = auto\ngdb = off\nvhe = auto\n"), ERR_OK);
+	CHECK(!parsed.config.no_serial && !parsed.config.gdb && !parsed.config.vhe, "the other values of serial, gdb, vhe");
 	CHECK_EQ(parsed.config.machine.cpus, 0);
 	CHECK_EQ(parsed.config.machine.slice, CONFIG_DEFAULT_SLICE);
 	CHECK_ERR(parse_string(&parsed, "slice = 1\ncpus = 64 # or fewer\n[vm a]\n"), ERR_OK);
@@ -314,6 +314,7 @@ static const struct refused refused[] = {
 	{ "trace = jsonl", "trace" },
 	{ "trace = on\ntrace = json", "twice" },
 	{ "gdb = yes", "gdb" },
+	{ "vhe = off", "vhe" },
 	{ "cpus = 0", "cpus" },
 	{ "cpus = 65", "cpus" },
 	{ "cpus = many", "cpus" },
@@ -358,6 +359,7 @@ static const struct refused refused[] = {
 	{ "[vm a]\nram = 1G\nram = 1G", "twice" },
 	{ "[vm a]\nserial = auto", "serial" },
 	{ "[vm a]\ngdb = on", "gdb" },
+	{ "[vm a]\nvhe = on", "vhe" },
 	{ "after = a", "[vm NAME]" },
 	{ "[vm a]\nafter =", "after" },
 	{ "[vm a]\nafter = b", "[vm a]" },

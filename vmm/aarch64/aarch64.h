@@ -3,8 +3,8 @@
 #ifndef NESTLING_VMM_AARCH64_AARCH64_H
 #define NESTLING_VMM_AARCH64_AARCH64_H
 
+#include "include/arch/aarch64/e2h.h"
 #include "include/arch/aarch64/esr.h"
-#include "include/arch/aarch64/insn.h"
 #include "vmm/vm.h"
 
 /* Where a guest finds things: as on QEMU's "virt" machine. docs/guest-abi.md says so to guest writers. */
@@ -51,11 +51,13 @@ void registers_init(void);
 void read_extra_registers(struct extra_registers *extra);
 void write_extra_registers(const struct extra_registers *extra);
 
-/* --- hcr.S, el2.c, serror.c ------------------------------------------------------------------------------------------ */
+/* --- hcr.S, e2h.c, el2.c, serror.c ----------------------------------------------------------------------------------- */
 
 /* Write HCR_EL2 and return what it reads as then; the old value is restored. */
 uint64_t try_hcr(uint64_t value);
-/* What it holds while guests run. */
+/* Choose whether the hypervisor runs with HCR_EL2.E2H set (host_e2h): where it must, or is wanted to. False: it cannot. */
+MUST_CHECK bool e2h_choose(bool wanted);
+/* What HCR_EL2 holds while guests run. */
 uint64_t guest_hcr(void);
 /* The same, once it has been set on the first CPU. */
 extern uint64_t el2_hcr;

@@ -49,12 +49,14 @@ struct fp_state {
  * The registers of EL1 and EL0 that are the guest's while it is in the CPU. What EL2 decides of EL1 is the same for all guests
  * (el2.c); registers that trap have no value of the guest's.
  */
-#define FOR_EL1_REGISTERS(each)                                                                                                    \
-	each(sctlr_el1) each(tcr_el1) each(ttbr0_el1) each(ttbr1_el1) each(mair_el1) each(amair_el1) each(vbar_el1)                \
-		each(cpacr_el1) each(contextidr_el1) each(tpidr_el1) each(tpidr_el0) each(tpidrro_el0) each(esr_el1) each(far_el1) \
-			each(afsr0_el1) each(afsr1_el1) each(par_el1) each(elr_el1) each(spsr_el1) each(sp_el0) each(sp_el1)       \
-				each(csselr_el1) each(cntkctl_el1) each(cntv_cval_el0) each(cntv_ctl_el0) each(cntp_cval_el0)      \
-					each(cntp_ctl_el0)
+#define FOR_PLAIN_REGISTERS(each) \
+	each(tpidr_el1) each(tpidr_el0) each(tpidrro_el0) each(par_el1) each(sp_el0) each(sp_el1) each(csselr_el1)
+/* Those that have another name at EL2 with HCR_EL2.E2H set: include/arch/aarch64/e2h.h. */
+#define FOR_REDIRECTED_REGISTERS(each)                                                                                         \
+	each(sctlr_el1) each(tcr_el1) each(ttbr0_el1) each(ttbr1_el1) each(mair_el1) each(amair_el1) each(vbar_el1)            \
+		each(cpacr_el1) each(contextidr_el1) each(esr_el1) each(far_el1) each(afsr0_el1) each(afsr1_el1) each(elr_el1) \
+			each(spsr_el1) each(cntkctl_el1) each(cntv_cval_el0) each(cntv_ctl_el0) each(cntp_cval_el0)            \
+				each(cntp_ctl_el0)
 #define EL1_REGISTER_MEMBER(name) uint64_t name;
 
 /* Those that a CPU may lack, though a guest is not told of them where it has them. */
@@ -73,7 +75,8 @@ struct interface_state {
 struct kept_state {
 	struct fp_state fp;
 	struct el1_registers {
-		FOR_EL1_REGISTERS(EL1_REGISTER_MEMBER)
+		FOR_PLAIN_REGISTERS(EL1_REGISTER_MEMBER)
+		FOR_REDIRECTED_REGISTERS(EL1_REGISTER_MEMBER)
 	} el1;
 	uint64_t keys[10]; /* of pointer authentication, where the CPU has it */
 	struct extra_registers extra;

@@ -53,10 +53,10 @@ static void describe_sync(const struct vcpu *vcpu, char *text, size_t size)
 /* What a guest without vectors ran into; its own registers have it. */
 static void describe_exception(char *text, size_t size)
 {
-	uint64_t esr = read_sysreg(esr_el1);
+	uint64_t esr = read_guest_sysreg(esr_el1);
 
 	text_add(text, size, "%s at %#lx (ESR_EL1 %#lx, FAR_EL1 %#lx), and its vectors (VBAR_EL1 %#lx) are not in RAM",
-		 esr_class_name(esr), read_sysreg(elr_el1), esr, read_sysreg(far_el1), read_sysreg(vbar_el1));
+		 esr_class_name(esr), read_guest_sysreg(elr_el1), esr, read_guest_sysreg(far_el1), read_guest_sysreg(vbar_el1));
 }
 
 static const char *const interrupts[] = {
@@ -102,8 +102,9 @@ void arch_vcpu_dump(struct vcpu *vcpu)
 	log_vm_err(vcpu->vm, " x28 %016lx x29 %016lx x30 %016lx", arch->x[28], arch->x[29], arch->x[30]);
 	log_vm_err(vcpu->vm, " pc  %016lx pstate %lx sp_el0 %lx sp_el1 %lx", arch->pc, arch->pstate, read_sysreg(sp_el0),
 		   read_sysreg(sp_el1));
-	log_vm_err(vcpu->vm, " sctlr %lx tcr %lx ttbr0 %lx ttbr1 %lx mair %lx", read_sysreg(sctlr_el1), read_sysreg(tcr_el1),
-		   read_sysreg(ttbr0_el1), read_sysreg(ttbr1_el1), read_sysreg(mair_el1));
-	log_vm_err(vcpu->vm, " vbar %lx elr_el1 %lx spsr_el1 %lx esr_el1 %lx far_el1 %lx", read_sysreg(vbar_el1),
-		   read_sysreg(elr_el1), read_sysreg(spsr_el1), read_sysreg(esr_el1), read_sysreg(far_el1));
+	log_vm_err(vcpu->vm, " sctlr %lx tcr %lx ttbr0 %lx ttbr1 %lx mair %lx", read_guest_sysreg(sctlr_el1),
+		   read_guest_sysreg(tcr_el1), read_guest_sysreg(ttbr0_el1), read_guest_sysreg(ttbr1_el1),
+		   read_guest_sysreg(mair_el1));
+	log_vm_err(vcpu->vm, " vbar %lx elr_el1 %lx spsr_el1 %lx esr_el1 %lx far_el1 %lx", read_guest_sysreg(vbar_el1),
+		   read_guest_sysreg(elr_el1), read_guest_sysreg(spsr_el1), read_guest_sysreg(esr_el1), read_guest_sysreg(far_el1));
 }

@@ -21,7 +21,7 @@ static bool has(uint64_t id, unsigned shift)
 uint64_t guest_hcr(void)
 {
 	uint64_t hcr = HCR_VM | HCR_SWIO | HCR_PTW | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB | HCR_BSU_IS | HCR_TWI | HCR_TID3 |
-		       HCR_TSC | HCR_TIDCP | HCR_TACR | HCR_RW;
+		       HCR_TSC | HCR_TIDCP | HCR_TACR | host_hcr();
 
 	if (cpu_has_fwb())
 		hcr |= HCR_FWB;
@@ -39,10 +39,10 @@ uint64_t guest_hcr(void)
 /* "CPTR_EL2": FP and SIMD are the guest's; SVE, SME, trace and activity monitors are not. */
 static uint64_t guest_cptr(void)
 {
-	uint64_t cptr = CPTR_EL2_RES1 | CPTR_EL2_TZ | CPTR_EL2_TSM | CPTR_EL2_TTA;
+	uint64_t cptr = host_e2h ? CPTR_E2H_FPEN | CPTR_E2H_TTA : CPTR_EL2_RES1 | CPTR_EL2_TZ | CPTR_EL2_TSM | CPTR_EL2_TTA;
 
 	if (has(read_sysreg(id_aa64pfr0_el1), ID_AA64PFR0_AMU_SHIFT))
-		cptr |= CPTR_EL2_TAM;
+		cptr |= CPTR_EL2_TAM; /* at the same place in both layouts */
 	return cptr;
 }
 
@@ -105,7 +105,10 @@ static void reset_mpam(uint64_t pfr0)
 			 MPAM2_MPAMEN | MPAM2_TRAPMPAM0EL1 | MPAM2_TRAPMPAM1EL1 | (mpamidr & MPAMIDR_HAS_TIDR ? MPAM2_TIDR : 0));
 	if (mpamidr & MPAMIDR_HAS_HCR)
 		sysreg_try_write(MPAMHCR_EL2, MPAMHCR_TRAP_MPAMIDR_EL1);
-	sysreg_try_write(MPAM1_EL1, MPAM2_MPAMEN);
+	if (host_e2h)
+		sysreg_try_write(MPAM1_EL12, MPAM2_MPAMEN);
+	else
+		sysreg_try_write(MPAM1_EL1, MPAM2_MPAMEN);
 	sysreg_try_write(MPAM0_EL1, 0);
 }
 
@@ -147,7 +150,7 @@ void el2_reset(uint64_t midr)
 	write_sysreg(cptr_el2, guest_cptr());
 	write_sysreg(mdcr_el2, guest_mdcr());
 	/* Both timers of EL1 are the guest's; their interrupts come to EL2: timer.c. */
-	write_sysreg(cnthctl_el2, CNTHCTL_EL1PCTEN | CNTHCTL_EL1PCEN);
+	write_sysreg(cnthctl_el2, host_e2h ? CNTHCTL_E2H_EL1PCTEN | CNTHCTL_E2H_EL1PTEN : CNTHCTL_EL1PCTEN | CNTHCTL_EL1PCEN);
 	/* Virtual time is the machine's. With another offset QEMU 7.2 hangs when a guest's CNTV_CVAL_EL0 and it exceed 64 bits. */
 	write_sysreg(cntvoff_el2, 0);
 	write_sysreg(vpidr_el2, midr);

@@ -72,7 +72,7 @@ static void decode_mmio(const struct vcpu_arch *arch, uint64_t gpa, struct vm_ex
  */
 static bool lacks_vectors(const struct vm *vm, const struct vcpu_arch *arch, uint64_t gpa)
 {
-	uint64_t offset = arch->pc - read_sysreg(vbar_el1);
+	uint64_t offset = arch->pc - read_guest_sysreg(vbar_el1);
 
 	return offset < 0x800 && offset % 0x80 == 0 && !in_ram(vm, gpa);
 }

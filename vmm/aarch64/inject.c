@@ -30,7 +30,7 @@ static uint64_t vector_offset(uint64_t pstate)
 /* PSTATE on taking an exception to EL1. "Process state, PSTATE", "AArch64.TakeException". */
 static uint64_t exception_pstate(uint64_t old)
 {
-	uint64_t sctlr = read_sysreg(sctlr_el1), pstate = PSTATE_EL1H | PSTATE_DAIF;
+	uint64_t sctlr = read_guest_sysreg(sctlr_el1), pstate = PSTATE_EL1H | PSTATE_DAIF;
 
 	pstate |= old & (PSTATE_NZCV | PSTATE_DIT | PSTATE_PAN);
 	if (id_field(read_sysreg(id_aa64mmfr1_el1), ID_AA64MMFR1_PAN_SHIFT) && !(sctlr & SCTLR_EL1_SPAN))
@@ -42,10 +42,10 @@ static uint64_t exception_pstate(uint64_t old)
 
 static void take_exception(struct vcpu_arch *arch, uint64_t esr)
 {
-	write_sysreg(elr_el1, arch->pc);
-	write_sysreg(spsr_el1, arch->pstate);
-	write_sysreg(esr_el1, esr);
-	arch->pc = read_sysreg(vbar_el1) + vector_offset(arch->pstate);
+	write_guest_sysreg(elr_el1, arch->pc);
+	write_guest_sysreg(spsr_el1, arch->pstate);
+	write_guest_sysreg(esr_el1, esr);
+	arch->pc = read_guest_sysreg(vbar_el1) + vector_offset(arch->pstate);
 	arch->pstate = exception_pstate(arch->pstate);
 }
 
@@ -73,7 +73,7 @@ bool arch_inject_denied(struct vcpu *vcpu, const struct vm_exit *exit)
 		iss |= arch->esr & (ABORT_WNR | ABORT_CM);
 	if (!from_el0(arch))
 		class += EC_DABT_CUR - EC_DABT_LOW;
-	write_sysreg(far_el1, arch->far);
+	write_guest_sysreg(far_el1, arch->far);
 	take_exception(arch, (uint64_t) class << ESR_EC_SHIFT | (arch->esr & ESR_IL) | iss);
 	return true;
 }

@@ -26,17 +26,29 @@ void resident_init(void)
 	vmids_init(&vmids, cpu_has_vmid16() ? 1u << 16 : 1u << 8, flush_all);
 }
 
-#define READ(name)  el1->name = read_sysreg(name);
-#define WRITE(name) write_sysreg(name, el1->name);
+#define READ(name)      el1->name = read_sysreg(name);
+#define READ_E2H(name)  el1->name = read_sysreg(name##2);
+#define WRITE(name)     write_sysreg(name, el1->name);
+#define WRITE_E2H(name) write_sysreg(name##2, el1->name);
 
 static void read_el1(struct el1_registers *el1)
 {
-	FOR_EL1_REGISTERS(READ)
+	FOR_PLAIN_REGISTERS(READ)
+	if (host_e2h) {
+		FOR_REDIRECTED_REGISTERS(READ_E2H)
+	} else {
+		FOR_REDIRECTED_REGISTERS(READ)
+	}
 }
 
 static void write_el1(const struct el1_registers *el1)
 {
-	FOR_EL1_REGISTERS(WRITE)
+	FOR_PLAIN_REGISTERS(WRITE)
+	if (host_e2h) {
+		FOR_REDIRECTED_REGISTERS(WRITE_E2H)
+	} else {
+		FOR_REDIRECTED_REGISTERS(WRITE)
+	}
 }
 
 /* A barrier is needed between taking a VMID and the first walk under it: see vmid_get. */

@@ -17,8 +17,8 @@ static bool is_met(uint64_t ctl)
 
 uint32_t timer_lines(void)
 {
-	return (is_met(read_sysreg(cntv_ctl_el0)) ? (uint32_t)BIT(GUEST_VIRTUAL_TIMER) : 0) |
-	       (is_met(read_sysreg(cntp_ctl_el0)) ? (uint32_t)BIT(GUEST_PHYSICAL_TIMER) : 0);
+	return (is_met(read_guest_sysreg(cntv_ctl_el0)) ? (uint32_t)BIT(GUEST_VIRTUAL_TIMER) : 0) |
+	       (is_met(read_guest_sysreg(cntp_ctl_el0)) ? (uint32_t)BIT(GUEST_PHYSICAL_TIMER) : 0);
 }
 
 void timer_open(uint32_t lines)
@@ -38,14 +38,14 @@ uint64_t timer_wakes_at(uint32_t lines)
 	uint64_t when = NEVER;
 
 	if (lines & BIT(GUEST_VIRTUAL_TIMER))
-		when = deadline(read_sysreg(cntv_ctl_el0), read_sysreg(cntv_cval_el0));
+		when = deadline(read_guest_sysreg(cntv_ctl_el0), read_guest_sysreg(cntv_cval_el0));
 	if (lines & BIT(GUEST_PHYSICAL_TIMER))
-		when = min_u64(when, deadline(read_sysreg(cntp_ctl_el0), read_sysreg(cntp_cval_el0)));
+		when = min_u64(when, deadline(read_guest_sysreg(cntp_ctl_el0), read_guest_sysreg(cntp_cval_el0)));
 	return when;
 }
 
 void timer_stop_all(void)
 {
-	write_sysreg(cntv_ctl_el0, 0);
-	write_sysreg(cntp_ctl_el0, 0);
+	write_guest_sysreg(cntv_ctl_el0, 0);
+	write_guest_sysreg(cntp_ctl_el0, 0);
 }

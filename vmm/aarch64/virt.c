@@ -35,15 +35,14 @@ static bool has_4k_granule(void)
 	return id_field(mmfr0, ID_AA64MMFR0_TGRAN4_SHIFT) != 0xf && stage2 != 1;
 }
 
-enum err arch_virt_probe(const char **why)
+enum err arch_virt_probe(bool vhe, const char **why)
 {
 	if (!has_4k_granule()) {
 		*why = "the CPU has no translation tables with 4 KiB pages";
 		return ERR_UNSUPPORTED;
 	}
-	/* Older CPUs of the kind have no such field. */
-	if (id_field(read_sysreg(ID_AA64MMFR4_EL1), ID_AA64MMFR4_E2H0_SHIFT) != 0 || try_hcr(HCR_HOST) & HCR_E2H) {
-		*why = "the CPU's HCR_EL2.E2H cannot be cleared (no FEAT_E2H0), and the hypervisor runs with it clear only";
+	if (!e2h_choose(vhe)) {
+		*why = "vhe = on: the CPU's HCR_EL2 has no E2H to be set (no FEAT_VHE)";
 		return ERR_UNSUPPORTED;
 	}
 	speculation_find();

@@ -31,8 +31,9 @@ static const struct gstage_mode {
 	{ 5, 59, ATP_SV57 },
 };
 
-enum err arch_virt_probe(const char **why)
+enum err arch_virt_probe(bool vhe, const char **why)
 {
+	(void)vhe;
 	uint64_t hstatus;
 
 	if (!csr_try_read(CSR_HSTATUS, &hstatus)) {

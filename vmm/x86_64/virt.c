@@ -31,8 +31,9 @@ _Static_assert(offsetof(struct vcpu, arch.svm.vmcb_pa) == VCPU_SVM_VMCB_PA, "off
 _Static_assert(offsetof(struct vcpu, arch.svm.host_vmcb_pa) == VCPU_SVM_HOST_VMCB_PA, "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.vmx.launched) == VCPU_VMX_LAUNCHED, "offsets.h");
 
-enum err arch_virt_probe(const char **why)
+enum err arch_virt_probe(bool vhe, const char **why)
 {
+	(void)vhe;
 	if (cpuid(1, 0).ecx & CPUID_1_ECX_VMX)
 		virt = &vmx_ops;
 	else if (cpuid(0x80000000, 0).eax >= 0x80000001 && cpuid(0x80000001, 0).ecx & CPUID_81_ECX_SVM)

@@ -84,24 +84,32 @@ static inline unsigned id_field(uint64_t id, unsigned shift)
 
 /* --- The hypervisor's own regime ---------------------------------------------------------------------------------- */
 
-/* SCTLR_EL2 without HCR_EL2.E2H: what must be 1, and what we turn on. */
+/*
+ * SCTLR_EL2: what must be 1 without HCR_EL2.E2H, and what we turn on. With E2H the former are controls of EL2&0, whose 1 is what is
+ * so without it: exceptions synchronise, set no PAN, and nothing traps (EOS, EIS, SPAN, nTWI, nTWE, LSMAOE, nTLSMD; SA0, CP15BEN).
+ */
 #define SCTLR_EL2_RES1 (BIT(4) | BIT(5) | BIT(11) | BIT(16) | BIT(18) | BIT(22) | BIT(23) | BIT(28) | BIT(29))
 #define SCTLR_M        BIT(0)  /* translation */
 #define SCTLR_C        BIT(2)  /* data caches */
 #define SCTLR_SA       BIT(3)  /* stack pointer alignment */
 #define SCTLR_I        BIT(12) /* instruction caches */
 
-/* TCR_EL2 without HCR_EL2.E2H, and VTCR_EL2, whose fields of these names are at the same places. */
-#define TCR_T0SZ(bits) (64 - (uint64_t)(bits))
-#define TCR_T0SZ_MASK  BITS(5, 0)
-#define TCR_IRGN0_WBWA (UINT64_C(1) << 8)
-#define TCR_ORGN0_WBWA (UINT64_C(1) << 10)
-#define TCR_SH0_INNER  (UINT64_C(3) << 12)
-#define TCR_TG0        BITS(15, 14)
-#define TCR_TG0_4K     (UINT64_C(0) << 14)
-#define TCR_PS_SHIFT   16
-#define TCR_EL2_RES1   (BIT(23) | BIT(31))
-#define TCR_PS_48_BITS 5
+/* TCR_EL2, and VTCR_EL2, whose fields of these names are at the same places; in TCR_EL2 PS is so without HCR_EL2.E2H only. */
+#define TCR_T0SZ(bits)     (64 - (uint64_t)(bits))
+#define TCR_T0SZ_MASK      BITS(5, 0)
+#define TCR_IRGN0_WBWA     (UINT64_C(1) << 8)
+#define TCR_ORGN0_WBWA     (UINT64_C(1) << 10)
+#define TCR_SH0_INNER      (UINT64_C(3) << 12)
+#define TCR_TG0            BITS(15, 14)
+#define TCR_TG0_4K         (UINT64_C(0) << 14)
+#define TCR_PS_SHIFT       16
+#define TCR_PS_48_BITS     5
+#define TCR_EL2_RES1       (BIT(23) | BIT(31))
+/* TCR_EL2 with HCR_EL2.E2H: no second range of addresses, by TTBR1_EL2, whose size and granule must make sense all the same. */
+#define TCR_E2H_EPD1       BIT(23)
+#define TCR_E2H_T1SZ_SHIFT 16
+#define TCR_E2H_TG1_4K     (UINT64_C(2) << 30)
+#define TCR_E2H_IPS_SHIFT  32
 
 #define TTBR_BADDR BITS(47, 1) /* the root may be less than a page, and so aligned */
 
@@ -138,9 +146,6 @@ static inline unsigned id_field(uint64_t id, unsigned shift)
 #define HCR_TID5   BIT(58) /* MTE's identification */
 #define HCR_FWB    BIT(46) /* stage 2 alone decides about memory types */
 
-/* The hypervisor's own: lower levels are AArch64, and nothing more. */
-#define HCR_HOST HCR_RW
-
 #define VTCR_RES1        BIT(31)
 #define VTCR_SL0_SHIFT   6
 #define VTCR_VS_16       BIT(19)
@@ -154,6 +159,9 @@ static inline unsigned id_field(uint64_t id, unsigned shift)
 #define CPTR_EL2_TSM  BIT(12)
 #define CPTR_EL2_TTA  BIT(20)
 #define CPTR_EL2_TAM  BIT(30)
+/* With HCR_EL2.E2H it is as CPACR_EL1: FP is let on by ones, and so would SVE and SME be. */
+#define CPTR_E2H_FPEN BITS(21, 20)
+#define CPTR_E2H_TTA  BIT(28)
 
 #define MDCR_EL2_TPMCR BIT(5)
 #define MDCR_EL2_TPM   BIT(6)
@@ -165,10 +173,12 @@ static inline unsigned id_field(uint64_t id, unsigned shift)
 #define PMCR_N_SHIFT   11
 #define PMCR_N_MASK    UINT64_C(0x1f)
 
-#define CNTHCTL_EL1PCTEN BIT(0) /* without HCR_EL2.E2H */
-#define CNTHCTL_EL1PCEN  BIT(1)
-#define CNT_CTL_ENABLE   BIT(0)
-#define CNT_CTL_IMASK    BIT(1)
+#define CNTHCTL_EL1PCTEN     BIT(0) /* without HCR_EL2.E2H */
+#define CNTHCTL_EL1PCEN      BIT(1)
+#define CNTHCTL_E2H_EL1PCTEN BIT(10) /* with it */
+#define CNTHCTL_E2H_EL1PTEN  BIT(11)
+#define CNT_CTL_ENABLE       BIT(0)
+#define CNT_CTL_IMASK        BIT(1)
 
 #define MPIDR_RES1 BIT(31)
 
