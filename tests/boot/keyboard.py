@@ -131,6 +131,15 @@ def keys(directory: Path) -> list[str]:
     return [] if ok else [f"{status}: {terminal.text!r}"]
 
 
+def end_reader_twice(terminal: Terminal) -> None:
+    """The reader of the console is told to end, and while it does, once more."""
+    pid = terminal.pid()
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        if b"tools/console" in Path(f"/proc/{child}/cmdline").read_bytes():
+            os.kill(int(child), signal.SIGTERM)
+            os.kill(int(child), signal.SIGHUP)
+
+
 def put_back(directory: Path) -> list[str]:
     """The terminal is as it was, whatever ended the run."""
     errors = []
@@ -156,6 +165,7 @@ def put_back(directory: Path) -> list[str]:
     check("killed emulator", 3, lambda terminal: os.write(terminal.fd, b"!"), "os.kill(os.getpid(), signal.SIGKILL)")
     check("terminated", 143, lambda terminal: os.kill(terminal.pid(), signal.SIGTERM))
     check("killed", 137, lambda terminal: os.kill(terminal.pid(), signal.SIGKILL))
+    check("killed reader", 3, end_reader_twice)
     check("three times Ctrl-]", 130, lambda terminal: os.write(terminal.fd, b"\x1d\x1d\x1d"))
     return errors
 

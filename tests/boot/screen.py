@@ -255,7 +255,7 @@ def silent_image(name: str):
 
 def no_desktop() -> list[str]:
     """There is said to be a desktop, and none answers: a QEMU that has windows says so; one that has none does not mind."""
-    done = subprocess.run([ROOT / "run-qemu.sh", "--display", "--demo", "hello", "--timeout", "20"], stdin=subprocess.DEVNULL,
+    done = subprocess.run([ROOT / "run-qemu.sh", "--display", "--demo", "hello", "--timeout", "45"], stdin=subprocess.DEVNULL,
                           env=os.environ | {"DISPLAY": ":4711", "WAYLAND_DISPLAY": ""}, capture_output=True, text=True, timeout=200)
     told = re.findall(r"^run-qemu: (no window can be opened on ':4711'|there is no window to be had here)", done.stderr, re.M)
     want = {3: ["no window can be opened on ':4711'"], 0: ["there is no window to be had here"]}
