@@ -192,7 +192,7 @@ libraries  = --start-group $(addprefix $(third)/lib/lib,c.a fdt.a efi.a gnuefi.a
 	$(shell $(CC) -print-libgcc-file-name) --end-group
 
 # binutils write PE files for x86_64; elsewhere GNU-EFI's start code brings the header.
-efi-format-x86_64  := --target efi-app-x86_64 -j .reloc
+efi-format-x86_64  := --target efi-app-x86_64 --strip-all -j .reloc
 efi-format-aarch64 := -O binary
 efi-format-riscv64 := -O binary
 

@@ -348,6 +348,33 @@ def single(backend: str) -> Case:
                 report=EXITED | {"vms": 2, "vms_failed": 0}, text=(r"^first: hello: I was promised ", r"^second: lazy: every page read as zeros"))
 
 
+# --- Secure Boot --------------------------------------------------------------------------------------------------------
+
+OVMF = Path("/usr/share/OVMF")
+# The key that Debian's OVMF_VARS_4M.snakeoil.fd has enrolled, for tests; its password is its name.
+SNAKEOIL = Path("/usr/share/ovmf/PkKek-1-snakeoil.pem")
+SECURE = qemu("-M q35,smm=on -global driver=cfi.pflash01,property=secure,value=on "
+              f"-drive if=pflash,unit=0,format=raw,readonly=on,file={OVMF}/OVMF_CODE_4M.secboot.fd -drive if=pflash,unit=1,format=raw,file={{dir}}/vars.fd")
+
+
+def secure_boot(name: str, signed: bool, **boot) -> Case:
+    def files(directory: Path) -> None:
+        image, key = BACKENDS["svm"].build / "nestling.efi", directory / "key.pem"
+        shutil.copyfile(OVMF / "OVMF_VARS_4M.snakeoil.fd", directory / "vars.fd")
+        subprocess.run(["openssl", "rsa", "-in", SNAKEOIL.with_suffix(".key"), "-passin", "pass:snakeoil", "-out", key], check=True, capture_output=True)
+        if signed:
+            subprocess.run(["sbsign", "--key", key, "--cert", SNAKEOIL, "--output", directory / "nestling.efi", image], check=True, capture_output=True)
+        else:
+            shutil.copyfile(image, directory / "nestling.efi")
+
+    return case(f"svm/machine/{name}", "--image", "{dir}/nestling.efi", files=files, env=SECURE, **boot)
+
+
+def secure_boots() -> list[Case]:
+    return [secure_boot("secure-boot", True, report=EXITED | {"demo": "lazy"}, text=(r"^lazy: every page read as zeros",)),
+            secure_boot("secure-boot-unsigned", False, status=4, report=None, seconds=60, slow=True, text=(r"Access Denied",), forbid=(r"^nestling ",))]
+
+
 # --- A trap in the hypervisor -------------------------------------------------------------------------------------------
 
 
@@ -383,4 +410,4 @@ def traps() -> list[Case]:
 
 
 def machines() -> list[Case]:
-    return x86_64() + aarch64() + riscv64() + registers() + lacking() + trees() + universal() + [single(name) for name in BACKENDS] + traps()
+    return x86_64() + aarch64() + riscv64() + registers() + lacking() + trees() + universal() + [single(name) for name in BACKENDS] + secure_boots() + traps()
