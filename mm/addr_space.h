@@ -396,6 +396,17 @@ MUST_CHECK enum err addr_space_write(struct addr_space *as, gpa_t gpa, const voi
 MUST_CHECK enum err addr_space_load16(struct addr_space *as, gpa_t gpa, uint16_t *value);
 MUST_CHECK enum err addr_space_store16(struct addr_space *as, gpa_t gpa, uint16_t value);
 
+/*
+ * Let [to, to + size) hold what [from, from + size) holds now, as if it were read and written: permissions, faults and bits are as
+ * for addr_space_read and addr_space_write. But a whole page that lies alike in both is not copied if it can be mapped: `to` then
+ * maps the memory that `from` does, copy-on-write, or nothing yet where that is zeros. This can be done with memory that the space
+ * shares with others, at a page of a lazy area that no large leaf maps. All that is removed for it is flushed once for each 32
+ * pages. Errors as addr_space_read; what was at `to` may be gone then.
+ */
+MUST_CHECK enum err addr_space_copy(struct addr_space *as, gpa_t to, gpa_t from, uint64_t size);
+/* The same without mapping anything. */
+MUST_CHECK enum err addr_space_copy_bytes(struct addr_space *as, gpa_t to, gpa_t from, uint64_t size);
+
 /* Fault in [gpa, gpa + size) for `access` (NPT_R or NPT_RW), and set the accessed and dirty bits. Errors as addr_space_read. */
 MUST_CHECK enum err addr_space_fault_in(struct addr_space *as, gpa_t gpa, uint64_t size, unsigned access);
 

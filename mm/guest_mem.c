@@ -149,6 +149,72 @@ enum err addr_space_fault_in(struct addr_space *as, gpa_t gpa, uint64_t size, un
 	return use_all(as, gpa, size, access, leave_alone, NULL);
 }
 
+/* --- Within guest memory --- */
+
+struct copying {
+	struct addr_space *as;
+	gpa_t from;
+	uint64_t done; /* bytes of this piece */
+};
+
+/* What can be read at `from` without a fault, `*size` bytes of it; NULL: nothing. */
+static const void *readable(struct addr_space *as, gpa_t from, uint64_t *size)
+{
+	struct npt_cursor cursor;
+	struct npt_leaf leaf;
+	uint64_t offset;
+	const char *bytes;
+
+	if (from.raw >= BIT(as->npt.config.gpa_bits) || npt_find(&as->npt, from, &cursor) != NPT_LEAF)
+		return NULL;
+	npt_decode(&as->npt, &cursor, from, &leaf);
+	if (leaf.access_tracked || !(leaf.attr.prot & NPT_R))
+		return NULL;
+	if (!leaf.accessed)
+		npt_touch(&as->npt, &cursor, 0, NPT_ACCESSED);
+	offset = from.raw - leaf.gpa.raw;
+	*size = min_u64(*size, npt_level_size(leaf.level) - offset);
+	bytes = (const char *)frame_ptr(leaf.hpa) + offset;
+	if (as->sync)
+		as->sync((void *)(uintptr_t)bytes, *size);
+	return bytes;
+}
+
+/* Of a piece to be written, as much as can be read without a fault: that would need the lock. The two may overlap. */
+static void copy_here(void *bytes, uint64_t size, void *context)
+{
+	struct copying *copying = context;
+	const void *from;
+	uint64_t piece;
+
+	for (; copying->done < size; copying->done += piece) {
+		piece = size - copying->done;
+		from = readable(copying->as, GPA(copying->from.raw + copying->done), &piece);
+		if (!from)
+			return;
+		memmove((char *)bytes + copying->done, from, piece);
+	}
+}
+
+enum err addr_space_copy_bytes(struct addr_space *as, gpa_t to, gpa_t from, uint64_t size)
+{
+	struct copying copying = { as, from, 0 };
+	enum err err = from.raw + size < from.raw || to.raw + size < to.raw ? ERR_NOT_FOUND : ERR_OK;
+	uint64_t piece;
+
+	while (err == ERR_OK && size > 0) {
+		piece = size;
+		copying.done = 0;
+		err = reach_piece(as, to, &piece, NPT_RW, copy_here, &copying);
+		if (err == ERR_OK && copying.done == 0)
+			err = addr_space_fault_in(as, copying.from, 1, NPT_R);
+		copying.from.raw += copying.done;
+		to.raw += copying.done;
+		size -= copying.done;
+	}
+	return err;
+}
+
 enum err addr_space_iter_bytes(struct addr_space *as, gpa_t gpa, uint64_t size, addr_space_chunk each, void *context)
 {
 	char bytes[ADDR_SPACE_CHUNK];

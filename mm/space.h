@@ -25,6 +25,7 @@
  *   removal.c       splitting and unmapping leaves, releasing their memory
  *   track.c         accessed and dirty bits
  *   guest_mem.c     the hypervisor's own accesses to guest memory
+ *   copy.c          one part of guest memory copied to another, by mapping it where that can be done
  *   survey.c        what a range is backed by
  *   space_id.c      numbers of spaces
  *   space_tables.c  allocating tables, flushing CPUs
