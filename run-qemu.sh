@@ -28,7 +28,7 @@ Boots Nestling in an emulated machine (default x86_64) and runs a guest.
 $(demos | fold -s -w 72 | sed 's/^/      /')
   --linux                Debian's own kernel, to a shell that you type into
   --guest FILE           a guest of your own: static ELF64, or a Linux kernel
-  --initrd FILE, --cmdline TEXT  what a kernel gets with it
+  --initrd FILE, --cmdline TEXT, --disk FILE[,ro]  what a kernel gets with it
   --config FILE, --image FILE  run this whole nestling.cfg; or boot this disk
   --ram SIZE, --host-ram SIZE  promised to the guest (1G), of the machine (512M)
   --memory-max SIZE, --time-max SECONDS  memory of it and its forks, CPU time
@@ -64,7 +64,7 @@ source "$root/tools/aftermath.sh"
 # --- The command line ----------------------------------------------------------------
 
 isa=x86_64 virt='' firmware='' board='' demo='' guest='' initrd='' linux='' image='' config='' cmdline='' ram='' memory_max='' host_ram='' policy='' tracking='' trace=''
-cpus='' vcpus='' slice='' pin='' time_max='' clones='' clone_when=''
+cpus='' vcpus='' slice='' pin='' time_max='' clones='' clone_when='' disks=()
 trace_file='' report='' timeout='' gdb=off display='' screenshot='' screen=''
 
 # Options that are given twice, or machines, contradict each other or are a slip.
@@ -96,6 +96,10 @@ parse() {
             # With a file's name behind it, or without.
             [[ $# -eq 0 || (-z $joined && ($1 == -* || $1 == x86_64 || $1 == aarch64 || $1 == riscv64)) ]] ||
                 { [[ -n $1 ]] || wrong "--trace needs a file's name, or none"; trace=json trace_file=$1; shift; } ;;
+        --disk)
+            [[ $# -ge 2 && -n $2 && (-n $joined || $2 != --*) ]] || wrong "$option needs a value"
+            disks+=("$2")
+            shift 2 ;;
         --gdb|--display|--linux|--help|--version)
             [[ -z $joined ]] || wrong "$option takes no value"
             once "$option"
@@ -169,6 +173,7 @@ make_disk() {
     fi
     [[ -z $guest ]] || files=(--file "$guest:$(guest_name)")
     [[ -z $initrd ]] || files+=(--file "$initrd:$(initrd_name)")
+    add_disks
     "$root/tools/mkimage" -o "$run/disk.img" --isa "$isa=$run/nestling.efi" \
         --cfg "$run/nestling.cfg" "${files[@]}" || failed "the disk image could not be made"
 }
@@ -195,6 +200,28 @@ initrd_name() {
     guest_name=$(guest_name)
     [[ ${name,,} != "${guest_name,,}" ]] || name=initrd-$name
     echo "$name"
+}
+
+# The files of disks, each once, into the array files, and lines for them into nestling.cfg: two of the same name get different ones
+# there.
+add_disks() {
+    local disk file name other
+    local -A name_of=() taken=()
+    [[ -z $guest ]] || taken[$(guest_name)]=yes
+    [[ -z $initrd ]] || taken[$(initrd_name)]=yes
+    for disk in "${disks[@]}"; do
+        file=$(realpath "${disk%,ro}")
+        name=${name_of[$file]:-}
+        if [[ -z $name ]]; then
+            name=$(disk_name "$file" disk)
+            for other in "${!taken[@]}"; do
+                [[ ${name,,} != "${other,,}" ]] || name=disk$((${#name_of[@]} + 1))-$name
+            done
+            name_of[$file]=$name taken[$name]=yes
+            files+=(--file "$file:$name")
+        fi
+        echo "disk = \\$name$([[ $disk != *,ro ]] || echo ,ro)" >>"$run/nestling.cfg"
+    done
 }
 
 # A value of nestling.cfg, in those quotes that it does not have itself.

@@ -105,8 +105,10 @@ static enum err set_key(struct parser *parser, const struct config_key *key, con
 		return refuse(parser, "%s is the machine's: it stands before the first section", key->name);
 	if (key->in_a_section && parser->sections == 0)
 		return refuse(parser, "%s is for a VM of several: it stands in a section [vm NAME]", key->name);
-	if (parser->seen & bit)
+	if (parser->seen & bit && !key->begin)
 		return refuse(parser, "%s is given twice", key->name);
+	if (key->begin && !(parser->seen & bit))
+		key->begin(parser->vm);
 	parser->seen |= bit;
 	err = key->set_vm ? key->set_vm(parser->vm, value) : key->set_machine(parser->config, value);
 	if (err != ERR_OK)

@@ -36,8 +36,8 @@ void config_defaults(struct config *config, struct machine_vm *vm);
  * Read `size` bytes of text into what config_defaults has made, with room for config_room VMs: lines of "key = value", a VM's
  * section begins with "[vm NAME]", what stands before the first one holds for all of them. '#' begins a comment, behind text
  * only after a blank; blank lines, a byte-order mark, and line ends of any system are fine. A value may be in quotes, single or
- * double. Each key may come once in a section. Errors: ERR_INVALID, with one line in `why` (NUL-terminated, cut to `why_size`) that
- * names the line of the file.
+ * double. Each key may come once in a section, but for disks. Errors: ERR_INVALID, with one line in `why` (NUL-terminated, cut to
+ * `why_size`) that names the line of the file.
  */
 MUST_CHECK enum err config_parse(struct config *config, const char *text, size_t size, char *why, size_t why_size);
 

@@ -152,6 +152,32 @@ static enum err set_clone_when(struct vm_options *vm, const char *value)
 	return ERR_OK;
 }
 
+static void begin_disks(struct vm_options *vm)
+{
+	vm->disks = 0;
+}
+
+#define READ_ONLY ",ro"
+
+/* One more; or none, in place of those that hold for all VMs. */
+static enum err set_disk(struct vm_options *vm, const char *value)
+{
+	size_t length = strlen(value), behind = strlen(READ_ONLY);
+	bool read_only = length >= behind && strcmp(value + length - behind, READ_ONLY) == 0;
+	struct vm_disk *disk = &vm->disk[vm->disks];
+
+	if (strcmp(value, "none") == 0)
+		return vm->disks == 0 ? ERR_OK : ERR_INVALID;
+	length -= read_only ? behind : 0;
+	if (length == 0 || length >= sizeof(disk->file) || vm->disks == VM_DISKS_MAX)
+		return ERR_INVALID;
+	memset(disk, 0, sizeof(*disk));
+	memcpy(disk->file, value, length);
+	disk->read_only = read_only;
+	vm->disks++;
+	return ERR_OK;
+}
+
 static enum err set_after(struct vm_options *vm, const char *value)
 {
 	return set_text(vm->after, sizeof(vm->after), value);
@@ -194,6 +220,8 @@ const struct config_key config_keys[CONFIG_KEYS] = {
 	{ "demo", "the name of a demo", .set_vm = set_demo, .is_text = true },
 	{ "guest", "a file name of less than 128 characters", .set_vm = set_guest, .is_text = true },
 	{ "initrd", "a file name of less than 128 characters", .set_vm = set_initrd, .is_text = true },
+	{ "disk", "a file name of less than 128 characters, with or without ,ro behind it, 8 times at most, or none",
+	  .set_vm = set_disk, .is_text = true, .begin = begin_disks },
 	{ "cmdline", "a text of less than 512 characters", .set_vm = set_cmdline, .is_text = true },
 	{ "ram", "a size like 64M, a multiple of 4K", .set_vm = set_ram },
 	{ "memory_max", "none, or a size like 64M, a multiple of 4K", .set_vm = set_memory_max },
@@ -215,4 +243,4 @@ const struct config_key config_keys[CONFIG_KEYS] = {
 	{ "vhe", "on or auto", .set_machine = set_vhe },
 	{ "gdb", "on or off", .set_machine = set_gdb },
 };
-_Static_assert(VCPU_MAX == 16 && CPU_MAX == 64 && VM_CLONES_MAX == 1000, "the table says so");
+_Static_assert(VCPU_MAX == 16 && CPU_MAX == 64 && VM_CLONES_MAX == 1000 && VM_DISKS_MAX == 8, "the table says so");

@@ -13,9 +13,11 @@ struct config_key {
 	enum err (*set_machine)(struct config *config, const char *value);
 	bool is_text;      /* any characters: only a # behind a blank begins a comment */
 	bool in_a_section; /* nowhere else */
+	/* It may be given more than once in a section; this comes before the first one there. NULL: it may not. */
+	void (*begin)(struct vm_options *vm);
 };
 
-#define CONFIG_KEYS 23
+#define CONFIG_KEYS 24
 extern const struct config_key config_keys[CONFIG_KEYS];
 
 #endif

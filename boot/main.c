@@ -31,6 +31,7 @@
 #include "vmm/post_mortem.h"
 
 #define GUEST_MAX_BYTES MIB(256)
+#define DISK_MAX_BYTES  GIB(4)
 
 /* Collected while the boot services are there, used after they have ended. */
 static struct {
@@ -152,22 +153,30 @@ static enum err read_config(void)
 	return err;
 }
 
-/* The file of this name, if one of the first `n` VMs has it, too. */
+static bool is_read(const struct guest_image *image, const char *name)
+{
+	return image->bytes && strcmp(image->name, name) == 0;
+}
+
+/* The file of this name, if it is there already: of the first `n` VMs, or among the disks of the next one. */
 static const struct guest_image *find_read(const char *name, unsigned n)
 {
 	const struct machine_vm *vms = boot.config.machine.vm;
 
-	for (unsigned i = 0; i < n; i++) {
-		if (vms[i].image.bytes && strcmp(vms[i].image.name, name) == 0)
+	for (unsigned i = 0; i <= n; i++) {
+		if (i < n && is_read(&vms[i].image, name))
 			return &vms[i].image;
-		if (vms[i].initrd.bytes && strcmp(vms[i].initrd.name, name) == 0)
+		if (i < n && is_read(&vms[i].initrd, name))
 			return &vms[i].initrd;
+		for (unsigned disk = 0; disk < VM_DISKS_MAX; disk++)
+			if (is_read(&vms[i].disk[disk], name))
+				return &vms[i].disk[disk];
 	}
 	return NULL;
 }
 
 /* Read a file for the VM of number `n`, if there is to be one; a file that several VMs have is read once. */
-static enum err read_guest(unsigned n, const char *name, struct guest_image *image)
+static enum err read_guest(unsigned n, const char *name, uint64_t max, struct guest_image *image)
 {
 	const struct guest_image *same = find_read(name, n);
 	enum err err;
@@ -179,8 +188,25 @@ static enum err read_guest(unsigned n, const char *name, struct guest_image *ima
 		*image = *same;
 		return ERR_OK;
 	}
-	err = firmware_read_file(name, GUEST_MAX_BYTES, &image->bytes, &image->size);
-	return err == ERR_OK ? ERR_OK : cannot_read(name, err, GUEST_MAX_BYTES);
+	err = firmware_read_file(name, max, &image->bytes, &image->size);
+	return err == ERR_OK ? ERR_OK : cannot_read(name, err, max);
+}
+
+/* The disks of the VM of number `n`. */
+static enum err read_disks(unsigned n)
+{
+	struct machine_vm *vm = &boot.config.machine.vm[n];
+	enum err err = ERR_OK;
+
+	for (unsigned i = 0; i < vm->options.disks && err == ERR_OK; i++) {
+		err = read_guest(n, vm->options.disk[i].file, DISK_MAX_BYTES, &vm->disk[i]);
+		if (err == ERR_OK && vm->disk[i].size < VIRTIO_BLK_SECTOR) {
+			log_fatal("disk %s: it has less than a sector of %u bytes", vm->options.disk[i].file, VIRTIO_BLK_SECTOR);
+			err = ERR_INVALID;
+		}
+	}
+	vm->options.disk_files = vm->disk;
+	return err;
 }
 
 static enum err read_guests(void)
@@ -190,9 +216,11 @@ static enum err read_guests(void)
 	for (unsigned i = 0; i < boot.config.machine.count && err == ERR_OK; i++) {
 		struct machine_vm *vm = &boot.config.machine.vm[i];
 
-		err = read_guest(i, vm->options.guest, &vm->image);
+		err = read_guest(i, vm->options.guest, GUEST_MAX_BYTES, &vm->image);
 		if (err == ERR_OK)
-			err = read_guest(i, vm->options.initrd, &vm->initrd);
+			err = read_guest(i, vm->options.initrd, GUEST_MAX_BYTES, &vm->initrd);
+		if (err == ERR_OK)
+			err = read_disks(i);
 	}
 	return err;
 }
@@ -293,8 +321,12 @@ static void adopt_file(struct guest_image *file)
 static void adopt_files(void)
 {
 	for (unsigned i = 0; i < boot.config.machine.count; i++) {
-		adopt_file(&boot.config.machine.vm[i].image);
-		adopt_file(&boot.config.machine.vm[i].initrd);
+		struct machine_vm *vm = &boot.config.machine.vm[i];
+
+		adopt_file(&vm->image);
+		adopt_file(&vm->initrd);
+		for (unsigned disk = 0; disk < vm->options.disks; disk++)
+			adopt_file(&vm->disk[disk]);
 	}
 }
 

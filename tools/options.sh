@@ -48,6 +48,20 @@ check_initrd() { # FILE
     [[ -s $1 ]] || wrong "initrd $1: it is empty"
 }
 
+# Of a disk ",ro" is no part of the name.
+check_disks() {
+    local disk file
+    ((${#disks[@]} <= 8)) || wrong "--disk is given ${#disks[@]} times, and a guest has 8 disks at most"
+    for disk in "${disks[@]}"; do
+        file=${disk%,ro}
+        [[ -f $file ]] || wrong "no such disk: $file"
+        [[ -r $file ]] || wrong "disk is not readable: $file"
+        bytes=$(stat -Lc %s "$file")
+        ((bytes >= 512)) || wrong "disk $file: it has less than a sector of 512 bytes"
+        ((bytes < 1 << 32)) || wrong "disk $file: it has 4 GiB or more, which FAT cannot hold"
+    done
+}
+
 check_cmdline() {
     local LC_ALL=C # counts bytes
     [[ $cmdline != *[[:cntrl:]]* ]] || wrong "--cmdline has a control character"
@@ -75,6 +89,7 @@ check_config() {
     check_time
     [[ -z $guest ]] || check_guest "$guest"
     [[ -z $initrd ]] || check_initrd "$initrd"
+    check_disks
 }
 
 # What guest/linux/init prints before it does what it is told.
@@ -115,7 +130,7 @@ check_own_config() {
 }
 
 check() {
-    local of_config=$linux$initrd$cmdline$ram$memory_max$vcpus$slice$pin$time_max$clones$clone_when$policy$tracking$trace
+    local of_config=$linux$initrd${disks[*]-}$cmdline$ram$memory_max$vcpus$slice$pin$time_max$clones$clone_when$policy$tracking$trace
     # It may say trace = json: the records then have to go somewhere.
     [[ -z $config || -z $trace_file ]] || of_config=${of_config%"$trace"}
     if [[ -n $config ]]; then

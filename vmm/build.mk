@@ -11,7 +11,8 @@ $(out)/vmm/x86_64/dsdt.o: $(out)/vmm/x86_64/dsdt.aml
 $(out)/vmm/x86_64/dsdt.aml: vmm/x86_64/dsdt.asl vmm/x86_64/guest_ports.h | setup
 	$(call log,IASL,$<)
 	@mkdir -p $(@D)
-	$(Q)iasl -vs -p $@ -I vmm/x86_64 $< >$@.log || { cat $@.log; exit 1; }
+	$(Q)$(CC) -E -P -x c -nostdinc -o $@.asl $<
+	$(Q)iasl -vs -p $@ $@.asl >$@.log || { cat $@.log; exit 1; }
 
 # What runs before a guest does or after it, or only for a traced VM, is to be small.
 vmm-once := machine report post_mortem walk_log trace text blocks trace_json picture map guest_fdt elf elf_file elf_dynamic file_kind \

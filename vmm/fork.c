@@ -150,10 +150,12 @@ static enum err copy_rest(struct vcpu *vcpu, struct vm **out)
 	child->control = parent->control;
 	child->pvpanic = parent->pvpanic;
 	vm_add_devices(child);
-	vm_virtio_fork(child, parent);
-	err = vm_new_vcpus(child);
+	err = vm_virtio_fork(child, parent);
 	if (err != ERR_OK)
 		goto free_arch;
+	err = vm_new_vcpus(child);
+	if (err != ERR_OK)
+		goto free_virtio;
 	err = vm_charge(child);
 	if (err == ERR_OK)
 		err = generation_renew(child);
@@ -171,6 +173,8 @@ static enum err copy_rest(struct vcpu *vcpu, struct vm **out)
 
 free_vcpus:
 	vm_free_vcpus(child);
+free_virtio:
+	vm_virtio_free(child);
 free_arch:
 	arch_vm_free(child);
 refuse:

@@ -325,13 +325,15 @@ static void put_console(struct tree *tree, const struct vm *vm, const struct gue
 }
 
 /* bindings/virtio/mmio.yaml */
-static void put_virtio(struct tree *tree, const struct guest_fdt *guest)
+static void put_virtio(struct tree *tree, const struct vm *vm, const struct guest_fdt *guest)
 {
 	char name[NAME_MAX_BYTES];
 
 	for (unsigned i = 0; i < guest->virtio_count; i++) {
 		gpa_t base = GPA(guest->virtio_base.raw + i * guest->virtio_step);
 
+		if (!device_is_at(&vm->devices, IO_MEMORY, base.raw))
+			continue;
 		begin(tree, unit_name(name, "virtio_mmio", base.raw));
 		put_string(tree, "compatible", "virtio,mmio");
 		put_range(tree, base, guest->virtio_step);
@@ -405,7 +407,7 @@ static void put_root(struct tree *tree, const struct vm *vm, const struct guest_
 	put_console(tree, vm, guest);
 	put_device(tree, "control", "nestling,control", &vm->control.device);
 	put_device(tree, "pvpanic", "qemu,pvpanic-mmio", &vm->pvpanic.device);
-	put_virtio(tree, guest);
+	put_virtio(tree, vm, guest);
 	put_generation(tree, vm, guest);
 	put_hypervisor(tree);
 	end(tree);

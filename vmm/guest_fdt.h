@@ -44,7 +44,8 @@ struct guest_fdt {
 	uint64_t uart_size; /* bytes of its registers */
 	uint32_t uart_hz;   /* of its input clock */
 	unsigned uart_line; /* that it drives, of `intc`: an interrupt id of a GIC */
-	gpa_t virtio_base;  /* of the first of virtio_count devices; each is virtio_step bytes behind the one before */
+	gpa_t virtio_base;  /* of the first of virtio_count devices, if it is there; each is virtio_step bytes behind the one before
+			     */
 	uint64_t virtio_step;
 	unsigned virtio_line, virtio_count; /* and has the line after that one's */
 	unsigned generation_line;           /* of the id of the VM's generation, if it has one: by edge */

@@ -39,14 +39,24 @@ enum err guest_file_load(struct vm *vm, const struct guest_image *file, uint64_t
 	return err;
 }
 
+enum err guest_file_map(struct vm *vm, const struct guest_image *file, uint64_t size, gpa_t gpa)
+{
+	return file->frames ? map(vm, file, 0, size, gpa) : copy(vm, file, 0, min_u64(size, file->size), gpa);
+}
+
+static bool file_has(const struct guest_image *file, hpa_t hpa)
+{
+	return file && file->frames && hpa.raw >= file_hpa(file, 0).raw &&
+	       hpa.raw < file_hpa(file, 0).raw + align_up(file->size, PAGE_SIZE);
+}
+
 bool guest_file_has(const struct vm *vm, hpa_t hpa)
 {
-	for (unsigned i = 0; i < ARRAY_LEN(vm->files); i++) {
-		const struct guest_image *file = vm->files[i];
-
-		if (file && file->frames && hpa.raw >= file_hpa(file, 0).raw &&
-		    hpa.raw < file_hpa(file, 0).raw + align_up(file->size, PAGE_SIZE))
+	for (unsigned i = 0; i < ARRAY_LEN(vm->files); i++)
+		if (file_has(vm->files[i], hpa))
 			return true;
-	}
+	for (unsigned i = 0; i < vm->options.disks; i++)
+		if (file_has(&vm->options.disk_files[i], hpa))
+			return true;
 	return false;
 }

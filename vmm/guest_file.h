@@ -12,6 +12,12 @@
  */
 MUST_CHECK enum err guest_file_load(struct vm *vm, const struct guest_image *file, uint64_t offset, uint64_t size, gpa_t gpa);
 
+/*
+ * Put the file's first `size` bytes, whole pages up to its last one, at `gpa`, a multiple of 4 KiB in an area without memory. They
+ * are mapped, if they can be. Errors: as addr_space_write.
+ */
+MUST_CHECK enum err guest_file_map(struct vm *vm, const struct guest_image *file, uint64_t size, gpa_t gpa);
+
 /* Is the memory at `hpa` a page of one of the VM's files? */
 bool guest_file_has(const struct vm *vm, hpa_t hpa);
 

@@ -12,9 +12,10 @@ struct machine_vm {
 	struct machine_vm *after;  /* it starts when that VM and its forks have ended; NULL: at once */
 	struct guest_image image;  /* the guest program; no bytes: the demo that its options name */
 	struct guest_image initrd; /* no bytes: none */
-	struct fork_tree tree;     /* the VM and those forked from it */
-	struct report report;      /* of the VM itself, once it has ended */
-	bool ended;                /* and all of its forks */
+	struct guest_image disk[VM_DISKS_MAX];
+	struct fork_tree tree; /* the VM and those forked from it */
+	struct report report;  /* of the VM itself, once it has ended */
+	bool ended;            /* and all of its forks */
 };
 
 /* The VMs in the order of the configuration. None waits for itself. */

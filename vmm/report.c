@@ -34,7 +34,7 @@ static bool add_leaf(const struct npt_leaf *leaf, void *context)
 	struct vm *vm = context;
 	uint64_t size = npt_level_size(leaf->level);
 
-	if (leaf->accessed)
+	if (leaf->accessed && vm_is_ram(vm, leaf->gpa, size))
 		vm->touched += size;
 	if (leaf->attr.shared && guest_file_has(vm, leaf->hpa))
 		vm->of_files += size;

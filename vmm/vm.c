@@ -8,6 +8,7 @@
 #include "include/arch/virt.h"
 #include "include/log.h"
 #include "mm/frame.h"
+#include "vmm/disks.h"
 #include "vmm/elf.h"
 #include "vmm/fork_tree.h"
 #include "vmm/generation.h"
@@ -36,12 +37,14 @@ static enum err new_space(struct vm *vm)
 	char ram[TEXT_SIZE_ROOM], widest[TEXT_SIZE_ROOM];
 	struct npt_config config;
 	const struct npt_ops *ops;
+	uint64_t end;
 	enum err err;
 
 	arch_vm_ram_layout(vm, vm->options.ram);
 	blocks_start(vm);
 	top = &vm->ram[vm->ram_ranges - 1];
-	err = arch_npt_config(top->start.raw + top->size, &ops, &config);
+	end = vm->options.disks > 0 ? disks_window(vm, vm->options.disks).raw : top->start.raw + top->size;
+	err = arch_npt_config(end, &ops, &config);
 	if (vm->options.software_tracking)
 		config.hardware_ad = false;
 	if (err == ERR_OK && vm->options.page_exec && ops->page_exec)
@@ -202,7 +205,8 @@ enum err vm_alloc(struct fork_tree *tree, struct vm **out)
 
 enum err vm_charge(struct vm *vm)
 {
-	uint64_t bytes = in_frames(sizeof(struct vm)) + (vm->vcpus - 1) * in_frames(sizeof(struct more_vcpu)) + arch_vm_memory(vm);
+	uint64_t bytes = in_frames(sizeof(struct vm)) + (vm->vcpus - 1) * in_frames(sizeof(struct more_vcpu)) + arch_vm_memory(vm) +
+			 vm_virtio_memory(vm);
 
 	for (unsigned i = 0; i < vm->vcpus; i++)
 		bytes += arch_vcpu_memory(vm->vcpu_table[i]);
@@ -240,10 +244,13 @@ enum err vm_build(struct vm *vm)
 		control_page_init(&vm->control, GUEST_CONTROL_PAGE);
 		pvpanic_init(&vm->pvpanic, GUEST_PANIC_SPACE, GUEST_PANIC_BASE, GUEST_PANIC_SIZE);
 		vm_add_devices(vm);
-		vm_virtio_init(vm);
-		err = vm_new_vcpus(vm);
-		if (err != ERR_OK)
+		err = vm_virtio_init(vm);
+		if (err == ERR_OK)
+			err = vm_new_vcpus(vm);
+		if (err != ERR_OK) {
+			vm_virtio_free(vm);
 			arch_vm_free(vm);
+		}
 	}
 	if (err != ERR_OK) {
 		log_fatal("cannot set up the virtual CPU%s: %s", vm->options.vcpus > 1 ? "s" : "", err_name(err));
@@ -263,6 +270,7 @@ void vm_unbuild(struct vm *vm)
 	if (vm->vcpus == 0)
 		return;
 	vm_free_vcpus(vm);
+	vm_virtio_free(vm);
 	arch_vm_free(vm);
 	addr_space_free(&vm->as);
 }
@@ -382,6 +390,14 @@ static enum err load_initrd(struct vm *vm, const struct guest_image *initrd)
 	return err == ERR_OK ? ERR_OK : load_failed(vm, initrd, err, why);
 }
 
+/* Errors as load_image. */
+static enum err load_disks(struct vm *vm)
+{
+	enum err err = disks_map(vm);
+
+	return err == ERR_OK ? ERR_OK : load_failed(vm, vm->files[0], err, "its disks cannot be mapped");
+}
+
 enum err vm_load(struct vm *vm, const struct guest_image *image, const struct guest_image *initrd)
 {
 	gpa_t entry;
@@ -392,6 +408,8 @@ enum err vm_load(struct vm *vm, const struct guest_image *image, const struct gu
 	err = load_image(vm, image, &entry);
 	if (err == ERR_OK && vm_is_running(vm))
 		err = load_initrd(vm, initrd);
+	if (err == ERR_OK && vm_is_running(vm))
+		err = load_disks(vm);
 	if (err != ERR_OK || !vm_is_running(vm))
 		return err;
 	err = arch_vcpu_reset(&vm->vcpu, entry);

@@ -15,6 +15,7 @@
 #include "vmm/devices/control_page.h"
 #include "vmm/devices/device.h"
 #include "vmm/devices/pvpanic.h"
+#include "vmm/devices/virtio_blk.h"
 #include "vmm/devices/virtio_rng.h"
 #include "vmm/exit.h"
 
@@ -22,6 +23,16 @@
 #define VCPU_MAX          16
 #define VM_CLONES_MAX     1000
 #define VM_NAME_ROOM      32 /* of a name and its NUL */
+
+#define VM_DISKS_MAX 8
+
+/* A file that the guest finds as a disk. */
+struct vm_disk {
+	char file[128];
+	bool read_only;
+};
+
+struct guest_image;
 
 /* The options of a VM; boot/config_keys.c fills them in. */
 struct vm_options {
@@ -37,8 +48,11 @@ struct vm_options {
 	uint64_t pin;             /* the CPUs that it may run on, one bit each; 0: all */
 	uint64_t time_max;        /* microseconds of CPU time of all its vCPUs, then it ends with VM_TIMED_OUT; 0: no limit */
 	enum alloc_policy policy;
-	unsigned clones;        /* forks to be made of it, once */
-	char clone_when[64];    /* it has printed this; empty: before it runs */
+	struct vm_disk disk[VM_DISKS_MAX]; /* vda, vdb and so on: */
+	unsigned disks;
+	const struct guest_image *disk_files; /* the files of these, once they are read */
+	unsigned clones;                      /* forks to be made of it, once */
+	char clone_when[64];                  /* it has printed this; empty: before it runs */
 	bool page_exec;         /* only 4 KiB leaves are executable, even if the CPU says that it has not the erratum */
 	bool software_tracking; /* keep accessed and dirty bits in software, even if the CPU could set them */
 	enum trace {
@@ -50,7 +64,7 @@ struct vm_options {
 	bool progress;      /* print now and then how far the guest has come */
 };
 
-/* A file for a guest in our memory: its program, or what its kernel begins with. */
+/* A file for a guest in our memory: its program, what its kernel begins with, or a disk. */
 struct guest_image {
 	const char *name;
 	const void *bytes;
@@ -214,6 +228,7 @@ struct vm {
 	struct pvpanic pvpanic;
 	struct balloon balloon;
 	struct virtio_rng rng;
+	struct virtio_blk *disk;       /* options.disks of them, in frames of their own; NULL: none */
 	struct console_stream console; /* what it prints; its name is the VM's in our own lines, too: log_vm_err */
 	struct fork_tree *tree;
 	unsigned number;         /* in the run: 0 is the first one */

@@ -8,10 +8,21 @@
 
 #include "vmm/vm.h"
 
-enum vm_virtio { VM_VIRTIO_BALLOON, VM_VIRTIO_RNG, VM_VIRTIO_DEVICES };
+enum vm_virtio {
+	VM_VIRTIO_BALLOON,
+	VM_VIRTIO_RNG,
+	VM_VIRTIO_DISK, /* the first of VM_DISKS_MAX */
+	VM_VIRTIO_DEVICES = VM_VIRTIO_DISK + VM_DISKS_MAX,
+};
 
-/* Give the VM its devices, behind those of the ISA; or copies of the parent's, with what they have in hand. */
-void vm_virtio_init(struct vm *vm);
-void vm_virtio_fork(struct vm *child, const struct vm *parent);
+/*
+ * Give the VM its devices, behind those of the ISA; or copies of the parent's, with what they have in hand. Errors: ERR_NO_MEMORY:
+ * it has none.
+ */
+MUST_CHECK enum err vm_virtio_init(struct vm *vm);
+MUST_CHECK enum err vm_virtio_fork(struct vm *child, const struct vm *parent);
+/* Free what is not in struct vm itself, and is as large as vm_virtio_memory says, in bytes. */
+void vm_virtio_free(struct vm *vm);
+uint64_t vm_virtio_memory(const struct vm *vm);
 
 #endif

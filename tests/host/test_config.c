@@ -244,6 +244,24 @@ static void sections_describe_several_vms(void **state)
 	CHECK(vm[2].options.software_tracking && !vm[1].options.software_tracking, "tracking");
 }
 
+/* Those of a section take the place of those that hold for all. */
+static void disks_are_a_list(void **state)
+{
+	const char *text = "disk = \\a.img\ndisk = \\b.img,ro\n[vm x]\n[vm y]\ndisk = ',ro.img'\n[vm z]\ndisk = none\n";
+	static struct parsed parsed;
+
+	(void)state;
+	CHECK_ERR(parse_string(&parsed, text), ERR_OK);
+	CHECK_EQ(parsed.vm[0].options.disks, 2);
+	assert_string_equal(parsed.vm[0].options.disk[0].file, "\\a.img");
+	assert_string_equal(parsed.vm[0].options.disk[1].file, "\\b.img");
+	assert_false(parsed.vm[0].options.disk[0].read_only);
+	assert_true(parsed.vm[0].options.disk[1].read_only);
+	CHECK_EQ(parsed.vm[1].options.disks, 1);
+	assert_string_equal(parsed.vm[1].options.disk[0].file, ",ro.img");
+	CHECK_EQ(parsed.vm[2].options.disks, 0);
+}
+
 static void many_sections_have_room(void **state)
 {
 	static struct parsed parsed;
@@ -340,6 +358,10 @@ static const struct refused refused[] = {
 	{ "serial = com2", "serial" },
 	{ "progress = maybe", "progress" },
 	{ "on_reboot = perhaps", "on_reboot" },
+	{ "disk =", "disk" },
+	{ "disk = ,ro", "disk" },
+	{ "disk = \\a\ndisk = none", "disk = none: wanted" },
+	{ "disk = a\ndisk = b\ndisk = c\ndisk = d\ndisk = e\ndisk = f\ndisk = g\ndisk = h\ndisk = i", ":9:" },
 	{ "Ram = 64M", "Ram" },
 	{ "ram\xff = 64M", ":1:" },
 	{ "demo = he\x1bllo", ":1:" },
@@ -546,6 +568,7 @@ int main(void)
 		cmocka_unit_test(files_as_editors_leave_them),
 		cmocka_unit_test(utf16_is_refused_by_its_name),
 		cmocka_unit_test(sections_describe_several_vms),
+		cmocka_unit_test(disks_are_a_list),
 		cmocka_unit_test(many_sections_have_room),
 		cmocka_unit_test(each_policy_has_its_name),
 		cmocka_unit_test(nonsense_is_refused_by_line),

@@ -58,7 +58,7 @@ struct io_device {
 	struct device_table *table; /* that it is in: device_add sets it */
 };
 
-#define DEVICES_MAX 16
+#define DEVICES_MAX 24
 
 /* The devices of a VM. All zero but for `console`: none. */
 struct device_table {

@@ -23,10 +23,10 @@ enum gpr { GPR_ZERO = 0, GPR_RA = 1, GPR_SP = 2, GPR_A0 = 10, GPR_A1, GPR_A2, GP
 #define GUEST_GENERATION_PAGE UINT64_C(0x80010000)
 #define GUEST_GENERATION_LINE 16
 
-/* virtio devices: one after the other, each with a line of its own. Where QEMU's "virt" has them. */
+/* virtio devices: one after the other, where QEMU's "virt" has them, each with a line of its own behind those. */
 #define GUEST_VIRTIO_BASE UINT64_C(0x10001000)
 #define GUEST_VIRTIO_STEP 0x1000
-#define GUEST_VIRTIO_LINE 1
+#define GUEST_VIRTIO_LINE 17
 
 struct vm_arch {
 	struct v16550 console; /* the serial port it finds */

@@ -85,7 +85,7 @@ struct madt {
 
 /* What the table of devices says. */
 _Static_assert(GUEST_VIRTIO_RNG == GUEST_VIRTIO_BASE + VM_VIRTIO_RNG * GUEST_VIRTIO_STEP &&
-		       GUEST_VIRTIO_RNG_LINE == GUEST_VIRTIO_LINE + VM_VIRTIO_RNG,
+		       GUEST_VIRTIO_RNG_LINE == GUEST_VIRTIO_LINE + VM_VIRTIO_RNG && VIRTIO_DISK == VM_VIRTIO_DISK,
 	       "where the device is");
 _Static_assert(AT_MADT >= AT_FADT + sizeof(struct fadt) && AT_DSDT >= AT_MADT + sizeof(struct madt), "tables overlap");
 
@@ -171,6 +171,26 @@ static enum err write_madt(struct vm *vm, uint64_t at)
 	return write_table(vm, GPA(at + AT_MADT), &madt.header, "APIC", size, 5);
 }
 
+/*
+ * The DSDT is the same for all VMs but for the number of disks, a byte behind the name that it has there: "NamedObjects Encoding",
+ * DefName, and "Data Objects Encoding", ByteConst, whose prefix is 0x0a. Its checksum goes down as that goes up.
+ */
+static enum err write_dsdt(struct vm *vm, gpa_t at)
+{
+	static const char name[] = "\x08"
+				   "DSKS\x0a\xff";
+	const char *bytes = (const char *)&dsdt;
+	uint8_t disks = (uint8_t)vm->options.disks, sum = (uint8_t)(dsdt.checksum + UINT8_MAX - disks);
+	enum err err = addr_space_write(&vm->as, at, &dsdt, dsdt.length);
+
+	for (size_t i = sizeof(dsdt); err == ERR_OK && i < dsdt.length - strlen(name); i++)
+		if (memcmp(bytes + i, name, strlen(name)) == 0)
+			return addr_space_write(&vm->as, GPA(at.raw + i + strlen(name) - 1), &disks, 1) == ERR_OK ?
+				       addr_space_write(&vm->as, GPA(at.raw + offsetof(struct header, checksum)), &sum, 1) :
+				       ERR_NO_MEMORY;
+	return err;
+}
+
 enum err acpi_tables_write(struct vm *vm, gpa_t at)
 {
 	enum err err = write_rsdp(vm, at.raw);
@@ -181,5 +201,5 @@ enum err acpi_tables_write(struct vm *vm, gpa_t at)
 		err = write_fadt(vm, at.raw);
 	if (err == ERR_OK)
 		err = write_madt(vm, at.raw);
-	return err == ERR_OK ? addr_space_write(&vm->as, GPA(at.raw + AT_DSDT), &dsdt, dsdt.length) : err;
+	return err == ERR_OK ? write_dsdt(vm, GPA(at.raw + AT_DSDT)) : err;
 }

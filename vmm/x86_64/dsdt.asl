@@ -2,8 +2,38 @@
 /* What a guest is told of its devices that it cannot find by itself. ACPI specification, "ACPI Source Language (ASL) Reference". */
 #include "guest_ports.h"
 
+/* iasl (20200925) counts the bytes of a table wrong in which it computes addresses: these are written out, and checked. */
+#if GUEST_VIRTIO_BASE + VIRTIO_DISK * GUEST_VIRTIO_STEP != 0xfeb02000 || GUEST_VIRTIO_STEP != 0x1000 || GUEST_VIRTIO_LINE + VIRTIO_DISK != 16
+#error "the disks are elsewhere"
+#endif
+
+/*
+ * One of the disks: number n is there if more than n are. LNRO0005 is what Linux knows virtio over MMIO by:
+ * drivers/virtio/virtio_mmio.c.
+ */
+#define DISK(name, n, base, line) \
+	Device (name) \
+	{ \
+		Name (_HID, "LNRO0005") \
+		Name (_UID, VIRTIO_DISK + n) \
+		Name (_CCA, 1) \
+		Method (_STA) \
+		{ \
+			If (LGreater (DSKS, n)) { Return (0x0f) } \
+			Return (0) \
+		} \
+		Name (_CRS, ResourceTemplate () \
+		{ \
+			Memory32Fixed (ReadWrite, base, GUEST_VIRTIO_STEP) \
+			Interrupt (ResourceConsumer, Level, ActiveHigh, Exclusive) { line } \
+		}) \
+	}
+
 DefinitionBlock ("", "DSDT", 2, "NSTLNG", "NESTLING", 1)
 {
+	/* The number of disks: acpi_tables.c puts it in this value's place. */
+	Name (DSKS, 0xff)
+
 	/* The sleep type of "soft off": POWER_S5 in vmm/devices/acpi_power.h. */
 	Name (\_S5, Package () { 5, 0, 0, 0 })
 
@@ -67,7 +97,7 @@ DefinitionBlock ("", "DSDT", 2, "NSTLNG", "NESTLING", 1)
 			}
 		}
 
-		/* The balloon. LNRO0005 is what Linux knows virtio over MMIO by: drivers/virtio/virtio_mmio.c. */
+		/* The balloon. */
 		Device (VIO0)
 		{
 			Name (_HID, "LNRO0005")
@@ -92,5 +122,14 @@ DefinitionBlock ("", "DSDT", 2, "NSTLNG", "NESTLING", 1)
 				Interrupt (ResourceConsumer, Level, ActiveHigh, Exclusive) { GUEST_VIRTIO_RNG_LINE }
 			})
 		}
+
+		DISK (VIO2, 0, 0xfeb02000, 16)
+		DISK (VIO3, 1, 0xfeb03000, 17)
+		DISK (VIO4, 2, 0xfeb04000, 18)
+		DISK (VIO5, 3, 0xfeb05000, 19)
+		DISK (VIO6, 4, 0xfeb06000, 20)
+		DISK (VIO7, 5, 0xfeb07000, 21)
+		DISK (VIO8, 6, 0xfeb08000, 22)
+		DISK (VIO9, 7, 0xfeb09000, 23)
 	}
 }
