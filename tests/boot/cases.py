@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import debug
+import disks
 import elf
 import flashing
 import machines
@@ -550,6 +551,8 @@ BAD_USAGE = [
     "--initrd {build}/guest/hello.elf", "--guest {build}/guest/hello.elf --initrd {dir}/nosuch", "--guest {build}/guest/hello.elf --initrd {dir}",
     "--guest {build}/guest/hello.elf --initrd {dir}/empty", "--linux --demo lazy", "--linux --guest {build}/guest/hello.elf",
     "--linux --initrd {build}/guest/hello.elf", "--linux --config {dir}/empty", "--linux --image {dir}/empty", "--linux=yes",
+    "--disk", "--disk {dir}/nosuch", "--disk {dir}", "--disk {dir}/empty", "--disk {dir}/empty,ro", "--config {dir}/empty --disk {build}/guest/hello.elf",
+    "--image {dir}/empty --disk {build}/guest/hello.elf", " ".join(["--disk {build}/guest/hello.elf"] * 9),
 ]
 
 
@@ -593,6 +596,6 @@ def all_cases() -> list[Case]:
     ]
     cases = checks + usage() + demos() + sizes() + guests() + documented() + files() + built() + wrong_guests() + linux_images() + configs()
     cases += machines.machines() + memory.memory() + report.report() + flashing.flashing() + newcomer.newcomer() + keyboard.keyboard() + screen.screen()
-    cases += linux.linuxes() + debug.debug() + several.several() + typed.typed() + smp.smp(hostile) + vhe.vhe()
+    cases += linux.linuxes() + disks.disks() + debug.debug() + several.several() + typed.typed() + smp.smp(hostile) + vhe.vhe()
     # The slow emulators first, so that the quick cases fill the end.
     return sorted(cases, key=lambda c: not c.name.startswith(("vmx/", "pi3/")))
