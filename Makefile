@@ -143,7 +143,7 @@ help:
 setup:
 	@tools/setup $(ARCH)
 setup-tests: setup
-	@tools/setup $(all-isas) raspi3b $(all-isas:%=linux-%) tests
+	@tools/setup $(all-isas) raspi3b $(all-isas:%=linux-%) boards tests
 $(third)/recipe: | setup ;
 
 # --- Compiling ----------------------------------------------------------------------

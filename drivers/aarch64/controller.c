@@ -24,9 +24,14 @@
 #define PPI_FIRST 16
 #define PPI_COUNT 16
 
+/* Of an interrupt, if nothing says how many; and more than any controller has. */
+#define INTERRUPT_CELLS     3
+#define INTERRUPT_CELLS_MAX 8
+
 #define GICD_BYTES_V2     KIB(4)
 #define GICD_BYTES_V3     KIB(64)
 #define GICC_BYTES        KIB(4) /* all but GICC_DIR, which is not used */
+#define GICC_LEAST        0x100  /* some trees give it no more, which has all that is used */
 #define GICR_FRAME_BYTES  KIB(64)
 #define GICR_FRAMES_BYTES KIB(128)
 #define REGION_MOST       GIB(1) /* far more than redistributors of all CPUs take */
@@ -84,19 +89,58 @@ static uint64_t number(const void *fdt, int node, const char *name)
 	return value && length == sizeof(fdt32_t) ? fdt32_ld(value) : 0;
 }
 
-static void read_ppi(const fdt32_t *cells, unsigned *ppi)
+/* Cells of an interrupt of this controller. */
+static int interrupt_cells(const void *fdt, uint32_t phandle)
 {
-	if (fdt32_ld(&cells[0]) == 1 && fdt32_ld(&cells[1]) < PPI_COUNT)
-		*ppi = PPI_FIRST + fdt32_ld(&cells[1]);
+	int node = fdt_node_offset_by_phandle(fdt, phandle);
+	uint64_t cells = node >= 0 ? number(fdt, node, "#interrupt-cells") : 0;
+
+	return cells >= 1 && cells <= INTERRUPT_CELLS_MAX ? (int)cells : 0;
 }
 
-static void read_maintenance(const void *fdt, int node, struct controller *controller)
+/* "interrupt-parent" holds for all that is below. */
+static int parents_cells(const void *fdt, int node)
 {
-	int length;
-	const fdt32_t *cells = fdt_getprop(fdt, node, "interrupts", &length);
+	for (; node >= 0; node = fdt_parent_offset(fdt, node))
+		if (fdt_getprop(fdt, node, "interrupt-parent", NULL))
+			return interrupt_cells(fdt, (uint32_t)number(fdt, node, "interrupt-parent"));
+	return INTERRUPT_CELLS;
+}
 
-	if (cells && length >= 3 * (int)sizeof(*cells))
-		read_ppi(cells, &controller->maintenance);
+/*
+ * The n-th interrupt of a node: a type, a number, and more. In "interrupts" all are of one controller, in "interrupts-extended"
+ * each names its own. NULL: there is none. Devicetree Specification 0.4, "Properties for Interrupt Generating Devices".
+ */
+static const fdt32_t *find_interrupt(const void *fdt, int node, int n)
+{
+	int length, names = 1, count = 0;
+	const fdt32_t *cells = fdt_getprop(fdt, node, "interrupts-extended", &length);
+
+	if (!cells) {
+		cells = fdt_getprop(fdt, node, "interrupts", &length);
+		names = 0;
+		count = cells ? parents_cells(fdt, node) : 0;
+	}
+	for (length = cells ? length / (int)sizeof(*cells) : 0; length > 0; n--) {
+		if (names)
+			count = interrupt_cells(fdt, fdt32_ld(cells));
+		if (count < 2 || length < names + count)
+			return NULL;
+		if (n == 0)
+			return cells + names;
+		cells += names + count;
+		length -= names + count;
+	}
+	return NULL;
+}
+
+/* Type 1 is a PPI. */
+static void read_ppi(const void *fdt, int node, int n, unsigned *ppi)
+{
+	const fdt32_t *cells = find_interrupt(fdt, node, n);
+
+	if (cells && fdt32_ld(&cells[0]) == 1 && fdt32_ld(&cells[1]) < PPI_COUNT)
+		*ppi = PPI_FIRST + fdt32_ld(&cells[1]);
 }
 
 static bool tree_has_gicv3(const void *fdt, struct controller *controller)
@@ -109,7 +153,7 @@ static bool tree_has_gicv3(const void *fdt, struct controller *controller)
 	controller->stride = number(fdt, node, "redistributor-stride");
 	if (controller->stride % GICR_FRAME_BYTES != 0)
 		return false;
-	read_maintenance(fdt, node, controller);
+	read_ppi(fdt, node, 0, &controller->maintenance);
 	redistributors = max_u64(number(fdt, node, "#redistributor-regions"), 1);
 	for (unsigned i = 0; i < redistributors; i++)
 		if (!add_reg(controller, fdt, node, i + 1, GICR_FRAMES_BYTES))
@@ -119,13 +163,14 @@ static bool tree_has_gicv3(const void *fdt, struct controller *controller)
 
 static bool tree_has_gicv2(const void *fdt, struct controller *controller)
 {
-	static const char *const names[] = { "arm,gic-400", "arm,cortex-a15-gic", "arm,cortex-a9-gic", "arm,cortex-a7-gic" };
+	static const char *const names[] = { "arm,gic-400", "arm,cortex-a15-gic", "arm,cortex-a9-gic", "arm,cortex-a7-gic",
+					     "qcom,msm-qgic2" };
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		int node = find_node(fdt, names[i]);
 
 		if (node >= 0 && start_over(controller, &gicv2) && add_reg(controller, fdt, node, 0, GICD_BYTES_V2) &&
-		    add_reg(controller, fdt, node, 1, GICC_BYTES))
+		    add_reg(controller, fdt, node, 1, GICC_LEAST))
 			return true;
 	}
 	return false;
@@ -147,20 +192,17 @@ static bool tree_has_bcm2836(const void *fdt, struct controller *controller)
 	       add_region(controller, align_down(start, PAGE_SIZE), PAGE_SIZE);
 }
 
-/* "interrupts" has those of EL3's, EL1's, the virtual and EL2's timer, each a type (1: PPI), a number, flags. */
+/* Those of EL3, EL1, the virtual and EL2's timer, in this order. */
 static void read_timer(const void *fdt, struct controller *controller)
 {
-	enum { EL1_TIMER = 1, VIRTUAL_TIMER = 2, EL2_TIMER = 3, CELLS = 3 };
-	int length, node = find_node(fdt, "arm,armv8-timer");
-	const fdt32_t *cells = node >= 0 ? fdt_getprop(fdt, node, "interrupts", &length) : NULL;
-	int entries = cells ? length / (int)sizeof(*cells) / CELLS : 0;
+	enum { EL1_TIMER = 1, VIRTUAL_TIMER = 2, EL2_TIMER = 3 };
+	int node = find_node(fdt, "arm,armv8-timer");
 
-	/* A GICv3's may have a fourth cell, for partitions: then it is four or five times four. */
-	if (entries <= EL2_TIMER || length % (CELLS * (int)sizeof(*cells)) != 0)
+	if (node < 0 || !find_interrupt(fdt, node, EL2_TIMER))
 		return;
-	read_ppi(cells + EL2_TIMER * CELLS, &controller->timer);
-	read_ppi(cells + EL1_TIMER * CELLS, &controller->guest_timer[GUEST_TIMER_PHYSICAL]);
-	read_ppi(cells + VIRTUAL_TIMER * CELLS, &controller->guest_timer[GUEST_TIMER_VIRTUAL]);
+	read_ppi(fdt, node, EL2_TIMER, &controller->timer);
+	read_ppi(fdt, node, EL1_TIMER, &controller->guest_timer[GUEST_TIMER_PHYSICAL]);
+	read_ppi(fdt, node, VIRTUAL_TIMER, &controller->guest_timer[GUEST_TIMER_VIRTUAL]);
 }
 
 static bool find_in_tree(const void *fdt, struct controller *controller)

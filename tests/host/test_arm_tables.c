@@ -160,6 +160,45 @@ static void tree_without_cpus(void **state)
 	assert_int_equal(cpu_tables_read(&(const struct platform){ 0 }, places, 1), 0);
 }
 
+/* A timer whose interrupts are told in each way that there is, with numbers that are nobody's usual ones. */
+static void check_timer(const char *property, const uint32_t *cells, size_t count, uint32_t interrupt_cells, unsigned wanted)
+{
+	struct controller found;
+	int node;
+
+	new_tree();
+	node = node_in(0, "timer", "arm,armv8-timer");
+	for (size_t i = 0; i < count; i++)
+		assert_int_equal(fdt_appendprop_u32(tree, node, property, cells[i]), 0);
+	node = node_in(0, "intc", "arm,gic-v3");
+	add_range(node, 0x8000000, 0x10000);
+	add_range(node, 0x80a0000, 0xf60000);
+	fdt_setprop_u32(tree, node, "#interrupt-cells", interrupt_cells);
+	fdt_setprop_u32(tree, node, "phandle", 7);
+	fdt_setprop_u32(tree, 0, "interrupt-parent", 7);
+	assert_true(controller_find(&in_tree, &found));
+	CHECK(found.timer == wanted, "%s: the timer's interrupt is %u, not %u", property, found.timer, wanted);
+}
+
+static void tree_timer_interrupts(void **state)
+{
+	static const uint32_t three[] = { 1, 13, 4, 1, 14, 4, 1, 11, 4, 1, 8, 4 };
+	static const uint32_t four[] = { 1, 13, 4, 0, 1, 14, 4, 0, 1, 11, 4, 0, 1, 8, 4, 0 };
+	static const uint32_t each[] = { 7, 1, 13, 4, 7, 1, 14, 4, 7, 1, 11, 4, 7, 1, 8, 4 };
+	static const uint32_t gone[] = { 7, 1, 13, 4, 9, 1, 14, 4, 7, 1, 11, 4, 7, 1, 8, 4 };
+
+	(void)state;
+	check_timer("interrupts", three, ARRAY_LEN(three), 3, 24);
+	check_timer("interrupts", four, ARRAY_LEN(four), 4, 24);
+	check_timer("interrupts-extended", each, ARRAY_LEN(each), 3, 24);
+	/* What makes no sense leaves the usual one. */
+	check_timer("interrupts", four, 12, 4, 26);
+	check_timer("interrupts", three, ARRAY_LEN(three), 0, 26);
+	check_timer("interrupts", three, ARRAY_LEN(three), 0xffffffff, 26);
+	check_timer("interrupts-extended", gone, ARRAY_LEN(gone), 3, 26);
+	check_timer("interrupts-extended", each, 15, 3, 26);
+}
+
 static void tree_gicv3(void **state)
 {
 	static const uint32_t timers[] = { 1, 13, 4, 1, 14, 4, 1, 11, 4, 1, 9, 4 };
@@ -436,10 +475,19 @@ static void acpi_malformed(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(tree_psci),         cmocka_unit_test(tree_spin_table), cmocka_unit_test(tree_two_cells),
-		cmocka_unit_test(tree_without_cpus), cmocka_unit_test(tree_gicv3),      cmocka_unit_test(tree_gicv2),
-		cmocka_unit_test(tree_bad_places),   cmocka_unit_test(tree_bcm2836),    cmocka_unit_test(acpi_cpus),
-		cmocka_unit_test(acpi_gicv2),        cmocka_unit_test(acpi_gicv3),      cmocka_unit_test(acpi_malformed),
+		cmocka_unit_test(tree_psci),
+		cmocka_unit_test(tree_spin_table),
+		cmocka_unit_test(tree_two_cells),
+		cmocka_unit_test(tree_without_cpus),
+		cmocka_unit_test(tree_timer_interrupts),
+		cmocka_unit_test(tree_gicv3),
+		cmocka_unit_test(tree_gicv2),
+		cmocka_unit_test(tree_bad_places),
+		cmocka_unit_test(tree_bcm2836),
+		cmocka_unit_test(acpi_cpus),
+		cmocka_unit_test(acpi_gicv2),
+		cmocka_unit_test(acpi_gicv3),
+		cmocka_unit_test(acpi_malformed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
