@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * ACPI's tables, as far as the hypervisor reads them. Sources: ACPI specification 6.4, sections 5.2.5 to 5.2.8; "Serial
- * Port Console Redirection Table (SPCR)" and "Debug Port Table 2 (DBG2)" by Microsoft.
+ * ACPI's tables, as far as the hypervisor reads them. Sources: ACPI specification 6.4, sections 5.2.5 to 5.2.8.
  */
 #ifndef NESTLING_DRIVERS_ACPI_H
 #define NESTLING_DRIVERS_ACPI_H
 
-#include "drivers/serial.h"
 #include "include/err.h"
 #include "include/types.h"
+
+/* What each table begins with, 5.2.6. */
+struct acpi_header {
+	char signature[4];
+	uint32_t length;
+	uint8_t revision, checksum;
+	char oem[6], oem_table[8];
+	uint32_t oem_revision, creator, creator_revision;
+} __attribute__((packed));
 
 /* The `size` bytes of memory at a physical address, or NULL if that is no memory. */
 typedef const void *(*acpi_reader)(uint64_t address, uint64_t size);
@@ -19,8 +26,5 @@ typedef const void *(*acpi_reader)(uint64_t address, uint64_t size);
  */
 MUST_CHECK enum err acpi_find_table(const void *rsdp, acpi_reader reader, const char signature[4], const void **table,
 				    size_t *size);
-
-/* What SPCR says. Errors: as above, and ERR_UNSUPPORTED for a kind of port that has no driver. */
-MUST_CHECK enum err acpi_find_serial(const void *rsdp, acpi_reader reader, struct serial_port *port);
 
 #endif

@@ -5,7 +5,10 @@
 #include <string.h>
 
 /* Table 5.9: offsets of PM_TMR_BLK (32 bits, a port), PM_TMR_LEN (8 bits; 0: no timer), and X_PM_TMR_BLK. */
-enum { PM_TMR_BLK = 76, PM_TMR_LEN = 91, X_PM_TMR_BLK = 208, X_PM_TMR_BLK_END = 220 };
+enum { PM_TMR_BLK = 76, PM_TMR_LEN = 91, FLAGS = 112, FLAGS_END = 116, X_PM_TMR_BLK = 208, X_PM_TMR_BLK_END = 220 };
+
+/* Table 5.10: of hardware-reduced ACPI. What fields for fixed hardware say does not count then, 5.2.9. */
+#define HW_REDUCED_ACPI BIT(20)
 
 /* Generic Address Structure, 5.2.3.2: the address space, and at offset 4 the address. */
 enum { ADDRESS_SPACE_IO = 1, ADDRESS_OFFSET = 4 };
@@ -22,6 +25,15 @@ static uint64_t timer_port(const uint8_t *table, size_t size)
 	return wide ? wide : port;
 }
 
+static bool is_reduced(const uint8_t *table, size_t size)
+{
+	uint32_t flags = 0;
+
+	if (size >= FLAGS_END)
+		memcpy(&flags, table + FLAGS, sizeof(flags));
+	return flags & HW_REDUCED_ACPI;
+}
+
 enum err fadt_find_pm_timer(const void *rsdp, acpi_reader reader, uint16_t *port)
 {
 	const void *found;
@@ -36,7 +48,7 @@ enum err fadt_find_pm_timer(const void *rsdp, acpi_reader reader, uint16_t *port
 	if (size <= PM_TMR_LEN)
 		return ERR_CORRUPT;
 	at = timer_port(table, size);
-	if (table[PM_TMR_LEN] != sizeof(uint32_t) || at == 0 || at > UINT16_MAX - 3)
+	if (is_reduced(table, size) || table[PM_TMR_LEN] != sizeof(uint32_t) || at == 0 || at > UINT16_MAX - 3)
 		return ERR_UNSUPPORTED;
 	*port = (uint16_t)at;
 	return ERR_OK;

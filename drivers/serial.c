@@ -2,7 +2,7 @@
 /* The console's serial port. */
 #include "drivers/serial.h"
 
-#include "drivers/acpi.h"
+#include "drivers/acpi_serial.h"
 #include "drivers/devicetree.h"
 #include "drivers/uart.h"
 #include "include/arch/io.h"
@@ -19,6 +19,9 @@ bool serial_find(const struct platform *platform, serial_filter accepted, struct
 	if (platform->acpi_rsdp && acpi_find_serial(platform->acpi_rsdp, platform->acpi_reader, port) == ERR_OK && accepted(port))
 		return true;
 	if (platform->fdt && devicetree_find_serial(platform->fdt, accepted, port) == ERR_OK)
+		return true;
+	if (platform->acpi_rsdp && acpi_find_debug_port(platform->acpi_rsdp, platform->acpi_reader, port) == ERR_OK &&
+	    accepted(port))
 		return true;
 	return arch_serial_default(port) && accepted(port);
 }

@@ -26,8 +26,8 @@ struct serial_port {
 typedef bool (*serial_filter)(const struct serial_port *port);
 
 /*
- * Where is the console? ACPI's SPCR says, or the device tree's /chosen, or else what the ISA has by itself: the first of
- * these that is `accepted`. ACPI's tables must be readable. False: there is none.
+ * Where is the console? ACPI's SPCR says, or the device tree's /chosen, or ACPI's DBG2, or else what the ISA has by itself: the
+ * first of these that is `accepted`. ACPI's tables must be readable. False: there is none.
  */
 bool serial_find(const struct platform *platform, serial_filter accepted, struct serial_port *port);
 

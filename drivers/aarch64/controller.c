@@ -276,7 +276,12 @@ static void read_gtdt(const struct platform *platform, struct controller *contro
 	read_gsiv(gtdt, GTDT_VIRTUAL_TIMER, &controller->guest_timer[GUEST_TIMER_VIRTUAL]);
 }
 
-/* Versions 1 and 2 are the older kind; 0, "look at the hardware", is of tables from before there was another. */
+/* Version 0 is "look at the hardware", and of tables from before there was a GICv3: this one has redistributors. */
+static bool is_gicv3(const struct gic *gic)
+{
+	return gic->version >= 3 || (gic->version == 0 && gic->ranges.regions + gic->each.regions > 0);
+}
+
 static bool find_in_madt(const struct platform *platform, struct controller *controller)
 {
 	static struct gic gic; /* too large for the stack; there is one CPU yet */
@@ -285,7 +290,7 @@ static bool find_in_madt(const struct platform *platform, struct controller *con
 	gic = (struct gic){ 0 };
 	if (madt_visit(platform->acpi_rsdp, platform->acpi_reader, visit_madt, &gic) != ERR_OK || !gic.is_there)
 		return false;
-	is_v3 = gic.version >= 3;
+	is_v3 = is_gicv3(&gic);
 	start_over(controller, is_v3 ? &gicv3 : &gicv2);
 	if (!add_region(controller, gic.distributor, is_v3 ? GICD_BYTES_V3 : GICD_BYTES_V2))
 		return false;

@@ -11,6 +11,7 @@
 #include "boot/tables.h"
 #include "drivers/acpi_fadt.h"
 #include "drivers/acpi_madt.h"
+#include "drivers/acpi_serial.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/host/efi.h"
 
@@ -120,6 +121,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHECK_ERR(firmware_get_map(&map), ERR_OK);
 	tables_find(&platform, &map);
 	firmware_reader = platform.acpi_reader;
+	if (acpi_find_debug_port(platform.acpi_rsdp, reader, &port) == ERR_OK)
+		fuzz_check_port(&port);
 	if (acpi_find_serial(platform.acpi_rsdp, reader, &port) == ERR_OK)
 		fuzz_check_port(&port);
 	if (acpi_find_table(platform.acpi_rsdp, reader, "FACP", &table, &bytes) == ERR_OK)

@@ -7,6 +7,7 @@
 
 #include "drivers/acpi_fadt.h"
 #include "drivers/acpi_madt.h"
+#include "drivers/acpi_serial.h"
 #include "drivers/uart.h"
 #include "tests/host/host.h"
 
@@ -349,6 +350,44 @@ static void the_timer_is_where_the_fadt_says(void **state)
 	}
 }
 
+/* Of hardware-reduced ACPI the fields may hold anything. */
+static void reduced_hardware_has_no_timer(void **state)
+{
+	uint16_t port;
+
+	(void)state;
+	CHECK_ERR(find_pm_timer(244, 0x608, 4, 1, 0x608, &port), ERR_OK);
+	put(FADT + 112, 1u << 20, 4);
+	fix_table(FADT);
+	CHECK_ERR(fadt_find_pm_timer(root_pointer(), reader, &port), ERR_UNSUPPORTED);
+	forget_copies();
+	put(FADT + 112, ~(1u << 20), 4);
+	fix_table(FADT);
+	CHECK_ERR(fadt_find_pm_timer(root_pointer(), reader, &port), ERR_OK);
+	forget_copies();
+	/* A table of before there was that flag ends there. */
+	put(FADT + 112, 1u << 20, 4);
+	put(FADT + 4, 115, 4);
+	fix_table(FADT);
+	CHECK_ERR(fadt_find_pm_timer(root_pointer(), reader, &port), ERR_OK);
+	forget_copies();
+}
+
+/* Without an XSDT the older root counts, whatever the revision. */
+static void the_xsdt_may_be_missing(void **state)
+{
+	struct serial_port port;
+
+	(void)state;
+	put(RSDP + 24, 0, 8);
+	fix(RSDP, 20, 8);
+	fix(RSDP, 36, 32);
+	CHECK_ERR(find(&port), ERR_OK);
+	CHECK_EQ(port.base, 0x09000000);
+	memory[RSDT + 9] ^= 1;
+	CHECK_ERR(find(&port), ERR_CORRUPT);
+}
+
 /* --- CPUs --- */
 
 enum { MADT_HEADER_BYTES = 44, ROOM = 64 };
@@ -523,6 +562,8 @@ int main(void)
 		TEST(lengths_are_believed_within_bounds),
 		TEST(ports_are_what_spcr_says),
 		TEST(the_timer_is_where_the_fadt_says),
+		TEST(reduced_hardware_has_no_timer),
+		TEST(the_xsdt_may_be_missing),
 		TEST(cpus_are_those_that_are_enabled),
 		TEST(without_a_madt_there_is_one_cpu),
 		TEST(a_broken_madt_ends_where_it_breaks),

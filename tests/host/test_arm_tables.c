@@ -436,6 +436,17 @@ static void acpi_gicv3(void **state)
 	new_madt();
 	add_gicd(0x8000000, 4);
 	assert_false(controller_find(&in_acpi, &found));
+	/* A version that is not told, of either kind. */
+	new_madt();
+	add_gicd(0x8000000, 0);
+	add_gicr(0x80a0000, 0xf60000);
+	assert_true(controller_find(&in_acpi, &found));
+	assert_ptr_equal(found.driver, &gicv3);
+	new_madt();
+	add_gicd(0x8000000, 0);
+	add_gicc(0, 1, 0, 0x1000000);
+	assert_true(controller_find(&in_acpi, &found));
+	assert_ptr_equal(found.driver, &gicv3);
 }
 
 /* Tables that end within a structure, and structures of no size. */
