@@ -58,7 +58,6 @@ static void take(unsigned cpu, unsigned vm)
 
 static void drop(unsigned cpu)
 {
-	vmid_drop(&vmids, cpu);
 	running[cpu] = -1;
 }
 
@@ -116,7 +115,7 @@ static void keeps(void **state)
 	}
 	drop(1);
 	assert_int_equal(vmid_get(&vms[20]), number);
-	for (unsigned vm = 10; vm < 15; vm++) {
+	for (unsigned vm = 10; vm < 14; vm++) { /* what was in CPU 0 last is kept, too */
 		take(0, vm);
 		CHECK(number_of[0] != number, "VM %u got it", vm);
 		drop(0);

@@ -104,5 +104,4 @@ void arch_vcpu_put(struct vcpu *vcpu)
 		read_pauth_keys(kept->keys);
 	write_sysreg(vttbr_el2, 0);
 	isb();
-	vmid_drop(&vmids, arch_this_cpu()->id);
 }

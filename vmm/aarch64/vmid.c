@@ -17,17 +17,19 @@ static void set(struct vmid *vmid, uint64_t value)
 	__atomic_store_n(&vmid->value, value, __ATOMIC_RELAXED);
 }
 
-/* Who is in a CPU goes on with its number. After the flush no other number stands for anything. */
+/*
+ * Who is in a CPU goes on with its number, though not of this generation: it gets the same one when it is taken the next time.
+ * After the flush no other number stands for anything.
+ */
 static void begin_generation(struct vmids *vmids)
 {
 	vmids->generation += GENERATION;
 	vmids->next = 1;
 	for (unsigned i = 0; i < cpu_count; i++) {
-		struct vmid *vmid = vmids->cpu[i].vm;
+		uint64_t active = __atomic_exchange_n(&vmids->cpu[i].active, 0, __ATOMIC_RELAXED);
 
-		vmids->cpu[i].kept = vmid ? vmid->value & NUMBER : 0;
-		if (vmid)
-			set(vmid, vmids->generation | vmids->cpu[i].kept);
+		if (active != 0) /* else it still runs, if anything does, what it did when the last one began */
+			vmids->cpu[i].kept = active;
 	}
 	vmids->flush();
 	vmids->flushes++;
@@ -36,9 +38,25 @@ static void begin_generation(struct vmids *vmids)
 static bool is_kept(const struct vmids *vmids, uint32_t number)
 {
 	for (unsigned i = 0; i < cpu_count; i++)
-		if (vmids->cpu[i].kept == number)
+		if ((vmids->cpu[i].kept & NUMBER) == number)
 			return true;
 	return false;
+}
+
+/* Has the VM's number been kept for it? Then it has it in this generation, too. */
+static bool give_kept(struct vmids *vmids, struct vmid *vmid)
+{
+	uint64_t before = vmid->value, after = vmids->generation | (before & NUMBER);
+	bool kept = false;
+
+	for (unsigned i = 0; i < cpu_count; i++)
+		if (before != 0 && vmids->cpu[i].kept == before) {
+			vmids->cpu[i].kept = after;
+			kept = true;
+		}
+	if (kept)
+		set(vmid, after);
+	return kept;
 }
 
 static uint32_t next_free(struct vmids *vmids)
@@ -50,6 +68,8 @@ static uint32_t next_free(struct vmids *vmids)
 
 static void give(struct vmids *vmids, struct vmid *vmid)
 {
+	if (give_kept(vmids, vmid))
+		return;
 	if (next_free(vmids) >= vmids->count) {
 		begin_generation(vmids);
 		(void)next_free(vmids);
@@ -57,22 +77,15 @@ static void give(struct vmids *vmids, struct vmid *vmid)
 	set(vmid, vmids->generation | vmids->next++);
 }
 
-unsigned vmid_take(struct vmids *vmids, unsigned cpu, struct vmid *vmid)
+uint64_t vmid_take_anew(struct vmids *vmids, unsigned cpu, struct vmid *vmid)
 {
-	unsigned number;
+	uint64_t value;
 
 	spin_lock(&vmids->lock);
 	if (vmid->value / GENERATION != vmids->generation / GENERATION)
 		give(vmids, vmid);
-	vmids->cpu[cpu].vm = vmid;
-	number = vmid->value & NUMBER;
+	value = vmid->value;
+	__atomic_store_n(&vmids->cpu[cpu].active, value, __ATOMIC_RELAXED);
 	spin_unlock(&vmids->lock);
-	return number;
-}
-
-void vmid_drop(struct vmids *vmids, unsigned cpu)
-{
-	spin_lock(&vmids->lock);
-	vmids->cpu[cpu].vm = NULL;
-	spin_unlock(&vmids->lock);
+	return value;
 }
