@@ -115,10 +115,30 @@ void interrupts_put(struct vcpu *vcpu)
 	}
 }
 
+/*
+ * Of a GICv2: have the timers' lines not changed while the vCPU was away? Then what is signalled is known, and the lock is not
+ * needed: when that changes the vCPU gets attention.
+ */
+static bool is_as_before(struct vcpu *vcpu)
+{
+	const struct vgicv2 *gic = &vcpu->vm->arch.gicv2;
+	uint32_t lines = timer_lines();
+
+	if (vcpu->id >= gic->gic.cpus ||
+	    (__atomic_load_n(&gic->gic.own[vcpu->id].level, __ATOMIC_RELAXED) & GUEST_TIMER_LINES) != lines)
+		return false;
+	timer_open(lines);
+	if (__atomic_load_n(&gic->cpu[vcpu->id].signalled, __ATOMIC_RELAXED))
+		write_sysreg(hcr_el2, read_sysreg(hcr_el2) | HCR_VI);
+	return true;
+}
+
 void interrupts_get(struct vcpu *vcpu)
 {
 	if (lists_count() > 0)
 		lists_write_interface(&vcpu->arch.kept.interface);
+	else if (is_as_before(vcpu))
+		return;
 	arch_vcpu_deliver(vcpu);
 }
 
