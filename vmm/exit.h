@@ -28,6 +28,8 @@ struct hypercall {
 
 /* vm_exit.outcome: the fast path has not served the exit, the slow path must. */
 #define FAULT_NOT_SERVED UINT8_MAX
+/* Of a VM_EXIT_INTERRUPT: what has interrupted is for vm_take_interrupts, or has been taken by that. */
+#define EXIT_INTERRUPTED (UINT8_MAX - 1)
 
 /* One cache line, since VM_EXIT_RING of them are kept for each vCPU. */
 struct vm_exit {

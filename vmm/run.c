@@ -153,6 +153,15 @@ static void crash(struct vcpu *vcpu, const struct vm_exit *exit)
 	vm_end(vcpu->vm, VM_CRASHED, 0);
 }
 
+/* Of a VM that is not traced the interrupts have been taken. */
+static void handle_interrupt(struct vcpu *vcpu, const struct vm_exit *exit)
+{
+	if (exit->outcome != EXIT_INTERRUPTED)
+		sched_interrupt(vcpu);
+	if (vm_is_running(vcpu->vm) && sched_time_is_up(vcpu))
+		vm_time_out(vcpu);
+}
+
 /* The kinds of exit that are rare enough to be counted together. */
 static void handle_other(struct vcpu *vcpu, struct vm_exit *exit)
 {
@@ -163,8 +172,7 @@ static void handle_other(struct vcpu *vcpu, struct vm_exit *exit)
 		vcpu->leave = LEAVE_WAIT;
 		break;
 	case VM_EXIT_INTERRUPT:
-		if (sched_interrupt(vcpu) == SCHED_TIME_OUT)
-			vm_time_out(vcpu);
+		handle_interrupt(vcpu, exit);
 		break;
 	case VM_EXIT_ARCH:
 		if (!arch_handle_exit(vcpu, exit))

@@ -205,9 +205,9 @@ static struct vcpu *timed_take(struct cpu *cpu, uint64_t now, bool *again)
 	return vcpu;
 }
 
-void timed_wake(struct cpu *cpu, uint64_t now)
+void timed_wake_first(struct cpu *cpu, uint64_t now)
 {
-	bool again = __atomic_load_n(&cpu->timed, __ATOMIC_RELAXED);
+	bool again = true;
 
 	while (again) {
 		struct vcpu *vcpu = timed_take(cpu, now, &again);
@@ -225,12 +225,10 @@ void timed_wake(struct cpu *cpu, uint64_t now)
 	}
 }
 
-uint64_t timed_next(struct cpu *cpu)
+uint64_t timed_first(struct cpu *cpu)
 {
 	uint64_t deadline = NEVER;
 
-	if (!__atomic_load_n(&cpu->timed, __ATOMIC_RELAXED))
-		return NEVER;
 	spin_lock(&cpu->queue.lock);
 	if (cpu->timed)
 		deadline = cpu->timed->wake_at;

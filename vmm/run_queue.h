@@ -63,8 +63,17 @@ bool run_queue_wake_one(struct vm *vm);
  */
 void timed_add(struct cpu *cpu, struct vcpu *vcpu);
 void timed_remove(struct vcpu *vcpu);
-void timed_wake(struct cpu *cpu, uint64_t now);
+void timed_wake_first(struct cpu *cpu, uint64_t now);
+static inline void timed_wake(struct cpu *cpu, uint64_t now)
+{
+	if (__atomic_load_n(&cpu->timed, __ATOMIC_RELAXED))
+		timed_wake_first(cpu, now);
+}
 /* The earliest deadline of these; NEVER. */
-uint64_t timed_next(struct cpu *cpu);
+uint64_t timed_first(struct cpu *cpu);
+static inline uint64_t timed_next(struct cpu *cpu)
+{
+	return __atomic_load_n(&cpu->timed, __ATOMIC_RELAXED) ? timed_first(cpu) : NEVER;
+}
 
 #endif

@@ -35,7 +35,15 @@ void sched_add(struct vm *vm)
 
 /* --- Slices ---------------------------------------------------------------------------------------------------------- */
 
-/* Count the time since the last call as the vCPU's. Returns when its VM's `time_max` will be used up if it runs on alone. */
+/* When `time_max` of a VM that has used so much will be used up, if one vCPU of it runs on alone. */
+static uint64_t time_end_of(const struct vm *vm, uint64_t used, uint64_t now)
+{
+	if (vm->time_max == NEVER)
+		return NEVER;
+	return now + (vm->time_max > used ? vm->time_max - used : 0);
+}
+
+/* Count the time since the last call as the vCPU's. Returns time_end_of its VM. */
 static uint64_t charge_time(struct cpu *cpu, struct vcpu *vcpu, uint64_t now)
 {
 	struct vm *vm = vcpu->vm;
@@ -44,9 +52,7 @@ static uint64_t charge_time(struct cpu *cpu, struct vcpu *vcpu, uint64_t now)
 	cpu->started = now;
 	vcpu->cpu_time += ticks;
 	used = __atomic_add_fetch(&vm->cpu_time, ticks, __ATOMIC_RELAXED);
-	if (vm->time_max == NEVER)
-		return NEVER;
-	return now + (vm->time_max > used ? vm->time_max - used : 0);
+	return time_end_of(vm, used, now);
 }
 
 static void set_timer(struct cpu *cpu, uint64_t time_end)
@@ -77,24 +83,16 @@ static __attribute__((noinline)) void look_at_keyboard(struct vcpu *vcpu, uint64
 		vcpu->leave = LEAVE_YIELD;
 }
 
-/* Take the host interrupts that are pending. */
-static enum sched_interrupted take_interrupts(struct cpu *cpu, struct vcpu *vcpu)
+/* What was to be done at a time, of which none is set now. Apart: a shoot-down needs none of its registers. */
+static __attribute__((noinline)) enum sched_interrupted take_timer(struct cpu *cpu, struct vcpu *vcpu)
 {
-	unsigned events = arch_interrupts_take();
-	uint64_t now, time_end;
+	uint64_t now = arch_clock(), time_end = charge_time(cpu, vcpu, now);
 
-	if (events != CPU_EVENT_TIMER)
-		shootdown_serve(); /* whoever asks for something sends an interrupt */
-	if (!(events & CPU_EVENT_TIMER))
-		return SCHED_GO_ON;
-	now = arch_clock();
-	time_end = charge_time(cpu, vcpu, now);
 	if (time_end == now)
 		return SCHED_TIME_OUT;
 	if (keyboard_is_due(now))
 		look_at_keyboard(vcpu, now);
-	if (__atomic_load_n(&cpu->timed, __ATOMIC_RELAXED))
-		timed_wake(cpu, now);
+	timed_wake(cpu, now);
 	if (now >= cpu->slice_end) {
 		cpu->slice_end = now + slice_ticks;
 		end_slice(cpu, vcpu);
@@ -104,6 +102,18 @@ static enum sched_interrupted take_interrupts(struct cpu *cpu, struct vcpu *vcpu
 	return SCHED_GO_ON;
 }
 
+/* Take the host interrupts that are pending. */
+static inline enum sched_interrupted take_interrupts(struct cpu *cpu, struct vcpu *vcpu)
+{
+	unsigned events = arch_interrupts_take();
+
+	if (events & CPU_EVENT_GUEST)
+		__atomic_store_n(&vcpu->attention, 1, __ATOMIC_RELAXED);
+	if (events != CPU_EVENT_TIMER)
+		shootdown_serve(); /* whoever asks for something sends an interrupt */
+	return events & CPU_EVENT_TIMER ? take_timer(cpu, vcpu) : SCHED_GO_ON;
+}
+
 enum sched_interrupted sched_interrupt(struct vcpu *vcpu)
 {
 	struct cpu *cpu = arch_this_cpu();
@@ -111,6 +121,16 @@ enum sched_interrupted sched_interrupt(struct vcpu *vcpu)
 	cpu->interrupts++;
 	vcpu->interrupts++;
 	return take_interrupts(cpu, vcpu);
+}
+
+unsigned vm_take_interrupts(struct vcpu *vcpu)
+{
+	if (!vcpu->fast)
+		return FAULT_NOT_SERVED;
+	if (sched_interrupt(vcpu) == SCHED_TIME_OUT || sched_leaves(vcpu) || vcpu_has_attention(vcpu))
+		return EXIT_INTERRUPTED;
+	vcpu->exits.other++;
+	return 0;
 }
 
 bool sched_time_is_up(const struct vcpu *vcpu)
@@ -274,7 +294,7 @@ static bool begin(struct cpu *cpu, struct vcpu *vcpu)
 	vcpu->state = VCPU_RUNNING;
 	vcpu->cpu = cpu;
 	vcpu->woken = false;
-	__atomic_add_fetch(&vm->running, 1, __ATOMIC_RELAXED);
+	STORE_RELAXED(vm->running, vm->running + 1);
 	spin_unlock(&vm->lock);
 	return true;
 }
@@ -313,7 +333,7 @@ static void leave(struct cpu *cpu, struct vcpu *vcpu)
 	enum vcpu_leave why = vcpu->leave;
 
 	spin_lock(&vm->lock);
-	__atomic_sub_fetch(&vm->running, 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&vm->running, vm->running - 1, __ATOMIC_RELEASE);
 	vcpu->leave = LEAVE_NOT;
 	/* One that holds the others goes on, also when the VM has ended, until it has let them go. */
 	if ((!vm_is_running(vm) && vm->stopper != vcpu) || why == LEAVE_OFF) {
@@ -358,10 +378,10 @@ static bool stays(struct cpu *cpu, struct vcpu *vcpu)
 /* Until it leaves the CPU. */
 static void run_resident(struct cpu *cpu, struct vcpu *vcpu)
 {
-	uint64_t now = arch_clock();
+	const struct vm *vm = vcpu->vm;
 
-	cpu->slice_end = now + slice_ticks;
-	set_timer(cpu, charge_time(cpu, vcpu, now));
+	cpu->slice_end = cpu->started + slice_ticks;
+	set_timer(cpu, time_end_of(vm, __atomic_load_n(&vm->cpu_time, __ATOMIC_RELAXED), cpu->started));
 	do {
 		vcpu->leave = LEAVE_NOT;
 		if (vcpu->again)

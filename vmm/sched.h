@@ -68,10 +68,15 @@ static inline bool sched_leaves(const struct vcpu *vcpu)
 	return vcpu->leave != LEAVE_NOT || !vm_is_running(vm) || (stopper && stopper != vcpu);
 }
 
+static inline bool vcpu_has_attention(const struct vcpu *vcpu)
+{
+	return __atomic_load_n(&vcpu->attention, __ATOMIC_RELAXED);
+}
+
 /* Before the guest is entered: see to what sched_notify has told of. */
 static inline void vcpu_attend(struct vcpu *vcpu)
 {
-	if (__atomic_load_n(&vcpu->attention, __ATOMIC_RELAXED) && __atomic_exchange_n(&vcpu->attention, 0, __ATOMIC_ACQUIRE))
+	if (vcpu_has_attention(vcpu) && __atomic_exchange_n(&vcpu->attention, 0, __ATOMIC_ACQUIRE))
 		arch_vcpu_deliver(vcpu);
 }
 

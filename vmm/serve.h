@@ -28,6 +28,13 @@ static inline unsigned vm_leave_exit(struct vm_exit *exit)
 	return FAULT_NOT_SERVED;
 }
 
+/* Leave it to vm_take_interrupts: the machine has interrupted the guest. */
+static inline unsigned vm_leave_interrupt(struct vm_exit *exit)
+{
+	exit->kind = VM_EXIT_INTERRUPT;
+	return EXIT_INTERRUPTED;
+}
+
 /* Serve a fault. The fast path ends with this call, so that the compiler makes it a tail call and saves no register for it. */
 static inline unsigned vm_serve_fault(struct vcpu *vcpu, struct vm_exit *exit)
 {

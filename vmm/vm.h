@@ -243,7 +243,7 @@ struct vm {
 
 	struct spinlock lock;                 /* vCPUs' states and what follows; see docs/locks.md */
 	unsigned active;                      /* vCPUs that are READY or RUNNING */
-	unsigned running;                     /* those that are RUNNING; atomic */
+	unsigned running;                     /* those that are RUNNING; atomic for who reads it without the lock */
 	unsigned timed;                       /* those that are WAITING with a deadline */
 	unsigned waits;                       /* those that wait for another VM; atomic, under the fork tree's lock */
 	bool asleep;                          /* no vCPU can run until another VM ends */

@@ -62,28 +62,22 @@ uint64_t arch_clock_frequency(void)
 	return tsc_hz;
 }
 
-/* The interrupts in `events` have been delivered, so each holds up those of its own and of lower priority. */
-static void end(unsigned events)
+/*
+ * What has been delivered holds up those of its own and of lower priority until it is ended; then those come, at the next entry of
+ * a guest or the next look here.
+ */
+static unsigned take(struct cpu_arch *own)
 {
+	unsigned events;
+
+	__asm__ volatile("sti; nop; cli" : : : "memory");
+	events = own->events;
+	own->events = 0;
 	if (events & CPU_EVENT_TIMER)
 		apic_end_of_interrupt();
 	if (events & CPU_EVENT_IPI)
 		apic_end_of_interrupt();
-}
-
-/* Of one window, the end lets more in: open it until nothing comes. */
-static unsigned take_all(struct cpu_arch *own)
-{
-	unsigned all = 0, events;
-
-	do {
-		__asm__ volatile("sti; nop; cli" : : : "memory");
-		events = own->events;
-		own->events = 0;
-		end(events);
-		all |= events;
-	} while (events != 0);
-	return all;
+	return events;
 }
 
 /* One timer for two: the hypervisor's, and that of the guest which is here. */
@@ -109,7 +103,7 @@ unsigned arch_interrupts_take(void)
 {
 	struct cpu *cpu = arch_this_cpu();
 	struct cpu_arch *own = &cpu->arch;
-	unsigned events = take_all(own);
+	unsigned events = take(own);
 	uint64_t now;
 
 	if (!(events & CPU_EVENT_TIMER))

@@ -114,8 +114,10 @@ static unsigned take(const struct controller *controller, struct cpu *cpu)
 		timer_stop();
 		events |= CONTROLLER_TIMER;
 	}
-	if (sources & (SOURCE_CNTV | SOURCE_CNTPNS))
+	if (sources & (SOURCE_CNTV | SOURCE_CNTPNS)) {
 		close_timers(controller, cpu, sources);
+		events |= CONTROLLER_GUEST;
+	}
 	if (sources & SOURCE_MAILBOX)
 		events |= take_mailbox(base + MAILBOX_CLEAR + core * MAILBOX_BYTES);
 	if (sources & SOURCE_DEVICES)

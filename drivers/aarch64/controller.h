@@ -53,7 +53,8 @@ static inline uint8_t controller_timer_of(const struct controller *controller, u
 	return (uint8_t)timers;
 }
 
-enum controller_event { CONTROLLER_TIMER = 1, CONTROLLER_IPI = 2, CONTROLLER_STOP = 4 };
+/* CONTROLLER_GUEST: one of EL1's timers, or a GICv3's list registers. */
+enum controller_event { CONTROLLER_TIMER = 1, CONTROLLER_IPI = 2, CONTROLLER_GUEST = 4, CONTROLLER_STOP = 8 };
 
 extern const struct controller_driver gicv2, gicv3, bcm2836;
 

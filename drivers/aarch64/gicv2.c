@@ -99,6 +99,7 @@ static unsigned take(const struct controller *controller, struct cpu *cpu)
 		} else {
 			mmio_write32(distributor(controller) + GICD_ICENABLER + id / 32 * 4, 1u << id % 32);
 			cpu->arch.open_timers &= (uint8_t)~controller_timer_of(controller, id);
+			events |= CONTROLLER_GUEST;
 		}
 		mmio_write32(gicc + GICC_EOIR, iar);
 	}

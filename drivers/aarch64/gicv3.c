@@ -198,6 +198,7 @@ static unsigned take(const struct controller *controller, struct cpu *cpu)
 		if (timers != 0) {
 			cpu->arch.open_timers &= (uint8_t)~timers;
 			cpu->arch.taken_timers |= timers;
+			events |= CONTROLLER_GUEST;
 		} else if (id == controller->timer) {
 			timer_stop();
 			events |= CONTROLLER_TIMER;
@@ -206,6 +207,7 @@ static unsigned take(const struct controller *controller, struct cpu *cpu)
 				     read_sysreg(ICH_HCR_EL2) &
 					     ~ICH_HCR_EN); /* until the list registers are written anew: see arch_vcpu_deliver */
 			isb();
+			events |= CONTROLLER_GUEST;
 		} else if (id == SGI_IPI) {
 			events |= CONTROLLER_IPI;
 		} else if (id == SGI_STOP) {

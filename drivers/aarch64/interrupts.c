@@ -66,18 +66,22 @@ static void silence_guest_timers(void)
 		panic("an interrupt of the machine's comes again and again, and nothing here can silence it");
 }
 
+_Static_assert((int)CONTROLLER_TIMER == (int)CPU_EVENT_TIMER && (int)CONTROLLER_IPI == (int)CPU_EVENT_IPI &&
+		       (int)CONTROLLER_GUEST == (int)CPU_EVENT_GUEST,
+	       "what a driver has taken is what arch_interrupts_take returns");
+
 unsigned arch_interrupts_take(void)
 {
 	unsigned events = 0;
 
 	if (!controller.driver) {
 		silence_guest_timers();
-		return 0;
+		return CPU_EVENT_GUEST;
 	}
 	events = controller.driver->take(&controller, arch_this_cpu());
 	if (events & CONTROLLER_STOP)
 		arch_halt();
-	return (events & CONTROLLER_TIMER ? CPU_EVENT_TIMER : 0) | (events & CONTROLLER_IPI ? CPU_EVENT_IPI : 0);
+	return events;
 }
 
 void interrupts_open_timers(unsigned open)

@@ -53,9 +53,13 @@ MUST_CHECK enum err arch_interrupts_start(const char **why);
 enum cpu_event {
 	CPU_EVENT_TIMER = 1, /* the deadline of arch_timer_set has passed; none is set any more */
 	CPU_EVENT_IPI = 2,   /* another CPU has called arch_ipi_send */
+	CPU_EVENT_GUEST = 4, /* what the resident vCPU's guest is to get has changed: arch_vcpu_deliver */
 };
 
-/* Take all interrupts that are pending on this CPU, and end them at their controller. Others than our own are silenced. */
+/*
+ * Take the interrupts that are pending on this CPU, and end them at their controller: one of each kind at least, what is left comes
+ * again. Others than our own are silenced.
+ */
 unsigned arch_interrupts_take(void);
 
 /*

@@ -139,9 +139,16 @@ void arch_vcpu_start(struct vcpu *vcpu, struct vcpu *by, uint64_t entry, uint64_
  * An exit has a fast path and a slow one. The fast path is the ISA's own (vmm/<isa>/exit.c, by means of vmm/serve.h): the general
  * registers that a C function preserves are still in the CPU, so it serves what needs none of them, faults on memory and most
  * hypercalls. For all else it returns FAULT_NOT_SERVED, or the outcome of a fault that was not handled, and the world switch calls
- * vm_handle_exit with all registers in struct vcpu.
+ * vm_handle_exit with all registers in struct vcpu. An interrupt of the machine's is a VM_EXIT_INTERRUPT, for which it returns
+ * EXIT_INTERRUPTED: then the world switch calls vm_take_interrupts first.
  */
 void arch_vcpu_run(struct vcpu *vcpu);
+
+/*
+ * Take the machine's interrupts, with the registers still in the CPU that a C function preserves. Generic code offers it
+ * (vmm/sched.c), and only the world switch calls it. 0: the guest is entered again; all else is what vm_handle_exit gets as `left`.
+ */
+unsigned vm_take_interrupts(struct vcpu *vcpu);
 
 /*
  * The slow path, which generic code offers (vmm/run.c) and only the world switch calls. `left` is what the fast path has returned.

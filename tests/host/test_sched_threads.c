@@ -257,15 +257,32 @@ bool device_listens(struct device_table *table)
 	return true;
 }
 
-/* As vm_handle_exit does. */
-static void take_interrupt(struct vcpu *vcpu)
+/* As the world switch does, and vm_handle_exit with what is left. False: the vCPU leaves the CPU. */
+static bool interrupted(struct vcpu *vcpu)
 {
 	uint64_t before = vcpu->preemptions;
+	unsigned left = vm_take_interrupts(vcpu);
 
-	if (sched_interrupt(vcpu) == SCHED_TIME_OUT)
-		vm_end(vcpu->vm, VM_TIMED_OUT, 0);
 	if (vcpu->preemptions != before)
 		count(&machine.preemptions);
+	if (left == 0) {
+		MUST(vcpu->leave == LEAVE_NOT, "vCPU %u is to leave its CPU, and goes on", vcpu->id);
+		return true;
+	}
+	MUST(left == EXIT_INTERRUPTED, "the interrupts of vCPU %u are left", vcpu->id);
+	if (vm_is_running(vcpu->vm) && sched_time_is_up(vcpu))
+		vm_end(vcpu->vm, VM_TIMED_OUT, 0);
+	vcpu_attend(vcpu);
+	return !sched_leaves(vcpu);
+}
+
+/* The end of an exit that the step has made; without one only an interrupt stops it. */
+static bool goes_on(struct vcpu *vcpu)
+{
+	if (vcpu->leave == LEAVE_NOT)
+		return true;
+	vcpu_attend(vcpu);
+	return !sched_leaves(vcpu);
 }
 
 void arch_vcpu_run(struct vcpu *vcpu)
@@ -276,10 +293,7 @@ void arch_vcpu_run(struct vcpu *vcpu)
 	do {
 		guest->step(guest);
 		guest->steps++;
-		if (is_interrupted())
-			take_interrupt(vcpu);
-		vcpu_attend(vcpu);
-	} while (!sched_leaves(vcpu));
+	} while (is_interrupted() ? interrupted(vcpu) : goes_on(vcpu));
 	sched_yield(); /* another CPU may take what this one makes room for */
 }
 
@@ -297,6 +311,7 @@ static struct guest_vm *new_vm(guest_step step, unsigned vcpus, bool (*ended)(st
 		struct guest *guest = &vm->guests[i];
 
 		guest->vcpu.vm = &vm->vm;
+		guest->vcpu.fast = true;
 		guest->vcpu.id = i;
 		guest->vcpu.wake_at = NEVER;
 		guest->step = step;

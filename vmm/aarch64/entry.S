@@ -93,6 +93,8 @@ enter:	/* x0 is the vCPU */
 slow_path:
 	mov	w1, w0
 	mrs	x0, tpidr_el2
+	cmp	w1, #LEFT_INTERRUPTED
+	b.eq	interrupted
 	ldr	x2, [x0, #VCPU_ESR]
 	ubfx	x2, x2, #26, #6
 	cmp	x2, #EC_OF_SYSREG
@@ -128,6 +130,13 @@ enter_all:
 	ldp	x27, x28, [x0, #VCPU_X(27)]
 	ldr	x29, [x0, #VCPU_X(29)]
 	b	enter
+
+interrupted:
+	bl	vm_take_interrupts
+	mov	w1, w0
+	mrs	x0, tpidr_el2
+	cbz	w1, enter
+	b	save_all
 
 leave:
 	ldr	x1, [x0, #VCPU_CPU + 8]

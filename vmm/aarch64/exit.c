@@ -145,6 +145,12 @@ static void finish_hypercall(struct vcpu *vcpu, uint64_t result)
 	vcpu->arch.x[0] = result; /* the CPU has stepped over HVC */
 }
 
+/* Apart: in line it would cost a hypercall an instruction. */
+static __attribute__((noinline)) unsigned leave_exit(struct vm_exit *exit, uint64_t vector)
+{
+	return vector == GUEST_EXIT_IRQ || vector == GUEST_EXIT_FIQ ? vm_leave_interrupt(exit) : vm_leave_exit(exit);
+}
+
 unsigned vcpu_exit(struct vcpu *vcpu, uint64_t vector)
 {
 	struct vm_exit *exit = vm_new_exit(vcpu);
@@ -160,7 +166,7 @@ unsigned vcpu_exit(struct vcpu *vcpu, uint64_t vector)
 		return serve_abort(vcpu, exit, esr);
 	if (class == EC_HVC64 && smccc_decode(arch, &exit->hypercall))
 		return vm_serve_hypercall(vcpu, exit, finish_hypercall);
-	return vm_leave_exit(exit);
+	return leave_exit(exit, vector);
 }
 
 /*
@@ -215,10 +221,7 @@ void arch_vcpu_decode(struct vcpu *vcpu, struct vm_exit *exit)
 	unsigned class = arch->vector == GUEST_EXIT_SYNC ? ESR_EC(arch->esr) : EC_UNKNOWN;
 
 	exit->kind = VM_EXIT_ARCH;
-	if (arch->vector == GUEST_EXIT_IRQ || arch->vector == GUEST_EXIT_FIQ) {
-		exit->kind = VM_EXIT_INTERRUPT;
-		vcpu->attention = 1; /* it may be one of the guest's timers */
-	} else if (class == EC_DABT_LOW || class == EC_IABT_LOW) {
+	if (class == EC_DABT_LOW || class == EC_IABT_LOW) {
 		decode_other_abort(vcpu, class == EC_IABT_LOW, exit);
 	} else if (class == EC_WFX && is_wait(arch) && interrupts_wait(vcpu)) {
 		skip_instruction(arch);

@@ -12,6 +12,8 @@
 
 #define CPU_ARCH_TRAP_NEXT 16
 
+#define LEFT_INTERRUPTED 254 /* EXIT_INTERRUPTED */
+
 /* Which of EL2's vectors the guest left by. */
 #define GUEST_EXIT_SYNC   0
 #define GUEST_EXIT_IRQ    1

@@ -21,6 +21,7 @@ _Static_assert(offsetof(struct vcpu, arch.pc) == VCPU_PC, "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.pstate) == VCPU_PC + 8, "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.cpu) == VCPU_CPU, "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.esr) == VCPU_ESR && EC_SYSREG == EC_OF_SYSREG, "offsets.h");
+_Static_assert(EXIT_INTERRUPTED == LEFT_INTERRUPTED, "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.cpu_arch) == VCPU_CPU + 8, "offsets.h");
 
 /* TGran4: 0xf, none. TGran4_2: 0, as TGran4 says; 1, none. */

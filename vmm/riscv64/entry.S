@@ -112,6 +112,9 @@ enter:	/* a0 is the vCPU */
 slow_path:
 	mv	a1, a0
 	ld	a0, FRAME_VCPU(sp)
+	addi	t0, a1, -LEFT_INTERRUPTED
+	beqz	t0, interrupted
+save_all:
 	csrr	t0, CSR_SEPC
 	sd	t0, VCPU_PC(a0)
 	for_guest_preserved sd
@@ -124,6 +127,13 @@ enter_all:
 	csrw	CSR_SEPC, t0
 	for_guest_preserved ld
 	j	enter
+
+interrupted:
+	call	vm_take_interrupts
+	mv	a1, a0
+	ld	a0, FRAME_VCPU(sp)
+	beqz	a1, enter
+	j	save_all
 
 leave:
 	for_callee_saved ld

@@ -132,7 +132,7 @@ static void decode_other(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	check_origin(vcpu);
 	vcpu->arch.stval = csr_read(CSR_STVAL);
-	exit->kind = exit->reason & SCAUSE_INTERRUPT ? VM_EXIT_INTERRUPT : VM_EXIT_ARCH;
+	exit->kind = VM_EXIT_ARCH;
 	if (is_wfi(vcpu, exit->reason) && !timer_is_pending() && timer_wakes_at(vcpu) == NEVER) {
 		vcpu->arch.pc += 4;
 		vcpu->wake_at = NEVER;
@@ -228,6 +228,8 @@ unsigned vcpu_exit(struct vcpu *vcpu)
 			return vm_serve_fault(vcpu, exit);
 		return serve_device(vcpu, exit);
 	}
+	if (cause & SCAUSE_INTERRUPT)
+		return vm_leave_interrupt(exit);
 	return vm_leave_exit(exit);
 }
 

@@ -39,16 +39,19 @@ void arch_timer_set(uint64_t deadline)
 	timer_rearm();
 }
 
-/* Whose time has come? False: only the guest's. */
+/* Whose time has come? False: only the guest's. If it was ours, whoever goes on sets the timer anew, and the guest's with it. */
 static bool take_timer(struct cpu *cpu)
 {
 	bool ours = csr_read(CSR_TIME) >= cpu->arch.deadline;
 
 	if (cpu->resident)
 		timer_serve(cpu->resident);
-	if (ours)
+	if (ours) {
 		cpu->arch.deadline = NEVER;
-	timer_rearm();
+		csr_clear(CSR_SIE, BIT(IRQ_STI));
+	} else {
+		timer_rearm();
+	}
 	return ours;
 }
 

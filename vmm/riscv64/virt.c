@@ -20,6 +20,7 @@
 _Static_assert(offsetof(struct vcpu, arch.gpr[31]) == VCPU_GPR(31), "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.pc) == VCPU_PC, "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.host_sp) == VCPU_HOST_SP, "offsets.h");
+_Static_assert(EXIT_INTERRUPTED == LEFT_INTERRUPTED, "offsets.h");
 
 /* The modes of G-stage translation, narrowest first. "Guest Physical Address Translation": two bits wider than the SvNN. */
 static const struct gstage_mode {

@@ -30,6 +30,7 @@ _Static_assert(offsetof(struct vcpu, arch.gpr[R15]) == VCPU_R15, "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.svm.vmcb_pa) == VCPU_SVM_VMCB_PA, "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.svm.host_vmcb_pa) == VCPU_SVM_HOST_VMCB_PA, "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.vmx.launched) == VCPU_VMX_LAUNCHED, "offsets.h");
+_Static_assert(EXIT_INTERRUPTED == LEFT_INTERRUPTED, "offsets.h");
 
 enum err arch_virt_probe(bool vhe, const char **why)
 {

@@ -78,6 +78,9 @@ enter:
 
 	cli
 	stgi
+	cmpl	$LEFT_INTERRUPTED, %eax
+	je	interrupted
+handle:
 	movl	%eax, %esi
 	movq	%rbx, VCPU_RBX(%rdi)
 	movq	%rbp, VCPU_RBP(%rdi)
@@ -98,6 +101,15 @@ enter:
 	popq	%rbp
 	popq	%rbx
 	ret
+
+interrupted:
+	call	vm_take_interrupts
+	movq	(%rsp), %rdi
+	testl	%eax, %eax
+	jne	handle
+	clgi
+	sti
+	jmp	enter
 	.size	svm_run, . - svm_run
 
 	.section .note.GNU-stack, "", @progbits

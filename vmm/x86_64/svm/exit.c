@@ -125,6 +125,8 @@ unsigned svm_exit(struct vcpu *vcpu)
 		return serve_fault(vcpu, vmcb, exit);
 	if (vmcb->exitcode == VMEXIT_VMMCALL && vmcb->cpl == 0 && !(vmcb->rflags & (RFLAGS_TF | RFLAGS_RF)))
 		return serve_hypercall(vcpu, vmcb, exit);
+	if (vmcb->exitcode == VMEXIT_INTR)
+		return vm_leave_interrupt(exit);
 	return vm_leave_exit(exit);
 }
 
@@ -150,9 +152,6 @@ void svm_decode(struct vcpu *vcpu, struct vm_exit *exit)
 		break;
 	case VMEXIT_IOIO:
 		decode_io(vmcb, exit);
-		break;
-	case VMEXIT_INTR:
-		exit->kind = VM_EXIT_INTERRUPT;
 		break;
 	case VMEXIT_SHUTDOWN:
 		exit->kind = VM_EXIT_CRASH;

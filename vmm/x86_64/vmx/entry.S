@@ -86,6 +86,8 @@ vmx_exit_point:
 	movq	(%rsp), %rdi
 	testl	%eax, %eax
 	je	enter
+	cmpl	$LEFT_INTERRUPTED, %eax
+	je	interrupted
 
 handle:
 	movl	%eax, %esi
@@ -108,6 +110,17 @@ handle:
 	popq	%rbp
 	popq	%rbx
 	ret
+
+interrupted:
+	call	vm_take_interrupts
+	movq	(%rsp), %rdi
+	testl	%eax, %eax
+	jne	handle
+	cmpb	$0, vmx_deaf(%rip)
+	je	enter
+	call	vmx_look_before_entry
+	movq	(%rsp), %rdi
+	jmp	enter
 
 	/* A CPU that interrupts do not reach in the guest. */
 look:

@@ -103,6 +103,13 @@ static inline __attribute__((always_inline)) unsigned serve_hypercall(struct vcp
 	return vm_serve_hypercall(vcpu, exit, finish_hypercall);
 }
 
+/* Apart, so that the others save no register for its call. */
+static __attribute__((noinline)) unsigned leave_interrupt(struct vm_exit *exit)
+{
+	vmx_interrupted();
+	return vm_leave_interrupt(exit);
+}
+
 unsigned vmx_exit(struct vcpu *vcpu)
 {
 	struct vm_exit *exit = vm_new_exit(vcpu);
@@ -115,6 +122,8 @@ unsigned vmx_exit(struct vcpu *vcpu)
 	if (exit->reason == EXIT_VMCALL && !(vmread(GUEST_SS_ACCESS_RIGHTS) & AR_DPL_MASK) &&
 	    !(vmread(GUEST_RFLAGS) & (RFLAGS_TF | RFLAGS_RF)))
 		return serve_hypercall(vcpu, exit);
+	if (exit->reason == EXIT_EXTERNAL_INTERRUPT)
+		return leave_interrupt(exit);
 	return vm_leave_exit(exit);
 }
 
@@ -138,10 +147,6 @@ void vmx_decode(struct vcpu *vcpu, struct vm_exit *exit)
 		break;
 	case EXIT_IO:
 		decode_io(vcpu->arch.gpr, exit);
-		break;
-	case EXIT_EXTERNAL_INTERRUPT:
-		vmx_interrupted();
-		exit->kind = VM_EXIT_INTERRUPT;
 		break;
 	case EXIT_PREEMPTION_TIMER:
 		vmx_timer_expired();
