@@ -10,6 +10,7 @@
 #include "boot/reserved.h"
 #include "boot/tables.h"
 #include "drivers/devicetree.h"
+#include "drivers/simple_framebuffer.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/host/efi.h"
 
@@ -64,6 +65,7 @@ static void read_for_arm(const void *fdt)
 static void read_all(const void *fdt)
 {
 	struct serial_port port;
+	struct framebuffer screen;
 	uint64_t address, size;
 
 	for (int node = fdt_next_node(fdt, -1, NULL); node >= 0; node = fdt_next_node(fdt, node, NULL))
@@ -71,6 +73,10 @@ static void read_all(const void *fdt)
 			;
 	if (devicetree_find_serial(fdt, NULL, &port) == ERR_OK)
 		fuzz_check_port(&port);
+	if (devicetree_guess_serial(fdt, NULL, &port) == ERR_OK)
+		fuzz_check_port(&port);
+	if (simple_framebuffer_find(fdt, &screen) == ERR_OK)
+		CHECK_ERR(framebuffer_check(&screen), ERR_OK);
 	read_for_arm(fdt);
 	room = 8;
 	reserved_exclude(fdt);

@@ -90,9 +90,10 @@ class Tree:
             if entry == (0, 0):
                 break
             self.reserved.append(entry)
-        node = None
+        node, names = None, {}
+        word, two_words = struct.Struct(">I").unpack_from, struct.Struct(">II").unpack_from
         while True:
-            token, = struct.unpack_from(">I", blob, at)
+            token, = word(blob, at)
             at += 4
             if token == 1:
                 end = blob.index(0, at)
@@ -105,10 +106,11 @@ class Tree:
                     break
                 node = node.parent
             elif token == 3:
-                size, name = struct.unpack_from(">II", blob, at)
+                size, name = two_words(blob, at)
                 at += 8
-                name += strings
-                node.properties[blob[name : blob.index(0, name)].decode()] = blob[at : at + size]
+                if name not in names:
+                    names[name] = blob[strings + name : blob.index(0, strings + name)].decode()
+                node.properties[names[name]] = blob[at : at + size]
                 at = at + size + 3 & ~3
         self.root = node
         self.nodes = list(node.walk())
