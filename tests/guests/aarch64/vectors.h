@@ -77,11 +77,13 @@ static inline void trap_init(void)
 		trap.esr;                                                  \
 	})
 
-/* Does the instruction, which has one operand "x0", raise "undefined"? */
-#define UNDEFINED(insn)                                                                   \
-	({                                                                                \
-		register uint64_t x0_ __asm__("x0") = 0;                                  \
-		ESR_EC(TRAP_OF(insn, "+r"(x0_) :)) == EC_UNDEFINED &&trap.esr != NO_TRAP; \
+/* Does the instruction, which has one operand "x0", raise "undefined", at EL1 and from where it stands? */
+#define UNDEFINED(insn)                                                                \
+	({                                                                             \
+		register uint64_t x0_ __asm__("x0") = 0;                               \
+		uint64_t esr_ = TRAP_OF(insn, "+r"(x0_) :);                            \
+		bool in_place_ = trap.pc + 4 == trap.resume && (trap.spsr & 0xf) == 5; \
+		esr_ != NO_TRAP &&ESR_EC(esr_) == EC_UNDEFINED &&in_place_;            \
 	})
 
 #endif
