@@ -591,6 +591,7 @@ def all_cases() -> list[Case]:
         Case("static/flags-are-dependencies", [], function=static.flags_are_dependencies),
         Case("static/formatted", [], function=static.files_are_formatted),
         Case("static/no-isa-conditionals", [], function=static.no_isa_conditionals),
+        Case("static/guest-registers", [], function=static.guest_registers_have_both_names),
         Case("static/no-circles", [], function=static.no_circles),
         Case("static/hypercalls-agree", [], function=static.hypercalls_agree),
     ]

@@ -51,12 +51,8 @@ void registers_init(void);
 void read_extra_registers(struct extra_registers *extra);
 void write_extra_registers(const struct extra_registers *extra);
 
-/* --- hcr.S, e2h.c, el2.c, serror.c ----------------------------------------------------------------------------------- */
+/* --- el2.c, serror.c ------------------------------------------------------------------------------------------------- */
 
-/* Write HCR_EL2 and return what it reads as then; the old value is restored. */
-uint64_t try_hcr(uint64_t value);
-/* Choose whether the hypervisor runs with HCR_EL2.E2H set (host_e2h): where it must, or is wanted to. False: it cannot. */
-MUST_CHECK bool e2h_choose(bool wanted);
 /* What HCR_EL2 holds while guests run. */
 uint64_t guest_hcr(void);
 /* The same, once it has been set on the first CPU. */

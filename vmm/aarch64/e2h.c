@@ -6,7 +6,6 @@
 #include "include/arch/aarch64/e2h.h"
 
 #include "include/log.h"
-#include "vmm/aarch64/aarch64.h"
 
 bool host_e2h;
 

@@ -11,9 +11,16 @@
 #include <stdbool.h>
 
 #include "include/arch/aarch64/insn.h"
+#include "include/err.h"
 
 /* Does the hypervisor run with it? Chosen while the firmware is still there (vmm/aarch64/e2h.c), constant afterwards. */
 extern __attribute__((visibility("hidden"))) bool host_e2h;
+
+/* Make that choice: where it must, or is wanted to. False: it is, but the CPU cannot. */
+MUST_CHECK bool e2h_choose(bool wanted);
+
+/* Write HCR_EL2 and return what it reads as then; the old value is restored (vmm/aarch64/hcr.S). */
+uint64_t try_hcr(uint64_t value);
 
 /* HCR_EL2 of the hypervisor's own: lower levels are AArch64, and nothing more. */
 static inline uint64_t host_hcr(void)
