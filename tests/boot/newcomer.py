@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What somebody meets who is new here: help, what is to be installed, a guest of one's own."""
 
+import itertools
 import os
 import pty
 import re
@@ -400,21 +401,23 @@ def new_guest(directory: Path) -> list[str]:
 
 
 def linux_has_gone(directory: Path) -> list[str]:
-    """The pinned kernel is no longer there, or is another one: a line that says so, and nothing in its place."""
+    """The pinned kernel, or that with boards' device trees, is no longer there, or is another one: a line that says so, and nothing else."""
     errors = []
-    gone = r"no apt source .* offers linux-image-\S+ \S+ of Debian trixie any more: with NESTLING_LINUX=newest .*docs/linux"
+    gone = r"no apt source .* offers linux-image-\S+ \S+ of Debian (trixie|bookworm) any more: with NESTLING_LINUX=newest .*docs/linux"
     changed = r"linux-image-\S+ \S+ is not the package that was tried with Nestling"
-    for name, then, said in (("gone", "exit 100", gone), ("changed", 'echo >"${4%=*}_1.deb"', changed)):
-        place = directory / name
+    for (name, then, said), (component, out) in itertools.product(
+            (("gone", "exit 100", gone), ("changed", 'echo >"${4%=*}_1.deb"', changed)),
+            (("linux-riscv64", "linux/riscv64"), ("boards", "boards"))):
+        place = directory / f"{name}-{component}"
         place.mkdir()
         env = bare_machine(place, 'exec "$@"')
         fake_apt = place / "bin/apt-get"
         fake_apt.write_text('#!/bin/sh\nwhile [ $# -gt 0 ] && [ "$1" != download ]; do shift; done\n'
                             f'[ $# -eq 0 ] || {{ set -- a b c "$2"; {then}; }}\n')
-        done = run_bare(place, env, "tools/setup", "linux-riscv64", root=os.geteuid() == 0)
+        done = run_bare(place, env, "tools/setup", component, root=os.geteuid() == 0)
         lines = [line for line in done.stderr.splitlines() if not re.match(r"setup: (installing|fetching) ", line)]
-        if done.returncode != 3 or len(lines) != 1 or not re.search(said, lines[0]) or (place / "build/linux/riscv64").exists():
-            errors.append(f"{name}: {done.returncode}: {done.stderr}")
+        if done.returncode != 3 or len(lines) != 1 or not re.search(said, lines[0]) or (place / "build" / out).exists():
+            errors.append(f"{component} {name}: {done.returncode}: {done.stderr}")
     return errors
 
 

@@ -277,12 +277,15 @@ static void boards_have_consoles(void **state)
 	CHECK(consoles[1] == trees[1] && trees[1] >= RISCV_TREES, "of RISC-V %u of %u", consoles[1], trees[1]);
 }
 
-/* --consoles: without another reader. */
-static int list_consoles(void)
+/* --consoles [DIRECTORY]: without another reader. */
+static int list_consoles(const char *directory)
 {
-	FILE *files = popen("find build/boards/arm64 build/linux/riscv64/trees -name '*.dtb' | sort", "r");
-	char name[512];
+	char command[600], name[512];
+	FILE *files;
 
+	snprintf(command, sizeof(command), "find %s -name '*.dtb' | sort",
+		 directory ? directory : "build/boards/arm64 build/linux/riscv64/trees");
+	files = popen(command, "r");
 	answer = stdout;
 	while (files && fgets(name, sizeof(name), files)) {
 		name[strcspn(name, "\n")] = '\0';
@@ -303,6 +306,6 @@ int main(int argc, char **argv)
 	};
 
 	if (argc > 1 && strcmp(argv[1], "--consoles") == 0)
-		return list_consoles();
+		return list_consoles(argv[2]);
 	return cmocka_run_group_tests_name("boards", tests, NULL, NULL);
 }
