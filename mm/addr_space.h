@@ -139,13 +139,18 @@ struct addr_space {
 	struct npt_env env;
 	struct area_set areas;
 	addr_space_flush flush;
-	addr_space_sync sync, publish;       /* to be set before anything is mapped; NULL: hardware keeps the caches coherent */
-	hpa_t reserve;                       /* a frame kept for a table that reclaim may need; raw 0: in use */
-	bool reclaiming;                     /* reclaim is running: `reserve` may be used */
-	bool zero_page_published[2];         /* publish was called for the zero page, for the large zero page */
-	hpa_t zero_page;                     /* the zero page, once it is published; raw 0 before that */
-	uint64_t zero_entry[NPT_RX + 1];     /* npt_page_entry of the zero page, by permissions */
-	uint64_t hand;                       /* gpa where reclaim goes on */
+	addr_space_sync sync, publish;   /* to be set before anything is mapped; NULL: hardware keeps the caches coherent */
+	hpa_t reserve;                   /* a frame kept for a table that reclaim may need; raw 0: in use */
+	bool reclaiming;                 /* reclaim is running: `reserve` may be used */
+	bool zero_page_published[2];     /* publish was called for the zero page, for the large zero page */
+	hpa_t zero_page;                 /* the zero page, once it is published; raw 0 before that */
+	uint64_t zero_entry[NPT_RX + 1]; /* npt_page_entry of the zero page, by permissions */
+	uint64_t hand;                   /* gpa where reclaim goes on */
+	/*
+	 * What the entry of a page is but for the page's address, where it permits to read, to write, and has the accessed and
+	 * dirty bits of that: as it was met last by an accessor of guest memory. 0: none was. With the first view's lock.
+	 */
+	uint64_t usable[2];
 	bool logged;                         /* some block may be kept in 4 KiB leaves for exact dirty logging: is_logged */
 	uint64_t resident_peak, memory_peak; /* as in struct addr_space_stats */
 	struct addr_space_cost cost;

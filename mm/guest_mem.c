@@ -25,6 +25,18 @@ static enum err outcome_error(enum fault_outcome outcome)
 /* What is to be done to the piece of guest memory at `bytes`, with the view's lock. */
 typedef void (*piece_fn)(void *bytes, uint64_t size, void *context);
 
+/* The page around `gpa`, if its table is in the walk cache, and its entry is one that was found usable so before; NULL: look
+ * closely. */
+static inline char *usable_page(struct addr_space *as, gpa_t gpa, bool wrote)
+{
+	const uint64_t *slot = npt_walk_cache_lookup(&as->view.cache, gpa);
+	uint64_t pte = slot ? __atomic_load_n(slot, __ATOMIC_RELAXED) : 0;
+
+	if (pte == 0 || (pte & ~as->npt.page.address) != as->usable[wrote])
+		return NULL;
+	return frame_ptr(HPA((pte & as->npt.page.address) << as->npt.page.shift));
+}
+
 /*
  * Call `each` for the memory from `gpa` on, as far as one leaf maps it, if it is mapped with permission for `access`. If so, sets
  * the accessed and dirty bits as an access of the guest would. Returns the size of the piece; 0: it is not mapped so.
@@ -38,6 +50,12 @@ static uint64_t use_piece(struct addr_space *as, gpa_t gpa, uint64_t size, unsig
 	char *bytes;
 
 	spin_lock(&as->view.lock);
+	bytes = usable_page(as, gpa, wrote);
+	if (bytes) {
+		offset = gpa.raw % PAGE_SIZE;
+		done = min_u64(size, PAGE_SIZE - offset);
+		goto use;
+	}
 	if (gpa.raw >= BIT(as->npt.config.gpa_bits) || npt_find(&as->npt, gpa, &cursor) != NPT_LEAF)
 		goto out;
 	npt_decode(&as->npt, &cursor, gpa, &leaf);
@@ -45,9 +63,13 @@ static uint64_t use_piece(struct addr_space *as, gpa_t gpa, uint64_t size, unsig
 		goto out;
 	if (!leaf.accessed || (wrote && !leaf.dirty))
 		npt_touch(&as->npt, &cursor, 0, NPT_ACCESSED | (wrote ? NPT_DIRTY : 0));
+	else if (leaf.level == 0)
+		as->usable[wrote] = cursor.pte & ~as->npt.page.address;
 	offset = gpa.raw - leaf.gpa.raw;
 	done = min_u64(min_u64(size, COPY_MAX), npt_level_size(leaf.level) - offset);
-	bytes = (char *)frame_ptr(leaf.hpa) + offset;
+	bytes = frame_ptr(leaf.hpa);
+use:
+	bytes += offset;
 	if (as->sync)
 		as->sync(bytes, done);
 	each(bytes, done, context);

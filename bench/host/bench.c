@@ -370,6 +370,25 @@ static void set_report_2m(void)
 	bench_report_set_up(&space);
 }
 
+/* Requests to a disk, as Linux' driver makes them, into pages that the guest has. */
+static void set_disk_read(void)
+{
+	set_lazy();
+	bench_disk_set_up(&space, false, 0);
+}
+
+static void set_disk_read_apart(void)
+{
+	set_lazy();
+	bench_disk_set_up(&space, false, 64);
+}
+
+static void set_disk_write(void)
+{
+	set_lazy();
+	bench_disk_set_up(&space, true, 0);
+}
+
 /* A page where no table is yet, so that three are made and freed. */
 static void map_unmap_far_page(void)
 {
@@ -435,6 +454,9 @@ static const struct bench {
 	{ "discard 64 MiB, 4 KiB leaves", FORKED_PAGES, set_written, discard },
 	{ "report of 32 blocks, 4 KiB leaves", REPORTED, set_report_4k, bench_report },
 	{ "report of 32 blocks, large leaves", REPORTED, set_report_2m, bench_report },
+	{ "disk, 4 KiB read, mapped", BENCH_REQUESTS, set_disk_read, bench_disk },
+	{ "disk, 4 KiB read, copied", BENCH_REQUESTS, set_disk_read_apart, bench_disk },
+	{ "disk, 4 KiB written", BENCH_REQUESTS, set_disk_write, bench_disk },
 };
 
 /* Once from a fresh space; what it took. */

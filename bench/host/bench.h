@@ -38,6 +38,14 @@ static inline void must(enum err err)
 void bench_report_set_up(struct addr_space *space);
 void bench_report(void);
 
+/*
+ * A disk for the space, whose guest is about to make BENCH_REQUESTS requests of 4 KiB, to read or to write; and these, one after
+ * the other, each with the device's registers that Linux' driver uses. The data lies `offset` bytes behind the beginning of a page.
+ */
+#define BENCH_REQUESTS 32
+void bench_disk_set_up(struct addr_space *space, bool write, uint64_t offset);
+void bench_disk(void);
+
 /* Faults per second of one vCPU and of two at once, as the best of `rounds`: see bench/host/threads.c. Returns main's status. */
 int bench_threads(unsigned rounds);
 
