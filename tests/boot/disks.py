@@ -73,13 +73,13 @@ def make_root(backend: str, directory: Path, size: str = "16M") -> None:
     for folder in ("bin", "dev", "etc", "proc", "root", "sbin", "sys", "tmp"):
         (root / folder).mkdir(parents=True)
     shutil.copy(ROOT / "build/linux" / BACKENDS[backend].isa / "busybox", root / "bin/busybox")
-    for script in ("nestling-fork", "nestling-memory"):
-        shutil.copy(ROOT / "guest/linux/bin" / script, root / "bin" / script)
+    for script in (ROOT / "guest/linux/bin").iterdir():
+        shutil.copy(script, root / "bin")
     (root / "sbin/init").write_text(INIT)
     (root / "sbin/init").chmod(0o755)
     (root / "etc/name").write_text("nest\n")
     (root / "etc/data").write_bytes(DATA)
-    subprocess.run(["mke2fs", "-q", "-t", "ext4", "-b", "4096", "-d", root, directory / "root.img", size], check=True,
+    subprocess.run(["mke2fs", "-q", "-t", "ext4", "-b", "4096", "-d", root, directory / "root.img", size], check=True, capture_output=True,
                    env=os.environ | {"PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"})
     shutil.rmtree(root)
 
