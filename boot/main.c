@@ -14,7 +14,6 @@
 #include "boot/overlap.h"
 #include "boot/reserved.h"
 #include "boot/tables.h"
-#include "drivers/devicetree.h"
 #include "drivers/random.h"
 #include "drivers/serial.h"
 #include "drivers/simple_framebuffer.h"
@@ -448,10 +447,9 @@ static bool find_screen(const struct platform *platform)
 /* Before a console of nothing. */
 static bool guess_serial(const struct platform *platform)
 {
-	if (boot.has_screen || !platform->fdt ||
-	    devicetree_guess_serial(platform->fdt, overlap_serial_fits, &boot.serial) != ERR_OK)
+	if (boot.has_screen || !serial_guess(platform, overlap_serial_fits, &boot.serial))
 		return false;
-	log_warn("boot: no table names a console: the device tree's first serial port, at %#lx, is taken for it", boot.serial.base);
+	log_warn("boot: no table names a console: the serial port at %#lx is taken for it", boot.serial.base);
 	return true;
 }
 

@@ -20,10 +20,15 @@ bool serial_find(const struct platform *platform, serial_filter accepted, struct
 		return true;
 	if (platform->fdt && devicetree_find_serial(platform->fdt, accepted, port) == ERR_OK)
 		return true;
+	return arch_serial_default(port) && accepted(port);
+}
+
+bool serial_guess(const struct platform *platform, serial_filter accepted, struct serial_port *port)
+{
 	if (platform->acpi_rsdp && acpi_find_debug_port(platform->acpi_rsdp, platform->acpi_reader, port) == ERR_OK &&
 	    accepted(port))
 		return true;
-	return arch_serial_default(port) && accepted(port);
+	return platform->fdt && devicetree_guess_serial(platform->fdt, accepted, port) == ERR_OK;
 }
 
 static void send(uint8_t byte)

@@ -26,10 +26,16 @@ struct serial_port {
 typedef bool (*serial_filter)(const struct serial_port *port);
 
 /*
- * Where is the console? ACPI's SPCR says, or the device tree's /chosen, or ACPI's DBG2, or else what the ISA has by itself: the
- * first of these that is `accepted`. ACPI's tables must be readable. False: there is none.
+ * Where is the console? ACPI's SPCR says, or the device tree's /chosen, or else what the ISA has by itself: the first of
+ * these that is `accepted`. ACPI's tables must be readable. False: there is none.
  */
 bool serial_find(const struct platform *platform, serial_filter accepted, struct serial_port *port);
+
+/*
+ * What may be the console where nothing else is, a screen included: a port for a debugger, by ACPI's DBG2, to which nothing need be
+ * connected that a person can read; or the device tree's first one. False: there is none.
+ */
+bool serial_guess(const struct platform *platform, serial_filter accepted, struct serial_port *port);
 
 /*
  * Make the port the console's sink; its registers must be mapped one to one, now and after each switch of maps. A write waits for a

@@ -277,6 +277,31 @@ static void sources_are_asked_in_turn(void **state)
 	CHECK(!port.driver, "it has a driver");
 }
 
+/* The port that no name leads to: only whoever asks for a guess gets it. */
+static void a_guess_is_asked_for(void **state)
+{
+	static uint64_t fdt[KIB(1) / 8];
+	const struct platform platform = { .acpi_rsdp = fdt, .acpi_reader = no_memory, .fdt = fdt };
+	const fdt64_t reg[] = { cpu_to_fdt64(0x9000000), cpu_to_fdt64(0x1000) };
+	struct serial_port port;
+	int node;
+
+	(void)state;
+	CHECK_EQ(fdt_create_empty_tree(fdt, sizeof(fdt)), 0);
+	CHECK_EQ(serial_guess(&platform, fits, &port), false);
+	fdt_setprop_u32(fdt, 0, "#address-cells", 2);
+	fdt_setprop_u32(fdt, 0, "#size-cells", 2);
+	node = fdt_add_subnode(fdt, 0, "uart");
+	fdt_setprop(fdt, node, "reg", reg, sizeof(reg));
+	fdt_setprop_string(fdt, node, "compatible", "arm,pl011");
+	CHECK_EQ(serial_find(&platform, fits, &port), false);
+	CHECK_EQ(serial_guess(&platform, fits, &port), true);
+	CHECK_EQ(port.base, 0x9000000);
+	nothing_below = 0x9000001;
+	CHECK_EQ(serial_guess(&platform, fits, &port), false);
+	nothing_below = 0;
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
@@ -292,6 +317,7 @@ int main(void)
 		TEST(input_is_read),
 		TEST(a_region_is_whole_pages),
 		TEST(sources_are_asked_in_turn),
+		TEST(a_guess_is_asked_for),
 	};
 
 	return cmocka_run_group_tests_name("serial", tests, NULL, NULL);
