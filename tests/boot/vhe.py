@@ -15,7 +15,7 @@ V3 = qemu(f"{EL2},gic-version=3 -cpu max")
 
 # What depends on registers of EL1's, on traps, on timers and interrupts, on the hypervisor's own map; and ends that print the registers.
 GUESTS = {name: f"guest = {name}" for name in (
-    "registers", "fork_state", "keep_state", "sysregs", "user", "lazy_mmu", "page_walk", "mmio", "irq_fork", "irq_hostile", "smccc")} | {
+    "registers", "fork_state", "sysregs", "user", "lazy_mmu", "page_walk", "mmio", "irq_fork", "irq_hostile", "smccc")} | {
     "exec": "guest = exec; ram = 1G"}
 SMP_GUESTS = {name: f"guest = {name}; vcpus = 4" for name in ("irq_smp", "psci_cpus", "smp_fork")}
 DEMOS = {"lazy": "demo = lazy; ram = 1G", "fork": "demo = fork", "smp": "demo = smp; vcpus = 4; ram = 256M"}
@@ -60,6 +60,9 @@ def vhe() -> list[Case]:
         guests("el2/vhe/guests", 4, V3, False),
         guests("el2/vhe/guests-gic-v2", 1, qemu("-cpu max"), True),
         with_config("el2-uboot/vhe/lazy", "vhe = on\n", env=qemu("-cpu max"), report=EXITED, text=(SET, r"^lazy: every page read as zeros")),
+        # By itself, for it wants its share of the time: FP and all other registers, kept while two VMs have one CPU.
+        side_by_side("el2/vhe/keep_state", {"keep_state": "guest = keep_state"}, {"keep_state": "exited"}, head="vhe = on\n", env=V3, forks=1,
+                     report=EXITED | {"preemptions": at_least(5)}, text=(SET, r"^keep_state: all as it should be$")),
         with_config("el2/vhe/not-there", "vhe = on\n", status=3, report=None, one_line=FATAL, text=(FATAL + r"vhe = on: .*no FEAT_VHE",)),
         # Where it need not be set it is not.
         with_config("el2/vhe/auto", "vhe = auto\n", env=qemu("-cpu max"), report=EXITED, forbid=("E2H",), slow=True),
