@@ -8,17 +8,41 @@
 #define FORK_COST (PIECE_COST / 2)
 #define FORK_ALL  UINT_MAX
 
-/* Add a reference to a leaf's memory: the leaf is about to be copied to the child. */
+/* Pages side by side whose references are to be counted, for leaves that were copied to the child. */
+struct sharing {
+	struct addr_space *child;
+	hpa_t first;
+	uint64_t count;
+};
+
+static void share_pages(struct sharing *sharing)
+{
+	if (sharing->count > 0)
+		frame_share_pages(sharing->first, sharing->count);
+	sharing->count = 0;
+}
+
+/* Add a reference to a leaf's memory, a page's with those before it if it lies behind them: the leaf is about to be copied to the
+ * child. */
 static void share_leaf(hpa_t hpa, unsigned level, void *context)
 {
-	struct addr_space *child = context;
+	struct sharing *sharing = context;
+	struct addr_space *child = sharing->child;
 
 	if (frame_is_zero_page(hpa)) {
 		child->view.stats.zero_leaves[level]++;
 		return;
 	}
-	frame_share(hpa, level_order(level));
 	child->view.stats.shared += npt_level_size(level);
+	if (level > 0) {
+		frame_share(hpa, level_order(level));
+		return;
+	}
+	if (hpa.raw != sharing->first.raw + sharing->count * PAGE_SIZE) {
+		share_pages(sharing);
+		sharing->first = hpa;
+	}
+	sharing->count++;
 }
 
 /* Linear memory is owned by no space and has no references. */
@@ -48,9 +72,11 @@ static enum err fork_leaves(struct addr_space *parent, struct addr_space *child,
 			    uint64_t end, struct npt_gather *gather)
 {
 	bool owned = area->backend == AREA_ALLOC;
-	enum err err =
-		npt_clone(&parent->npt, &child->npt, GPA(start), end - start, owned, gather, owned ? share_leaf : keep_leaf, child);
+	struct sharing sharing = { .child = child };
+	enum err err = npt_clone(&parent->npt, &child->npt, GPA(start), end - start, owned, gather, owned ? share_leaf : keep_leaf,
+				 &sharing);
 
+	share_pages(&sharing);
 	if (err == ERR_OK)
 		log_fork(parent, child, start, end);
 	return err;

@@ -89,6 +89,31 @@ void frame_share_count(hpa_t frame, uint64_t count)
 	spin_unlock(&frames.lock);
 }
 
+/* Divide a part into frames, all at once. */
+static void divide(struct frame *record, uint64_t at)
+{
+	uint64_t end = at + (UINT64_C(1) << record->order);
+
+	record->order = 0;
+	while (++at < end)
+		*record_of(at) = *record;
+}
+
+void frame_share_pages(hpa_t frame, uint64_t count)
+{
+	uint64_t at = frame_number(frame), end = at + count;
+
+	spin_lock(&frames.lock);
+	for (; at < end; at++) {
+		struct frame *record = part_up_to(at, end);
+
+		if (record->order > 0)
+			divide(record, at);
+		record->more++;
+	}
+	spin_unlock(&frames.lock);
+}
+
 bool frame_is_shared(hpa_t frame, unsigned order)
 {
 	struct frame *record;

@@ -553,6 +553,34 @@ static void parts_count_each_on_its_own(void **state)
 	ram_close(&ram);
 }
 
+/* Pages in a row, over the borders of parts of several sizes: each counts for itself then, and what lies beside them is as it was.
+ */
+static void pages_are_shared_in_a_row(void **state)
+{
+	static struct ram ram;
+	uint64_t block;
+
+	(void)state;
+	ram_open(&ram, BASE, MIB(16), false);
+	block = alloc(6);
+	(void)frame_take_over(HPA(block), 6, 3);
+	frame_share(HPA(block + 5 * PAGE_SIZE), 0); /* divides it */
+	frame_share_pages(HPA(block + 3 * PAGE_SIZE), 50);
+	for (unsigned i = 0; i < 64; i++) {
+		uint64_t page = block + i * PAGE_SIZE;
+
+		CHECK(frame_is_shared(HPA(page), 0) == (i >= 3 && i < 53), "page %u", i);
+		CHECK_EQ(drop(page, 0, 3), PAGE_SIZE);
+		if (i < 3 || i >= 53)
+			continue; /* it is free */
+		CHECK(frame_is_shared(HPA(page), 0) == (i == 5), "page %u", i);
+		CHECK_EQ(drop(page, 0, 4), 0);
+	}
+	CHECK_EQ(drop(block + 5 * PAGE_SIZE, 0, 4), 0);
+	check_whole(block, 6);
+	ram_close(&ram);
+}
+
 /* Pages given out one by one, of which a merge has made one leaf. */
 static void a_joint_block_has_its_parts(void **state)
 {
@@ -780,6 +808,7 @@ int main(void)
 		cmocka_unit_test(the_last_reference_frees),
 		cmocka_unit_test(owners_are_counted_in_bytes),
 		cmocka_unit_test(parts_count_each_on_its_own),
+		cmocka_unit_test(pages_are_shared_in_a_row),
 		cmocka_unit_test(a_joint_block_has_its_parts),
 		cmocka_unit_test(random_references),
 		cmocka_unit_test(counts_take_no_more),
