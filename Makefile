@@ -88,7 +88,7 @@ other-isas := $(filter-out $(ARCH),$(all-isas))
 
 # --- Targets ------------------------------------------------------------------------
 
-.PHONY: all image efi test test-all soak readme-check fuzz coverage compdb clean distclean help setup FORCE
+.PHONY: all image efi test test-all test-nested soak readme-check fuzz coverage compdb clean distclean help setup FORCE
 
 all: $(out)/nestling.efi $(guests)
 
@@ -98,7 +98,11 @@ image: $(if $(LINUX),$(isas:%=build/%/nestling-linux.img),$(if $(filter 1,$(word
 # test-all: the slow boot tests too, some two hundred. With BENCH=1, what has become slower counts as failed.
 test-all: export TESTS := all
 test test-all: build/nestling.img $(guests) $(other-isas:%=guests-%) $(host-tests) $(tsan-tests) $(fuzz-ready) $(if $(BENCH),bench-build) | setup-tests
-	$(Q)tools/run-tests $(host-tests) $(tsan-tests) $(if $(BENCH),'bench/run --check') tools/readme-check tests/fuzz/run tests/boot/run
+	$(Q)tools/run-tests $(host-tests) $(tsan-tests) $(if $(BENCH),'bench/run --check') tools/readme-check tests/fuzz/run tests/boot/run $(if $(TESTS),tests/nested/run)
+
+# Under Linux' KVM, in an emulated machine of AMD's. It takes some minutes, and is part of test-all.
+test-nested: $(out)/nestling.efi $(guests) | setup-tests
+	$(Q)tests/nested/run
 
 # VMs that come and go on all backends at once, for an hour of theirs; SEED=2 has them do other things.
 soak: export SOAK_SECONDS := $(or $(SECONDS),3600)
@@ -125,6 +129,7 @@ help:
 	@echo '                  build/<isa>/nestling-single.efi; with LINUX=1, Debian'
 	@echo 'make test         host tests, then boot tests in QEMU and Bochs'
 	@echo 'make test-all     the same with every boot test, which takes long'
+	@echo 'make test-nested  the image under KVM, in an emulated machine; test-all has it'
 	@echo 'make readme-check are what the README shows and its figures what comes out?'
 	@echo 'make fuzz         look for inputs that break something: FUZZ="elf acpi" (all),'
 	@echo '                  SECONDS=60 each'

@@ -78,7 +78,7 @@ def fill(backend: str) -> Case:
         before, then = (int(kib) << 10 for kib in re.findall(r"^resident +(\d+) KiB", result.console, re.M))
         return [] if then <= before * 1.05 else [f"resident is {then >> 10} KiB, more than 5% over {before >> 10}"]
 
-    return linux(backend, "fill", "--linux", "--cmdline", run, slow=True, after=after, report=EXITED | {"resident_peak": at_least(600 << 20)}, text=(OFF,))
+    return linux(backend, "fill", "--linux", "--host-ram", "1G", "--cmdline", run, slow=True, after=after, report=EXITED | {"resident_peak": at_least(600 << 20)}, text=(OFF,))
 
 
 NEIGHBOURS = """cpus = 2
