@@ -83,8 +83,8 @@ static __attribute__((noinline)) void look_at_keyboard(struct vcpu *vcpu, uint64
 		vcpu->leave = LEAVE_YIELD;
 }
 
-/* What was to be done at a time, of which none is set now. Apart: a shoot-down needs none of its registers. */
-static __attribute__((noinline)) enum sched_interrupted take_timer(struct cpu *cpu, struct vcpu *vcpu)
+/* What was to be done at a time, of which none is set now. */
+static inline __attribute__((always_inline)) enum sched_interrupted take_timer(struct cpu *cpu, struct vcpu *vcpu)
 {
 	uint64_t now = arch_clock(), time_end = charge_time(cpu, vcpu, now);
 
@@ -110,11 +110,12 @@ static inline enum sched_interrupted take_interrupts(struct cpu *cpu, struct vcp
 	if (events & CPU_EVENT_GUEST)
 		__atomic_store_n(&vcpu->attention, 1, __ATOMIC_RELAXED);
 	if (events != CPU_EVENT_TIMER)
-		shootdown_serve(); /* whoever asks for something sends an interrupt */
+		shootdown_serve_on(cpu); /* whoever asks for something sends an interrupt */
 	return events & CPU_EVENT_TIMER ? take_timer(cpu, vcpu) : SCHED_GO_ON;
 }
 
-enum sched_interrupted sched_interrupt(struct vcpu *vcpu)
+/* In line, since it is most of what a shoot-down costs those that it reaches. */
+static inline __attribute__((always_inline)) enum sched_interrupted interrupt(struct vcpu *vcpu)
 {
 	struct cpu *cpu = arch_this_cpu();
 
@@ -123,11 +124,16 @@ enum sched_interrupted sched_interrupt(struct vcpu *vcpu)
 	return take_interrupts(cpu, vcpu);
 }
 
+enum sched_interrupted sched_interrupt(struct vcpu *vcpu)
+{
+	return interrupt(vcpu);
+}
+
 unsigned vm_take_interrupts(struct vcpu *vcpu)
 {
 	if (!vcpu->fast)
 		return FAULT_NOT_SERVED;
-	if (sched_interrupt(vcpu) == SCHED_TIME_OUT || sched_leaves(vcpu) || vcpu_has_attention(vcpu))
+	if (interrupt(vcpu) == SCHED_TIME_OUT || sched_leaves(vcpu) || vcpu_has_attention(vcpu))
 		return EXIT_INTERRUPTED;
 	vcpu->exits.other++;
 	return 0;

@@ -61,16 +61,7 @@ void shootdown(struct vm *vm)
 
 void shootdown_serve(void)
 {
-	struct cpu *cpu = arch_this_cpu();
-	uint64_t wanted = __atomic_load_n(&cpu->flush_wanted, __ATOMIC_ACQUIRE);
-
-	if (__atomic_load_n(&cpu->stopped, __ATOMIC_RELAXED))
-		arch_halt();
-	if (wanted == cpu->flush_done)
-		return;
-	if (cpu->resident)
-		arch_flush_resident(cpu->resident);
-	__atomic_store_n(&cpu->flush_done, wanted, __ATOMIC_RELEASE);
+	shootdown_serve_on(arch_this_cpu());
 }
 
 void shootdown_kick(struct vm *vm)

@@ -10,6 +10,8 @@
 #ifndef NESTLING_VMM_SHOOTDOWN_H
 #define NESTLING_VMM_SHOOTDOWN_H
 
+#include "include/arch/machine.h"
+#include "include/arch/virt.h"
 #include "vmm/cpu.h"
 #include "vmm/vm.h"
 
@@ -36,6 +38,20 @@ static inline void shootdown_count(struct vm *vm)
 /* Do what other CPUs have asked of this one: flush, or stop for good. To be called in every loop that waits for another CPU: see
  * spin_wait in include/lock.h. */
 void shootdown_serve(void);
+
+/* The same, in line, by who knows which CPU this is. */
+static inline __attribute__((always_inline)) void shootdown_serve_on(struct cpu *cpu)
+{
+	uint64_t wanted = __atomic_load_n(&cpu->flush_wanted, __ATOMIC_ACQUIRE);
+
+	if (__atomic_load_n(&cpu->stopped, __ATOMIC_RELAXED))
+		arch_halt();
+	if (wanted == cpu->flush_done)
+		return;
+	if (cpu->resident)
+		arch_flush_resident(cpu->resident);
+	__atomic_store_n(&cpu->flush_done, wanted, __ATOMIC_RELEASE);
+}
 
 /* Interrupt all other CPUs on which a vCPU of `vm` is resident, so that they look at what has changed about it. */
 void shootdown_kick(struct vm *vm);

@@ -44,7 +44,7 @@ static bool take_timer(struct cpu *cpu)
 {
 	bool ours = csr_read(CSR_TIME) >= cpu->arch.deadline;
 
-	if (cpu->resident)
+	if (cpu->resident && !riscv_features.sstc)
 		timer_serve(cpu->resident);
 	if (ours) {
 		cpu->arch.deadline = NEVER;

@@ -21,11 +21,6 @@ static uint64_t host_time(const struct vcpu *vcpu, uint64_t when)
 	return when == NEVER || host < when ? NEVER : host;
 }
 
-static uint64_t guest_deadline(const struct vcpu *vcpu)
-{
-	return riscv_features.sstc ? NEVER : host_time(vcpu, vcpu->arch.timer);
-}
-
 /* The SBI's own way to clear a timer is a time that never comes; whether it does so at once is the firmware's. So sie masks it. */
 static void set_timer(uint64_t deadline)
 {
@@ -46,8 +41,8 @@ void timer_rearm(void)
 	const struct cpu *cpu = arch_this_cpu();
 	uint64_t deadline = cpu->arch.deadline;
 
-	if (cpu->resident)
-		deadline = min_u64(deadline, guest_deadline(cpu->resident));
+	if (cpu->resident && !riscv_features.sstc)
+		deadline = min_u64(deadline, host_time(cpu->resident, cpu->resident->arch.timer));
 	set_timer(deadline);
 }
 
