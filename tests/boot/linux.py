@@ -23,6 +23,8 @@ INTERRUPTS = r"^ +CPU0 "
 TIMER = {"x86_64": r"^ *LOC: +[1-9]\d", "aarch64": r"^ *\d+: +[1-9]\d.*arch_timer", "riscv64": r"^ *\d+: +[1-9]\d.*riscv-timer"}
 CONSOLE = {"x86_64": "ttyS0", "aarch64": "ttyAMA0", "riscv64": "ttyS0"}
 OFF = r"reboot: Power down"
+# The control page's figure 12, USED, in KiB: docs/guest-abi.md.
+USED = {isa: f"{page + 0x200 + 8 * 12:#x}" for isa, page in (("x86_64", 0xfea00000), ("aarch64", 0x9100000), ("riscv64", 0x9100000))}
 FILE = 48 << 20
 
 
@@ -116,19 +118,91 @@ def neighbours(backend: str, slow: bool) -> Case:
                        r"^small: lazy: every page read as zeros"))
 
 
+def different(console: str, wanted: int) -> list[str]:
+    """Of what each machine has drawn as random bytes, no two are the same."""
+    found = re.findall(r"^(?:guest\.\d+: )?random (.+)$", console, re.M)
+    return [] if len(set(found)) == len(found) == wanted else [f"random bytes are {found}"]
+
+
 def clones(backend: str, slow: bool) -> Case:
-    """Copies of one that runs, made in its middle; each asks who it is, and the last one makes another. What each costs is what it writes."""
+    """Copies of one that runs, made in its middle; each asks who it is, and the last one makes another. What each costs is what it writes.
+    Each is told that it is a copy, and its random numbers are its own."""
     isa = BACKENDS[backend].isa
-    run = (f'console={CONSOLE[isa]} run="n=$(nestling-fork -n); echo I am $n; md5sum /bin/busybox; [ $n != 2 ] || echo child $(nestling-fork)"')
+    run = (f'console={CONSOLE[isa]} run="n=$(nestling-fork -n); echo I am $n; md5sum /bin/busybox; [ $n != 2 ] || echo child $(nestling-fork); '
+           'cat /sys/class/misc/hw_random/rng_current; echo random $(head -c 8 /dev/urandom | md5sum)"')
 
     def after(directory: Path, result: Result) -> list[str]:
-        errors = sums(re.sub(r"^guest\.\d: ", "", result.console, flags=re.M), 3)
+        errors = sums(re.sub(r"^guest\.\d: ", "", result.console, flags=re.M), 3) + different(result.console, 4)
         costs = [report["memory_used"] for report in result.forks]
         return errors + [f"a clone costs {cost} bytes" for cost in costs if cost > 4 << 20]
 
     return linux(backend, "clones", "--linux", "--clones", "2", "--cpus", "2", "--vcpus", "2", "--cmdline", run, slow=slow, forks=3, after=after,
                  text=(r"^I am 0$", r"^guest\.1: I am 1$", r"^guest\.2: I am 2$", r"^guest\.2: child 3$", r"^guest\.3: child 0$", OFF,
-                       r"^vm: forked: guest\.2$"))
+                       r"^vm: forked: guest\.2$", r"^virtio_rng\.0$",
+                       *(rf"^guest\.{n}: .*random: crng reseeded due to virtual machine fork" for n in (1, 2, 3))))
+
+
+def sixteen(backend: str) -> Case:
+    """Copies that each read a file and wait: what each costs then, all of it."""
+    isa = BACKENDS[backend].isa
+    run = f'console={CONSOLE[isa]} quiet run="sha256sum /bin/busybox; echo used $(devmem {USED[isa]}); sleep 5"'
+
+    def after(_: Path, result: Result) -> list[str]:
+        sums_found = re.findall(r"^(?:guest\.\d+: )?([0-9a-f]{64})  /bin/busybox$", result.console, re.M)
+        costs = [int(cost, 16) for cost in re.findall(r"^guest\.\d+: used (0x[0-9A-F]+)$", result.console, re.M)]
+        errors = [] if len(sums_found) == 17 and len(set(sums_found)) == 1 else [f"{len(sums_found)} sums, of {len(set(sums_found))} kinds"]
+        errors += [] if len(costs) == 16 else [f"only {len(costs)} say what they cost"]
+        return errors + [f"a clone costs {cost} KiB" for cost in costs if cost > 3 << 10]
+
+    return linux(backend, "clones-16", "--linux", "--clones", "16", "--cpus", "2", "--cmdline", run, slow=True, forks=16, after=after, text=(OFF,))
+
+
+# What each kernel needs to boot, in MiB, and that of some ten clones.
+STORM_MOST = {"x86_64": 124, "aarch64": 80, "riscv64": 98}
+STORM = """cpus = 2
+[vm calm]
+guest = \\kernel
+initrd = \\initrd
+cmdline = 'console={console} quiet run="sleep 20; md5sum /bin/busybox; nestling-memory"'
+[vm storm]
+guest = \\kernel
+initrd = \\initrd
+memory_max = {most}M
+cmdline = 'console={console} quiet run="for i in 1 2 3 4 5 6; do nestling-fork -n; nestling-fork; done; sleep 5"'
+[vm late]
+demo = lazy
+ram = 224M
+policy = populate
+after = storm
+"""
+
+
+def storm(backend: str) -> Case:
+    """Clones of clones of clones, until there is no memory: those that get none are told, or end, in so many words; their neighbour goes on,
+    and all that they had is there for who comes later."""
+    isa = BACKENDS[backend].isa
+
+    def files(directory: Path) -> None:
+        for name in ("kernel", "initrd"):
+            shutil.copyfile(ROOT / "build/linux" / isa / name, directory / name)
+        (directory / "storm.cfg").write_text(STORM.format(console=CONSOLE[isa], most=STORM_MOST[isa]))
+
+    def after(directory: Path, result: Result) -> list[str]:
+        reports = [json.loads(line) for line in (directory / "report.json").read_text().splitlines()]
+        found = {name: [report["outcome"] for report in reports if report["name"] == name] for name in ("calm", "storm", "late")}
+        starved = found["storm"].count("no_memory")
+        told = len(re.findall(r"^error: vm storm(?:\.\d+)?: guest .*: the VM's memory_max is reached: ", result.console, re.M))
+        refused = len(re.findall(r"nestling-fork: there is no memory for a copy$", result.console, re.M))
+        errors = [] if found["calm"] == found["late"] == ["exited"] else [f"the neighbours' outcomes are {found['calm']}, {found['late']}"]
+        errors += [] if len(found["storm"]) > 10 else [f"only {len(found['storm'])} clones"]
+        errors += [] if set(found["storm"]) <= {"exited", "no_memory"} else [f"outcomes are {set(found['storm'])}"]
+        errors += [] if starved + refused > 0 else ["memory was never short"]
+        return errors + ([] if told == starved else [f"{starved} had no memory, {told} of them are told of"])
+
+    spec = linux(backend, "storm", "--config", "{dir}/storm.cfg", "--host-ram", "512M", "--cpus", "2", files=files, after=after, slow=True, status=(0, 3), seconds=900,
+                 text=(r"^calm: [0-9a-f]{32}  /bin/busybox$", r"^late: lazy: every page read as zeros"))
+    spec.boots[0].max_log = 2000
+    return spec
 
 
 def stuck(backend: str) -> Case:
@@ -187,5 +261,7 @@ def linuxes() -> list[Case]:
     out += [neighbours(name, slow) for name, slow in (("h", True), ("el2", True), ("svm", True), ("vmx", True))]
     out += [on_a_board(name, slow) for name, slow in (("h", False), ("el2", True), ("pi3", True), ("svm", True))]
     out += [panics("svm", False), panics("vmx", True), panics_and_reboots("svm")]
-    out += [clones(name, slow) for name, slow in (("h", False), ("el2", False), ("svm", True))]
+    out += [clones(name, slow) for name, slow in (("h", False), ("el2", False), ("svm", True), ("pi3", True), ("vmx", True))]
+    out += [sixteen(name) for name in ("h", "el2", "svm")]
+    out += [storm(name) for name in ("h", "el2", "svm")]
     return out + [stuck(name) for name in ("h", "el2", "svm")]
