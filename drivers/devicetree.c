@@ -60,8 +60,8 @@ static enum err translate(const void *fdt, int bus, int parent, struct address *
 
 	if (!ranges)
 		return length == -FDT_ERR_NOTFOUND ? ERR_RANGE : ERR_CORRUPT;
-	if (length == 0) /* the same addresses on both sides */
-		return ERR_OK;
+	if (length == 0) /* the same addresses on both sides, so of the same form */
+		return (child_cells == CELLS_MAX) == (parent_cells == CELLS_MAX) ? ERR_OK : ERR_CORRUPT;
 	if (!good_cells(child_cells, size_cells) || !good_cells(parent_cells, 0))
 		return ERR_CORRUPT;
 	for (length /= (int)sizeof(*ranges); length >= entry; length -= entry, ranges += entry) {

@@ -171,9 +171,9 @@ def to_parent(bus, kind, number, size):
     if "ranges" not in bus.properties:
         return None
     cells = bus.cells("ranges")
-    if not cells:
-        return kind, number
     (child, of_size), (above, _) = bus_cells(bus), bus_cells(bus.parent)
+    if not cells:
+        return (kind, number) if (child == 3) == (above == 3) else None
     kinds = PCI_SPACE if bus.properties.get("device_type") == b"pci\0" else 0xffffffff
     entry = child + above + of_size
     for i in range(0, len(cells) // entry * entry, entry):

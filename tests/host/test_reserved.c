@@ -163,11 +163,17 @@ static void nonsense_is_passed_over(void **state)
 
 	(void)state;
 	parent = make_nodes();
-	check(fdt_setprop_u32(tree, parent, "#address-cells", 3));
+	check(fdt_setprop_u32(tree, parent, "#address-cells", 4));
 	host_log_clear();
 	reserved_exclude(tree);
 	CHECK_EQ(count, 0);
 	CHECK_EQ(host_log_lines(), 2);
+	/* Addresses with a kind are not those of the bus above; and one node's are not whole then. */
+	check(fdt_setprop_u32(tree, parent, "#address-cells", 3));
+	host_log_clear();
+	reserved_exclude(tree);
+	CHECK_EQ(count, 0);
+	CHECK_EQ(host_log_lines(), 1);
 }
 
 int main(void)
