@@ -198,6 +198,8 @@ OWN_GUESTS = {
             r"no effect \(delivery mode 2, vector 0\): there is no such delivery mode"), ("--vcpus", "3")),
         "interrupts": (0, EXITED, (r"interrupts: the fork has all of its own$",), ("--vcpus", "2")),
         "irq_hostile": (0, EXITED | {"exits.mmio": at_least(4000)}, (), ()),
+        "irq_fork": IRQ_FORK,
+        "irq_smp": IRQ_SMP,
     },
     "aarch64": {
         "lazy_mmu": (0, EXITED, (r"^lazy: every page read as zeros",), ()),
@@ -241,7 +243,7 @@ SLOW_GUESTS = {
     "svm": (),
     "vmx": ("cmdline", "exit_256", "fake_report", "halt", "uart", "illegal_insn", "wild_hole", "wild_high", "wild_exec", "wild_pio",
             "string_io", "user_call", "console", "exec", "oom", "oom_sparse", "event_fresh", "odd_insns",
-            "irq_hostile", "virtio_balloon"),
+            "irq_hostile", "irq_fork", "irq_smp", "virtio_balloon"),
     "el2": ("exit_256", "fake_report", "wild_hole", "oom_sparse", "psci_cpu_off", "wild_exec"),
     "h": ("exit_256", "fake_report", "wild_hole", "oom_sparse", "lazy_sv48", "wild_exec", "irq_smp"),
 }

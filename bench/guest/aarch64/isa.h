@@ -24,6 +24,42 @@ static inline void watch(void)
 {
 }
 
+/* A register of the UART that has no effect, and one of the interrupt controller. */
+static inline uint32_t read_at(uint64_t address)
+{
+	uint32_t value;
+
+	__asm__ volatile("ldr %w0, [%1]" : "=r"(value) : "r"(address) : "memory");
+	return value;
+}
+
+static inline void read_uart(void)
+{
+	(void)read_at(0x09000030);
+}
+
+static inline void read_controller(void)
+{
+	(void)read_at(0x08000104);
+}
+
+/* Of a loop that waits for another vCPU: an emulator whose CPUs take turns lets that run. */
+static inline void relax(void)
+{
+	__asm__ volatile("yield" : : : "memory");
+}
+
+/* Interrupts that have been let in by guest/rt/irq.h may come at any time, or not. */
+static inline void interrupts_on(void)
+{
+	__asm__ volatile("msr daifclr, #2" : : : "memory");
+}
+
+static inline void interrupts_off(void)
+{
+	__asm__ volatile("msr daifset, #2" : : : "memory");
+}
+
 /* Change a register of the FPU. */
 static inline void use_fp(void)
 {

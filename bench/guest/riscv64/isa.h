@@ -36,6 +36,23 @@ static inline void read_controller(void)
 	(void)*(volatile uint32_t *)0x0c200000ul;
 }
 
+/* Of a loop that waits for another vCPU: an emulator whose CPUs take turns lets that run. */
+static inline void relax(void)
+{
+	__asm__ volatile(".insn i 0x0f, 0, x0, x0, 0x010" : : : "memory");
+}
+
+/* Interrupts that have been let in by guest/rt/irq.h may come at any time, or not. */
+static inline void interrupts_on(void)
+{
+	__asm__ volatile("csrsi sstatus, 2" : : : "memory");
+}
+
+static inline void interrupts_off(void)
+{
+	__asm__ volatile("csrci sstatus, 2" : : : "memory");
+}
+
 /* Change a register of the FPU, which is switched on: sstatus.FS. */
 static inline void use_fp(void)
 {

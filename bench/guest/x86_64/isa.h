@@ -25,6 +25,34 @@ static inline void watch(void)
 	__asm__ volatile("xchg %%bx, %%bx" : : : "memory");
 }
 
+/* A register of the UART that has no effect, and one of the interrupt controller. */
+static inline void read_uart(void)
+{
+	__asm__ volatile("inb %w0, %%al" : : "Nd"((uint16_t)0x3fb) : "rax");
+}
+
+static inline void read_controller(void)
+{
+	(void)*(volatile uint32_t *)0xfec00010ul;
+}
+
+/* Of a loop that waits for another vCPU: an emulator whose CPUs take turns lets that run. */
+static inline void relax(void)
+{
+	__asm__ volatile("pause" : : : "memory");
+}
+
+/* Interrupts that have been let in by guest/rt/irq.h may come at any time, or not. */
+static inline void interrupts_on(void)
+{
+	__asm__ volatile("sti" : : : "memory");
+}
+
+static inline void interrupts_off(void)
+{
+	__asm__ volatile("cli" : : : "memory");
+}
+
 /* Change a register of the FPU. */
 static inline void use_fp(void)
 {

@@ -15,6 +15,7 @@ enum {
 	PHASE_CONTROLLER,
 	PHASE_DEVICE,
 	PHASE_TIMER,
+	PHASE_TIMER_RUNNING,
 	PHASE_WAIT,
 	PHASE_IPI,
 	PHASE_IPI_WAIT,
@@ -62,6 +63,19 @@ static void timer(uint64_t i)
 		rt_irq_take();
 }
 
+/* The same, and it comes while the vCPU is busy with interrupts on. */
+static void timer_running(uint64_t i)
+{
+	uint64_t before = rt_irq_count(RT_IRQ_TIMER);
+
+	(void)i;
+	interrupts_on();
+	rt_irq_timer(SOON);
+	while (rt_irq_count(RT_IRQ_TIMER) == before)
+		;
+	interrupts_off();
+}
+
 static void wait_for_timer(uint64_t i)
 {
 	(void)i;
@@ -76,7 +90,7 @@ static void send(uint64_t i)
 	(void)i;
 	rt_irq_send(1);
 	while (rt_atomic_load(&told) == before)
-		;
+		relax();
 }
 
 /* The other one has gone to sleep meanwhile. */
@@ -85,7 +99,7 @@ static void send_later(uint64_t i)
 	uint64_t start = rt_arch_ticks();
 
 	while (rt_arch_ticks() - start < SOON)
-		;
+		relax();
 	send(i);
 }
 
@@ -98,6 +112,7 @@ static void other(void *end)
 			rt_irq_wait();
 		else
 			rt_irq_take();
+		relax();
 	}
 }
 
@@ -115,7 +130,7 @@ static void to_another(void)
 	rt_atomic_store(&told, 0);
 	rt_cpu_start(1, other, (void *)(uintptr_t)(2 * FEW + 2 * PROFILED + 1));
 	while (rt_atomic_load(&told) == 0)
-		;
+		relax();
 	measured("ipi", PHASE_IPI, FEW, send);
 	PROFILE(PHASE_IPI, 0, send);
 	__atomic_store_n(&asleep, true, __ATOMIC_RELAXED);
@@ -135,6 +150,8 @@ int guest_main(void)
 	PROFILE(PHASE_DEVICE, 0, device);
 	measured("timer", PHASE_TIMER, EVENTS, timer);
 	PROFILE(PHASE_TIMER, 0, timer);
+	measured("timer-running", PHASE_TIMER_RUNNING, FEW, timer_running);
+	PROFILE(PHASE_TIMER_RUNNING, 0, timer_running);
 	measured("halt-timer", PHASE_WAIT, FEW, wait_for_timer);
 	PROFILE(PHASE_WAIT, 0, wait_for_timer);
 	if (rt_cpu_count() > 1)
