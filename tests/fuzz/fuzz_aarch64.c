@@ -31,7 +31,7 @@ uint64_t *fake_sysreg(const char *name)
 	return &registers[i];
 }
 
-static struct io_device uart = { .space = IO_MEMORY, .base = GUEST_UART_BASE, .size = GUEST_UART_SIZE };
+static struct io_device uart = { .space = IO_MEMORY, .base = GUEST_UART_BASE, .size = GUEST_UART_SIZE, .slow = true };
 
 uint64_t guest_id_register(const struct vm *vm, unsigned crm, unsigned op2)
 {
@@ -145,7 +145,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < 32; i++) /* 31 is where loads into no register go */
 		vcpu->arch.x[i] = ~i * 0x0181018101810181;
 	check_names(esr);
-	exit = fuzz_decode(vcpu, vcpu_exit(vcpu, flags & 4 ? GUEST_EXIT_IRQ : GUEST_EXIT_SYNC), arch_vcpu_decode);
+	exit = fuzz_decode(vcpu, flags & 4 ? vcpu_exit_interrupt(vcpu, GUEST_EXIT_IRQ) : vcpu_exit(vcpu, esr), arch_vcpu_decode);
 	CHECK_EQ(exit->reason, flags & 4 ? GUEST_EXIT_IRQ : esr);
 	check_exit(vcpu, exit);
 	if (!(flags & 4) && ESR_EC(esr) == EC_SYSREG)

@@ -137,4 +137,10 @@ void emulate_sysreg(struct vcpu *vcpu);
 /* The value that a guest reads from register S3_0_C0_C<crm>_<op2> of the identification space; crm 1 to 7. */
 uint64_t guest_id_register(const struct vm *vm, unsigned crm, unsigned op2);
 
+/* On the first CPU, before that: all of them, for guests whose physical addresses are of any width. */
+void id_tables_init(void);
+/* The same as a table, for entry.S: by crm * 8 + op2. NO_ID: it is not for the table to say. */
+const uint64_t *id_table(const struct vm *vm);
+#define NO_ID UINT64_MAX
+
 #endif

@@ -95,6 +95,7 @@ struct vcpu_arch {
 	struct cpu_arch *cpu_arch;
 	uint64_t vector;          /* GUEST_EXIT_* of offsets.h */
 	uint64_t esr, far, hpfar; /* of the last synchronous exit; the addresses for aborts only */
+	const uint64_t *ids;      /* while it is resident: what it reads as identification registers (id_table) */
 	unsigned sysregs_logged;  /* accesses to registers the guest does not have; the first few are logged */
 	struct kept_state kept;   /* while it is not resident */
 };

@@ -11,6 +11,7 @@
 #include "vmm/aarch64/aarch64.h"
 #include "vmm/aarch64/offsets.h"
 #include "vmm/aarch64/smccc.h"
+#include "vmm/sched.h"
 #include "vmm/serve.h"
 
 /* --- Decoding ------------------------------------------------------------------------------------------------------- */
@@ -124,6 +125,47 @@ static __attribute__((noinline)) unsigned serve_permission_fault(struct vcpu *vc
 	return vm_serve_fault(vcpu, exit);
 }
 
+/* Give the guest what it has loaded. 31: nowhere. */
+static void finish_load(struct vcpu_arch *arch, const struct io_access *io)
+{
+	unsigned unused = 64 - 8u * io->size;
+	uint64_t value = io->value << unused;
+
+	value = arch->esr & ABORT_SSE ? (uint64_t)((int64_t)value >> unused) : value >> unused;
+	arch->x[ABORT_SRT(arch->esr)] = arch->esr & ABORT_SF ? value : (uint32_t)value;
+}
+
+/* Registers that entry.S has saved at every exit; 31 is none. */
+#define SAVED_AT_EXIT (BITS(18, 0) | BITS(31, 30))
+
+/*
+ * A load or store that reaches a device which needs no more than to be asked: what a kernel's drivers do most. All else is left to
+ * the slow path, also what loads or stores a register that is still in the CPU.
+ */
+static __attribute__((noinline)) unsigned serve_device(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	struct vcpu_arch *arch = &vcpu->arch;
+	uint64_t gpa = exit->fault.gpa.raw;
+	struct io_device *device;
+
+	if (!vcpu->fast || ESR_EC(arch->esr) != EC_DABT_LOW || !(arch->esr & ABORT_ISV) ||
+	    !(SAVED_AT_EXIT >> ABORT_SRT(arch->esr) & 1))
+		return vm_leave_exit(exit);
+	device = device_at(&vcpu->vm->devices, IO_MEMORY, gpa);
+	if (!device || device->slow)
+		return vm_leave_exit(exit);
+	decode_mmio(arch, gpa, exit);
+	exit->io.vcpu = (uint8_t)vcpu->id;
+	vcpu->exits.mmio++;
+	device_serve(device, &exit->io);
+	if (!exit->io.write)
+		finish_load(arch, &exit->io);
+	write_sysreg(elr_el2, exit->pc + 4);
+	write_sysreg(spsr_el2, read_sysreg(spsr_el2) & ~(PSTATE_BTYPE | PSTATE_SS));
+	vcpu_attend(vcpu);
+	return 0;
+}
+
 /* Without a call, so that no register has to be saved for one. */
 static inline unsigned serve_abort(struct vcpu *vcpu, struct vm_exit *exit, uint64_t esr)
 {
@@ -135,8 +177,10 @@ static inline unsigned serve_abort(struct vcpu *vcpu, struct vm_exit *exit, uint
 	vcpu->arch.far = far;
 	vcpu->arch.hpfar = hpfar;
 	describe_fault(&exit->fault, esr, far, hpfar, false);
-	if (kind != FSC_TRANSLATION || !is_in_or_above_ram(&exit->fault))
+	if (kind != FSC_TRANSLATION)
 		return vm_leave_exit(exit);
+	if (!is_in_or_above_ram(&exit->fault))
+		return serve_device(vcpu, exit);
 	return vm_serve_fault(vcpu, exit);
 }
 
@@ -145,20 +189,13 @@ static void finish_hypercall(struct vcpu *vcpu, uint64_t result)
 	vcpu->arch.x[0] = result; /* the CPU has stepped over HVC */
 }
 
-/* Apart: in line it would cost a hypercall an instruction. */
-static __attribute__((noinline)) unsigned leave_exit(struct vm_exit *exit, uint64_t vector)
-{
-	return vector == GUEST_EXIT_IRQ || vector == GUEST_EXIT_FIQ ? vm_leave_interrupt(exit) : vm_leave_exit(exit);
-}
-
-unsigned vcpu_exit(struct vcpu *vcpu, uint64_t vector)
+unsigned vcpu_exit(struct vcpu *vcpu, uint64_t esr)
 {
 	struct vm_exit *exit = vm_new_exit(vcpu);
 	struct vcpu_arch *arch = &vcpu->arch;
-	uint64_t esr = vector == GUEST_EXIT_SYNC ? read_sysreg(esr_el2) : vector;
 	unsigned class = ESR_EC(esr);
 
-	arch->vector = vector;
+	arch->vector = GUEST_EXIT_SYNC;
 	arch->esr = esr;
 	exit->reason = esr;
 	exit->pc = read_sysreg(elr_el2);
@@ -166,29 +203,17 @@ unsigned vcpu_exit(struct vcpu *vcpu, uint64_t vector)
 		return serve_abort(vcpu, exit, esr);
 	if (class == EC_HVC64 && smccc_decode(arch, &exit->hypercall))
 		return vm_serve_hypercall(vcpu, exit, finish_hypercall);
-	return leave_exit(exit, vector);
+	return vm_leave_exit(exit);
 }
 
-/*
- * The beginning of the slow path, for reads of identification registers, of which kernels may do very many: they need no more
- * registers of the guest's than are saved yet, unless the value is for one of the others. True: it has been served.
- */
-bool vcpu_exit_sysreg(struct vcpu *vcpu)
+unsigned vcpu_exit_interrupt(struct vcpu *vcpu, uint64_t vector)
 {
-	struct vcpu_arch *arch = &vcpu->arch;
-	struct vm_exit *exit = vm_last_exit(vcpu);
-	uint32_t id = ESR_SYSREG(arch->esr);
-	unsigned rt = ESR_SYSREG_RT(arch->esr);
+	struct vm_exit *exit = vm_new_exit(vcpu);
 
-	if (!(arch->esr & ESR_SYSREG_READ) || !sysreg_is_identification(id) || (rt >= 19 && rt <= 29) || !vcpu->fast)
-		return false;
-	exit->kind = VM_EXIT_ARCH;
-	exit->detail[0] = arch->x[0];
-	vcpu->exits.other++;
-	arch->x[rt] = guest_id_register(vcpu->vm, SYSREG_CRM(id), SYSREG_OP2(id));
-	write_sysreg(elr_el2, exit->pc + 4);
-	write_sysreg(spsr_el2, read_sysreg(spsr_el2) & ~(PSTATE_BTYPE | PSTATE_SS));
-	return true;
+	vcpu->arch.vector = vector;
+	exit->reason = vector;
+	exit->pc = read_sysreg(elr_el2);
+	return vector == GUEST_EXIT_IRQ || vector == GUEST_EXIT_FIQ ? vm_leave_interrupt(exit) : vm_leave_exit(exit);
 }
 
 /* Below RAM, or none of stage 2's. */
@@ -320,13 +345,8 @@ void arch_vcpu_finish_io(struct vcpu *vcpu, const struct vm_exit *exit)
 {
 	struct vcpu_arch *arch = &vcpu->arch;
 
-	if (!exit->io.write) {
-		unsigned unused = 64 - 8u * exit->io.size;
-		uint64_t value = exit->io.value << unused;
-
-		value = arch->esr & ABORT_SSE ? (uint64_t)((int64_t)value >> unused) : value >> unused;
-		arch->x[ABORT_SRT(arch->esr)] = arch->esr & ABORT_SF ? value : (uint32_t)value; /* 31: nowhere */
-	}
+	if (!exit->io.write)
+		finish_load(arch, &exit->io);
 	skip_instruction(arch);
 }
 

@@ -4,7 +4,7 @@
 
 #include "include/arch/aarch64/guarded.h"
 
-static const uint8_t range_bits[] = { 32, 36, 40, 42, 44, 48 };
+static const uint8_t range_bits[PA_RANGES] = { 32, 36, 40, 42, 44, 48 };
 
 unsigned cpu_pa_range(void)
 {

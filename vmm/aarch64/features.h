@@ -13,7 +13,8 @@
  */
 unsigned cpu_pa_range(void);
 
-/* The width in bits that an encoding stands for; `range` is at most that of 48 bits. */
+/* The width in bits that an encoding stands for; `range` is at most that of 48 bits, PA_RANGES - 1. */
+#define PA_RANGES 6
 unsigned pa_range_bits(unsigned range);
 
 /*

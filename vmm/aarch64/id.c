@@ -30,10 +30,10 @@ static uint64_t dfr0(void)
 }
 
 /* Addresses are as wide as stage 2 takes them. ASIDBits, BigEnd, BigEndEL0, TGran16, TGran64, TGran4, ExS are the host's. */
-static uint64_t mmfr0(const struct vm *vm, uint64_t host)
+static uint64_t mmfr0(unsigned pa_range, uint64_t host)
 {
 	return (host & (FIELD(4) | FIELD(8) | FIELD(16) | FIELD(20) | FIELD(24) | FIELD(28) | FIELD(44))) |
-	       VALUE(vm->arch.pa_range, ID_AA64MMFR0_PARANGE_SHIFT);
+	       VALUE(pa_range, ID_AA64MMFR0_PARANGE_SHIFT);
 }
 
 /* Fields of pointer authentication, whose keys may be withheld from us. */
@@ -44,7 +44,7 @@ static uint64_t without_keys(uint64_t fields)
 	return cpu_has_pointer_authentication() ? 0 : fields;
 }
 
-uint64_t guest_id_register(const struct vm *vm, unsigned crm, unsigned op2)
+static uint64_t id_register(unsigned pa_range, unsigned crm, unsigned op2)
 {
 	switch (crm << 4 | op2) {
 	case 0x40: /* ID_AA64PFR0_EL1 */
@@ -60,7 +60,7 @@ uint64_t guest_id_register(const struct vm *vm, unsigned crm, unsigned op2)
 	case 0x62: /* ID_AA64ISAR2_EL1: RPRES, BC; GPA3, APA3, PAC_frac if there are keys */
 		return read_sysreg(ID_AA64ISAR2_EL1) & (FIELD(4) | FIELD(20) | isar2_keys) & ~without_keys(isar2_keys);
 	case 0x70: /* ID_AA64MMFR0_EL1 */
-		return mmfr0(vm, read_sysreg(id_aa64mmfr0_el1));
+		return mmfr0(pa_range, read_sysreg(id_aa64mmfr0_el1));
 	case 0x71: /* ID_AA64MMFR1_EL1: HAFDBS, HPDS, PAN, ETS, AFP */
 		return read_sysreg(id_aa64mmfr1_el1) & (FIELD(0) | FIELD(12) | FIELD(20) | FIELD(36) | FIELD(44));
 	case 0x72: /* ID_AA64MMFR2_EL1: CnP, UAO, LSM, VARange, CCIDX, ST, AT, IDS, TTL, BBM, E0PD */
@@ -69,4 +69,25 @@ uint64_t guest_id_register(const struct vm *vm, unsigned crm, unsigned op2)
 	default: /* AArch32's, those of what is left out, and those that are not allocated yet */
 		return 0;
 	}
+}
+
+/* Constant once the first CPU is enabled. CRm 0 has registers that do not trap. */
+static uint64_t tables[PA_RANGES][8][8];
+
+void id_tables_init(void)
+{
+	for (unsigned range = 0; range <= cpu_pa_range(); range++)
+		for (unsigned crm = 0; crm < 8; crm++)
+			for (unsigned op2 = 0; op2 < 8; op2++)
+				tables[range][crm][op2] = crm == 0 ? NO_ID : id_register(range, crm, op2);
+}
+
+const uint64_t *id_table(const struct vm *vm)
+{
+	return tables[vm->arch.pa_range][0];
+}
+
+uint64_t guest_id_register(const struct vm *vm, unsigned crm, unsigned op2)
+{
+	return tables[vm->arch.pa_range][crm][op2];
 }

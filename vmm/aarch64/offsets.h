@@ -7,8 +7,24 @@
 #define VCPU_PC   256
 #define VCPU_CPU  272 /* two pointers: see struct cpu_arch */
 
-#define VCPU_ESR     296
-#define EC_OF_SYSREG 0x18 /* ESR_EL2.EC: MSR, MRS */
+#define VCPU_IDS 320
+
+/* Of struct vcpu behind its struct vcpu_arch. */
+#define VCPU_EXITS_TOTAL 1264
+#define VCPU_EXITS_OTHER 1296
+#define VCPU_FAST        1304
+#define VCPU_RING        1320
+
+/* struct vm_exit, VM_EXIT_RING of them. */
+#define EXIT_REASON    8 /* and the pc */
+#define EXIT_SHIFT     6
+#define EXIT_RING_BITS 6
+#define EXIT_KIND_ARCH 5
+
+/* ESR_EL2.EC, and of it MSR, MRS. */
+#define ESR_EC_AT    26
+#define ESR_EC_BITS  6
+#define EC_OF_SYSREG 0x18
 
 #define CPU_ARCH_TRAP_NEXT 16
 

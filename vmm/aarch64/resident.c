@@ -76,6 +76,7 @@ void arch_vcpu_get(struct vcpu *vcpu)
 		speculation_forget();
 		cpu->arch.last_vm = vcpu->vm->number + 1;
 	}
+	vcpu->arch.ids = id_table(vcpu->vm);
 	enter_stage2(vcpu, cpu);
 	/* A guest that waits for an event gives the CPU to who wants it; it may have it if nobody does. */
 	write_sysreg(hcr_el2, el2_hcr | (cpu_ready(cpu) > 0 ? HCR_TWE : 0));

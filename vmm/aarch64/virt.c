@@ -20,8 +20,16 @@ _Static_assert(offsetof(struct vcpu, arch.x[30]) == VCPU_X(30), "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.pc) == VCPU_PC, "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.pstate) == VCPU_PC + 8, "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.cpu) == VCPU_CPU, "offsets.h");
-_Static_assert(offsetof(struct vcpu, arch.esr) == VCPU_ESR && EC_SYSREG == EC_OF_SYSREG, "offsets.h");
 _Static_assert(EXIT_INTERRUPTED == LEFT_INTERRUPTED, "offsets.h");
+_Static_assert(offsetof(struct vcpu, arch.ids) == VCPU_IDS, "offsets.h");
+_Static_assert(offsetof(struct vcpu, exits.total) == VCPU_EXITS_TOTAL, "offsets.h");
+_Static_assert(offsetof(struct vcpu, exits.other) == VCPU_EXITS_OTHER, "offsets.h");
+_Static_assert(offsetof(struct vcpu, fast) == VCPU_FAST, "offsets.h");
+_Static_assert(offsetof(struct vcpu, ring) == VCPU_RING, "offsets.h");
+_Static_assert(offsetof(struct vm_exit, reason) == EXIT_REASON && offsetof(struct vm_exit, pc) == EXIT_REASON + 8, "offsets.h");
+_Static_assert(sizeof(struct vm_exit) == 1 << EXIT_SHIFT && VM_EXIT_RING == 1 << EXIT_RING_BITS, "offsets.h");
+_Static_assert(VM_EXIT_ARCH == EXIT_KIND_ARCH && offsetof(struct vm_exit, kind) == 0, "offsets.h");
+_Static_assert(ESR_EC_SHIFT == ESR_EC_AT && EC_SYSREG == EC_OF_SYSREG, "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.cpu_arch) == VCPU_CPU + 8, "offsets.h");
 
 /* TGran4: 0xf, none. TGran4_2: 0, as TGran4 says; 1, none. */
@@ -104,6 +112,7 @@ enum err arch_virt_enable(const char **why)
 	if (arch_this_cpu()->id == 0) {
 		midr = read_sysreg(midr_el1);
 		registers_init();
+		id_tables_init();
 		resident_init();
 	}
 	el2_reset(midr);

@@ -8,12 +8,12 @@
 struct vcpu;
 
 /*
- * The fast path of an exit (include/arch/virt.h, arch_vcpu_run), by one of EL2's vectors. 0: the guest is entered again; all else
- * is what vm_handle_exit gets as `left`.
+ * The fast path of an exit (include/arch/virt.h, arch_vcpu_run), by a synchronous exception. 0: the guest is entered again; all
+ * else is what vm_handle_exit gets as `left`.
  */
-unsigned vcpu_exit(struct vcpu *vcpu, uint64_t vector);
+unsigned vcpu_exit(struct vcpu *vcpu, uint64_t esr);
 
-/* After that, of a trapped MSR or MRS. True: it has been served, and the guest is entered again. */
-bool vcpu_exit_sysreg(struct vcpu *vcpu);
+/* The same by another of EL2's vectors, which is never 0. */
+unsigned vcpu_exit_interrupt(struct vcpu *vcpu, uint64_t vector);
 
 #endif

@@ -29,6 +29,55 @@ static void identification(void)
 	CHECK(ram_end() <= 1ul << ((const uint8_t[]){ 32, 36, 40, 42, 44, 48 })[field(mmfr0, 0) % 6]);
 }
 
+/* Into every general register, and into no other one; flags and the program counter are as after any instruction. */
+#define READ_INTO(n)                                                                                                      \
+	({                                                                                                                \
+		uint64_t value_, others_;                                                                                 \
+		__asm__ volatile("mov x0, #1\n\tmov x1, #2\n\tmov x2, #4\n\tmov x3, #8\n\tmov x4, #16\n\tmov x5, #32\n\t" \
+				 "cmp x0, x0\n\tmrs x" #n ", S3_0_C0_C6_0\n\tmov x16, x" #n "\n\tcset x17, eq\n\t"        \
+				 "mov x" #n ", xzr\n\tadd x0, x0, x1\n\tadd x2, x2, x3\n\tadd x4, x4, x5\n\t"             \
+				 "add x0, x0, x2\n\tadd x0, x0, x4\n\tadd %1, x0, x17, lsl #6\n\tmov %0, x16"             \
+				 : "=&r"(value_), "=&r"(others_)                                                          \
+				 :                                                                                        \
+				 : "x0", "x1", "x2", "x3", "x4", "x5", "x16", "x17", "x" #n, "cc");                       \
+		CHECK(value_ == isar0 && others_ == (0x7f & ~(n < 6 ? 1u << n : 0)));                                     \
+	})
+
+static void into_every_register(void)
+{
+	uint64_t isar0 = MRS("S3_0_C0_C6_0");
+
+	READ_INTO(0);
+	READ_INTO(1);
+	READ_INTO(2);
+	READ_INTO(3);
+	READ_INTO(4);
+	READ_INTO(5);
+	READ_INTO(6);
+	READ_INTO(7);
+	READ_INTO(8);
+	READ_INTO(9);
+	READ_INTO(10);
+	READ_INTO(11);
+	READ_INTO(12);
+	READ_INTO(13);
+	READ_INTO(14);
+	READ_INTO(15);
+	READ_INTO(18);
+	READ_INTO(19);
+	READ_INTO(20);
+	READ_INTO(21);
+	READ_INTO(22);
+	READ_INTO(23);
+	READ_INTO(24);
+	READ_INTO(25);
+	READ_INTO(26);
+	READ_INTO(27);
+	READ_INTO(28);
+	READ_INTO(29);
+	READ_INTO(30);
+}
+
 /* At the entry: everything off, and nothing left of anybody before. */
 static void at_reset(void)
 {
@@ -113,6 +162,7 @@ int guest_main(void)
 	at_reset();
 	trap_init();
 	identification();
+	into_every_register();
 	inert();
 	absent();
 	timers();
