@@ -57,7 +57,7 @@ static const char *state_of(const struct vm *vm)
 		return "ends";
 	if (vm_is_paused(vm))
 		return "paused";
-	return __atomic_load_n(&vm->active, __ATOMIC_RELAXED) > 0 ? "runs" : "waits";
+	return __atomic_load_n(&vm->active, __ATOMIC_RELAXED) > __atomic_load_n(&vm->resting, __ATOMIC_RELAXED) ? "runs" : "waits";
 }
 
 /* What the guest's balloon driver has said last is free there, into `text`; the next list will have what is now. */

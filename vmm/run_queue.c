@@ -163,6 +163,8 @@ void sched_wake(struct vcpu *vcpu)
 {
 	spin_lock(&vcpu->vm->lock);
 	wake(vcpu);
+	if (vcpu->resting)
+		arch_ipi_send(vcpu->cpu);
 	spin_unlock(&vcpu->vm->lock);
 }
 

@@ -6,6 +6,7 @@
 #include "include/arch/virt.h"
 #include "include/log.h"
 #include "vmm/keyboard.h"
+#include "vmm/rest.h"
 #include "vmm/shootdown.h"
 #include "vmm/vms.h"
 
@@ -248,7 +249,9 @@ static void deactivate(struct cpu *cpu, struct vcpu *vcpu)
 	struct vm *vm = vcpu->vm;
 	bool over;
 
-	if (--vm->active == 0 && vm_is_running(vm))
+	vm->active--;
+	vcpu_disturb_last(vm);
+	if (vm->active == 0 && vm_is_running(vm))
 		nothing_runs(vm, vcpu);
 	over = vm->active == 0 && !vm_is_running(vm);
 	for (unsigned i = 0; over && i < vm->vcpus; i++)
@@ -363,7 +366,14 @@ static void leave(struct cpu *cpu, struct vcpu *vcpu)
 	spin_unlock(&vm->lock);
 }
 
-/* Does the vCPU stay, when it has left the guest? One that gives the CPU away where nobody wants it does. */
+/* From cpu->started on, which is now. */
+static void begin_slice(struct cpu *cpu, const struct vm *vm)
+{
+	cpu->slice_end = cpu->started + slice_ticks;
+	set_timer(cpu, time_end_of(vm, __atomic_load_n(&vm->cpu_time, __ATOMIC_RELAXED), cpu->started));
+}
+
+/* Does the vCPU stay, when it has left the guest? One that gives the CPU away where nobody wants it does; or waits there. */
 static bool stays(struct cpu *cpu, struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
@@ -374,7 +384,14 @@ static bool stays(struct cpu *cpu, struct vcpu *vcpu)
 	/* If the time is up, the call that is in hand sees it: sched_time_is_up. */
 	if (vcpu->leave == LEAVE_PIECE)
 		return take_interrupts(cpu, vcpu) == SCHED_TIME_OUT || vcpu->leave == LEAVE_PIECE;
-	if (vcpu->leave != LEAVE_YIELD || vcpu->again || __atomic_load_n(&errand, __ATOMIC_RELAXED) || cpu_ready(cpu) > 0)
+	if (__atomic_load_n(&errand, __ATOMIC_RELAXED))
+		return false;
+	if (vcpu->leave == LEAVE_WAIT && vcpu_rest(cpu, vcpu)) {
+		charge_time(cpu, vcpu, arch_clock());
+		begin_slice(cpu, vm);
+		return true;
+	}
+	if (vcpu->leave != LEAVE_YIELD || vcpu->again || cpu_ready(cpu) > 0)
 		return false;
 	/* Where its slice was over, another CPU has taken what it was to make room for, and no timer is set. */
 	set_timer(cpu, charge_time(cpu, vcpu, arch_clock()));
@@ -384,10 +401,7 @@ static bool stays(struct cpu *cpu, struct vcpu *vcpu)
 /* Until it leaves the CPU. */
 static void run_resident(struct cpu *cpu, struct vcpu *vcpu)
 {
-	const struct vm *vm = vcpu->vm;
-
-	cpu->slice_end = cpu->started + slice_ticks;
-	set_timer(cpu, time_end_of(vm, __atomic_load_n(&vm->cpu_time, __ATOMIC_RELAXED), cpu->started));
+	begin_slice(cpu, vcpu->vm);
 	do {
 		vcpu->leave = LEAVE_NOT;
 		if (vcpu->again)
@@ -420,24 +434,13 @@ static struct vcpu *pick(struct cpu *cpu)
 	return vcpu ? vcpu : run_queue_take_from_others(cpu);
 }
 
-static void sleep_until_interrupt(struct cpu *cpu)
-{
-	uint64_t from = arch_clock(), look = keyboard_watch();
-
-	arch_timer_set(min_u64(timed_next(cpu), look));
-	arch_cpu_wait();
-	arch_interrupts_take();
-	keyboard_unwatch(look);
-	cpu->idle_ticks += arch_clock() - from;
-}
-
 /* Sleep, unless something has come since the queue was found empty. */
 static void idle(struct cpu *cpu)
 {
 	__atomic_store_n(&cpu->idle, true, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (cpu_ready(cpu) == 0 && !__atomic_load_n(&stopped, __ATOMIC_RELAXED))
-		sleep_until_interrupt(cpu);
+		cpu_sleep(cpu, NEVER);
 	__atomic_store_n(&cpu->idle, false, __ATOMIC_RELAXED);
 	shootdown_serve();
 	timed_wake(cpu, arch_clock());

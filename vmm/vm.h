@@ -183,6 +183,8 @@ struct vcpu {
 	/* Under vm.lock. */
 	enum vcpu_state state;
 	bool woken;              /* it was woken before it waited */
+	bool resting;            /* it waits in its CPU, RUNNING: vmm/rest.h */
+	bool disturbed;          /* it is to leave that; atomic */
 	struct cpu *cpu;         /* where it runs or has run last; NULL: it has not */
 	struct vcpu *next;       /* in a queue, or among those held */
 	struct vcpu *next_timed; /* among those that wait with a deadline: struct cpu's `timed` */
@@ -244,6 +246,8 @@ struct vm {
 	struct spinlock lock;                 /* vCPUs' states and what follows; see docs/locks.md */
 	unsigned active;                      /* vCPUs that are READY or RUNNING */
 	unsigned running;                     /* those that are RUNNING; atomic for who reads it without the lock */
+	unsigned resting;                     /* of these, those that rest; atomic, */
+	unsigned endless;                     /* and of these, those without a deadline */
 	unsigned timed;                       /* those that are WAITING with a deadline */
 	unsigned waits;                       /* those that wait for another VM; atomic, under the fork tree's lock */
 	bool asleep;                          /* no vCPU can run until another VM ends */

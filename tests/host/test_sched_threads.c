@@ -76,7 +76,7 @@ static struct {
 	} cpus[CPUS];
 	bool closing;  /* atomic: VMs end, and no more are made */
 	unsigned live; /* atomic */
-	uint64_t made, forks, held, given_up, shootdowns, preemptions, delivered, pauses, errands; /* atomic */
+	uint64_t made, forks, held, given_up, shootdowns, preemptions, delivered, pauses, errands, puts; /* atomic */
 } machine;
 
 static void count(uint64_t *counter)
@@ -208,6 +208,7 @@ void arch_vcpu_put(struct vcpu *vcpu)
 
 	MUST(guest->on == arch_this_cpu(), "vCPU %u is not on CPU %u", vcpu->id, arch_this_cpu()->id);
 	guest->on = NULL;
+	count(&machine.puts);
 }
 
 void arch_vcpu_deliver(struct vcpu *vcpu)
@@ -744,6 +745,58 @@ static void time_is_limited(void **state)
 	CHECK_EQ(outcome, VM_TIMED_OUT);
 }
 
+/* One that waits where nobody wants its CPU stays there. */
+static void wait_for_a_while(struct guest *guest)
+{
+	if (++turns >= 50)
+		vm_end(guest->vcpu.vm, VM_EXITED, 0);
+	guest->vcpu.wake_at = arch_clock() + 100000;
+	guest->vcpu.leave = LEAVE_WAIT;
+}
+
+static void who_waits_alone_rests(void **state)
+{
+	(void)state;
+	start_cpus(1);
+	turns = 0;
+	start_vm(new_vm(wait_for_a_while, 1, vm_over));
+	run_cpus(0);
+	CHECK_EQ(turns, 50);
+	CHECK_EQ(machine.puts, 1);
+}
+
+static unsigned turn; /* atomic: whose it is */
+
+/* Two that wait for each other's word, without a deadline; at last nobody says one. */
+static void pass_on(struct guest *guest)
+{
+	struct vcpu *vcpu = &guest->vcpu, *other = vm_vcpu(vcpu->vm, !vcpu->id);
+
+	if (__atomic_load_n(&turn, __ATOMIC_ACQUIRE) == vcpu->id && turns < 500) {
+		turns++;
+		__atomic_store_n(&turn, other->id, __ATOMIC_RELEASE);
+		interrupt(guest_of(other));
+	} else {
+		vcpu->wake_at = NEVER;
+		vcpu->leave = LEAVE_WAIT;
+	}
+}
+
+static void who_rests_is_woken_and_the_last_halts(void **state)
+{
+	struct guest_vm *vm;
+
+	(void)state;
+	start_cpus(2);
+	turns = turn = 0;
+	vm = new_vm(pass_on, 2, note_outcome);
+	start_vm(vm);
+	assert_int_equal(sched_start_at(&vm->guests[1].vcpu, &vm->guests[0].vcpu, 0, 0), ERR_OK);
+	run_cpus(0);
+	CHECK_EQ(turns, 500);
+	CHECK_EQ(outcome, VM_EXITED);
+}
+
 int main(void)
 {
 	/* After the first of these the scheduler is stopped: it returns when there is nothing to run. */
@@ -752,6 +805,8 @@ int main(void)
 		cmocka_unit_test(who_spins_is_preempted),
 		cmocka_unit_test(who_ends_when_asked_is_not_paused),
 		cmocka_unit_test(time_is_limited),
+		cmocka_unit_test(who_waits_alone_rests),
+		cmocka_unit_test(who_rests_is_woken_and_the_last_halts),
 	};
 
 	return cmocka_run_group_tests_name("sched_threads", tests, NULL, NULL);
