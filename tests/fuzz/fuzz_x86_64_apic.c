@@ -263,7 +263,13 @@ static void access_one(struct vcpu *vcpu, struct host_rng *rng)
 	case 1:
 		CHECK(!apic_read_msr(vcpu, IA32_X2APIC_FIRST + number, &value) || x2apic, "an MSR outside x2APIC mode");
 		break;
-	case 2 ... 4:
+	case 2:
+		if (apic_write_fast(vcpu, IA32_X2APIC_FIRST + number, value)) {
+			CHECK(x2apic && (number == APIC_EOI || number == APIC_ICR), "register %#x on the fast path", number);
+			break;
+		}
+		__attribute__((fallthrough));
+	case 3 ... 4:
 		CHECK(!apic_write_msr(vcpu, IA32_X2APIC_FIRST + number, value) || x2apic, "an MSR outside x2APIC mode");
 		break;
 	case 5:

@@ -54,6 +54,15 @@ uint64_t guest_cr4_valid(const struct vm *vm)
 
 static uint64_t io_hits; /* what breakpoints on ports say */
 
+/* WRMSR is left to the slow path. */
+bool msr_write_fast(struct vcpu *vcpu, uint32_t msr, uint64_t value)
+{
+	(void)vcpu;
+	(void)msr;
+	(void)value;
+	return false;
+}
+
 uint64_t io_breakpoints(struct vcpu *vcpu, const struct io_access *io)
 {
 	(void)vcpu;

@@ -29,7 +29,7 @@ static void access(struct io_device *device, uint64_t offset, struct io_access *
 void acpi_power_init(struct acpi_power *power, uint64_t base, void (*off)(struct acpi_power *), void (*reset)(struct acpi_power *))
 {
 	*power = (struct acpi_power){
-		.device = { .space = IO_PORT, .base = base, .size = POWER_REGISTERS, .access = access },
+		.device = { .space = IO_PORT, .base = base, .size = POWER_REGISTERS, .access = access, .slow = true },
 		.off = off,
 		.reset = reset,
 	};

@@ -331,6 +331,25 @@ bool apic_write_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	return true;
 }
 
+/* The end of a level's interrupt is told to the IOAPIC besides. */
+bool apic_write_fast(struct vcpu *vcpu, uint32_t msr, uint64_t value)
+{
+	struct guest_apic *apic = &vcpu->arch.apic;
+
+	if (!apic_is_x2apic(apic))
+		return false;
+	switch (msr - IA32_X2APIC_FIRST) {
+	case APIC_EOI:
+		if (value != 0 || apic_has(apic->tmr, (uint8_t)apic_highest(apic->isr)))
+			return false;
+		end_interrupt(vcpu);
+		return true;
+	case APIC_ICR:
+		return !(value & ~ICR_WRITABLE) && apic_send_fixed(vcpu, value);
+	}
+	return false;
+}
+
 static bool in_page(uint64_t offset, const struct io_access *io)
 {
 	return offset % APIC_STRIDE == 0 && io->size == sizeof(uint32_t);

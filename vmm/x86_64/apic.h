@@ -115,6 +115,11 @@ void apic_timer_taken(struct vcpu *vcpu);
 
 /* --- apic_deliver.c: of the vCPU that is resident here ----------------------------------------------------------------- */
 
+/*
+ * vcpu_attend on the fast path of an exit. False: what has been asked for changes the vCPU's registers, which the slow path sees
+ * to; who has asked interrupts this CPU.
+ */
+bool apic_attend(struct vcpu *vcpu);
 /* HLT: wait until there is something to deliver. */
 void apic_halt(struct vcpu *vcpu);
 /* An interrupt that was being delivered, and met a fault there, or the NMI: it comes again. */
@@ -125,6 +130,11 @@ void apic_take_back_nmi(struct vcpu *vcpu);
 
 /* Carry out what an access has asked for: an inter-processor interrupt, the end of a level's interrupt. With no lock held. */
 void apic_send_pending(struct vcpu *vcpu);
+/*
+ * A command in x2APIC mode on the fast path: a vector for one vCPU whose APIC is in that mode, too. False: it is another one, and
+ * nothing has been done.
+ */
+bool apic_send_fixed(struct vcpu *vcpu, uint64_t icr);
 /* A vector of self-IPI. */
 void apic_send_to_self(struct vcpu *vcpu, uint8_t vector);
 /* struct ioapic's `deliver`. */
@@ -139,5 +149,7 @@ void apic_page_init(struct vm *vm);
 bool apic_write_base(struct vcpu *vcpu, uint64_t value);
 bool apic_read_msr(struct vcpu *vcpu, uint32_t msr, uint64_t *value);
 bool apic_write_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value);
+/* What kernels do all the time, on the fast path. False: it is something else, and nothing has been done. */
+bool apic_write_fast(struct vcpu *vcpu, uint32_t msr, uint64_t value);
 
 #endif

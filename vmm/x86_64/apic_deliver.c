@@ -112,11 +112,22 @@ static void set_windows(struct vcpu *vcpu, unsigned windows)
 	virt->set_windows(vcpu, windows);
 }
 
-/* Not while an exit is still being served, whose guest is not entered before that is done. */
-void arch_vcpu_deliver(struct vcpu *vcpu)
+static void deliver(struct vcpu *vcpu)
 {
 	unsigned windows;
 
+	apic_timer_serve(vcpu);
+	windows = deliver_nmi(vcpu);
+	windows |= deliver_interrupt(vcpu);
+	set_windows(vcpu, windows);
+	/* Where nothing exits for it: at the next slow exit. */
+	if (windows & WINDOW_NMI)
+		apic_look(vcpu);
+}
+
+/* Not while an exit is still being served, whose guest is not entered before that is done. */
+void arch_vcpu_deliver(struct vcpu *vcpu)
+{
 	if (vcpu->leave == LEAVE_OFF)
 		return;
 	if (!vcpu->again && __atomic_load_n(&vcpu->arch.apic.requests, __ATOMIC_RELAXED))
@@ -125,13 +136,19 @@ void arch_vcpu_deliver(struct vcpu *vcpu)
 		apic_look(vcpu);
 		return;
 	}
-	apic_timer_serve(vcpu);
-	windows = deliver_nmi(vcpu);
-	windows |= deliver_interrupt(vcpu);
-	set_windows(vcpu, windows);
-	/* Where nothing exits for it: at the next slow exit. */
-	if (windows & WINDOW_NMI)
+	deliver(vcpu);
+}
+
+bool apic_attend(struct vcpu *vcpu)
+{
+	if (!__atomic_load_n(&vcpu->attention, __ATOMIC_RELAXED) || !__atomic_exchange_n(&vcpu->attention, 0, __ATOMIC_ACQUIRE))
+		return true;
+	if (__atomic_load_n(&vcpu->arch.apic.requests, __ATOMIC_RELAXED)) {
 		apic_look(vcpu);
+		return false;
+	}
+	deliver(vcpu);
+	return true;
 }
 
 static bool wakes(struct vcpu *vcpu)

@@ -178,6 +178,28 @@ static void send_command(struct vcpu *vcpu)
 		send_by_shorthand(vcpu->vm, &message, ICR_SHORTHAND(icr));
 }
 
+/* One bit of a cluster, or an id. SDM, "Logical Destination Mode in x2APIC Mode". */
+static struct vcpu *only_target(const struct vm *vm, uint32_t destination, bool logical)
+{
+	uint32_t bits = destination & UINT16_MAX;
+
+	if (!logical)
+		return vm_vcpu(vm, destination);
+	return bits != 0 && !(bits & (bits - 1)) ? vm_vcpu(vm, (destination >> 16 << 4) + (unsigned)__builtin_ctz(bits)) : NULL;
+}
+
+bool apic_send_fixed(struct vcpu *vcpu, uint64_t icr)
+{
+	struct vcpu *to = only_target(vcpu->vm, (uint32_t)(icr >> 32), icr & ICR_LOGICAL);
+
+	if (!to || ICR_MODE(icr) != DELIVER_FIXED || ICR_SHORTHAND(icr) != TO_DESTINATION || ICR_VECTOR(icr) < VECTOR_FIRST ||
+	    !apic_is_x2apic(&to->arch.apic))
+		return false;
+	vcpu->arch.apic.icr = icr;
+	apic_accept(to, ICR_VECTOR(icr), false);
+	return true;
+}
+
 static void send_end(struct vcpu *vcpu)
 {
 	struct device_table *devices = &vcpu->vm->devices;

@@ -112,6 +112,39 @@ static void decode_io(const struct vmcb *vmcb, struct vm_exit *exit)
 	};
 }
 
+/* An access to a port where a device is that needs no more than to be asked. */
+static __attribute__((noinline)) unsigned serve_port(struct vcpu *vcpu, struct vmcb *vmcb, struct vm_exit *exit)
+{
+	struct io_device *device = device_at(&vcpu->vm->devices, IO_PORT, IOIO_PORT(vmcb->exitinfo1));
+
+	if (!vcpu->fast || vmcb->rflags & RFLAGS_TF || vmcb->exitinfo1 & IOIO_STRING || !device || device->slow)
+		return vm_leave_exit(exit);
+	decode_io(vmcb, exit);
+	exit->io.vcpu = (uint8_t)vcpu->id;
+	vcpu->exits.pio++;
+	device_serve(device, &exit->io);
+	svm_finish_io(vcpu, exit);
+	apic_attend(vcpu);
+	return 0;
+}
+
+/* What kernels write all the time. Without a call in svm_exit's own frame, so that no register is saved for it. */
+static __attribute__((noinline)) unsigned serve_wrmsr(struct vcpu *vcpu, struct vmcb *vmcb, struct vm_exit *exit)
+{
+	const uint64_t *gpr = vcpu->arch.gpr;
+
+	if (!vcpu->fast || vmcb->rflags & RFLAGS_TF ||
+	    !msr_write_fast(vcpu, (uint32_t)gpr[RCX], gpr[RDX] << 32 | (uint32_t)vmcb->rax))
+		return vm_leave_exit(exit);
+	exit->kind = VM_EXIT_ARCH;
+	exit->detail[0] = vmcb->rax;
+	exit->detail[1] = gpr[RCX];
+	vcpu->exits.other++;
+	svm_complete(vmcb, 2);
+	apic_attend(vcpu);
+	return 0;
+}
+
 unsigned svm_exit(struct vcpu *vcpu)
 {
 	struct vm_exit *exit = vm_new_exit(vcpu);
@@ -127,6 +160,10 @@ unsigned svm_exit(struct vcpu *vcpu)
 		return serve_hypercall(vcpu, vmcb, exit);
 	if (vmcb->exitcode == VMEXIT_INTR)
 		return vm_leave_interrupt(exit);
+	if (vmcb->exitcode == VMEXIT_MSR && vmcb->exitinfo1 & 1)
+		return serve_wrmsr(vcpu, vmcb, exit);
+	if (vmcb->exitcode == VMEXIT_IOIO)
+		return serve_port(vcpu, vmcb, exit);
 	return vm_leave_exit(exit);
 }
 

@@ -32,20 +32,32 @@ static const struct {
 #undef FIELD
 };
 
+/* No field is in the last eight bytes of the VMCB: so eight are read and written, and those that are the field's are used. */
+static uint64_t bits_of(enum guest_field field)
+{
+	return ~UINT64_C(0) >> (64 - 8 * fields[field].size);
+}
+
 uint64_t svm_get(struct vcpu *vcpu, enum guest_field field)
 {
-	uint64_t value = 0;
+	uint64_t value;
 
-	__builtin_memcpy(&value, (char *)vcpu->arch.svm.vmcb + fields[field].offset, fields[field].size);
+	__builtin_memcpy(&value, (char *)vcpu->arch.svm.vmcb + fields[field].offset, sizeof(value));
+	value &= bits_of(field);
 	/* SVME must be set for VMRUN; the guest does not see it. */
 	return field == FIELD_EFER ? value & ~EFER_SVME : value;
 }
 
 void svm_set(struct vcpu *vcpu, enum guest_field field, uint64_t value)
 {
+	char *at = (char *)vcpu->arch.svm.vmcb + fields[field].offset;
+	uint64_t word, bits = bits_of(field);
+
 	if (field == FIELD_EFER)
 		value |= EFER_SVME;
-	__builtin_memcpy((char *)vcpu->arch.svm.vmcb + fields[field].offset, &value, fields[field].size);
+	__builtin_memcpy(&word, at, sizeof(word));
+	word = (word & ~bits) | (value & bits);
+	__builtin_memcpy(at, &word, sizeof(word));
 }
 
 uint64_t svm_get_gpr(struct vcpu *vcpu, enum gpr gpr)
