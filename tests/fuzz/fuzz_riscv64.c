@@ -43,6 +43,13 @@ uint64_t timer_wakes_at(const struct vcpu *vcpu)
 	return NEVER;
 }
 
+/* SBI calls are left to the slow path. */
+bool sbi_serve_fast(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	return false;
+}
+
 static unsigned served; /* accesses that the fast path has served */
 
 /* Whatever is read has all bits set. */

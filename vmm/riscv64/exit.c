@@ -211,6 +211,22 @@ static __attribute__((noinline)) unsigned serve_device(struct vcpu *vcpu, struct
 	return 0;
 }
 
+/* Those SBI calls that kernels make all the time: they need no register that is still in the hart. */
+static __attribute__((noinline)) unsigned serve_sbi(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	uint64_t extension = vcpu->arch.gpr[GPR_A7], function = vcpu->arch.gpr[GPR_A6];
+
+	if (!vcpu->fast || !sbi_serve_fast(vcpu))
+		return vm_leave_exit(exit);
+	exit->kind = VM_EXIT_ARCH;
+	exit->detail[0] = extension;
+	exit->detail[1] = function;
+	vcpu->exits.other++;
+	csr_write(CSR_SEPC, exit->pc + 4);
+	vcpu_attend(vcpu);
+	return 0;
+}
+
 unsigned vcpu_exit(struct vcpu *vcpu)
 {
 	struct vm_exit *exit = vm_new_exit(vcpu);
@@ -230,6 +246,8 @@ unsigned vcpu_exit(struct vcpu *vcpu)
 	}
 	if (cause & SCAUSE_INTERRUPT)
 		return vm_leave_interrupt(exit);
+	if (cause == CAUSE_ECALL_VS)
+		return serve_sbi(vcpu, exit);
 	return vm_leave_exit(exit);
 }
 

@@ -78,6 +78,8 @@ bool mmio_decode(const struct vcpu_arch *arch, struct access_insn *access);
 
 /* sbi.c: serve an SBI call that is not one of our hypercalls. */
 void sbi_serve(struct vcpu *vcpu);
+/* The same on the fast path, but for the program counter. False: it is a call for the slow path, and nothing has been done. */
+bool sbi_serve_fast(struct vcpu *vcpu);
 
 /*
  * timer.c: the guest's timer, by Sstc or in software. Set it; load it into the hart; raise its interrupt if it is due and the hart

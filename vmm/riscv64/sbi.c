@@ -173,6 +173,23 @@ static struct sbi_result serve(struct vcpu *vcpu, const struct sbi_request *call
 	}
 }
 
+bool sbi_serve_fast(struct vcpu *vcpu)
+{
+	uint64_t *gpr = vcpu->arch.gpr;
+	const struct sbi_request call = { gpr[GPR_A7], gpr[GPR_A6], &gpr[GPR_A0] };
+	struct sbi_result result;
+
+	if (call.extension == SBI_IPI)
+		result = harts_ipi_call(vcpu, &call);
+	else if (call.extension == SBI_TIME)
+		result = time_call(vcpu, &call);
+	else
+		return false;
+	gpr[GPR_A0] = (uint64_t)result.error;
+	gpr[GPR_A1] = result.value;
+	return true;
+}
+
 void sbi_serve(struct vcpu *vcpu)
 {
 	uint64_t *gpr = vcpu->arch.gpr;
