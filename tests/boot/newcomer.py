@@ -198,9 +198,10 @@ TOOLS_ASKED = {
     "run-qemu.sh": ("--nonsense", None), "bench/run": ("--nonsense", None), "bench/linux": ("nonsense", None),
     "tests/boot/run": ("--nonsense", None),
     "tests/fuzz/run": ("soon", None), "tests/fuzz/seeds": ("--nonsense", None), "tools/check-guest": ("x86_64", None), "tools/check-names": ("--nonsense", None),
-    "tools/check-structure": ("--nonsense", None), "tools/console": ("--nonsense", None), "tools/coverage": ("--nonsense", "/nowhere npt"),
+    "tools/check-structure": ("--nonsense", None), "tools/config-files": ("", "/nowhere"), "tools/console": ("--nonsense", None), "tools/coverage": ("--nonsense", "/nowhere npt"),
     "tools/flash": ("--nonsense", "/nowhere"), "tools/gdb": ("sparc", None), "tools/heatmap": ("/nowhere -o a.svg", None),
-    "tools/mkimage": ("--nonsense 1", None), "tools/mkinitramfs": ("--nonsense", "/nowhere/out guest/linux"), "tools/new-guest": ("No-Name", None), "tools/readme-check": ("--nonsense", None),
+    "tests/nested/run": ("--nonsense", None),
+    "tools/mkefi": ("--nonsense", "-o /nowhere/out --cfg boot/nestling.cfg Makefile"), "tools/mkimage": ("--nonsense 1", None), "tools/mkinitramfs": ("--nonsense", "/nowhere/out guest/linux"), "tools/new-guest": ("No-Name", None), "tools/readme-check": ("--nonsense", None),
     "tools/run-tests": ("--nonsense", None), "tools/screen": ("--nonsense", None), "tools/setup": ("nonsense", None),
     "tools/take-records": ("one", None), "tools/version": ("--nonsense", None), "tools/where": ("", "/nowhere"),
 }

@@ -33,7 +33,7 @@ static const struct guest_fdt arm = {
 	.virtio_base = GPA(0xa000000),
 	.virtio_step = 0x200,
 	.virtio_line = 48,
-	.virtio_count = 2,
+	.virtio_count = 4,
 	.generation_line = 40,
 };
 
@@ -53,6 +53,9 @@ static const struct guest_fdt riscv = {
 	.generation_line = 16,
 };
 
+/* The first of four virtio devices and the second are there. */
+static struct io_device devices[2];
+
 static int setup(void **state)
 {
 	(void)state;
@@ -64,6 +67,10 @@ static int setup(void **state)
 	vm->ram[1].size = TIB(200) + PAGE_SIZE;
 	vm->ram_ranges = 2;
 	vm->vcpus = 1;
+	for (unsigned i = 0; i < ARRAY_LEN(devices); i++) {
+		devices[i] = (struct io_device){ .space = IO_MEMORY, .base = 0xa000000 + 0x200 * i, .size = 0x200 };
+		device_add(&vm->devices, &devices[i]);
+	}
 	control_page_init(&vm->control, 0x9100000);
 	pvpanic_init(&vm->pvpanic, IO_MEMORY, 0x9101000, 0x1000);
 	return 0;
@@ -180,6 +187,7 @@ static void a_guest_of_arm(void **state)
 	check_string("/virtio_mmio@a000000", "compatible", "virtio,mmio");
 	check_bytes("/virtio_mmio@a000200", "interrupts", (fdt32_t[]){ 0, cpu_to_fdt32(17), cpu_to_fdt32(4) }, 12);
 	check_bytes("/virtio_mmio@a000200", "dma-coherent", NULL, 0);
+	assert_true(fdt_path_offset(fdt, "/virtio_mmio@a000400") < 0);
 	check_string("/timer", "compatible", "arm,armv8-timer");
 	clock = fdt_get_phandle(fdt, node("/apb-pclk"));
 	check_cell("/apb-pclk", "clock-frequency", 24000000);

@@ -34,7 +34,7 @@
 #define BOOT_PARAMS_E820_ENTRIES 0x1e8
 #define BOOT_PARAMS_E820_TABLE   0x2d0
 
-#define RESET_VECTOR UINT64_C(0xffff0) /* f000:fff0 */
+#define RESET_VECTOR UINT64_C(0xffff0)               /* f000:fff0 */
 #define RESET_PAGE   UINT64_C(GUEST_GENERATION_PAGE) /* which the id of the generation begins */
 
 #define NO_CMDLINE (BOOT_PARAMS + 0xff0) /* a zero in its unused tail */
