@@ -27,8 +27,8 @@ Boots Nestling in an emulated machine (default x86_64) and runs a guest.
   --demo NAME            a guest in the image (default lazy):
 $(demos | fold -s -w 72 | sed 's/^/      /')
   --linux                Debian's own kernel, to a shell that you type into
-  --guest FILE           a guest of your own: static ELF64, or a Linux kernel
-  --initrd FILE, --cmdline TEXT, --disk FILE[,ro]  what a kernel gets with it
+  --guest FILE, --initrd FILE  yours: a static ELF64, or a Linux kernel with that
+  --cmdline TEXT, --disk FILE[,ro]  what a kernel gets besides
   --config FILE, --image FILE  run this whole nestling.cfg; or boot this disk
   --ram SIZE, --host-ram SIZE  promised to the guest (1G), of the machine (512M)
   --memory-max SIZE, --time-max SECONDS  memory of it and its forks, CPU time
