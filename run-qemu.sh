@@ -27,7 +27,7 @@ Boots Nestling in an emulated machine (default x86_64) and runs a guest.
   --demo NAME            a guest in the image (default lazy):
 $(demos | fold -s -w 72 | sed 's/^/      /')
   --linux                Debian's own kernel, to a shell that you type into
-  --guest FILE, --initrd FILE  yours: a static ELF64, or a Linux kernel with that
+  --guest FILE, --initrd FILE  yours: static ELF64, or Linux kernel with that
   --cmdline TEXT, --disk FILE[,ro]  what a kernel gets besides
   --config FILE, --image FILE  run this whole nestling.cfg; or boot this disk
   --ram SIZE, --host-ram SIZE  promised to the guest (1G), of the machine (512M)
