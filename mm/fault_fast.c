@@ -5,8 +5,6 @@
  */
 #include "mm/fault.h"
 
-#include <string.h>
-
 /* The entry for a page, and what it will be if it is empty. */
 struct page_slot {
 	uint64_t *slot;
@@ -248,51 +246,15 @@ static enum fault_outcome serve_leaf(struct addr_space_view *view, const struct 
 	return leaf_permits(view->as, &leaf, fault->access) ? spurious(view) : fault_serve(view, fault);
 }
 
-/*
- * Copy-on-write break of a page that is not this space's own and that others use, too: of a file, mostly. Only where this view's
- * lock is the space's: the page may be freed as soon as its reference is dropped. False: take the slow path.
- */
-static __attribute__((noinline)) bool break_cow(struct addr_space_view *view, gpa_t gpa, uint64_t *slot, uint64_t entry)
-{
-	struct addr_space *as = view->as;
-	const struct npt_cursor cursor = { .slot = slot, .pte = __atomic_load_n(slot, __ATOMIC_RELAXED) };
-	struct frame_chain dropped = { 0 };
-	struct npt_leaf leaf;
-	hpa_t page, copy;
-
-	if (as->view.next || as->cost.limit || !npt_is_page(&as->npt, cursor.pte, &page) || frame_is_zero_page(page))
-		return false;
-	npt_decode(&as->npt, &cursor, gpa, &leaf);
-	copy = leaf.attr.shared ? frame_alloc_copy(page, as->id) : HPA(0);
-	if (copy.raw == 0)
-		return false;
-	sync_memory(as, page, PAGE_SIZE);
-	memcpy(frame_ptr(copy), frame_ptr(page), PAGE_SIZE);
-	publish_memory(as, copy, PAGE_SIZE);
-	if (!npt_take_out(&as->npt, slot, cursor.pte)) { /* the CPU has changed it */
-		frame_free(copy, 0);
-		return false;
-	}
-	view_flush(view, GPA(align_down(gpa.raw, PAGE_SIZE)), PAGE_SIZE);
-	npt_put_in(&as->npt, slot, 0, copy, entry);
-	(void)frame_chain_add(&dropped, page, 1, as->id);
-	frame_chain_free(&dropped);
-	view->stats.resident += PAGE_SIZE;
-	view->stats.shared -= PAGE_SIZE;
-	view->stats.handled_copy++;
-	return true;
-}
-
 /* Fault on a page that is mapped. `entry` is npt_page_entry of its area, which permits the access. */
-static enum fault_outcome serve_mapped(struct addr_space_view *view, const struct npt_fault *fault, uint64_t *slot, uint64_t entry)
+static enum fault_outcome serve_mapped(struct addr_space_view *view, const struct npt_fault *fault, const uint64_t *slot,
+				       uint64_t entry)
 {
 	const struct npt *npt = &view->as->npt;
 	struct npt_cursor cursor;
 
 	if (npt_is_like(npt, __atomic_load_n(slot, __ATOMIC_RELAXED), entry))
 		return spurious(view);
-	if (fault->access & NPT_W && break_cow(view, fault->gpa, slot, entry))
-		return handled(view);
 	if (fault->access & NPT_W || npt_find_by(npt, &view->cache, fault->gpa, &cursor) != NPT_LEAF)
 		return fault_serve(view, fault);
 	return serve_leaf(view, &cursor, fault);

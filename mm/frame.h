@@ -132,11 +132,6 @@ static inline void frame_share(hpa_t frame, unsigned order)
 void frame_share_pages(hpa_t frame, uint64_t count);
 /* Is there a part with more than one reference? */
 bool frame_is_shared(hpa_t frame, unsigned order);
-/*
- * For a copy-on-write break: a frame that `owner` owns, to be the copy of `original`, if that has more than one reference and is
- * not the owner's. Raw 0: it is not so, or there is no free frame; nothing was changed.
- */
-hpa_t frame_alloc_copy(hpa_t original, uint16_t owner);
 /* Bytes in parts that `owner` does not own. */
 uint64_t frame_not_owned(hpa_t frame, unsigned order, uint16_t owner);
 /* Make `owner` the owner of all parts; returns the bytes that it did not own before. */

@@ -126,19 +126,6 @@ bool frame_is_shared(hpa_t frame, unsigned order)
 	return shared;
 }
 
-hpa_t frame_alloc_copy(hpa_t original, uint16_t owner)
-{
-	uint64_t at = frame_number(original), copy = 0;
-	const struct frame *record;
-
-	spin_lock(&frames.lock);
-	record = part_up_to(at, at + 1);
-	if (record->more > 0 && record->owner != owner)
-		copy = frame_take(FRAME_GUEST, 0, owner);
-	spin_unlock(&frames.lock);
-	return HPA(copy << PAGE_SHIFT);
-}
-
 /* `owner` gives up what it owns of the part; returns that in frames. */
 static inline uint64_t disown(struct frame *record, uint16_t owner)
 {
