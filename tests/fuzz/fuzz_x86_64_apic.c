@@ -309,7 +309,7 @@ static void access_and_check(struct vcpu *vcpu, struct host_rng *rng)
 }
 
 /* A slow exit's end, and what the scheduler does with one that waits. */
-static void deliver(struct vcpu *vcpu, struct host_rng *rng)
+static void end_exit(struct vcpu *vcpu, struct host_rng *rng)
 {
 	takes = host_below(rng, 4);
 	rflags[vcpu->id] = host_below(rng, 3) ? RFLAGS_IF : 0;
@@ -344,7 +344,7 @@ static void step(struct host_rng *rng)
 		ioapic_set_line(&vm.arch.ioapic, (unsigned)host_below(rng, IOAPIC_INPUTS + 2), host_below(rng, 2));
 		break;
 	case 3 ... 4:
-		deliver(vcpu, rng);
+		end_exit(vcpu, rng);
 		break;
 	default:
 		access_and_check(vcpu, rng);
