@@ -29,7 +29,7 @@ def x86_64() -> list[Case]:
         case("svm/machine/no-smap", report=EXITED, env=qemu("-cpu max,-smap,-smep,-umip")),
         case("svm/machine/pc", report=EXITED, env=qemu("-M pc"), slow=True),
         # U-Boot's page tables lie in what its map calls free.
-        case("svm-uboot/machine/tables-are-kept", "--policy", "auto", report=EXITED,
+        case("svm-uboot/machine/tables-are-kept", "--policy", "auto", report=EXITED, alone=True,
              text=(r"^boot: the CPU's own tables and stack are in or beside \d+ KiB that the firmware calls free",)),
         case("svm-uboot/machine/no-svm", **refused, text=(FATAL + ".*(SVM|svm)",), env=qemu("-cpu max,-svm")),
     ] + [
