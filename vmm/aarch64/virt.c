@@ -112,10 +112,12 @@ enum err arch_virt_enable(const char **why)
 	if (arch_this_cpu()->id == 0) {
 		midr = read_sysreg(midr_el1);
 		registers_init();
-		id_tables_init();
 		resident_init();
 	}
 	el2_reset(midr);
+	/* What guests are told of the GIC depends on what has been found of it there. */
+	if (arch_this_cpu()->id == 0)
+		id_tables_init();
 	/* Whatever firmware ran at EL1, or was run under it before. */
 	tlbi(alle1);
 	dsb(nsh);
