@@ -11,7 +11,7 @@ from pathlib import Path
 
 from backends import BACKENDS, ROOT
 from harness import EXITED, FATAL, M, Case, Result, at_least, below, case, write_file
-from linux import CONSOLE, OFF, linux, sums
+from linux import CONSOLE, OFF, linux, sums_of_vms
 
 SECTOR = 512
 # What tests/guests/virtio_blk.c expects: each sector is full of its number.
@@ -110,7 +110,7 @@ def clones(backend: str, slow: bool) -> Case:
         numbers(directory)
 
     def after(_: Path, result: Result) -> list[str]:
-        return sums("\n".join(line.split(": ", 1)[-1] for line in result.console.splitlines()), 3)
+        return sums_of_vms(result.console, 3)
 
     return linux(backend, "root-clones", "--linux", "--clones", "2", "--clone-when", "root: nest", "--disk", "{dir}/root.img", "--disk", "{dir}/numbers.img",
                  "--cmdline", run, files=files, slow=slow, forks=2, after=after, fork={"memory_used": below(8 * M)},
