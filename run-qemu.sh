@@ -352,8 +352,19 @@ finish() {
     exit "$status"
 }
 
+# End tools/console, which puts the terminal back and ends the line that it is in.
+# shellcheck disable=SC2317 # reached through the traps
+end_console() {
+    trap '' INT
+    [[ -z ${reader:-} ]] || kill -TERM "$reader" 2>/dev/null || true
+    [[ -z ${reader:-} ]] || wait "$reader" || true
+    reader=''
+}
+
 # shellcheck disable=SC2317 # reached through the trap
 interrupted() {
+    # What it still shows comes before our last line.
+    end_console
     # In the place of a line of progress, and of the terminal's own ^C.
     [[ ! -t 2 ]] || printf '\r\e[K' >&2
     say "interrupted"
@@ -362,10 +373,7 @@ interrupted() {
 
 # shellcheck disable=SC2317 # reached through the trap
 clean_up() {
-    trap '' INT
-    # It puts the terminal back.
-    [[ -z ${reader:-} ]] || kill -TERM "$reader" 2>/dev/null || true
-    [[ -z ${reader:-} ]] || wait "$reader" || true
+    end_console
     stop_screen
     stop_emulator
     exec 3<&-
