@@ -2,11 +2,12 @@
 /*
  * A plugin for QEMU's translator that counts how often each instruction of Nestling's image is executed, phase by phase.
  *
- *   -plugin profile.so,out=FILE,entry=HEX,offset=N,size=N,guest=HEX[,cpus=N]
+ *   -plugin profile.so,out=FILE,entry=HEX,offset=N,size=N,guest=HEX[,end=N][,cpus=N]
  *
  * The image is found by the first bytes of its start code (`entry`, at `offset` in the image of `size` bytes), and the guest's
  * beginning by those of its own (`guest`). Phase 0 is the firmware, 1 goes from the image's first instruction to the guest's
  * first one; the guest begins others itself, by an instruction that does nothing and carries the number (bench/guest/<isa>/isa.h).
+ * Phase 255 begins where the image's instruction at `end` is executed.
  *
  * With `cpus` each of the N CPUs is in a phase of its own and is counted by itself: a call for each instruction, for QEMU's own
  * counters lose some where its threads run at once. Instructions outside the image are not counted then.
@@ -42,7 +43,7 @@ extern uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *);
 EXPORT int qemu_plugin_version = 1;
 EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **argv);
 
-enum { PHASE_FIRMWARE, PHASE_BOOT, PHASE_GUEST, NEEDLE_MAX = 64, CPUS_MAX = 16 };
+enum { PHASE_FIRMWARE, PHASE_BOOT, PHASE_GUEST, PHASE_ENDED = 255, NEEDLE_MAX = 64, CPUS_MAX = 16 };
 
 struct needle {
 	uint8_t bytes[NEEDLE_MAX];
@@ -52,6 +53,7 @@ struct needle {
 static struct needle entry, guest;
 static const char *out_path;
 static uint64_t entry_offset, image_size;
+static uint64_t end_offset; /* 0: there is none */
 
 static unsigned long cpus; /* that are counted apart; 0: all are counted as one, slots[0] */
 
@@ -185,6 +187,8 @@ static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 
 		if (is_marker(qemu_plugin_insn_data(insn), qemu_plugin_insn_size(insn), &number))
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, begin_phase, QEMU_PLUGIN_CB_NO_REGS, (void *)number);
+		if (base != 0 && end_offset != 0 && offset == end_offset)
+			qemu_plugin_register_vcpu_insn_exec_cb(insn, begin_phase, QEMU_PLUGIN_CB_NO_REGS, (void *)PHASE_ENDED);
 		if (base != 0 && offset < image_size)
 			(cpus > 0 ? count_by_call : count_inline)(insn, offset);
 	}
@@ -226,6 +230,8 @@ static void parse(char *arg)
 		entry_offset = strtoull(value, NULL, 0);
 	else if (strcmp(arg, "size") == 0)
 		image_size = strtoull(value, NULL, 0);
+	else if (strcmp(arg, "end") == 0)
+		end_offset = strtoull(value, NULL, 0);
 	else if (strcmp(arg, "cpus") == 0)
 		cpus = strtoul(value, NULL, 0);
 }
