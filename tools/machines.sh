@@ -77,7 +77,8 @@ machine_aarch64() {
     uboot) machine="EL2 by QEMU's emulation, U-Boot"
            qemu+=(-bios "$uboot_aarch64") ;;
     esac
-    qemu+=("${virtio_disk[@]}" -serial chardev:console)
+    # The firmware has random numbers from it (EFI_RNG_PROTOCOL), as most real machines' firmware has.
+    qemu+=("${virtio_disk[@]}" -device virtio-rng-pci -serial chardev:console)
 }
 
 # What its firmware prints on is the second of its serial ports. It has a screen by itself.

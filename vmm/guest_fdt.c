@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "drivers/random.h"
+
 /* What other nodes refer to. */
 enum { PHANDLE_CLOCK = 1, PHANDLE_INTC, PHANDLE_HART_INTC /* of the first hart; the others follow */ };
 
@@ -298,6 +300,22 @@ static void put_initrd(struct tree *tree, const struct ram_range_gpa *initrd)
 	put_bytes(tree, "linux,initrd-end", &end, sizeof(end));
 }
 
+/*
+ * Devicetree schema, chosen.yaml: what a kernel draws random numbers from before it has a device for that. It takes every bit for
+ * random, so there is none where only differences of time make it.
+ */
+static void put_seed(struct tree *tree, const struct vm *vm)
+{
+	uint8_t seed[32];
+
+	if (vm->generation.raw == 0)
+		return;
+	random_bytes(seed, sizeof(seed));
+	if (random_has_source())
+		put_bytes(tree, "rng-seed", seed, sizeof(seed));
+	explicit_bzero(seed, sizeof(seed));
+}
+
 static void put_console(struct tree *tree, const struct vm *vm, const struct guest_fdt *guest)
 {
 	char path[NAME_MAX_BYTES] = "/";
@@ -321,6 +339,7 @@ static void put_console(struct tree *tree, const struct vm *vm, const struct gue
 	if (guest->bootargs && guest->bootargs[0] != '\0')
 		put_string(tree, "bootargs", guest->bootargs);
 	put_initrd(tree, &vm->initrd);
+	put_seed(tree, vm);
 	end(tree);
 }
 

@@ -5,6 +5,17 @@
  */
 	.text
 
+	.macro copy_64 offset
+	ldp	x4, x5, [x1, #\offset]
+	ldp	x6, x7, [x1, #\offset + 16]
+	ldp	x8, x9, [x1, #\offset + 32]
+	ldp	x10, x11, [x1, #\offset + 48]
+	stp	x4, x5, [x3, #\offset]
+	stp	x6, x7, [x3, #\offset + 16]
+	stp	x8, x9, [x3, #\offset + 32]
+	stp	x10, x11, [x3, #\offset + 48]
+	.endm
+
 /* void *memcpy(void *to, const void *from, size_t size) */
 	.globl	memcpy
 	.hidden	memcpy
@@ -15,20 +26,23 @@ memcpy:
 	orr	x4, x0, x1
 	tst	x4, #7
 	b.ne	3f
-	subs	x2, x2, #64
-	b.lo	2f
-1:	ldp	x4, x5, [x1]
-	ldp	x6, x7, [x1, #16]
-	ldp	x8, x9, [x1, #32]
-	ldp	x10, x11, [x1, #48]
+	subs	x2, x2, #256
+	b.lo	1f
+8:	copy_64	0
+	copy_64	64
+	copy_64	128
+	copy_64	192
+	add	x1, x1, #256
+	add	x3, x3, #256
+	subs	x2, x2, #256
+	b.hs	8b
+1:	adds	x2, x2, #192		/* 256 more, and 64 of them at a time */
+	b.mi	2f
+9:	copy_64	0
 	add	x1, x1, #64
-	stp	x4, x5, [x3]
-	stp	x6, x7, [x3, #16]
-	stp	x8, x9, [x3, #32]
-	stp	x10, x11, [x3, #48]
 	add	x3, x3, #64
 	subs	x2, x2, #64
-	b.hs	1b
+	b.hs	9b
 2:	add	x2, x2, #64
 4:	subs	x2, x2, #8
 	b.lo	5f

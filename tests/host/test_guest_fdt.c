@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "drivers/devicetree.h"
+#include "drivers/random.h"
 #include "drivers/uart.h"
 #include "tests/host/host.h"
 
@@ -55,6 +56,19 @@ static const struct guest_fdt riscv = {
 
 /* The first of four virtio devices and the second are there. */
 static struct io_device devices[2];
+
+static bool has_source; /* of random numbers */
+static const uint8_t seed[32] = { [0 ... 31] = 0x5e };
+
+void random_bytes(void *bytes, size_t count)
+{
+	memset(bytes, 0x5e, count);
+}
+
+bool random_has_source(void)
+{
+	return has_source;
+}
 
 static int setup(void **state)
 {
@@ -283,7 +297,9 @@ static void check_generation(const struct guest_fdt *guest, const void *interrup
 	const fdt64_t reg[] = { cpu_to_fdt64(0x40010000), cpu_to_fdt64(PAGE_SIZE) };
 
 	vm->generation = GPA(0);
+	has_source = true;
 	check_common(guest);
+	check_absent("/chosen", "rng-seed");
 	CHECK(fdt_path_offset(fdt, "/reserved-memory") < 0, "nothing is reserved");
 	CHECK(fdt_path_offset(fdt, "/rng@40010000") < 0, "there is no id");
 	vm->generation = GPA(0x40010000);
@@ -294,6 +310,10 @@ static void check_generation(const struct guest_fdt *guest, const void *interrup
 	check_string("/rng@40010000", "compatible", "microsoft,vmgenid");
 	check_bytes("/rng@40010000", "reg", reg, sizeof(reg));
 	check_bytes("/rng@40010000", "interrupts", interrupts, bytes);
+	check_bytes("/chosen", "rng-seed", seed, sizeof(seed));
+	has_source = false;
+	check_common(guest);
+	check_absent("/chosen", "rng-seed");
 }
 
 /* By edge, where that can be said. */

@@ -15,16 +15,17 @@
 #include "vmm/aarch64/aarch64.h"
 #include "vmm/aarch64/features.h"
 
-/* One operation on each line of `bytes`, eight at a time where that many are left. */
+/* One operation on each line of `bytes`, thirty-two at a time where that many are left. */
+#define LINES 32
 #define FOR_LINES(operation, bytes, size)                                                                         \
 	do {                                                                                                      \
 		uint64_t line_ = dcache_line_size(), end_ = (uintptr_t)(bytes) + (size);                          \
 		uint64_t at_ = align_down((uintptr_t)(bytes), line_);                                             \
                                                                                                                   \
-		while (end_ - at_ >= 8 * line_ && at_ < end_)                                                     \
-			__asm__ volatile(".rept 8\n\t" operation ", %0\n\tadd %0, %0, %1\n\t.endr"                \
+		for (uint64_t left_ = (end_ - at_) / (LINES * line_); left_ > 0; left_--)                         \
+			__asm__ volatile(".rept %c2\n\t" operation ", %0\n\tadd %0, %0, %1\n\t.endr"              \
 					 : "+r"(at_)                                                              \
-					 : "r"(line_)                                                             \
+					 : "r"(line_), "i"(LINES)                                                 \
 					 : "memory");                                                             \
 		while (at_ < end_)                                                                                \
 			__asm__ volatile(operation ", %0\n\tadd %0, %0, %1" : "+r"(at_) : "r"(line_) : "memory"); \
