@@ -62,6 +62,7 @@ class Case:
     together: Callable[[list[dict]], list[str]] | None = None  # judges the reports of all boots
     slow: bool = False
     timed: bool = False  # it measures times, and so runs when nothing else does
+    waits: bool = False  # it mostly waits for a time-out, and so runs beside as many others as there may be
     function: Callable[[], list[str]] | None = None  # instead of boots: a check of what was built
 
 
@@ -86,12 +87,13 @@ def write_file(name: str, content: bytes):
     return write
 
 
-def case(name: str, *args: str, files=None, slow: bool = False, timed: bool = False, panics: bool = False, **boot) -> Case:
+def case(name: str, *args: str, files=None, slow: bool = False, timed: bool = False, waits: bool = False, panics: bool = False,
+         **boot) -> Case:
     """A case of one boot; its name begins with the backend it runs on, or the default one is meant."""
     first = name.split("/")[0]
     boot.setdefault("backend", first if first in BACKENDS else "svm")
     boot["forbid"] = boot.get("forbid", ()) + (() if panics else (PANIC,))
-    return Case(name, [Boot(list(args), **boot)], files=files, slow=bool(slow), timed=timed)
+    return Case(name, [Boot(list(args), **boot)], files=files, slow=bool(slow), timed=timed, waits=waits)
 
 
 @dataclass

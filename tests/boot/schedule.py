@@ -106,15 +106,16 @@ def run_cases(cases: list[Case], jobs: int, alone: bool = False) -> int:
 def run_groups(groups: list[list[Case]], jobs: int) -> int:
     """How many cases have failed."""
     failed = 0
-    pool = ThreadPoolExecutor(jobs)
-    submitted = {pool.submit(run_together if len(group) > 1 else lambda one: [run_case(one[0])], group): group
-                 for group in groups}
+    pools = {False: ThreadPoolExecutor(jobs), True: ThreadPoolExecutor(1)}
+    submitted = {pools[all(case.waits for case in group)].submit(run_together if len(group) > 1 else lambda one: [run_case(one[0])],
+                                                                 group): group for group in groups}
     try:
         for future in as_completed(submitted):
             failed += tell_all(submitted[future], future)
     finally:
         # Interrupted: nothing that was started may stay behind.
-        pool.shutdown(wait=False, cancel_futures=True)
+        for pool in pools.values():
+            pool.shutdown(wait=False, cancel_futures=True)
         for process in list(running):
             stop(process)
     return failed

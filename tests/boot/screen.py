@@ -286,7 +286,7 @@ def pictures() -> list[Case]:
                  after=sparse),
             # The port is there, and not wanted: the screen is all there is, and stays when the run is over.
             case(f"{name}/screen/text", *SHOT, "--image", "{dir}/disk.img", files=silent_image(name), status=4, report=None,
-                 seconds=30 if name == "svm" else 40, after=text_only, slow=name == "el2",
+                 seconds=30 if name == "svm" else 40, after=text_only, slow=name == "el2", waits=True,
                  text=(r"^boot: no serial port is wanted: the console goes on on the screen$",)),
             # The screen lies beyond 4 GiB where the firmware puts it at the end of memory.
             case(f"{name}/screen/host-6G", *SHOT, "--host-ram", "6G", "--demo", "hello", report=EXITED, slow=True,
@@ -296,11 +296,12 @@ def pictures() -> list[Case]:
                  report={"outcome": "unmapped"}, after=of_blocks(start, large=lambda r: 0)),
         ]
     out += [
-        Case("svm/screen/no-desktop", [], function=no_desktop),
+        Case("svm/screen/no-desktop", [], function=no_desktop, waits=True),
         case("svm/screen/status", *SHOT, "--guest", BACKENDS["svm"].guest("exit_status"), status=42,
              report={"guest_status": 42}, after=of_blocks(0, large=lambda r: 0)),
         # Given up: the screen is saved as it is then.
-        case("svm/screen/given-up", *SHOT, "--guest", BACKENDS["svm"].guest("spin"), status=4, report=None, seconds=30,
+        case("svm/screen/given-up", *SHOT, "--guest", BACKENDS["svm"].guest("spin"), status=4, report=None, seconds=30, waits=True,
+             text=(r"^spin: round and round$",),
              after=lambda directory, result: [] if Screen(directory / "screen.png").counters()[0] == "VM 0"
              else ["the picture is not that of a running VM"]),
         # A screen without memory to draw in is left alone, and told of.
@@ -308,7 +309,7 @@ def pictures() -> list[Case]:
              env={"NESTLING_QEMU_ARGS": "-device virtio-gpu-pci"}, one_line=r"^warning: boot: the firmware's screen is left alone: "),
         case("pi3/screen/pages", *SHOT, "--demo", "hello", report=EXITED, slow=True,
              after=lambda directory, result: counters(Screen(directory / "screen.png"), result.report, "VM 0, ended")),
-        case("svm/screen/display", "--display", *SHOT, "--demo", "hello", report=EXITED, seconds=30,
+        case("svm/screen/display", "--display", *SHOT, "--demo", "hello", report=EXITED, seconds=30, waits=True,
              after=of_blocks(0, large=lambda r: 0), env={"DISPLAY": "", "WAYLAND_DISPLAY": ""},
              text=(r"^run-qemu: .*VNC viewer.* 127\.0\.0\.1:59\d\d", r"^run-qemu: the guest is done; its picture stays until")),
     ]
