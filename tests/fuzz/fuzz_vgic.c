@@ -147,6 +147,19 @@ static void deliver_v3(struct host_rng *rng, unsigned cpu)
 		*lr &= ~LR_ACTIVE;
 }
 
+/* By the shorter way, if that is one. */
+static void relist(unsigned cpu, uint32_t lines)
+{
+	const uint32_t timers = (uint32_t)(BIT(27) | BIT(30));
+	uint32_t ended;
+
+	if (vgicv3_relist(&v3, cpu, v3.cpu[cpu].used > 0 ? v3.cpu[cpu].lr[0] : 0, timers, lines & timers, physical, &ended) ==
+	    RELIST_DONE)
+		return;
+	(void)vgicv3_unlist(&v3, cpu);
+	vgicv3_list(&v3, cpu, timers, physical);
+}
+
 static void step_v3(struct host_rng *rng)
 {
 	unsigned cpu = (unsigned)host_below(rng, v3.gic.cpus);
@@ -181,8 +194,7 @@ static void step_v3(struct host_rng *rng)
 	for (unsigned i = 0; i < v3.gic.cpus; i++) {
 		if (!told[i] && !host_chance(rng, 10))
 			continue;
-		(void)vgicv3_unlist(&v3, i);
-		vgicv3_list(&v3, i, (uint32_t)(BIT(27) | BIT(30)), physical);
+		relist(i, (uint32_t)host_random(rng));
 		told[i] = false;
 	}
 	check_lists();

@@ -28,9 +28,60 @@ static void notify(struct vgicv3 *of, unsigned cpu)
 	told[cpu] = true;
 }
 
+static unsigned relisted; /* how often vgicv3_relist has done it all */
+
+/* What is in list registers that hold nothing does not count. */
+static void forget_unused(struct vgicv3_cpu *cpu)
+{
+	memset(&cpu->lr[cpu->used], 0, (VGICV3_LISTS - cpu->used) * sizeof(cpu->lr[0]));
+	cpu->latched &= (uint16_t)((1u << cpu->used) - 1);
+}
+
+static void compare(const struct vgicv3 *with, unsigned cpu)
+{
+	forget_unused(&gic.cpu[cpu]);
+	assert_memory_equal(&gic, with, sizeof(gic));
+}
+
+/* The shorter way is the same as the longer one, or none: with these lines. All is as it was afterwards. */
+static void check_relist(unsigned cpu, uint32_t lines)
+{
+	static struct vgicv3 was, shorter;
+	bool told_before[VGIC_CPUS];
+	uint32_t its_ended = 0;
+	enum relist how;
+
+	memcpy(told_before, told, sizeof(told));
+	was = gic;
+	how = vgicv3_relist(&gic, cpu, gic.cpu[cpu].used > 0 ? gic.cpu[cpu].lr[0] : 0, linked, lines, physical, &its_ended);
+	if (how == RELIST_NOT) {
+		assert_memory_equal(&gic, &was, sizeof(gic));
+		return;
+	}
+	forget_unused(&gic.cpu[cpu]);
+	shorter = gic;
+	gic = was;
+	CHECK_EQ(its_ended, vgicv3_unlist(&gic, cpu));
+	vgic_set_private(&gic.gic, cpu, linked, lines);
+	if (how == RELIST_TAKEN)
+		compare(&shorter, cpu);
+	vgicv3_list(&gic, cpu, lines, physical);
+	if (how == RELIST_DONE)
+		compare(&shorter, cpu);
+	else
+		CHECK(gic.cpu[cpu].used > 1, "several are to be listed");
+	relisted += how == RELIST_DONE;
+	gic = was;
+	memcpy(told, told_before, sizeof(told));
+}
+
 /* What the hypervisor does in an exit of this CPU. */
 static void refresh(unsigned cpu)
 {
+	if (unlisted_ends == 0) {
+		check_relist(cpu, gic.gic.own[cpu].level & linked);
+		check_relist(cpu, ~gic.gic.own[cpu].level & linked);
+	}
 	ended |= vgicv3_unlist(&gic, cpu);
 	vgicv3_end_unlisted(&gic, cpu, unlisted_ends);
 	unlisted_ends = 0;
@@ -118,7 +169,7 @@ static int setup(void **state)
 	gic.notify = notify;
 	gic.sample = sample;
 	linked = 1u << TIMER;
-	ended = unlisted_ends = 0;
+	ended = unlisted_ends = relisted = 0;
 	physical[TIMER - 16] = 19;
 	write_d(0, 4, 3);
 	for (unsigned cpu = 0; cpu < CPUS; cpu++) {
@@ -208,6 +259,7 @@ static void test_timer(void **state)
 	set_timer(1, true);
 	set_timer(1, false);
 	CHECK_EQ(take(1), NONE);
+	CHECK(relisted > 0, "the shorter way is gone here");
 }
 
 /* Disabled while it is active, it is still found when its end comes. */

@@ -92,6 +92,12 @@ bool interrupts_wait(struct vcpu *vcpu);
 void interrupts_get(struct vcpu *vcpu);
 void interrupts_put(struct vcpu *vcpu);
 
+/*
+ * An access to its GICv2 by which it takes an interrupt, or ends one: served by a shorter way than a device's. False: it is none of
+ * these.
+ */
+bool interrupts_access(struct vcpu *vcpu, struct io_access *io);
+
 /* Its GIC's system registers that trap. False: it has no such register. */
 bool interrupts_sysreg_read(uint32_t id, uint64_t *value);
 bool interrupts_sysreg_write(struct vcpu *vcpu, uint32_t id, uint64_t value);
@@ -115,6 +121,9 @@ unsigned lists_count(void);
 void lists_take(struct vgicv3 *gic, unsigned cpu);
 void lists_give(struct vgicv3 *gic, unsigned cpu, uint32_t lines);
 bool lists_signal(const struct vgicv3 *gic, unsigned cpu);
+
+/* Both, with the new lines in between, by a shorter way where little is listed. False: they are to be called. */
+bool lists_update(struct vgicv3 *gic, unsigned cpu, uint32_t lines);
 
 /* The rest of the CPU interface. */
 void lists_read_interface(struct interface_state *state);

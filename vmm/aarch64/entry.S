@@ -51,6 +51,24 @@ arch_vcpu_run:
 	stp	x4, x5, [x0, #VCPU_X(0)]
 	.endm
 
+	/* What a function does not change. x0 is the vCPU. */
+	.macro save_others
+	stp	x19, x20, [x0, #VCPU_X(19)]
+	stp	x21, x22, [x0, #VCPU_X(21)]
+	stp	x23, x24, [x0, #VCPU_X(23)]
+	stp	x25, x26, [x0, #VCPU_X(25)]
+	stp	x27, x28, [x0, #VCPU_X(27)]
+	str	x29, [x0, #VCPU_X(29)]
+	.endm
+	.macro load_others
+	ldp	x19, x20, [x0, #VCPU_X(19)]
+	ldp	x21, x22, [x0, #VCPU_X(21)]
+	ldp	x23, x24, [x0, #VCPU_X(23)]
+	ldp	x25, x26, [x0, #VCPU_X(25)]
+	ldp	x27, x28, [x0, #VCPU_X(27)]
+	ldr	x29, [x0, #VCPU_X(29)]
+	.endm
+
 	.macro guest_exit name, reason
 	.globl	\name
 	.hidden	\name
@@ -71,11 +89,6 @@ interrupted:
 	bl	vcpu_exit_interrupt
 	mov	w1, w0
 	mrs	x0, tpidr_el2
-	cmp	w1, #LEFT_INTERRUPTED
-	b.ne	save_all
-	bl	vm_take_interrupts
-	mov	w1, w0
-	mrs	x0, tpidr_el2
 	cbz	w1, enter
 	b	save_all
 
@@ -85,12 +98,13 @@ interrupted:
 guest_exit_sync:
 	stp	x0, x1, [sp, #-16]!
 	mrs	x1, esr_el2
-	ubfx	x0, x1, #ESR_EC_AT, #ESR_EC_BITS
-	cmp	x0, #EC_OF_SYSREG
-	b.eq	sysreg
-to_c:
+	tbz	w1, #(ESR_EC_AT + ESR_EC_BITS - 1), no_abort
 	save_for_c
-	bl	vcpu_exit
+	mrs	x3, hpfar_el2
+	mrs	x2, far_el2
+	lsr	x4, x3, #(RAM_BASE_BIT - HPFAR_SHIFT)
+	cbz	x4, below_ram
+	bl	vcpu_exit_abort
 	cbnz	w0, slow_path
 	mrs	x0, tpidr_el2
 
@@ -110,16 +124,34 @@ enter:	/* x0 is the vCPU */
 	dsb	ishst
 	eret
 
+/* Perhaps a device's: it may be asked for any register, and give any. */
+below_ram:
+	save_others
+	bl	vcpu_exit_device
+	mov	w1, w0
+	mrs	x0, tpidr_el2
+	cbz	w1, enter
+	cmp	w1, #LEFT_LOADED
+	b.ne	save_all
+	load_others
+	b	enter
+
+no_abort:
+	ubfx	x0, x1, #ESR_EC_AT, #ESR_EC_BITS
+	cmp	x0, #EC_OF_SYSREG
+	b.eq	sysreg
+to_c:
+	save_for_c
+	bl	vcpu_exit
+	cbnz	w0, slow_path
+	mrs	x0, tpidr_el2
+	b	enter
+
 slow_path:
 	mov	w1, w0
 	mrs	x0, tpidr_el2
 save_all:
-	stp	x19, x20, [x0, #VCPU_X(19)]
-	stp	x21, x22, [x0, #VCPU_X(21)]
-	stp	x23, x24, [x0, #VCPU_X(23)]
-	stp	x25, x26, [x0, #VCPU_X(25)]
-	stp	x27, x28, [x0, #VCPU_X(27)]
-	str	x29, [x0, #VCPU_X(29)]
+	save_others
 	mrs	x4, elr_el2
 	mrs	x5, spsr_el2
 	stp	x4, x5, [x0, #VCPU_PC]
@@ -131,12 +163,7 @@ enter_all:
 	ldp	x2, x3, [x0, #VCPU_PC]
 	msr	elr_el2, x2
 	msr	spsr_el2, x3
-	ldp	x19, x20, [x0, #VCPU_X(19)]
-	ldp	x21, x22, [x0, #VCPU_X(21)]
-	ldp	x23, x24, [x0, #VCPU_X(23)]
-	ldp	x25, x26, [x0, #VCPU_X(25)]
-	ldp	x27, x28, [x0, #VCPU_X(27)]
-	ldr	x29, [x0, #VCPU_X(29)]
+	load_others
 	b	enter
 
 /*

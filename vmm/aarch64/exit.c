@@ -135,41 +135,8 @@ static void finish_load(struct vcpu_arch *arch, const struct io_access *io)
 	arch->x[ABORT_SRT(arch->esr)] = arch->esr & ABORT_SF ? value : (uint32_t)value;
 }
 
-/* Registers that entry.S has saved at every exit; 31 is none. */
-#define SAVED_AT_EXIT (BITS(18, 0) | BITS(31, 30))
-
-/*
- * A load or store that reaches a device which needs no more than to be asked: what a kernel's drivers do most. All else is left to
- * the slow path, also what loads or stores a register that is still in the CPU.
- */
-static __attribute__((noinline)) unsigned serve_device(struct vcpu *vcpu, struct vm_exit *exit)
+static inline unsigned serve_abort(struct vcpu *vcpu, struct vm_exit *exit, uint64_t esr, uint64_t far, uint64_t hpfar)
 {
-	struct vcpu_arch *arch = &vcpu->arch;
-	uint64_t gpa = exit->fault.gpa.raw;
-	struct io_device *device;
-
-	if (!vcpu->fast || ESR_EC(arch->esr) != EC_DABT_LOW || !(arch->esr & ABORT_ISV) ||
-	    !(SAVED_AT_EXIT >> ABORT_SRT(arch->esr) & 1))
-		return vm_leave_exit(exit);
-	device = device_at(&vcpu->vm->devices, IO_MEMORY, gpa);
-	if (!device || device->slow)
-		return vm_leave_exit(exit);
-	decode_mmio(arch, gpa, exit);
-	exit->io.vcpu = (uint8_t)vcpu->id;
-	vcpu->exits.mmio++;
-	device_serve(device, &exit->io);
-	if (!exit->io.write)
-		finish_load(arch, &exit->io);
-	write_sysreg(elr_el2, exit->pc + 4);
-	write_sysreg(spsr_el2, read_sysreg(spsr_el2) & ~(PSTATE_BTYPE | PSTATE_SS));
-	vcpu_attend(vcpu);
-	return 0;
-}
-
-/* Without a call, so that no register has to be saved for one. */
-static inline unsigned serve_abort(struct vcpu *vcpu, struct vm_exit *exit, uint64_t esr)
-{
-	uint64_t far = read_sysreg(far_el2), hpfar = read_sysreg(hpfar_el2);
 	unsigned kind = FSC_KIND(ABORT_FSC(esr));
 
 	if (kind == FSC_PERMISSION)
@@ -177,11 +144,91 @@ static inline unsigned serve_abort(struct vcpu *vcpu, struct vm_exit *exit, uint
 	vcpu->arch.far = far;
 	vcpu->arch.hpfar = hpfar;
 	describe_fault(&exit->fault, esr, far, hpfar, false);
-	if (kind != FSC_TRANSLATION)
+	if (kind != FSC_TRANSLATION || !is_in_or_above_ram(&exit->fault))
 		return vm_leave_exit(exit);
-	if (!is_in_or_above_ram(&exit->fault))
-		return serve_device(vcpu, exit);
 	return vm_serve_fault(vcpu, exit);
+}
+
+static inline struct vm_exit *new_exit(struct vcpu *vcpu, uint64_t esr)
+{
+	struct vm_exit *exit = vm_new_exit(vcpu);
+
+	vcpu->arch.vector = GUEST_EXIT_SYNC;
+	vcpu->arch.esr = esr;
+	exit->reason = esr;
+	exit->pc = read_sysreg(elr_el2);
+	return exit;
+}
+
+static inline unsigned exit_by_abort(struct vcpu *vcpu, struct vm_exit *exit, uint64_t esr, uint64_t far, uint64_t hpfar)
+{
+	unsigned class = ESR_EC(esr);
+
+	if (class != EC_DABT_LOW && class != EC_IABT_LOW)
+		return vm_leave_exit(exit);
+	return serve_abort(vcpu, exit, esr, far, hpfar);
+}
+
+/* Without a call, so that no register has to be saved for one. */
+unsigned vcpu_exit_abort(struct vcpu *vcpu, uint64_t esr, uint64_t far, uint64_t hpfar)
+{
+	return exit_by_abort(vcpu, new_exit(vcpu, esr), esr, far, hpfar);
+}
+_Static_assert(EC_DABT_LOW &EC_IABT_LOW & 0x20 && !((EC_HVC64 | EC_SYSREG) & 0x20), "bit 31 of the syndrome, for entry.S");
+_Static_assert(GUEST_RAM_BASE == BIT(RAM_BASE_BIT), "offsets.h");
+
+/* --- Devices -------------------------------------------------------------------------------------------------------- */
+
+/* A load or store of one register, where nothing is mapped. */
+static inline bool is_plain_access(uint64_t esr)
+{
+	const uint64_t mask = (uint64_t)0x3f << ESR_EC_SHIFT | ABORT_ISV | ABORT_S1PTW | FSC_KIND(0x3f);
+
+	return (esr & mask) == ((uint64_t)EC_DABT_LOW << ESR_EC_SHIFT | ABORT_ISV | FSC_TRANSLATION);
+}
+
+/* Registers that entry.S loads at every entry; 31 is none. */
+#define LOADED_AT_ENTRY (BITS(18, 0) | BITS(31, 30))
+
+static inline void go_on_behind(const struct vm_exit *exit)
+{
+	write_sysreg(elr_el2, exit->pc + 4);
+	write_sysreg(spsr_el2, read_sysreg(spsr_el2) & ~(PSTATE_BTYPE | PSTATE_SS));
+}
+
+static inline unsigned finish_access(struct vcpu *vcpu, const struct vm_exit *exit)
+{
+	struct vcpu_arch *arch = &vcpu->arch;
+	unsigned left = 0;
+
+	if (!exit->io.write) {
+		finish_load(arch, &exit->io);
+		left = LOADED_AT_ENTRY >> ABORT_SRT(arch->esr) & 1 ? 0 : LEFT_LOADED;
+	}
+	go_on_behind(exit);
+	vcpu_attend(vcpu);
+	return left;
+}
+
+/* A device that needs no more than to be asked: what a kernel's drivers do most. */
+unsigned vcpu_exit_device(struct vcpu *vcpu, uint64_t esr, uint64_t far, uint64_t hpfar)
+{
+	struct vm_exit *exit = new_exit(vcpu, esr);
+	uint64_t gpa = (hpfar & BITS(43, 4)) << HPFAR_SHIFT | (far & (PAGE_SIZE - 1));
+	struct io_device *device;
+
+	if (!vcpu->fast || !is_plain_access(esr))
+		return exit_by_abort(vcpu, exit, esr, far, hpfar);
+	decode_mmio(&vcpu->arch, gpa, exit);
+	exit->io.vcpu = (uint8_t)vcpu->id;
+	if (!interrupts_access(vcpu, &exit->io)) {
+		device = device_at(&vcpu->vm->devices, IO_MEMORY, gpa);
+		if (!device || device->slow)
+			return exit_by_abort(vcpu, exit, esr, far, hpfar);
+		device_serve(device, &exit->io);
+	}
+	vcpu->exits.mmio++;
+	return finish_access(vcpu, exit);
 }
 
 static void finish_hypercall(struct vcpu *vcpu, uint64_t result)
@@ -189,31 +236,50 @@ static void finish_hypercall(struct vcpu *vcpu, uint64_t result)
 	vcpu->arch.x[0] = result; /* the CPU has stepped over HVC */
 }
 
-unsigned vcpu_exit(struct vcpu *vcpu, uint64_t esr)
+/* ICC_SGI1R_EL1 and its like, from a register that entry.S has saved. */
+static __attribute__((noinline)) unsigned serve_sysreg(struct vcpu *vcpu, struct vm_exit *exit)
 {
-	struct vm_exit *exit = vm_new_exit(vcpu);
 	struct vcpu_arch *arch = &vcpu->arch;
-	unsigned class = ESR_EC(esr);
+	unsigned rt = ESR_SYSREG_RT(arch->esr);
 
-	arch->vector = GUEST_EXIT_SYNC;
-	arch->esr = esr;
-	exit->reason = esr;
-	exit->pc = read_sysreg(elr_el2);
-	if (class == EC_DABT_LOW || class == EC_IABT_LOW)
-		return serve_abort(vcpu, exit, esr);
-	if (class == EC_HVC64 && smccc_decode(arch, &exit->hypercall))
-		return vm_serve_hypercall(vcpu, exit, finish_hypercall);
-	return vm_leave_exit(exit);
+	if (!vcpu->fast || arch->esr & ESR_SYSREG_READ || !(LOADED_AT_ENTRY >> rt & 1) ||
+	    !interrupts_sysreg_write(vcpu, ESR_SYSREG(arch->esr), read_operand(arch, rt)))
+		return vm_leave_exit(exit);
+	exit->kind = VM_EXIT_ARCH;
+	vcpu->exits.other++;
+	go_on_behind(exit);
+	vcpu_attend(vcpu);
+	return 0;
 }
 
+unsigned vcpu_exit(struct vcpu *vcpu, uint64_t esr)
+{
+	struct vm_exit *exit = new_exit(vcpu, esr);
+	unsigned class = ESR_EC(esr);
+
+	if (class == EC_HVC64 && smccc_decode(&vcpu->arch, &exit->hypercall))
+		return vm_serve_hypercall(vcpu, exit, finish_hypercall);
+	return class == EC_SYSREG ? serve_sysreg(vcpu, exit) : vm_leave_exit(exit);
+}
+
+/* What is pending for the guest since then, it finds when it goes on. */
 unsigned vcpu_exit_interrupt(struct vcpu *vcpu, uint64_t vector)
 {
 	struct vm_exit *exit = vm_new_exit(vcpu);
+	unsigned left;
 
 	vcpu->arch.vector = vector;
 	exit->reason = vector;
 	exit->pc = read_sysreg(elr_el2);
-	return vector == GUEST_EXIT_IRQ || vector == GUEST_EXIT_FIQ ? vm_leave_interrupt(exit) : vm_leave_exit(exit);
+	if (vector == GUEST_EXIT_SERROR)
+		return vm_leave_exit(exit);
+	vm_leave_interrupt(exit);
+	left = vm_take_interrupts(vcpu);
+	if (left != EXIT_INTERRUPTED || !vcpu_has_attention(vcpu) || sched_leaves(vcpu) || sched_time_is_up(vcpu))
+		return left;
+	vcpu->exits.other++;
+	vcpu_attend(vcpu);
+	return 0;
 }
 
 /* Below RAM, or none of stage 2's. */

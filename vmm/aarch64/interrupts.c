@@ -69,6 +69,36 @@ static bool update_v2(struct vcpu *vcpu, uint32_t lines)
 	return signalled;
 }
 
+static void signal(bool signalled)
+{
+	write_sysreg(hcr_el2, (read_sysreg(hcr_el2) & ~HCR_VI) | (signalled ? HCR_VI : 0));
+}
+
+/* What a guest does for each interrupt. What changes by it for other CPUs they are told; this one sees to itself. */
+bool interrupts_access(struct vcpu *vcpu, struct io_access *io)
+{
+	struct vgicv2 *gic = &vcpu->vm->arch.gicv2;
+	unsigned reg = (unsigned)(io->addr - GUEST_GICC_BASE), n = vcpu->id;
+	bool takes = reg == GICC_IAR && !io->write, ends = reg == GICC_EOIR && io->write, signalled;
+	uint32_t lines;
+
+	if (!(takes || ends) || io->size != 4 || lists_count() > 0 || n >= gic->gic.cpus)
+		return false;
+	lines = timer_lines();
+	spin_lock(&vcpu->vm->devices.lock);
+	if (vgic_set_private(&gic->gic, n, GUEST_TIMER_LINES, lines) != 0 && takes)
+		vgicv2_update(gic, n);
+	if (takes)
+		io->value = vgicv2_acknowledge(gic, n);
+	else
+		vgicv2_end(gic, n, (uint32_t)io->value);
+	signalled = gic->cpu[n].signalled;
+	spin_unlock(&vcpu->vm->devices.lock);
+	timer_open(lines);
+	signal(signalled);
+	return true;
+}
+
 /* --- GICv3 ----------------------------------------------------------------------------------------------------------- */
 
 static void notify_v3(struct vgicv3 *gic, unsigned cpu)
@@ -97,6 +127,8 @@ static void update_v3(struct vcpu *vcpu, uint32_t lines)
 {
 	struct vgicv3 *gic = &vcpu->vm->arch.gicv3;
 
+	if (lists_update(gic, vcpu->id, lines))
+		return;
 	lists_take(gic, vcpu->id);
 	vgic_set_private(&gic->gic, vcpu->id, GUEST_TIMER_LINES, lines);
 	lists_give(gic, vcpu->id, lines);
@@ -211,7 +243,7 @@ void arch_vcpu_deliver(struct vcpu *vcpu)
 		signalled = update_v2(vcpu, lines);
 	spin_unlock(&vcpu->vm->devices.lock);
 	if (lists_count() == 0)
-		write_sysreg(hcr_el2, (read_sysreg(hcr_el2) & ~HCR_VI) | (signalled ? HCR_VI : 0));
+		signal(signalled);
 }
 
 /*

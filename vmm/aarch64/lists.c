@@ -26,7 +26,7 @@ unsigned lists_count(void)
 			each(9, S3_4_C12_C13_1) each(10, S3_4_C12_C13_2) each(11, S3_4_C12_C13_3) each(12, S3_4_C12_C13_4)      \
 				each(13, S3_4_C12_C13_5) each(14, S3_4_C12_C13_6) each(15, S3_4_C12_C13_7)
 
-static uint64_t read_list(unsigned n)
+static inline uint64_t read_list(unsigned n)
 {
 #define READ_LIST(number, name) \
 	case number:            \
@@ -37,7 +37,7 @@ static uint64_t read_list(unsigned n)
 	return 0;
 }
 
-static void write_list(unsigned n, uint64_t value)
+static inline void write_list(unsigned n, uint64_t value)
 {
 #define WRITE_LIST(number, name)           \
 	case number:                       \
@@ -125,6 +125,12 @@ void lists_reset(void)
 	lists_write_interface(&none);
 }
 
+static void timers_ended(uint32_t ended)
+{
+	interrupts_timers_ended((ended & BIT(GUEST_VIRTUAL_TIMER) ? 1u << GUEST_TIMER_VIRTUAL : 0) |
+				(ended & BIT(GUEST_PHYSICAL_TIMER) ? 1u << GUEST_TIMER_PHYSICAL : 0));
+}
+
 void lists_take(struct vgicv3 *gic, unsigned n)
 {
 	struct vgicv3_cpu *cpu = &gic->cpu[n];
@@ -134,8 +140,7 @@ void lists_take(struct vgicv3 *gic, unsigned n)
 	for (unsigned i = 0; i < cpu->used; i++)
 		cpu->lr[i] = read_list(i);
 	ended = vgicv3_unlist(gic, n);
-	interrupts_timers_ended((ended & BIT(GUEST_VIRTUAL_TIMER) ? 1u << GUEST_TIMER_VIRTUAL : 0) |
-				(ended & BIT(GUEST_PHYSICAL_TIMER) ? 1u << GUEST_TIMER_PHYSICAL : 0));
+	timers_ended(ended);
 	if (hcr >> ICH_HCR_EOICOUNT_SHIFT & 0x1f)
 		vgicv3_end_unlisted(gic, n, (unsigned)(hcr >> ICH_HCR_EOICOUNT_SHIFT) & 0x1f);
 	cpu->more = false; /* they have been counted */
@@ -156,6 +161,26 @@ void lists_give(struct vgicv3 *gic, unsigned n, uint32_t lines)
 	*filled = cpu->used;
 	write_sysreg(ICH_HCR_EL2, ICH_HCR_EN | ICH_HCR_TDIR | (cpu->more ? ICH_HCR_LRENPIE : 0) |
 					  (cpu->more && cpu->used > 1 ? ICH_HCR_UIE : 0));
+}
+
+bool lists_update(struct vgicv3 *gic, unsigned n, uint32_t lines)
+{
+	struct vgicv3_cpu *cpu = &gic->cpu[n];
+	uint8_t *filled = &arch_this_cpu()->arch.lists;
+	enum relist done = RELIST_NOT;
+	uint32_t ended;
+
+	if (*filled <= 1)
+		done = vgicv3_relist(gic, n, cpu->used ? read_list(0) : 0, GUEST_TIMER_LINES, lines, physical, &ended);
+	if (done != RELIST_NOT)
+		timers_ended(ended);
+	if (done != RELIST_DONE)
+		return false;
+	timer_open(lines);
+	write_list(0, cpu->used ? cpu->lr[0] : 0);
+	*filled = cpu->used;
+	write_sysreg(ICH_HCR_EL2, ICH_HCR_EN | ICH_HCR_TDIR);
+	return true;
 }
 
 /* As far as EL2 can tell without looking at the priority that the guest runs at. */

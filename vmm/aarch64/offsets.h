@@ -28,7 +28,11 @@
 
 #define CPU_ARCH_TRAP_NEXT 16
 
-#define LEFT_INTERRUPTED 254 /* EXIT_INTERRUPTED */
+#define LEFT_LOADED 252 /* of vcpu_exit_device: it is served, and has changed a register that a function does not change */
+
+/* Of the address in HPFAR_EL2 bit 0 is the 8th of the register's; guests' RAM begins at this bit of an address. */
+#define HPFAR_SHIFT  8
+#define RAM_BASE_BIT 30
 
 /* Which of EL2's vectors the guest left by. */
 #define GUEST_EXIT_SYNC   0

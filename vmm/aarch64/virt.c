@@ -20,7 +20,6 @@ _Static_assert(offsetof(struct vcpu, arch.x[30]) == VCPU_X(30), "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.pc) == VCPU_PC, "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.pstate) == VCPU_PC + 8, "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.cpu) == VCPU_CPU, "offsets.h");
-_Static_assert(EXIT_INTERRUPTED == LEFT_INTERRUPTED, "offsets.h");
 _Static_assert(offsetof(struct vcpu, arch.ids) == VCPU_IDS, "offsets.h");
 _Static_assert(offsetof(struct vcpu, exits.total) == VCPU_EXITS_TOTAL, "offsets.h");
 _Static_assert(offsetof(struct vcpu, exits.other) == VCPU_EXITS_OTHER, "offsets.h");

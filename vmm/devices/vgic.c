@@ -33,7 +33,7 @@ void vgic_changed(struct vgic *gic, unsigned cpus)
 		gic->changed(gic, (unsigned)__builtin_ctz(cpus));
 }
 
-static void set_level(struct vgic_bank *bank, uint32_t mask, uint32_t level)
+void vgic_set_level(struct vgic_bank *bank, uint32_t mask, uint32_t level)
 {
 	uint32_t rises = mask & level & ~bank->level;
 
@@ -47,52 +47,35 @@ void vgic_set_line(struct vgic *gic, unsigned id, bool level)
 
 	if (id < VGIC_PRIVATE || id >= VGIC_INTERRUPTS)
 		return;
-	set_level(vgic_bank(gic, 0, id), bit, level ? bit : 0);
+	vgic_set_level(vgic_bank(gic, 0, id), bit, level ? bit : 0);
 	vgic_changed(gic, gic->targets[id - VGIC_PRIVATE]);
-}
-
-uint32_t vgic_set_private(struct vgic *gic, unsigned cpu, uint32_t mask, uint32_t level)
-{
-	struct vgic_bank *bank = &gic->own[cpu];
-	uint32_t change = (bank->level ^ level) & mask;
-
-	if (change != 0)
-		set_level(bank, mask, level);
-	return change;
 }
 
 /* --- Which one is next ---------------------------------------------------------------------------------------------- */
 
-/* Most banks have none, so that is found out first. */
-uint32_t vgic_ready(const struct vgic *gic, const struct vgic_bank *bank)
+/* The better of `best` and those of a bank, each as its priority and, below that, its number. */
+static inline unsigned better(const struct vgic *gic, const struct vgic_bank *bank, unsigned cpu, unsigned first, unsigned best)
 {
-	uint32_t pending = bank->enabled & (bank->latched | (bank->level & ~bank->edge));
+	for (uint32_t left = vgic_ready(gic, bank); left != 0; left &= left - 1) {
+		unsigned i = (unsigned)__builtin_ctz(left), one = (unsigned)bank->priority[i] << 16 | (first + i);
 
-	if (pending == 0)
-		return 0;
-	pending &= (gic->ctlr & BIT(0) ? ~bank->group1 : 0) | (gic->ctlr & BIT(1) ? bank->group1 : 0);
-	return pending & ~(bank->active | bank->listed);
+		if (one < best && (first < VGIC_PRIVATE || gic->targets[first - VGIC_PRIVATE + i] >> cpu & 1))
+			best = one;
+	}
+	return best;
 }
 
 unsigned vgic_best(const struct vgic *gic, unsigned cpu, unsigned *priority)
 {
-	unsigned best = VGIC_NONE;
+	unsigned best = VGIC_PRIORITY_IDLE << 16 | VGIC_NONE;
 
-	*priority = VGIC_PRIORITY_IDLE;
-	for (unsigned n = 0; n < VGIC_BANKS; n++) {
-		const struct vgic_bank *bank = n == 0 ? &gic->own[cpu] : &gic->shared[n - 1];
-
-		for (uint32_t left = vgic_ready(gic, bank); left != 0; left &= left - 1) {
-			unsigned i = (unsigned)__builtin_ctz(left);
-
-			if (bank->priority[i] >= *priority || (n > 0 && !(gic->targets[32 * (n - 1) + i] >> cpu & 1)))
-				continue;
-			*priority = bank->priority[i];
-			best = 32 * n + i;
-		}
-	}
-	return best;
+	best = better(gic, &gic->own[cpu], cpu, 0, best);
+	best = better(gic, &gic->shared[0], cpu, 32, best);
+	best = better(gic, &gic->shared[1], cpu, 64, best);
+	*priority = best >> 16;
+	return best & 0xffff;
 }
+_Static_assert(VGIC_BANKS == 3, "vgic_best");
 
 /* --- Registers ------------------------------------------------------------------------------------------------------ */
 

@@ -10,6 +10,7 @@
 #ifndef NESTLING_VMM_DEVICES_VGIC_H
 #define NESTLING_VMM_DEVICES_VGIC_H
 
+#include "include/types.h"
 #include "vmm/devices/device.h"
 
 #define VGIC_CPUS       16
@@ -73,10 +74,27 @@ void vgic_set_line(struct vgic *gic, unsigned id, bool level);
 
 /* The lines of a CPU's own devices, those that `mask` names, are as `level` says. Returns what has changed; `changed` is not
  * called. */
-uint32_t vgic_set_private(struct vgic *gic, unsigned cpu, uint32_t mask, uint32_t level);
+void vgic_set_level(struct vgic_bank *bank, uint32_t mask, uint32_t level);
+static inline uint32_t vgic_set_private(struct vgic *gic, unsigned cpu, uint32_t mask, uint32_t level)
+{
+	struct vgic_bank *bank = &gic->own[cpu];
+	uint32_t change = (bank->level ^ level) & mask;
 
-/* Of a bank, those that are pending and enabled, not active, and in no list register. */
-uint32_t vgic_ready(const struct vgic *gic, const struct vgic_bank *bank);
+	if (change != 0)
+		vgic_set_level(bank, mask, level);
+	return change;
+}
+
+/* Of a bank, those that are pending and enabled, not active, and in no list register. Most banks have none. */
+static inline uint32_t vgic_ready(const struct vgic *gic, const struct vgic_bank *bank)
+{
+	uint32_t pending = bank->enabled & (bank->latched | (bank->level & ~bank->edge));
+
+	if (pending == 0)
+		return 0;
+	pending &= (gic->ctlr & BIT(0) ? ~bank->group1 : 0) | (gic->ctlr & BIT(1) ? bank->group1 : 0);
+	return pending & ~(bank->active | bank->listed);
+}
 
 /*
  * The pending interrupt of the highest priority that is enabled, not active, and in no list register; of several the one with the

@@ -20,8 +20,6 @@ enum {
 	GICC_CTLR = 0x0000,
 	GICC_PMR = 0x0004,
 	GICC_BPR = 0x0008,
-	GICC_IAR = 0x000c,
-	GICC_EOIR = 0x0010,
 	GICC_RPR = 0x0014,
 	GICC_HPPIR = 0x0018,
 	GICC_ABPR = 0x001c,
@@ -71,9 +69,10 @@ static unsigned deliverable(const struct vgicv2 *gic, unsigned n, unsigned *prio
 
 bool vgicv2_update(struct vgicv2 *gic, unsigned n)
 {
-	unsigned priority;
+	struct vgicv2_cpu *cpu = &gic->cpu[n];
 
-	return gic->cpu[n].signalled = deliverable(gic, n, &priority) != VGIC_NONE;
+	cpu->next = deliverable(gic, n, &cpu->priority);
+	return cpu->signalled = cpu->next != VGIC_NONE;
 }
 
 static void changed(struct vgic *common, unsigned n)
@@ -95,45 +94,78 @@ static uint32_t with_source(const struct vgicv2_cpu *cpu, unsigned id)
 	return id | (uint32_t)__builtin_ctz(cpu->sources[id]) << IAR_CPU_SHIFT;
 }
 
-/* "GICC_IAR": what is pending by its line stays pending as long as that is high. */
-static uint32_t acknowledge(struct vgicv2 *gic, unsigned n)
+/* The other CPUs that a shared interrupt may go to, when it has become active, or is no more. */
+static void tell_others(struct vgicv2 *gic, unsigned n, unsigned id)
+{
+	if (id >= VGIC_PRIVATE)
+		vgic_changed(&gic->gic, gic->gic.targets[id - VGIC_PRIVATE] & ~(1u << n));
+}
+
+/*
+ * "GICC_IAR": what is pending by its line stays pending as long as that is high. What has no higher priority than this one, which
+ * is all, is not signalled until its end.
+ */
+uint32_t vgicv2_acknowledge(struct vgicv2 *gic, unsigned n)
 {
 	struct vgicv2_cpu *cpu = &gic->cpu[n];
-	unsigned priority, id = deliverable(gic, n, &priority);
-	uint32_t iar = with_source(cpu, id), bit = 1u << id % 32;
+	unsigned id = cpu->next;
+	uint32_t iar, bit = 1u << id % 32;
 	struct vgic_bank *bank;
 
-	if (id == VGIC_NONE)
+	if (!cpu->signalled)
 		return VGIC_NONE;
+	iar = with_source(cpu, id);
 	bank = vgic_bank(&gic->gic, n, id);
-	cpu->apr |= 1u << (group_priority(cpu, priority) >> APR_SHIFT);
+	cpu->apr |= 1u << (group_priority(cpu, cpu->priority) >> APR_SHIFT);
+	cpu->signalled = false;
 	bank->active |= bit;
 	if (id < VGIC_SGIS)
 		cpu->sources[id] &= (uint8_t)(cpu->sources[id] - 1);
 	if (id >= VGIC_SGIS || cpu->sources[id] == 0)
 		bank->latched &= ~bit;
-	vgic_changed(&gic->gic, id < VGIC_PRIVATE ? 1u << n : gic->gic.targets[id - VGIC_PRIVATE] | 1u << n);
+	tell_others(gic, n, id);
 	return iar;
 }
 
 static void deactivate(struct vgicv2 *gic, unsigned n, unsigned id)
 {
 	vgic_bank(&gic->gic, n, id)->active &= ~(1u << id % 32);
-	vgic_changed(&gic->gic, id < VGIC_PRIVATE ? 1u << n : gic->gic.targets[id - VGIC_PRIVATE] | 1u << n);
+	tell_others(gic, n, id);
 }
 
 /* "GICC_EOIR": the highest of the active priorities is dropped, whichever interrupt is named. */
-static void end_interrupt(struct vgicv2 *gic, unsigned n, unsigned id)
+void vgicv2_end(struct vgicv2 *gic, unsigned n, uint32_t value)
 {
 	struct vgicv2_cpu *cpu = &gic->cpu[n];
+	unsigned id = value & IAR_ID;
 
-	if (id >= VGIC_INTERRUPTS)
-		return;
-	cpu->apr &= cpu->apr - 1;
-	if (cpu->ctlr & CTLR_EOIMODE)
-		changed(&gic->gic, n);
-	else
-		deactivate(gic, n, id);
+	if (id < VGIC_INTERRUPTS) {
+		cpu->apr &= cpu->apr - 1;
+		if (!(cpu->ctlr & CTLR_EOIMODE))
+			deactivate(gic, n, id);
+	}
+	vgicv2_update(gic, n);
+}
+
+/* As an access does it that is served like others: `notify` is called for the CPU itself, too. */
+static uint32_t read_iar(struct vgicv2 *gic, unsigned n)
+{
+	uint32_t iar;
+
+	changed(&gic->gic, n);
+	iar = vgicv2_acknowledge(gic, n);
+	if (iar != VGIC_NONE)
+		gic->notify(gic, n);
+	return iar;
+}
+
+static void write_eoir(struct vgicv2 *gic, unsigned n, uint32_t value)
+{
+	bool before = gic->cpu[n].signalled;
+
+	vgicv2_end(gic, n, value);
+	if (gic->cpu[n].signalled != before)
+		gic->notify(gic, n);
 }
 
 static uint32_t read_interface(struct vgicv2 *gic, unsigned n, uint64_t offset)
@@ -149,7 +181,7 @@ static uint32_t read_interface(struct vgicv2 *gic, unsigned n, uint64_t offset)
 	case GICC_BPR:
 		return cpu->bpr;
 	case GICC_IAR:
-		return acknowledge(gic, n);
+		return read_iar(gic, n);
 	case GICC_RPR:
 		return running_priority(cpu);
 	case GICC_HPPIR:
@@ -189,7 +221,7 @@ static void write_interface(struct vgicv2 *gic, unsigned n, uint64_t offset, uin
 		cpu->bpr = binary_point(value, BPR_LEAST);
 		break;
 	case GICC_EOIR:
-		end_interrupt(gic, n, value & IAR_ID);
+		write_eoir(gic, n, value);
 		return;
 	case GICC_ABPR:
 		cpu->abpr = binary_point(value, BPR_LEAST + 1);
@@ -200,7 +232,7 @@ static void write_interface(struct vgicv2 *gic, unsigned n, uint64_t offset, uin
 	case GICC_DIR:
 		if (cpu->ctlr & CTLR_EOIMODE && (value & IAR_ID) < VGIC_INTERRUPTS)
 			deactivate(gic, n, value & IAR_ID);
-		return;
+		break;
 	default:
 		return;
 	}

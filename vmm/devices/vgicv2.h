@@ -17,7 +17,8 @@ struct vgicv2_cpu {
 	uint8_t sources[VGIC_SGIS]; /* of each SGI that is pending, who has sent it, one bit each */
 	uint32_t ctlr, pmr, bpr, abpr;
 	uint32_t apr;   /* GICC_APR0: group priorities of what has been taken and not ended, one bit each; 0 is the highest */
-	bool signalled; /* the CPU's interrupt request is raised */
+	bool signalled; /* the CPU's interrupt request is raised, for this interrupt, of this priority: */
+	unsigned next, priority;
 };
 
 struct vgicv2 {
@@ -33,6 +34,15 @@ struct vgicv2 {
 
 /* With one to VGICV2_CPUS CPUs, its registers at these addresses. `sample` and `notify` are the caller's to set. */
 void vgicv2_init(struct vgicv2 *gic, unsigned cpus, uint64_t gicd, uint64_t gicc);
+
+/* Registers of the CPU interface that are accessed for each interrupt: an acknowledgement, and an end. */
+enum { GICC_IAR = 0x0c, GICC_EOIR = 0x10 };
+
+/*
+ * These two by a CPU, of which all has been looked at anew. `notify` is not called for itself: see what is signalled to it then.
+ */
+uint32_t vgicv2_acknowledge(struct vgicv2 *gic, unsigned cpu);
+void vgicv2_end(struct vgicv2 *gic, unsigned cpu, uint32_t value);
 
 /* Look anew whether a CPU's request is raised; `notify` is not called. */
 bool vgicv2_update(struct vgicv2 *gic, unsigned cpu);

@@ -30,7 +30,7 @@ static void changed(struct vgic *gic, unsigned cpu)
 
 /* --- List ------------------------------------------------------------------------------------------------------------ */
 
-static void put(struct vgicv3 *gic, unsigned n, unsigned id, uint64_t state)
+static inline __attribute__((always_inline)) void put(struct vgicv3 *gic, unsigned n, unsigned id, uint64_t state)
 {
 	struct vgicv3_cpu *cpu = &gic->cpu[n];
 	struct vgic_bank *bank = vgic_bank(&gic->gic, n, id);
@@ -49,7 +49,7 @@ static void put(struct vgicv3 *gic, unsigned n, unsigned id, uint64_t state)
 }
 
 /* The end of a level is told of, since it may be high yet; a linked one interrupts again by itself. */
-static uint64_t link_of(const struct vgic_bank *bank, unsigned id, uint32_t linked, const uint16_t *physical)
+static inline uint64_t link_of(const struct vgic_bank *bank, unsigned id, uint32_t linked, const uint16_t *physical)
 {
 	if (id < VGIC_PRIVATE && linked >> id & 1)
 		return LR_LINKED | (uint64_t)physical[id - VGIC_SGIS] << LR_PINTID_SHIFT;
@@ -80,7 +80,8 @@ static void list_active(struct vgicv3 *gic, unsigned n, uint32_t linked, const u
 	}
 }
 
-static void list_pending(struct vgicv3 *gic, unsigned n, unsigned id, uint32_t linked, const uint16_t *physical)
+static inline __attribute__((always_inline)) void list_pending(struct vgicv3 *gic, unsigned n, unsigned id, uint32_t linked,
+							       const uint16_t *physical)
 {
 	put(gic, n, id, LR_PENDING | link_of(vgic_bank(&gic->gic, n, id), id, linked, physical));
 }
@@ -161,6 +162,48 @@ uint32_t vgicv3_unlist(struct vgicv3 *gic, unsigned n)
 	cpu->used = 0;
 	return ended;
 }
+
+/* --- Both ------------------------------------------------------------------------------------------------------------- */
+
+/* Nothing of the devices that all CPUs share, nothing that is active. */
+static inline bool is_plain(const struct vgic *gic, const struct vgic_bank *own)
+{
+	return (own->active | gic->shared[0].active | gic->shared[1].active) == 0 && vgic_ready(gic, &gic->shared[0]) == 0 &&
+	       vgic_ready(gic, &gic->shared[1]) == 0;
+}
+
+enum relist vgicv3_relist(struct vgicv3 *gic, unsigned n, uint64_t lr, uint32_t mask, uint32_t lines, const uint16_t physical[],
+			  uint32_t *ended)
+{
+	struct vgicv3_cpu *cpu = &gic->cpu[n];
+	struct vgic_bank *own = &gic->gic.own[n];
+	uint32_t ready;
+
+	if (cpu->used > 1 || cpu->more || !is_plain(&gic->gic, own))
+		return RELIST_NOT;
+	*ended = 0;
+	if (cpu->used == 1) {
+		uint32_t bit = 1u << LR_VINTID(lr) % 32;
+
+		if (lr & (LR_PENDING | LR_ACTIVE) || LR_VINTID(lr) >= VGIC_PRIVATE)
+			return RELIST_NOT;
+		own->listed &= ~bit;
+		own->dropped_pending &= ~bit;
+		own->dropped_active &= ~bit;
+		*ended = lr & LR_LINKED ? bit : 0;
+		cpu->used = 0;
+	}
+	cpu->latched = 0;
+	vgic_set_private(&gic->gic, n, mask, lines);
+	ready = vgic_ready(&gic->gic, own);
+	if (ready & (ready - 1))
+		return RELIST_TAKEN;
+	if (ready != 0)
+		list_pending(gic, n, (unsigned)__builtin_ctz(ready), lines, physical);
+	return RELIST_DONE;
+}
+
+/* --- Ends --------------------------------------------------------------------------------------------------------------- */
 
 /* Of what the CPU has taken and not ended, the one of the highest priority. */
 static unsigned first_active(struct vgicv3 *gic, unsigned n)

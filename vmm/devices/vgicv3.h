@@ -66,6 +66,16 @@ void vgicv3_list(struct vgicv3 *gic, unsigned cpu, uint32_t linked, const uint16
  */
 uint32_t vgicv3_unlist(struct vgicv3 *gic, unsigned cpu);
 
+/*
+ * Both at once, with the new lines of its own devices in between, for what is most frequent: one interrupt was listed at most, of
+ * the CPU's own, and has been ended, as its register `lr` says; and one is to be, or none. RELIST_NOT: it is not so, and nothing
+ * has changed. RELIST_TAKEN: what was listed is no more, and `lines` are in force, but vgicv3_list is to be called. The lines are
+ * all linked. `*ended`: what vgicv3_unlist returns.
+ */
+enum relist { RELIST_NOT, RELIST_TAKEN, RELIST_DONE };
+enum relist vgicv3_relist(struct vgicv3 *gic, unsigned cpu, uint64_t lr, uint32_t mask, uint32_t lines, const uint16_t physical[],
+			  uint32_t *ended);
+
 /* So many interrupts that are in no list register were ended (ICH_HCR_EL2.EOIcount): those of the highest priority. */
 void vgicv3_end_unlisted(struct vgicv3 *gic, unsigned cpu, unsigned count);
 

@@ -49,6 +49,7 @@ enum { UARTCR_LOOP = 0x381, UARTCR_USUAL = 0x301, UARTINT_TIMEOUT = 0x40 };
 extern char rt_irq_vectors[];
 void rt_irq_taken(void);
 
+static bool is_v3;
 static void (*taken)(enum rt_irq irq);
 static uint64_t counts[RT_CPUS][RT_IRQS];
 
@@ -60,9 +61,10 @@ static uint64_t counts[RT_CPUS][RT_IRQS];
 	})
 #define write_register(name, value) __asm__ volatile("msr " name ", %0\n\tisb" : : "r"((uint64_t)(value)) : "memory")
 
+/* It is read once: each read of an identification register leaves the guest. */
 static bool has_v3(void)
 {
-	return read_register("id_aa64pfr0_el1") >> 24 & 0xf;
+	return is_v3;
 }
 
 /* A store or load with write-back, as the compiler may choose in a loop, cannot be carried out on a device. */
@@ -135,6 +137,7 @@ static void start_v2(void)
 void rt_irq_init(void (*function)(enum rt_irq irq))
 {
 	taken = function;
+	is_v3 = read_register("id_aa64pfr0_el1") >> 24 & 0xf;
 	write_register("vbar_el1", (uintptr_t)rt_irq_vectors);
 	rt_irq_timer(RT_NEVER);
 	write_at(UART + UARTIMSC, 0);
