@@ -131,6 +131,28 @@ def threads(results: dict) -> str:
     ])
 
 
+# Events of bench/guest/interrupts.c: what they are, and the most that they should cost.
+INTERRUPTS = {
+    "uart-read": ("a register of the UART, read", 350),
+    "controller-read": ("one of the interrupt controller (IOAPIC, GICD, PLIC)", 350),
+    "timer-running": ("timer, set, taken while the guest runs, and ended", 500),
+    "timer": ("the same, due at once", 500),
+    "device-interrupt": ("the UART's interrupt, with all accesses that it takes to have one", None),
+    "halt-timer": ("halt, and its end by the timer, set before", 1200),
+    "ipi": ("IPI to a vCPU that runs, both sides", 900),
+    "ipi-halted": ("IPI to a vCPU that has halted, its halt, both sides", 2000),
+}
+
+
+def interrupts(results: dict) -> str:
+    """What interrupts and devices cost, all exits of an event together."""
+    measured = results["interrupts"]
+    columns = [backend for backend in BACKENDS if backend in measured]
+    return markdown(["event", *columns, "target"],
+                    [[title, *(number(measured[backend][name]["all"]) for backend in columns), number(most)]
+                     for name, (title, most) in INTERRUPTS.items()])
+
+
 def several(results: dict) -> str:
     """What vCPUs of one VM cost each other, waiting apart."""
     measured = results["several"]
@@ -194,7 +216,8 @@ def lines(results: dict) -> str:
 
 
 TABLES = {"events": events, "counter": counter, "policies": policies, "sequences": sequences, "once": once, "parts": parts,
-          "host": host, "threads": threads, "several": several, "boot": boot, "crowd": crowd, "size": size, "lines": lines}
+          "host": host, "threads": threads, "interrupts": interrupts, "several": several, "boot": boot, "crowd": crowd, "size": size,
+          "lines": lines}
 
 
 def update(path: Path, results: dict) -> None:
