@@ -148,7 +148,7 @@ help:
 setup:
 	@tools/setup $(ARCH)
 setup-tests: setup
-	@tools/setup $(all-isas) raspi3b $(all-isas:%=linux-%) boards tests
+	@tools/setup $(all-isas) raspi3b $(all-isas:%=linux-%) boards tests $(if $(TESTS),qemu10)
 $(third)/recipe: | setup ;
 
 # --- Compiling ----------------------------------------------------------------------
@@ -217,9 +217,10 @@ $(out)/nestling.elf: $(image-objects) $(image-lds) $(third)/recipe $$(call chang
 	$(call built-by,$(image-link) $(image-objects))
 
 efi-flags := $(efi-format-$(ARCH)) $(addprefix -j ,.text .rodata .relro .rela .data .bss)
-$(out)/nestling.efi: $(out)/nestling.elf $$(call changed,$$@,$$(efi-flags))
+$(out)/nestling.efi: $(out)/nestling.elf tools/nxcompat $$(call changed,$$@,$$(efi-flags))
 	$(call log,EFI,$@)
 	$(Q)$(OBJCOPY) $(efi-flags) $< $@
+	$(Q)tools/nxcompat $@
 	$(call built-by,$(efi-flags))
 
 # With room for guest files; boot/nestling.cfg says how much.

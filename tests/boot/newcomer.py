@@ -201,7 +201,7 @@ TOOLS_ASKED = {
     "tools/check-structure": ("--nonsense", None), "tools/config-files": ("", "/nowhere"), "tools/console": ("--nonsense", None), "tools/coverage": ("--nonsense", "/nowhere npt"),
     "tools/flash": ("--nonsense", "/nowhere"), "tools/gdb": ("sparc", None), "tools/heatmap": ("/nowhere -o a.svg", None),
     "tests/nested/run": ("--nonsense", None),
-    "tools/mkefi": ("--nonsense", "-o /nowhere/out --cfg boot/nestling.cfg Makefile"), "tools/mkimage": ("--nonsense 1", None), "tools/mkinitramfs": ("--nonsense", "/nowhere/out guest/linux"), "tools/new-guest": ("No-Name", None), "tools/readme-check": ("--nonsense", None),
+    "tools/mkefi": ("--nonsense", "-o /nowhere/out --cfg boot/nestling.cfg Makefile"), "tools/mkimage": ("--nonsense 1", None), "tools/mkinitramfs": ("--nonsense", "/nowhere/out guest/linux"), "tools/new-guest": ("No-Name", None), "tools/nxcompat": ("", "/nowhere"), "tools/readme-check": ("--nonsense", None),
     "tools/run-tests": ("--nonsense", None), "tools/screen": ("--nonsense", None), "tools/setup": ("nonsense", None),
     "tools/take-records": ("one", None), "tools/version": ("--nonsense", None), "tools/where": ("", "/nowhere"),
 }
@@ -289,7 +289,7 @@ def bare_machine(directory: Path, sudo: str | None) -> dict[str, str]:
     bin_dir.mkdir()
     (directory / "tools").mkdir()
     for name in ("run-qemu.sh", "tools/setup", "tools/machines.sh", "tools/words.sh",
-                 "tools/options.sh", "tools/aftermath.sh"):
+                 "tools/options.sh", "tools/aftermath.sh", "tools/boards.sh"):
         shutil.copy(ROOT / name, directory / name)
     for name in ("guest", "include"):
         (directory / name).mkdir()

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash
+#
+# What tools/setup fetches for machines that this one is not: firmware and device trees of boards, and a newer QEMU,
+# which Debian 12 has not. Sourced by tools/setup, whose variables and functions it uses.
+
+# The firmware of another architecture's boards comes in packages of that architecture.
+fetch_raspi3b() {
+    local out=$third_party/raspi3b work=$third_party/.raspi3b
+    [[ ! -f $out/u-boot.bin ]] || return 0
+    say "fetching U-Boot for the Raspberry Pi 3"
+    foreign_apt "$work" arm64
+    apt-get "${foreign_apt[@]}" update >>"$log" 2>&1 9>&- || true
+    cd "$work"
+    logged apt-get "${foreign_apt[@]}" download u-boot-rpi
+    logged dpkg-deb -x u-boot-rpi_*.deb files
+    cd "$root"
+    cp "$work/files/usr/lib/u-boot/rpi_3/u-boot.bin" "$work/out"
+    rm -rf "$out"
+    mv "$work/out" "$out"
+    rm -rf "$work"
+}
+
+# --- Device trees ---------------------------------------------------------------------
+
+# What boards there are, for the tests that read their device trees.
+boards_suite=bookworm boards_release=6.1.0-57 boards_version=6.1.192-3
+boards_sha256=8301bd5b5b2cf8fd5e479832200c23e64eca0ae9ec45c487c5c318b1e44d4692
+
+fetch_boards() {
+    local work=$build/.boards release=$boards_release linux_suite=$boards_suite
+    say "fetching the device trees of boards (60 MB)"
+    foreign_apt "$work" arm64
+    write_linux_sources "$work/sources"
+    foreign_apt+=(-o "Dir::Etc::sourcelist=/dev/null" -o "Dir::Etc::sourceparts=$work/sources")
+    apt-get "${foreign_apt[@]}" update >>"$log" 2>&1 9>&- || true
+    [[ $newest == no ]] || release=$(newest_linux arm64)
+    cd "$work"
+    fetch_package "linux-image-$release-arm64" "$boards_version" "$boards_sha256"
+    take_trees "linux-image-$release-arm64" out/arm64
+    cd "$root"
+    echo "$boards_sha256" >"$work/out/package"
+    rm -rf "$build/boards"
+    mv "$work/out" "$build/boards"
+    rm -rf "$work"
+}
+
+# As with linux_for.
+boards_for_tests() {
+    local newest=no
+    [[ ${NESTLING_LINUX:-} != newest ]] || newest=yes
+    [[ ! -f $build/boards/package || $(<"$build/boards/package") != "$boards_sha256" ]] || return 0
+    [[ " ${components[*]} " == *" tests "* ]] || { fetch_boards; return; }
+    (fetch_boards) || say "going on without them: the test that reads them will fail"
+}
+
+# --- QEMU 10 --------------------------------------------------------------------------
+
+# Of Debian 13, with its firmware: what is taken out of each package, and the package that it was tried with.
+qemu10_packages="
+qemu-system-x86    1:10.0.13+ds-0+deb13u1 5e841d0723a657fd8bc2e9e1a085d24f47fcb3e4a0f94762e6c38b429f22fbb1 ./usr/bin/qemu-system-x86_64
+qemu-system-arm    1:10.0.13+ds-0+deb13u1 babb8ab3c9f5f045184bd8c20604237d28c1b5e6a578d7f400566b9f257b59e7 ./usr/bin/qemu-system-aarch64
+qemu-system-riscv  1:10.0.13+ds-0+deb13u1 80effad6aa07c09a7532e1b731c04ec9a32c545c2b9597320ec16ae59d2f34a2 ./usr/bin/qemu-system-riscv64
+qemu-system-common 1:10.0.13+ds-0+deb13u1 3a99dc23c42c66bb7e96dc1f2ba12b1797d154a472fbdb1cfcd822d9fb69e85b ./usr/lib/*/qemu/*
+qemu-system-data   1:10.0.13+ds-0+deb13u1 a0e03c526cc09d4c2ab20aa19a8c12e916cdc49a170acb16a6563c28f70eafd3 ./usr/share/qemu/*.bin
+ovmf               2025.02-8+deb13u1      78e0d54df11fc77406cb7a0bc9a39e5bca6d1cbe06556b91d9a73491c52decdf ./usr/share/OVMF/*
+qemu-efi-aarch64   2025.02-8+deb13u1      a00b2411a79c8aeafd95a7c868ac3cd1aab592f1af9fff965f02d81a625276ed ./usr/share/qemu-efi-aarch64/*.fd
+qemu-efi-riscv64   2025.02-8+deb13u1      bda367c8e798ba5e5b7c650f06e350750a35f6764b6715449edc72848ba1f997 ./usr/share/qemu-efi-riscv64/*.fd
+opensbi            1.6-1                  dc4a43bd21a0ca11771ed8b19ee6fa8476d1d0f4976bd0b27c0357c699d27e1e ./usr/lib/riscv64-linux-gnu/*
+u-boot-qemu        2025.01-3+deb13u1      a3751b5d36a411457b2e7a2834cdce0e5d40493e6588a65d51c5603740a0c71c ./usr/lib/u-boot/*64*/u-boot*
+"
+qemu10_boards="
+u-boot-rpi         2025.01-3+deb13u1      c9e1aa3a17ccc1ff85858ace8cc43c917d1e0f70f04258438f1ae9b84b8b8c72 ./usr/lib/u-boot/*
+"
+
+# With the state of apt that FOREIGN_APT names: unpack each of LIST into out/.
+unpack_pinned() { # LIST
+    local package version sha256 pattern
+    while read -r package version sha256 pattern; do
+        [[ -n $package ]] || continue
+        fetch_package "$package" "$version" "$sha256"
+        dpkg-deb --fsys-tarfile "${package}"_*.deb | tar -x -C out --wildcards "$pattern" >>"$log" 2>&1 || die "$package has no $pattern"
+    done <<<"$1"
+}
+
+# What QEMU is linked with, down to the loader: of libraries any revision that Debian has signed will do.
+unpack_libraries() {
+    local library libraries
+    libraries=$(apt-get "${foreign_apt[@]}" --no-install-recommends -s install qemu-system-{x86,arm,riscv} 2>>"$log" | sed -nE 's/^Inst ((lib|zlib)[^ ]*) .*/\1/p')
+    # shellcheck disable=SC2086 # names are words
+    logged apt-get "${foreign_apt[@]}" download $libraries
+    for library in lib*.deb zlib*.deb; do
+        dpkg-deb --fsys-tarfile "$library" | tar -x -C out --wildcards './usr/lib*' --exclude=./usr/lib/systemd 2>>"$log" || true
+    done
+}
+
+# It is started by a file of its own in bin/, so that whoever has that in front of PATH has this QEMU.
+write_starters() {
+    local isa
+    mkdir -p out/bin
+    for isa in x86_64 aarch64 riscv64; do
+        cat >"out/bin/qemu-system-$isa" <<'EOF_STARTER'
+#!/bin/sh
+# By the libraries and the loader that it was built for; the system's stay as they are.
+root=$(dirname "$0")/../usr
+lib=$root/lib/x86_64-linux-gnu
+QEMU_MODULE_DIR=$lib/qemu exec "$root/lib64/ld-linux-x86-64.so.2" --library-path "$lib" "$root/bin/${0##*/}" -L "$root/share/qemu" "$@"
+EOF_STARTER
+        chmod +x "out/bin/qemu-system-$isa"
+    done
+}
+
+fetch_qemu10() {
+    local out=$third_party/qemu10 work=$third_party/.qemu10 newest=no
+    [[ ${NESTLING_LINUX:-} != newest ]] || newest=yes
+    [[ ! -f $out/packages || $(<"$out/packages") != "$qemu10_packages$qemu10_boards" ]] || return 0
+    [[ $(dpkg --print-architecture) == amd64 ]] || die "QEMU 10 is fetched for amd64 only"
+    say "fetching QEMU 10 and firmware (70 MB)"
+    foreign_apt "$work" amd64
+    write_linux_sources "$work/sources"
+    foreign_apt+=(-o "Dir::Etc::sourcelist=/dev/null" -o "Dir::Etc::sourceparts=$work/sources")
+    apt-get "${foreign_apt[@]}" update >>"$log" 2>&1 9>&- || true
+    cd "$work"
+    unpack_pinned "$qemu10_packages"
+    unpack_libraries
+    foreign_apt "$work/arm64" arm64
+    foreign_apt+=(-o "Dir::Etc::sourcelist=/dev/null" -o "Dir::Etc::sourceparts=$work/sources")
+    apt-get "${foreign_apt[@]}" update >>"$log" 2>&1 9>&- || true
+    unpack_pinned "$qemu10_boards"
+    write_starters
+    cd "$root"
+    "$work/out/bin/qemu-system-aarch64" --version >>"$log" 2>&1 || die "QEMU 10 does not start here; its output is in ${log#"$root"/}"
+    echo "$qemu10_packages$qemu10_boards" >"$work/out/packages"
+    rm -rf "$out"
+    mv "$work/out" "$out"
+    rm -rf "$work"
+}
+
+# As with linux_for.
+qemu10_for_tests() {
+    [[ " ${components[*]} " == *" tests "* ]] || { fetch_qemu10; return; }
+    (fetch_qemu10) || say "going on without it: the tests that run it will fail"
+}
