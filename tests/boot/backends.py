@@ -35,5 +35,7 @@ BACKENDS = {
     "pi3": Backend("aarch64", "el2", ("stage2",), ("--board", "raspi3b"), fixed_cpus=4, seconds=240),
     "h": Backend("riscv64", "h", ("sv39x4", "sv48x4", "sv57x4")),
 }
+# And such as some few cases are for. Bochs' AMD machine saves the next RIP and flushes by ASID, which QEMU's does not; its real mode is wrong under SVM.
+ALL_BACKENDS = BACKENDS | {"svm-bochs": Backend("x86_64", "svm", ("npt",), ("--virt", "vmx"), seconds=300)}
 # One for each ISA's vendor: what a guest sees depends on nothing else.
 KINDS = ("svm", "vmx", "el2", "h")

@@ -10,7 +10,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from backends import BACKENDS
+from backends import ALL_BACKENDS
 from harness import Boot, Case, Result, boot, load_reports
 
 # Options of run-qemu.sh that are a VM's own, by their key in nestling.cfg. All others are the machine's.
@@ -18,7 +18,7 @@ VM_KEYS = {"--demo": "demo", "--guest": "guest", "--ram": "ram", "--policy": "po
            "--memory-max": "memory_max", "--vcpus": "vcpus", "--pin": "pin", "--time-max": "time_max"}
 MACHINE_OPTIONS = ("--host-ram", "--cpus")
 # So many guests a boot: enough to make the firmware's part small, which is large in Bochs, and few enough to keep all CPUs at work.
-MOST = {"vmx": 18}
+MOST = {"vmx": 18, "svm-bochs": 18}
 MOST_ELSEWHERE = 12
 START = re.compile(r"^nestling: \[vm (\S+)\] starts", re.M)
 
@@ -93,7 +93,7 @@ def boot_together(specs: list[Boot], directories: list[Path], shared: Path) -> l
     config = "".join(map(section, range(len(specs)), specs, directories, [shared] * len(specs)))
     (shared / "batch.cfg").write_text(config)
     (_, machine, _) = key(specs[0])
-    backend = BACKENDS[specs[0].backend]
+    backend = ALL_BACKENDS[specs[0].backend]
     args = ["--config", "{dir}/batch.cfg", *(word for pair in machine for word in pair)]
     ran = boot(replace(specs[0], args=args, seconds=backend.seconds + 15 * len(specs)), shared)
     printed = parts(ran.console)

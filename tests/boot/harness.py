@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable
 
-from backends import BACKENDS, ROOT, Backend
+from backends import ALL_BACKENDS, ROOT, Backend
 
 PAGE = 4096
 K, M, G, T = 1 << 10, 1 << 20, 1 << 30, 1 << 40
@@ -91,7 +91,7 @@ def case(name: str, *args: str, files=None, slow: bool = False, timed: bool = Fa
          **boot) -> Case:
     """A case of one boot; its name begins with the backend it runs on, or the default one is meant."""
     first = name.split("/")[0]
-    boot.setdefault("backend", first if first in BACKENDS else "svm")
+    boot.setdefault("backend", first if first in ALL_BACKENDS else "svm")
     boot["forbid"] = boot.get("forbid", ()) + (() if panics else (PANIC,))
     return Case(name, [Boot(list(args), **boot)], files=files, slow=bool(slow), timed=timed, waits=waits)
 
@@ -127,7 +127,7 @@ def boot(spec: Boot, directory: Path) -> Result:
     def place(text: str) -> str:
         return text.replace("{dir}", str(directory))
 
-    backend = BACKENDS[spec.backend]
+    backend = ALL_BACKENDS[spec.backend]
     seconds = spec.seconds or backend.seconds
     report = Path(place(spec.report_path))
     command = [str(ROOT / "run-qemu.sh")]
@@ -245,7 +245,7 @@ def judge_forks(spec: Boot, result: Result) -> list[str]:
     if result.report.get("forks") != len(result.forks):
         errors.append("the report tells of other forked VMs than these")
     for report in result.forks:
-        found = judge_consistency(report, BACKENDS[spec.backend])
+        found = judge_consistency(report, ALL_BACKENDS[spec.backend])
         for name, want in (EXITED | spec.fork).items():
             found += judge_field(report, name, want)
         errors += [f"fork {report.get('vm')}: {error}" for error in found]
@@ -265,7 +265,7 @@ def judge(spec: Boot, result: Result) -> list[str]:
     elif result.report is None:
         errors.append("there is no report")
     else:
-        errors += judge_consistency(result.report, BACKENDS[spec.backend]) + judge_forks(spec, result)
+        errors += judge_consistency(result.report, ALL_BACKENDS[spec.backend]) + judge_forks(spec, result)
         for name, want in spec.report.items():
             errors += judge_field(result.report, name, want)
     errors += [f"console lacks /{text}/" for text in spec.text if not re.search(text, result.console, re.M)]

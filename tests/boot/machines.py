@@ -337,19 +337,6 @@ def universal() -> list[Case]:
             for name in BACKENDS]
 
 
-def single(backend: str) -> Case:
-    """One EFI file, which carries its configuration and a guest; beside it there is nothing."""
-
-    def files(directory: Path) -> None:
-        own = BACKENDS[backend]
-        shutil.copyfile(own.build / "guest/hello.elf", directory / "hello.elf")
-        (directory / "two.cfg").write_text("[vm first]\nguest = \\hello.elf\nafter = second\n[vm second]\ndemo = lazy\n")
-        subprocess.run([ROOT / "tools/mkefi", "-o", directory / "single.efi", own.build / "nestling.efi", "--cfg", directory / "two.cfg"], check=True)
-
-    return case(f"{backend}/image/single", "--image", "{dir}/single.efi", files=files, slow=backend in ("svm-uboot", "el2-uboot", "vmx", "pi3"),
-                report=EXITED | {"vms": 2, "vms_failed": 0}, text=(r"^first: hello: I was promised ", r"^second: lazy: every page read as zeros"))
-
-
 # --- Secure Boot --------------------------------------------------------------------------------------------------------
 
 OVMF = Path("/usr/share/OVMF")
@@ -412,4 +399,4 @@ def traps() -> list[Case]:
 
 
 def machines() -> list[Case]:
-    return x86_64() + aarch64() + riscv64() + registers() + lacking() + trees() + universal() + [single(name) for name in BACKENDS] + secure_boots() + traps()
+    return x86_64() + aarch64() + riscv64() + registers() + lacking() + trees() + universal() + secure_boots() + traps()

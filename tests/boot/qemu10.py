@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Boot tests on machines and CPUs that Debian 12's QEMU has not: by QEMU 10, which `tools/setup qemu10` fetches."""
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from backends import BACKENDS, ROOT
+from harness import EXITED, Case, case
+from linux import CONSOLE, FORBIDDEN, OFF, RELEASE, TIMER
+from machines import EL2
+
+HERE = ROOT / "build/third-party/qemu10"
+FIRMWARE = HERE / "usr/share"
+UBOOT = HERE / "usr/lib/u-boot"
+TREES = ROOT / "build/linux/aarch64/trees/broadcom"
+
+VMS = """[vm lazy]
+demo = lazy
+ram = 1G
+[vm smp]
+demo = smp
+ram = 64M
+vcpus = 4
+after = lazy
+[vm linux]
+guest = \\kernel
+initrd = \\initrd
+ram = 512M
+vcpus = 2
+after = smp
+cmdline = 'console={console} quiet run="uname -a; cat /proc/interrupts"'
+"""
+# What a Raspberry Pi's own loader would load.
+PI4 = f"-M raspi4b -m 2G -kernel {UBOOT}/rpi_4/u-boot.bin -dtb {TREES}/bcm2711-rpi-4-b.dtb"
+PI3 = f"-kernel {UBOOT}/rpi_3/u-boot.bin -dtb {TREES}/bcm2837-rpi-3-b.dtb"
+EDK2_AARCH64 = f"-bios {FIRMWARE}/qemu-efi-aarch64/QEMU_EFI.fd"
+UBOOT_AARCH64 = f"-bios {UBOOT}/qemu_arm64/u-boot.bin"
+
+
+def flash(code: Path) -> str:
+    """Firmware in two flash chips: its code, and variables that it writes."""
+    return f"-drive if=pflash,unit=0,format=raw,readonly=on,file={code} -drive if=pflash,unit=1,format=raw,file={{dir}}/vars.fd"
+
+
+RISCV = FIRMWARE / "qemu-efi-riscv64"
+EDK2_RISCV = f"-bios {HERE}/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin {flash(RISCV / 'RISCV_VIRT_CODE.fd')}"
+STRICT = f"-M q35,smm=on -global driver=cfi.pflash01,property=secure,value=on {flash(FIRMWARE / 'OVMF/OVMF_CODE_4M.secboot.strictnx.fd')}"
+
+
+@dataclass(frozen=True)
+class Machine:
+    backend: str
+    name: str
+    args: str = ""  # for QEMU
+    cpus: int = 4
+    disk: str = ""  # what has the disk; else what it usually is
+    variables: Path | None = None  # of the firmware
+    text: tuple[str, ...] = ()
+
+
+MACHINES = (
+    Machine("pi3", "raspi4b", PI4),
+    Machine("pi3", "raspi3b", PI3),
+    Machine("svm", "nvme", disk="-device nvme,serial=1,drive=own,bootindex=1"),
+    Machine("svm", "ahci", disk="-device ide-hd,drive=own,bootindex=1"),
+    Machine("svm", "usb-storage", disk="-device qemu-xhci -device usb-storage,drive=own,bootindex=1"),
+    Machine("svm", "strict-nx", STRICT, variables=FIRMWARE / "OVMF/OVMF_VARS_4M.fd"),
+    # LPA2, SVE and SME are the CPU's, MTE the machine's too.
+    Machine("el2", "gic-v4-max", f"{EL2},gic-version=4,mte=on -cpu max {EDK2_AARCH64}", cpus=8),
+    Machine("el2", "gic-v3-neoverse-v1", f"{EL2},gic-version=3 -cpu neoverse-v1 {EDK2_AARCH64}"),
+    Machine("el2-uboot", "gic-v4-max", f"{EL2},gic-version=4,mte=on -cpu max {UBOOT_AARCH64}", cpus=8),
+    Machine("h", "edk2", EDK2_RISCV, cpus=8, variables=RISCV / "RISCV_VIRT_VARS.fd"),
+    Machine("h", "edk2-aia", f"-M virt,aia=aplic-imsic -cpu rva22s64,h=true {EDK2_RISCV}", cpus=8, variables=RISCV / "RISCV_VIRT_VARS.fd"),
+    Machine("h", "edk2-device-tree", f"-M virt,acpi=off {EDK2_RISCV}", variables=RISCV / "RISCV_VIRT_VARS.fd"),
+    Machine("h", "aia", f"-M virt,aia=aplic-imsic -cpu max -kernel {UBOOT}/qemu-riscv64_smode/u-boot.bin", cpus=8),
+)
+
+
+def environment(args: str) -> dict[str, str]:
+    return {"PATH": f"{HERE}/bin:{os.environ['PATH']}", "NESTLING_QEMU_ARGS": args}
+
+
+def ready() -> None:
+    if not HERE.exists():
+        raise FileNotFoundError(f"there is no {HERE.relative_to(ROOT)}: run tools/setup qemu10")
+
+
+def boots(machine: Machine) -> Case:
+    """A demo, one of several vCPUs, and Debian's Linux, one after the other."""
+    isa = BACKENDS[machine.backend].isa
+
+    def files(directory: Path) -> None:
+        ready()
+        for name in ("kernel", "initrd"):
+            shutil.copyfile(ROOT / "build/linux" / isa / name, directory / name)
+        (directory / "three.cfg").write_text(VMS.format(console=CONSOLE[isa]))
+        if machine.variables:
+            shutil.copyfile(machine.variables, directory / "vars.fd")
+        if machine.disk:
+            (directory / "empty.img").write_bytes(bytes(1 << 20))
+            subprocess.run([ROOT / "tools/mkimage", "-o", directory / "own.img", "--isa", f"{isa}={ROOT}/build/{isa}/nestling.efi", "--cfg", directory / "three.cfg",
+                            *(word for name in ("kernel", "initrd") for word in ("--file", f"{directory}/{name}:{name}"))], check=True)
+
+    # The disk that is always there has nothing on it then.
+    args = ["--image", "{dir}/empty.img"] if machine.disk else ["--config", "{dir}/three.cfg"]
+    own = f" -drive if=none,id=own,format=raw,file={{dir}}/own.img {machine.disk}" if machine.disk else ""
+    fixed = BACKENDS[machine.backend].fixed_cpus
+    return case(f"{machine.backend}/qemu10/{machine.name}", *args, *([] if fixed else ["--cpus", str(machine.cpus)]), files=files, slow=True,
+                env=environment(machine.args + own), report=EXITED | {"vms": 3, "vms_failed": 0, "cpus": machine.cpus}, seconds=600, max_log=150,
+                forbid=(*FORBIDDEN, "^boot: CPU", "^error: "),
+                text=(rf"^nestling: {machine.cpus} CPUs run$", r"^lazy: lazy: every page read as zeros", r"^smp: smp: every byte is what it should be$",
+                      rf"^linux: Linux nestling {RELEASE}", "^linux: " + TIMER[isa].lstrip("^"), OFF, *machine.text))
+
+
+def qemu10() -> list[Case]:
+    return [boots(machine) for machine in MACHINES]
