@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Boot tests on Bochs' AMD CPU, which has of SVM what QEMU's has not: NRIP save, flush by ASID, decode assists. Of real mode it has too little."""
+"""Boot tests on Bochs' AMD CPU, which has of SVM what QEMU's has not: NRIP save and flush by ASID. Of real mode it has too little."""
 
 from backends import ALL_BACKENDS
 from harness import EXITED, Case, at_least, case
