@@ -74,7 +74,7 @@ static bool is_woken(const struct vcpu *vcpu)
 }
 
 /* Is there anything that it must make room for? */
-static bool is_disturbed(const struct cpu *cpu, const struct vcpu *vcpu)
+static inline __attribute__((always_inline)) bool is_disturbed(const struct cpu *cpu, const struct vcpu *vcpu)
 {
 	const struct vm *vm = vcpu->vm;
 	const struct vcpu *stopper = __atomic_load_n(&vm->stopper, __ATOMIC_RELAXED);

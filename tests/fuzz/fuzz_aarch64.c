@@ -33,6 +33,8 @@ uint64_t *fake_sysreg(const char *name)
 
 static struct io_device uart = { .space = IO_MEMORY, .base = GUEST_UART_BASE, .size = GUEST_UART_SIZE, .slow = true };
 
+static struct io_device gicc = { .space = IO_MEMORY, .base = GUEST_GICC_BASE, .size = PAGE_SIZE, .slow = true };
+
 uint64_t guest_id_register(const struct vm *vm, unsigned crm, unsigned op2)
 {
 	(void)vm;
@@ -54,10 +56,11 @@ bool interrupts_sysreg_write(struct vcpu *vcpu, uint32_t id, uint64_t value)
 	return id == ICC_SGI1R;
 }
 
-bool interrupts_access(struct vcpu *vcpu, struct io_access *io)
+bool interrupts_access(struct vcpu *vcpu, uint64_t gpa, bool write, uint32_t *value)
 {
-	CHECK(io->size <= 8 && io->vcpu == vcpu->id, "%u bytes of %u", io->size, io->vcpu);
-	return false;
+	(void)vcpu;
+	CHECK(gpa - GUEST_GICC_BASE < PAGE_SIZE && (write || *value == 0), "%#jx", (uintmax_t)gpa);
+	return write;
 }
 
 bool interrupts_wait(struct vcpu *vcpu)
@@ -162,8 +165,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < ARRAY_LEN(told); i++)
 		*fake_sysreg(told[i]) = host_random(&rng);
 	if (flags & 1)
-		*fake_sysreg("hpfar_el2") = GUEST_UART_BASE >> 8;
-	vm.devices = (struct device_table){ .lock = SPINLOCK(LOCK_DEVICES), .device = { &uart }, .count = 1 };
+		*fake_sysreg("hpfar_el2") = (flags & 8 ? GUEST_GICC_BASE : GUEST_UART_BASE) >> 8;
+	vm.devices = (struct device_table){ .lock = SPINLOCK(LOCK_DEVICES), .device = { &uart, &gicc }, .count = 2 };
 	vm.ram[0].start = GPA(GUEST_RAM_BASE);
 	vm.ram[0].size = RAM_SIZE;
 	vm.ram_ranges = 1;

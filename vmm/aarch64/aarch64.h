@@ -30,10 +30,17 @@ void fp_load(const struct fp_state *fp);
 /* --- inject.c ------------------------------------------------------------------------------------------------------- */
 
 /* Was it a program of the guest's, at EL0, that was stopped? */
-bool from_el0(const struct vcpu_arch *arch);
+static inline bool from_el0(const struct vcpu_arch *arch)
+{
+	return arch->pstate & PSTATE_AARCH32 || (arch->pstate & PSTATE_MODE) == PSTATE_EL0T;
+}
 
 /* Step over the instruction that was trapped. */
-void skip_instruction(struct vcpu_arch *arch);
+static inline void skip_instruction(struct vcpu_arch *arch)
+{
+	arch->pc += arch->esr & ESR_IL ? 4 : 2;
+	arch->pstate &= ~(PSTATE_BTYPE | PSTATE_SS);
+}
 
 /* Let the guest take an exception for an instruction that its CPU does not have. */
 void inject_undefined(struct vcpu_arch *arch);
@@ -93,10 +100,10 @@ void interrupts_get(struct vcpu *vcpu);
 void interrupts_put(struct vcpu *vcpu);
 
 /*
- * An access to its GICv2 by which it takes an interrupt, or ends one: served by a shorter way than a device's. False: it is none of
- * these.
+ * A word of its GICv2's at `gpa` by which it takes an interrupt, or ends one: served by a shorter way than a device's. False: it is
+ * none of these.
  */
-bool interrupts_access(struct vcpu *vcpu, struct io_access *io);
+bool interrupts_access(struct vcpu *vcpu, uint64_t gpa, bool write, uint32_t *value);
 
 /* Its GIC's system registers that trap. False: it has no such register. */
 bool interrupts_sysreg_read(uint32_t id, uint64_t *value);
@@ -111,7 +118,11 @@ bool interrupts_sysreg_write(struct vcpu *vcpu, uint32_t id, uint64_t value);
 /* On the first CPU: how many list registers the CPUs have, and on each, empty them. 0: there are none, so guests have a GICv2. */
 void lists_init(void);
 void lists_reset(void);
-unsigned lists_count(void);
+extern __attribute__((visibility("hidden"))) unsigned lists_number; /* lists.c sets it */
+static inline unsigned lists_count(void)
+{
+	return lists_number;
+}
 
 /*
  * With the lock of the VM's devices, of the vCPU that is in this CPU: take all interrupts out of the list registers, which makes

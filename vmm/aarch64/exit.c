@@ -210,25 +210,58 @@ static inline unsigned finish_access(struct vcpu *vcpu, const struct vm_exit *ex
 	return left;
 }
 
+/* What follows is each by itself, so that none saves registers for another one. */
+#define APART __attribute__((noinline))
+
+static APART unsigned serve_no_device(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	return exit_by_abort(vcpu, exit, vcpu->arch.esr, vcpu->arch.far, vcpu->arch.hpfar);
+}
+
 /* A device that needs no more than to be asked: what a kernel's drivers do most. */
+static APART unsigned serve_device(struct vcpu *vcpu, struct vm_exit *exit, uint64_t gpa)
+{
+	struct io_device *device = device_at(&vcpu->vm->devices, IO_MEMORY, gpa);
+
+	if (!device || device->slow)
+		return serve_no_device(vcpu, exit);
+	decode_mmio(&vcpu->arch, gpa, exit);
+	exit->io.vcpu = (uint8_t)vcpu->id;
+	device_serve(device, &exit->io);
+	vcpu->exits.mmio++;
+	return finish_access(vcpu, exit);
+}
+
+/* A word of the GIC's, by which an interrupt is taken, or ended. */
+static APART unsigned serve_interrupt(struct vcpu *vcpu, struct vm_exit *exit, uint64_t gpa)
+{
+	struct vcpu_arch *arch = &vcpu->arch;
+	unsigned number = ABORT_SRT(arch->esr);
+	bool write = arch->esr & ABORT_WNR;
+	uint32_t value = write ? (uint32_t)read_operand(arch, number) : 0;
+
+	if (ABORT_SAS(arch->esr) != 2 || !interrupts_access(vcpu, gpa, write, &value))
+		return serve_device(vcpu, exit, gpa);
+	exit->kind = VM_EXIT_IO;
+	exit->io = (struct io_access){ IO_MEMORY, 4, write, (uint8_t)vcpu->id, gpa, value };
+	vcpu->exits.mmio++;
+	if (!write)
+		arch->x[number] = value;
+	go_on_behind(exit);
+	vcpu_attend(vcpu);
+	return write || LOADED_AT_ENTRY >> number & 1 ? 0 : LEFT_LOADED;
+}
+
 unsigned vcpu_exit_device(struct vcpu *vcpu, uint64_t esr, uint64_t far, uint64_t hpfar)
 {
 	struct vm_exit *exit = new_exit(vcpu, esr);
 	uint64_t gpa = (hpfar & BITS(43, 4)) << HPFAR_SHIFT | (far & (PAGE_SIZE - 1));
-	struct io_device *device;
 
+	vcpu->arch.far = far;
+	vcpu->arch.hpfar = hpfar;
 	if (!vcpu->fast || !is_plain_access(esr))
-		return exit_by_abort(vcpu, exit, esr, far, hpfar);
-	decode_mmio(&vcpu->arch, gpa, exit);
-	exit->io.vcpu = (uint8_t)vcpu->id;
-	if (!interrupts_access(vcpu, &exit->io)) {
-		device = device_at(&vcpu->vm->devices, IO_MEMORY, gpa);
-		if (!device || device->slow)
-			return exit_by_abort(vcpu, exit, esr, far, hpfar);
-		device_serve(device, &exit->io);
-	}
-	vcpu->exits.mmio++;
-	return finish_access(vcpu, exit);
+		return serve_no_device(vcpu, exit);
+	return gpa - GUEST_GICC_BASE < PAGE_SIZE ? serve_interrupt(vcpu, exit, gpa) : serve_device(vcpu, exit, gpa);
 }
 
 static void finish_hypercall(struct vcpu *vcpu, uint64_t result)

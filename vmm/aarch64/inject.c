@@ -6,12 +6,6 @@
 #include "include/arch/virt.h"
 #include "vmm/aarch64/aarch64.h"
 
-void skip_instruction(struct vcpu_arch *arch)
-{
-	arch->pc += arch->esr & ESR_IL ? 4 : 2;
-	arch->pstate &= ~(PSTATE_BTYPE | PSTATE_SS);
-}
-
 /* Offset of the vector for a synchronous exception from where PSTATE says the guest is. "Exception vectors". */
 static uint64_t vector_offset(uint64_t pstate)
 {
@@ -52,11 +46,6 @@ static void take_exception(struct vcpu_arch *arch, uint64_t esr)
 void inject_undefined(struct vcpu_arch *arch)
 {
 	take_exception(arch, (uint64_t)EC_UNKNOWN << ESR_EC_SHIFT | (arch->esr & ESR_IL));
-}
-
-bool from_el0(const struct vcpu_arch *arch)
-{
-	return arch->pstate & PSTATE_AARCH32 || (arch->pstate & PSTATE_MODE) == PSTATE_EL0T;
 }
 
 /*

@@ -74,27 +74,33 @@ static void signal(bool signalled)
 	write_sysreg(hcr_el2, (read_sysreg(hcr_el2) & ~HCR_VI) | (signalled ? HCR_VI : 0));
 }
 
-/* What a guest does for each interrupt. What changes by it for other CPUs they are told; this one sees to itself. */
-bool interrupts_access(struct vcpu *vcpu, struct io_access *io)
+/*
+ * What a guest does for each interrupt. What changes by it for other CPUs they are told; this one sees to itself. What is signalled
+ * is right already, unless the lines have changed.
+ */
+bool interrupts_access(struct vcpu *vcpu, uint64_t gpa, bool write, uint32_t *value)
 {
 	struct vgicv2 *gic = &vcpu->vm->arch.gicv2;
-	unsigned reg = (unsigned)(io->addr - GUEST_GICC_BASE), n = vcpu->id;
-	bool takes = reg == GICC_IAR && !io->write, ends = reg == GICC_EOIR && io->write, signalled;
-	uint32_t lines;
+	uint32_t lines, change;
+	unsigned n = vcpu->id;
+	bool signalled;
 
-	if (!(takes || ends) || io->size != 4 || lists_count() > 0 || n >= gic->gic.cpus)
+	if (gpa != GUEST_GICC_BASE + (write ? GICC_EOIR : GICC_IAR) || n >= VGICV2_CPUS || lists_count() > 0)
 		return false;
 	lines = timer_lines();
 	spin_lock(&vcpu->vm->devices.lock);
-	if (vgic_set_private(&gic->gic, n, GUEST_TIMER_LINES, lines) != 0 && takes)
-		vgicv2_update(gic, n);
-	if (takes)
-		io->value = vgicv2_acknowledge(gic, n);
-	else
-		vgicv2_end(gic, n, (uint32_t)io->value);
+	change = vgic_set_private(&gic->gic, n, GUEST_TIMER_LINES, lines);
+	if (write) {
+		vgicv2_end(gic, n, *value);
+	} else {
+		if (change != 0)
+			vgicv2_update(gic, n);
+		*value = vgicv2_acknowledge(gic, n);
+	}
 	signalled = gic->cpu[n].signalled;
 	spin_unlock(&vcpu->vm->devices.lock);
-	timer_open(lines);
+	if (change != 0)
+		timer_open(lines);
 	signal(signalled);
 	return true;
 }
@@ -258,7 +264,10 @@ bool interrupts_wait(struct vcpu *vcpu)
 
 	__atomic_store_n(&vcpu->woken, false, __ATOMIC_RELAXED);
 	arch_vcpu_deliver(vcpu);
-	signalled = lists_count() > 0 ? lists_signal(&vm->arch.gicv3, vcpu->id) : read_sysreg(hcr_el2) & HCR_VI;
+	if (lists_count() > 0)
+		signalled = vm->arch.gicv3.cpu[vcpu->id].used > 0 && lists_signal(&vm->arch.gicv3, vcpu->id);
+	else
+		signalled = read_sysreg(hcr_el2) & HCR_VI;
 	if (!signalled)
 		vcpu->wake_at = vcpu->id < common(vm)->cpus ? timer_wakes_at(own->enabled & ~own->level) : NEVER;
 	return !signalled;

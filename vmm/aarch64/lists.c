@@ -11,14 +11,9 @@
 #define AP_REGISTERS_MOST 4
 
 /* Set on the first CPU; constant afterwards. */
-static unsigned lists;               /* 0: there are none, or no GICv3 */
+unsigned lists_number;               /* 0: there are none, or no GICv3 */
 static unsigned ap_registers;        /* of each group */
 static uint16_t physical[VGIC_SGIS]; /* numbers of the machine's interrupts that a guest's, from 16 on, are linked to */
-
-unsigned lists_count(void)
-{
-	return lists;
-}
 
 #define FOR_LISTS(each)                                                                                                         \
 	each(0, S3_4_C12_C12_0) each(1, S3_4_C12_C12_1) each(2, S3_4_C12_C12_2) each(3, S3_4_C12_C12_3) each(4, S3_4_C12_C12_4) \
@@ -106,7 +101,7 @@ void lists_init(void)
 	if (!interrupts_have_lists(timers))
 		return;
 	vtr = read_sysreg(ICH_VTR_EL2);
-	lists = (unsigned)min_u64(ICH_VTR_LISTS(vtr), VGICV3_LISTS);
+	lists_number = (unsigned)min_u64(ICH_VTR_LISTS(vtr), VGICV3_LISTS);
 	ap_registers = 1u << (ICH_VTR_PREBITS(vtr) - 5);
 	physical[GUEST_VIRTUAL_TIMER - VGIC_SGIS] = (uint16_t)timers[GUEST_TIMER_VIRTUAL];
 	physical[GUEST_PHYSICAL_TIMER - VGIC_SGIS] = (uint16_t)timers[GUEST_TIMER_PHYSICAL];
@@ -116,11 +111,11 @@ void lists_reset(void)
 {
 	static const struct interface_state none;
 
-	if (lists == 0)
+	if (lists_number == 0)
 		return;
 	write_sysreg(ICC_SRE_EL1, ICC_SRE_SRE | ICC_SRE_NO_BYPASS);
 	write_sysreg(ICH_HCR_EL2, 0);
-	for (unsigned i = 0; i < lists; i++)
+	for (unsigned i = 0; i < lists_number; i++)
 		write_list(i, 0);
 	lists_write_interface(&none);
 }

@@ -165,11 +165,13 @@ uint32_t vgicv3_unlist(struct vgicv3 *gic, unsigned n)
 
 /* --- Both ------------------------------------------------------------------------------------------------------------- */
 
-/* Nothing of the devices that all CPUs share, nothing that is active. */
+/* Nothing that is active, and nothing at all of the devices that all CPUs share. */
 static inline bool is_plain(const struct vgic *gic, const struct vgic_bank *own)
 {
-	return (own->active | gic->shared[0].active | gic->shared[1].active) == 0 && vgic_ready(gic, &gic->shared[0]) == 0 &&
-	       vgic_ready(gic, &gic->shared[1]) == 0;
+	const struct vgic_bank *a = &gic->shared[0], *b = &gic->shared[1];
+
+	return (own->active | a->active | b->active | (a->enabled & (a->latched | a->level)) |
+		(b->enabled & (b->latched | b->level))) == 0;
 }
 
 enum relist vgicv3_relist(struct vgicv3 *gic, unsigned n, uint64_t lr, uint32_t mask, uint32_t lines, const uint16_t physical[],
