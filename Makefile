@@ -284,8 +284,8 @@ $(host-tests): %: %.o build/host/nestling.a $$(call changed,$$@,$$(host-link))
 # What runs in several threads, once more with the thread sanitizer, which does not go with the others.
 # It knows no fences, which order what is read without a lock here, and warns of them.
 tsan-flags   = $(filter-out -fsanitize=% -fno-sanitize%,$(host-flags)) -fsanitize=thread -Wno-tsan
-tsan-shared := $(filter mm/% npt/% drivers/spin.c $(addprefix vmm/,cpu.c rest.c run_queue.c sched.c shootdown.c stop.c vms.c) \
-	$(addprefix tests/host/,fixture.c formats.c host.c lock_order.c oracle%.c ram.c tlb.c view.c),$(host-y))
+tsan-shared := $(filter mm/% npt/% drivers/spin.c $(addprefix vmm/,cpu.c rest.c run_queue.c sched.c shootdown.c stop.c tidy.c vms.c) \
+	$(addprefix tests/host/,fixture.c formats.c host.c lock_order.c oracle%.c ram.c tidied.c tlb.c view.c),$(host-y))
 tsan-objects := $(patsubst %.c,build/host-tsan/%.o,$(tsan-shared) $(tsan-tests-y))
 
 build/host-tsan/%.o: %.c $$(call changed,$$@,$$(HOSTCC) $$(tsan-flags)) | setup-tests

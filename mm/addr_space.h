@@ -63,7 +63,7 @@ struct addr_space_stats {
 	uint64_t handled_tracked;         /* software set an accessed or dirty bit */
 	uint64_t promoted, merged, split; /* numbers: blocks collapsed by copy, blocks collapsed in place, leaves split */
 	uint64_t discarded;               /* given back by addr_space_discard so far */
-	uint64_t reclaimed;               /* taken back by reclaim so far */
+	uint64_t reclaimed;               /* pages of zeros taken back so far */
 };
 
 /*
@@ -377,6 +377,12 @@ MUST_CHECK enum err addr_space_translate_and_limit(struct addr_space *as, gpa_t 
  * more to clear, false if enough frames are ready or none can be had.
  */
 bool addr_space_zero_ahead(struct addr_space_view *view);
+/*
+ * Take back pages that hold only zeros, when the guest is idle: from `*at` on, some 100,000 instructions' work, and move `*at` past
+ * that. Large leaves are left whole, and so is what dirty logging keeps an eye on. False: that was the end of the space, and `*at`
+ * is 0.
+ */
+bool addr_space_tidy(struct addr_space *as, gpa_t *at);
 /* Give back the frames that all views hold for future faults, for a guest that will make none for a while. */
 void addr_space_release_held(struct addr_space *as);
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reclaim, when frames have run out: pages that hold only zeros are unmapped and freed, since the zero page or a fresh page can
- * replace them. First pages without the accessed bit (from fault-around or a large leaf), then any.
+ * Reclaim, when frames have run out or the guest is idle: pages that hold only zeros are unmapped and freed, since the zero page or
+ * a fresh page can replace them. When frames have run out, first pages without the accessed bit (from fault-around or a large
+ * leaf), then any.
  *
- * The hand moves round the space: each call goes on where the last one ended. The contents of a page are read twice: once to find
+ * A hand moves round the space: each call goes on where the last one ended. The contents of a page are read twice: once to find
  * candidates, and again after write access was removed and flushed. Pages that the last faults have mapped are left alone even if
  * they hold only zeros: otherwise an instruction that needs two pages could lose one each time it gets the other.
  */
@@ -13,6 +14,15 @@
 #define ENOUGH        KIB(256)
 /* A large leaf is split only for at least so many zero pages, because the split takes a frame for a table. */
 #define WORTH_A_SPLIT 2
+
+/*
+ * Of an idle guest, so many pages are looked at together: they are read twice and flushed twice. And so much is done in one call,
+ * with the space locked: pages that are there, those that are zero counted as many, since all of such a page has to be read. That
+ * is some 100,000 instructions at most.
+ */
+#define IDLE_PAGES 32
+#define IDLE_WORK  1024
+#define ZERO_WORK  32
 
 enum pass { PASS_COLD, PASS_ANY };
 
@@ -25,6 +35,7 @@ struct scan {
 	uint64_t zero[BLOCK_PAGES / 64]; /* a bit for each page from `start` on that seems to be zero, in 4 KiB leaves */
 	unsigned found;
 	bool split; /* there are enough zero pages, but in a large leaf: split it first */
+	bool whole; /* large leaves stay as they are */
 };
 
 static bool is_zero_page(const struct addr_space *as, hpa_t page)
@@ -32,9 +43,14 @@ static bool is_zero_page(const struct addr_space *as, hpa_t page)
 	const uint64_t *words = frame_ptr(page);
 
 	sync_memory(as, page, PAGE_SIZE);
-	for (uint64_t i = 0; i < PAGE_SIZE / sizeof(*words); i++)
-		if (__atomic_load_n(&words[i], __ATOMIC_RELAXED) != 0) /* the guest may be writing */
+	for (uint64_t i = 0; i < PAGE_SIZE / sizeof(*words); i += 4) { /* the guest may be writing */
+		uint64_t found = __atomic_load_n(&words[i], __ATOMIC_RELAXED) | __atomic_load_n(&words[i + 1], __ATOMIC_RELAXED) |
+				 __atomic_load_n(&words[i + 2], __ATOMIC_RELAXED) |
+				 __atomic_load_n(&words[i + 3], __ATOMIC_RELAXED);
+
+		if (found != 0)
 			return false;
+	}
 	return true;
 }
 
@@ -72,7 +88,7 @@ static bool consider(const struct npt_leaf *leaf, void *context)
 	    (leaf->attr.shared && frame_is_shared(leaf->hpa, level_order(leaf->level))))
 		return true;
 	if (leaf->level > 0) {
-		scan->split = worth_a_split(scan, leaf);
+		scan->split = !scan->whole && worth_a_split(scan, leaf);
 	} else if (can_be_had(scan->as, leaf->gpa.raw, leaf->hpa)) {
 		scan->zero[page / 64] |= BIT(page % 64);
 		scan->found++;
@@ -140,27 +156,28 @@ static void reclaim_block(struct scan *scan)
 	fill_reserve(scan->as);
 }
 
-/* Find the next block from the hand on, and move the hand past it. False: the end of the space was reached. */
-static bool next_block(struct addr_space *as, struct scan *scan)
+/*
+ * Find the next block from the hand on, or the next part of one, of `part` bytes, and move the hand past it. False: there is none
+ * before `end`.
+ */
+static bool next_block(struct addr_space *as, struct scan *scan, uint64_t *hand, uint64_t part, uint64_t end)
 {
-	struct area *area = area_find_from(&as->areas, as->hand);
+	struct area *area = area_find_from(&as->areas, *hand);
 	struct npt_cursor cursor;
 
-	for (; area; area = area_next(area)) {
+	for (; area && area->start < end; area = area_next(area)) {
 		/* A populated area must keep its memory. */
 		if (area->backend != AREA_ALLOC || area->policy == ALLOC_POPULATE)
 			continue;
-		for (as->hand = max_u64(as->hand, area->start); as->hand < area->end; as->hand = scan->end) {
-			uint64_t size = BLOCK_SIZE;
-			bool empty = npt_find(&as->npt, GPA(as->hand), &cursor) == NPT_EMPTY && cursor.level > 0;
+		for (*hand = max_u64(*hand, area->start); *hand < min_u64(area->end, end); *hand = scan->end) {
+			bool empty = npt_find(&as->npt, GPA(*hand), &cursor) == NPT_EMPTY && cursor.level > 0;
 
-			if (empty)
-				size = npt_level_size(cursor.level);
-			*scan = (struct scan){ .as = as, .area = area, .start = as->hand, .pass = scan->pass };
-			scan->end = min_u64(align_down(as->hand, size) + size, area->end);
+			*scan = (struct scan){ .as = as, .area = area, .start = *hand, .pass = scan->pass, .whole = scan->whole };
+			scan->end = empty ? npt_empty_end(&as->npt, &cursor, GPA(*hand)) : align_down(*hand, part) + part;
+			scan->end = min_u64(scan->end, area->end);
 			if (empty)
 				continue;
-			as->hand = scan->end;
+			*hand = scan->end;
 			return true;
 		}
 	}
@@ -178,7 +195,7 @@ static void reclaim_round(struct addr_space *as, enum pass pass, uint64_t goal)
 {
 	struct scan scan = { .pass = pass };
 
-	while (in_use(as) > goal && next_block(as, &scan))
+	while (in_use(as) > goal && next_block(as, &scan, &as->hand, BLOCK_SIZE, as->npt.end))
 		reclaim_block(&scan);
 }
 
@@ -201,4 +218,43 @@ bool reclaim(struct addr_space *as)
 	as->reclaiming = false;
 	as->view.stats.reclaimed += before - in_use(as);
 	return in_use(as) < before;
+}
+
+/* --- Of an idle guest ------------------------------------------------------------------------------------------------ */
+
+/* True: there is more to do from the hand on. */
+static bool tidy(struct addr_space *as, uint64_t *hand)
+{
+	struct scan scan = { .pass = PASS_ANY, .whole = true };
+	unsigned left = PIECE_COST, work = 0;
+	uint64_t end = space_piece(as, *hand, as->npt.end, &left);
+
+	for (; work < IDLE_WORK && next_block(as, &scan, hand, IDLE_PAGES * PAGE_SIZE, end); work += IDLE_PAGES) {
+		/* A page that is known to have been written must not look like one that never was. */
+		if (is_logged(as, scan.start))
+			continue;
+		reclaim_block(&scan);
+		work += scan.found * ZERO_WORK;
+	}
+	if (work < IDLE_WORK)
+		*hand = max_u64(*hand, end);
+	return *hand < as->npt.end;
+}
+
+bool addr_space_tidy(struct addr_space *as, gpa_t *at)
+{
+	uint64_t before;
+	bool more;
+
+	space_lock(as);
+	before = in_use(as);
+	reservations_drop(as);
+	for (struct addr_space_view *view = &as->view; view; view = view->next)
+		view_settle(view);
+	more = tidy(as, &at->raw);
+	as->view.stats.reclaimed += before - in_use(as);
+	space_unlock(as);
+	if (!more)
+		*at = GPA(0);
+	return more;
 }

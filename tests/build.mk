@@ -7,6 +7,7 @@ tsan-tests-y += tests/host/test_space_threads.c tests/host/test_sched_threads.c
 
 # Functions that a test puts its own in front of: __wrap_<function>, which may call __real_<function>.
 wrapped-test_space_threads := frame_alloc_need frame_alloc_zeroed frame_run_renew
+wrapped-test_sched_threads := addr_space_get_stats addr_space_tidy tidy_vms
 
 # Each tests/fuzz/fuzz_<target>.c is a libFuzzer program; the other files there are what they share.
 fuzz-y       += $(filter-out tests/fuzz/fuzz_%,$(wildcard tests/fuzz/*.c))

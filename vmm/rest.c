@@ -7,13 +7,17 @@
 #include "vmm/keyboard.h"
 #include "vmm/run_queue.h"
 #include "vmm/shootdown.h"
+#include "vmm/tidy.h"
 
 uint64_t cpu_sleep(struct cpu *cpu, uint64_t until)
 {
 	uint64_t from = arch_clock(), look = keyboard_watch(), time;
 
-	arch_timer_set(min_u64(min_u64(timed_next(cpu), look), until));
-	arch_cpu_wait();
+	until = min_u64(timed_next(cpu), until);
+	if (!tidy_vms(from, until)) {
+		arch_timer_set(min_u64(look, until));
+		arch_cpu_wait();
+	}
 	if (arch_interrupts_take() & CPU_EVENT_GUEST && cpu->resident)
 		__atomic_store_n(&cpu->resident->attention, 1, __ATOMIC_RELAXED);
 	keyboard_unwatch(look);

@@ -10,8 +10,8 @@
 #include "vmm/vm.h"
 
 /*
- * Let this CPU sleep until it is interrupted, `until` at the latest, and take the interrupts. Returns how long it was. What has
- * come before is seen: cpu->idle is set.
+ * Let this CPU sleep until it is interrupted, `until` at the latest, or do some work that has waited for that, and take the
+ * interrupts. Returns how long it was. What has come before is seen: cpu->idle is set.
  */
 uint64_t cpu_sleep(struct cpu *cpu, uint64_t until);
 

@@ -273,6 +273,11 @@ struct vm {
 	uint64_t surveyed;                    /* bytes of its space that report_survey_piece has looked at, */
 	uint64_t touched, of_files;           /* and of these accessed, and mapped from files */
 	uint64_t cleared;                     /* bytes of it that `ended` has freed */
+	struct {
+		gpa_t at;       /* where the round that is made goes on; 0: none is */
+		uint64_t left;  /* what was resident after the last one */
+		uint64_t again; /* arch_clock; when the next one is due in any case */
+	} tidy;                 /* of vmm/tidy.c, for the CPU that is at it */
 	/*
 	 * Called when it has ended and no CPU runs it: it reports and frees the VM, piece by piece. True: it is to be called again;
 	 * else there is no VM any more.

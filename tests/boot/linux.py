@@ -26,6 +26,8 @@ OFF = r"reboot: Power down"
 # The control page's figure 12, USED, in KiB: docs/guest-abi.md.
 USED = {isa: f"{page + 0x200 + 8 * 12:#x}" for isa, page in (("x86_64", 0xfea00000), ("aarch64", 0x9100000), ("riscv64", 0x9100000))}
 FILE = 48 << 20
+# What an idle one costs at most, 1 GiB promised, in KiB. What amd64 has above that is its kernel, which unpacks itself.
+IDLE_MOST = {"x86_64": 68000, "aarch64": 60000, "riscv64": 60000}
 
 
 def linux(backend: str, name: str, *args: str, text: tuple[str, ...] = (), **boot) -> Case:
@@ -63,9 +65,14 @@ def sums_of_vms(console: str, wanted: int) -> list[str]:
     return [] if len(found) == wanted and len({one for _, one in found}) == 1 else [f"sums are {sorted(found)}"]
 
 
+def full(size: int) -> str:
+    """A file of that many bytes at least, and no zeros: those would be taken back by themselves."""
+    return f"for i in $(seq {size // 1600000 + 1}); do cat /bin/busybox; done >/x"
+
+
 def give_back(backend: str, slow: bool) -> Case:
     """What is freed is the host's again: a file in memory, as large as most of what is touched."""
-    run = (f'console={CONSOLE[BACKENDS[backend].isa]} quiet run="ls -d /lib/modules; dd if=/dev/zero of=/x bs=1M count={FILE >> 20}; '
+    run = (f'console={CONSOLE[BACKENDS[backend].isa]} quiet run="ls -d /lib/modules; {full(FILE)}; '
            'nestling-memory; rm /x; sleep 12; nestling-memory; grep virtio /proc/interrupts"')
 
     def after(_: Path, result: Result) -> list[str]:
@@ -78,15 +85,18 @@ def give_back(backend: str, slow: bool) -> Case:
 
 
 def fill(backend: str) -> Case:
-    """An hour in the life of one, in two minutes: idle, then 600 MiB of files and of a process, then idle as before."""
-    run = (f'console={CONSOLE[BACKENDS[backend].isa]} quiet run="sleep 60; nestling-memory; dd if=/dev/zero of=/x bs=1M count=300; '
-           'dd if=/dev/zero of=/dev/null bs=300M count=1; rm /x; sleep 60; nestling-memory -v"')
+    """Two minutes in the life of one: idle, when it costs little, then 600 MiB of files and of a process, then idle as before."""
+    isa = BACKENDS[backend].isa
+    run = (f'console={CONSOLE[isa]} quiet run="sleep 60; nestling-memory; {full(300 << 20)}; '
+           'dd if=/x of=/dev/null bs=300M count=1; rm /x; sleep 60; nestling-memory -v"')
 
     def after(_: Path, result: Result) -> list[str]:
-        before, then = (int(kib) << 10 for kib in re.findall(r"^resident +(\d+) KiB", result.console, re.M))
-        return [] if then <= before * 1.05 else [f"resident is {then >> 10} KiB, more than 5% over {before >> 10}"]
+        before, then = (int(kib) for kib in re.findall(r"^resident +(\d+) KiB", result.console, re.M))
+        errors = [] if before <= IDLE_MOST[isa] else [f"resident is {before} KiB when it is idle, more than {IDLE_MOST[isa]}"]
+        return errors + ([] if then <= before * 1.05 else [f"resident is {then} KiB, more than 5% over {before}"])
 
-    return linux(backend, "fill", "--linux", "--host-ram", "1G", "--cmdline", run, slow=True, after=after, report=EXITED | {"resident_peak": at_least(600 << 20)}, text=(OFF,))
+    return linux(backend, "fill", "--linux", "--host-ram", "1G", "--cmdline", run, slow=True, after=after, seconds=SECONDS.get(backend, 900),
+                 report=EXITED | {"resident_peak": at_least(600 << 20)}, text=(OFF,))
 
 
 NEIGHBOURS = """cpus = 2

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* When no frame is left: pages of nothing but zeros are taken back, what the guest wrote never is. */
+/* When no frame is left, or the guest is idle: pages of nothing but zeros are taken back, what the guest wrote never is. */
 #include "tests/host/space.h"
 
 #include <string.h>
@@ -325,6 +325,127 @@ static void the_hand_goes_round(void **state)
 	}
 }
 
+/* --- Of an idle guest ------------------------------------------------------------------------------------------------ */
+
+/* Look through all of the space. Returns in how many pieces. */
+static unsigned tidy_up(struct space *s)
+{
+	unsigned pieces = 0;
+	gpa_t at = GPA(0);
+	bool more = true;
+
+	for (; more; pieces++) {
+		space_begin(s);
+		more = addr_space_tidy(&s->as, &at);
+		CHECK(pieces < 10000, "no end");
+		CHECK_EQ(more, at.raw != 0);
+	}
+	space_check(s);
+	return pieces;
+}
+
+static void zeros_of_an_idle_guest_go(void **state)
+{
+	struct space *s = *state;
+	unsigned pieces;
+
+	CHECK_ERR(space_alloc(s, 0, MIB(4), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	more_area(s);
+	write_pages(s, 0, 100, true);
+	write_pages(s, 100 * PAGE_SIZE, 500, false);
+	write_pages(s, 600 * PAGE_SIZE, 56, true);
+	pieces = tidy_up(s);
+	CHECK_EQ(space_stats(s).reclaimed, 500 * PAGE_SIZE);
+	CHECK_EQ(resident(s), 156 * PAGE_SIZE + PAGE_SIZE);
+	CHECK_EQ(backed(s, 100 * PAGE_SIZE, 500), 0);
+	CHECK(pieces >= 500 / 64, "all of it in %u pieces", pieces);
+	expect_pages(s, 0, 100);
+	expect_pages(s, 600 * PAGE_SIZE, 56);
+	/* As good as ever; and nothing is left to find. */
+	CHECK_EQ(space_load(s, 100 * PAGE_SIZE), 0);
+	space_store(s, 101 * PAGE_SIZE, 9);
+	tidy_up(s);
+	CHECK_EQ(space_stats(s).reclaimed, 500 * PAGE_SIZE);
+	CHECK_EQ(space_load(s, 101 * PAGE_SIZE), 9);
+}
+
+/* What is promised, what is large, what is shared, and what has just been given stay. */
+static void an_idle_guest_keeps_the_rest(void **state)
+{
+	struct space *s = *state, *child;
+	struct image image;
+
+	CHECK_ERR(space_alloc(s, 0, MIB(2), NPT_RW, ALLOC_POPULATE), ERR_OK);
+	CHECK_ERR(space_alloc(s, MIB(2), MIB(2), NPT_RW, ALLOC_LAZY_2M), ERR_OK);
+	CHECK_ERR(space_linear(s, GIB(1), SPACE_RAM_AT, KIB(64), NPT_R), ERR_OK);
+	space_store(s, MIB(2), 1);
+	CHECK_EQ(space_level(s, MIB(2)), 1);
+	CHECK_ERR(space_alloc(s, MIB(8), MIB(2), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	write_pages(s, MIB(8), 2, false);
+	image_take(&image, &s->view);
+	tidy_up(s);
+	image_expect(&image, &s->view, "promised, large, or new");
+	CHECK_EQ(s->flushes, 0);
+	write_pages(s, MIB(9), ADDR_SPACE_RECENT, true);
+	CHECK_ERR(space_fork(s, &child), ERR_OK);
+	tidy_up(s);
+	tidy_up(child);
+	CHECK_EQ(space_stats(s).reclaimed + space_stats(child).reclaimed, 0);
+	space_end(child);
+	tidy_up(s);
+	CHECK_EQ(space_stats(s).reclaimed, 2 * PAGE_SIZE);
+}
+
+/* Zeros written over something are a change, which the log must show. */
+static void an_idle_guest_keeps_what_is_logged(void **state)
+{
+	struct space *s = *state;
+	uint64_t bits[8];
+
+	CHECK_ERR(space_alloc(s, 0, MIB(2), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	more_area(s);
+	write_pages(s, 0, 40, true);
+	CHECK_EQ(space_test_and_clear(s, NPT_DIRTY, 0, MIB(2), true, bits), 40);
+	for (unsigned page = 0; page < 40; page++)
+		space_store(s, page * PAGE_SIZE + 24, 0);
+	write_pages(s, MIB(9), ADDR_SPACE_RECENT, true);
+	tidy_up(s);
+	CHECK_EQ(space_stats(s).reclaimed, 0);
+	CHECK_EQ(space_test_and_clear(s, NPT_DIRTY, 0, MIB(2), false, bits), 40);
+	tidy_up(s);
+	CHECK_EQ(space_stats(s).reclaimed, 40 * PAGE_SIZE);
+}
+
+static void an_idle_guest_may_write_meanwhile(void **state)
+{
+	struct space *s = *state;
+
+	CHECK_ERR(space_alloc(s, 0, MIB(2), NPT_RW, ALLOC_LAZY_64K), ERR_OK);
+	more_area(s);
+	write_pages(s, 0, 1, true);
+	write_pages(s, KIB(64), 32, false);
+	space_check(s);
+	s->meanwhile = write_behind_the_back;
+	tidy_up(s);
+	CHECK(!s->meanwhile, "nothing was flushed");
+	CHECK_EQ(*space_byte(s, KIB(16) + 5), 77);
+	CHECK(space_allows(s, KIB(16), NPT_RW), "it can be written as before");
+	CHECK(!space_allows(s, KIB(20), NPT_R), "its neighbour was not taken");
+}
+
+/* What is not there takes no time, whatever its size. */
+static void nothing_is_soon_looked_through(void **state)
+{
+	struct space *s = *state;
+	uint64_t size = BIT(s->as.npt.config.gpa_bits) / 4;
+
+	for (unsigned i = 0; i < 4; i++)
+		CHECK_ERR(space_alloc(s, size * i, size, i % 2 ? NPT_R : NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	space_store(s, size * 3 - PAGE_SIZE, 1);
+	CHECK(tidy_up(s) < 40, "not soon");
+	CHECK_EQ(s->flushes, 0);
+}
+
 int main(void)
 {
 	static const struct format_test tests[] = {
@@ -340,6 +461,11 @@ int main(void)
 		{ "a_write_past_the_caches_is_kept", a_write_past_the_caches_is_kept },
 		{ "what_is_shared_is_left_alone", what_is_shared_is_left_alone },
 		{ "the_hand_goes_round", the_hand_goes_round },
+		{ "zeros_of_an_idle_guest_go", zeros_of_an_idle_guest_go },
+		{ "an_idle_guest_keeps_the_rest", an_idle_guest_keeps_the_rest },
+		{ "an_idle_guest_keeps_what_is_logged", an_idle_guest_keeps_what_is_logged },
+		{ "an_idle_guest_may_write_meanwhile", an_idle_guest_may_write_meanwhile },
+		{ "nothing_is_soon_looked_through", nothing_is_soon_looked_through },
 	};
 
 	return space_suite_both_marks("reclaim", tests, ARRAY_LEN(tests));
