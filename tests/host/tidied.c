@@ -3,7 +3,7 @@
  * once. */
 #include <unistd.h>
 
-#include "tests/host/fixture.h"
+#include "include/panic.h"
 #include "vmm/tidy.h"
 #include "vmm/vm.h"
 
@@ -28,11 +28,12 @@ bool __wrap_addr_space_tidy(struct addr_space *as, gpa_t *at)
 {
 	struct vm *vm = CONTAINER_OF(as, struct vm, as);
 
-	CHECK_EQ(__atomic_exchange_n(&busy, 1, __ATOMIC_ACQUIRE), 0);
-	CHECK(!vm->absent, "the VM is being made anew");
+	if (__atomic_exchange_n(&busy, 1, __ATOMIC_ACQUIRE) != 0 || vm->absent)
+		panic("a VM is looked through by two, or while it is being made anew");
 	usleep(100);
 	*at = GPA(at->raw < PIECES * PAGE_SIZE ? at->raw + PAGE_SIZE : 0);
-	CHECK(!vm->absent && at->raw == vm->tidy.at.raw, "the VM has gone");
+	if (vm->absent || at != &vm->tidy.at)
+		panic("a VM that is looked through has gone");
 	__atomic_store_n(&busy, 0, __ATOMIC_RELEASE);
 	return at->raw != 0;
 }
