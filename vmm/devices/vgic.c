@@ -33,14 +33,6 @@ void vgic_changed(struct vgic *gic, unsigned cpus)
 		gic->changed(gic, (unsigned)__builtin_ctz(cpus));
 }
 
-void vgic_set_level(struct vgic_bank *bank, uint32_t mask, uint32_t level)
-{
-	uint32_t rises = mask & level & ~bank->level;
-
-	bank->latched |= rises & bank->edge;
-	bank->level = (bank->level & ~mask) | (level & mask);
-}
-
 void vgic_set_line(struct vgic *gic, unsigned id, bool level)
 {
 	uint32_t bit = 1u << id % 32;

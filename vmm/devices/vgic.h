@@ -72,9 +72,17 @@ void vgic_changed(struct vgic *gic, unsigned cpus);
 /* A device's line, of an SPI, has a new level. */
 void vgic_set_line(struct vgic *gic, unsigned id, bool level);
 
+/* The lines that `mask` names are as `level` says; nobody is told. */
+static inline void vgic_set_level(struct vgic_bank *bank, uint32_t mask, uint32_t level)
+{
+	uint32_t rises = mask & level & ~bank->level;
+
+	bank->latched |= rises & bank->edge;
+	bank->level = (bank->level & ~mask) | (level & mask);
+}
+
 /* The lines of a CPU's own devices, those that `mask` names, are as `level` says. Returns what has changed; `changed` is not
  * called. */
-void vgic_set_level(struct vgic_bank *bank, uint32_t mask, uint32_t level);
 static inline uint32_t vgic_set_private(struct vgic *gic, unsigned cpu, uint32_t mask, uint32_t level)
 {
 	struct vgic_bank *bank = &gic->own[cpu];
