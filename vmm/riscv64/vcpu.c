@@ -84,6 +84,9 @@ void vcpu_clear(struct vcpu *vcpu)
 		.vsstatus = SSTATUS_UXL_64,
 		.sstatus = SSTATUS_FS_CLEAN | SSTATUS_VS_CLEAN | SSTATUS_SPP | SSTATUS_SPIE,
 		.hstatus = HSTATUS_VSXL_64 | HSTATUS_VTW | HSTATUS_SPVP | HSTATUS_SPV,
+		/* It gates VU-mode as well, has no copy of the guest's, and Linux leaves it as firmware had it: OpenSBI has all
+		   three on. */
+		.scounteren = COUNTEREN_BASE,
 		.vector.vtype = VTYPE_ILLEGAL,
 		.vectors = vectors,
 		.vectors_order = arch->kept.vectors_order,

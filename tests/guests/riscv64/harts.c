@@ -45,7 +45,7 @@ static void __attribute__((used)) hart_main(uint64_t id, uint64_t stack, uint64_
 	failed[hart]++; /* it has not stopped */
 }
 
-/* All registers but a0 and a1 are 0; they are collected in a2. */
+/* All registers but a0 and a1 are 0, and of scounteren what user mode may read is on: what differs is collected in a2. */
 static void __attribute__((naked, used)) hart_entry(void)
 {
 	__asm__ volatile("mv a2, ra\n\t"
@@ -53,10 +53,13 @@ static void __attribute__((naked, used)) hart_entry(void)
 			 "t3, t4, t5, t6\n\t"
 			 "or a2, a2, \\reg\n\t"
 			 ".endr\n\t"
-			 ".irp csr, satp, stvec, sscratch, sepc, scause, stval, sie, sip, scounteren\n\t"
+			 ".irp csr, satp, stvec, sscratch, sepc, scause, stval, sie, sip\n\t"
 			 "csrr a3, \\csr\n\t"
 			 "or a2, a2, a3\n\t"
 			 ".endr\n\t"
+			 "csrr a3, scounteren\n\t"
+			 "xori a3, a3, 7\n\t"
+			 "or a2, a2, a3\n\t"
 			 "mv sp, a1\n\t"
 			 "j hart_main");
 }

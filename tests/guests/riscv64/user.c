@@ -7,7 +7,7 @@
 #define USER_DATA 0x40001000
 
 /* Copied to a page of the user's own. */
-extern const char user_ecall[], user_wfi[], user_csr[], user_hlv[], user_load[], user_end[];
+extern const char user_ecall[], user_wfi[], user_csr[], user_hlv[], user_load[], user_counters[], user_end[];
 __asm__(".section .rodata.user, \"a\", %progbits\n"
 	"	.balign 4\n"
 	"user_ecall:\n"
@@ -26,6 +26,11 @@ __asm__(".section .rodata.user, \"a\", %progbits\n"
 	"	ld t1, (t0)\n"
 	"	li t0, 0x80200000\n"
 	"	ld t1, (t0)\n"
+	"user_counters:\n"
+	"	rdcycle t0\n"
+	"	rdtime t0\n"
+	"	rdinstret t0\n"
+	"	ecall\n"
 	"user_end:\n"
 	"	.text\n");
 
@@ -78,5 +83,6 @@ int guest_main(void)
 	faults = rt_memory_info(RT_MEMORY_FAULTS);
 	CHECK(run_user(user_load) == CAUSE_LOAD_PAGE && trap.value == 0x80200000);
 	CHECK(rt_memory_info(RT_MEMORY_FAULTS) - faults == 1); /* its fresh page */
+	CHECK(run_user(user_counters) == CAUSE_ECALL_U);       /* as OpenSBI leaves scounteren */
 	return check_status("user");
 }
