@@ -30,10 +30,7 @@ boards_sha256=8301bd5b5b2cf8fd5e479832200c23e64eca0ae9ec45c487c5c318b1e44d4692
 fetch_boards() {
     local work=$build/.boards release=$boards_release linux_suite=$boards_suite
     say "fetching the device trees of boards (60 MB)"
-    foreign_apt "$work" arm64
-    write_linux_sources "$work/sources"
-    foreign_apt+=(-o "Dir::Etc::sourcelist=/dev/null" -o "Dir::Etc::sourceparts=$work/sources")
-    apt-get "${foreign_apt[@]}" update >>"$log" 2>&1 9>&- || true
+    foreign_suite "$work" arm64 "$linux_suite"
     [[ $newest == no ]] || release=$(newest_linux arm64)
     cd "$work"
     fetch_package "linux-image-$release-arm64" "$boards_version" "$boards_sha256"
@@ -116,10 +113,7 @@ fetch_qemu10() {
     [[ ! -f $out/packages || $(<"$out/packages") != "$qemu10_packages$qemu10_boards" ]] || return 0
     [[ $(dpkg --print-architecture) == amd64 ]] || die "QEMU 10 is fetched for amd64 only"
     say "fetching QEMU 10 and firmware (70 MB)"
-    foreign_apt "$work" amd64
-    write_linux_sources "$work/sources"
-    foreign_apt+=(-o "Dir::Etc::sourcelist=/dev/null" -o "Dir::Etc::sourceparts=$work/sources")
-    apt-get "${foreign_apt[@]}" update >>"$log" 2>&1 9>&- || true
+    foreign_suite "$work" amd64 "$linux_suite"
     cd "$work"
     unpack_pinned "$qemu10_packages"
     unpack_libraries

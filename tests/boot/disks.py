@@ -117,6 +117,26 @@ def clones(backend: str, slow: bool) -> Case:
                  text=(r"^I am 0$", r"^guest\.1: I am 1$", r"^guest\.2: I am 2$", OFF))
 
 
+def make_debian(backend: str, directory: Path) -> None:
+    subprocess.run([ROOT / "tools/debian-root", BACKENDS[backend].isa, directory / "root.img"], check=True, capture_output=True)
+
+
+def debian_root(backend: str) -> Case:
+    """Debian's own system, two of whose three copies do something else: one tests memory, which disturbs none of the others."""
+    run = (f'console={CONSOLE[BACKENDS[backend].isa]} root=/dev/vda rw quiet run="n=$(nestling-fork -n); echo copy $n >/etc/hostname; sync; '
+           '[ $n != 1 ] || { memtester 2M 1 >/dev/null && echo tested; }; dpkg -l | grep -c memtester; md5sum /bin/busybox; cat /etc/hostname"')
+
+    def after(_: Path, result: Result) -> list[str]:
+        errors = sums_of_vms(result.console, 3)
+        tested, calm = (report["memory_peak"] for report in result.forks)
+        return errors if calm < 8 * M and tested > 2 * M else [*errors, f"copies cost {tested} and {calm} bytes"]
+
+    return linux(backend, "root-debian", "--linux", "--clones", "2", "--clone-when", "exit ends it", "--cpus", "2", "--disk", "{dir}/root.img", "--cmdline", run,
+                 files=lambda directory: make_debian(backend, directory), slow=True, forks=2, after=after, seconds=900,
+                 text=(r"^debian: 13\.\d+ on \S+; exit ends it", r"^guest\.1: tested$", r"^copy 0$", r"^guest\.1: copy 1$", r"^guest\.2: copy 2$",
+                       r"^(guest\.2: )?1$", OFF))
+
+
 def left_alone(backend: str, slow: bool) -> Case:
     """Without root= nobody touches it; and one that cannot be mounted leaves the shell."""
     run = f'console={CONSOLE[BACKENDS[backend].isa]} root=/dev/vda run="grep -c /dev/vda /proc/mounts; ls -d /lib/modules; cmp -n 512 /dev/vda /dev/vda && echo there"'
@@ -153,4 +173,5 @@ def disks() -> list[Case]:
     out += [shared(name, slow) for name, slow in (("svm", True), ("el2", True), ("h", False))]
     out += [root(name, slow) for name, slow in (("h", False), ("el2", False), ("svm", False), ("vmx", True))]
     out += [clones(name, slow) for name, slow in (("h", False), ("el2", True), ("svm", True))]
+    out += [debian_root(name) for name in ("h", "el2", "svm")]
     return out + [left_alone("h", True)] + refused()
