@@ -13,36 +13,44 @@ struct sharing {
 	struct addr_space *child;
 	hpa_t first;
 	uint64_t count;
+	uint64_t room; /* pages from `first` on of which none is a zero page */
 };
 
 static void share_pages(struct sharing *sharing)
 {
 	if (sharing->count > 0)
 		frame_share_pages(sharing->first, sharing->count);
+	sharing->child->view.stats.shared += sharing->count * PAGE_SIZE;
 	sharing->count = 0;
 }
 
-/* Add a reference to a leaf's memory, a page's with those before it if it lies behind them: the leaf is about to be copied to the
- * child. */
-static void share_leaf(hpa_t hpa, unsigned level, void *context)
+/* A leaf that does not lie behind the pages before it. */
+static __attribute__((noinline)) void share_apart(struct sharing *sharing, hpa_t hpa, unsigned level)
 {
-	struct sharing *sharing = context;
 	struct addr_space *child = sharing->child;
 
 	if (frame_is_zero_page(hpa)) {
 		child->view.stats.zero_leaves[level]++;
-		return;
-	}
-	child->view.stats.shared += npt_level_size(level);
-	if (level > 0) {
+	} else if (level > 0) {
+		child->view.stats.shared += npt_level_size(level);
 		frame_share(hpa, level_order(level));
-		return;
-	}
-	if (hpa.raw != sharing->first.raw + sharing->count * PAGE_SIZE) {
+	} else {
 		share_pages(sharing);
 		sharing->first = hpa;
+		sharing->room = frame_zero_page_border(hpa, UINT64_MAX - hpa.raw) / PAGE_SIZE;
+		sharing->count = 1;
 	}
-	sharing->count++;
+}
+
+/* Add a reference to a leaf's memory: the leaf is about to be copied to the child. */
+static void share_leaf(hpa_t hpa, unsigned level, void *context)
+{
+	struct sharing *sharing = context;
+
+	if (level == 0 && hpa.raw == sharing->first.raw + sharing->count * PAGE_SIZE && sharing->count < sharing->room)
+		sharing->count++;
+	else
+		share_apart(sharing, hpa, level);
 }
 
 /* Linear memory is owned by no space and has no references. */

@@ -104,12 +104,15 @@ void frame_share_pages(hpa_t frame, uint64_t count)
 	uint64_t at = frame_number(frame), end = at + count;
 
 	spin_lock(&frames.lock);
-	for (; at < end; at++) {
+	while (at < end) {
 		struct frame *record = part_up_to(at, end);
+		uint64_t side_by_side = min_u64(end, zone_of(at)->end);
 
 		if (record->order > 0)
 			divide(record, at);
-		record->more++;
+		do {
+			record++->more++;
+		} while (++at < side_by_side && is_block(record, FRAME_ALLOCATED, 0));
 	}
 	spin_unlock(&frames.lock);
 }

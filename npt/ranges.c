@@ -276,32 +276,44 @@ static enum err clone_target(struct npt *child, uint64_t gpa, unsigned level, st
 	return target->cursor.level == level ? ERR_OK : ERR_EXISTS;
 }
 
+/* Does clone_leaf take a permission from it that a CPU may have in its translations? */
+static bool clone_narrows(const struct npt_format *format, uint64_t pte, unsigned level)
+{
+	return !format->access_tracked(pte) && (engine_attr(format, pte, level).prot & NPT_W);
+}
+
+/* What follows from an entry's bits is asked for once for entries side by side that differ in their addresses only. */
 static void clone_run(struct engine_run *run, void *arg)
 {
 	const struct npt_format *format = run->format;
 	const bool hardware_ad = run->npt->config.hardware_ad;
 	const unsigned level = run->level;
+	const uint64_t mask = ~engine_varying(format, level);
 	const struct clone_arg *clone = arg;
 	struct npt *child = clone->child;
 	struct clone_target target = { .cursor.slot = NULL };
 	struct engine_change change = { 0 };
 	uint64_t *slot = run->slot, *to = NULL, pte, count = 0;
 	uint64_t narrowed = UINT64_MAX, end = 0;
+	bool narrows = false;
 	enum err err = ERR_OK;
 
 	for (; (slot = engine_next_leaf(run, slot, &pte)) < run->stop; slot++) {
-		uint64_t gpa = engine_run_gpa(run, slot);
+		uint64_t gpa = engine_run_gpa(run, slot), there;
 
 		if (!to)
 			err = clone_target(child, gpa, level, &target);
 		if (!to && err == ERR_OK)
 			to = target.cursor.level == level ? target.cursor.slot - (slot - run->slot) : NULL;
-		if (err == ERR_OK && to && format->kind(pte_load(to + (slot - run->slot)), level) != NPT_EMPTY)
+		there = to ? pte_load(to + (slot - run->slot)) : 0;
+		if (err == ERR_OK && there != 0 && format->kind(there, level) != NPT_EMPTY)
 			err = ERR_EXISTS;
 		if (err != ERR_OK)
 			break;
 		if (clone->share) {
-			if (!format->access_tracked(pte) && (engine_attr(format, pte, level).prot & NPT_W)) {
+			if ((pte ^ change.value) & mask)
+				narrows = clone_narrows(format, pte, level);
+			if (narrows) {
 				narrowed = min_u64(narrowed, gpa);
 				end = gpa + npt_level_size(level);
 			}
