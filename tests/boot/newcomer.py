@@ -200,7 +200,7 @@ TOOLS_ASKED = {
     "tests/fuzz/run": ("soon", None), "tests/fuzz/seeds": ("--nonsense", None), "tools/check-guest": ("x86_64", None), "tools/check-names": ("--nonsense", None),
     "tools/check-structure": ("--nonsense", None), "tools/config-files": ("", "/nowhere"), "tools/console": ("--nonsense", None), "tools/coverage": ("--nonsense", "/nowhere npt"),
     "tools/flash": ("--nonsense", "/nowhere"), "tools/gdb": ("sparc", None), "tools/heatmap": ("/nowhere -o a.svg", None),
-    "tests/nested/run": ("--nonsense", None),
+    "tests/nested/run": ("--nonsense", None), "tools/debian-root": ("sparc", "x86_64 /nowhere/out"),
     "tools/mkefi": ("--nonsense", "-o /nowhere/out --cfg boot/nestling.cfg Makefile"), "tools/mkimage": ("--nonsense 1", None), "tools/mkinitramfs": ("--nonsense", "/nowhere/out guest/linux"), "tools/new-guest": ("No-Name", None), "tools/nxcompat": ("", "/nowhere"), "tools/readme-check": ("--nonsense", None),
     "tools/run-tests": ("--nonsense", None), "tools/screen": ("--nonsense", None), "tools/setup": ("nonsense", None),
     "tools/take-records": ("one", None), "tools/version": ("--nonsense", None), "tools/where": ("", "/nowhere"),
