@@ -109,7 +109,9 @@ def boots(machine: Machine) -> Case:
     own = f" -drive if=none,id=own,format=raw,file={{dir}}/own.img {machine.disk}" if machine.disk else ""
     fixed = BACKENDS[machine.backend].fixed_cpus
     return case(f"{machine.backend}/qemu10/{machine.name}", *args, *([] if fixed else ["--cpus", str(machine.cpus)]), files=files, slow=True,
-                env=environment(machine.args + own), report=EXITED | {"vms": 3, "vms_failed": 0, "cpus": machine.cpus}, seconds=600, max_log=150,
+                env=environment(machine.args + own), report=EXITED | {"vms": 3, "vms_failed": 0, "cpus": machine.cpus}, max_log=150,
+                # U-Boot reads a kernel from a Pi's card word by word.
+                seconds=1200 if fixed else 600,
                 forbid=(*FORBIDDEN, "^boot: CPU", "^error: "),
                 text=(rf"^nestling: {machine.cpus} CPUs run$", r"^lazy: lazy: every page read as zeros", r"^smp: smp: every byte is what it should be$",
                       rf"^linux: Linux nestling {RELEASE}", "^linux: " + TIMER[isa].lstrip("^"), OFF, *machine.text))
