@@ -5,15 +5,14 @@
 #include "drivers/console.h"
 #include "include/log.h"
 
-/* A guest must not flood the console. */
-#define UNCLAIMED_LOGGED 4
-
 void device_add(struct device_table *table, struct io_device *device)
 {
 	if (table->count == DEVICES_MAX)
 		return;
 	device->table = table;
 	table->device[table->count++] = device;
+	for (uint64_t at = 0; device->space == IO_PORT && at < device->size; at++)
+		table->ports |= DEVICE_PORTS_BIT(device->base + at);
 }
 
 void device_set_line(struct io_device *device, bool level)
@@ -57,10 +56,12 @@ static void access_unclaimed(struct device_table *table, struct io_access *io)
 {
 	if (!io->write)
 		io->value = ~UINT64_C(0) >> (64 - 8 * io->size);
-	if (table->unclaimed++ < UNCLAIMED_LOGGED)
-		log_vm_at(LOG_WARN, table->console->name, "guest %s %s %#lx, where no device is%s", io->write ? "wrote to" : "read",
-			  io->space == IO_PORT ? "port" : "address", io->addr,
-			  table->unclaimed == UNCLAIMED_LOGGED ? "; further ones are not logged" : "");
+	if (table->unclaimed >= UNCLAIMED_LOGGED)
+		return;
+	STORE_RELAXED(table->unclaimed, table->unclaimed + 1);
+	log_vm_at(LOG_WARN, table->console->name, "guest %s %s %#lx, where no device is%s", io->write ? "wrote to" : "read",
+		  io->space == IO_PORT ? "port" : "address", io->addr,
+		  table->unclaimed == UNCLAIMED_LOGGED ? "; further ones are not logged" : "");
 }
 
 void device_access(struct device_table *table, struct io_access *io)
