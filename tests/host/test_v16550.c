@@ -304,6 +304,23 @@ static void all_accesses_are_answered(void **state)
 	CHECK_EQ(count, 0);
 }
 
+static void ports_where_nothing_is_are_known(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < UNCLAIMED_LOGGED; i++) {
+		struct io_access io = { .space = IO_PORT, .size = 4, .addr = 0xcfc };
+
+		CHECK(!device_port_is_void(&table, 0xcfc), "there is something to log yet");
+		device_access(&table, &io);
+		CHECK_EQ(io.value, UINT32_MAX);
+	}
+	for (unsigned port = 0; port <= UINT16_MAX; port++)
+		if (device_at(&table, IO_PORT, port))
+			CHECK(!device_port_is_void(&table, (uint16_t)port), "port %#x is the UART's", port);
+	CHECK(device_port_is_void(&table, 0xcf8), "nothing is there");
+	CHECK(device_port_is_void(&table, 0xcfc), "nothing is there");
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
@@ -319,6 +336,7 @@ int main(void)
 		TEST(interrupts_have_an_order),
 		TEST(what_is_typed_interrupts),
 		TEST(all_accesses_are_answered),
+		TEST(ports_where_nothing_is_are_known),
 	};
 
 	return cmocka_run_group_tests_name("v16550", tests, NULL, NULL);

@@ -74,14 +74,18 @@ static uint32_t processor_priority(struct vcpu *vcpu)
 /* What keeps others back may be gone. */
 static void look_at_requested(struct vcpu *vcpu)
 {
-	if (apic_highest(vcpu->arch.apic.irr))
+	uint64_t any = 0;
+
+	for (unsigned i = 0; i < APIC_WORDS; i++)
+		any |= __atomic_load_n(&vcpu->arch.apic.irr[i], __ATOMIC_RELAXED);
+	if (any)
 		apic_look(vcpu);
 }
 
-static void end_interrupt(struct vcpu *vcpu)
+/* Of the highest vector in service; 0: none is. */
+static void end_interrupt(struct vcpu *vcpu, unsigned vector)
 {
 	struct guest_apic *apic = &vcpu->arch.apic;
-	unsigned vector = apic_highest(apic->isr);
 
 	if (vector == 0)
 		return;
@@ -272,7 +276,7 @@ static bool write_register(struct vcpu *vcpu, unsigned number, uint64_t value)
 	case APIC_EOI: /* only 0 may be written in x2APIC mode */
 		if (x2apic && value != 0)
 			return false;
-		end_interrupt(vcpu);
+		end_interrupt(vcpu, apic_highest(apic->isr));
 		return true;
 	case APIC_ICR:
 		return write_icr(apic, value);
@@ -335,14 +339,16 @@ bool apic_write_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 bool apic_write_fast(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
 	struct guest_apic *apic = &vcpu->arch.apic;
+	unsigned vector;
 
 	if (!apic_is_x2apic(apic))
 		return false;
 	switch (msr - IA32_X2APIC_FIRST) {
 	case APIC_EOI:
-		if (value != 0 || apic_has(apic->tmr, (uint8_t)apic_highest(apic->isr)))
+		vector = apic_highest(apic->isr);
+		if (value != 0 || apic_has(apic->tmr, (uint8_t)vector))
 			return false;
-		end_interrupt(vcpu);
+		end_interrupt(vcpu, vector);
 		return true;
 	case APIC_ICR:
 		return !(value & ~ICR_WRITABLE) && apic_send_fixed(vcpu, value);

@@ -96,6 +96,8 @@ static inline void apic_look(struct vcpu *vcpu)
 
 /* An interrupt has come for a vCPU, which may be anywhere. False: it takes none, or none of this vector. */
 bool apic_accept(struct vcpu *to, uint8_t vector, bool level);
+/* The same for a vCPU that is resident here, by who looks at what is pending next: it is not asked to look again. */
+bool apic_accept_unseen(struct vcpu *vcpu, uint8_t vector);
 /* One of enum apic_request has. */
 void apic_request(struct vcpu *to, unsigned request);
 void apic_error(struct vcpu *vcpu, unsigned error);
@@ -108,7 +110,7 @@ void apic_timer_write_deadline(struct vcpu *vcpu, uint64_t value);
 void apic_timer_write_lvt(struct vcpu *vcpu, uint32_t value);
 void apic_timer_tsc_changed(struct vcpu *vcpu);
 uint32_t apic_timer_current(const struct vcpu *vcpu);
-/* Has its time come? Then it fires. */
+/* Has its time come? Then it fires; by who looks at what is pending next. */
 void apic_timer_serve(struct vcpu *vcpu);
 /* Its last interrupt is no longer pending: the next one counts. */
 void apic_timer_taken(struct vcpu *vcpu);

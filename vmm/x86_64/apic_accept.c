@@ -24,8 +24,8 @@ static void set_bit(uint64_t *words, uint8_t vector, bool value)
 		__atomic_fetch_and(&words[vector / 64], ~bit, __ATOMIC_RELAXED);
 }
 
-/* Who finds the vector requested already need tell nobody: who has set it did. */
-bool apic_accept(struct vcpu *to, uint8_t vector, bool level)
+/* Make the vector requested. False: the APIC takes none, or not this one. `*fresh`: nobody has been told of it yet. */
+static bool request_vector(struct vcpu *to, uint8_t vector, bool level, bool *fresh)
 {
 	struct guest_apic *apic = &to->arch.apic;
 	uint64_t bit = BIT(vector % 64);
@@ -37,9 +37,27 @@ bool apic_accept(struct vcpu *to, uint8_t vector, bool level)
 		return false;
 	}
 	set_bit(apic->tmr, vector, level);
-	if (!(__atomic_fetch_or(&apic->irr[vector / 64], bit, __ATOMIC_RELEASE) & bit))
+	*fresh = !(__atomic_fetch_or(&apic->irr[vector / 64], bit, __ATOMIC_RELEASE) & bit);
+	return true;
+}
+
+/* Who finds the vector requested already need tell nobody: who has set it did. */
+bool apic_accept(struct vcpu *to, uint8_t vector, bool level)
+{
+	bool fresh;
+
+	if (!request_vector(to, vector, level, &fresh))
+		return false;
+	if (fresh)
 		notify(to);
 	return true;
+}
+
+bool apic_accept_unseen(struct vcpu *vcpu, uint8_t vector)
+{
+	bool fresh;
+
+	return request_vector(vcpu, vector, false, &fresh);
 }
 
 void apic_request(struct vcpu *to, unsigned request)

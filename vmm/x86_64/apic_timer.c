@@ -138,7 +138,7 @@ void apic_timer_serve(struct vcpu *vcpu)
 	apic->timer_deadline = next_deadline(apic, apic->timer_deadline, now);
 	apic->tsc_deadline = 0;
 	if (!(lvt & LVT_MASKED))
-		apic_accept(vcpu, (uint8_t)lvt, false);
+		apic_accept_unseen(vcpu, (uint8_t)lvt);
 	settle(vcpu);
 }
 

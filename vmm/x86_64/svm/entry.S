@@ -106,10 +106,19 @@ interrupted:
 	call	vm_take_interrupts
 	movq	(%rsp), %rdi
 	testl	%eax, %eax
-	jne	handle
+	jne	attend
+go_on:
 	clgi
 	sti
 	jmp	enter
+
+attend: /* what has interrupted the guest may have been for it */
+	movl	%eax, %esi
+	call	svm_attend
+	movq	(%rsp), %rdi
+	testl	%eax, %eax
+	je	go_on
+	jmp	handle
 	.size	svm_run, . - svm_run
 
 	.section .note.GNU-stack, "", @progbits

@@ -4,6 +4,7 @@
 
 #include "include/panic.h"
 #include "vmm/walk_log.h"
+#include "vmm/sched.h"
 #include "vmm/serve.h"
 #include "vmm/x86_64/apic.h"
 #include "vmm/x86_64/emulate.h"
@@ -189,6 +190,14 @@ unsigned svm_exit(struct vcpu *vcpu)
 	if (vmcb->exitcode == VMEXIT_IOIO)
 		return serve_port(vcpu, vmcb, exit);
 	return vm_leave_exit(exit);
+}
+
+unsigned svm_attend(struct vcpu *vcpu, unsigned left)
+{
+	if (left != EXIT_INTERRUPTED || sched_leaves(vcpu) || sched_time_is_up(vcpu) || !apic_attend(vcpu))
+		return left;
+	vcpu->exits.other++;
+	return 0;
 }
 
 /* The guest's user programs must not speak for its kernel: those get #UD. */

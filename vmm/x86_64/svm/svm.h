@@ -27,6 +27,8 @@ void svm_run(struct vcpu *vcpu);
 
 /* exit.c */
 unsigned svm_exit(struct vcpu *vcpu); /* for entry.S: the fast path */
+/* For entry.S, of what vm_take_interrupts has left: an interrupt of the guest's is delivered here. Returns what is left then. */
+unsigned svm_attend(struct vcpu *vcpu, unsigned left);
 void svm_decode(struct vcpu *vcpu, struct vm_exit *exit);
 bool svm_handle_exit(struct vcpu *vcpu, struct vm_exit *exit);
 void svm_finish_io(struct vcpu *vcpu, const struct vm_exit *exit);
