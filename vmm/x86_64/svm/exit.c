@@ -194,7 +194,11 @@ unsigned svm_exit(struct vcpu *vcpu)
 
 unsigned svm_attend(struct vcpu *vcpu, unsigned left)
 {
-	if (left != EXIT_INTERRUPTED || sched_leaves(vcpu) || sched_time_is_up(vcpu) || !apic_attend(vcpu))
+	const struct vm *vm = vcpu->vm;
+
+	/* What the slow path has to see to is the scheduler's, or the end of the VM's time. */
+	if (left != EXIT_INTERRUPTED || sched_leaves(vcpu) || __atomic_load_n(&vm->cpu_time, __ATOMIC_RELAXED) >= vm->time_max ||
+	    !apic_attend(vcpu))
 		return left;
 	vcpu->exits.other++;
 	return 0;
