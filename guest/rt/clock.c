@@ -5,13 +5,17 @@
 
 #include "guest/rt/rt.h"
 
-#define WINDOWS   16
-#define WINDOW_US 1000
+/* A call to the hypervisor must be little beside a window, and a slice long beside it. */
+#define WINDOWS   6
+#define WINDOW_US 8000
 
-/* Ticks a second over about a millisecond of CPU time: too many, if another VM had the CPU meanwhile. */
+/*
+ * Ticks a second over some milliseconds of CPU time: too many, if another VM had the CPU meanwhile. Never too few: the ticks are
+ * read before the first time and after the last one, for the machine may stand still in between, when it is an emulated one.
+ */
 static uint64_t rate_of_window(void)
 {
-	uint64_t from = rt_memory_info(RT_MEMORY_CPU_TIME), ticks = rt_arch_ticks(), time;
+	uint64_t ticks = rt_arch_ticks(), from = rt_memory_info(RT_MEMORY_CPU_TIME), time;
 
 	do
 		time = rt_memory_info(RT_MEMORY_CPU_TIME) - from;

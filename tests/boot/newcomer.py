@@ -289,7 +289,7 @@ def bare_machine(directory: Path, sudo: str | None) -> dict[str, str]:
     bin_dir.mkdir()
     (directory / "tools").mkdir()
     for name in ("run-qemu.sh", "tools/setup", "tools/machines.sh", "tools/words.sh",
-                 "tools/options.sh", "tools/aftermath.sh", "tools/boards.sh"):
+                 "tools/options.sh", "tools/aftermath.sh", "tools/boards.sh", "tools/packages.sh"):
         shutil.copy(ROOT / name, directory / name)
     for name in ("guest", "include"):
         (directory / name).mkdir()

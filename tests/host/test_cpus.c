@@ -16,6 +16,7 @@ enum behaviour { COMES, STAYS_AWAY, CANNOT_BE_STARTED, HAS_NO_VIRTUALIZATION, HA
 
 static enum behaviour behaviour[CPU_MAX];
 static unsigned there; /* CPUs that the firmware names */
+static unsigned last_started;
 static enum err prepare_result;
 static pthread_t threads[CPU_MAX];
 static bool has_thread[CPU_MAX];
@@ -81,6 +82,7 @@ static void begin(struct cpu *cpu)
 enum err arch_cpu_start(struct cpu *cpu, void *stack_top)
 {
 	(void)stack_top;
+	last_started = cpu->id;
 	if (behaviour[cpu->id] == CANNOT_BE_STARTED)
 		return ERR_DENIED;
 	if (behaviour[cpu->id] != STAYS_AWAY)
@@ -103,12 +105,11 @@ void arch_timer_set(uint64_t deadline)
 	(void)deadline;
 }
 
-/* Only who stays away makes time pass: a thread may need long. */
+/* Time passes only while one that stays away is waited for, which is the last one started: a thread may need long. */
 void arch_cpu_wait(void)
 {
-	for (unsigned i = 1; i < cpu_count; i++)
-		if (behaviour[i] == STAYS_AWAY)
-			__atomic_fetch_add(&now, 1, __ATOMIC_SEQ_CST);
+	if (behaviour[last_started] == STAYS_AWAY)
+		__atomic_fetch_add(&now, 1, __ATOMIC_SEQ_CST);
 	sched_yield();
 }
 
