@@ -68,9 +68,9 @@ struct device_table {
 	struct io_device *device[DEVICES_MAX];
 	size_t count;
 	struct addr_space *memory; /* the guest's, for devices that read and write it */
-	unsigned unclaimed;        /* accesses that no device claimed; the first few are logged, and only those need be counted */
-	uint64_t ports;            /* the devices' ports: DEVICE_PORTS_BIT of each */
-	bool wants;                /* a device has something to do: device_work; atomic */
+	unsigned unclaimed; /* accesses that no device claimed, the first few, which are logged; written with the lock; atomic */
+	uint64_t ports;     /* the devices' ports: DEVICE_PORTS_BIT of each; constant once the VM runs */
+	bool wants;         /* a device has something to do: device_work; atomic */
 
 	/* The guest has given back what was there. NULL: nobody wants to know. */
 	void (*discarded)(struct device_table *table, uint64_t gpa, uint64_t size);
@@ -105,12 +105,15 @@ static inline bool device_is_at(const struct device_table *table, enum io_space 
 	return device_at(table, space, addr) != NULL;
 }
 
-/* A kernel that looks for a bus asks thousands of ports where nothing is. So of these it is known without looking at each device.
- */
-#define UNCLAIMED_LOGGED       4
+/* A guest must not flood the console. */
+#define UNCLAIMED_LOGGED 4
+
 #define DEVICE_PORTS_BIT(port) BIT((port) / 8 % 64)
 
-/* True: no device claims the port, and there is nothing to log about it any more. Without the lock. */
+/*
+ * True: no device claims the port, and there is nothing to log about it any more. Without the lock, and without looking at each
+ * device: a kernel that looks for a bus asks thousands of ports where nothing is.
+ */
 static inline bool device_port_is_void(const struct device_table *table, uint16_t port)
 {
 	return !(table->ports & DEVICE_PORTS_BIT(port)) && __atomic_load_n(&table->unclaimed, __ATOMIC_RELAXED) >= UNCLAIMED_LOGGED;

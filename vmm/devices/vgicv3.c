@@ -173,6 +173,7 @@ static inline bool is_plain(const struct vgic *gic, const struct vgic_bank *own)
 	return (own->active | a->active | b->active | (a->enabled & (a->latched | a->level)) |
 		(b->enabled & (b->latched | b->level))) == 0;
 }
+_Static_assert(VGIC_BANKS == 3, "is_plain");
 
 enum relist vgicv3_relist(struct vgicv3 *gic, unsigned n, uint64_t lr, uint32_t mask, uint32_t lines, const uint16_t physical[],
 			  uint32_t *ended)

@@ -9,8 +9,8 @@ struct vcpu;
 
 /*
  * The fast path of an exit (include/arch/virt.h, arch_vcpu_run), by a synchronous exception. 0: the guest is entered again; all
- * else is what vm_handle_exit gets as `left`. The second is for
- * those classes in whose syndrome bit 31 is set: aborts, and what is rare.
+ * else is what vm_handle_exit gets as `left`. The second is for those classes in whose syndrome bit 31 is set: aborts, and what is
+ * rare.
  */
 unsigned vcpu_exit(struct vcpu *vcpu, uint64_t esr);
 unsigned vcpu_exit_abort(struct vcpu *vcpu, uint64_t esr, uint64_t far, uint64_t hpfar);
