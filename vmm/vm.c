@@ -339,14 +339,14 @@ static enum err load_failed(struct vm *vm, const struct guest_image *image, enum
 
 static enum err load_image(struct vm *vm, const struct guest_image *image, gpa_t *entry)
 {
-	const struct kernel_loader *kernel = arch_kernel_loader();
+	const struct kernel_loader *kernel = arch_kernel_loader(image->bytes, image->size);
 	char why[ELF_WHY_MAX] = "";
 	enum err err;
 
 	vm->generation = GPA(0);
-	if ((kernel && kernel->is(image->bytes, image->size)) || linux_image_is(image->bytes, image->size))
+	if (kernel || linux_image_is(image->bytes, image->size))
 		generation_expect(vm);
-	if (kernel && kernel->is(image->bytes, image->size))
+	if (kernel)
 		err = kernel->load(vm, image, entry, why, sizeof(why));
 	else if (linux_image_is(image->bytes, image->size))
 		err = linux_image_load(vm, image, entry, why, sizeof(why));

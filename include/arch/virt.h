@@ -118,8 +118,8 @@ struct kernel_loader {
 	bool (*is)(const void *file, size_t size);
 	enum err (*load)(struct vm *vm, const struct guest_image *image, gpa_t *entry, char *why, size_t why_size);
 };
-/* NULL: this ISA has none. */
-const struct kernel_loader *arch_kernel_loader(void);
+/* The one for this file; NULL: it is of no kind that only this ISA has. */
+const struct kernel_loader *arch_kernel_loader(const void *file, size_t size);
 
 /*
  * Write the boot data of docs/guest-abi.md into guest memory and set the vCPU, the VM's first, to its entry state at `entry`. It is

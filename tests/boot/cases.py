@@ -373,6 +373,24 @@ def linux_images() -> list[Case]:
     return out
 
 
+def pvh_kernels() -> list[Case]:
+    """Kernels that are entered by the PVH boot protocol, with and without an initrd."""
+    def files(entry=None):
+        def write(directory: Path) -> None:
+            (directory / "kernel").write_bytes(elf.pvh(Path(BACKENDS["svm"].guest("pvh")), entry))
+            (directory / "initrd").write_bytes(b"0707")
+        return write
+    text = (r"^pvh: all as it should be$", r'^pvh: \d rows of memory, command line "told"$')
+    return [
+        case("svm/pvh/kernel", "--guest", "{dir}/kernel", "--initrd", "{dir}/initrd", "--cmdline", "told", "--ram", "64M", report=EXITED,
+             files=files(), text=(*text, r"^pvh: an initrd of 4 bytes$"), forbid=("FAILED",)),
+        case("vmx/pvh/kernel", "--guest", "{dir}/kernel", "--cmdline", "told", "--ram", "64M", report=EXITED, files=files(), text=text,
+             forbid=("FAILED", "initrd")),
+        case("svm/pvh/entry-outside", "--guest", "{dir}/kernel", "--ram", "64M", status=3, report=None, files=files(0x3000000),
+             one_line=FATAL + ".*its PVH entry point 0x3000000 is not in what it has loaded$"),
+    ]
+
+
 def documented_guest(directory: Path) -> None:
     """Build the example of docs/guest-abi.md by the commands that stand there."""
     text = (ROOT / "docs/guest-abi.md").read_text()
@@ -597,7 +615,7 @@ def all_cases() -> list[Case]:
         Case("static/no-circles", [], function=static.no_circles),
         Case("static/hypercalls-agree", [], function=static.hypercalls_agree),
     ]
-    cases = checks + usage() + demos() + sizes() + guests() + documented() + files() + built() + wrong_guests() + linux_images() + configs()
+    cases = checks + usage() + demos() + sizes() + guests() + documented() + files() + built() + wrong_guests() + linux_images() + pvh_kernels() + configs()
     cases += machines.machines() + memory.memory() + report.report() + flashing.flashing() + newcomer.newcomer() + keyboard.keyboard() + screen.screen()
     cases += linux.linuxes() + disks.disks() + debug.debug() + several.several() + typed.typed() + smp.smp(hostile) + vhe.vhe() + qemu10.qemu10() + single.singles() + bochs_svm.bochs_svm()
     # The slow emulators first, so that the quick cases fill the end.

@@ -21,7 +21,7 @@ PHDR = struct.Struct("<IIQQQQQQ")
 
 EM_X86_64, EM_AARCH64, EM_RISCV = 62, 183, 243
 ET_REL, ET_EXEC, ET_DYN = 1, 2, 3
-PT_LOAD = 1
+PT_LOAD, PT_NOTE = 1, 4
 
 @dataclass(frozen=True)
 class Isa:
@@ -169,6 +169,17 @@ def linux_image(isa: Isa, text_offset: int = 0, image_size: int = 0x10000, flags
     """A raw kernel that exits with status 0. Linux, Documentation/arch/arm64/booting.rst and riscv/boot-image-header.rst."""
     header = struct.pack("<4sIQQQQQQ4sI", isa.linux_code, 0, text_offset, image_size, flags, 0, 0, 0, isa.linux_magic, 0)
     return header + isa.exit_0
+
+
+def pvh(program: Path, entry: int | None = None) -> bytes:
+    """The guest `program` with the note that has a kernel entered by the PVH boot protocol, at its own entry or another one."""
+    file = program.read_bytes()
+    header = EHDR.unpack_from(file)
+    entry = header[4] if entry is None else entry
+    loads = [PHDR.unpack_from(file, header[5] + i * PHDR.size) for i in range(header[10])]
+    segments = [Segment(paddr, file[offset:offset + filesz], memsz=memsz) for _, _, offset, _, paddr, filesz, memsz, _ in loads]
+    notes = struct.pack("<3I4sI", 4, 4, 1, b"GNU", 0) + struct.pack("<3I4sQ", 4, 8, 18, b"Xen", entry)
+    return Elf(ISAS["x86_64"], segments + [Segment(0, notes, memsz=0, kind=PT_NOTE)], entry=header[4]).to_bytes()
 
 
 # --- Files of other kinds -----------------------------------------------------------------------------------------------

@@ -369,8 +369,10 @@ const char *arch_linux_refuses(uint64_t flags)
 	return NULL;
 }
 
-const struct kernel_loader *arch_kernel_loader(void)
+const struct kernel_loader *arch_kernel_loader(const void *file, size_t size)
 {
+	(void)file;
+	(void)size;
 	return NULL;
 }
 

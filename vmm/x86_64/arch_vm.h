@@ -28,6 +28,7 @@ struct vm_arch {
 	unsigned ipis_logged;      /* by enum ignored_ipi, a bit each: vmm/x86_64/apic_ipi.c */
 	uint64_t clock_start;      /* arch_clock, when its kvm-clock was 0 */
 	struct setup_header setup; /* of the bzImage that it was loaded with; `header` is 0: it is no such kernel */
+	bool pvh;                  /* it is a kernel that is entered by the PVH boot protocol */
 };
 
 struct svm_vcpu {

@@ -6,7 +6,7 @@
  *     0x1000   boot_params, and in its unused tail at 0x1f00 the GDT
  *     0x2000   PML4
  *     0x3000   PDPTs, one for each 512 GiB; then, without 1 GiB pages, page directories, one for each GiB
- *     then     the command line's page, if there is one; the ACPI tables' page, if it is a kernel
+ *     then     the command line's page, if there is one; the ACPI tables' page, if it is a kernel; the start info's, if PVH's
  *     0xff000  if it is a kernel, a page with the id of its generation, and what the CPU would execute after a reset
  *
  * The tables map memory one to one, up to the end of RAM and at least 4 GiB. With 1 GiB pages, or without them up to
@@ -20,6 +20,7 @@
 #include "include/log.h"
 #include "vmm/x86_64/acpi_tables.h"
 #include "vmm/x86_64/emulate.h"
+#include "vmm/x86_64/pvh.h"
 #include "vmm/x86_64/virt_ops.h"
 
 #define BOOT_PARAMS   UINT64_C(0x1000)
@@ -48,6 +49,8 @@ struct e820_entry {
 	uint32_t type;
 } __attribute__((packed));
 
+static const uint64_t gdt[] = { 0, 0, GDT_CODE64, GDT_DATA }; /* ENTRY_CS, ENTRY_DS */
+
 /* Accessed and dirty are set from the start, so that the CPU's walk writes nothing. */
 #define TABLE_FLAGS (PTE_P | PTE_RW | PTE_A)
 #define LEAF_FLAGS  (PTE_P | PTE_RW | PTE_A | PTE_D | PTE_PS)
@@ -60,6 +63,7 @@ struct identity_map {
 	uint64_t end;      /* of the last table */
 	uint64_t cmdline;  /* where the command line lies */
 	uint64_t acpi;     /* the ACPI tables; 0: there are none */
+	uint64_t pvh;      /* the start info; 0: it is not entered by the PVH boot protocol */
 	uint64_t data_end; /* of all of this */
 };
 
@@ -83,6 +87,11 @@ static bool has_setup_header(const struct vm *vm)
 	return vm->arch.setup.header == SETUP_MAGIC;
 }
 
+static bool is_kernel(const struct vm *vm)
+{
+	return has_setup_header(vm) || vm->arch.pvh;
+}
+
 static struct identity_map plan_identity_map(const struct vm *vm)
 {
 	const struct ram_range_gpa *last = &vm->ram[vm->ram_ranges - 1];
@@ -95,9 +104,13 @@ static struct identity_map plan_identity_map(const struct vm *vm)
 	map.end = PML4 + PAGE_SIZE * (1 + map.pdpts + map.pds);
 	map.cmdline = vm->options.cmdline[0] != '\0' ? map.end : NO_CMDLINE;
 	map.data_end = vm->options.cmdline[0] != '\0' ? map.end + PAGE_SIZE : map.end;
-	if (has_setup_header(vm)) {
+	if (is_kernel(vm)) {
 		map.acpi = map.data_end;
 		map.data_end += ACPI_TABLES_SIZE;
+	}
+	if (vm->arch.pvh) {
+		map.pvh = map.data_end;
+		map.data_end += PVH_START_INFO_SIZE;
 	}
 	return map;
 }
@@ -183,8 +196,6 @@ static enum err write_acpi(struct vm *vm, const struct identity_map *map)
 {
 	if (map->acpi == 0)
 		return ERR_OK;
-	if (addr_space_write(&vm->as, GPA(BOOT_PARAMS + BOOT_PARAMS_ACPI_RSDP), &map->acpi, sizeof(map->acpi)) != ERR_OK)
-		return ERR_NO_MEMORY;
 	if (write_reset_vector(vm) != ERR_OK)
 		return ERR_NO_MEMORY;
 	return acpi_tables_write(vm, GPA(map->acpi));
@@ -192,15 +203,19 @@ static enum err write_acpi(struct vm *vm, const struct identity_map *map)
 
 static enum err write_header(struct vm *vm, const struct identity_map *map)
 {
-	const char *cmdline = vm->options.cmdline;
 	const struct setup_header header = make_header(vm, map);
 	enum err err = addr_space_write(&vm->as, GPA(BOOT_PARAMS + SETUP_HEADER_AT), &header, sizeof(header));
 
-	if (err == ERR_OK)
-		err = write_high_halves(vm);
-	if (err == ERR_OK && cmdline[0] != '\0')
-		err = addr_space_write(&vm->as, GPA(map->cmdline), cmdline, strlen(cmdline) + 1);
-	return err == ERR_OK ? write_acpi(vm, map) : err;
+	return err == ERR_OK ? write_high_halves(vm) : err;
+}
+
+static enum err write_cmdline(struct vm *vm, const struct identity_map *map)
+{
+	const char *cmdline = vm->options.cmdline;
+
+	if (cmdline[0] == '\0')
+		return ERR_OK;
+	return addr_space_write(&vm->as, GPA(map->cmdline), cmdline, strlen(cmdline) + 1);
 }
 
 /*
@@ -229,28 +244,62 @@ static size_t add_low_e820(struct e820_entry *table, uint64_t low_end, const str
 	return add_e820(table, n, from, low_end, E820_RAM);
 }
 
-static enum err write_boot_params(struct vm *vm, const struct identity_map *map)
+#define E820_MAX (VM_MAX_RAM_RANGES + 5)
+
+static size_t make_e820(const struct vm *vm, const struct identity_map *map, struct e820_entry table[E820_MAX])
 {
-	struct e820_entry table[VM_MAX_RAM_RANGES + 5];
-	uint8_t entries;
 	size_t n = add_low_e820(table, vm->ram[0].start.raw + vm->ram[0].size, map);
-	enum err err;
 
 	for (size_t i = 1; i < vm->ram_ranges; i++)
 		n = add_e820(table, n, vm->ram[i].start.raw, vm->ram[i].start.raw + vm->ram[i].size, E820_RAM);
+	return n;
+}
 
-	entries = (uint8_t)n;
-	err = addr_space_write(&vm->as, GPA(BOOT_PARAMS + BOOT_PARAMS_E820_TABLE), table, n * sizeof(table[0]));
+static enum err write_boot_params(struct vm *vm, const struct identity_map *map)
+{
+	struct e820_entry table[E820_MAX];
+	uint8_t entries = (uint8_t)make_e820(vm, map, table);
+	enum err err = addr_space_write(&vm->as, GPA(BOOT_PARAMS + BOOT_PARAMS_E820_TABLE), table, entries * sizeof(table[0]));
+
 	if (err == ERR_OK)
 		err = addr_space_write(&vm->as, GPA(BOOT_PARAMS + BOOT_PARAMS_E820_ENTRIES), &entries, 1);
+	if (err == ERR_OK && map->acpi)
+		err = addr_space_write(&vm->as, GPA(BOOT_PARAMS + BOOT_PARAMS_ACPI_RSDP), &map->acpi, sizeof(map->acpi));
 	return err == ERR_OK ? write_header(vm, map) : err;
 }
 
-enum err arch_vcpu_reset(struct vcpu *vcpu, gpa_t entry)
+/* What the 64-bit boot protocol has besides. */
+static enum err write_64(struct vm *vm, const struct identity_map *map)
 {
-	static const uint64_t gdt[] = { 0, 0, GDT_CODE64, GDT_DATA }; /* ENTRY_CS, ENTRY_DS */
-	struct vm *vm = vcpu->vm;
-	struct identity_map map = plan_identity_map(vm);
+	enum err err = write_boot_params(vm, map);
+
+	if (err == ERR_OK)
+		err = addr_space_write(&vm->as, GPA(GDT_BASE), gdt, sizeof(gdt));
+	return err == ERR_OK ? write_identity_map(&vm->as, map) : err;
+}
+
+static enum err write_pvh(struct vm *vm, const struct identity_map *map)
+{
+	struct e820_entry table[E820_MAX];
+	struct pvh_memory memory[E820_MAX];
+	size_t n = make_e820(vm, map, table);
+
+	for (size_t i = 0; i < n; i++)
+		memory[i] = (struct pvh_memory){ table[i].addr, table[i].size, table[i].type, 0 };
+	return pvh_write_start_info(vm, GPA(map->pvh), &(struct pvh_start){ map->cmdline, map->acpi, memory, (uint32_t)n });
+}
+
+/* 32-bit protected mode without paging; all else that the protocol fixes is as it is for all. */
+static void enter_pvh(struct vcpu *vcpu, gpa_t entry, uint64_t start_info)
+{
+	const struct entry_state state = { .mode = ENTRY_32, .rip = entry.raw, .cr0 = CR0_PE | CR0_ET, .pat = PAT_RESET };
+
+	vcpu_reset(vcpu, &state);
+	vcpu->arch.gpr[RBX] = start_info;
+}
+
+static void enter_64(struct vcpu *vcpu, gpa_t entry)
+{
 	const struct entry_state state = {
 		.mode = ENTRY_64,
 		.rip = entry.raw,
@@ -262,21 +311,31 @@ enum err arch_vcpu_reset(struct vcpu *vcpu, gpa_t entry)
 		.gdt_base = GDT_BASE,
 		.gdt_limit = sizeof(gdt) - 1,
 	};
+
+	vcpu_reset(vcpu, &state);
+	vcpu->arch.gpr[RSI] = BOOT_PARAMS;
+}
+
+enum err arch_vcpu_reset(struct vcpu *vcpu, gpa_t entry)
+{
+	struct vm *vm = vcpu->vm;
+	struct identity_map map = plan_identity_map(vm);
 	enum err err;
 
 	if (map.data_end > (map.acpi ? RESET_PAGE : BOOT_DATA_MAX)) {
 		log_vm_err(vm, "without 1 GiB pages, page tables for %lu GiB do not fit the guest's first MiB", map.gibs);
 		return ERR_RANGE;
 	}
-	err = write_boot_params(vm, &map);
+	err = map.pvh ? write_pvh(vm, &map) : write_64(vm, &map);
 	if (err == ERR_OK)
-		err = addr_space_write(&vm->as, GPA(GDT_BASE), gdt, sizeof(gdt));
+		err = write_cmdline(vm, &map);
 	if (err == ERR_OK)
-		err = write_identity_map(&vm->as, &map);
+		err = write_acpi(vm, &map);
 	if (err != ERR_OK)
 		return err;
-
-	vcpu_reset(vcpu, &state);
-	vcpu->arch.gpr[RSI] = BOOT_PARAMS;
+	if (map.pvh)
+		enter_pvh(vcpu, entry, map.pvh);
+	else
+		enter_64(vcpu, entry);
 	return ERR_OK;
 }

@@ -145,10 +145,3 @@ enum err bzimage_load(struct vm *vm, const struct guest_image *image, gpa_t *ent
 		snprintf(why, why_size, "loading it failed: %s", err_name(err));
 	return err;
 }
-
-const struct kernel_loader *arch_kernel_loader(void)
-{
-	static const struct kernel_loader bzimage = { .is = bzimage_is, .load = bzimage_load };
-
-	return &bzimage;
-}
