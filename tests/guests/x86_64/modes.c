@@ -29,16 +29,27 @@ extern volatile struct {
 extern uint32_t mode_alias[3], mode_magic, mode_intel;
 extern const char mode_steps[];
 
+/*
+ * QEMU sets an accessed bit in these, where no CPU has one: bits 8:5 must be zero (AMD APM vol. 2, 5.2.3 "PAE Paging"). KVM,
+ * where it is below us in QEMU, finds them invalid then, when it has to emulate an instruction or to skip one without the CPU's
+ * help, and the guest gets a page fault that it did not cause. So these bits are cleared right before such instructions.
+ */
 static uint64_t pae_pdpt[4] __attribute__((aligned(32), used));
 static uint64_t bad_pdpt[4] __attribute__((aligned(32), used));
 static uint64_t pae_pd[512] __attribute__((aligned(4096), used));
 
 __asm__(
+	/* Without a page's end in between, where the CPU would walk the tables again. */
+	"	.macro	ON_PAE	instruction:vararg\n"
+	"	.balign	64\n"
+	"	.irp	entry, 0, 8, 16, 24\n	andl	$~0x20, pae_pdpt + \\entry\n	.endr\n"
+	"	\\instruction\n"
+	"	.endm\n"
 	/* CR0 with the bits `clear` cleared and `set` set; if that faults, as before. Then a note in mode_step. */
 	"	.macro	CHANGE	clear, set\n"
 	"	movl	$9f, mode_resume\n"
-	"	movl	%cr0, %eax\n	andl	$~(\\clear), %eax\n	orl	$(\\set), %eax\n"
-	"	movl	%eax, %cr0\n"
+	"	ON_PAE	movl %cr0, %eax\n	andl	$~(\\clear), %eax\n	orl	$(\\set), %eax\n"
+	"	ON_PAE	movl %eax, %cr0\n"
 	"9:	call	mode_note\n"
 	"	.endm\n"
 	"	.macro	SET_LME	value\n"
@@ -52,8 +63,8 @@ __asm__(
 	"	.section .text.modes, \"ax\", %progbits\n"
 	"	.code32\n"
 	"mode_note:\n"
-	"	movl	%cr0, %eax\n	movl	%eax, mode_step(%esi)\n"
-	"	movl	$0xc0000080, %ecx\n	rdmsr\n	movl	%eax, mode_step + 4(%esi)\n"
+	"	ON_PAE	movl %cr0, %eax\n	movl	%eax, mode_step(%esi)\n"
+	"	movl	$0xc0000080, %ecx\n	ON_PAE	rdmsr\n	movl	%eax, mode_step + 4(%esi)\n"
 	"	movl	mode_faults, %eax\n	movl	%eax, mode_step + 8(%esi)\n"
 	"	addl	$12, %esi\n"
 	"	ret\n"
@@ -77,7 +88,7 @@ __asm__(
 	"	CHANGE	0, CD\n" /* 4 */
 	"	movl	$mode_magic + 0x40000000, %edx\n	movl	(%edx), %eax\n	movl	%eax, mode_alias\n"
 	"	movl	$pae_pd + 1, pae_pdpt + 16\n"
-	"	movl	%cr4, %eax\n	orl	$0x80, %eax\n	movl	%eax, %cr4\n"
+	"	ON_PAE	movl %cr4, %eax\n	orl	$0x80, %eax\n	ON_PAE	movl %eax, %cr4\n"
 	"	movl	$mode_magic, %edx\n	orl	$0x80000000, %edx\n	movl	(%edx), %eax\n	movl	%eax, mode_alias + "
 	"4\n"
 	"	movl	$pae_pd + 1, pae_pdpt + 24\n"
