@@ -151,6 +151,8 @@ struct addr_space {
 	 * dirty bits of that: as it was met last by an accessor of guest memory. 0: none was. With the first view's lock.
 	 */
 	uint64_t usable[2];
+	/* The same of a shared page that a write fault met last, without the bits that hardware sets, too. */
+	uint64_t shared_page;
 	bool logged;                         /* some block may be kept in 4 KiB leaves for exact dirty logging: is_logged */
 	uint64_t resident_peak, memory_peak; /* as in struct addr_space_stats */
 	struct addr_space_cost cost;

@@ -44,7 +44,7 @@ FAST bool remove_page(struct addr_space *as, uint64_t gpa, bool owned)
 	if (owned && frame_is_zero_page(hpa))
 		as->view.stats.zero_leaves[0]--;
 	else if (owned)
-		drop_memory(as, hpa, PAGE_SIZE);
+		drop_page(as, hpa);
 	return true;
 }
 

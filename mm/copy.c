@@ -97,7 +97,7 @@ static enum err map_run(struct addr_space *as, gpa_t to, const struct area *area
 		if (err == ERR_OK)
 			err = map_page_again(as, GPA(to.raw + i * PAGE_SIZE), run->memory[i], attr);
 		if (err != ERR_OK)
-			drop_memory(as, run->memory[i], PAGE_SIZE);
+			drop_page(as, run->memory[i]);
 	}
 	return err;
 }

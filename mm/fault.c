@@ -123,12 +123,11 @@ static void reuse_cow_leaf(struct fault *fault)
 	struct addr_space *as = fault->as;
 	unsigned order = level_order(fault->leaf.level);
 	uint64_t gained = frame_take_over(fault->leaf.hpa, order, as->id);
-	struct frame_chain taken = { .orphans = -(int64_t)gained };
 
 	as->view.stats.shared -= gained;
 	count_resident(as, gained);
 	limit_settle(as);
-	cost_orphans(as, &taken);
+	cost_orphans(as, -(int64_t)gained);
 	npt_touch(&as->npt, &fault->cursor, fault->area->attr.prot, WRITTEN);
 	as->view.stats.handled_reuse++;
 }
@@ -141,44 +140,55 @@ static void copy_cow_page(struct fault *fault, hpa_t frame)
 	sync_memory(as, old, PAGE_SIZE);
 	memcpy(frame_ptr(frame), frame_ptr(old), PAGE_SIZE);
 	publish_memory(as, frame, PAGE_SIZE);
-	replace_leaf(fault, frame, WRITTEN); /* flushes: from here on no CPU reads the old page through this space */
-	drop_memory(as, old, PAGE_SIZE);
+	/* Flushes: from here on no CPU reads the old page through this space. */
+	npt_replace_page(&as->npt, GPA(fault->gpa), fault->cursor.slot, frame, fault->area->page);
+	count_resident(as, PAGE_SIZE);
+	drop_page(as, old);
 	as->view.stats.handled_copy++;
 }
 
-/* Copy-on-write break of one page. The frame is allocated before a large leaf is split: without a frame nothing is changed. */
+/* A frame for a copy of the page, if it is shared. Errors: ERR_NO_MEMORY. */
+static enum err frame_for_copy(struct addr_space *as, hpa_t page, hpa_t *copy)
+{
+	enum err err = frame_alloc_copy(page, as->id, copy);
+
+	if (err != ERR_OK && held_drop(as))
+		err = frame_alloc_copy(page, as->id, copy);
+	if (err != ERR_OK || copy->raw == 0 || cost_fits(as, PAGE_SIZE))
+		return err;
+	frame_free(*copy, 0);
+	return ERR_NO_MEMORY;
+}
+
+/*
+ * Copy-on-write break of one page. The frame is allocated before a large leaf is split: without a frame nothing is changed. Of a
+ * large leaf, other spaces may share only some pages.
+ */
 static enum err break_cow_page(struct fault *fault)
 {
-	hpa_t frame;
-	enum err err;
+	hpa_t page = HPA(fault->leaf.hpa.raw + align_down(fault->gpa - fault->leaf.gpa.raw, PAGE_SIZE)), copy;
+	enum err err = frame_for_copy(fault->as, page, &copy);
 
-	if (!cost_fits(fault->as, PAGE_SIZE))
-		return ERR_NO_MEMORY;
-	err = frame_alloc_for(0, fault->as->id, &frame);
-	if (err != ERR_OK && held_drop(fault->as) && cost_reserve(fault->as, PAGE_SIZE))
-		err = frame_alloc_for(0, fault->as->id, &frame);
 	if (err != ERR_OK)
 		return err;
 	if (fault->leaf.level > 0)
 		err = reach_page(fault);
-	if (err == ERR_OK && frame_is_shared(fault->leaf.hpa, 0)) {
-		copy_cow_page(fault, frame);
-		return ERR_OK;
-	}
-	/* Of a large leaf, other spaces may share only some pages; this one is not shared. */
-	frame_free(frame, 0);
-	if (err == ERR_OK)
+	if (err != ERR_OK && copy.raw != 0)
+		frame_free(copy, 0);
+	else if (err == ERR_OK && copy.raw != 0)
+		copy_cow_page(fault, copy);
+	else if (err == ERR_OK)
 		reuse_cow_leaf(fault);
 	return err;
 }
 
 static enum err break_cow(struct fault *fault)
 {
-	unsigned order = level_order(fault->leaf.level);
+	unsigned level = fault->leaf.level;
 
 	if (frame_is_zero_page(fault->leaf.hpa))
 		return break_zero(fault);
-	if (frame_is_shared(fault->leaf.hpa, order))
+	if (level == 0 || frame_is_shared(fault->leaf.hpa, level_order(level)))
 		return break_cow_page(fault);
 	reuse_cow_leaf(fault);
 	return ERR_OK;
@@ -196,6 +206,15 @@ static enum fault_outcome fetch_from_block(struct fault *fault)
 	return FAULT_HANDLED;
 }
 
+static enum fault_outcome serve_shared(struct fault *fault)
+{
+	struct addr_space *as = fault->as;
+
+	if (fault->leaf.level == 0 && !fault->leaf.access_tracked)
+		as->shared_page = fault->cursor.pte & as->npt.page.fixed;
+	return break_cow(fault) == ERR_OK ? FAULT_HANDLED : FAULT_NO_MEMORY;
+}
+
 /* The walk ended at a leaf, and the area permits the access. */
 static enum fault_outcome serve_leaf(struct fault *fault)
 {
@@ -206,11 +225,28 @@ static enum fault_outcome serve_leaf(struct fault *fault)
 	if (fault->access & NPT_X && fault->leaf.level > 0 && fault->as->npt.config.page_exec)
 		return fetch_from_block(fault);
 	if (missing & NPT_W && fault->leaf.attr.shared)
-		return break_cow(fault) == ERR_OK ? FAULT_HANDLED : FAULT_NO_MEMORY;
+		return serve_shared(fault);
 	/* Software keeps the accessed and dirty bits, and this access sets one of them. */
 	npt_touch(&fault->as->npt, &fault->cursor, missing, fault->access & NPT_W ? WRITTEN : NPT_ACCESSED);
 	fault->as->view.stats.handled_tracked++;
 	return FAULT_HANDLED;
+}
+
+/*
+ * A write to a shared page, which is known by its entry: as it was met last. False: look closely. What is not set of the leaf is
+ * not read for such a page.
+ */
+static inline bool meets_shared_page(struct fault *fault)
+{
+	const struct addr_space *as = fault->as;
+	const struct npt_page_format *page = &as->npt.page;
+
+	if (!(fault->access & NPT_W) || fault->cursor.level > 0 || (fault->cursor.pte & page->fixed) != as->shared_page)
+		return false;
+	fault->leaf.gpa = GPA(align_down(fault->gpa, PAGE_SIZE));
+	fault->leaf.hpa = HPA((fault->cursor.pte & page->address) << page->shift);
+	fault->leaf.level = 0;
+	return true;
 }
 
 static enum fault_outcome serve_fault(struct addr_space_view *view, const struct npt_fault *npt_fault, const struct area *area)
@@ -235,6 +271,8 @@ static enum fault_outcome serve_fault(struct addr_space_view *view, const struct
 		err = fault.access & NPT_W ? write_untouched(&fault) : read_untouched(&fault);
 		return err == ERR_OK ? FAULT_HANDLED : FAULT_NO_MEMORY;
 	case NPT_LEAF:
+		if (meets_shared_page(&fault))
+			return break_cow(&fault) == ERR_OK ? FAULT_HANDLED : FAULT_NO_MEMORY;
 		npt_decode(&as->npt, &fault.cursor, npt_fault->gpa, &fault.leaf);
 		return serve_leaf(&fault);
 	default:

@@ -132,6 +132,11 @@ static inline void frame_share(hpa_t frame, unsigned order)
 void frame_share_pages(hpa_t frame, uint64_t count);
 /* Is there a part with more than one reference? */
 bool frame_is_shared(hpa_t frame, unsigned order);
+/*
+ * Allocate a frame for a guest's fault, owned by `owner`, to copy `page` to; or none, `copy->raw` 0, if that has one reference only
+ * and need not be copied. Errors: ERR_NO_MEMORY.
+ */
+MUST_CHECK enum err frame_alloc_copy(hpa_t page, uint16_t owner, hpa_t *copy);
 /* Bytes in parts that `owner` does not own. */
 uint64_t frame_not_owned(hpa_t frame, unsigned order, uint16_t owner);
 /* Make `owner` the owner of all parts; returns the bytes that it did not own before. */
@@ -152,6 +157,11 @@ struct frame_chain {
  * references, and subtracts those that had lost it before and have no reference any more.
  */
 uint64_t frame_chain_add(struct frame_chain *chain, hpa_t frame, uint64_t count, uint16_t owner);
+/*
+ * The same for one page that no CPU uses any more through the caller's reference: it is freed at once if there is no other.
+ * `*orphans` is what frame_chain_add would have added.
+ */
+uint64_t frame_drop_page(hpa_t frame, uint16_t owner, int64_t *orphans);
 /*
  * The same before the flush, while CPUs may still use the frames: stops at the first one that has other references, because whoever
  * has those might write to it, or free it, as soon as this one is dropped. Returns how many frames were dealt with; `*owned` is

@@ -36,6 +36,14 @@ static __attribute__((noinline)) struct frame *part_at(uint64_t number, unsigned
 	panic("frame: %#lx is not in an allocated block", number << PAGE_SHIFT);
 }
 
+/* The part that is this one frame. */
+static inline struct frame *page_at(uint64_t number)
+{
+	struct frame *record = record_of(number);
+
+	return is_block(record, FRAME_ALLOCATED, 0) ? record : part_at(number, 0);
+}
+
 /* The part that begins at frame `at`, and ends at `end` at the latest. */
 static struct frame *part_up_to(uint64_t at, uint64_t end)
 {
@@ -129,6 +137,20 @@ bool frame_is_shared(hpa_t frame, unsigned order)
 	return shared;
 }
 
+enum err frame_alloc_copy(hpa_t page, uint16_t owner, hpa_t *copy)
+{
+	uint64_t number = 0;
+	bool shared;
+
+	spin_lock(&frames.lock);
+	shared = page_at(frame_number(page))->more > 0;
+	if (shared)
+		number = frame_take(FRAME_GUEST, 0, owner);
+	spin_unlock(&frames.lock);
+	*copy = HPA(number << PAGE_SHIFT);
+	return shared && number == 0 ? ERR_NO_MEMORY : ERR_OK;
+}
+
 /* `owner` gives up what it owns of the part; returns that in frames. */
 static inline uint64_t disown(struct frame *record, uint16_t owner)
 {
@@ -169,6 +191,28 @@ uint64_t frame_chain_add(struct frame_chain *chain, hpa_t frame, uint64_t count,
 	chain->parts += parts;
 	spin_unlock(&frames.lock);
 	return owned << PAGE_SHIFT;
+}
+
+uint64_t frame_drop_page(hpa_t frame, uint16_t owner, int64_t *orphans)
+{
+	uint64_t number = frame_number(frame), owned;
+	struct frame *record;
+
+	spin_lock(&frames.lock);
+	record = page_at(number);
+	*orphans = 0;
+	if (record->more > 0) {
+		record->more--;
+		owned = disown(record, owner) << PAGE_SHIFT;
+		*orphans = (int64_t)owned;
+	} else {
+		*orphans = record->owner == 0 ? -(int64_t)PAGE_SIZE : 0;
+		owned = disown(record, owner) << PAGE_SHIFT;
+		record->state = FRAME_NONE;
+		frame_release(number, number + 1);
+	}
+	spin_unlock(&frames.lock);
+	return owned;
 }
 
 uint64_t frame_chain_add_unshared(struct frame_chain *chain, hpa_t frame, uint64_t count, uint16_t owner, uint64_t *owned)

@@ -75,7 +75,8 @@ _Static_assert(FRAME_PARTS % REMOVAL_PARTS == REMOVAL_PARTS - 1, "the last place
 
 static void count_released(struct addr_space *as, uint64_t size, uint64_t owned)
 {
-	count_gone(as, owned);
+	if (owned > 0)
+		count_gone(as, owned);
 	as->view.stats.shared -= size - owned;
 }
 
@@ -84,7 +85,7 @@ static void drop_part(struct removal *removal, const struct removal_part *part)
 {
 	uint64_t owned = frame_chain_add(&removal->frames, part->memory, part->size >> PAGE_SHIFT, removal->as->id);
 
-	cost_orphans(removal->as, &removal->frames);
+	cost_orphans_of(removal->as, &removal->frames);
 	count_released(removal->as, part->size, owned);
 }
 
@@ -160,7 +161,7 @@ static __attribute__((noinline)) void release_others(struct removal *removal, hp
 			continue;
 		}
 		done = frame_chain_add_unshared(&removal->frames, hpa, size >> PAGE_SHIFT, as->id, &owned) << PAGE_SHIFT;
-		cost_orphans(as, &removal->frames);
+		cost_orphans_of(as, &removal->frames);
 		count_released(as, done, owned);
 		if (done < size)
 			keep_part(removal, HPA(hpa.raw + done), size - done);
@@ -178,14 +179,13 @@ void release_leaves(struct removal *removal, hpa_t hpa, unsigned level, uint64_t
 		release_others(removal, HPA(hpa.raw + done), level, left - done);
 }
 
-void drop_memory(struct addr_space *as, hpa_t memory, uint64_t size)
+void drop_page(struct addr_space *as, hpa_t page)
 {
-	struct frame_chain frames = { 0 };
-	uint64_t owned = frame_chain_add(&frames, memory, size >> PAGE_SHIFT, as->id);
+	int64_t orphans;
+	uint64_t owned = frame_drop_page(page, as->id, &orphans);
 
-	cost_orphans(as, &frames);
-	count_released(as, size, owned);
-	frame_chain_free(&frames);
+	cost_orphans(as, orphans);
+	count_released(as, PAGE_SIZE, owned);
 }
 
 static void leaves_gone(struct npt_gather *gather, hpa_t hpa, unsigned level, uint64_t count)

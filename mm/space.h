@@ -167,10 +167,14 @@ static inline void count_gone(struct addr_space *as, uint64_t bytes)
 }
 
 /* Memory is no longer owned by this space, or by none, but still mapped by forks; or the other way round: frame_chain.orphans. */
-static inline void cost_orphans(struct addr_space *as, struct frame_chain *frames)
+static inline void cost_orphans(struct addr_space *as, int64_t bytes)
 {
 	if (as->cost.limit)
-		__atomic_add_fetch(&as->cost.limit->used, (uint64_t)frames->orphans, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&as->cost.limit->used, (uint64_t)bytes, __ATOMIC_RELAXED);
+}
+static inline void cost_orphans_of(struct addr_space *as, struct frame_chain *frames)
+{
+	cost_orphans(as, frames->orphans);
 	frames->orphans = 0;
 }
 
@@ -290,8 +294,8 @@ bool remove_block(struct removal *removal, uint64_t start);
  * it: chain the frames that nobody else uses, and keep the others in mind.
  */
 void release_leaves(struct removal *removal, hpa_t hpa, unsigned level, uint64_t count);
-/* The memory of a leaf that was unmapped and flushed: drop the reference, and free it if there is none left. */
-void drop_memory(struct addr_space *as, hpa_t memory, uint64_t size);
+/* The memory of a page that was unmapped and flushed: drop the reference, and free it if there is none left. */
+void drop_page(struct addr_space *as, hpa_t page);
 /* Flush once, then drop the references, and free what has none left. */
 void removal_finish(struct removal *removal);
 

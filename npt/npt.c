@@ -50,6 +50,7 @@ static void make_fresh(struct npt *npt)
 
 enum err npt_new(struct npt *npt, const struct npt_ops *ops, const struct npt_config *config, struct npt_env *env)
 {
+	const struct npt_attr writable = { .prot = NPT_RW, .memtype = NPT_WB };
 	const struct npt_format *format = ops->format;
 	unsigned base = PAGE_SHIFT + NPT_INDEX_BITS * config->levels;
 	unsigned order = format->min_root_order;
@@ -80,6 +81,8 @@ enum err npt_new(struct npt *npt, const struct npt_ops *ops, const struct npt_co
 	npt->page = format->page;
 	npt->page.scale = BIT(format->page.shift);
 	npt->page.fixed = ~(format->page.address | (config->hardware_ad ? format->hardware_ad_bits : 0));
+	npt->page.written = engine_leaf_with_ad(format, HPA(0), writable, NPT_ACCESSED | NPT_DIRTY, 0, config->hardware_ad) ^
+			    engine_leaf(format, HPA(0), writable, 0, config->hardware_ad);
 	npt->block_bits = format->leaf(HPA(0), NPT_WB, 0) ^ format->leaf(HPA(0), NPT_WB, 1);
 	make_fresh(npt);
 	npt_attach(npt, env->cache);

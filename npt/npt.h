@@ -90,8 +90,9 @@ struct npt_page_format {
 	uint64_t mask, value;
 	uint64_t address; /* the bits that hold the page's address; shifted left by `shift`, they are the address */
 	unsigned shift;
-	uint64_t scale; /* 1 << shift; this and the next are filled in by npt_new */
-	uint64_t fixed; /* all bits but the address and those that hardware sets: equal in pages with the same attributes */
+	uint64_t scale;   /* 1 << shift; this and the next are filled in by npt_new */
+	uint64_t fixed;   /* all bits but the address and those that hardware sets: equal in pages with the same attributes */
+	uint64_t written; /* in a new page that may be written, the bits that differ once it is accessed and dirty */
 };
 
 /* A block is what one table of pages maps: 2 MiB. */

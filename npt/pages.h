@@ -103,6 +103,17 @@ static inline bool npt_remove_page(struct npt *npt, gpa_t gpa, uint64_t *slot, h
 	return true;
 }
 
+/*
+ * As npt_replace for the page at `slot` around `gpa`, which becomes accessed and dirty. `entry` is npt_page_entry of attributes
+ * that permit to write.
+ */
+static inline void npt_replace_page(const struct npt *npt, gpa_t gpa, uint64_t *slot, hpa_t hpa, uint64_t entry)
+{
+	(void)__atomic_exchange_n(slot, 0, __ATOMIC_ACQ_REL);
+	npt->env->flush(npt->env, GPA(align_down(gpa.raw, PAGE_SIZE)), PAGE_SIZE);
+	__atomic_store_n(slot, (entry ^ npt->page.written) + (hpa.raw >> npt->page.shift), __ATOMIC_RELEASE);
+}
+
 /* As npt_translate_by_walk, without a walk. False: the walk cache does not suffice. */
 static inline __attribute__((always_inline)) bool npt_translate_cached(const struct npt *npt, const struct npt_walk_cache *cache,
 								       gpa_t gpa, hpa_t *hpa)

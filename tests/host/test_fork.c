@@ -89,6 +89,7 @@ static void the_first_writer_gets_a_copy(void **state)
 	for (unsigned i = 0; i < 2; i++) {
 		uint64_t page = i * PAGE_SIZE;
 		struct addr_space_stats first, second;
+		struct npt_leaf leaf = { 0 };
 
 		writer[0] = i ? child : s;
 		writer[1] = i ? s : child;
@@ -96,6 +97,8 @@ static void the_first_writer_gets_a_copy(void **state)
 		second = space_stats(writer[1]);
 		CHECK_EQ(space_fault(writer[0], page + 8, NPT_W), FAULT_HANDLED);
 		CHECK(space_allows(writer[0], page, NPT_RW) && !space_allows(writer[1], page, NPT_W), "who may write");
+		CHECK_ERR(addr_space_query(&writer[0]->as, GPA(page), &leaf), ERR_OK);
+		CHECK(leaf.accessed && leaf.dirty && !leaf.attr.shared, "the CPU need not set them at the write");
 		CHECK_EQ(*space_byte(writer[0], page), i + 1);
 		CHECK_EQ(*space_byte(writer[0], page + LAST), i + 100);
 		CHECK_EQ(*space_byte(writer[0], page + 2000), 0);

@@ -553,6 +553,80 @@ static void parts_count_each_on_its_own(void **state)
 	ram_close(&ram);
 }
 
+/* What becomes of a page is what frame_chain_add makes of its neighbour, which is in the same state. */
+static void check_dropped_alike(uint64_t pair, uint16_t owner)
+{
+	struct frame_chain chain = { 0 };
+	uint64_t free = ram_free_bytes(), freed;
+	int64_t orphans = 1;
+
+	CHECK_EQ(frame_drop_page(HPA(pair), owner, &orphans), frame_chain_add(&chain, HPA(pair + PAGE_SIZE), 1, owner));
+	CHECK_EQ(orphans, chain.orphans);
+	freed = ram_free_bytes() - free;
+	frame_chain_free(&chain);
+	CHECK_EQ(ram_free_bytes() - free, 2 * freed);
+}
+
+/* Pairs of pages in blocks that are not divided yet: shared or not, owned by whoever drops, by another, or by nobody. */
+static void a_page_is_dropped_at_once(void **state)
+{
+	static struct ram ram;
+	uint64_t block, pair;
+
+	(void)state;
+	ram_open(&ram, BASE, MIB(4), false);
+	for (unsigned shares = 0; shares < 3; shares++) {
+		block = alloc(4);
+		for (unsigned i = 0; i < shares; i++)
+			frame_share(HPA(block), 4);
+		for (uint16_t owner = 0; owner < 4; owner++) {
+			pair = block + owner * 4 * PAGE_SIZE;
+			(void)frame_take_over(HPA(pair), 2, owner);
+			for (unsigned left = 0; left <= shares; left++) {
+				check_dropped_alike(pair, 2);
+				check_dropped_alike(pair + 2 * PAGE_SIZE, owner);
+			}
+		}
+		check_whole(block, 4);
+	}
+	ram_close(&ram);
+}
+
+/* A frame for a copy is had for what is shared only, and as long as there is one. */
+static void what_is_shared_gets_a_frame_for_its_copy(void **state)
+{
+	static struct ram ram;
+	uint64_t block, free;
+	hpa_t copy = HPA(1), rest[16];
+	unsigned count = 0;
+
+	(void)state;
+	ram_open(&ram, BASE, KIB(128), false);
+	block = alloc(4);
+	frame_share(HPA(block + 3 * PAGE_SIZE), 0);
+	free = ram_free_bytes();
+	for (unsigned i = 0; i < 16; i++) {
+		CHECK_ERR(frame_alloc_copy(HPA(block + i * PAGE_SIZE), 7, &copy), ERR_OK);
+		CHECK_EQ(copy.raw != 0, i == 3);
+		CHECK_EQ(ram_free_bytes(), i == 3 ? free - PAGE_SIZE : free);
+		if (copy.raw == 0)
+			continue;
+		CHECK_EQ(frame_not_owned(copy, 0, 7), 0);
+		frame_free(copy, 0);
+	}
+	while (count < ARRAY_LEN(rest) && frame_alloc_for(0, 0, &rest[count]) == ERR_OK)
+		count++;
+	CHECK(count > 0 && count < ARRAY_LEN(rest), "%u", count);
+	CHECK_ERR(frame_alloc_copy(HPA(block + 3 * PAGE_SIZE), 7, &copy), ERR_NO_MEMORY);
+	CHECK_ERR(frame_alloc_copy(HPA(block + 2 * PAGE_SIZE), 7, &copy), ERR_OK);
+	CHECK_EQ(copy.raw, 0);
+	while (count-- > 0)
+		frame_free(rest[count], 0);
+	drop(block + 3 * PAGE_SIZE, 0, 0);
+	drop(block, 4, 0);
+	ram_close(&ram);
+}
+
 /* Pages in a row, over the borders of parts of several sizes: each counts for itself then, and what lies beside them is as it was.
  */
 static void pages_are_shared_in_a_row(void **state)
@@ -808,6 +882,8 @@ int main(void)
 		cmocka_unit_test(the_last_reference_frees),
 		cmocka_unit_test(owners_are_counted_in_bytes),
 		cmocka_unit_test(parts_count_each_on_its_own),
+		cmocka_unit_test(a_page_is_dropped_at_once),
+		cmocka_unit_test(what_is_shared_gets_a_frame_for_its_copy),
 		cmocka_unit_test(pages_are_shared_in_a_row),
 		cmocka_unit_test(a_joint_block_has_its_parts),
 		cmocka_unit_test(random_references),
