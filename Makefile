@@ -57,7 +57,7 @@ bare-riscv64 := -march=rv64imac_zicsr_zifencei -mabi=lp64 -mcmodel=medany -mno-r
 hypervisor-flags = $(bare) $(bare-$(ARCH)) -Iinclude -Ivmm/$(ARCH) -fPIE -fvisibility=hidden
 # The image carries guests, so they are to be small: see also their link, whose segments are not aligned in the file.
 guest-flags      = $(bare) $(bare-$(ARCH)) -Os -fno-pic $(guest-flags-$(ARCH)) -I$(out)/guest/embed
-host-flags       = -std=gnu11 -O1 -g $(warnings) -Iinclude -iquote vmm/$(ARCH) -I. -isystem build/host/include \
+host-flags       = -std=gnu11 -O1 -g $(warnings) -Iinclude -iquote tests/arch/$(ARCH) -iquote vmm/$(ARCH) -I. -isystem build/host/include \
 	-isystem $(third)/efi -isystem $(third)/efi/protocol -DLOCK_CHECKS=1 \
 	-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
@@ -319,7 +319,7 @@ FUZZCC := clang-14
 # that ISA what it includes: what is not linked is not called.
 fuzz-isa   = $(foreach isa,$(all-isas),$(if $(filter fuzz_$(isa) fuzz_$(isa)_%,$(basename $(notdir $(1)))),$(isa)))
 # What the code under test does guides the search, not what the tests' own code does.
-fuzz-flags = $(foreach isa,$(call fuzz-isa,$(1)),-Itests/fuzz/$(isa) -iquote vmm/$(isa)) $(host-flags) \
+fuzz-flags = $(foreach isa,$(call fuzz-isa,$(1)),-Itests/fuzz/$(isa) -iquote tests/arch/$(isa) -iquote vmm/$(isa)) $(host-flags) \
 	-Wno-sign-conversion $(if $(filter tests/host/%,$(1)),,-fsanitize=fuzzer-no-link)
 fuzz-link  = $(host-flags) $(if $(call fuzz-isa,$(1)),-no-pie -Wl$(comma)--unresolved-symbols=ignore-all) -fsanitize=fuzzer -lcmocka -lfdt
 

@@ -26,6 +26,7 @@ struct run_queue {
  * `hw_id` are 0.
  */
 struct cpu {
+	struct cpu_arch arch;
 	unsigned id;           /* 0 is the one that booted; index of cpu_of */
 	uint64_t hw_id;        /* x86: APIC id; Arm: affinity as in MPIDR_EL1; RISC-V: hart id */
 	struct vcpu *resident; /* the vCPU whose state this CPU holds; NULL: none */
@@ -42,7 +43,6 @@ struct cpu {
 	uint64_t ipis;         /* sent */
 	uint64_t switches;     /* of vCPUs */
 	uint64_t idle_ticks;   /* of arch_clock */
-	struct cpu_arch arch;
 };
 
 /* The CPUs that are used are 0 to cpu_count - 1. Both are set before the first other CPU is started, and constant afterwards. */

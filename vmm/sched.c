@@ -118,7 +118,7 @@ static inline enum sched_interrupted take_interrupts(struct cpu *cpu, struct vcp
 /* In line, since it is most of what a shoot-down costs those that it reaches. */
 static inline __attribute__((always_inline)) enum sched_interrupted interrupt(struct vcpu *vcpu)
 {
-	struct cpu *cpu = arch_this_cpu();
+	struct cpu *cpu = vcpu->cpu;
 
 	cpu->interrupts++;
 	vcpu->interrupts++;

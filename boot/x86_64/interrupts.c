@@ -12,8 +12,6 @@
 #include "include/arch/x86_64/msr.h"
 #include "vmm/x86_64/apic.h"
 
-_Static_assert(offsetof(struct cpu_arch, self) == CPU_SELF, "cpu_offsets.h");
-_Static_assert(offsetof(struct cpu_arch, events) == CPU_EVENTS, "cpu_offsets.h");
 _Static_assert(CPU_EVENT_TIMER == 1 && CPU_EVENT_IPI == 2, "trap_entry.S");
 
 static uint16_t pm_timer_port; /* 0: none */
@@ -25,12 +23,6 @@ void interrupts_find_clock(void)
 
 	if (!platform->acpi_rsdp || fadt_find_pm_timer(platform->acpi_rsdp, platform->acpi_reader, &pm_timer_port) != ERR_OK)
 		pm_timer_port = 0;
-}
-
-void arch_this_cpu_set(struct cpu *cpu)
-{
-	cpu->arch.self = cpu;
-	wrmsr(IA32_GS_BASE, (uintptr_t)&cpu->arch);
 }
 
 /* By the first CPU, for all. */
@@ -63,15 +55,20 @@ uint64_t arch_clock_frequency(void)
 }
 
 /*
+ * All that the hypervisor's own interrupts do is to set their bit in EAX (trap_entry.S), so nothing else may let them come. What
+ * comes between STI and `insn` is delivered in that: STI takes effect one instruction late.
+ */
+#define OPEN_WINDOW(insn, events) __asm__ volatile("sti; " insn "; cli" : "+a"(events) : : "memory")
+
+/*
  * What has been delivered holds up those of its own and of lower priority until it is ended; then those come, at the next entry of
  * a guest or the next look here.
  */
 static unsigned take(struct cpu_arch *own)
 {
-	unsigned events;
+	unsigned events = own->events;
 
-	__asm__ volatile("sti; nop; cli" : : : "memory");
-	events = own->events;
+	OPEN_WINDOW("nop", events);
 	own->events = 0;
 	if (events & CPU_EVENT_TIMER)
 		apic_end_of_interrupt();
@@ -132,11 +129,12 @@ void arch_ipi_send(const struct cpu *to)
 	apic_send((uint32_t)to->hw_id, APIC_FIXED | INTERRUPT_IPI);
 }
 
-/* What comes between STI and HLT is delivered in HLT: STI takes effect one instruction late. */
 void arch_cpu_wait(void)
 {
-	if (arch_this_cpu()->arch.events == 0)
-		__asm__ volatile("sti; hlt; cli" : : : "memory");
+	struct cpu_arch *own = &arch_this_cpu()->arch;
+
+	if (own->events == 0)
+		OPEN_WINDOW("hlt", own->events);
 }
 
 void arch_cpu_pause(void)

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Entry of all 256 vectors: push what C needs to report, and call it. */
 
-#include "vmm/x86_64/cpu_offsets.h"
-
 	.text
 
 /* 16 bytes a vector; those that push no error code get one. Intel SDM vol. 3, "Exception and Interrupt Reference". */
@@ -21,14 +19,17 @@ trap_entries:
 	.set	vector, vector + 1
 	.endr
 
-/* The hypervisor's own interrupts are noted only: arch_interrupts_take ends them. The bits are those of enum cpu_event. */
+/*
+ * The hypervisor's own interrupts are noted only, in the register of whoever let them come (OPEN_WINDOW in interrupts.c), which ends
+ * them. The bits are those of enum cpu_event.
+ */
 	.globl	interrupt_timer, interrupt_ipi
 	.hidden	interrupt_timer, interrupt_ipi
 interrupt_timer:
-	orl	$1, %gs:CPU_EVENTS
+	orl	$1, %eax
 	iretq
 interrupt_ipi:
-	orl	$2, %gs:CPU_EVENTS
+	orl	$2, %eax
 	iretq
 
 /* Builds struct trap_frame (boot/x86_64/traps.c) and passes it on. */

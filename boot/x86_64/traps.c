@@ -51,11 +51,7 @@ struct gate {
 extern const char trap_entries[], interrupt_timer[], interrupt_ipi[];
 extern const char __image_start[], __text_start[], __text_end[];
 
-/* Each CPU's own. */
-static struct tables {
-	struct tss tss;
-	uint64_t gdt[5];
-} tables[CPU_MAX];
+static struct tss tss[CPU_MAX];  /* each CPU's own, as its GDT is, which is in struct cpu */
 static struct gate idt[VECTORS]; /* the same for all; written by the first CPU before it starts others */
 
 void trap_handle(struct trap_frame *frame);
@@ -65,20 +61,21 @@ static const uint8_t stack_vectors[ARCH_TRAP_STACKS] = { VECTOR_DF, VECTOR_NMI, 
 
 void arch_traps_set_stack(struct cpu *cpu, unsigned index, void *stack_top)
 {
-	tables[cpu->id].tss.ist[index] = (uintptr_t)stack_top;
+	tss[cpu->id].ist[index] = (uintptr_t)stack_top;
 }
 
-static void load_gdt(struct tables *own)
+/* By the GDT that is loaded arch_this_cpu finds the CPU. */
+void arch_this_cpu_set(struct cpu *cpu)
 {
-	const struct table_pointer pointer = { .limit = sizeof(own->gdt) - 1, .base = (uintptr_t)own->gdt };
-	uint64_t base = (uintptr_t)&own->tss;
+	uint64_t *gdt = cpu->arch.gdt, base = (uintptr_t)&tss[cpu->id];
+	const struct table_pointer pointer = { .limit = sizeof(cpu->arch.gdt) - 1, .base = (uintptr_t)gdt };
 
-	own->tss.io_map = sizeof(own->tss);
-	own->gdt[1] = GDT_CODE64;
-	own->gdt[2] = GDT_DATA;
-	own->gdt[3] = (sizeof(own->tss) - 1) | (base & BITS(23, 0)) << 16 | (uint64_t)GDT_TYPE_TSS_AVAILABLE << 40 |
-		      DESCRIPTOR_PRESENT | (base & BITS(31, 24)) << 32;
-	own->gdt[4] = base >> 32;
+	tss[cpu->id].io_map = sizeof(struct tss);
+	gdt[1] = GDT_CODE64;
+	gdt[2] = GDT_DATA;
+	gdt[3] = (sizeof(struct tss) - 1) | (base & BITS(23, 0)) << 16 | (uint64_t)GDT_TYPE_TSS_AVAILABLE << 40 |
+		 DESCRIPTOR_PRESENT | (base & BITS(31, 24)) << 32;
+	gdt[4] = base >> 32;
 	lgdt(&pointer);
 	__asm__ volatile("push %0\n\t"
 			 "lea 1f(%%rip), %%rax\n\t"
@@ -118,6 +115,9 @@ static void make_idt(void)
 		idt[stack_vectors[i]].ist = (uint8_t)(i + 1);
 }
 
+_Static_assert(offsetof(struct cpu, arch.gdt) == 0, "arch_this_cpu");
+_Static_assert(sizeof(((struct cpu *)0)->arch.gdt) == 5 * sizeof(uint64_t), "none, code, data, and two words for the TSS");
+
 /* A trap's handler asks which CPU it is on. */
 void arch_traps_init(struct cpu *cpu)
 {
@@ -125,7 +125,6 @@ void arch_traps_init(struct cpu *cpu)
 
 	if (cpu->id == 0)
 		make_idt();
-	load_gdt(&tables[cpu->id]);
 	arch_this_cpu_set(cpu);
 	lidt(&pointer);
 }

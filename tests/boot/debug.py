@@ -15,7 +15,7 @@ from pathlib import Path
 
 import harness
 from backends import BACKENDS, KINDS, ROOT
-from harness import EXITED, PAGE, Boot, Case
+from harness import EXITED, PAGE, Boot, Case, case
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(ROOT / "tools/debugger"))
@@ -117,7 +117,11 @@ SESSION = (
 )
 
 
-def run_gdb(directory: Path) -> None:
+# A fault of the hypervisor's own while it serves an exit, in which the guest's TR and GS are in the CPU on SVM.
+FAULT = ("break svm_exit", "continue", "ignore 1 20", "continue", "delete", "set $pc = 0x123", "detach")
+
+
+def run_gdb(directory: Path, session: tuple[str, ...] = SESSION) -> None:
     """When run-qemu.sh has said how, do so."""
     deadline = time.monotonic() + 60
     console = directory / "console"
@@ -125,7 +129,7 @@ def run_gdb(directory: Path) -> None:
         if time.monotonic() > deadline:
             return  # the case fails by what it does not find
         time.sleep(0.2)
-    command = [told[1], told[2], told[3], "--batch", *(word for line in SESSION for word in ("-ex", line))]
+    command = [told[1], told[2], told[3], "--batch", *(word for line in session for word in ("-ex", line))]
     with open(directory / "gdb", "wb") as out:
         try:
             subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, timeout=150,
@@ -379,6 +383,9 @@ def debug() -> list[Case]:
     for name in ("svm", "svm-uboot", "el2", "el2-uboot", "pi3", "h"):
         out.append(Case(f"{name}/debug/gdb", [], function=lambda name=name: gdb_session(name),
                         slow=name in ("svm-uboot", "vmx", "el2-uboot", "pi3")))
+    out.append(case("svm/debug/fault-of-its-own", "--gdb", "--demo", "lazy", status=3, report=None, panics=True,
+                    during=lambda directory: run_gdb(directory, FAULT),
+                    text=(r"^error: trap: page fault \(vector 14\)", r"^error: trap: rip 0x123 ", r"^nestling: panic: page fault in the hypervisor")))
     for name in BACKENDS:
         out.append(Case(f"{name}/debug/trace", [], function=lambda name=name: traced(name, "--demo", "lazy"),
                         slow=name in ("svm-uboot", "vmx", "el2-uboot", "pi3")))

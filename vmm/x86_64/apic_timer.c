@@ -39,7 +39,7 @@ static void settle(struct vcpu *vcpu)
 		return;
 	apic->timer_due = due;
 	if (due != NEVER)
-		arch_timer_set(arch_this_cpu()->arch.deadline);
+		arch_timer_set(vcpu->cpu->arch.deadline);
 }
 
 static void set_deadline(struct vcpu *vcpu, uint64_t deadline)

@@ -1,37 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a physical CPU has of its own on x86-64; embedded by value in struct cpu. */
+/* Which CPU this is on x86-64. */
 #ifndef NESTLING_VMM_X86_64_ARCH_CPU_H
 #define NESTLING_VMM_X86_64_ARCH_CPU_H
 
-#include "include/types.h"
-#include "vmm/x86_64/cpu_offsets.h"
-#include "vmm/x86_64/tags.h"
+#include "include/arch/x86_64/insn.h"
+#include "vmm/x86_64/cpu_arch.h"
 
-/* What virtualization has of each CPU. */
-struct virt_cpu {
-	hpa_t region;          /* SVM: the host save area; VMX: the VMXON region */
-	hpa_t host_vmcb;       /* SVM: where VMSAVE has put the host's share of the state; loaded again after each exit */
-	hpa_t vmcs;            /* VMX: the current one, which VMREAD and VMWRITE act on; raw 0: none */
-	struct tag_space tags; /* ASIDs or VPIDs */
-	bool flush_all;        /* SVM: before the next guest runs, the translations of all ASIDs are to be flushed */
-	uint64_t last_vm;      /* vm.arch.id of the VM that ran last; 0: none has */
-};
-
-/* The GS base of the hypervisor points to it, which VM exits restore. */
-struct cpu_arch {
-	struct cpu *self;  /* CPU_SELF */
-	uint32_t events;   /* CPU_EVENTS: enum cpu_event; interrupts that have come and are not ended yet */
-	uint64_t deadline; /* of arch_timer_set */
-	struct virt_cpu virt;
-};
-
-/* The CPU that this runs on. */
+/*
+ * The CPU that this runs on. By the GDTR, which an exit always restores, and not by GS, which on SVM may be the guest's:
+ * vmm/x86_64/svm/entry.S.
+ */
 static inline struct cpu *arch_this_cpu(void)
 {
-	struct cpu *cpu;
+	struct table_pointer gdt;
 
-	__asm__("mov %%gs:%c1, %0" : "=r"(cpu) : "i"(CPU_SELF));
-	return cpu;
+	__asm__("sgdt %0" : "=m"(gdt));
+	return (struct cpu *)gdt.base;
 }
 
 #endif

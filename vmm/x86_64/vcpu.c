@@ -103,7 +103,7 @@ void arch_vcpu_fork(struct vcpu *child, const struct vcpu *parent)
 
 void arch_vcpu_get(struct vcpu *vcpu)
 {
-	struct virt_cpu *cpu = &arch_this_cpu()->arch.virt;
+	struct virt_cpu *cpu = &vcpu->cpu->arch.virt;
 	const struct kept_state *kept = &vcpu->arch.kept;
 
 	if (cpu->last_vm != vcpu->vm->arch.id) {

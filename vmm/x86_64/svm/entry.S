@@ -2,16 +2,20 @@
 /*
  * SVM's world switch: general registers only. What is done about speculation is done between VMs: speculation.c.
  *
- * VMRUN and #VMEXIT switch RIP, RSP, RAX, RFLAGS, the control registers, CS, SS, DS, ES, GDTR and IDTR. FS, GS, TR,
- * LDTR and the system-call MSRs are ours to switch (AMD APM vol. 2 "VMSAVE and VMLOAD Instructions"). While TR is the
- * guest's, an NMI must not reach our IDT, whose IST stacks hang off our TSS: GIF is clear from before VMLOAD until all
- * is ours again.
+ * VMRUN and #VMEXIT switch RIP, RSP, RAX, RFLAGS, the control registers, CS, SS, DS, ES, GDTR and IDTR. FS, GS, TR, LDTR and the
+ * system-call MSRs are ours to switch (AMD APM vol. 2 "VMSAVE and VMLOAD Instructions"). They stay the guest's from one slow path to
+ * the next, by VMLOAD and VMSAVE: the fast path uses none of them, and hypervisors below us may emulate these two at great cost.
+ * While TR is the guest's, no trap may switch stacks, for it would read the new stack's address out of the guest's TSS: so the IDT
+ * is one without IST stacks then, svm_idts.in_guest. Without a change of privilege or an IST stack, delivery does not look at the TSS
+ * (vol. 2 "Interrupt-Stack Table").
  *
  * The host's IF at VMRUN says whether the machine's interrupts end the guest (vol. 2 "Virtualizing APIC.TPR and EFLAGS.IF"), so
  * it is set, and GIF clear lest one is taken here, from one slow path to the next: so the fast path need not touch either. What
  * comes meanwhile, NMIs too, is held until then; an interrupt ends the guest right after VMRUN, whatever the guest's IF.
  */
 #include "vmm/x86_64/offsets.h"
+
+#define IDT_POINTER_BYTES 10
 
 	.text
 
@@ -36,6 +40,9 @@ svm_run:
 enter_all: /* RDI is the vCPU */
 	clgi
 	sti
+	lidt	svm_idts(%rip)
+	movq	VCPU_SVM_VMCB_PA(%rdi), %rax
+	vmload	%rax
 	movq	VCPU_RBX(%rdi), %rbx
 	movq	VCPU_RBP(%rdi), %rbp
 	movq	VCPU_R12(%rdi), %r12
@@ -53,9 +60,7 @@ enter:
 	movq	VCPU_R11(%rdi), %r11
 	movq	VCPU_RDI(%rdi), %rdi
 
-	vmload	%rax
 	vmrun	%rax
-	vmsave	%rax
 
 	/* RAX is again what it was at VMRUN, GIF is clear, the guest's RAX is in the VMCB. */
 	movq	(%rsp), %rax
@@ -68,8 +73,6 @@ enter:
 	movq	%r10, VCPU_R10(%rax)
 	movq	%r11, VCPU_R11(%rax)
 	movq	%rax, %rdi
-	movq	VCPU_SVM_HOST_VMCB_PA(%rdi), %rax
-	vmload	%rax
 
 	call	svm_exit
 	movq	(%rsp), %rdi
@@ -82,6 +85,11 @@ enter:
 	je	interrupted
 handle:
 	movl	%eax, %esi
+	movq	VCPU_SVM_VMCB_PA(%rdi), %rax
+	vmsave	%rax
+	movq	VCPU_SVM_HOST_VMCB_PA(%rdi), %rax
+	vmload	%rax
+	lidt	svm_idts + IDT_POINTER_BYTES(%rip)
 	movq	%rbx, VCPU_RBX(%rdi)
 	movq	%rbp, VCPU_RBP(%rdi)
 	movq	%r12, VCPU_R12(%rdi)

@@ -33,7 +33,7 @@ static void msr_map_pass(uint8_t *map, uint32_t msr)
 }
 
 /* Once. */
-static enum err make_maps(void)
+static enum err make_shared(void)
 {
 	enum err err = frame_alloc(SVM_IOPM_ORDER, &io_map);
 
@@ -45,12 +45,13 @@ static enum err make_maps(void)
 	memset(frame_ptr(msr_map), 0xff, PAGE_SIZE << SVM_MSRPM_ORDER);
 	for (size_t i = 0; i < msr_passthrough_count; i++)
 		msr_map_pass(frame_ptr(msr_map), msr_passthrough[i]);
+	svm_make_idts();
 	return ERR_OK;
 }
 
 static enum err svm_enable(struct virt_cpu *cpu, const char **why)
 {
-	enum err err = io_map.raw ? ERR_OK : make_maps();
+	enum err err = io_map.raw ? ERR_OK : make_shared();
 
 	if (err == ERR_OK)
 		err = frame_alloc_zeroed(0, &cpu->region);
@@ -116,7 +117,7 @@ static enum err svm_vcpu_init(struct vcpu *vcpu)
 /* The VMCB has all, and what a CPU caches of it (clean bits) is never used. */
 static void svm_load(struct vcpu *vcpu)
 {
-	struct virt_cpu *cpu = &arch_this_cpu()->arch.virt;
+	struct virt_cpu *cpu = &vcpu->cpu->arch.virt;
 	struct svm_vcpu *svm = &vcpu->arch.svm;
 
 	svm->host_vmcb_pa = cpu->host_vmcb;
@@ -131,7 +132,7 @@ static void svm_load(struct vcpu *vcpu)
 static void svm_save(struct vcpu *vcpu)
 {
 	if (vcpu->arch.svm.vmcb->tlb_control == TLB_CONTROL_NONE)
-		arch_this_cpu()->arch.virt.flush_all = false;
+		vcpu->cpu->arch.virt.flush_all = false;
 }
 
 /* What in a VMCB is not the guest's. */

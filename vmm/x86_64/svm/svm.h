@@ -22,6 +22,14 @@ extern struct svm_features svm_features;
 /* features.c: virt_ops.probe, which fills svm_features. */
 enum err svm_probe(const char **why);
 
+/* idts.c, for entry.S: the IDT while TR may be the guest's, and the hypervisor's. Of all CPUs; constant from svm_ops.enable on. */
+struct svm_idts {
+	struct table_pointer in_guest, own;
+};
+extern struct svm_idts svm_idts;
+/* Once, with the hypervisor's IDT in force. */
+void svm_make_idts(void);
+
 /* entry.S: arch_vcpu_run. IF is clear and GIF set, before and after, and in vm_handle_exit. */
 void svm_run(struct vcpu *vcpu);
 
