@@ -27,7 +27,7 @@ static void forget(struct vm *vm)
 	memset(&vm->vcpu, 0, sizeof(vm->vcpu));
 	memset(vm->vcpu_table, 0, sizeof(vm->vcpu_table));
 	vm->ram_ranges = 0;
-	vm->ending = false;
+	vm->ending = vm->retired = false;
 	vm->surveyed = vm->touched = vm->of_files = vm->cleared = 0;
 	vm->image = vm->initrd = (struct ram_range_gpa){ 0 };
 	vm->inject_denied = false;

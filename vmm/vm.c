@@ -305,8 +305,10 @@ free_vm:
 bool vm_free_piece(struct vm *vm)
 {
 	gpa_t at = GPA(vm->cleared);
-	bool more = addr_space_clear_piece(&vm->as, &at);
+	bool more;
 
+	vm->retired = true;
+	more = addr_space_clear_piece(&vm->as, &at);
 	vm->cleared = at.raw;
 	return more;
 }

@@ -270,9 +270,10 @@ struct vm {
 	unsigned reboots;                     /* times that it was made anew */
 	uint64_t reset_at;                    /* arch_clock; when that was last */
 	bool ending;                          /* its last vCPU is queued only so that `ended` is called again; under vm.lock */
-	uint64_t surveyed;                    /* bytes of its space that report_survey_piece has looked at, */
-	uint64_t touched, of_files;           /* and of these accessed, and mapped from files */
-	uint64_t cleared;                     /* bytes of it that `ended` has freed */
+	bool retired;               /* it is being freed: none of its vCPUs comes into a CPU any more, unless it is made anew */
+	uint64_t surveyed;          /* bytes of its space that report_survey_piece has looked at, */
+	uint64_t touched, of_files; /* and of these accessed, and mapped from files */
+	uint64_t cleared;           /* bytes of it that `ended` has freed */
 	struct {
 		gpa_t at;       /* where the round that is made goes on; 0: none is */
 		uint64_t left;  /* what was resident after the last one */

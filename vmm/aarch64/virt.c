@@ -195,8 +195,10 @@ static unsigned invalidate(gpa_t gpa, uint64_t size)
 }
 
 /*
- * Whether the VM is in a CPU or not, this one or another. Frames that a guest could execute are about to get another owner: the
- * instruction caches are invalidated as well, and so a fresh frame never has stale instructions.
+ * Whether the VM is in a CPU or not, this one or another. What is cached of one that is being freed may stay: it has no vCPU that
+ * could use it, and no other VM gets its VMID before all is flushed (vmid.c). Where EL2 is emulated a flush of everything takes
+ * long. Frames that a guest could execute are about to get another owner: the instruction caches are invalidated as well, and so a
+ * fresh frame never has stale instructions.
  */
 unsigned arch_npt_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
 {
@@ -205,7 +207,7 @@ unsigned arch_npt_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
 
 	dsb(ish); /* see vmid_get */
 	vmid = vmid_get(&vm_of(as)->arch.vmid);
-	if (vmid != 0) {
+	if (vmid != 0 && !vm_of(as)->retired) {
 		write_sysreg(vttbr_el2, as->npt.root.raw | vmid << VTTBR_VMID_SHIFT);
 		isb();
 		count = invalidate(gpa, size);
