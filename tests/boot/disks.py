@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -117,8 +118,8 @@ def clones(backend: str, slow: bool) -> Case:
                  text=(r"^I am 0$", r"^guest\.1: I am 1$", r"^guest\.2: I am 2$", OFF))
 
 
-def make_debian(backend: str, directory: Path) -> None:
-    subprocess.run([ROOT / "tools/debian-root", BACKENDS[backend].isa, directory / "root.img"], check=True, capture_output=True)
+def make_debian(backend: str, directory: Path, *options: str) -> None:
+    subprocess.run([ROOT / "tools/debian-root", *options, BACKENDS[backend].isa, directory / "root.img"], check=True, capture_output=True)
 
 
 def debian_root(backend: str) -> Case:
@@ -135,6 +136,20 @@ def debian_root(backend: str) -> Case:
                  files=lambda directory: make_debian(backend, directory), slow=True, forks=2, after=after, seconds=900,
                  text=(r"^debian: 13\.\d+ on \S+; exit ends it", r"^guest\.1: tested$", r"^copy 0$", r"^guest\.1: copy 1$", r"^guest\.2: copy 2$",
                        r"^(guest\.2: )?1$", OFF))
+
+
+def debian_systemd(backend: str) -> Case:
+    """Its own first process starts what it has to, with no unit that fails, and switches the machine off in good order."""
+    run = (f'console={CONSOLE[BACKENDS[backend].isa]} root=/dev/vda rw quiet run="systemctl is-system-running --wait; '
+           'systemctl --failed --no-legend; cat /proc/1/comm; grep -c vda /proc/mounts; md5sum /bin/busybox"')
+
+    def after(_: Path, result: Result) -> list[str]:
+        failed = re.findall(r"^\W*(\S+\.service .*failed.*)", result.console, re.M)
+        return sums_of_vms(result.console, 1) + [f"of systemd's units: {line}" for line in failed]
+
+    return linux(backend, "root-systemd", "--linux", "--disk", "{dir}/root.img", "--cmdline", run, slow=True, seconds=900, after=after,
+                 files=lambda directory: make_debian(backend, directory, "--systemd"),
+                 text=(r"^debian: 13\.\d+ on \S+; exit ends it", r"^running$", r"^systemd$", r"^1$", OFF))
 
 
 def left_alone(backend: str, slow: bool) -> Case:
@@ -173,5 +188,5 @@ def disks() -> list[Case]:
     out += [shared(name, slow) for name, slow in (("svm", True), ("el2", True), ("h", False))]
     out += [root(name, slow) for name, slow in (("h", False), ("el2", False), ("svm", False), ("vmx", True))]
     out += [clones(name, slow) for name, slow in (("h", False), ("el2", True), ("svm", True))]
-    out += [debian_root(name) for name in ("h", "el2", "svm")]
+    out += [make(name) for make in (debian_root, debian_systemd) for name in ("h", "el2", "svm")]
     return out + [left_alone("h", True)] + refused()
