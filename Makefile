@@ -100,8 +100,9 @@ test-all: export TESTS := all
 test test-all: build/nestling.img $(guests) $(other-isas:%=guests-%) $(host-tests) $(tsan-tests) $(fuzz-ready) $(if $(BENCH),bench-build) | setup-tests
 	$(Q)tools/run-tests $(host-tests) $(tsan-tests) $(if $(BENCH),'bench/run --check') tools/readme-check tests/fuzz/run tests/boot/run $(if $(TESTS),tests/nested/run)
 
-# Under Linux' KVM, in an emulated machine of AMD's. It takes some minutes, and is part of test-all.
-test-nested: $(out)/nestling.efi $(guests) | setup-tests
+# Under Linux' KVM, in an emulated machine of AMD's and one of Arm's. It takes some minutes, and is part of test-all.
+test-nested: export TESTS := nested
+test-nested: $(out)/nestling.efi $(guests) build/aarch64/nestling.efi | setup-tests
 	$(Q)tests/nested/run
 
 # VMs that come and go on all backends at once, for an hour of theirs; SEED=2 has them do other things.
@@ -129,7 +130,7 @@ help:
 	@echo '                  build/<isa>/nestling-single.efi; with LINUX=1, Debian'
 	@echo 'make test         host tests, then boot tests in QEMU and Bochs'
 	@echo 'make test-all     the same with every boot test, which takes long'
-	@echo 'make test-nested  the image under KVM, in an emulated machine; test-all has it'
+	@echo 'make test-nested  the image under KVM, in emulated machines; test-all has it'
 	@echo 'make readme-check are what the README shows and its figures what comes out?'
 	@echo 'make fuzz         look for inputs that break something: FUZZ="elf acpi" (all),'
 	@echo '                  SECONDS=60 each'
@@ -148,7 +149,7 @@ help:
 setup:
 	@tools/setup $(ARCH)
 setup-tests: setup
-	@tools/setup $(all-isas) raspi3b $(all-isas:%=linux-%) boards tests $(if $(TESTS),qemu10)
+	@tools/setup $(all-isas) raspi3b $(all-isas:%=linux-%) boards tests $(if $(TESTS),qemu10 kvm-aarch64)
 $(third)/recipe: | setup ;
 
 # --- Compiling ----------------------------------------------------------------------

@@ -81,9 +81,9 @@ unpack_pinned() { # LIST
 }
 
 # What QEMU is linked with, down to the loader: of libraries any revision that Debian has signed will do.
-unpack_libraries() {
+unpack_libraries() { # PACKAGE...
     local library libraries
-    libraries=$(apt-get "${foreign_apt[@]}" --no-install-recommends -s install qemu-system-{x86,arm,riscv} 2>>"$log" | sed -nE 's/^Inst ((lib|zlib)[^ ]*) .*/\1/p')
+    libraries=$(apt-get "${foreign_apt[@]}" --no-install-recommends -s install "$@" 2>>"$log" | sed -nE 's/^Inst ((lib|zlib)[^ ]*) .*/\1/p')
     # shellcheck disable=SC2086 # names are words
     logged apt-get "${foreign_apt[@]}" download $libraries
     for library in lib*.deb zlib*.deb; do
@@ -116,7 +116,7 @@ fetch_qemu10() {
     foreign_suite "$work" amd64 "$linux_suite"
     cd "$work"
     unpack_pinned "$qemu10_packages"
-    unpack_libraries
+    unpack_libraries qemu-system-{x86,arm,riscv}
     foreign_apt "$work/arm64" arm64
     foreign_apt+=(-o "Dir::Etc::sourcelist=/dev/null" -o "Dir::Etc::sourceparts=$work/sources")
     apt-get "${foreign_apt[@]}" update >>"$log" 2>&1 9>&- || true
@@ -134,4 +134,48 @@ fetch_qemu10() {
 qemu10_for_tests() {
     [[ " ${components[*]} " == *" tests "* ]] || { fetch_qemu10; return; }
     (fetch_qemu10) || say "going on without it: the tests that run it will fail"
+}
+
+# --- KVM for AArch64 ------------------------------------------------------------------
+
+# A Linux that lends EL2 to its guests, and a QEMU for AArch64 that asks for it: of Debian 13's backports.
+kvm_aarch64_release=7.3.4+deb13
+kvm_aarch64_packages="
+linux-binary-$kvm_aarch64_release-arm64 7.3.4-1~bpo13+1        0bbfeddbecdea8ab294daf09eb5cc1f4405af5c044b4b7aa57f5d1eaa205530f ./usr/lib/modules/*/vmlinuz
+qemu-system-arm                   1:11.1.3+ds-1~bpo13+1 1a346420eaa283638d40427ffba8f4fc43100373a5948c676e243917cdcea440 ./usr/bin/qemu-system-aarch64
+"
+
+# To the sources of SUITE, its backports.
+add_backports() { # DIRECTORY SUITE
+    local file
+    for file in "$1"/*.sources; do
+        [[ ! -f $file ]] || sed -Ei "s/^(Suites:.*[ \t])$2([ \t]|\$)/\1$2 $2-backports\2/" "$file"
+    done
+    for file in "$1"/*.list; do
+        [[ ! -f $file ]] || sed -Ei "s/^(.*[ \t])$2([ \t].*)/&\n\1$2-backports\2/" "$file"
+    done
+}
+
+fetch_kvm_aarch64() {
+    local out=$third_party/kvm-aarch64 work=$third_party/.kvm-aarch64 newest=no
+    [[ ! -f $out/packages || $(<"$out/packages") != "$kvm_aarch64_packages" ]] || return 0
+    say "fetching a Linux and a QEMU for nested virtualization on AArch64 (45 MB)"
+    foreign_suite "$work" arm64 "$linux_suite"
+    add_backports "$work/sources" "$linux_suite"
+    foreign_apt+=(-o "APT::Default-Release=$linux_suite-backports")
+    apt-get "${foreign_apt[@]}" update >>"$log" 2>&1 9>&- || true
+    cd "$work"
+    unpack_pinned "$kvm_aarch64_packages"
+    unpack_libraries qemu-system-arm
+    cd "$root"
+    mv "$work"/out/usr/lib/modules/*/vmlinuz "$work/out/kernel"
+    echo "$kvm_aarch64_packages" >"$work/out/packages"
+    rm -rf "$out"
+    mv "$work/out" "$out"
+    rm -rf "$work"
+}
+
+kvm_aarch64_for_tests() {
+    [[ " ${components[*]} " == *" tests "* ]] || { fetch_kvm_aarch64; return; }
+    (fetch_kvm_aarch64) || say "going on without it: the tests that run it will fail"
 }
