@@ -37,6 +37,8 @@ def owners(link_map: str, isa: str) -> Counter:
             owner = "guests"
         elif f"third-party/{isa}/" in path:
             owner = "GNU-EFI" if "efi" in path.rsplit("/", 1)[1] else "newlib and libfdt"
+        elif path.endswith("/unzstd.o"):
+            owner = "zstd"
         elif "libgcc" in path:
             owner = "libgcc"
         else:

@@ -135,6 +135,11 @@ static enum err set_on_reboot(struct vm_options *vm, const char *value)
 	return set_choice(&vm->end_at_reboot, value, "end", "restart");
 }
 
+static enum err set_unpack(struct vm_options *vm, const char *value)
+{
+	return set_choice(&vm->packed, value, "off", "on");
+}
+
 static enum err set_clones(struct vm_options *vm, const char *value)
 {
 	uint64_t clones = vm->clones;
@@ -234,6 +239,7 @@ const struct config_key config_keys[CONFIG_KEYS] = {
 	{ "trace", "on, off or json", .set_vm = set_trace },
 	{ "progress", "on or off", .set_vm = set_progress },
 	{ "on_reboot", "restart or end", .set_vm = set_on_reboot },
+	{ "unpack", "on or off", .set_vm = set_unpack },
 	{ "clones", "a number from 0 to 1000", .set_vm = set_clones },
 	{ "clone_when", "a text of less than 64 characters", .set_vm = set_clone_when, .is_text = true },
 	{ "after", "the name of another VM", .set_vm = set_after, .is_text = true, .in_a_section = true },

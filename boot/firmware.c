@@ -199,12 +199,31 @@ bool firmware_is_ours(hpa_t start, uint64_t size)
 	return overlap(start, size, image, (uintptr_t)__image_end - image);
 }
 
-void firmware_leave_pages(const void *pages)
+/* How many bytes there were. */
+static uint64_t forget(const void *pages)
 {
+	uint64_t size = 0;
+
 	for (struct own_blocks *blocks = own_blocks; blocks; blocks = blocks->others)
 		for (size_t i = 0; i < blocks->count; i++)
-			if (blocks->block[i].start == (uintptr_t)pages)
+			if (blocks->block[i].start == (uintptr_t)pages) {
+				size += blocks->block[i].size;
 				blocks->block[i].size = 0;
+			}
+	return size;
+}
+
+void firmware_leave_pages(const void *pages)
+{
+	(void)forget(pages);
+}
+
+void firmware_free_pages(const void *pages)
+{
+	uint64_t size = forget(pages);
+
+	if (size > 0)
+		BS->FreePages((uintptr_t)pages, size / PAGE_SIZE);
 }
 
 static enum err read_all(EFI_FILE_HANDLE file, char *to, size_t size)
@@ -221,10 +240,9 @@ static enum err read_all(EFI_FILE_HANDLE file, char *to, size_t size)
 	return ERR_OK;
 }
 
-/* Memory for a file of `size` bytes; what is behind them in its last page is zero, and at least one byte is. */
-static char *new_file(uint64_t size)
+void *firmware_alloc_file(size_t size)
 {
-	const uint64_t room = align_up(size + 1, PAGE_SIZE);
+	const size_t room = align_up(size + 1, PAGE_SIZE);
 	char *memory = alloc_file(room / PAGE_SIZE);
 
 	if (memory)
@@ -250,7 +268,7 @@ static enum err read_volume(const EFI_LOADED_IMAGE *loaded, const char *path, ui
 		err = ERR_RANGE;
 	} else {
 		*size = info->FileSize;
-		memory = new_file(*size);
+		memory = firmware_alloc_file(*size);
 		err = memory ? read_all(file, memory, *size) : ERR_NO_MEMORY;
 		*bytes = memory;
 	}
@@ -263,7 +281,7 @@ static enum err read_volume(const EFI_LOADED_IMAGE *loaded, const char *path, ui
 /* The image's own memory for it ends with the boot services. */
 static enum err copy_carried(const void *carried, uint64_t max, const void **bytes, size_t size)
 {
-	char *memory = size <= max ? new_file(size) : NULL;
+	char *memory = size <= max ? firmware_alloc_file(size) : NULL;
 
 	if (!memory)
 		return size > max ? ERR_RANGE : ERR_NO_MEMORY;

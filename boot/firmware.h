@@ -55,8 +55,17 @@ bool firmware_random(void *bytes, size_t size);
 /* Switch the firmware's watchdog off, which would reset the machine after some minutes. */
 void firmware_no_watchdog(void);
 
-/* Allocate 4 KiB pages that are never freed to the firmware. Returns NULL when there is no memory. */
+/* Allocate 4 KiB pages. Returns NULL when there is no memory. */
 void *firmware_alloc_pages(size_t pages);
+
+/*
+ * Memory for a file of `size` bytes, where large leaves can map it; what is behind them in its last page is zero, and at least one
+ * byte is. Returns NULL when there is no memory.
+ */
+void *firmware_alloc_file(size_t size);
+
+/* Free what these two have returned. */
+void firmware_free_pages(const void *pages);
 
 /* The same, all of them below `limit`, and none at address 0. */
 void *firmware_alloc_below(size_t pages, uint64_t limit);

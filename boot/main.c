@@ -8,6 +8,7 @@
 #include "boot/config.h"
 #include "boot/cpus.h"
 #include "boot/debugger.h"
+#include "boot/files.h"
 #include "boot/firmware.h"
 #include "boot/in_use.h"
 #include "boot/memory.h"
@@ -28,9 +29,6 @@
 #include "vmm/machine.h"
 #include "vmm/monitor.h"
 #include "vmm/post_mortem.h"
-
-#define GUEST_MAX_BYTES MIB(256)
-#define DISK_MAX_BYTES  GIB(4)
 
 /* Collected while the boot services are there, used after they have ended. */
 static struct {
@@ -107,15 +105,6 @@ void panic(const char *fmt, ...)
 	power_off();
 }
 
-static enum err cannot_read(const char *name, enum err err, uint64_t max)
-{
-	if (err == ERR_RANGE)
-		log_fatal("file %s: it has more than the %lu KiB that it may have", name, max >> 10);
-	else
-		log_fatal("file %s: %s", name, err_name(err));
-	return err;
-}
-
 /* Room for what the text can describe, with one VM in it by default. */
 static enum err new_config(const char *text, size_t size)
 {
@@ -142,85 +131,13 @@ static enum err read_config(void)
 		return new_config("", 0);
 	}
 	if (err != ERR_OK)
-		return cannot_read(CONFIG_FILE, err, CONFIG_MAX_BYTES);
+		return files_cannot_read(CONFIG_FILE, err, CONFIG_MAX_BYTES);
 	err = new_config(text, size);
 	if (err != ERR_OK)
 		return err;
 	err = config_parse(&boot.config, text, size, why, sizeof(why));
 	if (err != ERR_OK)
 		log_fatal("%s", why);
-	return err;
-}
-
-static bool is_read(const struct guest_image *image, const char *name)
-{
-	return image->bytes && strcmp(image->name, name) == 0;
-}
-
-/* The file of this name, if it is there already: of the first `n` VMs, or among the disks of the next one. */
-static const struct guest_image *find_read(const char *name, unsigned n)
-{
-	const struct machine_vm *vms = boot.config.machine.vm;
-
-	for (unsigned i = 0; i <= n; i++) {
-		if (i < n && is_read(&vms[i].image, name))
-			return &vms[i].image;
-		if (i < n && is_read(&vms[i].initrd, name))
-			return &vms[i].initrd;
-		for (unsigned disk = 0; disk < VM_DISKS_MAX; disk++)
-			if (is_read(&vms[i].disk[disk], name))
-				return &vms[i].disk[disk];
-	}
-	return NULL;
-}
-
-/* Read a file for the VM of number `n`, if there is to be one; a file that several VMs have is read once. */
-static enum err read_guest(unsigned n, const char *name, uint64_t max, struct guest_image *image)
-{
-	const struct guest_image *same = find_read(name, n);
-	enum err err;
-
-	image->name = name;
-	if (name[0] == '\0')
-		return ERR_OK;
-	if (same) {
-		*image = *same;
-		return ERR_OK;
-	}
-	err = firmware_read_file(name, max, &image->bytes, &image->size);
-	return err == ERR_OK ? ERR_OK : cannot_read(name, err, max);
-}
-
-/* The disks of the VM of number `n`. */
-static enum err read_disks(unsigned n)
-{
-	struct machine_vm *vm = &boot.config.machine.vm[n];
-	enum err err = ERR_OK;
-
-	for (unsigned i = 0; i < vm->options.disks && err == ERR_OK; i++) {
-		err = read_guest(n, vm->options.disk[i].file, DISK_MAX_BYTES, &vm->disk[i]);
-		if (err == ERR_OK && vm->disk[i].size < VIRTIO_BLK_SECTOR) {
-			log_fatal("disk %s: it has less than a sector of %u bytes", vm->options.disk[i].file, VIRTIO_BLK_SECTOR);
-			err = ERR_INVALID;
-		}
-	}
-	vm->options.disk_files = vm->disk;
-	return err;
-}
-
-static enum err read_guests(void)
-{
-	enum err err = ERR_OK;
-
-	for (unsigned i = 0; i < boot.config.machine.count && err == ERR_OK; i++) {
-		struct machine_vm *vm = &boot.config.machine.vm[i];
-
-		err = read_guest(i, vm->options.guest, GUEST_MAX_BYTES, &vm->image);
-		if (err == ERR_OK)
-			err = read_guest(i, vm->options.initrd, GUEST_MAX_BYTES, &vm->initrd);
-		if (err == ERR_OK)
-			err = read_disks(i);
-	}
 	return err;
 }
 
@@ -248,7 +165,7 @@ static enum err prepare(void)
 	}
 	if (boot.config.gdb)
 		debugger_wait();
-	err = read_guests();
+	err = files_read(&boot.config.machine);
 	if (err != ERR_OK)
 		return err;
 	boot.stacks = new_stacks();
@@ -308,27 +225,6 @@ static void map_screen(struct host_map *map)
 	boot.has_screen = false;
 }
 
-/* What cannot be adopted is copied into guests. */
-static void adopt_file(struct guest_image *file)
-{
-	const struct ram_range range = { address(file->bytes), align_up(file->size, PAGE_SIZE) };
-
-	file->frames = file->bytes && frame_adopt(range) == ERR_OK;
-}
-
-/* Guests' files become memory that guests can map. */
-static void adopt_files(void)
-{
-	for (unsigned i = 0; i < boot.config.machine.count; i++) {
-		struct machine_vm *vm = &boot.config.machine.vm[i];
-
-		adopt_file(&vm->image);
-		adopt_file(&vm->initrd);
-		for (unsigned disk = 0; disk < vm->options.disks; disk++)
-			adopt_file(&vm->disk[disk]);
-	}
-}
-
 /* Frames, our own map, our own traps; from then on nothing of the firmware's boot services is in use. */
 static enum err own_memory(void)
 {
@@ -344,7 +240,7 @@ static enum err own_memory(void)
 		err = memory_make_firmware_map(&boot.firmware_map, &boot.firmware);
 	if (err != ERR_OK)
 		return err;
-	adopt_files();
+	files_adopt(&boot.config.machine);
 	map_console(&boot.map);
 	map_console(&boot.firmware_map);
 	map_screen(&boot.map);

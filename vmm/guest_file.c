@@ -9,6 +9,11 @@ static hpa_t file_hpa(const struct guest_image *file, uint64_t offset)
 	return HPA((uintptr_t)file->bytes - frame_phys_to_virt + offset);
 }
 
+static bool bit_is_set(const uint8_t *bits, uint64_t n)
+{
+	return bits[n / 8] >> n % 8 & 1;
+}
+
 static enum err copy(struct vm *vm, const struct guest_image *file, uint64_t offset, uint64_t size, gpa_t gpa)
 {
 	return size > 0 ? addr_space_write(&vm->as, gpa, (const char *)file->bytes + offset, size) : ERR_OK;
@@ -22,7 +27,7 @@ static enum err map(struct vm *vm, const struct guest_image *file, uint64_t offs
 	return err == ERR_EXISTS ? copy(vm, file, offset, size, gpa) : err;
 }
 
-enum err guest_file_load(struct vm *vm, const struct guest_image *file, uint64_t offset, uint64_t size, gpa_t gpa)
+static enum err load(struct vm *vm, const struct guest_image *file, uint64_t offset, uint64_t size, gpa_t gpa)
 {
 	uint64_t head = min_u64(-gpa.raw % PAGE_SIZE, size), whole = size - head;
 	enum err err;
@@ -39,6 +44,29 @@ enum err guest_file_load(struct vm *vm, const struct guest_image *file, uint64_t
 	return err;
 }
 
+uint64_t guest_file_run(const struct guest_image *file, uint64_t offset, uint64_t size, bool *hole)
+{
+	uint64_t end = offset + size, page = offset / PAGE_SIZE;
+
+	*hole = file->holes && bit_is_set(file->holes, page);
+	while (file->holes && page * PAGE_SIZE < end && bit_is_set(file->holes, page) == *hole)
+		page++;
+	return file->holes ? min_u64(page * PAGE_SIZE, end) - offset : size;
+}
+
+enum err guest_file_load(struct vm *vm, const struct guest_image *file, uint64_t offset, uint64_t size, gpa_t gpa)
+{
+	enum err err = ERR_OK;
+	bool hole;
+
+	for (uint64_t done = 0, run; done < size && err == ERR_OK; done += run) {
+		run = guest_file_run(file, offset + done, size - done, &hole);
+		if (!hole)
+			err = load(vm, file, offset + done, run, GPA(gpa.raw + done));
+	}
+	return err;
+}
+
 enum err guest_file_map(struct vm *vm, const struct guest_image *file, uint64_t size, gpa_t gpa)
 {
 	return file->frames ? map(vm, file, 0, size, gpa) : copy(vm, file, 0, min_u64(size, file->size), gpa);
@@ -46,8 +74,14 @@ enum err guest_file_map(struct vm *vm, const struct guest_image *file, uint64_t 
 
 static bool file_has(const struct guest_image *file, hpa_t hpa)
 {
-	return file && file->frames && hpa.raw >= file_hpa(file, 0).raw &&
-	       hpa.raw < file_hpa(file, 0).raw + align_up(file->size, PAGE_SIZE);
+	uint64_t offset = file ? hpa.raw - file_hpa(file, 0).raw : 0;
+	bool hole = true;
+
+	if (!file)
+		return false;
+	if (file->frames && offset < align_up(file->size, PAGE_SIZE))
+		guest_file_run(file, align_down(offset, PAGE_SIZE), 1, &hole);
+	return !hole || file_has(file->unpacked, hpa);
 }
 
 bool guest_file_has(const struct vm *vm, hpa_t hpa)

@@ -62,6 +62,7 @@ struct vm_options {
 	} trace;
 	bool end_at_reboot; /* where the guest asks for a reboot, it ends as if it had switched itself off */
 	bool progress;      /* print now and then how far the guest has come */
+	bool packed;        /* a packed kernel is loaded as it is, and unpacks itself */
 };
 
 /* A file for a guest in our memory: its program, what its kernel begins with, or a disk. */
@@ -70,6 +71,13 @@ struct guest_image {
 	const void *bytes;
 	size_t size;
 	bool frames; /* it has whole frames for itself, zero behind its end, that guests may map: frame_adopt */
+	/* Bit n % 8 of byte n / 8: its page n is all zeros, nothing that a guest is to find, and need not be there. NULL: of no
+	 * page. */
+	const uint8_t *holes;
+	/* Of a kernel that was packed in its file: what it unpacks to, and `bytes` is the file as far as loading needs that still.
+	 */
+	struct guest_image *unpacked;
+	bool damaged; /* of a packed kernel: it cannot be unpacked, by nobody */
 };
 
 enum vm_outcome {

@@ -113,10 +113,27 @@ const struct linux_rules *arch_linux_rules(void);
 /* Why this CPU cannot run an image with these flags in its header, a clause; NULL: it can. */
 const char *arch_linux_refuses(uint64_t flags);
 
-/* A kind of kernel file that only one ISA has: is a file one; load it, as linux_image_load (vmm/linux_image.h). */
+/* A kernel that is packed in its file, in bytes. */
+struct packed_kernel {
+	size_t at, size; /* where it is in the file */
+	size_t unpacked; /* what it says that it unpacks to */
+	size_t work;     /* memory that unpacking needs besides */
+	size_t head;     /* how much of the file's beginning is needed to load it when it is unpacked */
+};
+
+/* A kind of kernel file that only one ISA has. */
 struct kernel_loader {
 	bool (*is)(const void *file, size_t size);
+	/* Load it, as linux_image_load (vmm/linux_image.h). */
 	enum err (*load)(struct vm *vm, const struct guest_image *image, gpa_t *entry, char *why, size_t why_size);
+	/* Can what it has packed be unpacked here? It may be anything. NULL: such a file has nothing packed. */
+	bool (*find_packed)(const void *file, size_t size, struct packed_kernel *packed);
+	/*
+	 * Unpack to `to`, which has room for packed->unpacked bytes, with packed->work bytes at `work`, both aligned at 4 KiB. The
+	 * first `*used` bytes are what `load` needs. Errors: ERR_CORRUPT (the file is damaged), ERR_UNSUPPORTED (what is unpacked
+	 * cannot be loaded here).
+	 */
+	enum err (*unpack)(const void *file, const struct packed_kernel *packed, void *to, void *work, size_t *used);
 };
 /* The one for this file; NULL: it is of no kind that only this ISA has. */
 const struct kernel_loader *arch_kernel_loader(const void *file, size_t size);

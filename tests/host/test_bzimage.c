@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* x86: bzImages: where their kernels are put, and what is refused. */
 #include "vmm/x86_64/bzimage.c"
+#include "vmm/x86_64/vmlinux.c"
+#include "vmm/x86_64/unzstd.c"
 
 #include <stdlib.h>
 
@@ -14,6 +16,11 @@
 
 static struct ram ram;
 static struct vm *vm;
+
+uint16_t arch_elf_machine(void)
+{
+	return 0;
+}
 
 gpa_t arch_guest_load_floor(const struct vm *of)
 {

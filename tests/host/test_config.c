@@ -108,6 +108,11 @@ static void all_keys_are_read(void **state)
 	CHECK_ERR(parse(&options, "on_reboot = restart", 19, why, sizeof(why)), ERR_OK);
 	assert_false(options.end_at_reboot);
 	CHECK(!options.progress, "progress = off");
+	assert_false(options.packed);
+	CHECK_ERR(parse(&options, "unpack = off", 12, why, sizeof(why)), ERR_OK);
+	assert_true(options.packed);
+	CHECK_ERR(parse(&options, "unpack = on", 11, why, sizeof(why)), ERR_OK);
+	assert_false(options.packed);
 	CHECK_EQ(options.clones, 0);
 	text = "clones = 1000\nclone_when = \"ready # \"";
 	CHECK_ERR(parse(&options, text, strlen(text), why, sizeof(why)), ERR_OK);
@@ -358,6 +363,7 @@ static const struct refused refused[] = {
 	{ "serial = com2", "serial" },
 	{ "progress = maybe", "progress" },
 	{ "on_reboot = perhaps", "on_reboot" },
+	{ "unpack = 1", "unpack" },
 	{ "disk =", "disk" },
 	{ "disk = ,ro", "disk" },
 	{ "disk = \\a\ndisk = none", "disk = none: wanted" },

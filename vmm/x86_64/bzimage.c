@@ -8,6 +8,8 @@
 #include "include/arch/virt.h"
 #include "vmm/guest_file.h"
 #include "vmm/text.h"
+#include "vmm/x86_64/unzstd.h"
+#include "vmm/x86_64/vmlinux.h"
 
 #define SECTOR             512
 #define SETUP_SECTS_OLD    4 /* where it says 0 */
@@ -17,6 +19,8 @@
 #define HEADER_LENGTH_FROM UINT64_C(0x202) /* the jump over the header is from here */
 #define CMDLINE_OLD        255
 #define ALIGNMENT_MAX      GIB(1)
+#define PAYLOAD_MAX        MIB(256) /* unpacked */
+#define PAYLOAD_SIZE_BYTES sizeof(uint32_t)
 
 static enum err fail(enum err err, const char *what, char *why, size_t why_size)
 {
@@ -116,6 +120,23 @@ static void keep_header(struct vm *vm, const struct setup_header *header)
 	vm->initrd_limit = header->xloadflags & XLF_ABOVE_4G ? 0 : (uint64_t)header->initrd_addr_max + 1;
 }
 
+/* Where the kernel is that unpacks itself. False: the file is truncated. */
+static bool find_itself(const struct guest_image *image, const struct setup_header *header, size_t *start, size_t *length)
+{
+	*start = *length = 0;
+	return image->unpacked || find_kernel(header, image->size, start, length);
+}
+
+static enum err put(struct vm *vm, const struct guest_image *image, size_t start, size_t length, gpa_t *entry)
+{
+	gpa_t at = vm->image.start;
+
+	if (image->unpacked)
+		return vmlinux_load(vm, image->unpacked, &vm->arch.setup, at, entry);
+	*entry = GPA(at.raw + ENTRY_64);
+	return guest_file_load(vm, image, start, length, at);
+}
+
 enum err bzimage_load(struct vm *vm, const struct guest_image *image, gpa_t *entry, char *why, size_t why_size)
 {
 	struct setup_header header;
@@ -129,8 +150,10 @@ enum err bzimage_load(struct vm *vm, const struct guest_image *image, gpa_t *ent
 	bad = bad_kind(&header);
 	if (bad)
 		return fail(ERR_UNSUPPORTED, bad, why, why_size);
-	if (!find_kernel(&header, image->size, &start, &length))
+	if (!find_itself(image, &header, &start, &length))
 		return fail(ERR_CORRUPT, "it is truncated: its kernel ends beyond the file", why, why_size);
+	if (image->damaged)
+		return fail(ERR_CORRUPT, "it is damaged: its kernel cannot be unpacked", why, why_size);
 	err = check_cmdline(vm, &header, why, why_size);
 	if (err != ERR_OK)
 		return err;
@@ -139,9 +162,52 @@ enum err bzimage_load(struct vm *vm, const struct guest_image *image, gpa_t *ent
 		return fail_place(vm, at, room, why, why_size);
 	keep_header(vm, &header);
 	vm->image = (struct ram_range_gpa){ at, room };
-	*entry = GPA(at.raw + ENTRY_64);
-	err = guest_file_load(vm, image, start, length, at);
+	err = put(vm, image, start, length, entry);
 	if (err != ERR_OK)
 		snprintf(why, why_size, "loading it failed: %s", err_name(err));
+	return err;
+}
+
+/* The payload within the file; behind it there, in its last four bytes, is how large it is unpacked. */
+static bool find_payload(const struct setup_header *header, size_t size, struct packed_kernel *packed)
+{
+	size_t start, length;
+
+	if (!find_kernel(header, size, &start, &length) || header->payload_offset > length ||
+	    header->payload_length > length - header->payload_offset || header->payload_length < PAYLOAD_SIZE_BYTES)
+		return false;
+	packed->at = start + header->payload_offset;
+	packed->size = header->payload_length - PAYLOAD_SIZE_BYTES;
+	return true;
+}
+
+bool bzimage_find_packed(const void *file, size_t size, struct packed_kernel *packed)
+{
+	const char *bytes = file;
+	struct setup_header header;
+	uint32_t unpacked;
+
+	read_header(file, size, &header);
+	if (bad_kind(&header) || !find_payload(&header, size, packed) || !unzstd_is(bytes + packed->at, packed->size))
+		return false;
+	memcpy(&unpacked, bytes + packed->at + packed->size, sizeof(unpacked));
+	packed->unpacked = unpacked;
+	packed->work = unzstd_work_size();
+	packed->head = min_u64(size, SETUP_HEADER_AT + sizeof(header));
+	return unpacked > 0 && unpacked <= min_u64(header.init_size, PAYLOAD_MAX);
+}
+
+enum err bzimage_unpack(const void *file, const struct packed_kernel *packed, void *to, void *work, size_t *used)
+{
+	struct setup_header header;
+	struct elf_file kernel;
+	size_t size;
+	enum err err = unzstd((const char *)file + packed->at, packed->size, to, packed->unpacked, work, &size);
+
+	if (err != ERR_OK)
+		return err;
+	read_header(file, packed->at, &header);
+	err = vmlinux_read(&kernel, to, size, &header);
+	*used = vmlinux_end(&kernel);
 	return err;
 }

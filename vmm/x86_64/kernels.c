@@ -7,7 +7,7 @@
 const struct kernel_loader *arch_kernel_loader(const void *file, size_t size)
 {
 	static const struct kernel_loader loaders[] = {
-		{ .is = bzimage_is, .load = bzimage_load },
+		{ .is = bzimage_is, .load = bzimage_load, .find_packed = bzimage_find_packed, .unpack = bzimage_unpack },
 		{ .is = pvh_is, .load = pvh_load },
 	};
 
