@@ -139,7 +139,8 @@ one_of() { # OPTION VALUE CHOICE...
 build() {
     local stale pid
     "$root/tools/setup" "${components[@]}" || failed "tools or libraries are missing"
-    [[ -z $linux ]] || guest=$root/build/linux/$isa/kernel initrd=$root/build/linux/$isa/initrd
+    [[ -z $linux ]] || guest=$root/build/linux/$isa/kernel initrd=$root/build/linux/$isa/initrd-small
+    [[ -z $linux || ${#disks[@]} -eq 0 ]] || initrd=${initrd%-small}
     # We may be run by make, whose flags are not for us; and we may be run twice at once.
     unset MAKEFLAGS MFLAGS MAKELEVEL
     mkdir -p "$root/build/run"
