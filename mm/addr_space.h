@@ -147,12 +147,13 @@ struct addr_space {
 	uint64_t zero_entry[NPT_RX + 1]; /* npt_page_entry of the zero page, by permissions */
 	uint64_t hand;                   /* gpa where reclaim goes on */
 	/*
-	 * What the entry of a page is but for the page's address, where it permits to read, to write, and has the accessed and
-	 * dirty bits of that: as it was met last by an accessor of guest memory. 0: none was. With the first view's lock.
+	 * What the entry of a leaf is but for its address, where it permits to read, to write, and has the accessed and dirty bits
+	 * of that: as it was met last by an accessor of guest memory. 0: none was. Of pages and of large leaves. With the first
+	 * view's lock.
 	 */
-	uint64_t usable[2];
-	/* The same of a shared page that a write fault met last, without the bits that hardware sets, too. */
-	uint64_t shared_page;
+	uint64_t usable[2][2];
+	/* The same of a shared leaf that hardware can read, without the bits that hardware sets, too. */
+	uint64_t shared_leaf[2];
 	bool logged;                         /* some block may be kept in 4 KiB leaves for exact dirty logging: is_logged */
 	uint64_t resident_peak, memory_peak; /* as in struct addr_space_stats */
 	struct addr_space_cost cost;
@@ -417,7 +418,12 @@ MUST_CHECK enum err addr_space_store16(struct addr_space *as, gpa_t gpa, uint16_
  * pages. Errors as addr_space_read; what was at `to` may be gone then.
  */
 MUST_CHECK enum err addr_space_copy(struct addr_space *as, gpa_t to, gpa_t from, uint64_t size);
-/* The same without mapping anything. */
+/*
+ * The same without mapping what is at `from`. A whole page at `to` that is copy-on-write is not copied before it is overwritten, if
+ * both are aligned to pages.
+ */
+MUST_CHECK enum err addr_space_store(struct addr_space *as, gpa_t to, gpa_t from, uint64_t size);
+/* The same without that, either. */
 MUST_CHECK enum err addr_space_copy_bytes(struct addr_space *as, gpa_t to, gpa_t from, uint64_t size);
 
 /* Fault in [gpa, gpa + size) for `access` (NPT_R or NPT_RW), and set the accessed and dirty bits. Errors as addr_space_read. */

@@ -22,14 +22,6 @@ FAST enum err reserve_borders(struct addr_space *as, uint64_t start, uint64_t en
 
 /* --- Unmap -------------------------------------------------------------------------------------------------------- */
 
-static inline bool any_reservation(const struct addr_space *as)
-{
-	for (const struct addr_space_view *view = &as->view; view; view = view->next)
-		if (view->reservation.memory.raw != 0)
-			return true;
-	return false;
-}
-
 /*
  * The fast path: one page, whose table is in the walk cache and has other entries. False: nothing was changed; take the slow path.
  */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* One part of guest memory is copied to another: by mapping its pages a second time, copy-on-write, where that can be done. */
+#include <string.h>
+
 #include "mm/space.h"
 
 /* So many pages are looked at, and flushed, together. */
@@ -45,6 +47,10 @@ static enum way way_of(struct addr_space *as, uint64_t to, uint64_t from, hpa_t 
 	npt_decode(&as->npt, &cursor, GPA(from), &leaf);
 	if (!leaf.attr.shared)
 		return WAY_COPY;
+	note_shared_leaf(as, &cursor, &leaf);
+	if (leaf.level > 0 && !leaf.access_tracked)
+		npt_walk_cache_insert_leaf(&as->view.cache, from, cursor.slot, cursor.pte,
+					   HPA(leaf.hpa.raw + (from - leaf.gpa.raw)));
 	*memory = HPA(leaf.hpa.raw + (from - leaf.gpa.raw));
 	if (frame_is_zero_page(*memory))
 		return WAY_ZEROS;
@@ -112,13 +118,105 @@ static void unmap_run(struct addr_space *as, gpa_t to, const struct run_of_pages
 	reservations_drop(as);
 }
 
+/* --- One page ---------------------------------------------------------------------------------------------------------- */
+
+static inline bool is_shared_leaf(const struct addr_space *as, const struct npt_cached_leaf *leaf)
+{
+	return (leaf->bits & as->npt.page.fixed) == as->shared_leaf[leaf->large];
+}
+
+/*
+ * The pages at `to` and `from`, where the walk cache has both, and `to` is one that can be replaced: no zero page, as nothing is
+ * that can be written. False: look closely.
+ */
+static inline bool find_pages(struct addr_space *as, gpa_t to, gpa_t from, struct npt_cached_leaf *old,
+			      struct npt_cached_leaf *source)
+{
+	return npt_leaf_cached(&as->npt, &as->view.cache, to, old) && npt_leaf_cached(&as->npt, &as->view.cache, from, source) &&
+	       !old->large && (old->bits == as->usable[false][true] || !frame_is_zero_page(old->page));
+}
+
+/*
+ * Map at `to`, a page, what is shared at `from`: what find_run, unmap_run and map_run do for many. False: nothing was changed; do
+ * it so.
+ */
+static bool map_over(struct addr_space *as, gpa_t to, gpa_t from)
+{
+	struct npt_cached_leaf old, source;
+	struct npt_cursor cursor = { .level = 0 };
+	const struct area *area;
+	struct npt_attr attr;
+	hpa_t page;
+
+	if (!find_pages(as, to, from, &old, &source) || !npt_is_page(&as->npt, *old.slot, &page) || !is_shared_leaf(as, &source) ||
+	    frame_is_zero_page(source.page))
+		return false;
+	area = area_to_map(as, to, from, PAGE_SIZE);
+	if (!area || !frame_share_other(source.page, as->id))
+		return false;
+	attr = area->attr;
+	attr.prot &= (uint8_t)~NPT_W;
+	attr.shared = true;
+	cursor.slot = old.slot;
+	npt_replace(&as->npt, &cursor, to, source.page, attr, NPT_ACCESSED | NPT_DIRTY);
+	as->view.stats.shared += PAGE_SIZE;
+	drop_page(as, page);
+	if (any_reservation(as))
+		reservations_drop(as);
+	return true;
+}
+
+/*
+ * Let the page at `to`, which is shared, have a frame of its own with what is at `from`: what was there need not be copied first.
+ * False: nothing was changed; do it so.
+ */
+static bool overwrite(struct addr_space *as, gpa_t to, gpa_t from)
+{
+	struct npt_cached_leaf old, source;
+	const struct area *area;
+	hpa_t frame;
+
+	if (!find_pages(as, to, from, &old, &source) || !is_shared_leaf(as, &old) || source.bits != as->usable[source.large][false])
+		return false;
+	area = area_to_map(as, to, from, PAGE_SIZE);
+	if (!area || frame_alloc_copy(old.page, as->id, &frame) != ERR_OK || frame.raw == 0)
+		return false;
+	if (!cost_fits(as, PAGE_SIZE)) {
+		frame_free(frame, 0);
+		return false;
+	}
+	sync_memory(as, source.page, PAGE_SIZE);
+	memcpy(frame_ptr(frame), frame_ptr(source.page), PAGE_SIZE);
+	publish_memory(as, frame, PAGE_SIZE);
+	npt_replace_page(&as->npt, to, old.slot, frame, area->page);
+	count_resident(as, PAGE_SIZE);
+	drop_page(as, old.page);
+	return true;
+}
+
+/* With the space locked. Compiled for each of the two. */
+static inline __attribute__((always_inline)) bool replace_page(struct addr_space *as, gpa_t to, gpa_t from,
+							       bool (*replace)(struct addr_space *as, gpa_t to, gpa_t from))
+{
+	bool done;
+
+	space_lock(as);
+	done = replace(as, to, from);
+	space_unlock(as);
+	return done;
+}
+
+/* --- Any number ------------------------------------------------------------------------------------------------------ */
+
 /* Deal with some pages, `*size` of which at most; that becomes what is done. */
 static enum err copy_pages(struct addr_space *as, gpa_t to, gpa_t from, uint64_t *size)
 {
-	struct run_of_pages run = { .way = WAY_COPY, .count = (unsigned)min_u64(*size / PAGE_SIZE, COPY_PAGES) };
+	struct run_of_pages run;
 	const struct area *area;
 	enum err err = ERR_OK;
 
+	run.way = WAY_COPY;
+	run.count = (unsigned)min_u64(*size / PAGE_SIZE, COPY_PAGES);
 	space_lock(as);
 	area = area_to_map(as, to, from, run.count * PAGE_SIZE);
 	if (area)
@@ -140,6 +238,8 @@ enum err addr_space_copy(struct addr_space *as, gpa_t to, gpa_t from, uint64_t s
 
 	if (!is_aligned(to.raw ^ from.raw, PAGE_SIZE))
 		return addr_space_copy_bytes(as, to, from, size);
+	if (size == PAGE_SIZE && is_aligned(to.raw, PAGE_SIZE) && replace_page(as, to, from, map_over))
+		return ERR_OK;
 	for (; err == ERR_OK && size > 0; size -= piece, to.raw += piece, from.raw += piece) {
 		piece = size;
 		if (is_aligned(to.raw, PAGE_SIZE) && size >= PAGE_SIZE) {
@@ -148,6 +248,19 @@ enum err addr_space_copy(struct addr_space *as, gpa_t to, gpa_t from, uint64_t s
 		}
 		piece = min_u64(size, PAGE_SIZE - to.raw % PAGE_SIZE);
 		err = addr_space_copy_bytes(as, to, from, piece);
+	}
+	return err;
+}
+
+enum err addr_space_store(struct addr_space *as, gpa_t to, gpa_t from, uint64_t size)
+{
+	uint64_t piece;
+	enum err err = ERR_OK;
+
+	for (; err == ERR_OK && size > 0; size -= piece, to.raw += piece, from.raw += piece) {
+		piece = min_u64(size, PAGE_SIZE - to.raw % PAGE_SIZE);
+		if (piece < PAGE_SIZE || !is_aligned(from.raw, PAGE_SIZE) || !replace_page(as, to, from, overwrite))
+			err = addr_space_copy_bytes(as, to, from, piece);
 	}
 	return err;
 }

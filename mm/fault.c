@@ -208,10 +208,7 @@ static enum fault_outcome fetch_from_block(struct fault *fault)
 
 static enum fault_outcome serve_shared(struct fault *fault)
 {
-	struct addr_space *as = fault->as;
-
-	if (fault->leaf.level == 0 && !fault->leaf.access_tracked)
-		as->shared_page = fault->cursor.pte & as->npt.page.fixed;
+	note_shared_leaf(fault->as, &fault->cursor, &fault->leaf);
 	return break_cow(fault) == ERR_OK ? FAULT_HANDLED : FAULT_NO_MEMORY;
 }
 
@@ -241,7 +238,7 @@ static inline bool meets_shared_page(struct fault *fault)
 	const struct addr_space *as = fault->as;
 	const struct npt_page_format *page = &as->npt.page;
 
-	if (!(fault->access & NPT_W) || fault->cursor.level > 0 || (fault->cursor.pte & page->fixed) != as->shared_page)
+	if (!(fault->access & NPT_W) || fault->cursor.level > 0 || (fault->cursor.pte & page->fixed) != as->shared_leaf[0])
 		return false;
 	fault->leaf.gpa = GPA(align_down(fault->gpa, PAGE_SIZE));
 	fault->leaf.hpa = HPA((fault->cursor.pte & page->address) << page->shift);

@@ -128,6 +128,8 @@ static inline void frame_share(hpa_t frame, unsigned order)
 {
 	frame_share_count(frame, UINT64_C(1) << order);
 }
+/* The same of a page that `owner` does not own. False: it does, and nothing was changed. */
+bool frame_share_other(hpa_t page, uint16_t owner);
 /* The same for pages side by side, each of which is a part from then on: it will be copied by itself. */
 void frame_share_pages(hpa_t frame, uint64_t count);
 /* Is there a part with more than one reference? */

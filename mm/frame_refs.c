@@ -11,25 +11,27 @@
  */
 static __attribute__((noinline)) struct frame *part_at(uint64_t number, unsigned order)
 {
-	struct frame *parted = record_of(number);
+	const struct zone *zone = zone_of(number);
+	struct frame *parted = zone ? &zone->records[number - zone->first] : NULL;
 
 	if (parted && parted->state == FRAME_ALLOCATED && parted->order <= order)
 		return parted;
-	for (unsigned above = order + 1; above <= FRAME_MAX_ORDER; above++) {
+	for (unsigned above = order + 1; zone && above <= FRAME_MAX_ORDER; above++) {
 		uint64_t first = number & ~((UINT64_C(1) << above) - 1);
-		struct frame *record = record_of(first);
+		struct frame *record;
 
-		if (!is_block(record, FRAME_ALLOCATED, above))
+		if (first < zone->first)
+			break;
+		record = parted - (number - first);
+		if (record->state != FRAME_ALLOCATED || record->order != above)
 			continue;
 		while (above > order) { /* divide in two, go on with the half that holds `number` */
-			uint64_t middle = first + (UINT64_C(1) << --above);
+			struct frame *middle = record + (UINT64_C(1) << --above);
 
 			record->order = (uint8_t)above;
-			*record_of(middle) = *record;
-			if (number >= middle) {
-				first = middle;
-				record = record_of(middle);
-			}
+			*middle = *record;
+			if (parted >= middle)
+				record = middle;
 		}
 		return record;
 	}
@@ -95,6 +97,20 @@ void frame_share_count(hpa_t frame, uint64_t count)
 	FOR_EACH_PART (record, at, frame, count)
 		record->more++;
 	spin_unlock(&frames.lock);
+}
+
+bool frame_share_other(hpa_t page, uint16_t owner)
+{
+	struct frame *record;
+	bool other;
+
+	spin_lock(&frames.lock);
+	record = page_at(frame_number(page));
+	other = record->owner != owner;
+	if (other)
+		record->more++;
+	spin_unlock(&frames.lock);
+	return other;
 }
 
 /* Divide a part into frames, all at once. */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The hypervisor's own accesses to guest memory, and the listing of a space's areas and leaves. */
+/* The hypervisor's own accesses to guest memory. */
 #include <string.h>
 
-#include "include/log.h"
 #include "mm/space.h"
 #include "npt/batch.h"
 
@@ -25,16 +24,24 @@ static enum err outcome_error(enum fault_outcome outcome)
 /* What is to be done to the piece of guest memory at `bytes`, with the view's lock. */
 typedef void (*piece_fn)(void *bytes, uint64_t size, void *context);
 
-/* The page around `gpa`, if its table is in the walk cache, and its entry is one that was found usable so before; NULL: look
- * closely. */
-static inline char *usable_page(struct addr_space *as, gpa_t gpa, bool wrote)
+/* The page around `gpa`, if the walk cache has its leaf, and that is like one that was found usable so before; NULL: look closely.
+ */
+static inline __attribute__((always_inline)) char *usable_page(struct addr_space *as, gpa_t gpa, bool wrote)
 {
-	const uint64_t *slot = npt_walk_cache_lookup(&as->view.cache, gpa);
-	uint64_t pte = slot ? __atomic_load_n(slot, __ATOMIC_RELAXED) : 0;
+	struct npt_cached_leaf leaf;
 
-	if (pte == 0 || (pte & ~as->npt.page.address) != as->usable[wrote])
+	if (!npt_leaf_cached(&as->npt, &as->view.cache, gpa, &leaf) || leaf.bits != as->usable[leaf.large][wrote])
 		return NULL;
-	return frame_ptr(HPA((pte & as->npt.page.address) << as->npt.page.shift));
+	return frame_ptr(leaf.page);
+}
+
+/* Keep in mind how a leaf looks that permits an access and has the bits of it. */
+static void note_usable(struct addr_space *as, const struct npt_cursor *cursor, gpa_t gpa, const struct npt_leaf *leaf, bool wrote)
+{
+	as->usable[leaf->level > 0][wrote] = cursor->pte & ~as->npt.page.address;
+	if (leaf->level > 0)
+		npt_walk_cache_insert_leaf(&as->view.cache, gpa.raw, cursor->slot, cursor->pte,
+					   HPA(leaf->hpa.raw + (gpa.raw - leaf->gpa.raw)));
 }
 
 /*
@@ -63,8 +70,8 @@ static uint64_t use_piece(struct addr_space *as, gpa_t gpa, uint64_t size, unsig
 		goto out;
 	if (!leaf.accessed || (wrote && !leaf.dirty))
 		npt_touch(&as->npt, &cursor, 0, NPT_ACCESSED | (wrote ? NPT_DIRTY : 0));
-	else if (leaf.level == 0)
-		as->usable[wrote] = cursor.pte & ~as->npt.page.address;
+	else
+		note_usable(as, &cursor, gpa, &leaf, wrote);
 	offset = gpa.raw - leaf.gpa.raw;
 	done = min_u64(min_u64(size, COPY_MAX), npt_level_size(leaf.level) - offset);
 	bytes = frame_ptr(leaf.hpa);
@@ -99,7 +106,8 @@ static enum err reach_piece(struct addr_space *as, gpa_t gpa, uint64_t *size, un
 	return ERR_OK;
 }
 
-static enum err use_all(struct addr_space *as, gpa_t gpa, uint64_t size, unsigned access, piece_fn each, void *context)
+static __attribute__((noinline)) enum err use_all(struct addr_space *as, gpa_t gpa, uint64_t size, unsigned access, piece_fn each,
+						  void *context)
 {
 	enum err err = gpa.raw + size < gpa.raw ? ERR_NOT_FOUND : ERR_OK;
 	uint64_t piece;
@@ -127,6 +135,37 @@ static void copy_in(void *bytes, uint64_t size, void *context)
 	*from += size;
 }
 
+/* --- Within one page --- */
+
+/*
+ * Most accesses are to a few bytes of a page that was met before: where the queues of devices lie. Returns those bytes, with the
+ * first view's lock, which end_access lets go of; NULL, without it: look closely.
+ */
+static inline __attribute__((always_inline)) char *begin_access(struct addr_space *as, gpa_t gpa, uint64_t size, bool writes)
+{
+	const uint64_t offset = gpa.raw % PAGE_SIZE;
+	char *page;
+
+	if (size > PAGE_SIZE - offset)
+		return NULL;
+	spin_lock(&as->view.lock);
+	page = usable_page(as, gpa, writes);
+	if (!page) {
+		spin_unlock(&as->view.lock);
+		return NULL;
+	}
+	if (as->sync)
+		as->sync(page + offset, size);
+	return page + offset;
+}
+
+static inline void end_access(struct addr_space *as, char *bytes, uint64_t size, bool wrote)
+{
+	if (wrote && as->publish)
+		as->publish(bytes, size);
+	spin_unlock(&as->view.lock);
+}
+
 static void leave_alone(void *bytes, uint64_t size, void *context)
 {
 	(void)bytes;
@@ -136,12 +175,24 @@ static void leave_alone(void *bytes, uint64_t size, void *context)
 
 enum err addr_space_read(struct addr_space *as, gpa_t gpa, void *to, uint64_t size)
 {
-	return use_all(as, gpa, size, NPT_R, copy_out, &to);
+	char *bytes = begin_access(as, gpa, size, false);
+
+	if (!bytes)
+		return use_all(as, gpa, size, NPT_R, copy_out, &to);
+	memcpy(to, bytes, size);
+	end_access(as, bytes, size, false);
+	return ERR_OK;
 }
 
 enum err addr_space_write(struct addr_space *as, gpa_t gpa, const void *from, uint64_t size)
 {
-	return use_all(as, gpa, size, NPT_RW, copy_in, &from);
+	char *bytes = begin_access(as, gpa, size, true);
+
+	if (!bytes)
+		return use_all(as, gpa, size, NPT_RW, copy_in, &from);
+	memcpy(bytes, from, size);
+	end_access(as, bytes, size, true);
+	return ERR_OK;
 }
 
 static void load16(void *bytes, uint64_t size, void *context)
@@ -158,12 +209,30 @@ static void store16(void *bytes, uint64_t size, void *context)
 
 enum err addr_space_load16(struct addr_space *as, gpa_t gpa, uint16_t *value)
 {
-	return is_aligned(gpa.raw, sizeof(*value)) ? use_all(as, gpa, sizeof(*value), NPT_R, load16, value) : ERR_INVALID;
+	char *bytes;
+
+	if (!is_aligned(gpa.raw, sizeof(*value)))
+		return ERR_INVALID;
+	bytes = begin_access(as, gpa, sizeof(*value), false);
+	if (!bytes)
+		return use_all(as, gpa, sizeof(*value), NPT_R, load16, value);
+	load16(bytes, sizeof(*value), value);
+	end_access(as, bytes, sizeof(*value), false);
+	return ERR_OK;
 }
 
 enum err addr_space_store16(struct addr_space *as, gpa_t gpa, uint16_t value)
 {
-	return is_aligned(gpa.raw, sizeof(value)) ? use_all(as, gpa, sizeof(value), NPT_RW, store16, &value) : ERR_INVALID;
+	char *bytes;
+
+	if (!is_aligned(gpa.raw, sizeof(value)))
+		return ERR_INVALID;
+	bytes = begin_access(as, gpa, sizeof(value), true);
+	if (!bytes)
+		return use_all(as, gpa, sizeof(value), NPT_RW, store16, &value);
+	store16(bytes, sizeof(value), &value);
+	end_access(as, bytes, sizeof(value), true);
+	return ERR_OK;
 }
 
 enum err addr_space_fault_in(struct addr_space *as, gpa_t gpa, uint64_t size, unsigned access)
@@ -184,9 +253,13 @@ static const void *readable(struct addr_space *as, gpa_t from, uint64_t *size)
 {
 	struct npt_cursor cursor;
 	struct npt_leaf leaf;
-	uint64_t offset;
-	const char *bytes;
+	uint64_t offset = from.raw % PAGE_SIZE;
+	const char *bytes = usable_page(as, from, false);
 
+	if (bytes) {
+		*size = min_u64(*size, PAGE_SIZE - offset);
+		goto sync;
+	}
 	if (from.raw >= BIT(as->npt.config.gpa_bits) || npt_find(&as->npt, from, &cursor) != NPT_LEAF)
 		return NULL;
 	npt_decode(&as->npt, &cursor, from, &leaf);
@@ -194,9 +267,13 @@ static const void *readable(struct addr_space *as, gpa_t from, uint64_t *size)
 		return NULL;
 	if (!leaf.accessed)
 		npt_touch(&as->npt, &cursor, 0, NPT_ACCESSED);
+	else
+		note_usable(as, &cursor, from, &leaf, false);
 	offset = from.raw - leaf.gpa.raw;
 	*size = min_u64(*size, npt_level_size(leaf.level) - offset);
-	bytes = (const char *)frame_ptr(leaf.hpa) + offset;
+	bytes = frame_ptr(leaf.hpa);
+sync:
+	bytes += offset;
 	if (as->sync)
 		as->sync((void *)(uintptr_t)bytes, *size);
 	return bytes;
@@ -330,102 +407,4 @@ enum err addr_space_translate_and_limit(struct addr_space *as, gpa_t gpa, uint64
 	*limit = want;
 	spin_unlock(&as->view.lock);
 	return ERR_OK;
-}
-
-/* A run of leaves that are contiguous in both address spaces. */
-struct extent {
-	gpa_t gpa;
-	hpa_t hpa;
-	uint64_t size;
-	struct npt_attr attr;
-};
-
-static bool extends(const struct extent *extent, const struct npt_leaf *leaf)
-{
-	return leaf->gpa.raw == extent->gpa.raw + extent->size && leaf->hpa.raw == extent->hpa.raw + extent->size;
-}
-
-#define DUMP_LINES 16
-
-struct dump {
-	struct extent extent;
-	unsigned lines;
-};
-
-static const char *prot_text(unsigned prot)
-{
-	static const char *const texts[] = { "---", "r--", "-w-", "rw-", "--x", "r-x", "-wx", "rwx" };
-
-	return texts[prot & NPT_RWX];
-}
-
-/* May one more line be printed? Instead of the last one, a line is printed that says that there is more. */
-static bool dump_room(struct dump *dump)
-{
-	if (dump->lines == DUMP_LINES)
-		return false;
-	if (++dump->lines < DUMP_LINES)
-		return true;
-	log_info("mem: ... and more");
-	return false;
-}
-
-static bool dump_extent(struct dump *dump)
-{
-	struct extent extent = dump->extent;
-
-	dump->extent.size = 0;
-	if (extent.size == 0)
-		return true;
-	if (!dump_room(dump))
-		return false;
-	if (frame_is_zero_page(extent.hpa))
-		log_info("mem:   %#lx-%#lx -> zeros %s", extent.gpa.raw, extent.gpa.raw + extent.size, prot_text(extent.attr.prot));
-	else
-		log_info("mem:   %#lx-%#lx -> %#lx %s%s", extent.gpa.raw, extent.gpa.raw + extent.size, extent.hpa.raw,
-			 prot_text(extent.attr.prot), extent.attr.shared ? " shared" : "");
-	return true;
-}
-
-/* Can the leaf be printed in the same line as the extent? Leaves that map zero pages need only be contiguous in guest memory. */
-static bool alike(const struct extent *extent, const struct npt_leaf *leaf)
-{
-	if (extent->attr.prot != leaf->attr.prot || extent->attr.shared != leaf->attr.shared)
-		return false;
-	if (frame_is_zero_page(extent->hpa) && frame_is_zero_page(leaf->hpa))
-		return leaf->gpa.raw == extent->gpa.raw + extent->size;
-	return extends(extent, leaf);
-}
-
-static bool dump_leaf(const struct npt_leaf *leaf, void *context)
-{
-	struct dump *dump = context;
-	bool more = true;
-
-	if (dump->extent.size > 0 && !alike(&dump->extent, leaf))
-		more = dump_extent(dump);
-	if (dump->extent.size == 0)
-		dump->extent = (struct extent){ .gpa = leaf->gpa, .hpa = leaf->hpa, .attr = leaf->attr };
-	dump->extent.size += npt_level_size(leaf->level);
-	return more;
-}
-
-static const char *backend_text(const struct area *area)
-{
-	return area->backend == AREA_LINEAR ? "linear" : alloc_policy_names[area->policy];
-}
-
-void addr_space_dump(struct addr_space *as)
-{
-	struct dump dump = { .lines = 0 };
-	struct area *area;
-
-	spin_lock(&as->view.lock);
-	for (area = area_find_from(&as->areas, 0); area && dump_room(&dump); area = area_next(area)) {
-		log_info("mem: area %#lx-%#lx %s %s", area->start, area->end, prot_text(area->attr.prot), backend_text(area));
-		if (npt_walk(&as->npt, GPA(area->start), area->end - area->start, dump_leaf, &dump) != ERR_OK)
-			log_err("mem:   malformed entry");
-		dump_extent(&dump);
-	}
-	spin_unlock(&as->view.lock);
 }

@@ -25,6 +25,7 @@
  *   removal.c       splitting and unmapping leaves, releasing their memory
  *   track.c         accessed and dirty bits
  *   guest_mem.c     the hypervisor's own accesses to guest memory
+ *   dump.c          a space's areas and leaves as text
  *   copy.c          one part of guest memory copied to another, by mapping it where that can be done
  *   survey.c        what a range is backed by
  *   space_id.c      numbers of spaces
@@ -89,6 +90,13 @@ static inline void space_lock_from(struct addr_space_view *view)
 		return; /* it is the only one, and no other is added while it is held */
 	spin_unlock(&view->lock);
 	space_lock(as);
+}
+
+/* Keep in mind how a shared leaf looks: addr_space.shared_leaf. */
+static inline void note_shared_leaf(struct addr_space *as, const struct npt_cursor *cursor, const struct npt_leaf *leaf)
+{
+	if (!leaf->access_tracked)
+		as->shared_leaf[leaf->level > 0] = cursor->pte & as->npt.page.fixed;
 }
 
 /* --- Accounting --- */
@@ -391,6 +399,13 @@ bool reservation_drop(struct addr_space_view *view);
 bool reservations_drop(struct addr_space *as);
 /* Bytes of the reservation that have not been handed out. */
 uint64_t reservation_held(const struct addr_space_view *view);
+static inline bool any_reservation(const struct addr_space *as)
+{
+	for (const struct addr_space_view *view = &as->view; view; view = view->next)
+		if (view->reservation.memory.raw != 0)
+			return true;
+	return false;
+}
 /* Give back all frames that a view holds for future faults: the reservation and the run. True if there were any. */
 bool view_held_drop(struct addr_space_view *view);
 /* The same for all views. */

@@ -104,6 +104,41 @@ static inline bool npt_remove_page(struct npt *npt, gpa_t gpa, uint64_t *slot, h
 }
 
 /*
+ * The leaf that maps `gpa`, where the walk cache suffices: all bits of its entry but the address, and the page around `gpa`. False:
+ * it does not. An entry that hardware cannot use has other bits than any that it can.
+ */
+struct npt_cached_leaf {
+	uint64_t bits;
+	uint64_t *slot;
+	hpa_t page;
+	bool large;
+};
+static inline __attribute__((always_inline)) bool npt_leaf_cached(const struct npt *npt, const struct npt_walk_cache *cache,
+								  gpa_t gpa, struct npt_cached_leaf *leaf)
+{
+	uint64_t *slot = npt_walk_cache_lookup(cache, gpa), pte;
+	hpa_t at;
+
+	if (slot) {
+		pte = __atomic_load_n(slot, __ATOMIC_RELAXED);
+		*leaf = (struct npt_cached_leaf){
+			.bits = pte & ~npt->page.address,
+			.slot = slot,
+			.page = HPA((pte & npt->page.address) << npt->page.shift),
+		};
+		return pte != 0;
+	}
+	if (!npt_walk_cache_lookup_leaf(cache, gpa, &at))
+		return false;
+	*leaf = (struct npt_cached_leaf){
+		.bits = cache->of[npt_walk_cache_index(gpa.raw)].leaf & ~npt->page.address,
+		.page = HPA(align_down(at.raw, PAGE_SIZE)),
+		.large = true,
+	};
+	return true;
+}
+
+/*
  * As npt_replace for the page at `slot` around `gpa`, which becomes accessed and dirty. `entry` is npt_page_entry of attributes
  * that permit to write.
  */

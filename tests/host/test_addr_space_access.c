@@ -423,10 +423,19 @@ static void accesses_are_synced_on_both_sides(void **state)
 		CHECK_EQ(synced.calls[i].size, sizeof(bytes));
 		CHECK_EQ(synced.calls[i].first, i ? 9 : 0); /* before, and after */
 	}
-	watch_sync(s, 100);
-	CHECK_ERR(addr_space_read(&s->as, GPA(100), bytes, sizeof(bytes)), ERR_OK);
-	CHECK_EQ(synced.count, 1);
-	CHECK(synced.calls[0].bytes == space_byte(s, 100), "another place");
+	for (unsigned i = 0; i < 3; i++) { /* the page is known by then */
+		watch_sync(s, 100);
+		CHECK_ERR(addr_space_read(&s->as, GPA(100), bytes, sizeof(bytes)), ERR_OK);
+		CHECK_EQ(synced.count, 1);
+		CHECK(synced.calls[0].bytes == space_byte(s, 100), "another place");
+		CHECK_EQ(synced.calls[0].size, sizeof(bytes));
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		watch_sync(s, 100);
+		CHECK_ERR(addr_space_write(&s->as, GPA(100), bytes, sizeof(bytes)), ERR_OK);
+		CHECK_EQ(synced.count, 2);
+		CHECK(synced.calls[1].bytes == space_byte(s, 100), "another place");
+	}
 	s->as.sync = s->as.publish = NULL;
 }
 
@@ -463,6 +472,80 @@ static void copies_on_write_are_synced(void **state)
 	s->as.sync = s->as.publish = child->as.sync = child->as.publish = NULL;
 }
 
+/* A write over what is shared is of what the guest has put past the caches, and is there before the guest has it. */
+static void overwritten_pages_are_synced(void **state)
+{
+	struct space *s = *state, *child;
+	uint8_t *from, byte;
+
+	CHECK_ERR(space_alloc(s, 0, MIB(1), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	for (unsigned i = 0; i < 3; i++)
+		space_store(s, KIB(4) * i, (uint8_t)(30 + i));
+	watch_sync(s, 0);
+	CHECK_ERR(space_fork(s, &child), ERR_OK);
+	watch_sync(child, 0);
+	for (unsigned i = 0; i < 2; i++) { /* so that it is known what such pages look like */
+		space_store(child, 0, 30);
+		CHECK_ERR(addr_space_read(&child->as, GPA(0), &byte, 1), ERR_OK);
+	}
+	watch_sync(child, KIB(4));
+	from = space_byte(child, 0);
+	CHECK_ERR(addr_space_store(&child->as, GPA(KIB(4)), GPA(0), PAGE_SIZE), ERR_OK);
+	CHECK_EQ(space_stats(child).handled_copy, 1);
+	CHECK_EQ(synced.count, 2);
+	CHECK(synced.calls[0].bytes == from && synced.calls[1].bytes == space_byte(child, KIB(4)), "other pages");
+	CHECK(synced.calls[0].size == PAGE_SIZE && synced.calls[1].size == PAGE_SIZE, "not all of them");
+	CHECK_EQ(synced.calls[1].first, 30);
+	s->as.sync = s->as.publish = child->as.sync = child->as.publish = NULL;
+}
+
+static uint8_t read_byte(struct space *s, uint64_t gpa)
+{
+	uint8_t byte = 0xee;
+
+	CHECK_ERR(addr_space_read(&s->as, GPA(gpa), &byte, 1), ERR_OK);
+	return byte;
+}
+
+/* Several times, so that all that is kept in mind of the page is. */
+static void write_byte(struct space *s, uint64_t gpa, uint8_t byte)
+{
+	for (unsigned i = 0; i < 3; i++)
+		CHECK_ERR(addr_space_write(&s->as, GPA(gpa), &byte, 1), ERR_OK);
+	CHECK_EQ(read_byte(s, gpa), byte);
+	CHECK_EQ(*space_byte(s, gpa), byte);
+}
+
+/* What is kept in mind of pages and large leaves does not outlive them. */
+static void accesses_see_what_has_changed(void **state)
+{
+	static const enum alloc_policy policies[] = { ALLOC_LAZY_4K, ALLOC_POPULATE };
+	struct space *s = *state, *child;
+	const uint64_t at = MIB(2) + KIB(12) + 5;
+	uint8_t byte = 9;
+
+	for (unsigned i = 0; i < ARRAY_LEN(policies); i++) {
+		CHECK_ERR(space_alloc(s, MIB(2), MIB(2), NPT_RW, policies[i]), ERR_OK);
+		write_byte(s, at, 1);
+		CHECK_ERR(space_fork(s, &child), ERR_OK);
+		write_byte(s, at, 2);
+		CHECK_EQ(read_byte(child, at), 1);
+		write_byte(child, at, 3);
+		CHECK_EQ(read_byte(s, at), 2);
+		space_end(child);
+		CHECK_ERR(space_protect(s, MIB(2), MIB(2), NPT_R), ERR_OK);
+		CHECK_ERR(addr_space_write(&s->as, GPA(at), &byte, 1), ERR_DENIED);
+		CHECK_EQ(read_byte(s, at), 2);
+		CHECK_ERR(space_protect(s, MIB(2), MIB(2), NPT_RW), ERR_OK);
+		write_byte(s, at, 4);
+		CHECK_ERR(space_discard(s, MIB(2), MIB(2)), ERR_OK);
+		CHECK_EQ(read_byte(s, at), 0);
+		write_byte(s, at, 5);
+		CHECK_ERR(space_unmap(s, MIB(2), MIB(2)), ERR_OK);
+		CHECK_ERR(addr_space_read(&s->as, GPA(at), &byte, 1), ERR_NOT_FOUND);
+	}
+}
+
 int main(void)
 {
 	static const struct format_test tests[] = {
@@ -480,6 +563,8 @@ int main(void)
 		{ "new_memory_is_synced_before_it_is_mapped", new_memory_is_synced_before_it_is_mapped },
 		{ "accesses_are_synced_on_both_sides", accesses_are_synced_on_both_sides },
 		{ "copies_on_write_are_synced", copies_on_write_are_synced },
+		{ "overwritten_pages_are_synced", overwritten_pages_are_synced },
+		{ "accesses_see_what_has_changed", accesses_see_what_has_changed },
 	};
 
 	return space_suite("addr_space_access", tests, ARRAY_LEN(tests));

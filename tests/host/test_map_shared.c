@@ -138,6 +138,136 @@ static void out_of_memory_changes_nothing(void **state)
 	end_file(s, file);
 }
 
+#define TO MIB(8) /* pages of the guest's own */
+
+static uint8_t page_of_file(uint64_t page)
+{
+	return (uint8_t)(page + 1);
+}
+
+static void copy_page(struct space *s, uint64_t to, uint64_t from)
+{
+	space_begin(s); /* from here on: what is freed must have been flushed */
+	CHECK_ERR(addr_space_copy(&s->as, GPA(to), GPA(from), PAGE_SIZE), ERR_OK);
+	space_check(s);
+}
+
+static void store_page(struct space *s, uint64_t to, uint64_t from)
+{
+	space_begin(s);
+	CHECK_ERR(addr_space_store(&s->as, GPA(to), GPA(from), PAGE_SIZE), ERR_OK);
+	space_check(s);
+}
+
+/* Pages that the guest has written to, one after the other, then once more: what was there goes, and nothing is copied. */
+static void single_pages_are_mapped(void **state)
+{
+	struct space *s = *state;
+	hpa_t file = new_file(s);
+	struct addr_space_stats before;
+	uint64_t flushes;
+
+	promise(s);
+	CHECK_ERR(addr_space_map_shared(&s->as, GPA(AT), file, SIZE), ERR_OK);
+	for (uint64_t i = 0; i < 24; i++)
+		space_store(s, TO + i * PAGE_SIZE, 0xee);
+	space_touch(s, TO + 24 * PAGE_SIZE, NPT_R);
+	for (uint64_t i = 0; i < 50; i++) {
+		uint64_t to = i % 25, from = i < 25 ? i : SIZE / PAGE_SIZE - 50 + i;
+
+		before = space_stats(s);
+		flushes = s->flushes;
+		copy_page(s, TO + to * PAGE_SIZE, AT + from * PAGE_SIZE);
+		CHECK_EQ(s->flushes, flushes + 1);
+		CHECK_EQ(before.resident - space_stats(s).resident, i < 24 ? PAGE_SIZE : 0);
+		CHECK_EQ(space_stats(s).shared - before.shared, i < 25 ? PAGE_SIZE : 0);
+		CHECK_EQ(space_load(s, TO + to * PAGE_SIZE + PAGE_SIZE - 1), page_of_file(from));
+		CHECK(!space_allows(s, TO + to * PAGE_SIZE, NPT_W), "page %ju can be written", (uintmax_t)to);
+	}
+	space_store(s, TO, 0x77);
+	CHECK_EQ(space_load(s, AT + SIZE - 25 * PAGE_SIZE), page_of_file(SIZE / PAGE_SIZE - 25));
+	/* What is the space's own stays single: it is copied. */
+	space_store(s, AT, 0x55);
+	copy_page(s, TO + PAGE_SIZE, AT);
+	CHECK(space_stats(s).resident >= 3 * PAGE_SIZE, "the same page twice");
+	space_store(s, TO + PAGE_SIZE, 0x66);
+	CHECK_EQ(space_load(s, AT), 0x55);
+	space_clear(s);
+	end_file(s, file);
+}
+
+/* Whole pages of a file: they need not be copied before, and whoever else has them keeps them. */
+static void whole_pages_are_overwritten(void **state)
+{
+	struct space *s = *state, *child;
+	hpa_t file = new_file(s);
+	struct addr_space_stats before;
+	uint8_t byte;
+
+	promise(s);
+	CHECK_ERR(addr_space_map_shared(&s->as, GPA(AT), file, SIZE), ERR_OK);
+	CHECK_ERR(space_fork(s, &child), ERR_OK);
+	space_store(s, AT + SIZE - PAGE_SIZE, 1); /* now it is known how such pages look, */
+	for (uint64_t i = 0; i < 8; i++) {
+		space_store(s, TO + i * PAGE_SIZE, (uint8_t)(0xa0 + i));
+		space_store(s, TO + (i + 1) * PAGE_SIZE - 1, (uint8_t)(0xb0 + i));
+	}
+	CHECK_ERR(addr_space_read(&s->as, GPA(TO), &byte, 1), ERR_OK); /* and such as can be read */
+	space_store(s, AT, 1);                                         /* the large leaf is split */
+	for (uint64_t i = 1; i < 8; i++) {
+		before = space_stats(s);
+		store_page(s, AT + i * PAGE_SIZE, TO + i * PAGE_SIZE);
+		CHECK_EQ(space_stats(s).handled_copy, before.handled_copy);
+		CHECK_EQ(space_stats(s).resident - before.resident, PAGE_SIZE);
+		CHECK_EQ(before.shared - space_stats(s).shared, PAGE_SIZE);
+		CHECK_EQ(space_load(s, AT + i * PAGE_SIZE), 0xa0 + i);
+		CHECK_EQ(space_load(s, AT + (i + 1) * PAGE_SIZE - 1), 0xb0 + i);
+		CHECK_EQ(space_load(child, AT + i * PAGE_SIZE), page_of_file(i));
+		store_page(s, AT + i * PAGE_SIZE, TO); /* it is the space's own by now */
+		CHECK_EQ(space_load(s, AT + i * PAGE_SIZE), 0xa0);
+		CHECK_EQ(space_stats(s).resident - before.resident, PAGE_SIZE);
+	}
+	/* Not whole, or not alike. */
+	CHECK_ERR(addr_space_store(&s->as, GPA(AT + 8 * PAGE_SIZE + 512), GPA(TO + 512), PAGE_SIZE), ERR_OK);
+	CHECK_EQ(space_load(s, AT + 8 * PAGE_SIZE), page_of_file(8));
+	CHECK_EQ(space_load(s, AT + 9 * PAGE_SIZE - 1), 0xb0);
+	CHECK_EQ(space_load(s, AT + 9 * PAGE_SIZE), 0xa1);
+	CHECK_EQ(space_load(s, AT + 9 * PAGE_SIZE + 512), page_of_file(9));
+	CHECK_ERR(addr_space_store(&s->as, GPA(AT + 10 * PAGE_SIZE), GPA(TO + 1), PAGE_SIZE), ERR_OK);
+	CHECK_EQ(space_load(s, AT + 11 * PAGE_SIZE - 2), 0xb0);
+	CHECK_EQ(space_load(s, AT + 11 * PAGE_SIZE - 1), 0xa1);
+	space_check(s);
+	space_end(child);
+	space_clear(s);
+	end_file(s, file);
+}
+
+/* Neither beyond the limit, nor without a frame; and then what was there is still there. */
+static void without_memory_nothing_is_overwritten(void **state)
+{
+	struct space *s = *state;
+	hpa_t file = new_file(s);
+	uint8_t byte;
+
+	promise(s);
+	CHECK_ERR(addr_space_map_shared(&s->as, GPA(AT), file, SIZE), ERR_OK);
+	space_store(s, TO, 0xaa);
+	CHECK_ERR(addr_space_read(&s->as, GPA(TO), &byte, 1), ERR_OK);
+	space_store(s, AT, 1);
+	space_leave(s, 8);
+	CHECK_ERR(space_limit(s, space_stats(s).memory_used), ERR_OK);
+	CHECK_ERR(addr_space_store(&s->as, GPA(AT + PAGE_SIZE), GPA(TO), PAGE_SIZE), ERR_NO_MEMORY);
+	CHECK_EQ(space_load(s, AT + PAGE_SIZE), page_of_file(1));
+	CHECK_ERR(space_limit(s, UINT64_MAX), ERR_OK);
+	space_leave(s, 1);
+	store_page(s, AT + PAGE_SIZE, TO);
+	CHECK_ERR(addr_space_store(&s->as, GPA(AT + 2 * PAGE_SIZE), GPA(TO), PAGE_SIZE), ERR_NO_MEMORY);
+	CHECK_EQ(space_load(s, AT + 2 * PAGE_SIZE), page_of_file(2));
+	space_check(s);
+	space_clear(s);
+	end_file(s, file);
+}
+
 int main(void)
 {
 	static const struct format_test tests[] = {
@@ -146,6 +276,9 @@ int main(void)
 		{ "several_spaces_have_it", several_spaces_have_it },
 		{ "what_cannot_be_is_refused", what_cannot_be_is_refused },
 		{ "out_of_memory_changes_nothing", out_of_memory_changes_nothing },
+		{ "single_pages_are_mapped", single_pages_are_mapped },
+		{ "whole_pages_are_overwritten", whole_pages_are_overwritten },
+		{ "without_memory_nothing_is_overwritten", without_memory_nothing_is_overwritten },
 	};
 
 	return space_suite_both_marks("map_shared", tests, ARRAY_LEN(tests));

@@ -101,7 +101,16 @@ static inline bool virtio_has(const struct virtio *virtio, uint64_t feature)
  * The next buffers of the chain in hand, and their number, VIRTIO_BUFFERS at most. 0: it has no more; or it is not a chain, and the
  * device has stopped. They are the next ones again, and may be changed, until virtio_used says that some are done with.
  */
-struct virtio_buffer *virtio_buffers(struct virtio *virtio, unsigned *count);
+struct virtio_buffer *virtio_more_buffers(struct virtio *virtio, unsigned *count);
+static inline struct virtio_buffer *virtio_buffers(struct virtio *virtio, unsigned *count)
+{
+	struct virtio_chain *chain = &virtio->chain;
+
+	if (chain->first == chain->end || !chain->taken)
+		return virtio_more_buffers(virtio, count);
+	*count = chain->end - chain->first;
+	return &chain->buffer[chain->first];
+}
 static inline void virtio_used(struct virtio *virtio, unsigned count)
 {
 	virtio->chain.first += count;

@@ -105,7 +105,7 @@ static enum err move(struct virtio_blk *disk, gpa_t gpa, uint32_t *size, bool to
 		return ERR_RANGE;
 	disk->moved += *size;
 	disk->at += *size;
-	return to_guest ? addr_space_copy(as, gpa, at, *size) : addr_space_copy_bytes(as, at, gpa, *size);
+	return to_guest ? addr_space_copy(as, gpa, at, *size) : addr_space_store(as, at, gpa, *size);
 }
 
 static void advance(struct virtio_buffer *buffer, uint32_t size)

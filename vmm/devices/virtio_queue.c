@@ -153,7 +153,7 @@ static void read_more(struct virtio *virtio)
 	}
 }
 
-struct virtio_buffer *virtio_buffers(struct virtio *virtio, unsigned *count)
+struct virtio_buffer *virtio_more_buffers(struct virtio *virtio, unsigned *count)
 {
 	struct virtio_chain *chain = &virtio->chain;
 
