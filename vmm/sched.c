@@ -140,11 +140,6 @@ unsigned vm_take_interrupts(struct vcpu *vcpu)
 	return 0;
 }
 
-bool sched_time_is_up(const struct vcpu *vcpu)
-{
-	return __atomic_load_n(&vcpu->vm->cpu_time, __ATOMIC_RELAXED) >= vcpu->vm->time_max;
-}
-
 static uint64_t microseconds_of(uint64_t ticks)
 {
 	uint64_t hz = arch_clock_frequency();

@@ -44,7 +44,10 @@ MUST_CHECK static inline enum err sched_start_at(struct vcpu *vcpu, struct vcpu 
 }
 
 /* Is the VM's time_max used up? For a call that is served in pieces, between two of them: whoever finds it so ends the VM. */
-bool sched_time_is_up(const struct vcpu *vcpu);
+static inline bool sched_time_is_up(const struct vcpu *vcpu)
+{
+	return __atomic_load_n(&vcpu->vm->cpu_time, __ATOMIC_RELAXED) >= vcpu->vm->time_max;
+}
 
 /* Microseconds that the vCPUs of the VM of `vcpu`, which asks, have run so far; those of others up to their last interrupt. */
 uint64_t sched_cpu_time(const struct vcpu *vcpu);
@@ -71,6 +74,15 @@ static inline bool sched_leaves(const struct vcpu *vcpu)
 static inline bool vcpu_has_attention(const struct vcpu *vcpu)
 {
 	return __atomic_load_n(&vcpu->attention, __ATOMIC_RELAXED);
+}
+
+/*
+ * Of what vm_take_interrupts has left: is it only that something has come for the guest, which can be delivered without the slow
+ * path?
+ */
+static inline bool sched_left_attention(const struct vcpu *vcpu, unsigned left)
+{
+	return left == EXIT_INTERRUPTED && vcpu_has_attention(vcpu) && !sched_leaves(vcpu) && !sched_time_is_up(vcpu);
 }
 
 /* Before the guest is entered: see to what sched_notify has told of. */

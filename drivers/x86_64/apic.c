@@ -46,7 +46,7 @@ static uint32_t apic_read(unsigned offset)
 	return apic.x2apic ? (uint32_t)rdmsr(IA32_X2APIC_FIRST + offset / 16) : mmio_read32(apic.base + offset);
 }
 
-static void apic_write(unsigned offset, uint32_t value)
+static inline __attribute__((always_inline)) void apic_write(unsigned offset, uint32_t value)
 {
 	if (apic.x2apic)
 		wrmsr(IA32_X2APIC_FIRST + offset / 16, value);

@@ -102,12 +102,6 @@ unsigned vm_take_interrupts(struct vcpu *vcpu)
 	return vcpu->arch.pstate & PSTATE_NZCV ? EXIT_INTERRUPTED : 0;
 }
 
-bool sched_time_is_up(const struct vcpu *vcpu)
-{
-	(void)vcpu;
-	return false;
-}
-
 /* As entry.S does. */
 static unsigned leave(struct vcpu *vcpu, uint64_t esr)
 {
@@ -167,6 +161,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (flags & 1)
 		*fake_sysreg("hpfar_el2") = (flags & 8 ? GUEST_GICC_BASE : GUEST_UART_BASE) >> 8;
 	vm.devices = (struct device_table){ .lock = SPINLOCK(LOCK_DEVICES), .device = { &uart, &gicc }, .count = 2 };
+	vm.time_max = NEVER;
 	vm.ram[0].start = GPA(GUEST_RAM_BASE);
 	vm.ram[0].size = RAM_SIZE;
 	vm.ram_ranges = 1;

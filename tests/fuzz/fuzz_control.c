@@ -84,12 +84,6 @@ void sched_continue_others(struct vcpu *vcpu)
 	(void)vcpu;
 }
 
-bool sched_time_is_up(const struct vcpu *vcpu)
-{
-	(void)vcpu;
-	return false;
-}
-
 uint64_t sched_cpu_time(const struct vcpu *vcpu)
 {
 	(void)vcpu;
@@ -314,6 +308,7 @@ static void connect(struct vm *of)
 	device_add(&of->devices, &of->pvpanic.device);
 	of->outcome = VM_RUNNING;
 	of->options.ram = RAM_SIZE;
+	of->time_max = NEVER;
 	of->vcpus = VCPUS;
 	for (unsigned i = 0; i < VCPUS; i++) {
 		static struct vcpu *others[2];

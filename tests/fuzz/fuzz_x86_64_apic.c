@@ -348,10 +348,10 @@ static void step(struct host_rng *rng)
 	}
 }
 
+static struct cpu cpu;
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	static struct cpu cpu;
-
 	(void)argc;
 	(void)argv;
 	test_this_cpu = &cpu;
@@ -371,6 +371,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct vcpu *vcpu = i == 0 ? &vm.vcpu : &others[i - 1];
 
 		vcpu->vm = &vm;
+		vcpu->cpu = &cpu;
 		vcpu->id = i;
 		vcpu->state = host_below(&rng, 3) ? VCPU_RUNNING : VCPU_OFF;
 		vm.vcpu_table[i] = vcpu;

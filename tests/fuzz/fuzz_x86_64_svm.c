@@ -3,9 +3,11 @@
  * SVM: an exit decoded, and writes of control registers, which are read from the guest's code where the CPU does not say.
  * Input: a byte of flags, what the control block says, and the code.
  */
+#include "vmm/x86_64/mmio.c"
 #include "vmm/x86_64/svm/complete.c"
 #include "vmm/x86_64/svm/control.c"
 #include "vmm/x86_64/svm/exit.c"
+#include "vmm/x86_64/svm/fields.c"
 #include "vmm/x86_64/svm/inject.c"
 
 #include <string.h>
@@ -40,10 +42,39 @@ size_t peek_guest(struct vcpu *vcpu, gva_t gva, uint8_t *bytes, size_t size)
 	return count;
 }
 
-uint64_t svm_get_gpr(struct vcpu *vcpu, enum gpr gpr)
+bool guest_move(struct vcpu *vcpu, const struct guest_paging *paging, gva_t at, unsigned bits)
 {
-	CHECK((unsigned)gpr < GPR_COUNT, "register %u", (unsigned)gpr);
-	return vcpu->arch.gpr[gpr];
+	const struct vmcb *vmcb = vcpu->arch.svm.vmcb;
+
+	CHECK(paging->cr0 == vmcb->cr0 && paging->cr4 == vmcb->cr4 && at.raw == vmcb->cs.base + vmcb->rip, "elsewhere");
+	return mmio_decode(code, code_bytes, bits, &vcpu->arch.mmio.insn);
+}
+
+/* A device in memory, which answers with what is asked for by. */
+static void access(struct io_device *device, uint64_t offset, struct io_access *io)
+{
+	(void)device;
+	if (!io->write)
+		io->value = ~offset >> (64 - 8 * io->size);
+}
+
+static struct io_device device = { .space = IO_MEMORY, .base = GUEST_DEVICES, .size = GUEST_DEVICES_SIZE, .access = access };
+
+void apic_halt(struct vcpu *vcpu)
+{
+	vcpu->again = vcpu->arch.gpr[RCX] & 1 ? apic_halt : NULL;
+}
+
+bool apic_attend(struct vcpu *vcpu)
+{
+	CHECK(!vcpu->again, "an interrupt for one that waits");
+	vcpu->attention = 0;
+	return true;
+}
+
+void apic_send_pending(struct vcpu *vcpu)
+{
+	(void)vcpu;
 }
 
 uint64_t guest_cr4_valid(const struct vm *vm)
@@ -144,12 +175,56 @@ static void check_cr_write(struct vcpu *vcpu)
 		      (uintmax_t)(vmcb->rip - before.rip));
 }
 
+/* An access to the device has been served: the guest is behind it, and of its registers only the one that is loaded may differ. */
+static void check_device(struct vcpu *vcpu, const struct vmcb *before, const uint64_t *gpr)
+{
+	const struct mmio_insn *insn = &vcpu->arch.mmio.insn;
+	const struct vmcb *vmcb = vcpu->arch.svm.vmcb;
+
+	CHECK_EQ(insn->write, (bool)(before->exitinfo1 & PF_WRITE));
+	CHECK(!(before->exitinfo1 & (PF_FETCH | NPF_GUEST_WALK)) && !(before->exitintinfo & EVENT_VALID),
+	      "no access of an instruction");
+	check_completed(vmcb, before->rip + insn->length, 0);
+	CHECK(!(before->rflags & RFLAGS_TF), "without its trap");
+	for (unsigned i = 0; i < GPR_COUNT; i++)
+		CHECK(vcpu->arch.gpr[i] == gpr[i] || (!insn->write && i == insn->gpr), "register %u", i);
+	CHECK(insn->gpr != RBX && insn->gpr != RBP && insn->gpr < R12, "register %u, which is not the guest's here", insn->gpr);
+	CHECK(vmcb->rax == before->rax || (!insn->write && insn->gpr == RAX), "rax");
+}
+
+/* What has interrupted the CPU was for the guest alone, or something is left to the scheduler. */
+static void check_attend(struct vcpu *vcpu, unsigned flags)
+{
+	struct vm *vm = vcpu->vm;
+	bool delivers = !(flags & 7) && flags & 128;
+	uint64_t others = vcpu->exits.other;
+
+	vcpu->again = NULL;
+	vcpu->leave = flags & 1 ? LEAVE_YIELD : LEAVE_NOT;
+	vm->cpu_time = flags & 2 ? NEVER : 5;
+	vm->stopper = flags & 4 ? VM_ERRAND : NULL;
+	vcpu->attention = flags & 128;
+	CHECK_EQ(svm_attend(vcpu, EXIT_INTERRUPTED), delivers ? 0 : EXIT_INTERRUPTED);
+	CHECK_EQ((bool)vcpu->attention, flags & 128 && !delivers);
+	CHECK_EQ(vcpu->exits.other - others, delivers);
+	CHECK_EQ(svm_attend(vcpu, FAULT_NOT_SERVED), FAULT_NOT_SERVED);
+	vcpu->leave = LEAVE_NOT;
+	vm->stopper = NULL;
+}
+
 static void check_exit(struct vcpu *vcpu)
 {
-	struct vmcb *vmcb = vcpu->arch.svm.vmcb;
-	struct vm_exit *exit = fuzz_decode(vcpu, svm_exit(vcpu), svm_decode);
+	struct vmcb *vmcb = vcpu->arch.svm.vmcb, before = *vmcb;
+	struct vm_exit *exit;
+	uint64_t gpr[GPR_COUNT];
 
+	memcpy(gpr, vcpu->arch.gpr, sizeof(gpr));
+	exit = fuzz_decode(vcpu, svm_exit(vcpu), svm_decode);
 	CHECK_EQ(exit->reason, vmcb->exitcode);
+	if (exit->kind == VM_EXIT_IO && exit->io.space == IO_MEMORY) {
+		check_device(vcpu, &before, gpr);
+		return;
+	}
 	switch (exit->kind) {
 	case VM_EXIT_FAULT:
 		CHECK(exit->fault.access > 0 && exit->fault.access <= NPT_RWX, "access %u", exit->fault.access);
@@ -181,6 +256,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		VMEXIT_CR0_SEL_WRITE, VMEXIT_CR0_WRITE, VMEXIT_CR0_WRITE + 4, VMEXIT_NPF,   VMEXIT_VMMCALL, VMEXIT_IOIO,
 		VMEXIT_HLT,           VMEXIT_SHUTDOWN,  VMEXIT_INVALID,       VMEXIT_CPUID, VMEXIT_INTR,
 	};
+	static const uint8_t moves[] = { MOV_STORE, MOV_STORE + 1, MOV_LOAD, MOV_LOAD + 1, MOV_IMMEDIATE + 1 };
 	struct host_rng rng = host_rng_of_bytes(data, size);
 	unsigned flags = (unsigned)host_below(&rng, 256);
 	static struct vm vm;
@@ -211,9 +287,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		vmcb.exitinfo1 &= ~(uint64_t)PF_RESERVED;
 	if (vmcb.exitcode == VMEXIT_IOIO) /* one bit of three */
 		vmcb.exitinfo1 = (vmcb.exitinfo1 & ~(uint64_t)0x70) | UINT64_C(0x10) << vmcb.exitinfo1 % 3;
-	check_exit(vcpu);
+	if (vmcb.exitcode == VMEXIT_NPF && flags & 64)
+		vmcb.exitinfo2 = GUEST_DEVICES + (vmcb.exitinfo2 & 0xfff);
+	vm.time_max = NEVER;
+	vm.cpu_time = 0;
+	vm.devices = (struct device_table){ .lock = SPINLOCK(LOCK_DEVICES), .device = { &device }, .count = 1 };
+	device.table = &vm.devices;
+	device.slow = flags & 128 && vmcb.exitinfo1 & 4;
+	vcpu->attention = flags & 128;
+	vcpu->again = NULL;
 	for (code_bytes = 0; code_bytes < sizeof(code) && !host_rng_spent(&rng); code_bytes++)
 		code[code_bytes] = (uint8_t)host_below(&rng, 256);
+	if (flags & 64) /* most of what begins with these is a move */
+		code[0] = moves[code[0] % sizeof(moves)];
+	check_exit(vcpu);
+	check_attend(vcpu, flags);
 	vmcb.event_inj = 0;
 	check_cr_write(vcpu);
 	return 0;

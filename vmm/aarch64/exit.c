@@ -308,7 +308,7 @@ unsigned vcpu_exit_interrupt(struct vcpu *vcpu, uint64_t vector)
 		return vm_leave_exit(exit);
 	vm_leave_interrupt(exit);
 	left = vm_take_interrupts(vcpu);
-	if (left != EXIT_INTERRUPTED || !vcpu_has_attention(vcpu) || sched_leaves(vcpu) || sched_time_is_up(vcpu))
+	if (!sched_left_attention(vcpu, left))
 		return left;
 	vcpu->exits.other++;
 	vcpu_attend(vcpu);

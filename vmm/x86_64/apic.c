@@ -74,11 +74,7 @@ static uint32_t processor_priority(struct vcpu *vcpu)
 /* What keeps others back may be gone. */
 static void look_at_requested(struct vcpu *vcpu)
 {
-	uint64_t any = 0;
-
-	for (unsigned i = 0; i < APIC_WORDS; i++)
-		any |= __atomic_load_n(&vcpu->arch.apic.irr[i], __ATOMIC_RELAXED);
-	if (any)
+	if (apic_any(vcpu->arch.apic.irr))
 		apic_look(vcpu);
 }
 
@@ -392,7 +388,8 @@ static void access_page(struct io_device *device, uint64_t offset, struct io_acc
 
 void apic_page_init(struct vm *vm)
 {
-	vm->arch.apic_page =
-		(struct io_device){ .space = IO_MEMORY, .base = GUEST_APIC_PAGE, .size = PAGE_SIZE, .access = access_page };
+	vm->arch.apic_page = (struct io_device){
+		.space = IO_MEMORY, .base = GUEST_APIC_PAGE, .size = PAGE_SIZE, .access = access_page, .slow = true
+	};
 	device_add(&vm->devices, &vm->arch.apic_page);
 }

@@ -74,16 +74,31 @@ static inline bool apic_has(const uint64_t *words, uint8_t vector)
 	return __atomic_load_n(&words[vector / 64], __ATOMIC_RELAXED) >> vector % 64 & 1;
 }
 
-/* The highest vector of a bitmap; 0: none, since no interrupt has a vector below 16. */
+static inline uint64_t apic_word(const uint64_t *words, unsigned i)
+{
+	return __atomic_load_n(&words[i], __ATOMIC_RELAXED);
+}
+
+/* The highest vector of a bitmap; 0: none, since no interrupt has a vector below 16. Without a loop: each delivery asks twice. */
 static inline unsigned apic_highest(const uint64_t *words)
 {
-	for (unsigned i = APIC_WORDS; i-- > 0;) {
-		uint64_t word = __atomic_load_n(&words[i], __ATOMIC_RELAXED);
+	uint64_t word;
 
-		if (word)
-			return 64 * i + 63 - (unsigned)__builtin_clzll(word);
-	}
-	return 0;
+	_Static_assert(APIC_WORDS == 4, "as many as are looked at");
+	if ((word = apic_word(words, 3)))
+		return 255 - (unsigned)__builtin_clzll(word);
+	if ((word = apic_word(words, 2)))
+		return 191 - (unsigned)__builtin_clzll(word);
+	if ((word = apic_word(words, 1)))
+		return 127 - (unsigned)__builtin_clzll(word);
+	word = apic_word(words, 0);
+	return word ? 63 - (unsigned)__builtin_clzll(word) : 0;
+}
+
+/* Is there any? */
+static inline bool apic_any(const uint64_t *words)
+{
+	return apic_word(words, 0) | apic_word(words, 1) | apic_word(words, 2) | apic_word(words, 3);
 }
 
 /* Before the guest of this vCPU, which is resident here, is entered: look at what is pending. */
@@ -110,8 +125,13 @@ void apic_timer_write_deadline(struct vcpu *vcpu, uint64_t value);
 void apic_timer_write_lvt(struct vcpu *vcpu, uint32_t value);
 void apic_timer_tsc_changed(struct vcpu *vcpu);
 uint32_t apic_timer_current(const struct vcpu *vcpu);
-/* Has its time come? Then it fires; by who looks at what is pending next. */
-void apic_timer_serve(struct vcpu *vcpu);
+/* Has its time come, which is set? Then it fires; by who looks at what is pending next. */
+void apic_timer_look(struct vcpu *vcpu);
+static inline void apic_timer_serve(struct vcpu *vcpu)
+{
+	if (vcpu->arch.apic.timer_deadline != NEVER)
+		apic_timer_look(vcpu);
+}
 /* Its last interrupt is no longer pending: the next one counts. */
 void apic_timer_taken(struct vcpu *vcpu);
 

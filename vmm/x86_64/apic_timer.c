@@ -35,7 +35,7 @@ static void settle(struct vcpu *vcpu)
 	uint32_t lvt = apic->lvt[LVT_TIMER];
 	uint64_t due = lvt & LVT_MASKED || apic_has(apic->irr, (uint8_t)lvt) ? NEVER : apic->timer_deadline;
 
-	if (due == apic->timer_due)
+	if (__builtin_expect(due == apic->timer_due, false))
 		return;
 	apic->timer_due = due;
 	if (due != NEVER)
@@ -124,15 +124,12 @@ static uint64_t next_deadline(const struct guest_apic *apic, uint64_t deadline, 
 	return add(deadline, ((now - deadline) / period + 1) * period);
 }
 
-void apic_timer_serve(struct vcpu *vcpu)
+void apic_timer_look(struct vcpu *vcpu)
 {
 	struct guest_apic *apic = &vcpu->arch.apic;
 	uint32_t lvt = apic->lvt[LVT_TIMER];
-	uint64_t now;
+	uint64_t now = arch_clock();
 
-	if (apic->timer_deadline == NEVER)
-		return;
-	now = arch_clock();
 	if (now < apic->timer_deadline)
 		return;
 	apic->timer_deadline = next_deadline(apic, apic->timer_deadline, now);

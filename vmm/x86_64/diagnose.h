@@ -9,7 +9,4 @@
 /* Append the bytes of code at the guest's RIP; of a guest that crashed, also what they or its state hint at. */
 void describe_code(struct vcpu *vcpu, bool crashed, char *text, size_t size);
 
-/* Copy up to `size` bytes of code at `gva` as the guest's page tables map them now. Returns how many were there. */
-size_t peek_guest(struct vcpu *vcpu, gva_t gva, uint8_t *bytes, size_t size);
-
 #endif

@@ -7,6 +7,9 @@
 #define UART_LINE  4     /* input of the IOAPIC */
 #define POWER_PORT 0x600 /* sleep control, sleep status, reset: vmm/devices/acpi_power.h */
 
+/* All devices in memory are in these 16 MiB. */
+#define GUEST_DEVICES      0xfe000000
+#define GUEST_DEVICES_SIZE 0x1000000
 #define GUEST_CONTROL_PAGE 0xfea00000
 
 /* The id of the generation (vmm/generation.h), for a kernel: in the page of the reset vector. */

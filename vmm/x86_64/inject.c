@@ -2,7 +2,7 @@
 /* Exceptions on top of one another. */
 #include "include/arch/virt.h"
 #include "include/arch/x86_64/msr.h"
-#include "vmm/x86_64/diagnose.h"
+#include "vmm/x86_64/guest_walk.h"
 #include "vmm/x86_64/emulate.h"
 #include "vmm/x86_64/virt_ops.h"
 

@@ -7,8 +7,7 @@
 #include <stddef.h>
 
 #include "include/types.h"
-
-#define CODE_MAX 15 /* bytes of an instruction */
+#include "vmm/devices/device.h"
 
 /* A move between a device and the processor. */
 struct mmio_insn {
@@ -22,6 +21,19 @@ struct mmio_insn {
 	uint64_t value; /* the immediate */
 };
 
+#define CODE_MAX 15 /* bytes of an instruction */
+struct code {
+	uint64_t words[2]; /* byte 15 is 0 */
+};
+
+/* One that has been decoded, and what it was decoded from. `count` is 0: none. */
+struct mmio_decoded {
+	struct mmio_insn insn;
+	struct code code;
+	uint8_t count; /* bytes of code */
+	uint8_t bits;  /* of the code segment */
+};
+
 /*
  * Read a move between a register, or an immediate, and memory from `count` bytes of code of a segment of `bits`: MOV, MOVZX, MOVSX,
  * MOVSXD. False: it is none, or not whole.
@@ -31,5 +43,17 @@ bool mmio_decode(const uint8_t *code, size_t count, unsigned bits, struct mmio_i
 /* What a store takes out of the register's value; what a load that got `value` makes of the register. */
 uint64_t mmio_stored(const struct mmio_insn *insn, uint64_t gpr);
 uint64_t mmio_loaded(const struct mmio_insn *insn, uint64_t gpr, uint64_t value);
+
+/* The access to the guest-physical address `gpa` that the move is; `gpr` is the register's value. */
+static inline void mmio_set_access(const struct mmio_insn *insn, uint64_t gpa, uint64_t gpr, struct io_access *io)
+{
+	*io = (struct io_access){
+		.space = IO_MEMORY,
+		.size = insn->size,
+		.write = insn->write,
+		.addr = gpa,
+		.value = insn->write ? mmio_stored(insn, gpr) : 0,
+	};
+}
 
 #endif

@@ -4,6 +4,7 @@
 #define NESTLING_VMM_X86_64_OFFSETS_H
 
 #define LEFT_INTERRUPTED 254 /* EXIT_INTERRUPTED */
+#define LEFT_WAITS       253 /* of svm_exit: the vCPU leaves its CPU, and the exit has been served */
 
 #define VCPU_RAX 0
 #define VCPU_RCX 8

@@ -9,6 +9,7 @@
 #include "vmm/x86_64/apic.h"
 #include "vmm/x86_64/diagnose.h"
 #include "vmm/x86_64/emulate.h"
+#include "vmm/x86_64/guest_walk.h"
 #include "vmm/x86_64/mmio.h"
 #include "vmm/x86_64/offsets.h"
 #include "vmm/x86_64/speculation.h"
@@ -259,30 +260,23 @@ bool arch_handle_exit(struct vcpu *vcpu, struct vm_exit *exit)
 
 bool arch_decode_device(struct vcpu *vcpu, struct vm_exit *exit)
 {
-	struct mmio_insn *insn = &vcpu->arch.mmio;
+	const struct mmio_insn *insn = &vcpu->arch.mmio.insn;
+	const struct guest_paging paging = guest_paging(vcpu);
 	struct npt_fault fault = exit->fault;
-	uint8_t code[CODE_MAX];
-	size_t count;
 
 	if (fault.on_guest_walk || fault.access & NPT_X || virt->in_delivery(vcpu))
 		return false;
-	count = peek_guest(vcpu, GVA(virt->get(vcpu, FIELD_CS_BASE) + virt->get(vcpu, FIELD_RIP)), code, sizeof(code));
-	if (!mmio_decode(code, count, virt->code_bits(vcpu), insn) || insn->write != (bool)(fault.access & NPT_W))
+	if (!guest_move(vcpu, &paging, GVA(virt->get(vcpu, FIELD_CS_BASE) + virt->get(vcpu, FIELD_RIP)), virt->code_bits(vcpu)) ||
+	    insn->write != (bool)(fault.access & NPT_W))
 		return false;
+	mmio_set_access(insn, fault.gpa.raw, insn->write ? virt->get_gpr(vcpu, insn->gpr) : 0, &exit->io);
 	exit->kind = VM_EXIT_IO;
-	exit->io = (struct io_access){
-		.space = IO_MEMORY,
-		.size = insn->size,
-		.write = insn->write,
-		.addr = fault.gpa.raw,
-		.value = insn->write ? mmio_stored(insn, virt->get_gpr(vcpu, insn->gpr)) : 0,
-	};
 	return true;
 }
 
 static void finish_mmio(struct vcpu *vcpu, const struct vm_exit *exit)
 {
-	const struct mmio_insn *insn = &vcpu->arch.mmio;
+	const struct mmio_insn *insn = &vcpu->arch.mmio.insn;
 
 	if (!insn->write)
 		virt->set_gpr(vcpu, insn->gpr, mmio_loaded(insn, virt->get_gpr(vcpu, insn->gpr), exit->io.value));

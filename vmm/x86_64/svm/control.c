@@ -5,7 +5,7 @@
  */
 #include "include/arch/x86_64/msr.h"
 #include "vmm/x86_64/apic.h"
-#include "vmm/x86_64/diagnose.h"
+#include "vmm/x86_64/guest_walk.h"
 #include "vmm/x86_64/emulate.h"
 #include "vmm/x86_64/svm/svm.h"
 

@@ -96,11 +96,14 @@ handle:
 	movq	%r13, VCPU_R13(%rdi)
 	movq	%r14, VCPU_R14(%rdi)
 	movq	%r15, VCPU_R15(%rdi)
+	cmpl	$LEFT_WAITS, %esi
+	je	leave
 	call	vm_handle_exit
 	movq	(%rsp), %rdi
 	testb	%al, %al
 	jne	enter_all
 
+leave:
 	popq	%rdi
 	popq	%r15
 	popq	%r14

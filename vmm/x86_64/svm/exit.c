@@ -8,6 +8,8 @@
 #include "vmm/serve.h"
 #include "vmm/x86_64/apic.h"
 #include "vmm/x86_64/emulate.h"
+#include "vmm/x86_64/guest_walk.h"
+#include "vmm/x86_64/offsets.h"
 
 /*
  * An exit in the middle of delivering an event: deliver it when the guest goes on. What an instruction raised by
@@ -42,8 +44,55 @@ static __attribute__((cold, noinline)) unsigned serve_odd_fault(struct vcpu *vcp
 	return vm_serve_fault(vcpu, exit);
 }
 
+/* What svm_complete_at does where TF is clear: no trap comes. */
+static inline void step_over(struct vmcb *vmcb, uint64_t rip)
+{
+	vmcb->rip = svm_in_64bit_code(vmcb) ? rip : (uint32_t)rip;
+	vmcb->rflags &= ~RFLAGS_RF;
+	vmcb->int_state = 0;
+}
+
+/* Is the guest's value in the vCPU, or the VMCB, on the fast path? See entry.S. */
+static bool is_saved(unsigned gpr)
+{
+	return !((BIT(RBX) | BIT(RBP) | BIT(R12) | BIT(R13) | BIT(R14) | BIT(R15)) >> gpr & 1);
+}
+
+/* Read the instruction by which the guest accesses a device. False: it is none that is served here. */
+static bool decode_move(struct vcpu *vcpu, const struct vmcb *vmcb)
+{
+	const struct guest_paging paging = { vmcb->cr0, vmcb->cr3, vmcb->cr4, vmcb->efer };
+	const struct mmio_insn *insn = &vcpu->arch.mmio.insn;
+
+	return vcpu->fast && !(vmcb->rflags & RFLAGS_TF) && !(vmcb->exitinfo1 & (PF_FETCH | NPF_GUEST_WALK)) &&
+	       guest_move(vcpu, &paging, GVA(vmcb->cs.base + vmcb->rip), svm_code_bits(vcpu)) &&
+	       insn->write == (bool)(vmcb->exitinfo1 & PF_WRITE) && is_saved(insn->gpr);
+}
+
+/* A device in memory that needs no more than to be asked. Whatever else it is is found out as for any fault. */
+static __attribute__((noinline)) unsigned serve_device(struct vcpu *vcpu, struct vmcb *vmcb, struct vm_exit *exit)
+{
+	struct io_device *device = device_at(&vcpu->vm->devices, IO_MEMORY, vmcb->exitinfo2);
+	const struct mmio_insn *insn = &vcpu->arch.mmio.insn;
+
+	if (!device || device->slow || !decode_move(vcpu, vmcb))
+		return vm_serve_fault(vcpu, exit);
+	mmio_set_access(insn, vmcb->exitinfo2, svm_get_gpr(vcpu, insn->gpr), &exit->io);
+	exit->kind = VM_EXIT_IO;
+	exit->io.vcpu = (uint8_t)vcpu->id;
+	vcpu->exits.mmio++;
+	device_serve(device, &exit->io);
+	if (!insn->write)
+		svm_set_gpr(vcpu, insn->gpr, mmio_loaded(insn, svm_get_gpr(vcpu, insn->gpr), exit->io.value));
+	step_over(vmcb, vmcb->rip + insn->length);
+	apic_send_pending(vcpu);
+	if (vcpu_has_attention(vcpu))
+		apic_attend(vcpu);
+	return 0;
+}
+
 /* All of the common case in line, and no call but the last: so no register has to be saved. */
-static inline unsigned serve_fault(struct vcpu *vcpu, const struct vmcb *vmcb, struct vm_exit *exit)
+static inline unsigned serve_fault(struct vcpu *vcpu, struct vmcb *vmcb, struct vm_exit *exit)
 {
 	uint64_t info = vmcb->exitinfo1;
 
@@ -57,6 +106,9 @@ static inline unsigned serve_fault(struct vcpu *vcpu, const struct vmcb *vmcb, s
 	};
 	if (__builtin_expect(info & PF_RESERVED || vmcb->exitintinfo & EVENT_VALID, 0))
 		return serve_odd_fault(vcpu, exit);
+	/* By the lower half of the address, which is shorter; serve_device looks at all of it. */
+	if (__builtin_expect((uint32_t)vmcb->exitinfo2 - GUEST_DEVICES < GUEST_DEVICES_SIZE, 0))
+		return serve_device(vcpu, vmcb, exit);
 	return vm_serve_fault(vcpu, exit);
 }
 
@@ -125,9 +177,7 @@ static inline unsigned pass_void_port(struct vcpu *vcpu, struct vmcb *vmcb, stru
 		exit->io.value = ones;
 		vmcb->rax = exit->io.size == 4 ? ones : vmcb->rax | ones;
 	}
-	vmcb->rip = svm_in_64bit_code(vmcb) ? vmcb->exitinfo2 : (uint32_t)vmcb->exitinfo2;
-	vmcb->rflags &= ~RFLAGS_RF;
-	vmcb->int_state = 0;
+	step_over(vmcb, vmcb->exitinfo2);
 	return 0;
 }
 
@@ -153,6 +203,23 @@ static __attribute__((noinline)) unsigned serve_port(struct vcpu *vcpu, struct v
 	return 0;
 }
 
+/* An exit that has been served, as arch_handle_exit has it. */
+static inline void record(struct vcpu *vcpu, const struct vmcb *vmcb, struct vm_exit *exit)
+{
+	exit->kind = VM_EXIT_ARCH;
+	exit->detail[0] = vmcb->rax;
+	exit->detail[1] = vcpu->arch.gpr[RCX];
+	vcpu->exits.other++;
+}
+
+static inline unsigned served(struct vcpu *vcpu, const struct vmcb *vmcb, struct vm_exit *exit)
+{
+	record(vcpu, vmcb, exit);
+	if (vcpu_has_attention(vcpu))
+		apic_attend(vcpu);
+	return 0;
+}
+
 /* What kernels write all the time. Without a call in svm_exit's own frame, so that no register is saved for it. */
 static __attribute__((noinline)) unsigned serve_wrmsr(struct vcpu *vcpu, struct vmcb *vmcb, struct vm_exit *exit)
 {
@@ -161,11 +228,29 @@ static __attribute__((noinline)) unsigned serve_wrmsr(struct vcpu *vcpu, struct 
 	if (!vcpu->fast || vmcb->rflags & RFLAGS_TF ||
 	    !msr_write_fast(vcpu, (uint32_t)gpr[RCX], gpr[RDX] << 32 | (uint32_t)vmcb->rax))
 		return vm_leave_exit(exit);
-	exit->kind = VM_EXIT_ARCH;
-	exit->detail[0] = vmcb->rax;
-	exit->detail[1] = gpr[RCX];
-	vcpu->exits.other++;
-	svm_complete(vmcb, 2);
+	step_over(vmcb, svm_next_rip(vmcb, 2));
+	return served(vcpu, vmcb, exit);
+}
+
+/* The guest can take the interrupt that it has waited for with IF clear. */
+static __attribute__((noinline)) unsigned serve_window(struct vcpu *vcpu, const struct vmcb *vmcb, struct vm_exit *exit)
+{
+	if (!vcpu->fast)
+		return vm_leave_exit(exit);
+	svm_window_opens(vcpu);
+	return served(vcpu, vmcb, exit);
+}
+
+/* It goes on if there is an interrupt for it, else it leaves the CPU: then nothing is left to do in the slow path. */
+static __attribute__((noinline)) unsigned serve_halt(struct vcpu *vcpu, struct vmcb *vmcb, struct vm_exit *exit)
+{
+	if (!vcpu->fast || vmcb->rflags & RFLAGS_TF)
+		return vm_leave_exit(exit);
+	step_over(vmcb, svm_next_rip(vmcb, 1));
+	apic_halt(vcpu);
+	record(vcpu, vmcb, exit);
+	if (vcpu->again) /* which looks again at what comes for it from now on */
+		return LEFT_WAITS;
 	apic_attend(vcpu);
 	return 0;
 }
@@ -189,16 +274,16 @@ unsigned svm_exit(struct vcpu *vcpu)
 		return serve_wrmsr(vcpu, vmcb, exit);
 	if (vmcb->exitcode == VMEXIT_IOIO)
 		return serve_port(vcpu, vmcb, exit);
+	if (vmcb->exitcode == VMEXIT_VINTR)
+		return serve_window(vcpu, vmcb, exit);
+	if (vmcb->exitcode == VMEXIT_HLT)
+		return serve_halt(vcpu, vmcb, exit);
 	return vm_leave_exit(exit);
 }
 
 unsigned svm_attend(struct vcpu *vcpu, unsigned left)
 {
-	const struct vm *vm = vcpu->vm;
-
-	/* What the slow path has to see to is the scheduler's, or the end of the VM's time. */
-	if (left != EXIT_INTERRUPTED || sched_leaves(vcpu) || __atomic_load_n(&vm->cpu_time, __ATOMIC_RELAXED) >= vm->time_max ||
-	    !apic_attend(vcpu))
+	if (!sched_left_attention(vcpu, left) || !apic_attend(vcpu))
 		return left;
 	vcpu->exits.other++;
 	return 0;

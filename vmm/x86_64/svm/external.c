@@ -4,7 +4,7 @@
  * #VMEXIT", "Interrupt Shadows".
  */
 #include "vmm/x86_64/apic.h"
-#include "vmm/x86_64/diagnose.h"
+#include "vmm/x86_64/guest_walk.h"
 #include "vmm/x86_64/svm/svm.h"
 
 #define OPCODE_HLT 0xf4
@@ -23,13 +23,13 @@ static bool nmi_is_held(struct svm_vcpu *svm)
  * QEMU 7.2's VMRUN forgets the shadow (helper_vmrun does not read it), and the guest would take the interrupt before the HLT, which
  * then waits for one that has been.
  */
-static void pass_halt(struct vcpu *vcpu)
+static __attribute__((noinline)) void pass_halt(struct vcpu *vcpu)
 {
 	struct vmcb *vmcb = vcpu->arch.svm.vmcb;
 	uint8_t code;
 
-	if (vmcb->int_state & INT_STATE_SHADOW && vmcb->rflags & RFLAGS_IF && vmcb->cpl == 0 &&
-	    peek_guest(vcpu, GVA(vmcb->cs.base + vmcb->rip), &code, 1) == 1 && code == OPCODE_HLT)
+	if (vmcb->rflags & RFLAGS_IF && vmcb->cpl == 0 && peek_guest(vcpu, GVA(vmcb->cs.base + vmcb->rip), &code, 1) == 1 &&
+	    code == OPCODE_HLT)
 		svm_complete_at(vmcb, vmcb->rip + 1, 0);
 }
 
@@ -38,7 +38,8 @@ bool svm_accepts(struct vcpu *vcpu, unsigned window)
 	struct svm_vcpu *svm = &vcpu->arch.svm;
 	const struct vmcb *vmcb = svm->vmcb;
 
-	pass_halt(vcpu);
+	if (vmcb->int_state & INT_STATE_SHADOW)
+		pass_halt(vcpu);
 	if (vmcb->event_inj & EVENT_VALID || vmcb->int_state & INT_STATE_SHADOW)
 		return false;
 	return window == WINDOW_NMI ? !nmi_is_held(svm) : vmcb->rflags & RFLAGS_IF;

@@ -2,14 +2,16 @@
 /* A guest's registers that its VMCB holds. AMD APM vol. 2 "VMCB Layout". */
 #include "vmm/x86_64/svm/svm.h"
 
-/* Where in the VMCB a field is, and how wide. */
+/*
+ * Where in the VMCB a field is, and which bits of the eight bytes there are the guest's. No field is in the last eight bytes of the
+ * VMCB.
+ */
 static const struct {
-	uint16_t offset;
-	uint8_t size;
+	uint64_t offset, bits;
 } fields[FIELD_COUNT] = {
-#define FIELD(member)                                                             \
-	{                                                                         \
-		offsetof(struct vmcb, member), sizeof(((struct vmcb *)0)->member) \
+#define FIELD(member)                                                                                        \
+	{                                                                                                    \
+		offsetof(struct vmcb, member), ~UINT64_C(0) >> (64 - 8 * sizeof(((struct vmcb *)0)->member)) \
 	}
 	[FIELD_RIP] = FIELD(rip),
 	[FIELD_RSP] = FIELD(rsp),
@@ -18,7 +20,8 @@ static const struct {
 	[FIELD_CR3] = FIELD(cr3),
 	[FIELD_CR4] = FIELD(cr4),
 	[FIELD_DR7] = FIELD(dr7),
-	[FIELD_EFER] = FIELD(efer),
+	/* SVME must be set for VMRUN; the guest does not see it. */
+	[FIELD_EFER] = { offsetof(struct vmcb, efer), ~EFER_SVME },
 	[FIELD_PAT] = FIELD(g_pat),
 	[FIELD_TSC_OFFSET] = FIELD(tsc_offset),
 	[FIELD_CS] = FIELD(cs.selector),
@@ -28,33 +31,23 @@ static const struct {
 	[FIELD_GDTR_LIMIT] = FIELD(gdtr.limit),
 	[FIELD_IDTR_BASE] = FIELD(idtr.base),
 	[FIELD_IDTR_LIMIT] = FIELD(idtr.limit),
-	[FIELD_CR8] = { offsetof(struct vmcb, int_ctl), 1 }, /* V_TPR */
+	[FIELD_CR8] = { offsetof(struct vmcb, int_ctl), UINT8_MAX }, /* V_TPR */
 #undef FIELD
 };
-
-/* No field is in the last eight bytes of the VMCB: so eight are read and written, and those that are the field's are used. */
-static uint64_t bits_of(enum guest_field field)
-{
-	return ~UINT64_C(0) >> (64 - 8 * fields[field].size);
-}
 
 uint64_t svm_get(struct vcpu *vcpu, enum guest_field field)
 {
 	uint64_t value;
 
 	__builtin_memcpy(&value, (char *)vcpu->arch.svm.vmcb + fields[field].offset, sizeof(value));
-	value &= bits_of(field);
-	/* SVME must be set for VMRUN; the guest does not see it. */
-	return field == FIELD_EFER ? value & ~EFER_SVME : value;
+	return value & fields[field].bits;
 }
 
 void svm_set(struct vcpu *vcpu, enum guest_field field, uint64_t value)
 {
 	char *at = (char *)vcpu->arch.svm.vmcb + fields[field].offset;
-	uint64_t word, bits = bits_of(field);
+	uint64_t word, bits = fields[field].bits;
 
-	if (field == FIELD_EFER)
-		value |= EFER_SVME;
 	__builtin_memcpy(&word, at, sizeof(word));
 	word = (word & ~bits) | (value & bits);
 	__builtin_memcpy(at, &word, sizeof(word));
