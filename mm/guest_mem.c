@@ -66,7 +66,7 @@ static uint64_t use_piece(struct addr_space *as, gpa_t gpa, uint64_t size, unsig
 	if (gpa.raw >= BIT(as->npt.config.gpa_bits) || npt_find(&as->npt, gpa, &cursor) != NPT_LEAF)
 		goto out;
 	npt_decode(&as->npt, &cursor, gpa, &leaf);
-	if (leaf.access_tracked || (access & ~(unsigned)leaf.attr.prot))
+	if (leaf.access_tracked || (access & ~(unsigned)leaf.attr.prot) || leaf.attr.memtype != NPT_WB)
 		goto out;
 	if (!leaf.accessed || (wrote && !leaf.dirty))
 		npt_touch(&as->npt, &cursor, 0, NPT_ACCESSED | (wrote ? NPT_DIRTY : 0));
@@ -87,6 +87,19 @@ out:
 	return done;
 }
 
+/* Registers of a device are there for the guest only: the hypervisor's own map may not have them. */
+static bool is_device(struct addr_space *as, gpa_t gpa)
+{
+	const struct area *area;
+	bool is;
+
+	spin_lock(&as->view.lock);
+	area = area_find(&as->areas, gpa.raw);
+	is = area && area->attr.memtype != NPT_WB;
+	spin_unlock(&as->view.lock);
+	return is;
+}
+
 /* The same with the guest's fault raised as long as nothing permits the access. */
 static enum err reach_piece(struct addr_space *as, gpa_t gpa, uint64_t *size, unsigned access, piece_fn each, void *context)
 {
@@ -94,7 +107,8 @@ static enum err reach_piece(struct addr_space *as, gpa_t gpa, uint64_t *size, un
 	uint64_t done;
 
 	while ((done = use_piece(as, gpa, *size, access, each, context)) == 0) {
-		enum err err = outcome_error(addr_space_handle_fault(&as->view, &fault));
+		enum fault_outcome outcome = addr_space_handle_fault(&as->view, &fault);
+		enum err err = outcome == FAULT_SPURIOUS && is_device(as, gpa) ? ERR_DENIED : outcome_error(outcome);
 
 		spin_lock(&as->view.lock);
 		as->view.stats.faults_by_host++;
@@ -263,7 +277,7 @@ static const void *readable(struct addr_space *as, gpa_t from, uint64_t *size)
 	if (from.raw >= BIT(as->npt.config.gpa_bits) || npt_find(&as->npt, from, &cursor) != NPT_LEAF)
 		return NULL;
 	npt_decode(&as->npt, &cursor, from, &leaf);
-	if (leaf.access_tracked || !(leaf.attr.prot & NPT_R))
+	if (leaf.access_tracked || !(leaf.attr.prot & NPT_R) || leaf.attr.memtype != NPT_WB)
 		return NULL;
 	if (!leaf.accessed)
 		npt_touch(&as->npt, &cursor, 0, NPT_ACCESSED);

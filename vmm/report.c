@@ -59,11 +59,11 @@ static uint64_t count_tables(const struct vm *vm, unsigned level, unsigned large
 	return count;
 }
 
-/* What all tables come to when RAM is mapped so. */
+/* What all tables come to when RAM is mapped so; those of devices are there in any case. */
 static uint64_t populated_tables(const struct vm *vm, unsigned largest)
 {
 	const struct npt *npt = &vm->as.npt;
-	uint64_t bytes = PAGE_SIZE << npt->root_order;
+	uint64_t bytes = (PAGE_SIZE << npt->root_order) + vm->device_tables * PAGE_SIZE;
 
 	for (unsigned level = 0; level + 1 < npt->config.levels; level++)
 		bytes += count_tables(vm, level, largest) * PAGE_SIZE;
@@ -179,6 +179,7 @@ void report_settle(struct report *report, struct vm *vm)
 		.populated = { populated_tables(vm, 0), populated_tables(vm, 1) },
 	};
 	addr_space_get_leaves(&vm->as, report->leaves);
+	report->leaves[0] -= vm->device_leaves;
 	settle_name_and_time(report, vm);
 	for (unsigned level = 0; level < ARRAY_LEN(report->stats.zero_leaves); level++)
 		report->zeros += report->stats.zero_leaves[level] * npt_level_size(level);

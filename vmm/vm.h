@@ -227,6 +227,8 @@ struct vm {
 		uint64_t size;
 	} ram[VM_MAX_RAM_RANGES]; /* ascending */
 	size_t ram_ranges;
+	unsigned device_leaves;             /* leaves of 4 KiB that map registers of the machine's for it, and no memory */
+	unsigned device_tables;             /* tables that hold only those */
 	struct ram_range_gpa image;         /* where its program was loaded, with the memory that it claims behind its bytes */
 	struct ram_range_gpa initrd;        /* size 0: none */
 	gpa_t generation;                   /* the page with the id of its generation; 0: it has none */

@@ -35,7 +35,7 @@ static void find_interrupts(void)
 	interrupts_find(platform_get());
 	for (unsigned i = 0; interrupts_region(i, &start, &size); i++)
 		if (!overlap_registers_fit("interrupt controller", start, size))
-			interrupts_forget();
+			interrupts_refuse(i);
 }
 
 unsigned arch_cpus_find(uint64_t *ids, unsigned room)

@@ -142,4 +142,4 @@ static void stop(const struct controller *controller, const struct cpu *cpu)
 			send_to(controller, core, SGI_STOP);
 }
 
-const struct controller_driver bcm2836 = { "bcm2836", start, take, send, open_timers, stop };
+const struct controller_driver bcm2836 = { "bcm2836", start, take, send, open_timers, stop, NULL };

@@ -32,11 +32,35 @@
 #define GICD_BYTES_V3     KIB(64)
 #define GICC_BYTES        KIB(4) /* all but GICC_DIR, which is not used */
 #define GICC_LEAST        0x100  /* some trees give it no more, which has all that is used */
+#define GICH_LEAST        0x200
+#define GICH_BYTES        KIB(4)
+#define GICV_BYTES        KIB(4) /* what guests get of it: they must find nothing else in the page */
 #define GICR_FRAME_BYTES  KIB(64)
 #define GICR_FRAMES_BYTES KIB(128)
 #define REGION_MOST       GIB(1) /* far more than redistributors of all CPUs take */
 
 enum { GTDT_EL1_TIMER = 56, GTDT_VIRTUAL_TIMER = 64, GTDT_EL2_TIMER = 72 };
+
+static bool overlaps(const struct controller_region *a, const struct controller_region *b)
+{
+	return a->start < b->start + b->size && b->start < a->start + a->size;
+}
+
+/*
+ * What list registers of a GICv2 need is there, as it seems, or is left out: the control interface and the guest's, each in pages
+ * of its own.
+ */
+static void settle_lists(struct controller *controller)
+{
+	const struct controller_region *region = controller->region;
+	bool fit = controller->regions == GICV2_GUEST_INTERFACE + 1;
+
+	for (unsigned i = 0; i < controller->regions; i++)
+		for (unsigned j = GICV2_CONTROL; j < controller->regions; j++)
+			fit = fit && (i == j || !overlaps(&region[i], &region[j]));
+	if (!fit)
+		controller->regions = (unsigned)min_u64(controller->regions, GICV2_CONTROL);
+}
 
 /* Pages, so that the hypervisor's map can have them. False: no registers can be there. */
 static bool add_region(struct controller *controller, uint64_t start, uint64_t size)
@@ -169,9 +193,14 @@ static bool tree_has_gicv2(const void *fdt, struct controller *controller)
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		int node = find_node(fdt, names[i]);
 
-		if (node >= 0 && start_over(controller, &gicv2) && add_reg(controller, fdt, node, 0, GICD_BYTES_V2) &&
-		    add_reg(controller, fdt, node, 1, GICC_LEAST))
-			return true;
+		if (node < 0 || !start_over(controller, &gicv2) || !add_reg(controller, fdt, node, 0, GICD_BYTES_V2) ||
+		    !add_reg(controller, fdt, node, 1, GICC_LEAST))
+			continue;
+		if (add_reg(controller, fdt, node, 2, GICH_LEAST))
+			(void)add_reg(controller, fdt, node, 3, GICV_BYTES);
+		settle_lists(controller);
+		read_ppi(fdt, node, 0, &controller->maintenance);
+		return true;
 	}
 	return false;
 }
@@ -221,6 +250,7 @@ struct gic {
 	unsigned version;
 	unsigned maintenance;
 	uint64_t distributor, cpu_interface; /* all CPUs' interfaces are at one place */
+	uint64_t control, guest_interface;   /* GICH and GICV of a GICv2: the same */
 	struct controller ranges, each;      /* redistributors, by ranges of them or one for each CPU */
 };
 
@@ -238,8 +268,11 @@ static void visit_madt(uint8_t type, const uint8_t *entry, size_t size, void *co
 		(void)add_region(&gic->ranges, madt_field(entry, size, GICR_BASE, 8), madt_field(entry, size, GICR_LENGTH, 4));
 		break;
 	case MADT_GICC:
-		if (gic->cpu_interface == 0)
+		if (gic->cpu_interface == 0) {
 			gic->cpu_interface = madt_field(entry, size, GICC_BASE, 8);
+			gic->control = madt_field(entry, size, GICC_GICH_BASE, 8);
+			gic->guest_interface = madt_field(entry, size, GICC_GICV_BASE, 8);
+		}
 		gic->maintenance = (unsigned)madt_field(entry, size, GICC_MAINTENANCE, 4);
 		(void)add_region(&gic->each, madt_field(entry, size, GICC_GICR_BASE, 8), GICR_FRAMES_BYTES);
 		break;
@@ -282,6 +315,17 @@ static bool is_gicv3(const struct gic *gic)
 	return gic->version >= 3 || (gic->version == 0 && gic->ranges.regions + gic->each.regions > 0);
 }
 
+/* The table says where they are; that they are as large as usual is taken for granted. */
+static bool add_interfaces(struct controller *controller, const struct gic *gic)
+{
+	if (!add_region(controller, gic->cpu_interface, GICC_BYTES))
+		return false;
+	if (add_region(controller, gic->control, GICH_BYTES))
+		(void)add_region(controller, gic->guest_interface, GICV_BYTES);
+	settle_lists(controller);
+	return true;
+}
+
 static bool find_in_madt(const struct platform *platform, struct controller *controller)
 {
 	static struct gic gic; /* too large for the stack; there is one CPU yet */
@@ -295,7 +339,7 @@ static bool find_in_madt(const struct platform *platform, struct controller *con
 	if (!add_region(controller, gic.distributor, is_v3 ? GICD_BYTES_V3 : GICD_BYTES_V2))
 		return false;
 	if (is_v3 ? !add_redistributors(controller, gic.ranges.regions > 0 ? &gic.ranges : &gic.each) :
-		    !add_region(controller, gic.cpu_interface, GICC_BYTES))
+		    !add_interfaces(controller, &gic))
 		return false;
 	if (gic.maintenance >= PPI_FIRST && gic.maintenance < PPI_FIRST + PPI_COUNT)
 		controller->maintenance = gic.maintenance;

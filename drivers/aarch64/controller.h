@@ -21,9 +21,10 @@ struct controller {
 	const struct controller_driver *driver; /* NULL: there is none that has one */
 	unsigned timer;                         /* the number of the interrupt of EL2's physical timer */
 	unsigned guest_timer[GUEST_TIMERS];     /* the same of EL1's */
-	unsigned maintenance;                   /* the same of what a GICv3's list registers tell of; 0: not said */
+	unsigned maintenance;                   /* the same of what list registers tell of; 0: not said */
 	uint64_t stride;                        /* GICv3: from one CPU's redistributor to the next; 0: as GICR_TYPER says */
 	uint64_t offset;                        /* bcm2836: of the peripherals' controller in its page */
+	bool lists;                             /* GICv2: its list registers are in use. Constant once the first CPU is enabled */
 	unsigned regions;
 	struct controller_region region[CONTROLLER_REGIONS]; /* in the order of the driver's own */
 };
@@ -41,6 +42,8 @@ struct controller_driver {
 	void (*open_timers)(const struct controller *controller, const struct cpu *cpu, unsigned open);
 	/* Send to all others that they are to stop. */
 	void (*stop)(const struct controller *controller, const struct cpu *cpu);
+	/* Has it list registers for guests (vmm/devices/vgic_lists.h)? The hypervisor's own map is in force. NULL: no. */
+	bool (*has_lists)(const struct controller *controller);
 };
 
 /* Which of EL1's timers the interrupt of this number is, as a mask; 0: none. */
@@ -53,13 +56,13 @@ static inline uint8_t controller_timer_of(const struct controller *controller, u
 	return (uint8_t)timers;
 }
 
-/* CONTROLLER_GUEST: one of EL1's timers, or a GICv3's list registers. */
+/* CONTROLLER_GUEST: one of EL1's timers, or list registers. */
 enum controller_event { CONTROLLER_TIMER = 1, CONTROLLER_IPI = 2, CONTROLLER_GUEST = 4, CONTROLLER_STOP = 8 };
 
 extern const struct controller_driver gicv2, gicv3, bcm2836;
 
-/* Order of each driver's regions. */
-enum { GIC_DISTRIBUTOR, GICV2_CPU_INTERFACE, GICV3_REDISTRIBUTORS = 1 };
+/* Order of each driver's regions. Of a GICv2 the last two, for list registers, are there both or not at all. */
+enum { GIC_DISTRIBUTOR, GICV2_CPU_INTERFACE, GICV2_CONTROL, GICV2_GUEST_INTERFACE, GICV3_REDISTRIBUTORS = 1 };
 enum { BCM2836_LOCAL, BCM2836_PERIPHERALS };
 
 /* What CPUs send each other, as numbers of interrupts: software generated ones of a GIC. */

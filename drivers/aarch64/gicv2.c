@@ -21,6 +21,11 @@ enum {
 	GICD_ITARGETSR = 0x800,
 	GICD_SGIR = 0xf00,
 };
+/* Of the virtual interface control, GICH. */
+enum {
+	GICH_HCR = 0x00,
+	GICH_VTR = 0x04,
+};
 enum {
 	GICC_CTLR = 0x00,
 	GICC_PMR = 0x04,
@@ -30,6 +35,7 @@ enum {
 };
 
 #define CTLR_ENABLE        1u
+#define GICH_HCR_EN        1u
 #define TYPER_LINES(typer) ((typer)&0x1f) /* words of 32 interrupts behind the first one */
 #define IAR_ID             0x3ffu
 #define IAR_NOTHING        1020u /* from here on no number is an interrupt's */
@@ -46,6 +52,39 @@ static uint64_t distributor(const struct controller *controller)
 static uint64_t cpu_interface(const struct controller *controller)
 {
 	return controller->region[GICV2_CPU_INTERFACE].start;
+}
+
+static uint64_t control(const struct controller *controller)
+{
+	return controller->region[GICV2_CONTROL].start;
+}
+
+static bool has_lists(const struct controller *controller)
+{
+	uint32_t vtr;
+
+	if (controller->regions <= GICV2_GUEST_INTERFACE)
+		return false;
+	vtr = mmio_read32(control(controller) + GICH_VTR);
+	return vtr != 0 && vtr != UINT32_MAX;
+}
+
+/* List registers tell by an interrupt of what they have to; of nothing yet. */
+static void start_lists(const struct controller *controller)
+{
+	uint64_t gicd = distributor(controller);
+
+	mmio_write32(control(controller) + GICH_HCR, 0);
+	mmio_write8(gicd + GICD_IPRIORITYR + controller->maintenance, PRIORITY);
+	mmio_write32(gicd + GICD_ISENABLER, 1u << controller->maintenance);
+}
+
+/* Until they are written anew: see arch_vcpu_deliver. */
+static void stop_lists(const struct controller *controller)
+{
+	uint64_t hcr = control(controller) + GICH_HCR;
+
+	mmio_write32(hcr, mmio_read32(hcr) & ~GICH_HCR_EN);
 }
 
 /* Nobody takes the interrupts of devices. */
@@ -74,6 +113,8 @@ static enum err start(const struct controller *controller, struct cpu *cpu, cons
 		mmio_write8(gicd + GICD_IPRIORITYR + ours[i], PRIORITY);
 		mmio_write32(gicd + GICD_ISENABLER, 1u << ours[i]);
 	}
+	if (controller->lists)
+		start_lists(controller);
 	/* Of an interrupt of its own a CPU reads which interface it has; 0 where there is but one. */
 	cpu->arch.gic_target = mmio_read8(gicd + GICD_ITARGETSR);
 	mmio_write32(gicc + GICC_PMR, PRIORITY_ALL);
@@ -96,6 +137,9 @@ static unsigned take(const struct controller *controller, struct cpu *cpu)
 			events |= CONTROLLER_IPI;
 		} else if (id == SGI_STOP) {
 			events |= CONTROLLER_STOP;
+		} else if (id == controller->maintenance && controller->lists) {
+			stop_lists(controller);
+			events |= CONTROLLER_GUEST;
 		} else {
 			mmio_write32(distributor(controller) + GICD_ICENABLER + id / 32 * 4, 1u << id % 32);
 			cpu->arch.open_timers &= (uint8_t)~controller_timer_of(controller, id);
@@ -127,4 +171,4 @@ static void stop(const struct controller *controller, const struct cpu *cpu)
 	mmio_write32(distributor(controller) + GICD_SGIR, SGIR_ALL_BUT_SELF | SGI_STOP);
 }
 
-const struct controller_driver gicv2 = { "GICv2", start, take, send, open_timers, stop };
+const struct controller_driver gicv2 = { "GICv2", start, take, send, open_timers, stop, has_lists };

@@ -252,4 +252,11 @@ static void stop(const struct controller *controller, const struct cpu *cpu)
 	isb();
 }
 
-const struct controller_driver gicv3 = { "GICv3", start, take, send, open_timers, stop };
+/* Where the CPU's end is used by system registers, these are there, too. */
+static bool has_lists(const struct controller *controller)
+{
+	(void)controller;
+	return true;
+}
+
+const struct controller_driver gicv3 = { "GICv3", start, take, send, open_timers, stop, has_lists };

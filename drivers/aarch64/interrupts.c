@@ -33,6 +33,14 @@ void interrupts_forget(void)
 	controller = (struct controller){ 0 };
 }
 
+void interrupts_refuse(unsigned n)
+{
+	if (controller.driver == &gicv2 && n >= GICV2_CONTROL)
+		controller.regions = GICV2_CONTROL;
+	else
+		interrupts_forget();
+}
+
 enum err arch_interrupts_start(const char **why)
 {
 	struct cpu *cpu = arch_this_cpu();
@@ -94,11 +102,19 @@ void interrupts_open_timers(unsigned open)
 	controller.driver->open_timers(&controller, cpu, open);
 }
 
-bool interrupts_have_lists(unsigned physical[GUEST_TIMERS])
+bool interrupts_have_lists(struct interrupts_lists *lists)
 {
+	*lists = (struct interrupts_lists){ 0 };
+	if (!controller.driver || !controller.driver->has_lists || !controller.driver->has_lists(&controller))
+		return false;
+	controller.lists = true;
 	for (unsigned i = 0; i < GUEST_TIMERS; i++)
-		physical[i] = controller.guest_timer[i];
-	return controller.driver == &gicv3;
+		lists->timers[i] = controller.guest_timer[i];
+	if (controller.driver == &gicv2) {
+		lists->gich = controller.region[GICV2_CONTROL].start;
+		lists->gicv = controller.region[GICV2_GUEST_INTERFACE].start;
+	}
+	return true;
 }
 
 void interrupts_timers_ended(unsigned timers)

@@ -20,15 +20,24 @@ enum guest_timer { GUEST_TIMER_VIRTUAL, GUEST_TIMER_PHYSICAL, GUEST_TIMERS };
  */
 void interrupts_open_timers(unsigned open);
 
+/* List registers of the machine's GIC (vmm/devices/vgic_lists.h). */
+struct interrupts_lists {
+	uint64_t gich, gicv; /* a GICv2's: the control interface, which the hypervisor's map has, and the guest's; else 0 */
+	unsigned timers[GUEST_TIMERS]; /* the numbers of the interrupts of EL1's timers, by enum guest_timer */
+};
+
 /*
- * Has this machine a GICv3 with list registers? Then EL1's timers have interrupts by which a guest's can be linked, and such
- * a one is opened when the guest ends its own. `physical` gets their numbers, by enum guest_timer.
+ * Are there any? Then a guest's interrupts can, with a GICv3, be linked to those of EL1's timers, and such a one is opened when the
+ * guest ends its own. For the first CPU, before arch_interrupts_start; the hypervisor's map is in force.
  */
-bool interrupts_have_lists(unsigned physical[GUEST_TIMERS]);
+bool interrupts_have_lists(struct interrupts_lists *lists);
 /* Guests have ended those of this CPU, before others were taken perhaps. */
 void interrupts_timers_ended(unsigned timers);
 
 /* From now on there is none: its registers are not where the tables say. */
 void interrupts_forget(void);
+/* The n-th range of its registers is not where the tables say: either there are no list registers, or the controller is forgotten.
+ */
+void interrupts_refuse(unsigned n);
 
 #endif

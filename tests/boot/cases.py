@@ -213,6 +213,7 @@ OWN_GUESTS = {
         "smccc": (0, EXITED, (), ()),
         "sysregs": (0, EXITED, (), ()),
         "user": (0, EXITED, (), ()),
+        "walk_device": (3, {"outcome": "denied"}, (r"^walk_device: tables at 0x8010000$",), ()),
     },
     "riscv64": {
         "fp": (0, EXITED, (), ()),

@@ -275,6 +275,15 @@ def trees() -> list[Case]:
         case("el2-uboot/machine/controller-in-memory", "--cpus", "2", report=EXITED, env=TREE, files=tree_with(
             cpu(1), ("/intc@8000000", {"reg": (0, 0x50000000, 0, 0x10000, 0, 0x50010000, 0, 0x10000)})),
             text=(r"^warning: boot: the interrupt controller at 0x50000000 is not used: there is memory", alone)),
+        # A GICv2 whose list registers are not to be used: guests have one in software.
+        case("el2/machine/gic-v2-software-irq_fork", "--guest", BACKENDS["el2"].guest("irq_fork"), report=EXITED, forbid=("FAILED",), env=TREE,
+             forks=3, files=tree_with(("/intc@8000000", {"reg": (0, 0x8000000, 0, 0x10000, 0, 0x8010000, 0, 0x10000,
+                                                                0, 0x8030000, 0, 0x10000, 0, 0x50000000, 0, 0x10000)})),
+             text=(r"^warning: boot: the interrupt controller at 0x50000000 is not used: there is memory", r"^irq_fork: all as it should be$")),
+        *[case(f"el2/machine/gic-v2-software-{guest}", "--guest", BACKENDS["el2"].guest(guest), *args, report=EXITED, forbid=("FAILED",), env=TREE,
+               slow=slow, files=tree_with(cpu(1), ("/intc@8000000", {"reg": (0, 0x8000000, 0, 0x10000, 0, 0x8010000, 0, 0x10000)})),
+               text=(rf"^{guest}: all as it should be$",))
+          for guest, args, slow in (("irq_hostile", (), False), ("irq_smp", ("--cpus", "2", "--vcpus", "4"), True))],
         case("el2-uboot/machine/controller-unknown", "--cpus", "2", report=EXITED, env=TREE, slow=True, files=tree_with(
             cpu(1), ("/intc@8000000", {"compatible": "arm,gic-v9"})), text=(alone,)),
         # EDK2 knows nothing of what a tree reserves: the upper half of memory, where it starts programs.

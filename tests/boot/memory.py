@@ -161,7 +161,7 @@ GUESTS = {
 # A limit to what a VM costs, and what it costs of small pieces: reached by all ways that there are.
 LIMIT = r"^error: vm: guest write at 0x\w+, pc 0x\w+: the VM's memory_max is reached: \d+ bytes of \d+ are used"
 # What a VM costs that has no memory yet, and a few pages.
-BARE = {"svm": "44K", "vmx": "44K", "el2": "40K", "h": "52K"}
+BARE = {"svm": "44K", "vmx": "44K", "el2": "48K", "h": "52K"}
 LIMITED = {"outcome": "no_memory", "faults.no_memory": 1, "memory_max": 12 * M, "memory_peak": between(11 * M, 12 * M)}
 
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "tests/fuzz/fuzz.h"
+#include "vmm/devices/vgic_lists.h"
 #include "vmm/devices/vgicv2.h"
 #include "vmm/devices/vgicv3.h"
 
@@ -17,23 +18,23 @@
 static struct vgicv2 v2;
 static struct vgicv3 v3;
 static bool told[VGIC_CPUS];
-static const uint16_t physical[16];
+static const struct vgic_links links = { .linkable = UINT32_C(1) << 27 | UINT32_C(1) << 30 }, none;
 
-static void notify_v2(struct vgicv2 *gic, unsigned cpu)
+static void notify_v2(struct vgic *gic, unsigned cpu)
 {
-	CHECK(cpu < gic->gic.cpus, "cpu %u", cpu);
-	told[cpu] = gic->cpu[cpu].signalled;
+	CHECK(cpu < gic->cpus, "cpu %u", cpu);
+	told[cpu] = v2.cpu[cpu].signalled;
 }
 
-static void notify_v3(struct vgicv3 *gic, unsigned cpu)
+static void notify_lists(struct vgic *gic, unsigned cpu)
 {
-	CHECK(cpu < gic->gic.cpus, "cpu %u", cpu);
+	CHECK(cpu < gic->cpus, "cpu %u", cpu);
 	told[cpu] = true;
 }
 
-static void sample_v3(struct vgicv3 *gic, unsigned cpu)
+static void sample_lists(struct vgic *gic, unsigned cpu)
 {
-	(void)vgicv3_unlist(gic, cpu);
+	(void)vgic_unlist(gic, cpu);
 	told[cpu] = true;
 }
 
@@ -84,6 +85,14 @@ static void take_v2(unsigned cpu)
 	CHECK(vgic_bank(&v2.gic, cpu, id)->enabled >> id % 32 & 1, "%u is not enabled", id);
 }
 
+/* An SGI is pending as long as somebody has sent it. */
+static void check_senders(void)
+{
+	for (unsigned i = 0; i < v2.gic.cpus; i++)
+		for (unsigned id = 0; id < VGIC_SGIS; id++)
+			CHECK_EQ(v2.gic.cpu[i].senders[id] != 0, v2.gic.own[i].latched >> id & 1);
+}
+
 static void step_v2(struct host_rng *rng)
 {
 	struct io_access io = { .vcpu = (uint8_t)host_below(rng, v2.gic.cpus + 1) };
@@ -106,41 +115,43 @@ static void step_v2(struct host_rng *rng)
 		access(&v2.distributor, draw_access(rng, v2.distributor.size, &io), &io);
 		break;
 	}
-	for (unsigned i = 0; i < v2.gic.cpus; i++)
-		for (unsigned id = 0; id < VGIC_SGIS; id++)
-			CHECK_EQ(v2.cpu[i].sources[id] != 0, v2.gic.own[i].latched >> id & 1);
+	check_senders();
 }
 
-/* --- GICv3 ------------------------------------------------------------------------------------------------------------- */
+/* --- List registers ---------------------------------------------------------------------------------------------------- */
 
 /* Each interrupt is in one list register at most, and the others hold nothing that there is not. */
-static void check_lists(void)
+static void check_lists(struct vgic *gic)
 {
-	for (unsigned cpu = 0; cpu < v3.gic.cpus; cpu++) {
+	for (unsigned n = 0; n < gic->cpus; n++) {
 		uint32_t seen[VGIC_BANKS] = { 0 };
+		const struct vgic_cpu *cpu = &gic->cpu[n];
 
-		CHECK(v3.cpu[cpu].used <= v3.lists, "%u", v3.cpu[cpu].used);
-		for (unsigned i = 0; i < v3.cpu[cpu].used; i++) {
-			unsigned id = LR_VINTID(v3.cpu[cpu].lr[i]);
+		CHECK(cpu->used <= gic->lists, "%u", cpu->used);
+		for (unsigned i = 0; i < cpu->used; i++) {
+			unsigned id = LR_VINTID(cpu->lr[i]);
 
 			CHECK(id < VGIC_INTERRUPTS, "%u", id);
 			CHECK(!(seen[id / 32] >> id % 32 & 1), "%u twice", id);
 			seen[id / 32] |= 1u << id % 32;
-			CHECK(vgic_bank(&v3.gic, cpu, id)->listed >> id % 32 & 1, "%u is not listed", id);
-			CHECK(id < VGIC_PRIVATE || v3.gic.holder[id - VGIC_PRIVATE] == cpu, "%u is another's", id);
+			CHECK(vgic_bank(gic, n, id)->listed >> id % 32 & 1, "%u is not listed", id);
+			CHECK(id < VGIC_PRIVATE || gic->holder[id - VGIC_PRIVATE] == n, "%u is another's", id);
+			CHECK(!gic->senders || id >= VGIC_SGIS || (cpu->lr[i] >> LR_SENDER_SHIFT & 7) < gic->cpus, "%u is nobody's",
+			      id);
+			CHECK_EQ(lr_after_gich(cpu->lr[i] ^ LR_PENDING, lr_to_gich(cpu->lr[i])), cpu->lr[i]);
 		}
-		CHECK_EQ(seen[0], v3.gic.own[cpu].listed);
+		CHECK_EQ(seen[0], gic->own[n].listed);
 	}
 }
 
 /* The CPU takes one, or ends one. */
-static void deliver_v3(struct host_rng *rng, unsigned cpu)
+static void deliver(struct host_rng *rng, struct vgic_cpu *cpu)
 {
 	uint64_t *lr;
 
-	if (v3.cpu[cpu].used == 0)
+	if (cpu->used == 0)
 		return;
-	lr = &v3.cpu[cpu].lr[host_below(rng, v3.cpu[cpu].used)];
+	lr = &cpu->lr[host_below(rng, cpu->used)];
 	if (*lr & LR_PENDING && !(*lr & LR_ACTIVE))
 		*lr ^= LR_PENDING | LR_ACTIVE;
 	else
@@ -148,17 +159,65 @@ static void deliver_v3(struct host_rng *rng, unsigned cpu)
 }
 
 /* By the shorter way, if that is one. */
-static void relist(unsigned cpu, uint32_t lines)
+static void relist(struct vgic *gic, unsigned cpu, uint32_t lines)
 {
 	const uint32_t timers = (uint32_t)(BIT(27) | BIT(30));
+	const struct vgic_links *its = gic->senders ? &none : &links;
+	uint64_t lr = gic->cpu[cpu].used > 0 ? gic->cpu[cpu].lr[0] : 0;
 	uint32_t ended;
 
-	if (vgicv3_relist(&v3, cpu, v3.cpu[cpu].used > 0 ? v3.cpu[cpu].lr[0] : 0, timers, lines & timers, physical, &ended) ==
-	    RELIST_DONE)
+	if (vgic_relist(gic, cpu, lr, timers, lines & timers, its, &ended) == RELIST_DONE)
 		return;
-	(void)vgicv3_unlist(&v3, cpu);
-	vgicv3_list(&v3, cpu, timers, physical);
+	(void)vgic_unlist(gic, cpu);
+	vgic_list(gic, cpu, timers, its);
 }
+
+static void relist_told(struct host_rng *rng, struct vgic *gic)
+{
+	for (unsigned i = 0; i < gic->cpus; i++) {
+		if (!told[i] && !host_chance(rng, 10))
+			continue;
+		relist(gic, i, (uint32_t)host_random(rng));
+		told[i] = false;
+	}
+	check_lists(gic);
+}
+
+/* --- GICv2 with list registers ------------------------------------------------------------------------------------------ */
+
+static void step_v2_lists(struct host_rng *rng)
+{
+	unsigned cpu = (unsigned)host_below(rng, v2.gic.cpus);
+	struct io_access io = { .vcpu = (uint8_t)host_below(rng, v2.gic.cpus + 1) };
+
+	switch (host_below(rng, 8)) {
+	case 0:
+	case 1:
+		deliver(rng, &v2.gic.cpu[cpu]);
+		break;
+	case 2:
+		vgic_set_line(&v2.gic, (unsigned)host_below(rng, 128), host_chance(rng, 50));
+		break;
+	case 3:
+		vgicv2_send(&v2, cpu, (uint32_t)host_random(rng));
+		break;
+	case 4:
+		sample_lists(&v2.gic, cpu);
+		vgic_end_unlisted(&v2.gic, cpu, (unsigned)host_below(rng, 32));
+		vgic_offer(&v2.gic, cpu);
+		break;
+	case 5:
+		access(&v2.interface, host_chance(rng, 50) ? 0x1000 : draw_access(rng, v2.interface.size, &io), &io);
+		break;
+	default:
+		access(&v2.distributor, draw_access(rng, v2.distributor.size, &io), &io);
+		break;
+	}
+	relist_told(rng, &v2.gic);
+	check_senders();
+}
+
+/* --- GICv3 ------------------------------------------------------------------------------------------------------------- */
 
 static void step_v3(struct host_rng *rng)
 {
@@ -169,7 +228,7 @@ static void step_v3(struct host_rng *rng)
 	switch (host_below(rng, 9)) {
 	case 0:
 	case 1:
-		deliver_v3(rng, cpu);
+		deliver(rng, &v3.gic.cpu[cpu]);
 		break;
 	case 2:
 		vgic_set_line(&v3.gic, (unsigned)host_below(rng, 128), host_chance(rng, 50));
@@ -179,8 +238,8 @@ static void step_v3(struct host_rng *rng)
 			    host_random(rng) & (host_chance(rng, 90) ? 0x1000f00ffff : ~UINT64_C(0)));
 		break;
 	case 4:
-		sample_v3(&v3, cpu);
-		vgicv3_end_unlisted(&v3, cpu, (unsigned)host_below(rng, 32));
+		sample_lists(&v3.gic, cpu);
+		vgic_end_unlisted(&v3.gic, cpu, (unsigned)host_below(rng, 32));
 		vgicv3_deactivate(&v3, cpu, host_below(rng, 128));
 		break;
 	case 5:
@@ -191,31 +250,30 @@ static void step_v3(struct host_rng *rng)
 		access(&v3.distributor, draw_access(rng, v3.distributor.size, &io), &io);
 		break;
 	}
-	for (unsigned i = 0; i < v3.gic.cpus; i++) {
-		if (!told[i] && !host_chance(rng, 10))
-			continue;
-		relist(i, (uint32_t)host_random(rng));
-		told[i] = false;
-	}
-	check_lists();
+	relist_told(rng, &v3.gic);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct host_rng rng;
+	unsigned lists;
 
 	if (size < 2)
 		return 0;
 	rng = host_rng_of_bytes(data + 1, size - 1);
 	memset(told, 0, sizeof(told));
-	vgicv2_init(&v2, data[0] / 2 % VGICV2_CPUS + 1, 0x8000000, 0x8010000);
-	v2.notify = notify_v2;
-	vgicv3_init(&v3, data[0] / 2 % VGIC_CPUS + 1, data[0] / 32 * 2 + 1, 0x8000000, 0x80a0000);
-	v3.notify = notify_v3;
-	v3.sample = sample_v3;
+	lists = data[0] / 32 * 2 + 1;
+	vgicv2_init(&v2, data[0] / 4 % VGICV2_CPUS + 1, data[0] & 2 ? lists : 0, 0x8000000, 0x8010000);
+	v2.gic.notify = data[0] & 2 ? notify_lists : notify_v2;
+	v2.gic.sample = data[0] & 2 ? sample_lists : NULL;
+	vgicv3_init(&v3, data[0] / 2 % VGIC_CPUS + 1, lists, 0x8000000, 0x80a0000);
+	v3.gic.notify = notify_lists;
+	v3.gic.sample = sample_lists;
 	for (unsigned i = 0; i < STEPS && !host_rng_spent(&rng); i++) {
 		if (data[0] & 1)
 			step_v3(&rng);
+		else if (data[0] & 2)
+			step_v2_lists(&rng);
 		else
 			step_v2(&rng);
 	}

@@ -297,6 +297,14 @@ def ppi(pairs, n, otherwise):
     return 16 + pairs[n][1] if n < len(pairs) and pairs[n][0] == 1 and pairs[n][1] < 16 else otherwise
 
 
+def separate_interfaces(places):
+    """Of a GICv2's four ranges: has the third and fourth one whole pages for itself, and so much that it can be GICH and GICV?"""
+    if len(places) < 4 or places[2][1] < 0x200 or places[3][1] < PAGE or any(start % PAGE or not start for start, _ in places):
+        return False
+    pages = [set(range(start, start + size, PAGE)) for start, size in places]
+    return all(i == j or not pages[i] & pages[j] for i in range(4) for j in (2, 3))
+
+
 def controller(tree):
     def enabled(*names):
         nodes = [n for n in tree.with_name(*names) if n.is_enabled()]
@@ -307,7 +315,10 @@ def controller(tree):
         kind, places = "GICv3", translated(node)[: 1 + node.number("#redistributor-regions", 1)]
         maintenance = ppi(interrupts(tree, node), 0, maintenance)
     elif (node := enabled(*GIC_V2)) is not None:
-        kind, places = "GICv2", translated(node)[:2]
+        kind, places = "GICv2", translated(node)[:4]
+        if not separate_interfaces(places):
+            places = places[:2]
+        maintenance = ppi(interrupts(tree, node), 0, maintenance)
     elif (node := enabled("brcm,bcm2836-l1-intc")) is not None:
         kind, places = "bcm2836", translated(node)[:1]
         behind = enabled("brcm,bcm2836-armctrl-ic")

@@ -251,6 +251,26 @@ static void holes_end_a_copy(void **state)
 	space_check(s);
 }
 
+/* What a device has there is for the guest alone: the hypervisor's own map may not have it. */
+static void devices_are_not_accessed(void **state)
+{
+	struct space *s = *state;
+	const struct npt_attr uncached = { .prot = NPT_RW, .memtype = NPT_UC };
+	uint8_t bytes[8] = { 5 };
+	uint16_t word;
+
+	if (!s->format->config.page_memtypes)
+		return;
+	CHECK_ERR(space_alloc(s, MIB(2), KIB(4), NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	CHECK_ERR(addr_space_map_linear(&s->as, GPA(MIB(2) + KIB(4)), HPA(GIB(40)), KIB(4), uncached), ERR_OK);
+	CHECK_ERR(addr_space_read(&s->as, GPA(MIB(2) + KIB(4)), bytes, 1), ERR_DENIED);
+	CHECK_ERR(addr_space_write(&s->as, GPA(MIB(2) + KIB(8) - 1), bytes, 1), ERR_DENIED);
+	CHECK_ERR(addr_space_write(&s->as, GPA(MIB(2) + KIB(4) - 4), bytes, 8), ERR_DENIED);
+	CHECK_ERR(addr_space_load16(&s->as, GPA(MIB(2) + KIB(4)), &word), ERR_DENIED);
+	CHECK_ERR(addr_space_copy(&s->as, GPA(MIB(2)), GPA(MIB(2) + KIB(4)), KIB(4)), ERR_DENIED);
+	CHECK_ERR(addr_space_copy(&s->as, GPA(MIB(2) + KIB(4)), GPA(MIB(2)), 16), ERR_DENIED);
+}
+
 static void copies_meet_the_end_of_memory(void **state)
 {
 	struct space *s = *state;
@@ -557,6 +577,7 @@ int main(void)
 		{ "reading_untouched_memory_gives_zeros", reading_untouched_memory_gives_zeros },
 		{ "permissions_are_obeyed", permissions_are_obeyed },
 		{ "holes_end_a_copy", holes_end_a_copy },
+		{ "devices_are_not_accessed", devices_are_not_accessed },
 		{ "copies_meet_the_end_of_memory", copies_meet_the_end_of_memory },
 		{ "iter_bytes_gives_every_piece_in_order", iter_bytes_gives_every_piece_in_order },
 		{ "memory_is_faulted_in", memory_is_faulted_in },

@@ -259,6 +259,48 @@ static void tree_gicv2(void **state)
 	assert_false(controller_find(&in_tree, &found));
 }
 
+/* Interfaces of list registers are used if each has pages of its own; all else is as without them. */
+static void tree_gicv2_lists(void **state)
+{
+	static const struct {
+		uint64_t control, control_size, guest, guest_size;
+		bool fit;
+	} cases[] = {
+		{ 0x8030000, 0x10000, 0x8040000, 0x10000, true },
+		{ 0x8030000, 0x1000, 0x8031000, 0x1000, true },
+		{ 0x8030000, 0x200, 0x8031000, 0x2000, true },
+		{ 0x8030000, 0x100, 0x8031000, 0x2000, false },
+		{ 0x8030000, 0x1000, 0x8031000, 0xfff, false },
+		{ 0x8030000, 0x1000, 0x8031800, 0x2000, false },
+		{ 0x8030000, 0x2000, 0x8031000, 0x2000, false },
+		{ 0x8030000, 0x1000, 0x8010000, 0x2000, false }, /* our own interface */
+		{ 0x8030000, 0x1000, 0x7fff000, 0x2000, false }, /* the distributor */
+		{ 0x8011000, 0x1000, 0x8040000, 0x2000, false },
+		{ 0x8030000, 0x1000, 0, 0x2000, false },
+	};
+	static const fdt32_t ppi_8[3] = { 0x01000000, 0x08000000, 0x04000000 };
+	struct controller found;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		int node;
+
+		new_tree();
+		node = node_in(0, "intc", "arm,gic-400");
+		fdt_setprop(tree, node, "interrupts", ppi_8, sizeof(ppi_8));
+		add_range(node, 0x8000000, 0x1000);
+		add_range(node, 0x8010000, 0x2000);
+		add_range(node, cases[i].control, cases[i].control_size);
+		add_range(node, cases[i].guest, cases[i].guest_size);
+		assert_true(controller_find(&in_tree, &found));
+		assert_ptr_equal(found.driver, &gicv2);
+		CHECK(found.regions == (cases[i].fit ? 4 : 2), "%u regions in case %zu", found.regions, i);
+		CHECK_EQ(found.maintenance, 24);
+		if (cases[i].fit)
+			CHECK_EQ(found.region[GICV2_GUEST_INTERFACE].start, cases[i].guest);
+	}
+}
+
 /* Registers that cannot be mapped, or would lie in page 0, where a null pointer leads. */
 static void tree_bad_places(void **state)
 {
@@ -404,6 +446,19 @@ static void acpi_gicv2(void **state)
 		assert_int_equal(found.region[GIC_DISTRIBUTOR].start, 0x8000000);
 		assert_int_equal(found.region[GICV2_CPU_INTERFACE].start, 0x8010000);
 		assert_int_equal(found.timer, 26);
+		assert_int_equal(found.regions, 2);
+		/* The first CPU's says where all have theirs. */
+		put(44 + 40, 0x8040000, 8);
+		assert_true(controller_find(&in_acpi, &found));
+		assert_int_equal(found.regions, 2);
+		put(44 + 48, 0x8030000, 8);
+		assert_true(controller_find(&in_acpi, &found));
+		assert_int_equal(found.regions, 4);
+		assert_int_equal(found.region[GICV2_CONTROL].start, 0x8030000);
+		assert_int_equal(found.region[GICV2_GUEST_INTERFACE].start, 0x8040000);
+		put(44 + 40, 0x8030000, 8);
+		assert_true(controller_find(&in_acpi, &found));
+		assert_int_equal(found.regions, 2);
 	}
 	new_madt();
 	add_gicd(0x8000000, 2);
@@ -493,6 +548,7 @@ int main(void)
 		cmocka_unit_test(tree_timer_interrupts),
 		cmocka_unit_test(tree_gicv3),
 		cmocka_unit_test(tree_gicv2),
+		cmocka_unit_test(tree_gicv2_lists),
 		cmocka_unit_test(tree_bad_places),
 		cmocka_unit_test(tree_bcm2836),
 		cmocka_unit_test(acpi_cpus),

@@ -17,9 +17,9 @@ static struct vgicv2 gic;
 static bool request[VGICV2_CPUS];
 static unsigned notified;
 
-static void notify(struct vgicv2 *of, unsigned cpu)
+static void notify(struct vgic *of, unsigned cpu)
 {
-	assert_ptr_equal(of, &gic);
+	assert_ptr_equal(of, &gic.gic);
 	assert_true(cpu < gic.gic.cpus);
 	request[cpu] = gic.cpu[cpu].signalled;
 	notified++;
@@ -71,8 +71,8 @@ static void make(unsigned cpus)
 {
 	memset(&gic, 0xff, sizeof(gic));
 	memset(request, 0, sizeof(request));
-	vgicv2_init(&gic, cpus, GICD, GICC);
-	gic.notify = notify;
+	vgicv2_init(&gic, cpus, 0, GICD, GICC);
+	gic.gic.notify = notify;
 	notified = 0;
 }
 

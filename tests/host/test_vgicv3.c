@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tests/host/host.h"
+#include "vmm/devices/vgic_lists.h"
 
 #define GICD  0x8000000
 #define GICR  0x80a0000
@@ -16,30 +17,30 @@ enum { TIMER = 27, SPI = 40 };
 
 static struct vgicv3 gic;
 static bool told[VGIC_CPUS];
-static uint16_t physical[16];
-static uint32_t linked;        /* interrupts of every CPU that are to be linked */
-static uint32_t ended;         /* those whose physical one was ended, on any CPU */
-static unsigned unlisted_ends; /* ends for which there was no list register */
+static struct vgic_links links; /* all of them can be */
+static uint32_t linked;         /* interrupts of every CPU that are to be linked */
+static uint32_t ended;          /* those whose physical one was ended, on any CPU */
+static unsigned unlisted_ends;  /* ends for which there was no list register */
 
-static void notify(struct vgicv3 *of, unsigned cpu)
+static void notify(struct vgic *of, unsigned cpu)
 {
-	assert_ptr_equal(of, &gic);
+	assert_ptr_equal(of, &gic.gic);
 	assert_true(cpu < gic.gic.cpus);
 	told[cpu] = true;
 }
 
-static unsigned relisted; /* how often vgicv3_relist has done it all */
+static unsigned relisted; /* how often vgic_relist has done it all */
 
 /* What is in list registers that hold nothing does not count. */
-static void forget_unused(struct vgicv3_cpu *cpu)
+static void forget_unused(struct vgic_cpu *cpu)
 {
-	memset(&cpu->lr[cpu->used], 0, (VGICV3_LISTS - cpu->used) * sizeof(cpu->lr[0]));
+	memset(&cpu->lr[cpu->used], 0, (VGIC_LISTS - cpu->used) * sizeof(cpu->lr[0]));
 	cpu->latched &= (uint16_t)((1u << cpu->used) - 1);
 }
 
 static void compare(const struct vgicv3 *with, unsigned cpu)
 {
-	forget_unused(&gic.cpu[cpu]);
+	forget_unused(&gic.gic.cpu[cpu]);
 	assert_memory_equal(&gic, with, sizeof(gic));
 }
 
@@ -53,23 +54,23 @@ static void check_relist(unsigned cpu, uint32_t lines)
 
 	memcpy(told_before, told, sizeof(told));
 	was = gic;
-	how = vgicv3_relist(&gic, cpu, gic.cpu[cpu].used > 0 ? gic.cpu[cpu].lr[0] : 0, linked, lines, physical, &its_ended);
+	how = vgic_relist(&gic.gic, cpu, gic.gic.cpu[cpu].used > 0 ? gic.gic.cpu[cpu].lr[0] : 0, linked, lines, &links, &its_ended);
 	if (how == RELIST_NOT) {
 		assert_memory_equal(&gic, &was, sizeof(gic));
 		return;
 	}
-	forget_unused(&gic.cpu[cpu]);
+	forget_unused(&gic.gic.cpu[cpu]);
 	shorter = gic;
 	gic = was;
-	CHECK_EQ(its_ended, vgicv3_unlist(&gic, cpu));
+	CHECK_EQ(its_ended, vgic_unlist(&gic.gic, cpu));
 	vgic_set_private(&gic.gic, cpu, linked, lines);
 	if (how == RELIST_TAKEN)
 		compare(&shorter, cpu);
-	vgicv3_list(&gic, cpu, lines, physical);
+	vgic_list(&gic.gic, cpu, lines, &links);
 	if (how == RELIST_DONE)
 		compare(&shorter, cpu);
 	else
-		CHECK(gic.cpu[cpu].used > 1, "several are to be listed");
+		CHECK(gic.gic.cpu[cpu].used > 1, "several are to be listed");
 	relisted += how == RELIST_DONE;
 	gic = was;
 	memcpy(told, told_before, sizeof(told));
@@ -82,17 +83,17 @@ static void refresh(unsigned cpu)
 		check_relist(cpu, gic.gic.own[cpu].level & linked);
 		check_relist(cpu, ~gic.gic.own[cpu].level & linked);
 	}
-	ended |= vgicv3_unlist(&gic, cpu);
-	vgicv3_end_unlisted(&gic, cpu, unlisted_ends);
+	ended |= vgic_unlist(&gic.gic, cpu);
+	vgic_end_unlisted(&gic.gic, cpu, unlisted_ends);
 	unlisted_ends = 0;
-	vgicv3_list(&gic, cpu, linked, physical);
+	vgic_list(&gic.gic, cpu, linked, &links);
 	told[cpu] = false;
 }
 
-static void sample(struct vgicv3 *of, unsigned cpu)
+static void sample(struct vgic *of, unsigned cpu)
 {
-	assert_ptr_equal(of, &gic);
-	ended |= vgicv3_unlist(&gic, cpu);
+	assert_ptr_equal(of, &gic.gic);
+	ended |= vgic_unlist(&gic.gic, cpu);
 }
 
 static uint64_t access(struct io_device *device, unsigned cpu, uint64_t offset, uint8_t size, bool write, uint64_t value)
@@ -131,7 +132,7 @@ static void write_r(unsigned cpu, uint64_t offset, uint8_t size, uint64_t value)
 /* IHI 0069, 6.3: the CPU takes the pending one of the highest priority. */
 static unsigned take(unsigned cpu)
 {
-	struct vgicv3_cpu *of = &gic.cpu[cpu];
+	struct vgic_cpu *of = &gic.gic.cpu[cpu];
 	uint64_t *best = NULL;
 
 	for (unsigned i = 0; i < of->used; i++)
@@ -146,7 +147,7 @@ static unsigned take(unsigned cpu)
 /* Its end in one step; a maintenance interrupt, where the list register asks for it, is served. */
 static void end(unsigned cpu, unsigned id)
 {
-	struct vgicv3_cpu *of = &gic.cpu[cpu];
+	struct vgic_cpu *of = &gic.gic.cpu[cpu];
 
 	for (unsigned i = 0; i < of->used; i++) {
 		if (LR_VINTID(of->lr[i]) != id || !(of->lr[i] & LR_ACTIVE))
@@ -166,11 +167,11 @@ static int setup(void **state)
 	memset(&gic, 0xff, sizeof(gic));
 	memset(told, 0, sizeof(told));
 	vgicv3_init(&gic, CPUS, LISTS, GICD, GICR);
-	gic.notify = notify;
-	gic.sample = sample;
+	gic.gic.notify = notify;
+	gic.gic.sample = sample;
 	linked = 1u << TIMER;
 	ended = unlisted_ends = relisted = 0;
-	physical[TIMER - 16] = 19;
+	links = (struct vgic_links){ .linkable = UINT32_MAX, .physical[TIMER - 16] = 19 };
 	write_d(0, 4, 3);
 	for (unsigned cpu = 0; cpu < CPUS; cpu++) {
 		write_r(cpu, 0x14, 4, 0);
@@ -244,7 +245,7 @@ static void test_timer(void **state)
 {
 	(void)state;
 	set_timer(1, true);
-	CHECK_EQ(gic.cpu[1].lr[0], LR_LINKED | LR_PENDING | LR_GROUP_1 | UINT64_C(19) << 32 | UINT64_C(0xa0) << 48 | TIMER);
+	CHECK_EQ(gic.gic.cpu[1].lr[0], LR_LINKED | LR_PENDING | LR_GROUP_1 | UINT64_C(19) << 32 | UINT64_C(0xa0) << 48 | TIMER);
 	CHECK_EQ(take(1), TIMER);
 	CHECK_EQ(take(1), NONE);
 	refresh(1);
@@ -269,7 +270,7 @@ static void test_disabled_while_active(void **state)
 	set_timer(0, true);
 	CHECK_EQ(take(0), TIMER);
 	write_r(0, 0x10180, 4, 1u << TIMER);
-	CHECK_EQ(gic.cpu[0].used, 1);
+	CHECK_EQ(gic.gic.cpu[0].used, 1);
 	end(0, TIMER);
 	refresh(0);
 	CHECK_EQ(ended, 1u << TIMER);
@@ -319,14 +320,14 @@ static void test_changed_while_listed(void **state)
 	(void)state;
 	route(SPI, 1, 0x80);
 	write_d(0x204, 4, 1u << (SPI - 32));
-	CHECK_EQ(gic.cpu[1].used, 1);
+	CHECK_EQ(gic.gic.cpu[1].used, 1);
 	write_d(0x184, 4, 1u << (SPI - 32));
-	CHECK_EQ(gic.cpu[1].used, 0);
+	CHECK_EQ(gic.gic.cpu[1].used, 0);
 	write_d(0x104, 4, 1u << (SPI - 32));
-	CHECK_EQ(gic.cpu[1].used, 1);
+	CHECK_EQ(gic.gic.cpu[1].used, 1);
 	write_d(0x6000 + 8 * SPI, 8, 3);
-	CHECK_EQ(gic.cpu[1].used, 0);
-	CHECK_EQ(gic.cpu[3].used, 1);
+	CHECK_EQ(gic.gic.cpu[1].used, 0);
+	CHECK_EQ(gic.gic.cpu[3].used, 1);
 	write_d(0x284, 4, 1u << (SPI - 32));
 	CHECK_EQ(take(3), NONE);
 	write_d(0x204, 4, 1u << (SPI - 32));
@@ -335,7 +336,7 @@ static void test_changed_while_listed(void **state)
 	CHECK_EQ(read_d(0x304, 4), 1u << (SPI - 32));
 	write_d(0x384, 4, 1u << (SPI - 32));
 	CHECK_EQ(read_d(0x304, 4), 0);
-	CHECK_EQ(gic.cpu[3].used, 0);
+	CHECK_EQ(gic.gic.cpu[3].used, 0);
 	/* Nowhere. */
 	write_d(0x6000 + 8 * SPI, 8, CPUS);
 	write_d(0x204, 4, 1u << (SPI - 32));
@@ -412,7 +413,7 @@ static void test_deactivate(void **state)
 	CHECK_EQ(read_d(0x304, 4), 0);
 	set_timer(0, true);
 	CHECK_EQ(take(0), TIMER);
-	(void)vgicv3_unlist(&gic, 0);
+	(void)vgic_unlist(&gic.gic, 0);
 	vgicv3_deactivate(&gic, 0, TIMER);
 	vgicv3_deactivate(&gic, 0, 5000);
 	refresh(0);
@@ -429,7 +430,7 @@ static void test_fork(void **state)
 	set_timer(0, true);
 	CHECK_EQ(take(0), 5);
 	for (unsigned i = 0; i < CPUS; i++)
-		(void)vgicv3_unlist(&gic, i);
+		(void)vgic_unlist(&gic.gic, i);
 	vgicv3_fork(&child, &gic);
 	for (unsigned i = 0; i < 2; i++) {
 		refresh(0);

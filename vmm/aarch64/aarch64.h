@@ -85,8 +85,9 @@ void resident_init(void);
 
 /* --- interrupts.c, lists.c, timer.c --------------------------------------------------------------------------------- */
 
-/* The interrupt controller of a new VM; of one that is forked, as its parent's. */
-void interrupts_init(struct vm *vm);
+/* The interrupt controller of a new VM, whose address space is there; of one that is forked, as its parent's. Errors: ERR_NO_MEMORY
+ * (for tables). */
+MUST_CHECK enum err interrupts_init(struct vm *vm);
 void interrupts_fork(struct vm *child, const struct vm *parent);
 
 /*
@@ -100,8 +101,8 @@ void interrupts_get(struct vcpu *vcpu);
 void interrupts_put(struct vcpu *vcpu);
 
 /*
- * A word of its GICv2's at `gpa` by which it takes an interrupt, or ends one: served by a shorter way than a device's. False: it is
- * none of these.
+ * A word of its GICv2's at `gpa` by which it sends an interrupt, or, in software, takes or ends one: served by a shorter way than a
+ * device's. False: it is none of these.
  */
 bool interrupts_access(struct vcpu *vcpu, uint64_t gpa, bool write, uint32_t *value);
 
@@ -115,13 +116,22 @@ bool interrupts_sysreg_write(struct vcpu *vcpu, uint32_t id, uint64_t value);
 #define ICC_SGI0R  SYSREG_ID(3, 0, 12, 11, 7)
 #define ICC_SRE    SYSREG_ID(3, 0, 12, 12, 5)
 
-/* On the first CPU: how many list registers the CPUs have, and on each, empty them. 0: there are none, so guests have a GICv2. */
-void lists_init(void);
+/*
+ * On the first CPU: how many list registers the CPUs have, and on each, empty them. 0: there are none, so guests have a GICv2 in
+ * software. `by_sysregs`: this CPU uses its GIC by system registers.
+ */
+void lists_init(bool by_sysregs);
 void lists_reset(void);
-extern __attribute__((visibility("hidden"))) unsigned lists_number; /* lists.c sets it */
+extern __attribute__((visibility("hidden"))) unsigned lists_number; /* lists.c sets it, and the next one */
+extern __attribute__((visibility("hidden"))) uint64_t lists_gicv;
 static inline unsigned lists_count(void)
 {
 	return lists_number;
+}
+/* A guest's GIC is of the version that has the list registers. */
+static inline bool guests_have_gicv3(void)
+{
+	return lists_number > 0 && lists_gicv == 0;
 }
 
 /*
@@ -129,12 +139,12 @@ static inline unsigned lists_count(void)
  * what memory has of them right; and give those that are pending or active to them, while the lines of its timers are `lines`.
  * After that, is there one that the CPU takes when it can?
  */
-void lists_take(struct vgicv3 *gic, unsigned cpu);
-void lists_give(struct vgicv3 *gic, unsigned cpu, uint32_t lines);
-bool lists_signal(const struct vgicv3 *gic, unsigned cpu);
+void lists_take(struct vgic *gic, unsigned cpu);
+void lists_give(struct vgic *gic, unsigned cpu, uint32_t lines);
+bool lists_signal(const struct vgic *gic, unsigned cpu);
 
 /* Both, with the new lines in between, by a shorter way where little is listed. False: they are to be called. */
-bool lists_update(struct vgicv3 *gic, unsigned cpu, uint32_t lines);
+bool lists_update(struct vgic *gic, unsigned cpu, uint32_t lines);
 
 /* The rest of the CPU interface. */
 void lists_read_interface(struct interface_state *state);

@@ -65,10 +65,10 @@ struct extra_registers {
 	uint64_t tpidr2; /* TPIDR2_EL0 */
 };
 
-/* The CPU interface of a virtual GICv3, where there are list registers; those themselves are kept by vgicv3.h. */
+/* The CPU interface of a virtual GIC, where there are list registers; those themselves are kept by vgic_lists.h. */
 struct interface_state {
-	uint64_t vmcr;     /* ICH_VMCR_EL2 */
-	uint64_t ap[2][4]; /* ICH_AP0R<n>_EL2, ICH_AP1R<n>_EL2 */
+	uint64_t vmcr;     /* ICH_VMCR_EL2, or GICH_VMCR */
+	uint64_t ap[2][4]; /* ICH_AP0R<n>_EL2, ICH_AP1R<n>_EL2; or, the first one only, GICH_APR */
 };
 
 /* State that is in the CPU while the vCPU is resident, else here. */

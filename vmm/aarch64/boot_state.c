@@ -22,7 +22,7 @@ static enum err write_fdt(struct vm *vm)
 {
 	static uint64_t fdt[GUEST_FDT_MAX_BYTES / sizeof(uint64_t)];
 	static struct spinlock lock = SPINLOCK(LOCK_BUFFER);
-	const bool has_v3 = lists_count() > 0;
+	const bool has_v3 = guests_have_gicv3();
 	const struct guest_fdt guest = {
 		.compatible = "linux,dummy-virt",
 		.bootargs = vm->options.cmdline,

@@ -112,23 +112,31 @@ static void reset_mpam(uint64_t pfr0)
 	sysreg_try_write(MPAM0_EL1, 0);
 }
 
+/* Does this CPU use its GIC by system registers? No guest is to use them, but by list registers. */
+static bool close_gic(void)
+{
+	uint64_t sre;
+
+	if (!sysreg_try_read(ICC_SRE_EL2, &sre))
+		return false;
+	sysreg_try_write(ICC_SRE_EL2, (sre | ICC_SRE_SRE) & ~ICC_SRE_ENABLE);
+	isb();
+	if (!sysreg_try_read(ICC_SRE_EL2, &sre) || !(sre & ICC_SRE_SRE))
+		return false;
+	sysreg_try_write(ICH_HCR_EL2, ICH_HCR_TC | ICH_HCR_TALL0 | ICH_HCR_TALL1);
+	return true;
+}
+
 /*
  * A guest finds no GIC of the machine's at the CPU, unless it has list registers (lists.c). By system registers the hypervisor
  * alone uses it, where it has them.
  */
 static void reset_gic(void)
 {
-	uint64_t sre;
+	bool by_sysregs = close_gic();
 
-	if (!sysreg_try_read(ICC_SRE_EL2, &sre))
-		return;
-	sysreg_try_write(ICC_SRE_EL2, (sre | ICC_SRE_SRE) & ~ICC_SRE_ENABLE);
-	isb();
-	if (!sysreg_try_read(ICC_SRE_EL2, &sre) || !(sre & ICC_SRE_SRE))
-		return;
-	sysreg_try_write(ICH_HCR_EL2, ICH_HCR_TC | ICH_HCR_TALL0 | ICH_HCR_TALL1);
 	if (arch_this_cpu()->id == 0)
-		lists_init();
+		lists_init(by_sysregs);
 	lists_reset();
 }
 

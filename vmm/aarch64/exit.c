@@ -110,6 +110,9 @@ static bool decode_abort(struct vcpu_arch *arch, struct npt_fault *fault)
 	if (kind != FSC_TRANSLATION && (!permission || (!(arch->esr & ABORT_S1PTW) && !translate_far(arch))))
 		return false;
 	describe_fault(fault, arch->esr, arch->far, arch->hpfar, permission);
+	/* A walk that finds a device instead of memory (HCR_EL2.PTW) is denied: no device may be executed. */
+	if (fault->on_guest_walk && permission && fault->gpa.raw < GUEST_RAM_BASE)
+		fault->access |= NPT_X;
 	return true;
 }
 
@@ -232,7 +235,7 @@ static APART unsigned serve_device(struct vcpu *vcpu, struct vm_exit *exit, uint
 	return finish_access(vcpu, exit);
 }
 
-/* A word of the GIC's, by which an interrupt is taken, or ended. */
+/* A word of the GIC's, by which an interrupt is taken, ended, or sent. */
 static APART unsigned serve_interrupt(struct vcpu *vcpu, struct vm_exit *exit, uint64_t gpa)
 {
 	struct vcpu_arch *arch = &vcpu->arch;
@@ -261,7 +264,8 @@ unsigned vcpu_exit_device(struct vcpu *vcpu, uint64_t esr, uint64_t far, uint64_
 	vcpu->arch.hpfar = hpfar;
 	if (!vcpu->fast || !is_plain_access(esr))
 		return serve_no_device(vcpu, exit);
-	return gpa - GUEST_GICC_BASE < PAGE_SIZE ? serve_interrupt(vcpu, exit, gpa) : serve_device(vcpu, exit, gpa);
+	return gpa - GUEST_GICC_BASE < PAGE_SIZE || gpa == GUEST_GICD_BASE + GICD_SGIR ? serve_interrupt(vcpu, exit, gpa) :
+											 serve_device(vcpu, exit, gpa);
 }
 
 static void finish_hypercall(struct vcpu *vcpu, uint64_t result)

@@ -20,7 +20,7 @@ static uint64_t pfr0(uint64_t host)
 	const unsigned csv2 = 56;
 
 	return (host & (FIELD(16) | FIELD(20) | FIELD(48) | FIELD(60))) | VALUE(1, 0) | VALUE(1, 4) |
-	       VALUE(lists_count() > 0, ID_AA64PFR0_GIC_SHIFT) | VALUE(min_u64(id_field(host, csv2), 1), csv2);
+	       VALUE(guests_have_gicv3(), ID_AA64PFR0_GIC_SHIFT) | VALUE(min_u64(id_field(host, csv2), 1), csv2);
 }
 
 /* The debug registers read as zeros and ignore writes: two breakpoints and watchpoints, the architecture's minimum. */

@@ -253,8 +253,7 @@ enum err arch_vm_init(struct vm *vm)
 		return err;
 	vpl011_init(&vm->arch.console, GUEST_UART_BASE, GUEST_UART_LINE);
 	device_add(&vm->devices, &vm->arch.console.device);
-	interrupts_init(vm);
-	return ERR_OK;
+	return interrupts_init(vm);
 }
 
 uint64_t arch_vm_memory(const struct vm *vm)

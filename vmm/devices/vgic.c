@@ -20,9 +20,9 @@ enum {
 };
 #define BITMAP_BYTES 0x80u
 
-void vgic_init(struct vgic *gic, unsigned cpus)
+void vgic_init(struct vgic *gic, unsigned cpus, unsigned lists)
 {
-	*gic = (struct vgic){ .cpus = cpus };
+	*gic = (struct vgic){ .cpus = cpus, .lists = lists };
 	for (unsigned i = 0; i < ARRAY_LEN(gic->own); i++)
 		gic->own[i].edge = BITS(VGIC_SGIS - 1, 0);
 }

@@ -19,6 +19,7 @@
 #define VGIC_BANKS      3 /* of 32 interrupts; the first one is each CPU's own */
 #define VGIC_INTERRUPTS (32 * VGIC_BANKS)
 #define VGIC_NONE       1023u /* no interrupt */
+#define VGIC_LISTS      16    /* list registers of a CPU that are used: vgic_lists.h */
 
 /* Priorities have five bits, as many as list registers have at least. 0 is the highest. */
 #define VGIC_PRIORITY_BITS 5
@@ -33,27 +34,50 @@ struct vgic_bank {
 	uint32_t level;   /* the line of a device is high */
 	uint32_t edge;    /* of the line its rise counts, else its level */
 	uint32_t active;
-	/* In a list register of a CPU (vgicv3.h): `latched` and `active` say only what was added since, and these what was taken
-	 * away. */
+	/* In a list register of a CPU (vgic_lists.h): `latched` and `active` say only what was added since, and these what was
+	 * taken away. */
 	uint32_t listed, dropped_pending, dropped_active;
 	uint8_t priority[32];
 };
 
+/* What a CPU has besides its bank. */
+struct vgic_cpu {
+	uint64_t lr[VGIC_LISTS];    /* what the list registers hold, or are to hold */
+	uint16_t latched;           /* list registers whose interrupt was pending for more than its level */
+	uint8_t used;               /* so many, from the first one on; the others hold nothing that counts */
+	bool more;                  /* more is pending or active than they hold */
+	uint8_t senders[VGIC_SGIS]; /* GICv2: of each SGI that is pending, who has sent it, one bit each */
+	uint8_t sender[VGIC_SGIS];  /* GICv2: who has sent the one that is active, where that was in a list register */
+};
+
 struct vgic {
 	unsigned cpus;
-	uint32_t ctlr; /* GICD_CTLR: bit 0 enables group 0, bit 1 group 1 */
+	unsigned lists; /* list registers that the CPUs have; 0: interrupts are delivered without them */
+	uint32_t ctlr;  /* GICD_CTLR: bit 0 enables group 0, bit 1 group 1 */
 	struct vgic_bank own[VGIC_CPUS];
 	struct vgic_bank shared[VGIC_BANKS - 1];
 	uint16_t targets[VGIC_INTERRUPTS - VGIC_PRIVATE]; /* CPUs that an SPI may go to, one bit each */
 	uint8_t holder[VGIC_INTERRUPTS - VGIC_PRIVATE];   /* the CPU that has it listed, or had last */
-	bool groups;                                      /* GICD_IGROUPR can be written */
-	uint32_t fixed_pending;                           /* of the first bank, what GICD_ISPENDR and GICD_ICPENDR do not change */
+	struct vgic_cpu cpu[VGIC_CPUS];
+	bool senders;           /* GICv2: an SGI comes with the CPU that sent it */
+	bool groups;            /* GICD_IGROUPR can be written */
+	uint32_t fixed_pending; /* of the first bank, what GICD_ISPENDR and GICD_ICPENDR do not change */
 
 	/* What is pending for a CPU has perhaps changed. */
 	void (*changed)(struct vgic *gic, unsigned cpu);
+
+	/*
+	 * The owner's, to set. `sample`, which may be NULL: an access of this CPU is about to be served that depends on what is in
+	 * the CPU. With list registers vgic_unlist is to be called, and vgic_list before it goes on; without, vgic_set_private for
+	 * what may have changed. `notify`: with list registers, what is to be listed for a CPU has perhaps changed; without, its
+	 * request has been raised, or taken back.
+	 */
+	void (*sample)(struct vgic *gic, unsigned cpu);
+	void (*notify)(struct vgic *gic, unsigned cpu);
 };
 
-void vgic_init(struct vgic *gic, unsigned cpus);
+/* `sample` and `notify` are set later. */
+void vgic_init(struct vgic *gic, unsigned cpus, unsigned lists);
 
 /* The bank that an interrupt is in, for a CPU. */
 static inline struct vgic_bank *vgic_bank(struct vgic *gic, unsigned cpu, unsigned id)

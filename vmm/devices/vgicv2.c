@@ -2,14 +2,17 @@
 /* The registers of a virtual GICv2, and what it signals to its CPUs. */
 #include "vmm/devices/vgicv2.h"
 
+#include "vmm/devices/vgic_lists.h"
+
 /* 4.1.2 "Distributor register map"; what each interrupt has is vgic_access's. */
 enum {
 	GICD_CTLR = 0x000,
 	GICD_TYPER = 0x004,
 	GICD_IIDR = 0x008,
+	GICD_ISPENDR = 0x200,
+	GICD_IPRIORITYR = 0x400,
 	GICD_ITARGETSR = 0x800,
 	GICD_ITARGETSR_END = 0xc00,
-	GICD_SGIR = 0xf00,
 	GICD_CPENDSGIR = 0xf10,
 	GICD_SPENDSGIR = 0xf20,
 	GICD_SPENDSGIR_END = 0xf30,
@@ -81,17 +84,23 @@ static void changed(struct vgic *common, unsigned n)
 	bool before = gic->cpu[n].signalled;
 
 	if (vgicv2_update(gic, n) != before)
+		common->notify(common, n);
+}
+
+static void changed_lists(struct vgic *gic, unsigned n)
+{
+	if (vgic_has_to_list(gic, n))
 		gic->notify(gic, n);
 }
 
 /* --- CPU interface --------------------------------------------------------------------------------------------------- */
 
 /* An SGI comes with the CPU that sent it: of several, the first. */
-static uint32_t with_source(const struct vgicv2_cpu *cpu, unsigned id)
+static uint32_t with_sender(const struct vgic_cpu *cpu, unsigned id)
 {
-	if (id >= VGIC_SGIS || cpu->sources[id] == 0)
+	if (id >= VGIC_SGIS || cpu->senders[id] == 0)
 		return id;
-	return id | (uint32_t)__builtin_ctz(cpu->sources[id]) << IAR_CPU_SHIFT;
+	return id | (uint32_t)__builtin_ctz(cpu->senders[id]) << IAR_CPU_SHIFT;
 }
 
 /* The other CPUs that a shared interrupt may go to, when it has become active, or is no more. */
@@ -108,20 +117,21 @@ static void tell_others(struct vgicv2 *gic, unsigned n, unsigned id)
 uint32_t vgicv2_acknowledge(struct vgicv2 *gic, unsigned n)
 {
 	struct vgicv2_cpu *cpu = &gic->cpu[n];
+	uint8_t *senders = gic->gic.cpu[n].senders;
 	unsigned id = cpu->next;
 	uint32_t iar, bit = 1u << id % 32;
 	struct vgic_bank *bank;
 
 	if (!cpu->signalled)
 		return VGIC_NONE;
-	iar = with_source(cpu, id);
+	iar = with_sender(&gic->gic.cpu[n], id);
 	bank = vgic_bank(&gic->gic, n, id);
 	cpu->apr |= 1u << (group_priority(cpu, cpu->priority) >> APR_SHIFT);
 	cpu->signalled = false;
 	bank->active |= bit;
 	if (id < VGIC_SGIS)
-		cpu->sources[id] &= (uint8_t)(cpu->sources[id] - 1);
-	if (id >= VGIC_SGIS || cpu->sources[id] == 0)
+		senders[id] &= (uint8_t)(senders[id] - 1);
+	if (id >= VGIC_SGIS || senders[id] == 0)
 		bank->latched &= ~bit;
 	tell_others(gic, n, id);
 	return iar;
@@ -155,7 +165,7 @@ static uint32_t read_iar(struct vgicv2 *gic, unsigned n)
 	changed(&gic->gic, n);
 	iar = vgicv2_acknowledge(gic, n);
 	if (iar != VGIC_NONE)
-		gic->notify(gic, n);
+		gic->gic.notify(&gic->gic, n);
 	return iar;
 }
 
@@ -165,7 +175,7 @@ static void write_eoir(struct vgicv2 *gic, unsigned n, uint32_t value)
 
 	vgicv2_end(gic, n, value);
 	if (gic->cpu[n].signalled != before)
-		gic->notify(gic, n);
+		gic->gic.notify(&gic->gic, n);
 }
 
 static uint32_t read_interface(struct vgicv2 *gic, unsigned n, uint64_t offset)
@@ -185,7 +195,7 @@ static uint32_t read_interface(struct vgicv2 *gic, unsigned n, uint64_t offset)
 	case GICC_RPR:
 		return running_priority(cpu);
 	case GICC_HPPIR:
-		return with_source(cpu, vgic_best(&gic->gic, n, &priority));
+		return with_sender(&gic->gic.cpu[n], vgic_best(&gic->gic, n, &priority));
 	case GICC_ABPR:
 		return cpu->abpr;
 	case GICC_AIAR: /* of group 1, in which none is */
@@ -239,6 +249,23 @@ static void write_interface(struct vgicv2 *gic, unsigned n, uint64_t offset, uin
 	changed(&gic->gic, n);
 }
 
+static void sample(struct vgicv2 *gic, unsigned n)
+{
+	if (gic->gic.sample)
+		gic->gic.sample(&gic->gic, n);
+}
+
+/* What the CPU's own interface leaves to be done. */
+static void access_rest(struct vgicv2 *gic, unsigned n, uint64_t offset, struct io_access *io)
+{
+	if (!io->write) {
+		io->value = 0;
+	} else if (offset == GICC_DIR && io->size == 4) {
+		sample(gic, n);
+		vgic_deactivate(&gic->gic, n, (uint32_t)io->value & IAR_ID);
+	}
+}
+
 /* Registers are words: others than whole ones are not written. */
 static void access_interface(struct io_device *device, uint64_t offset, struct io_access *io)
 {
@@ -250,8 +277,11 @@ static void access_interface(struct io_device *device, uint64_t offset, struct i
 			io->value = 0;
 		return;
 	}
-	if (gic->sample)
-		gic->sample(gic, n);
+	if (gic->gic.lists > 0) {
+		access_rest(gic, n, offset, io);
+		return;
+	}
+	sample(gic, n);
 	if (!io->write)
 		vgic_give_word(io, offset, read_interface(gic, n, align_down(offset, 4)));
 	else if (io->size == 4 && offset % 4 == 0)
@@ -271,14 +301,14 @@ static void send_to(struct vgicv2 *gic, unsigned from, unsigned targets, unsigne
 	for (unsigned left = targets; left != 0; left &= left - 1) {
 		unsigned n = (unsigned)__builtin_ctz(left);
 
-		gic->cpu[n].sources[id] |= (uint8_t)(1u << from);
+		gic->gic.cpu[n].senders[id] |= (uint8_t)(1u << from);
 		gic->gic.own[n].latched |= 1u << id;
 	}
 	vgic_changed(&gic->gic, targets);
 }
 
 /* "GICD_SGIR" */
-static void send(struct vgicv2 *gic, unsigned from, uint32_t value)
+void vgicv2_send(struct vgicv2 *gic, unsigned from, uint32_t value)
 {
 	const unsigned targets[] = { value >> 16 & 0xff, ~(1u << from), 1u << from, 0 };
 
@@ -286,24 +316,24 @@ static void send(struct vgicv2 *gic, unsigned from, uint32_t value)
 }
 
 /* "GICD_CPENDSGIRn", "GICD_SPENDSGIRn": a byte for each SGI, with a bit for each CPU that has sent it. */
-static void access_sources(struct vgicv2 *gic, unsigned n, bool set, unsigned first, struct io_access *io)
+static void access_senders(struct vgicv2 *gic, unsigned n, bool set, unsigned first, struct io_access *io)
 {
-	struct vgicv2_cpu *cpu = &gic->cpu[n];
+	uint8_t *senders = gic->gic.cpu[n].senders;
 
 	for (unsigned i = 0; i < io->size && first + i < VGIC_SGIS; i++) {
 		unsigned id = first + i;
 		uint8_t bits = vgic_byte_of(io, i) & (uint8_t)all_cpus(gic);
 
 		if (!io->write) {
-			vgic_put_byte(io, i, cpu->sources[id]);
+			vgic_put_byte(io, i, senders[id]);
 			continue;
 		}
-		cpu->sources[id] = set ? cpu->sources[id] | bits : cpu->sources[id] & (uint8_t)~bits;
+		senders[id] = set ? senders[id] | bits : senders[id] & (uint8_t)~bits;
 		gic->gic.own[n].latched &= ~(1u << id);
-		gic->gic.own[n].latched |= cpu->sources[id] ? 1u << id : 0;
+		gic->gic.own[n].latched |= senders[id] ? 1u << id : 0;
 	}
 	if (io->write)
-		changed(&gic->gic, n);
+		gic->gic.changed(&gic->gic, n);
 }
 
 /* "GICD_ITARGETSRn": a CPU reads of its own interrupts which CPU it is. */
@@ -318,7 +348,7 @@ static void access_targets(struct vgicv2 *gic, unsigned n, unsigned first, struc
 		if (!io->write) {
 			vgic_put_byte(io, i, (uint8_t)(id < VGIC_PRIVATE ? 1u << n : *target));
 		} else if (id >= VGIC_PRIVATE) {
-			touched |= *target;
+			touched |= *target | 1u << gic->gic.holder[id - VGIC_PRIVATE];
 			*target = vgic_byte_of(io, i) & (uint16_t)all_cpus(gic);
 			touched |= *target;
 		}
@@ -345,7 +375,7 @@ static uint32_t read_distributor(const struct vgicv2 *gic, uint64_t offset)
 static void write_distributor(struct vgicv2 *gic, unsigned n, uint64_t offset, uint32_t value)
 {
 	if (offset == GICD_SGIR) {
-		send(gic, n, value);
+		vgicv2_send(gic, n, value);
 	} else if (offset == GICD_CTLR) {
 		gic->gic.ctlr = value & CTLR_ENABLE;
 		vgic_changed(&gic->gic, all_cpus(gic));
@@ -360,6 +390,15 @@ static void access_words(struct vgicv2 *gic, unsigned n, uint64_t offset, struct
 		write_distributor(gic, n, offset, (uint32_t)io->value);
 }
 
+/* What list registers hold is needed for what is pending and active; else who changes that notes it. */
+static void before_access(struct vgicv2 *gic, unsigned n, uint64_t offset, const struct io_access *io)
+{
+	bool state = !io->write && offset >= GICD_ISPENDR && offset < GICD_IPRIORITYR;
+
+	if (gic->gic.lists == 0 || state || (offset >= GICD_CPENDSGIR && offset < GICD_SPENDSGIR_END))
+		sample(gic, n);
+}
+
 static void access_distributor(struct io_device *device, uint64_t offset, struct io_access *io)
 {
 	struct vgicv2 *gic = CONTAINER_OF(device, struct vgicv2, distributor);
@@ -369,16 +408,15 @@ static void access_distributor(struct io_device *device, uint64_t offset, struct
 		io->value = 0;
 	if (n >= gic->gic.cpus || io->size > 4)
 		return;
-	if (gic->sample)
-		gic->sample(gic, n);
+	before_access(gic, n, offset, io);
 	if (vgic_access(&gic->gic, n, 0, VGIC_BANKS, offset, io))
 		return;
 	if (offset >= GICD_ITARGETSR && offset < GICD_ITARGETSR_END)
 		access_targets(gic, n, (unsigned)(offset - GICD_ITARGETSR), io);
 	else if (offset >= GICD_CPENDSGIR && offset < GICD_SPENDSGIR)
-		access_sources(gic, n, false, (unsigned)(offset - GICD_CPENDSGIR), io);
+		access_senders(gic, n, false, (unsigned)(offset - GICD_CPENDSGIR), io);
 	else if (offset >= GICD_SPENDSGIR && offset < GICD_SPENDSGIR_END)
-		access_sources(gic, n, true, (unsigned)(offset - GICD_SPENDSGIR), io);
+		access_senders(gic, n, true, (unsigned)(offset - GICD_SPENDSGIR), io);
 	else
 		access_words(gic, n, offset, io);
 }
@@ -401,11 +439,12 @@ static void attach(struct vgicv2 *gic, uint64_t gicd, uint64_t gicc)
 	};
 }
 
-void vgicv2_init(struct vgicv2 *gic, unsigned cpus, uint64_t gicd, uint64_t gicc)
+void vgicv2_init(struct vgicv2 *gic, unsigned cpus, unsigned lists, uint64_t gicd, uint64_t gicc)
 {
 	*gic = (struct vgicv2){ 0 };
-	vgic_init(&gic->gic, cpus);
-	gic->gic.changed = changed;
+	vgic_init(&gic->gic, cpus, lists);
+	gic->gic.changed = lists > 0 ? changed_lists : changed;
+	gic->gic.senders = true;
 	gic->gic.fixed_pending = BITS(VGIC_SGIS - 1, 0);
 	for (unsigned i = 0; i < cpus; i++) {
 		gic->cpu[i].bpr = BPR_LEAST;

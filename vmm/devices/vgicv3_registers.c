@@ -49,8 +49,8 @@ static bool is_word_write(const struct io_access *io, uint64_t offset)
  */
 static void before_access(struct vgicv3 *gic, uint64_t offset, const struct io_access *io)
 {
-	if (gic->sample && !io->write && offset >= 0x200 && offset < 0x400)
-		gic->sample(gic, io->vcpu);
+	if (!io->write && offset >= 0x200 && offset < 0x400 && gic->gic.sample)
+		gic->gic.sample(&gic->gic, io->vcpu);
 }
 
 /* --- Distributor ------------------------------------------------------------------------------------------------------ */
@@ -130,7 +130,7 @@ static uint32_t read_redistributor(const struct vgicv3 *gic, unsigned cpu, uint6
 	case GICR_TYPER + 4:
 		return (uint32_t)(typer(gic, cpu) >> 32);
 	case GICR_WAKER:
-		return gic->cpu[cpu].awake ? 0 : (uint32_t)(WAKER_SLEEP | WAKER_ASLEEP);
+		return gic->awake[cpu] ? 0 : (uint32_t)(WAKER_SLEEP | WAKER_ASLEEP);
 	case GIC_PIDR2:
 		return PIDR2_V3;
 	default:
@@ -146,7 +146,7 @@ static void access_control(struct vgicv3 *gic, unsigned cpu, uint64_t offset, st
 		return;
 	access_word(io, offset, read_redistributor(gic, cpu, align_down(offset, 4)));
 	if (is_word_write(io, offset) && offset == GICR_WAKER)
-		gic->cpu[cpu].awake = !(io->value & WAKER_SLEEP);
+		gic->awake[cpu] = !(io->value & WAKER_SLEEP);
 }
 
 static void access_redistributors(struct io_device *device, uint64_t offset, struct io_access *io)
