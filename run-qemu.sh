@@ -28,7 +28,7 @@ Boots Nestling in an emulated machine (default x86_64) and runs a guest.
 $(demos | fold -s -w 72 | sed 's/^/      /')
   --linux                Debian's own kernel, to a shell that you type into
   --guest FILE, --initrd FILE  yours: static ELF64, or Linux kernel with that
-  --cmdline TEXT, --disk FILE[,ro]  what a kernel gets besides
+  --cmdline TEXT, --disk FILE[,ro], --console uart|virtio  more for a kernel
   --config FILE, --image FILE  run this whole nestling.cfg; or boot this disk
   --ram SIZE, --host-ram SIZE  promised to the guest (1G), of the machine (512M)
   --memory-max SIZE, --time-max SECONDS  memory of it and its forks, CPU time
@@ -63,7 +63,7 @@ source "$root/tools/aftermath.sh"
 
 # --- The command line ----------------------------------------------------------------
 
-isa=x86_64 virt='' firmware='' board='' demo='' guest='' initrd='' linux='' image='' config='' cmdline='' ram='' memory_max='' host_ram='' policy='' tracking='' trace=''
+isa=x86_64 virt='' firmware='' board='' demo='' guest='' initrd='' linux='' image='' config='' cmdline='' ram='' memory_max='' host_ram='' policy='' tracking='' trace='' console=''
 cpus='' vcpus='' slice='' pin='' time_max='' clones='' clone_when='' disks=()
 trace_file='' report='' timeout='' gdb=off display='' screenshot='' screen=''
 
@@ -83,7 +83,7 @@ parse() {
             option=$1 joined=yes
         fi
         case $option in
-        --virt|--firmware|--board|--demo|--guest|--initrd|--image|--config|--cmdline|--ram|--memory-max|--time-max|--clones|--clone-when|--host-ram|--cpus|--vcpus|--slice|--pin|--policy|--tracking|--report|--screenshot|--timeout)
+        --virt|--firmware|--board|--demo|--guest|--initrd|--image|--config|--cmdline|--ram|--memory-max|--time-max|--clones|--clone-when|--host-ram|--cpus|--vcpus|--slice|--pin|--policy|--tracking|--console|--report|--screenshot|--timeout)
             [[ $# -ge 2 && -n $2 && (-n $joined || $2 != --*) ]] || wrong "$option needs a value"
             once "$option"
             option=${option#--}
@@ -244,6 +244,7 @@ write_config() {
         echo "policy = $policy"
         echo "tracking = $tracking"
         echo "trace = $trace"
+        [[ -z $console ]] || echo "console = $console"
         [[ $terminal == no || -n $initrd ]] || echo "progress = on"
         echo "gdb = $gdb"
         [[ -z $cmdline ]] || echo "cmdline = $(quoted "$cmdline")"

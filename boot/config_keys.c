@@ -140,6 +140,11 @@ static enum err set_unpack(struct vm_options *vm, const char *value)
 	return set_choice(&vm->packed, value, "off", "on");
 }
 
+static enum err set_console(struct vm_options *vm, const char *value)
+{
+	return set_choice(&vm->virtio_console, value, "virtio", "uart");
+}
+
 static enum err set_clones(struct vm_options *vm, const char *value)
 {
 	uint64_t clones = vm->clones;
@@ -240,6 +245,7 @@ const struct config_key config_keys[CONFIG_KEYS] = {
 	{ "progress", "on or off", .set_vm = set_progress },
 	{ "on_reboot", "restart or end", .set_vm = set_on_reboot },
 	{ "unpack", "on or off", .set_vm = set_unpack },
+	{ "console", "uart or virtio", .set_vm = set_console },
 	{ "clones", "a number from 0 to 1000", .set_vm = set_clones },
 	{ "clone_when", "a text of less than 64 characters", .set_vm = set_clone_when, .is_text = true },
 	{ "after", "the name of another VM", .set_vm = set_after, .is_text = true, .in_a_section = true },

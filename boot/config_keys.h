@@ -17,7 +17,7 @@ struct config_key {
 	void (*begin)(struct vm_options *vm);
 };
 
-#define CONFIG_KEYS 25
+#define CONFIG_KEYS 26
 extern const struct config_key config_keys[CONFIG_KEYS];
 
 #endif

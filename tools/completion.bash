@@ -10,7 +10,7 @@ _nestling_values() { # ROOT OPTION
     --policy) sed -n '/^#define ALLOC_POLICY_LIST/,/[^\\]$/s/^\tX([A-Z0-9_]*, [A-Z0-9]*, "\([^"]*\)".*/\1/p' "$1/include/abi.h" ;;
     --tracking) printf '%s\n' hardware software ;;
     # "--virt svm|vmx" in the help.
-    *) "$1/run-qemu.sh" --help | sed -n "s/^  $2 \([a-z0-9]*|[a-z0-9|]*\) .*/\1/p" | tr '|' '\n' ;;
+    *) "$1/run-qemu.sh" --help | sed -n "s/^  \(--.*, \)\?$2 \([a-z0-9]*|[a-z0-9|]*\) .*/\2/p" | tr '|' '\n' ;;
     esac
 }
 

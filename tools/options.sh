@@ -82,6 +82,7 @@ check_config() {
     check_cmdline
     check_clones
     one_of --tracking "$tracking" hardware software
+    one_of --console "${console:-uart}" uart virtio
     size_of --ram "$ram" $((2 << 20)) $((256 << 40)) 4096
     ram=$bytes
     [[ -z $memory_max ]] || size_of --memory-max "$memory_max" 4096 $((256 << 40)) 4096
@@ -130,7 +131,7 @@ check_own_config() {
 }
 
 check() {
-    local of_config=$linux$initrd${disks[*]-}$cmdline$ram$memory_max$vcpus$slice$pin$time_max$clones$clone_when$policy$tracking$trace
+    local of_config=$linux$initrd${disks[*]-}$cmdline$ram$memory_max$vcpus$slice$pin$time_max$clones$clone_when$policy$tracking$trace$console
     # It may say trace = json: the records then have to go somewhere.
     [[ -z $config || -z $trace_file ]] || of_config=${of_config%"$trace"}
     if [[ -n $config ]]; then

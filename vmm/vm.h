@@ -16,6 +16,7 @@
 #include "vmm/devices/device.h"
 #include "vmm/devices/pvpanic.h"
 #include "vmm/devices/virtio_blk.h"
+#include "vmm/devices/virtio_console.h"
 #include "vmm/devices/virtio_rng.h"
 #include "vmm/exit.h"
 
@@ -60,9 +61,10 @@ struct vm_options {
 		TRACE_ON,   /* print every exit */
 		TRACE_JSON, /* record those that concern memory: vmm/trace_json.h */
 	} trace;
-	bool end_at_reboot; /* where the guest asks for a reboot, it ends as if it had switched itself off */
-	bool progress;      /* print now and then how far the guest has come */
-	bool packed;        /* a packed kernel is loaded as it is, and unpacks itself */
+	bool end_at_reboot;  /* where the guest asks for a reboot, it ends as if it had switched itself off */
+	bool progress;       /* print now and then how far the guest has come */
+	bool packed;         /* a packed kernel is loaded as it is, and unpacks itself */
+	bool virtio_console; /* it has one, and what is typed goes there */
 };
 
 /* A file for a guest in our memory: its program, what its kernel begins with, or a disk. */
@@ -240,8 +242,9 @@ struct vm {
 	struct pvpanic pvpanic;
 	struct balloon balloon;
 	struct virtio_rng rng;
-	struct virtio_blk *disk;       /* options.disks of them, in frames of their own; NULL: none */
-	struct console_stream console; /* what it prints; its name is the VM's in our own lines, too: log_vm_err */
+	struct virtio_console virtio_console; /* the VM has it if its options say so */
+	struct virtio_blk *disk;              /* options.disks of them, in frames of their own; NULL: none */
+	struct console_stream console;        /* what it prints; its name is the VM's in our own lines, too: log_vm_err */
 	struct fork_tree *tree;
 	unsigned number;         /* in the run: 0 is the first one */
 	unsigned tree_number;    /* in its fork tree */

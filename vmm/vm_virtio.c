@@ -21,6 +21,8 @@ static void attach(struct vm *vm)
 	device_add(&vm->devices, &vm->rng.virtio.device);
 	for (unsigned i = 0; i < vm->options.disks; i++)
 		device_add(&vm->devices, &vm->disk[i].virtio.device);
+	if (vm->options.virtio_console)
+		device_add(&vm->devices, &vm->virtio_console.virtio.device);
 }
 
 static uint64_t base_of(enum vm_virtio number)
@@ -90,6 +92,7 @@ enum err vm_virtio_init(struct vm *vm)
 	balloon_init(&vm->balloon, base_of(VM_VIRTIO_BALLOON), line_of(VM_VIRTIO_BALLOON));
 	virtio_rng_init(&vm->rng, base_of(VM_VIRTIO_RNG), line_of(VM_VIRTIO_RNG));
 	init_disks(vm);
+	virtio_console_init(&vm->virtio_console, base_of(VM_VIRTIO_CONSOLE), line_of(VM_VIRTIO_CONSOLE));
 	attach(vm);
 	return ERR_OK;
 }
@@ -103,6 +106,7 @@ enum err vm_virtio_fork(struct vm *child, const struct vm *parent)
 	child->balloon = parent->balloon;
 	child->balloon.reported = child->balloon.inflated = 0; /* it counts its own */
 	child->rng = parent->rng;
+	child->virtio_console = parent->virtio_console;
 	for (unsigned i = 0; i < child->options.disks; i++)
 		child->disk[i] = parent->disk[i];
 	child->devices.wants = parent->devices.wants;

@@ -36,6 +36,15 @@ def echo(backend: str, slow: bool) -> Case:
                 report=EXITED, text=(r'^echo: heard "hello"$', rf'^echo: heard "{LONG}"$', r"^echo> end$", r"^echo: 3 lines$"))
 
 
+def virtio_console(backend: str, slow: bool) -> Case:
+    """What is typed comes by the virtio console, once that has a driver; a fork has one, too."""
+    says = [rf"^virtio_console: it says {line}$" for line in ("hello", LONG, "fork", "end")]
+    return case(f"{backend}/typed/virtio-console", "--guest", BACKENDS[backend].guest("virtio_console"), "--console", "virtio", slow=slow,
+                typed=f"hello\n{LONG}\nfork\nend\n".encode(), report=EXITED, forks=1, forbid=("FAILED", "\r$"),
+                text=(r"^virtio_console: ready$", *says, r"virtio_console: child prints$", r"virtio_console: parent prints$",
+                      r"^virtio_console: all as it should be$"))
+
+
 def monitor(backend: str, slow: bool) -> Case:
     def after(directory: Path, result: Result) -> list[str]:
         reports = [json.loads(line) for line in (directory / "report.json").read_text().splitlines()]
@@ -82,5 +91,5 @@ def typed() -> list[Case]:
     out = [case("h/typed/listens", "--guest", BACKENDS["h"].guest("listens"), typed=f"{LONG[:50]}\n".encode(), report=EXITED,
                 text=(r"^listens: type a line> $", rf'^listens: heard "{LONG[:50]}"$', r"^listens: all as it should be$"))]
     for backend in KINDS:
-        out += [echo(backend, backend == "vmx"), monitor(backend, backend in ("vmx", "svm")), quits(backend, backend != "svm"), forked(backend, backend == "vmx")]
+        out += [echo(backend, backend == "vmx"), monitor(backend, backend in ("vmx", "svm")), virtio_console(backend, backend in ("vmx", "el2")), quits(backend, backend != "svm"), forked(backend, backend == "vmx")]
     return out + [item for backend in ("svm", "el2", "h") for item in reboots(backend)]

@@ -12,7 +12,7 @@
 #define MODERN (1ul << 32)
 
 /* Numbers of devices: docs/guest-abi.md */
-enum { BALLOON, RNG, DISK /* the first of them */ };
+enum { BALLOON, RNG, DISK /* the first of eight */, CONSOLE = DISK + 8 };
 
 enum { FEATURES_SEL = 0x24, FEATURES = 0x20, QUEUE_SEL = 0x30, QUEUE_NUM = 0x38, QUEUE_READY = 0x44, NOTIFY = 0x50, STATUS = 0x70 };
 enum { NEXT = 1, WRITE = 2, INDIRECT = 4, DRIVER_OK = 15, NEEDS_RESET = 64 };

@@ -113,6 +113,9 @@ static void all_keys_are_read(void **state)
 	assert_true(options.packed);
 	CHECK_ERR(parse(&options, "unpack = on", 11, why, sizeof(why)), ERR_OK);
 	assert_false(options.packed);
+	assert_false(options.virtio_console);
+	CHECK_ERR(parse(&options, "console = virtio", 16, why, sizeof(why)), ERR_OK);
+	assert_true(options.virtio_console);
 	CHECK_EQ(options.clones, 0);
 	text = "clones = 1000\nclone_when = \"ready # \"";
 	CHECK_ERR(parse(&options, text, strlen(text), why, sizeof(why)), ERR_OK);
@@ -364,6 +367,7 @@ static const struct refused refused[] = {
 	{ "progress = maybe", "progress" },
 	{ "on_reboot = perhaps", "on_reboot" },
 	{ "unpack = 1", "unpack" },
+	{ "console = hvc0", "console = hvc0: wanted uart or virtio" },
 	{ "disk =", "disk" },
 	{ "disk = ,ro", "disk" },
 	{ "disk = \\a\ndisk = none", "disk = none: wanted" },

@@ -26,9 +26,10 @@ void device_set_line(struct io_device *device, bool level)
 		table->set_line(table, device->line, level);
 }
 
+/* The last one: a console that a VM has been given besides its UART comes behind that. */
 static struct io_device *find_console(const struct device_table *table)
 {
-	for (size_t i = 0; i < table->count; i++)
+	for (size_t i = table->count; i-- > 0;)
 		if (table->device[i]->receive)
 			return table->device[i];
 	return NULL;

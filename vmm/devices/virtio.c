@@ -52,6 +52,7 @@ static void reset(struct virtio *virtio)
 	memset(virtio->config + virtio->kind->writable, 0, virtio->kind->writable_size);
 	if (virtio->kind->reset)
 		virtio->kind->reset(virtio);
+	virtio_update_listens(virtio);
 	virtio_update_line(virtio);
 }
 
@@ -77,6 +78,7 @@ static void write_status(struct virtio *virtio, uint32_t value)
 	virtio->status |= value & STATUS_DRIVERS;
 	if (!(virtio->status & STATUS_FEATURES_OK))
 		virtio->status &= ~(uint32_t)STATUS_DRIVER_OK;
+	virtio_update_listens(virtio);
 	if (!ran && virtio_runs(virtio))
 		look_at_all(virtio);
 }

@@ -49,6 +49,8 @@ struct virtio_kind {
 	 * the chain is done, and `*written` bytes of its writable buffers are. With the lock of the device's table.
 	 */
 	bool (*serve)(struct virtio *virtio, unsigned queue, uint32_t *written);
+	/* Has what is offered in this queue any use now? Else it is left there. NULL: always. */
+	bool (*has_use)(const struct virtio *virtio, unsigned queue);
 	/* The driver has reset the device. NULL: nothing is left to be done then. */
 	void (*reset)(struct virtio *virtio);
 };

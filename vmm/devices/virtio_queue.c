@@ -43,6 +43,7 @@ void virtio_stop(struct virtio *virtio, const char *why)
 	if (virtio->status & STATUS_NEEDS_RESET)
 		return;
 	virtio->status |= STATUS_NEEDS_RESET;
+	virtio_update_listens(virtio);
 	virtio->chain.taken = false;
 	if (virtio->status & STATUS_DRIVER_OK)
 		interrupt(virtio, INTERRUPT_CONFIG);
@@ -265,7 +266,8 @@ static struct virtio_queue *find_busy(struct virtio *virtio)
 	for (unsigned i = 0; i < virtio->kind->queues; i++) {
 		struct virtio_queue *queue = &virtio->queue[i];
 
-		if (queue->ready && (queue->notified || queue->next != queue->end))
+		if (queue->ready && (queue->notified || queue->next != queue->end) &&
+		    (!virtio->kind->has_use || virtio->kind->has_use(virtio, i)))
 			return queue;
 	}
 	return NULL;
@@ -276,7 +278,7 @@ static struct virtio_queue *find_busy(struct virtio *virtio)
 
 bool virtio_work(struct virtio *virtio)
 {
-	struct virtio_queue *queue = NULL;
+	struct virtio_queue *queue = NULL, *busy;
 	unsigned left = CHAINS_AT_ONCE;
 	bool more = true;
 
@@ -286,10 +288,11 @@ bool virtio_work(struct virtio *virtio)
 			left = serve(virtio) ? left - 1 : 0;
 			continue;
 		}
-		if (queue && queue->next == queue->end)
+		busy = find_busy(virtio);
+		if (queue && (queue != busy || queue->next == queue->end))
 			tell(virtio, queue);
-		queue = find_busy(virtio);
-		more = queue;
+		queue = busy;
+		more = busy;
 		if (!queue)
 			break;
 		if (queue->next == queue->end && !look(virtio, queue))

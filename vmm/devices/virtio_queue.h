@@ -24,6 +24,12 @@ static inline bool virtio_runs(const struct virtio *virtio)
 	return (virtio->status & (STATUS_DRIVER_OK | STATUS_NEEDS_RESET)) == STATUS_DRIVER_OK;
 }
 
+/* A console takes what is typed while its driver runs. After each change of `status`, with the table's lock. */
+static inline void virtio_update_listens(struct virtio *virtio)
+{
+	STORE_RELAXED(virtio->device.listens, virtio->device.receive && virtio_runs(virtio));
+}
+
 /* The line is as InterruptStatus says. With the table's lock, as all of these. */
 void virtio_update_line(struct virtio *virtio);
 

@@ -172,23 +172,34 @@ static enum err write_madt(struct vm *vm, uint64_t at)
 }
 
 /*
- * The DSDT is the same for all VMs but for the number of disks, a byte behind the name that it has there: "NamedObjects Encoding",
- * DefName, and "Data Objects Encoding", ByteConst, whose prefix is 0x0a. Its checksum goes down as that goes up.
+ * Put a number in its place in the DSDT at `at`, a byte behind the name that it has there: "NamedObjects Encoding", DefName, and
+ * "Data Objects Encoding", ByteConst, whose prefix is 0x0a. The checksum goes down as that goes up.
  */
+static enum err set_number(struct vm *vm, gpa_t at, const char name[4], uint8_t number, uint8_t *checksum)
+{
+	const char named[] = { 8, name[0], name[1], name[2], name[3], 0x0a, (char)UINT8_MAX };
+	const char *bytes = (const char *)&dsdt;
+
+	*checksum = (uint8_t)(*checksum + UINT8_MAX - number);
+	for (size_t i = sizeof(dsdt); i < dsdt.length - sizeof(named); i++)
+		if (memcmp(bytes + i, named, sizeof(named)) == 0)
+			return addr_space_write(&vm->as, GPA(at.raw + i + sizeof(named) - 1), &number, sizeof(number));
+	return ERR_CORRUPT; /* dsdt.asl has both */
+}
+
+/* The same for all VMs but for the numbers of some devices. */
 static enum err write_dsdt(struct vm *vm, gpa_t at)
 {
-	static const char name[] = "\x08"
-				   "DSKS\x0a\xff";
-	const char *bytes = (const char *)&dsdt;
-	uint8_t disks = (uint8_t)vm->options.disks, sum = (uint8_t)(dsdt.checksum + UINT8_MAX - disks);
+	uint8_t checksum = dsdt.checksum;
 	enum err err = addr_space_write(&vm->as, at, &dsdt, dsdt.length);
 
-	for (size_t i = sizeof(dsdt); err == ERR_OK && i < dsdt.length - strlen(name); i++)
-		if (memcmp(bytes + i, name, strlen(name)) == 0)
-			return addr_space_write(&vm->as, GPA(at.raw + i + strlen(name) - 1), &disks, 1) == ERR_OK ?
-				       addr_space_write(&vm->as, GPA(at.raw + offsetof(struct header, checksum)), &sum, 1) :
-				       ERR_NO_MEMORY;
-	return err;
+	if (err == ERR_OK)
+		err = set_number(vm, at, "DSKS", (uint8_t)vm->options.disks, &checksum);
+	if (err == ERR_OK)
+		err = set_number(vm, at, "CONS", vm->options.virtio_console, &checksum);
+	if (err != ERR_OK)
+		return err;
+	return addr_space_write(&vm->as, GPA(at.raw + offsetof(struct header, checksum)), &checksum, sizeof(checksum));
 }
 
 enum err acpi_tables_write(struct vm *vm, gpa_t at)

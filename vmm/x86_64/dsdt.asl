@@ -3,23 +3,20 @@
 #include "guest_ports.h"
 
 /* iasl (20200925) counts the bytes of a table wrong in which it computes addresses: these are written out, and checked. */
-#if GUEST_VIRTIO_BASE + VIRTIO_DISK * GUEST_VIRTIO_STEP != 0xfeb02000 || GUEST_VIRTIO_STEP != 0x1000 || GUEST_VIRTIO_LINE + VIRTIO_DISK != 16
+#if GUEST_VIRTIO_BASE + VIRTIO_DISK * GUEST_VIRTIO_STEP != 0xfeb02000 || GUEST_VIRTIO_STEP != 0x1000 || GUEST_VIRTIO_LINE + VIRTIO_DISK != 15
 #error "the disks are elsewhere"
 #endif
 
-/*
- * One of the disks: number n is there if more than n are. LNRO0005 is what Linux knows virtio over MMIO by:
- * drivers/virtio/virtio_mmio.c.
- */
-#define DISK(name, n, base, line) \
+/* One that is there if more than n of its kind are. LNRO0005 is what Linux knows virtio over MMIO by: drivers/virtio/virtio_mmio.c. */
+#define SOME(name, uid, count, n, base, line) \
 	Device (name) \
 	{ \
 		Name (_HID, "LNRO0005") \
-		Name (_UID, VIRTIO_DISK + n) \
+		Name (_UID, uid) \
 		Name (_CCA, 1) \
 		Method (_STA) \
 		{ \
-			If (LGreater (DSKS, n)) { Return (0x0f) } \
+			If (LGreater (count, n)) { Return (0x0f) } \
 			Return (0) \
 		} \
 		Name (_CRS, ResourceTemplate () \
@@ -29,10 +26,13 @@
 		}) \
 	}
 
+#define DISK(name, n, base, line) SOME (name, VIRTIO_DISK + n, DSKS, n, base, line)
+
 DefinitionBlock ("", "DSDT", 2, "NSTLNG", "NESTLING", 1)
 {
-	/* The number of disks: acpi_tables.c puts it in this value's place. */
+	/* The number of disks, and of virtio consoles: acpi_tables.c puts it in this value's place. */
 	Name (DSKS, 0xff)
+	Name (CONS, 0xff)
 
 	/* The sleep type of "soft off": POWER_S5 in vmm/devices/acpi_power.h. */
 	Name (\_S5, Package () { 5, 0, 0, 0 })
@@ -123,13 +123,15 @@ DefinitionBlock ("", "DSDT", 2, "NSTLNG", "NESTLING", 1)
 			})
 		}
 
-		DISK (VIO2, 0, 0xfeb02000, 16)
-		DISK (VIO3, 1, 0xfeb03000, 17)
-		DISK (VIO4, 2, 0xfeb04000, 18)
-		DISK (VIO5, 3, 0xfeb05000, 19)
-		DISK (VIO6, 4, 0xfeb06000, 20)
-		DISK (VIO7, 5, 0xfeb07000, 21)
-		DISK (VIO8, 6, 0xfeb08000, 22)
-		DISK (VIO9, 7, 0xfeb09000, 23)
+		DISK (VIO2, 0, 0xfeb02000, 15)
+		DISK (VIO3, 1, 0xfeb03000, 16)
+		DISK (VIO4, 2, 0xfeb04000, 17)
+		DISK (VIO5, 3, 0xfeb05000, 18)
+		DISK (VIO6, 4, 0xfeb06000, 19)
+		DISK (VIO7, 5, 0xfeb07000, 20)
+		DISK (VIO8, 6, 0xfeb08000, 21)
+		DISK (VIO9, 7, 0xfeb09000, 22)
+
+		SOME (VIOA, 10, CONS, 0, 0xfeb0a000, 23)
 	}
 }

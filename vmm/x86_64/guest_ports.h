@@ -24,12 +24,12 @@
 /* virtio devices: in memory, one after the other, each with an input of the IOAPIC. */
 #define GUEST_VIRTIO_BASE 0xfeb00000
 #define GUEST_VIRTIO_STEP 0x1000
-#define GUEST_VIRTIO_LINE 14 /* and so the last of ten has the last of the IOAPIC's 24 inputs */
+#define GUEST_VIRTIO_LINE 13 /* and so the last of eleven has the last of the IOAPIC's 24 inputs */
 /* The first disk's number among them: VM_VIRTIO_DISK of vmm/vm_virtio.h. */
 #define VIRTIO_DISK       2
 
 /* The second of them, for the table of devices, whose compiler does not add. */
 #define GUEST_VIRTIO_RNG      0xfeb01000
-#define GUEST_VIRTIO_RNG_LINE 15
+#define GUEST_VIRTIO_RNG_LINE 14
 
 #endif
