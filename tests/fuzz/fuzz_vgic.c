@@ -90,7 +90,7 @@ static void check_senders(void)
 {
 	for (unsigned i = 0; i < v2.gic.cpus; i++)
 		for (unsigned id = 0; id < VGIC_SGIS; id++)
-			CHECK_EQ(v2.gic.cpu[i].senders[id] != 0, v2.gic.own[i].latched >> id & 1);
+			CHECK_EQ(v2.gic.sgis[i].pending[id] != 0, v2.gic.own[i].latched >> id & 1);
 }
 
 static void step_v2(struct host_rng *rng)

@@ -42,12 +42,16 @@ struct vgic_bank {
 
 /* What a CPU has besides its bank. */
 struct vgic_cpu {
-	uint64_t lr[VGIC_LISTS];    /* what the list registers hold, or are to hold */
-	uint16_t latched;           /* list registers whose interrupt was pending for more than its level */
-	uint8_t used;               /* so many, from the first one on; the others hold nothing that counts */
-	bool more;                  /* more is pending or active than they hold */
-	uint8_t senders[VGIC_SGIS]; /* GICv2: of each SGI that is pending, who has sent it, one bit each */
-	uint8_t sender[VGIC_SGIS];  /* GICv2: who has sent the one that is active, where that was in a list register */
+	uint64_t lr[VGIC_LISTS]; /* what the list registers hold, or are to hold */
+	uint16_t latched;        /* list registers whose interrupt was pending for more than its level */
+	uint8_t used;            /* so many, from the first one on; the others hold nothing that counts */
+	bool more;               /* more is pending or active than they hold */
+};
+
+/* GICv2: of each SGI of a CPU. */
+struct vgic_senders {
+	uint8_t pending[VGIC_SGIS]; /* who has sent it, while it is pending; one bit each */
+	uint8_t listed[VGIC_SGIS];  /* who has sent the one that is in a list register, or was and is active */
 };
 
 struct vgic {
@@ -59,6 +63,7 @@ struct vgic {
 	uint16_t targets[VGIC_INTERRUPTS - VGIC_PRIVATE]; /* CPUs that an SPI may go to, one bit each */
 	uint8_t holder[VGIC_INTERRUPTS - VGIC_PRIVATE];   /* the CPU that has it listed, or had last */
 	struct vgic_cpu cpu[VGIC_CPUS];
+	struct vgic_senders sgis[VGIC_CPUS];
 	bool senders;           /* GICv2: an SGI comes with the CPU that sent it */
 	bool groups;            /* GICD_IGROUPR can be written */
 	uint32_t fixed_pending; /* of the first bank, what GICD_ISPENDR and GICD_ICPENDR do not change */

@@ -18,17 +18,17 @@ bool vgic_has_to_list(const struct vgic *gic, unsigned cpu)
  * An SGI of a GICv2 is of one sender at a time. While there are others, it stays pending, too, and its end is told of: their turn
  * comes then.
  */
-static inline uint64_t sender_of(struct vgic_cpu *cpu, struct vgic_bank *bank, unsigned id, uint64_t state)
+static inline uint64_t sender_of(struct vgic_senders *sgis, struct vgic_bank *bank, unsigned id, uint64_t state)
 {
 	if (state & LR_PENDING) {
-		cpu->sender[id] = (uint8_t)__builtin_ctz(cpu->senders[id] | 1u << VGIC_SGIS);
-		cpu->senders[id] &= (uint8_t)(cpu->senders[id] - 1);
+		sgis->listed[id] = (uint8_t)__builtin_ctz(sgis->pending[id] | 1u << VGIC_SGIS);
+		sgis->pending[id] &= (uint8_t)(sgis->pending[id] - 1);
 	}
-	if (cpu->senders[id] != 0) {
+	if (sgis->pending[id] != 0) {
 		bank->latched |= 1u << id;
 		state |= LR_EOI;
 	}
-	return state | (uint64_t)(cpu->sender[id] & 7) << LR_SENDER_SHIFT;
+	return state | (uint64_t)(sgis->listed[id] & 7) << LR_SENDER_SHIFT;
 }
 
 static inline __attribute__((always_inline)) void put(struct vgic *gic, unsigned n, unsigned id, uint64_t state)
@@ -42,7 +42,7 @@ static inline __attribute__((always_inline)) void put(struct vgic *gic, unsigned
 	if (state & LR_PENDING)
 		bank->latched &= ~bit;
 	if (id < VGIC_SGIS && gic->senders)
-		state = sender_of(cpu, bank, id, state);
+		state = sender_of(&gic->sgis[n], bank, id, state);
 	bank->active &= ~bit;
 	bank->listed |= bit;
 	if (id >= VGIC_PRIVATE)
@@ -144,7 +144,7 @@ static bool take_back(struct vgic *gic, unsigned n, uint64_t lr, bool latched)
 	if (lr & LR_PENDING && latched)
 		bank->latched |= bit & ~bank->dropped_pending;
 	if (lr & LR_PENDING && id < VGIC_SGIS && gic->senders)
-		gic->cpu[n].senders[id] |= (uint8_t)(1u << (lr >> LR_SENDER_SHIFT & 7));
+		gic->sgis[n].pending[id] |= (uint8_t)(1u << (lr >> LR_SENDER_SHIFT & 7));
 	if (lr & LR_ACTIVE)
 		bank->active |= bit & ~bank->dropped_active;
 	bank->listed &= ~bit;

@@ -96,11 +96,11 @@ static void changed_lists(struct vgic *gic, unsigned n)
 /* --- CPU interface --------------------------------------------------------------------------------------------------- */
 
 /* An SGI comes with the CPU that sent it: of several, the first. */
-static uint32_t with_sender(const struct vgic_cpu *cpu, unsigned id)
+static uint32_t with_sender(const struct vgic_senders *sgis, unsigned id)
 {
-	if (id >= VGIC_SGIS || cpu->senders[id] == 0)
+	if (id >= VGIC_SGIS || sgis->pending[id] == 0)
 		return id;
-	return id | (uint32_t)__builtin_ctz(cpu->senders[id]) << IAR_CPU_SHIFT;
+	return id | (uint32_t)__builtin_ctz(sgis->pending[id]) << IAR_CPU_SHIFT;
 }
 
 /* The other CPUs that a shared interrupt may go to, when it has become active, or is no more. */
@@ -117,14 +117,14 @@ static void tell_others(struct vgicv2 *gic, unsigned n, unsigned id)
 uint32_t vgicv2_acknowledge(struct vgicv2 *gic, unsigned n)
 {
 	struct vgicv2_cpu *cpu = &gic->cpu[n];
-	uint8_t *senders = gic->gic.cpu[n].senders;
+	uint8_t *senders = gic->gic.sgis[n].pending;
 	unsigned id = cpu->next;
 	uint32_t iar, bit = 1u << id % 32;
 	struct vgic_bank *bank;
 
 	if (!cpu->signalled)
 		return VGIC_NONE;
-	iar = with_sender(&gic->gic.cpu[n], id);
+	iar = with_sender(&gic->gic.sgis[n], id);
 	bank = vgic_bank(&gic->gic, n, id);
 	cpu->apr |= 1u << (group_priority(cpu, cpu->priority) >> APR_SHIFT);
 	cpu->signalled = false;
@@ -195,7 +195,7 @@ static uint32_t read_interface(struct vgicv2 *gic, unsigned n, uint64_t offset)
 	case GICC_RPR:
 		return running_priority(cpu);
 	case GICC_HPPIR:
-		return with_sender(&gic->gic.cpu[n], vgic_best(&gic->gic, n, &priority));
+		return with_sender(&gic->gic.sgis[n], vgic_best(&gic->gic, n, &priority));
 	case GICC_ABPR:
 		return cpu->abpr;
 	case GICC_AIAR: /* of group 1, in which none is */
@@ -301,7 +301,7 @@ static void send_to(struct vgicv2 *gic, unsigned from, unsigned targets, unsigne
 	for (unsigned left = targets; left != 0; left &= left - 1) {
 		unsigned n = (unsigned)__builtin_ctz(left);
 
-		gic->gic.cpu[n].senders[id] |= (uint8_t)(1u << from);
+		gic->gic.sgis[n].pending[id] |= (uint8_t)(1u << from);
 		gic->gic.own[n].latched |= 1u << id;
 	}
 	vgic_changed(&gic->gic, targets);
@@ -318,7 +318,7 @@ void vgicv2_send(struct vgicv2 *gic, unsigned from, uint32_t value)
 /* "GICD_CPENDSGIRn", "GICD_SPENDSGIRn": a byte for each SGI, with a bit for each CPU that has sent it. */
 static void access_senders(struct vgicv2 *gic, unsigned n, bool set, unsigned first, struct io_access *io)
 {
-	uint8_t *senders = gic->gic.cpu[n].senders;
+	uint8_t *senders = gic->gic.sgis[n].pending;
 
 	for (unsigned i = 0; i < io->size && first + i < VGIC_SGIS; i++) {
 		unsigned id = first + i;
