@@ -44,6 +44,12 @@ def shell(backend: str, slow: bool) -> Case:
                  text=(rf"^linux: {RELEASE}\S+ on {isa}, 1 CPU: ", UNAME, *MEMORY, INTERRUPTS, TIMER[isa], OFF))
 
 
+def on_hvc0(backend: str, slow: bool) -> Case:
+    """The same by a virtio console: what is typed before anybody has opened it comes, too."""
+    return linux(backend, "hvc0", "--linux", "--console", "virtio", typed=b"tty; stty -a\npoweroff -f\n", slow=slow, report=EXITED,
+                 text=(r"^/dev/hvc0$", r"isig icanon", OFF))
+
+
 def commands(backend: str, cpus: int, slow: bool) -> Case:
     """Of several vCPUs, by the kernel's command line."""
     isa = BACKENDS[backend].isa
@@ -270,6 +276,7 @@ def on_a_board(backend: str, slow: bool) -> Case:
 
 def linuxes() -> list[Case]:
     out = [shell(name, slow) for name, slow in (("h", False), ("el2", False), ("svm", False), ("pi3", True), ("el2-uboot", True), ("vmx", True))]
+    out += [on_hvc0(name, slow) for name, slow in (("h", False), ("el2", True), ("svm", True))]
     out += [commands(name, cpus, slow) for name, cpus, slow in (("h", 4, False), ("el2", 4, True), ("svm", 4, True), ("pi3", 4, True), ("vmx", 2, True))]
     out += [give_back(name, slow) for name, slow in (("h", False), ("el2", False), ("svm", False), ("pi3", True), ("vmx", True))]
     out += [fill(name) for name in ("h", "el2", "svm", "vmx")]
