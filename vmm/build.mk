@@ -16,6 +16,6 @@ $(out)/vmm/x86_64/dsdt.aml: vmm/x86_64/dsdt.asl vmm/x86_64/guest_ports.h | setup
 
 # What runs before a guest does or after it, or only for a traced VM, is to be small.
 vmm-once := machine report post_mortem walk_log trace text blocks trace_json picture map guest_fdt elf elf_file elf_dynamic file_kind \
-	linux_image bzimage unzstd vmlinux kernels pvh boot_state acpi_tables acpi_power pvpanic control control_page kvmclock check \
+	linux_image bzimage vmlinux kernels pvh boot_state acpi_tables acpi_power pvpanic control control_page kvmclock check \
 	controls describe diagnose features fork id registers speculation
 $(foreach source,$(wildcard $(foreach folder,vmm vmm/devices vmm/$(ARCH) vmm/$(ARCH)/*,$(vmm-once:%=$(folder)/%.c))),$(eval flags-$(source) := -Os))
