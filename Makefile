@@ -102,7 +102,7 @@ test test-all: build/nestling.img $(guests) $(other-isas:%=guests-%) $(host-test
 
 # Under Linux' KVM, in an emulated machine of AMD's and one of Arm's. It takes some minutes, and is part of test-all.
 test-nested: export TESTS := nested
-test-nested: $(out)/nestling.efi $(guests) build/aarch64/nestling.efi | setup-tests
+test-nested: $(out)/nestling.efi $(guests) guests-aarch64 | setup-tests
 	$(Q)tests/nested/run
 
 # VMs that come and go on all backends at once, for an hour of theirs; SEED=2 has them do other things.
