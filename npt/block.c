@@ -10,19 +10,34 @@
 /* Most tables are all alike, or have long rows that are: so many entries are compared at once. */
 #define ROW 32
 
-static inline bool is_row(const uint64_t *slot, uint64_t pte, uint64_t mask, uint64_t step)
+/* Read by ordinary loads: of a table that is locked and unlinked, only hardware may change what the mask leaves out. */
+static inline __attribute__((always_inline)) bool is_row(const uint64_t *slot, uint64_t pte, uint64_t mask, uint64_t step)
 {
 	uint64_t differ = 0;
 
-	_Pragma("GCC unroll 32") for (unsigned i = 0; i < ROW; i++, pte += step) differ |= pte_load(slot + i) ^ pte;
+	_Pragma("GCC unroll 32") for (unsigned i = 0; i < ROW; i++) differ |= slot[i] ^ (pte + i * step);
 	return (differ & mask) == 0;
+}
+
+/* The first of the rows from `slot` on that is not alike. Most formats have addresses where they are: that step is a constant. */
+static uint64_t *rows_alike(uint64_t *slot, const uint64_t *stop, uint64_t pte, uint64_t mask, uint64_t step)
+{
+	if (step == PAGE_SIZE)
+		for (; stop - slot >= ROW && is_row(slot, pte, mask, PAGE_SIZE); slot += ROW)
+			pte += ROW * PAGE_SIZE;
+	else
+		for (; stop - slot >= ROW && is_row(slot, pte, mask, step); slot += ROW)
+			pte += ROW * step;
+	return slot;
 }
 
 /* Where entries after `slot` are no longer contiguous with it. */
 static uint64_t *alike(uint64_t *slot, uint64_t *stop, uint64_t pte, uint64_t mask, uint64_t step)
 {
-	for (; stop - slot >= ROW && is_row(slot, pte, mask, step); slot += ROW)
-		pte += ROW * step;
+	uint64_t *const first = slot;
+
+	slot = rows_alike(slot, stop, pte, mask, step);
+	pte += (uint64_t)(slot - first) * step;
 	for (; slot < stop && ((pte_load(slot) ^ pte) & mask) == 0; slot++)
 		pte += step;
 	return slot;
