@@ -133,6 +133,10 @@ interrupted:
 	mv	a1, a0
 	ld	a0, FRAME_VCPU(sp)
 	beqz	a1, enter
+	call	vcpu_interrupted
+	mv	a1, a0
+	ld	a0, FRAME_VCPU(sp)
+	beqz	a1, enter
 	j	save_all
 
 leave:

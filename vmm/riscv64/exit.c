@@ -251,6 +251,15 @@ unsigned vcpu_exit(struct vcpu *vcpu)
 	return vm_leave_exit(exit);
 }
 
+unsigned vcpu_interrupted(struct vcpu *vcpu, unsigned left)
+{
+	if (left != EXIT_INTERRUPTED || !vcpu_has_attention(vcpu) || sched_leaves(vcpu) || sched_time_is_up(vcpu))
+		return left;
+	vcpu->exits.other++;
+	vcpu_attend(vcpu);
+	return 0;
+}
+
 void arch_vcpu_decode(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	if (is_guest_page_fault(exit->reason))

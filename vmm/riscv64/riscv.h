@@ -64,6 +64,9 @@ static inline bool is_guest_page_fault(uint64_t cause)
 /* entry.S: the vector that a trap takes to HS-mode; exit.c: the fast path of a guest's. */
 extern const char guest_exit[];
 unsigned vcpu_exit(struct vcpu *vcpu);
+/* `left` is what vm_take_interrupts has left to do. If that is only to deliver what is pending for the guest, it is done; else
+ * returns it. */
+unsigned vcpu_interrupted(struct vcpu *vcpu, unsigned left);
 
 /*
  * fetch.c: read the instruction at a virtual address of the guest's, as the hart would fetch it; 16 bits of it if it is a
