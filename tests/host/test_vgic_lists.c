@@ -275,6 +275,31 @@ static void test_many(void **state)
 	CHECK_EQ(take(0), NONE);
 }
 
+/* A CPU for which there is nothing to give needs no list register: not as long as one is pending, listed or active. */
+static void test_idle(void **state)
+{
+	(void)state;
+	assert_true(vgic_is_idle(&gic.gic, 0));
+	route(SPI, 1, 0x80);
+	vgic_set_line(&gic.gic, SPI, true);
+	assert_false(vgic_is_idle(&gic.gic, 0));
+	refresh_told();
+	assert_false(vgic_is_idle(&gic.gic, 0));
+	CHECK_EQ(take(0), SPI);
+	vgic_set_line(&gic.gic, SPI, false);
+	vgic_unlist(&gic.gic, 0);
+	assert_false(vgic_is_idle(&gic.gic, 0));
+	refresh(0);
+	end(0, SPI);
+	assert_true(vgic_is_idle(&gic.gic, 0));
+	write_d(1, 0xf00, 1u << 16 | 5);
+	assert_false(vgic_is_idle(&gic.gic, 0));
+	CHECK_EQ(take(0), 1u << 10 | 5);
+	vgic_unlist(&gic.gic, 0);
+	assert_false(vgic_is_idle(&gic.gic, 0));
+	assert_true(vgic_is_idle(&gic.gic, 1));
+}
+
 static void test_fork(void **state)
 {
 	static struct vgicv2 child;
@@ -305,6 +330,7 @@ int main(void)
 		cmocka_unit_test_setup(test_split_end, setup),
 		cmocka_unit_test_setup(test_one_of_many, setup),
 		cmocka_unit_test_setup(test_many, setup),
+		cmocka_unit_test_setup(test_idle, setup),
 		cmocka_unit_test_setup(test_fork, setup),
 	};
 

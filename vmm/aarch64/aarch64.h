@@ -143,6 +143,9 @@ void lists_take(struct vgic *gic, unsigned cpu);
 void lists_give(struct vgic *gic, unsigned cpu, uint32_t lines);
 bool lists_signal(const struct vgic *gic, unsigned cpu);
 
+/* Without the lock, of a vCPU that comes into this CPU, and for which there is nothing to give: no list register holds anything. */
+void lists_give_nothing(void);
+
 /* Both, with the new lines in between, by a shorter way where little is listed. False: they are to be called. */
 bool lists_update(struct vgic *gic, unsigned cpu, uint32_t lines);
 

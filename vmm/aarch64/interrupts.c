@@ -6,6 +6,7 @@
  */
 #include "include/arch/virt.h"
 
+#include "drivers/aarch64/interrupts.h"
 #include "vmm/aarch64/aarch64.h"
 #include "vmm/devices/vgic_lists.h"
 #include "vmm/run_queue.h"
@@ -131,23 +132,33 @@ static void update_lists(struct vcpu *vcpu, uint32_t lines)
 	lists_give(gic, vcpu->id, lines);
 }
 
+/* What list registers hold of it is the CPU's own to change: if they hold nothing, nobody's lock is needed. */
+static void take_all(struct vcpu *vcpu)
+{
+	struct vgic *gic = &vcpu->vm->arch.gic;
+
+	if (gic->cpu[vcpu->id].used == 0 && !gic->cpu[vcpu->id].more) {
+		interrupts_timers_ended(0);
+		return;
+	}
+	spin_lock(&vcpu->vm->devices.lock);
+	lists_take(gic, vcpu->id);
+	vgic_offer(gic, vcpu->id);
+	spin_unlock(&vcpu->vm->devices.lock);
+}
+
 void interrupts_put(struct vcpu *vcpu)
 {
-	struct vm *vm = vcpu->vm;
-
-	if (lists_count() > 0) {
-		spin_lock(&vm->devices.lock);
-		lists_take(&vm->arch.gic, vcpu->id);
-		vgic_offer(&vm->arch.gic, vcpu->id);
-		spin_unlock(&vm->devices.lock);
-		lists_read_interface(&vcpu->arch.kept.interface);
-		timer_open(0);
-	}
+	if (lists_count() == 0)
+		return;
+	take_all(vcpu);
+	lists_read_interface(&vcpu->arch.kept.interface);
+	timer_open(0);
 }
 
 /*
- * In software: have the timers' lines not changed while the vCPU was away? Then what is signalled is known, and the lock is not
- * needed: when that changes the vCPU gets attention.
+ * Have the timers' lines not changed while the vCPU was away? Then what is signalled is known in software, and so is, with list
+ * registers, that there is nothing to give. The lock is not needed: when any of that changes the vCPU gets attention.
  */
 static bool is_as_before(struct vcpu *vcpu)
 {
@@ -155,10 +166,13 @@ static bool is_as_before(struct vcpu *vcpu)
 	uint32_t lines = timer_lines();
 
 	if (vcpu->id >= gic->gic.cpus ||
-	    (__atomic_load_n(&gic->gic.own[vcpu->id].level, __ATOMIC_RELAXED) & GUEST_TIMER_LINES) != lines)
+	    (__atomic_load_n(&gic->gic.own[vcpu->id].level, __ATOMIC_RELAXED) & GUEST_TIMER_LINES) != lines ||
+	    (lists_count() > 0 && !vgic_is_idle(&gic->gic, vcpu->id)))
 		return false;
 	timer_open(lines);
-	if (__atomic_load_n(&gic->cpu[vcpu->id].signalled, __ATOMIC_RELAXED))
+	if (lists_count() > 0)
+		lists_give_nothing();
+	else if (__atomic_load_n(&gic->cpu[vcpu->id].signalled, __ATOMIC_RELAXED))
 		write_sysreg(hcr_el2, read_sysreg(hcr_el2) | HCR_VI);
 	return true;
 }
@@ -167,9 +181,8 @@ void interrupts_get(struct vcpu *vcpu)
 {
 	if (lists_count() > 0)
 		lists_write_interface(&vcpu->arch.kept.interface);
-	else if (is_as_before(vcpu))
-		return;
-	arch_vcpu_deliver(vcpu);
+	if (!is_as_before(vcpu))
+		arch_vcpu_deliver(vcpu);
 }
 
 bool interrupts_sysreg_write(struct vcpu *vcpu, uint32_t id, uint64_t value)

@@ -161,6 +161,16 @@ void lists_give(struct vgic *gic, unsigned n, uint32_t lines)
 				     (cpu->more && cpu->used > 1 ? ICH_HCR_UIE : 0));
 }
 
+void lists_give_nothing(void)
+{
+	uint8_t *filled = &arch_this_cpu()->arch.lists;
+
+	for (unsigned i = 0; i < *filled; i++)
+		write_list(gich, i, 0);
+	*filled = 0;
+	write_list_hcr(gich, ICH_HCR_EN | ICH_HCR_TDIR);
+}
+
 /* Compiled for each of the two ways to the registers. */
 static inline __attribute__((always_inline)) bool update(struct vgic *gic, unsigned n, uint32_t lines, const uint64_t base)
 {

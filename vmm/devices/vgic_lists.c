@@ -12,6 +12,21 @@ bool vgic_has_to_list(const struct vgic *gic, unsigned cpu)
 	return false;
 }
 
+/* Nothing that is active, and nothing at all of the devices that all CPUs share. */
+static inline bool is_plain(const struct vgic *gic, const struct vgic_bank *own)
+{
+	const struct vgic_bank *a = &gic->shared[0], *b = &gic->shared[1];
+
+	return (own->active | a->active | b->active | (a->enabled & (a->latched | a->level)) |
+		(b->enabled & (b->latched | b->level))) == 0;
+}
+_Static_assert(VGIC_BANKS == 3, "is_plain");
+
+bool vgic_is_idle(const struct vgic *gic, unsigned cpu)
+{
+	return is_plain(gic, &gic->own[cpu]) && vgic_ready(gic, &gic->own[cpu]) == 0 && gic->cpu[cpu].used == 0;
+}
+
 /* --- List ------------------------------------------------------------------------------------------------------------ */
 
 /*
@@ -169,16 +184,6 @@ uint32_t vgic_unlist(struct vgic *gic, unsigned n)
 }
 
 /* --- Both ------------------------------------------------------------------------------------------------------------- */
-
-/* Nothing that is active, and nothing at all of the devices that all CPUs share. */
-static inline bool is_plain(const struct vgic *gic, const struct vgic_bank *own)
-{
-	const struct vgic_bank *a = &gic->shared[0], *b = &gic->shared[1];
-
-	return (own->active | a->active | b->active | (a->enabled & (a->latched | a->level)) |
-		(b->enabled & (b->latched | b->level))) == 0;
-}
-_Static_assert(VGIC_BANKS == 3, "is_plain");
 
 enum relist vgic_relist(struct vgic *gic, unsigned n, uint64_t lr, uint32_t mask, uint32_t lines, const struct vgic_links *links,
 			uint32_t *ended)

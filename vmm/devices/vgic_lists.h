@@ -51,6 +51,8 @@ struct vgic_links {
 
 /* Is something listed for this CPU, or to be? */
 bool vgic_has_to_list(const struct vgic *gic, unsigned cpu);
+/* There is nothing of the kind, and no interrupt is active. As a hint without the lock. */
+bool vgic_is_idle(const struct vgic *gic, unsigned cpu);
 
 /*
  * Choose what is to be in the list registers of a CPU: cpu[n].lr. Of its own interrupts those in `lines` are linked, if they can
