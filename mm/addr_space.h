@@ -33,11 +33,14 @@ struct npt_fault {
 };
 
 enum fault_outcome {
-	FAULT_HANDLED,   /* the page is mapped now: resume the guest */
-	FAULT_SPURIOUS,  /* the page was mapped already: flush it on this CPU, resume the guest */
-	FAULT_DENIED,    /* the area does not permit it */
-	FAULT_UNMAPPED,  /* no area: MMIO or a wild access */
-	FAULT_NO_MEMORY, /* the area permits it, but no frame is left, or the space's limit is reached; nothing was changed */
+	FAULT_HANDLED,  /* the page is mapped now: resume the guest */
+	FAULT_SPURIOUS, /* the page was mapped already: flush it on this CPU, resume the guest */
+	FAULT_DENIED,   /* the area does not permit it */
+	FAULT_UNMAPPED, /* no area: MMIO or a wild access */
+	/*
+	 * The area permits it, but no frame is left, or the space's limit is reached. Nothing was changed that a guest could tell.
+	 */
+	FAULT_NO_MEMORY,
 	FAULT_OUTCOMES
 };
 

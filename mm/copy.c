@@ -219,6 +219,8 @@ static enum err copy_pages(struct addr_space *as, gpa_t to, gpa_t from, uint64_t
 	run.count = (unsigned)min_u64(*size / PAGE_SIZE, COPY_PAGES);
 	space_lock(as);
 	area = area_to_map(as, to, from, run.count * PAGE_SIZE);
+	if (area && npt_own_tables(&as->npt, to, run.count * PAGE_SIZE) != ERR_OK)
+		area = NULL;
 	if (area)
 		find_run(as, to.raw, from.raw, run.count, &run);
 	if (run.way != WAY_COPY)

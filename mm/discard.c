@@ -4,10 +4,11 @@
 
 /* What makes up a piece: so many runs of leaves, steps of 2 MiB and parts of blocks of frames. Each takes some 60 instructions. */
 #define DISCARD_WORK 1600
+#define LEFT_STEPS   100 /* of a shared table that is left */
 
 static bool is_enough(const struct removal *removal, int steps)
 {
-	return removal->runs + removal->frames.parts >= (uint64_t)steps || steps <= 0;
+	return removal->runs + removal->frames.parts + removal->gather.left_sum * LEFT_STEPS >= (uint64_t)steps || steps <= 0;
 }
 
 /* Is the range in the space, and all of it in Alloc areas? Mostly in the one that the range before was in, which is `*last`. */

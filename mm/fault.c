@@ -246,6 +246,22 @@ static inline bool meets_shared_page(struct fault *fault)
 	return true;
 }
 
+/* Walk to the entry. If it is in a shared table and is to be changed, the table becomes the space's own. NPT_SHARED: it cannot. */
+static enum npt_kind find_entry(struct fault *fault)
+{
+	struct npt *npt = &fault->as->npt;
+	enum npt_kind kind = npt_find(npt, GPA(fault->gpa), &fault->cursor);
+
+	if (__builtin_expect(!fault->cursor.shared, true))
+		return kind;
+	if (kind == NPT_LEAF) {
+		npt_decode(npt, &fault->cursor, GPA(fault->gpa), &fault->leaf);
+		if (leaf_permits(fault->as, &fault->leaf, fault->access))
+			return kind;
+	}
+	return npt_own_table(npt, GPA(fault->gpa)) == ERR_OK ? npt_find(npt, GPA(fault->gpa), &fault->cursor) : NPT_SHARED;
+}
+
 static enum fault_outcome serve_fault(struct addr_space_view *view, const struct npt_fault *npt_fault, const struct area *area)
 {
 	struct addr_space *as = view->as;
@@ -261,7 +277,9 @@ static enum fault_outcome serve_fault(struct addr_space_view *view, const struct
 		return FAULT_UNMAPPED;
 	if (fault.access & ~(unsigned)fault.area->attr.prot)
 		return FAULT_DENIED;
-	switch (npt_find(&as->npt, npt_fault->gpa, &fault.cursor)) {
+	switch (find_entry(&fault)) {
+	case NPT_SHARED:
+		return FAULT_NO_MEMORY;
 	case NPT_EMPTY:
 		if (fault.area->backend != AREA_ALLOC)
 			return FAULT_UNMAPPED;

@@ -285,11 +285,11 @@ static __attribute__((noinline)) enum fault_outcome serve_by_walk(struct addr_sp
 	struct npt_cursor cursor;
 	enum npt_kind kind = npt_find_by(&view->as->npt, &view->cache, fault->gpa, &cursor);
 
-	if (cursor.level == 0)
+	if (cursor.level == 0 && !cursor.shared)
 		return serve_slot(view, area, fault, cursor.slot);
 	if (kind == NPT_LEAF)
 		return serve_leaf(view, &cursor, fault);
-	if (kind == NPT_EMPTY && area->backend == AREA_ALLOC &&
+	if (kind == NPT_EMPTY && !cursor.shared && area->backend == AREA_ALLOC &&
 	    (serve_table(view, area, &cursor, fault) || serve_block(view, area, &cursor, fault->gpa, fault->access)))
 		return handled(view);
 	return fault_serve(view, fault);

@@ -75,8 +75,8 @@ static enum err fork_area(struct addr_space *child, const struct area *area)
 	return ERR_OK;
 }
 
-/* The leaves of [start, end) of an area. */
-static enum err fork_leaves(struct addr_space *parent, struct addr_space *child, const struct area *area, uint64_t start,
+/* The leaves of [start, end) of an area, which is not empty, one by one. */
+static enum err copy_leaves(struct addr_space *parent, struct addr_space *child, const struct area *area, uint64_t start,
 			    uint64_t end, struct npt_gather *gather)
 {
 	bool owned = area->backend == AREA_ALLOC;
@@ -85,6 +85,48 @@ static enum err fork_leaves(struct addr_space *parent, struct addr_space *child,
 				 &sharing);
 
 	share_pages(&sharing);
+	return err;
+}
+
+/* Where the entry or the table of pages at `at` ends. `*whole`: a table of pages, all of it in the range and memory of the area. */
+static uint64_t past_table(const struct addr_space *parent, const struct area *area, uint64_t at, uint64_t end, bool *whole)
+{
+	struct npt_cursor cursor;
+	uint64_t size, next;
+
+	if (npt_find(&parent->npt, GPA(at), &cursor) == NPT_EMPTY && cursor.level > 0) {
+		*whole = false;
+		return min_u64(npt_empty_end(&parent->npt, &cursor, GPA(at)), end);
+	}
+	size = cursor.level > 0 ? npt_level_size(cursor.level) : BLOCK_SIZE;
+	next = align_down(at, size) + size;
+	*whole = cursor.level == 0 && area->backend == AREA_ALLOC && is_aligned(at, BLOCK_SIZE) && next <= end;
+	return min_u64(next, end);
+}
+
+/* The leaves of [start, end) of an area: whole tables of pages are shared, all else is copied. */
+static enum err fork_leaves(struct addr_space *parent, struct addr_space *child, const struct area *area, uint64_t start,
+			    uint64_t end, struct npt_gather *gather)
+{
+	uint64_t copied = start; /* up to here */
+	enum err err = ERR_OK;
+	bool whole;
+
+	for (uint64_t at = start, next; err == ERR_OK && at < end; at = next) {
+		next = past_table(parent, area, at, end, &whole);
+		if (!whole)
+			continue;
+		if (copied < at)
+			err = copy_leaves(parent, child, area, copied, at, gather);
+		if (err != ERR_OK)
+			break;
+		copied = next;
+		err = npt_share_table(&parent->npt, &child->npt, GPA(at), gather);
+		if (err == ERR_RANGE) /* it has as many spaces as can be */
+			err = copy_leaves(parent, child, area, at, next, gather);
+	}
+	if (err == ERR_OK && copied < end)
+		err = copy_leaves(parent, child, area, copied, end, gather);
 	if (err == ERR_OK)
 		log_fork(parent, child, start, end);
 	return err;
@@ -106,7 +148,7 @@ static enum err fork_areas(struct addr_space *parent, struct addr_space *child, 
 		uint64_t start = max_u64(*at, area->start), end = area->end;
 
 		if (left != FORK_ALL)
-			end = space_piece(parent, start, end, &left);
+			end = space_piece_of_fork(parent, start, end, &left);
 		if (start == area->start)
 			err = fork_area(child, area);
 		if (err == ERR_OK)

@@ -199,7 +199,15 @@ bool frame_run_drop(struct frame_run *run, uint16_t owner);
 /* Free the remaining frames and allocate a new run of `least` to `most` frames. Errors: ERR_NO_MEMORY: the run is empty. */
 MUST_CHECK enum err frame_run_renew(struct frame_run *run, uint16_t owner, unsigned least, uint64_t most);
 
-/* The number of present entries, kept in the record of an allocated frame that holds a page table. 0 when allocated. */
+/* As many references were added to each of `count` frames before: drop one, which is not the last. */
+void frame_unshare_pages(hpa_t frame, uint64_t count);
+/* What `owner` owns of `count` frames has no owner from now on; its references stay. Returns how many bytes that are. */
+uint64_t frame_disown(hpa_t frame, uint64_t count, uint16_t owner);
+
+/*
+ * The number of present entries, kept in the record of an allocated frame that holds a page table, and of spaces that share it
+ * (npt_sharing). 0 when allocated.
+ */
 uint32_t *frame_table_present(hpa_t table);
 /* A number for the use of the table's owner, in the same record. 0 when allocated. */
 uint16_t *frame_table_note(hpa_t table);

@@ -113,14 +113,16 @@ bool frame_share_other(hpa_t page, uint16_t owner)
 	return other;
 }
 
-/* Divide a part into frames, all at once. */
-static void divide(struct frame *record, uint64_t at)
+/* Divide a part into frames, all at once, with one reference more to each. A block's records lie side by side. */
+static uint64_t divide_and_share(struct frame *record)
 {
-	uint64_t end = at + (UINT64_C(1) << record->order);
+	const uint64_t count = UINT64_C(1) << record->order;
+	struct frame each = *record;
 
-	record->order = 0;
-	while (++at < end)
-		*record_of(at) = *record;
+	each.order = 0;
+	each.more++;
+	_Pragma("GCC unroll 4") for (uint64_t i = 0; i < count; i++) record[i] = each;
+	return count;
 }
 
 void frame_share_pages(hpa_t frame, uint64_t count)
@@ -132,12 +134,25 @@ void frame_share_pages(hpa_t frame, uint64_t count)
 		struct frame *record = part_up_to(at, end);
 		uint64_t side_by_side = min_u64(end, zone_of(at)->end);
 
-		if (record->order > 0)
-			divide(record, at);
+		if (record->order > 0) {
+			at += divide_and_share(record);
+			continue;
+		}
 		do {
 			record++->more++;
 		} while (++at < side_by_side && is_block(record, FRAME_ALLOCATED, 0));
 	}
+	spin_unlock(&frames.lock);
+}
+
+void frame_unshare_pages(hpa_t frame, uint64_t count)
+{
+	struct frame *record;
+
+	spin_lock(&frames.lock);
+	FOR_EACH_PART (record, at, frame, count)
+		if (record->more-- == 0)
+			panic("frame: %#lx had one reference only", at << PAGE_SHIFT);
 	spin_unlock(&frames.lock);
 }
 
@@ -174,6 +189,18 @@ static inline uint64_t disown(struct frame *record, uint16_t owner)
 		return 0;
 	record->owner = 0;
 	return UINT64_C(1) << record->order;
+}
+
+uint64_t frame_disown(hpa_t frame, uint64_t count, uint16_t owner)
+{
+	struct frame *record;
+	uint64_t owned = 0;
+
+	spin_lock(&frames.lock);
+	FOR_EACH_PART (record, at, frame, count)
+		owned += disown(record, owner);
+	spin_unlock(&frames.lock);
+	return owned << PAGE_SHIFT;
 }
 
 /* The part from `at` on, without a reference now. */

@@ -50,9 +50,16 @@ static enum err populate_at(struct addr_space *as, const struct area *area, uint
 {
 	struct fault fault = { .as = as, .view = &as->view, .area = area, .gpa = *at, .access = NPT_RW };
 	unsigned level = 0;
+	enum npt_kind kind = npt_find(&as->npt, GPA(*at), &fault.cursor);
 	enum err err = ERR_OK;
 
-	if (npt_find(&as->npt, GPA(*at), &fault.cursor) == NPT_EMPTY) {
+	if (fault.cursor.shared) {
+		err = npt_own_table(&as->npt, GPA(*at));
+		if (err != ERR_OK)
+			return err;
+		kind = npt_find(&as->npt, GPA(*at), &fault.cursor);
+	}
+	if (kind == NPT_EMPTY) {
 		level = largest_level(&fault.cursor, *at, end);
 		while ((err = populate_block(as, area, *at, level)) == ERR_NO_MEMORY && level > 0)
 			level--;

@@ -144,6 +144,8 @@ static void take_found(const struct scan *scan)
 
 static void reclaim_block(struct scan *scan)
 {
+	if (!npt_take_table(&scan->as->npt, GPA(scan->start)))
+		return; /* nothing would become free */
 	scan_block(scan);
 	if (scan->split && split_to_pages(scan->as, scan->start) == ERR_OK)
 		scan_block(scan);

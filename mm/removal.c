@@ -33,9 +33,13 @@ static void count_splits(struct addr_space *as, uint64_t tables_before)
 
 enum err split_leaves_at_boundaries(struct addr_space *as, uint64_t start, uint64_t end)
 {
-	uint64_t low, high, tables = as->npt.table_bytes;
+	uint64_t low, high, tables;
 	enum err err;
 
+	err = npt_own_ends(&as->npt, GPA(start), end - start);
+	if (err != ERR_OK)
+		return err;
+	tables = as->npt.table_bytes;
 	low = large_zero_page_across(as, start);
 	high = large_zero_page_across(as, end);
 	err = npt_split_at_boundaries(&as->npt, GPA(start), end - start);
@@ -73,7 +77,7 @@ struct part_frame {
 #define FRAME_PARTS ARRAY_LEN(((struct part_frame *)NULL)->parts)
 _Static_assert(FRAME_PARTS % REMOVAL_PARTS == REMOVAL_PARTS - 1, "the last place in a frame stays empty, and ends it");
 
-static void count_released(struct addr_space *as, uint64_t size, uint64_t owned)
+void count_released(struct addr_space *as, uint64_t size, uint64_t owned)
 {
 	if (owned > 0)
 		count_gone(as, owned);

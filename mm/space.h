@@ -30,6 +30,7 @@
  *   survey.c        what a range is backed by
  *   space_id.c      numbers of spaces
  *   space_tables.c  allocating tables, flushing CPUs
+ *   shared_tables.c tables of pages that a space shares with forks
  *   run.c           frames for future faults, cleared ahead
  *   views.c         more vCPUs in a space: their views, and the statistics of all of them
  *   space_lock.c    the locks of all views
@@ -45,6 +46,7 @@
 #include "mm/addr_space.h"
 #include "mm/frame.h"
 #include "npt/pages.h"
+#include "npt/share.h"
 
 #define BLOCK_LEVEL 1 /* of the large leaves that lazy policies make: 2 MiB */
 #define BLOCK_SIZE  MIB(2)
@@ -243,6 +245,8 @@ void space_id_give(uint16_t id);
 
 /* The npt_env of a space: its tables are allocated from the frame allocator and charged to the space. */
 struct npt_env space_env(struct npt_walk_cache *cache);
+/* What its tables need to be shared with forks: mm/shared_tables.c. */
+extern const struct npt_sharing space_sharing;
 /* Allocate 4 KiB << order for the space itself, not for guest memory, charged to it. Errors: ERR_NO_MEMORY. */
 MUST_CHECK enum err space_take_frames(struct addr_space *as, unsigned order, hpa_t *frames);
 void space_give_frames(struct addr_space *as, hpa_t frames, unsigned order);
@@ -293,7 +297,9 @@ struct removal {
 };
 
 void removal_init(struct removal *removal, struct addr_space *as);
-/* Unmap the leaves of [start, end), no leaf lying across its ends; `owned`: their memory is an Alloc area's. */
+/* Memory of `size` bytes is no longer mapped here, `owned` of which were the space's own. */
+void count_released(struct addr_space *as, uint64_t size, uint64_t owned);
+/* Unmap the leaves of [start, end), no leaf and no shared table lying across its ends; `owned`: their memory is an Alloc area's. */
 void remove_leaves(struct removal *removal, uint64_t start, uint64_t end, bool owned);
 /* The same for an aligned block of 2 MiB in an Alloc area. False: a larger leaf maps it, and nothing was changed. */
 bool remove_block(struct removal *removal, uint64_t start);
@@ -333,6 +339,8 @@ MUST_CHECK static inline enum err check_range(const struct addr_space *as, gpa_t
  */
 #define PIECE_COST 512
 uint64_t space_piece(struct addr_space *as, uint64_t at, uint64_t end, unsigned *left);
+/* The same for a fork: tables of pages are shared, not copied, and none lies across the end. */
+uint64_t space_piece_of_fork(struct addr_space *as, uint64_t at, uint64_t end, unsigned *left);
 
 /* To be called before the hypervisor reads what a guest may have written. */
 static inline void sync_memory(const struct addr_space *as, hpa_t memory, uint64_t size)
@@ -361,6 +369,10 @@ void promote_if_dense(struct addr_space_view *view, const struct area *area, uin
 bool promotion_may_be_due(struct addr_space_view *view, const struct area *area, uint64_t gpa, bool was_empty);
 /* Collapse in place the blocks of [start, end) that consist of small leaves with equal attributes over contiguous memory. */
 void collapse_leaves_in_place(struct addr_space *as, uint64_t start, uint64_t end);
+
+/* In a table's note (frame_table_note): see is_logged; and the number of zero pages that it maps, while spaces share it. */
+#define TABLE_LOGGED      BIT(0)
+#define TABLE_ZEROS_SHIFT 1
 
 /* Must the block around `gpa` stay in 4 KiB leaves, because its dirty pages are logged exactly (addr_space_dirty_log)? */
 bool is_logged(const struct addr_space *as, uint64_t gpa);

@@ -67,5 +67,6 @@ struct npt_env space_env(struct npt_walk_cache *cache)
 
 	env.alloc_table = env_alloc_table;
 	env.free_table = env_free_table;
+	env.sharing = &space_sharing;
 	return env;
 }

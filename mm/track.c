@@ -37,7 +37,7 @@ bool is_logged(const struct addr_space *as, uint64_t gpa)
 	if (!as->logged)
 		return false;
 	note = note_at(as, gpa, &next);
-	return note && *note != 0;
+	return note && (*note & TABLE_LOGGED);
 }
 
 static void set_logged(struct addr_space *as, uint64_t start, uint64_t end, bool logged)
@@ -48,8 +48,8 @@ static void set_logged(struct addr_space *as, uint64_t start, uint64_t end, bool
 	while (start < end) {
 		uint16_t *note = note_at(as, start, &start);
 
-		if (note)
-			*note = logged;
+		if (note) /* of a table that is not shared */
+			*note = logged ? TABLE_LOGGED : 0;
 	}
 }
 
@@ -60,9 +60,10 @@ void log_fork(const struct addr_space *parent, struct addr_space *child, uint64_
 	child->logged = parent->logged;
 	for (uint64_t at = start; parent->logged && at < end; at = next) {
 		const uint16_t *note = note_at(parent, at, &next);
+		uint16_t *copy = note_at(child, at, &next);
 
-		if (note && *note != 0 && note_at(child, at, &next))
-			*note_at(child, at, &next) = *note;
+		if (note && copy && note != copy)
+			*copy = *note & TABLE_LOGGED;
 	}
 }
 
@@ -120,6 +121,8 @@ enum err addr_space_dirty_log(struct addr_space *as, gpa_t gpa, uint64_t size, b
 	err = check_range(as, gpa, size);
 	if (err == ERR_OK && split)
 		err = split_range(as, gpa.raw, gpa.raw + size);
+	if (err == ERR_OK)
+		err = npt_own_tables(&as->npt, gpa, size);
 	if (err == ERR_OK)
 		set_logged(as, gpa.raw, gpa.raw + size, split);
 	if (err == ERR_OK)

@@ -23,8 +23,11 @@
 #define LM_PAT_BIG        BIT(12)
 #define LM_ADDR           BITS(51, 12)
 #define LM_NX             BIT(63)
-/* Bits 58:52 of a leaf are available to software, and all of an entry that is not present. */
+/* Bits 58:52 of a leaf are available to software, bits 58:52 and 11:9 of a table's entry, and all of an entry that is not present.
+ */
 #define LM_SHARED         BIT(52)
+#define LM_TABLE_SHARED   BIT(11)
+#define LM_TABLE_PAID     BIT(53)
 #define LM_ACCESS_TRACKED BIT(53)
 
 /* Index into the PAT register, by enum npt_memtype, and back. */
@@ -74,10 +77,12 @@ static inline enum npt_kind lm_kind(uint64_t pte, unsigned level, uint64_t user)
 {
 	uint64_t leaf = user | (level > 0 ? LM_LEAF : 0);
 
-	if (level > 0 && (pte & (LM_PRESENT | LM_LEAF)) == LM_PRESENT)
+	if (level > 0 && (pte & (LM_PRESENT | LM_LEAF | LM_TABLE_SHARED)) == LM_PRESENT)
 		return NPT_TABLE;
 	if (!(pte & LM_PRESENT) && !(pte & LM_ACCESS_TRACKED))
 		return NPT_EMPTY;
+	if (level > 0 && (pte & (LM_PRESENT | LM_LEAF)) == LM_PRESENT)
+		return level == 1 && user ? NPT_SHARED : NPT_TABLE;
 	return level < NPT_LEAF_LEVELS && (pte & (leaf | lm_misaligned(level))) == leaf ? NPT_LEAF : NPT_MALFORMED;
 }
 
@@ -165,6 +170,8 @@ static inline uint64_t host_table(hpa_t table)
 static const struct npt_format amd_format = {
 	LM_FORMAT_COMMON,
 	.name = amd_name,
+	.table_shared = LM_TABLE_SHARED,
+	.table_paid = LM_TABLE_PAID,
 	.page = { .mask = LM_PRESENT | LM_USER, .value = LM_PRESENT | LM_USER, .address = LM_ADDR },
 	.table = amd_table,
 	.kind = amd_kind,

@@ -108,10 +108,13 @@ enum err npt_unmap_block(struct npt *npt, gpa_t gpa, struct npt_block_place *pla
 	pte = pte_load(slot);
 	if (((pte ^ place->value) & place->mask) != 0 || place->mask == 0)
 		kind = look_at(format, pte, place);
-	if (kind != NPT_LEAF && kind != NPT_TABLE)
+	if (kind == NPT_EMPTY || kind == NPT_MALFORMED)
 		return kind == NPT_EMPTY ? ERR_OK : ERR_CORRUPT;
-	pte_store(slot, 0);
-	if (kind == NPT_LEAF) {
+	if (kind != NPT_SHARED)
+		pte_store(slot, 0);
+	if (kind == NPT_SHARED) {
+		engine_leave_table(npt, gpa.raw, slot, gather);
+	} else if (kind == NPT_LEAF) {
 		npt->leaves[LEVEL]--;
 		gather->leaves_gone(gather, engine_leaf_addr(format, pte, LEVEL), LEVEL, 1);
 	} else {

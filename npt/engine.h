@@ -13,6 +13,7 @@
 #define NESTLING_NPT_ENGINE_H
 
 #include "npt/format.h"
+#include "npt/share.h"
 #include "npt/walk_cache.h"
 
 #define NPT_ENTRIES (1u << NPT_INDEX_BITS) /* in a table below the root */
@@ -195,6 +196,13 @@ void engine_gather_table(struct npt_gather *gather, hpa_t table);
 /* Unlink the tables on the way to `gpa` that have become empty; they are freed after the flush. */
 void engine_prune(struct npt *npt, uint64_t gpa, struct npt_gather *gather);
 
+/* --- Shared tables: npt/share.c --- */
+
+/* The entry of level 1 at `slot` points to a shared table: clear it, and leave the table after the flush. Counts its leaves. */
+void engine_leave_table(struct npt *npt, uint64_t gpa, uint64_t *slot, struct npt_gather *gather);
+/* The same when no CPU can reach it any more. */
+void engine_forget_table(struct npt *npt, uint64_t *slot);
+
 /* --- Runs: the entries of a range that are in one table, up to the first one that leads to another table. --- */
 
 struct engine_run {
@@ -204,6 +212,7 @@ struct engine_run {
 	uint64_t gpa;          /* what `slot` maps */
 	hpa_t table;
 	unsigned level;
+	bool shared; /* as npt_cursor.shared */
 	uint64_t value,
 		mask; /* the last leaf, and the bits that similar leaves have in common; before the first leaf 0 and all bits */
 	enum err err; /* ERR_CORRUPT: a malformed entry was met */
@@ -227,6 +236,7 @@ static inline uint64_t *engine_next_leaf(struct engine_run *run, uint64_t *slot,
 			run->mask = ~(engine_varying(run->format, run->level) | run->format->hardware_ad_bits);
 			return slot;
 		case NPT_TABLE:
+		case NPT_SHARED:
 			run->stop = slot;
 			break;
 		case NPT_MALFORMED:

@@ -20,6 +20,9 @@ enum {
 #define EPT_WRITE_BACK     (UINT64_C(6) << EPT_MEMTYPE_SHIFT)
 #define EPT_IPAT           BIT(6) /* ignore the guest's PAT: the type in this entry is final */
 #define EPT_LEAF           BIT(7) /* in a PDE or PDPTE; ignored in a PTE */
+/* Ignored in a table's entry. What a shared one permits nothing below it may exceed: it goes without writing. */
+#define EPT_TABLE_SHARED   BIT(11)
+#define EPT_TABLE_PAID     BIT(53)
 #define EPT_TABLE_BITS     (EPT_ACCESS | EPT_MEMTYPE | EPT_IPAT | EPT_LEAF) /* all that count in a table's entry */
 #define EPT_ACCESSED       BIT(8)
 #define EPT_DIRTY          BIT(9)
@@ -79,7 +82,9 @@ static __attribute__((noinline)) enum npt_kind ept_rare_kind(uint64_t pte, unsig
 	if (!(untracked & EPT_ACCESS) || !ept_access_ok(untracked))
 		return pte & (EPT_ACCESS | EPT_ACCESS_TRACKED) ? NPT_MALFORMED : NPT_EMPTY;
 	if (level > 0 && !(pte & EPT_LEAF)) /* a table that does not grant everything */
-		return untracked == pte && !(pte & (EPT_MEMTYPE | EPT_IPAT)) ? NPT_TABLE : NPT_MALFORMED;
+		return untracked != pte || pte & (EPT_MEMTYPE | EPT_IPAT) ? NPT_MALFORMED :
+		       level == 1 && pte & EPT_TABLE_SHARED               ? NPT_SHARED :
+									    NPT_TABLE;
 	return level < NPT_LEAF_LEVELS && npt_memtype[(pte & EPT_MEMTYPE) >> EPT_MEMTYPE_SHIFT] >= 0 &&
 			       !(pte & ept_misaligned(level)) ?
 		       NPT_LEAF :
@@ -167,6 +172,7 @@ static inline uint64_t ept_split_page_exec(uint64_t pte, unsigned level)
 	{                                                                                                                     \
 		.name = ept_name, .min_levels = 4, .max_levels = 5, .max_gpa_bits = 57, .max_hpa_bits = 52,                   \
 		.page = { .mask = EPT_READ | EPT_MEMTYPE, .value = EPT_READ | EPT_WRITE_BACK, .address = EPT_ADDR },          \
+		.table_shared = EPT_TABLE_SHARED | EPT_WRITE, .table_paid = EPT_TABLE_PAID,                                   \
 		.hardware_ad_bits = EPT_ACCESSED | EPT_DIRTY, .kind = ept_kind, .check = ept_check, .table = ept_table,       \
 		.leaf = ept_leaf, .attr = ept_attr##variant, .ad_bits = ept_ad_bits, .set = ept_set##variant,                 \
 		.access_tracked = ept_access_tracked, .track_access = ept_track_access, .untrack_access = ept_untrack_access, \

@@ -21,7 +21,7 @@ unsigned npt_explain(const struct npt *npt, gpa_t gpa, struct npt_step steps[NPT
 		step->index = (unsigned)(slot - engine_entries(npt, table));
 		if (step->kind == NPT_LEAF)
 			npt->ops->decode(step->pte, gpa.raw, level, &step->leaf);
-		if (step->kind != NPT_TABLE || level == 0)
+		if ((step->kind != NPT_TABLE && step->kind != NPT_SHARED) || level == 0)
 			return count;
 		table = engine_table_addr(format, step->pte);
 		slot = engine_slot(table, npt->env->phys_to_virt, gpa.raw, level - 1);

@@ -27,6 +27,11 @@ struct npt_format {
 	bool break_before_make;
 	/* The pattern of 4 KiB leaves. Entries that point to tables have the same address bits. */
 	struct npt_page_format page;
+	/*
+	 * In an entry of level 1 that points to a table: the bits that are different if it is NPT_SHARED, and a bit that says
+	 * that the space pays for that table. Hardware ignores them, or permits no writing by them. 0: no table is shared.
+	 */
+	uint64_t table_shared, table_paid;
 	/* The bits of a leaf that hardware may set by itself (accessed, dirty); 0 if it never does. */
 	uint64_t hardware_ad_bits;
 

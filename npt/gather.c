@@ -4,7 +4,13 @@
 
 void npt_gather_init(struct npt_gather *gather, struct npt *npt)
 {
-	*gather = (struct npt_gather){ .npt = npt, .start = UINT64_MAX };
+	gather->npt = npt;
+	gather->start = UINT64_MAX;
+	gather->end = 0;
+	gather->tables = HPA(0);
+	gather->left_count = 0; /* and so `left` is not read */
+	gather->left_sum = 0;
+	gather->leaves_gone = NULL;
 }
 
 void engine_gather_range(struct npt_gather *gather, uint64_t start, uint64_t end)
@@ -23,6 +29,16 @@ void engine_gather_table(struct npt_gather *gather, hpa_t table)
 	gather->tables = table;
 }
 
+/* The shared tables that were gathered have been flushed. */
+static void leave_tables(struct npt_gather *gather)
+{
+	struct npt_env *env = gather->npt->env;
+
+	for (unsigned i = 0; i < gather->left_count; i++)
+		env->sharing->leave(env, HPA(gather->left[i] & ~UINT64_C(1)), gather->left[i] & 1, false);
+	gather->left_count = 0;
+}
+
 void npt_gather_flush(struct npt_gather *gather)
 {
 	struct npt *npt = gather->npt;
@@ -34,6 +50,8 @@ void npt_gather_flush(struct npt_gather *gather)
 	}
 	gather->start = UINT64_MAX;
 	gather->end = 0;
+	if (gather->left_count > 0)
+		leave_tables(gather);
 }
 
 void npt_gather_finish(struct npt_gather *gather)

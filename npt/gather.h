@@ -10,6 +10,9 @@
 /* Up to this many bytes a gathered flush goes by range, beyond it by address space. */
 #define NPT_FLUSH_RANGE_MAX KIB(64)
 
+/* So many are kept in mind before they are flushed. */
+#define NPT_GATHER_LEFT 8
+
 struct npt;
 
 /*
@@ -20,6 +23,10 @@ struct npt_gather {
 	struct npt *npt;
 	uint64_t start, end; /* the smallest range that holds all changes; start >= end: nothing was changed */
 	hpa_t tables;        /* chain of emptied tables; raw 0: none */
+	/* Shared tables that the space has no longer, to be left after the flush; bit 0: the space pays for it. */
+	unsigned left_count;
+	uint64_t left[NPT_GATHER_LEFT];
+	uint64_t left_sum; /* number of all that were left so far */
 	/*
 	 * Called for the leaves that npt_unmap removes, before the flush, `count` leaves at a time that are contiguous in both
 	 * address spaces. CPUs may still use the memory until npt_gather_finish. May be NULL.

@@ -112,6 +112,8 @@ static void free_below(struct npt *npt, hpa_t table, unsigned level, unsigned en
 		if (kind == NPT_EMPTY)
 			continue;
 		left--;
+		if (kind == NPT_SHARED)
+			engine_forget_table(npt, engine_entries(npt, table) + i);
 		if (kind == NPT_TABLE)
 			free_below(npt, engine_table_addr(format, pte), level - 1, NPT_ENTRIES);
 	}

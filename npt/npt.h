@@ -80,6 +80,7 @@ enum npt_kind {
 	NPT_TABLE,     /* points to the next table */
 	NPT_LEAF,      /* maps memory */
 	NPT_MALFORMED, /* a pattern the manual reserves; the engine never writes one */
+	NPT_SHARED,    /* points to a table of pages that other spaces may have, too: npt/share.h */
 };
 
 /*
@@ -136,6 +137,8 @@ struct npt_walk_cache {
 #define NPT_FRESH_THERE     BIT(0)  /* in fresh_accesses: set with any information, for there is no access 0 */
 #define NPT_WALK_CACHE_NONE BIT(63) /* no number of a block, nor the complement of one */
 
+struct npt_sharing;
+
 /*
  * What the engine needs from its owner, who embeds this structure and gets back to itself by CONTAINER_OF.
  */
@@ -158,6 +161,8 @@ struct npt_env {
 	uint64_t phys_to_virt;
 	/* The walk cache of all operations that are given no other one: all zeros, npt_new attaches it. */
 	struct npt_walk_cache *cache;
+	/* Tables of pages that several spaces have: npt/share.h. NULL: none are shared. */
+	const struct npt_sharing *sharing;
 };
 
 /* Geometry and features, fixed when the tables are made. */
@@ -192,8 +197,9 @@ struct npt {
 	uint8_t root_shift;               /* from an address to the index of its entry in the root */
 	uint64_t end;                     /* first address beyond the space */
 	uint64_t host_end;                /* first host-physical address beyond hpa_bits */
-	uint64_t table_bytes;             /* bytes in tables now, the root included */
+	uint64_t table_bytes;             /* bytes in tables now that the space pays for, the root included */
 	uint64_t leaves[NPT_LEAF_LEVELS]; /* number of leaves now, by level, without those that walk caches count: npt_leaves */
+	uint64_t shared_tables;           /* number of NPT_SHARED entries now */
 	struct npt_page_format page;
 	uint64_t block_bits; /* the bits in which a 2 MiB leaf of write-back memory differs from a 4 KiB leaf */
 	/* Fresh leaves of level 0 without their addresses, by `shared`, memory type and permissions; 0: npt_check refuses it. */
@@ -218,6 +224,7 @@ struct npt_cursor {
 	hpa_t table;    /* the table it is in */
 	uint64_t pte;   /* the entry's value when it was read */
 	unsigned level;
+	unsigned shared; /* not 0: other spaces may have the table, too: npt_own_table, before any of it is changed */
 };
 
 /* Called for each leaf that lies in the range. Returning false ends the walk. */
@@ -319,9 +326,9 @@ MUST_CHECK enum err npt_protect(struct npt *npt, gpa_t gpa, uint64_t size, unsig
 MUST_CHECK enum err npt_split(struct npt *npt, gpa_t gpa, unsigned level);
 
 /*
- * Split so that no leaf lies across either end of [gpa, gpa + size). What npt_unmap and npt_protect do first; by itself it
- * makes sure that they cannot fail on any part of the range. Errors: ERR_INVALID, ERR_RANGE, ERR_NO_MEMORY: nothing was
- * changed.
+ * Split so that no leaf, and no shared table, lies across either end of [gpa, gpa + size). What npt_unmap and npt_protect do first;
+ * by itself it makes sure that npt_unmap cannot fail on any part of the range that ends where another area does. Errors:
+ * ERR_INVALID, ERR_RANGE, ERR_NO_MEMORY: nothing was changed.
  */
 MUST_CHECK enum err npt_split_at_boundaries(struct npt *npt, gpa_t gpa, uint64_t size);
 
@@ -431,7 +438,7 @@ MUST_CHECK enum err npt_clone(struct npt *npt, struct npt *child, gpa_t gpa, uin
  * KiB pages in the range; bit 0 is the page at `gpa`; no bit of the bitmap is cleared. A leaf that lies only partly in the range is
  * reported, and keeps the bit. No bit that hardware sets meanwhile is lost. The flush after which later accesses set the bit again
  * is gathered. Without hardware_ad, clearing NPT_ACCESSED makes an access-tracked entry, and clearing NPT_DIRTY clears NPT_W.
- * Errors: ERR_INVALID, ERR_RANGE; ERR_CORRUPT as npt_unmap.
+ * Errors: ERR_INVALID, ERR_RANGE, ERR_NO_MEMORY (npt_own_tables): nothing was changed; ERR_CORRUPT as npt_unmap.
  */
 MUST_CHECK enum err npt_test_and_clear(struct npt *npt, gpa_t gpa, uint64_t size, enum npt_ad bit, uint64_t *bitmap,
 				       struct npt_gather *gather);

@@ -20,6 +20,7 @@ enum err engine_run_all(struct npt *npt, uint64_t gpa, uint64_t end, engine_runn
 		run.stop = run.slot + ((stop - run.gpa + BIT(shift) - 1) >> shift);
 		run.table = cursor.table;
 		run.level = cursor.level;
+		run.shared = cursor.shared;
 		run.value = 0;
 		run.mask = ~UINT64_C(0);
 		runner(&run, arg);
@@ -72,6 +73,13 @@ static enum err map_run(struct npt *npt, uint64_t *gpa, uint64_t end, uint64_t h
 
 	if (engine_find(npt, *gpa, level, &cursor) != NPT_EMPTY)
 		return ERR_EXISTS;
+	if (__builtin_expect(cursor.shared, false)) {
+		enum err err = npt_own_shared_table(npt, GPA(*gpa));
+
+		if (err != ERR_OK)
+			return err;
+		engine_find(npt, *gpa, level, &cursor);
+	}
 	if (cursor.level > level) {
 		hpa_t tables[NPT_MAX_LEVELS];
 		enum err err = engine_alloc_tables(npt, tables, cursor.level - level);
@@ -128,6 +136,17 @@ static uint64_t *clear_alike(uint64_t *slot, const uint64_t *stop, uint64_t pte,
 	return slot;
 }
 
+/* A shared table, all of which is in the range, is not the space's any more. */
+static void unmap_shared(struct engine_run *run, struct npt_gather *gather)
+{
+	struct npt_cursor cursor;
+
+	engine_find(run->npt, run->gpa, 1, &cursor);
+	engine_leave_table(run->npt, run->gpa, cursor.slot, gather);
+	if (--*run->npt->env->present(run->npt->env, cursor.table) == 0)
+		engine_prune(run->npt, run->gpa, gather);
+}
+
 static void unmap_run(struct engine_run *run, void *arg)
 {
 	struct npt_gather *gather = arg;
@@ -136,6 +155,8 @@ static void unmap_run(struct engine_run *run, void *arg)
 	uint64_t *slot = run->slot, removed = 0, pte;
 	uint32_t *present;
 
+	if (run->shared)
+		return unmap_shared(run, gather);
 	while ((slot = engine_next_leaf(run, slot, &pte)) < run->stop) {
 		uint64_t *const first = slot;
 		uint64_t count, mask = run->mask;
@@ -239,6 +260,8 @@ enum err npt_protect(struct npt *npt, gpa_t gpa, uint64_t size, unsigned prot, s
 		err = prot > NPT_RWX ? ERR_INVALID : npt_check(npt, (struct npt_attr){ .prot = (uint8_t)prot });
 	if (err == ERR_OK)
 		err = npt_split_at_boundaries(npt, gpa, size);
+	if (err == ERR_OK)
+		err = npt_own_tables(npt, gpa, size);
 	return err == ERR_OK ? engine_run_all(npt, gpa.raw, gpa.raw + size, protect_run, &arg) : err;
 }
 
@@ -436,6 +459,8 @@ enum err npt_test_and_clear(struct npt *npt, gpa_t gpa, uint64_t size, enum npt_
 	};
 	enum err err = engine_check_range(npt, gpa.raw, size);
 
+	if (err == ERR_OK)
+		err = npt_own_tables(npt, gpa, size);
 	return err == ERR_OK ? engine_run_all(npt, gpa.raw, gpa.raw + size, test_and_clear_run, &arg) : err;
 }
 

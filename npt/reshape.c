@@ -82,6 +82,9 @@ enum err npt_split_at_boundaries(struct npt *npt, gpa_t gpa, uint64_t size)
 		return err;
 	if (npt_walk_cache_covers(npt->cache, gpa, size))
 		return ERR_OK;
+	err = npt_own_ends(npt, gpa, size);
+	if (err != ERR_OK)
+		return err;
 	count = boundary_tables(npt, edges[0], &cursor) + boundary_tables(npt, edges[1], &cursor);
 	if (count == 0)
 		return ERR_OK;

@@ -25,7 +25,8 @@
 /* RSW, for software; in an entry that is not valid all bits are. */
 #define RV_SHARED         BIT(8)
 #define RV_ACCESS_TRACKED BIT(9)
-#define RV_IGNORED        (RV_GLOBAL | RV_SHARED | RV_ACCESS_TRACKED) /* in a table's entry */
+#define RV_TABLE_PAID     BIT(9)
+#define RV_IGNORED        (RV_GLOBAL | RV_TABLE_PAID) /* in a table's entry, and so is RV_SHARED */
 #define RV_PPN            BITS(53, 10)
 #define RV_RESERVED       BITS(60, 54)
 #define RV_PBMT           BITS(62, 61)
@@ -87,6 +88,8 @@ static __attribute__((noinline)) enum npt_kind rv_rare_kind(uint64_t pte, unsign
 {
 	if (!(pte & (RV_VALID | RV_ACCESS_TRACKED)))
 		return NPT_EMPTY;
+	if (level > 0 && (pte & ~(RV_PPN | RV_IGNORED | RV_SHARED)) == RV_VALID)
+		return level == 1 && user ? NPT_SHARED : NPT_TABLE;
 	/* The manual has leaves above 1 GiB too; none are made for a guest. */
 	return level < NPT_LEAF_LEVELS && !(pte & rv_forbidden(level)) && (pte & (RV_READ | RV_EXECUTE)) &&
 			       (pte & (RV_READ | RV_WRITE)) != RV_WRITE && (pte & RV_PBMT) != RV_PBMT && (pte & RV_USER) == user ?
@@ -185,8 +188,8 @@ static inline uint64_t rv_split(uint64_t pte, unsigned level)
 	.track_access = rv_track_access, .untrack_access = rv_untrack_access, .split = rv_split
 
 static const struct npt_format x4_format = {
-	RV_FORMAT_COMMON,    .name = x4_name,    .page = RV_PAGE(RV_USER), .min_root_order = 2,
-	.max_root_order = 2, .max_gpa_bits = 59, .kind = x4_kind,          .leaf = x4_leaf,
+	RV_FORMAT_COMMON,    .table_shared = RV_SHARED, .table_paid = RV_TABLE_PAID, .name = x4_name, .page = RV_PAGE(RV_USER),
+	.min_root_order = 2, .max_root_order = 2,       .max_gpa_bits = 59,          .kind = x4_kind, .leaf = x4_leaf,
 };
 
 /* Addresses are sign-extended: one to one goes up to the sign bit. */

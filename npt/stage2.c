@@ -22,10 +22,13 @@
 #define S2_AF             BIT(10)
 #define S2_DBM            BIT(51) /* hardware may set S2AP[1]: writable, dirty once that is set */
 #define S2_XN             BIT(54)
-/* Bits 58:55 are for software. Keeps the dirty bit of a page whose write permission was removed. */
+/* Bits 58:55 are for software. Keeps the dirty bit of a page whose write
+ * permission was removed. */
 #define S2_SW_DIRTY       BIT(55)
 #define S2_SHARED         BIT(56)
 #define S2_ACCESS_TRACKED BIT(57) /* in a descriptor that is not valid, where all other bits are ignored */
+#define S2_TABLE_SHARED   BIT(2)  /* ignored in a table's descriptor, as bits 11:2 and 58:51 are */
+#define S2_TABLE_PAID     BIT(57)
 #define S2_ADDR           BITS(47, 12)
 
 enum {
@@ -80,8 +83,10 @@ static inline uint64_t s2_untrack_access(uint64_t pte)
 
 static inline enum npt_kind s2_kind(uint64_t pte, unsigned level)
 {
-	if ((pte & (S2_VALID | S2_TABLE)) == (S2_VALID | S2_TABLE))
+	if ((pte & (S2_VALID | S2_TABLE | (level == 1 ? S2_TABLE_SHARED : 0))) == (S2_VALID | S2_TABLE))
 		return level > 0 ? NPT_TABLE : NPT_LEAF;
+	if (level == 1 && (pte & (S2_VALID | S2_TABLE)) == (S2_VALID | S2_TABLE))
+		return NPT_SHARED;
 	if (!(pte & (S2_VALID | S2_ACCESS_TRACKED)))
 		return NPT_EMPTY;
 	/* A block at the last level or above 1 GiB is reserved. */
@@ -168,9 +173,9 @@ static inline uint64_t s2_split(uint64_t pte, unsigned level)
 #define S2_FORMAT_COMMON                                                                                                      \
 	.name = s2_name, .min_levels = 3, .max_levels = 4, .max_root_order = 4, .max_gpa_bits = 48, .max_hpa_bits = 48,       \
 	.break_before_make = true, .page = { .mask = S2_VALID | S2_TABLE, .value = S2_VALID | S2_TABLE, .address = S2_ADDR }, \
-	.hardware_ad_bits = S2_AF | S2_WRITE, .kind = s2_kind, .table = s2_table, .ad_bits = s2_ad_bits, .set = s2_set,       \
-	.access_tracked = s2_access_tracked, .track_access = s2_track_access, .untrack_access = s2_untrack_access,            \
-	.split = s2_split
+	.table_shared = S2_TABLE_SHARED, .table_paid = S2_TABLE_PAID, .hardware_ad_bits = S2_AF | S2_WRITE, .kind = s2_kind,  \
+	.table = s2_table, .ad_bits = s2_ad_bits, .set = s2_set, .access_tracked = s2_access_tracked,                         \
+	.track_access = s2_track_access, .untrack_access = s2_untrack_access, .split = s2_split
 
 static const struct npt_format s2_format = {
 	S2_FORMAT_COMMON,

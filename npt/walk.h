@@ -22,6 +22,18 @@ WALK bool walk_above_root(const struct npt_format *format, unsigned levels, unsi
 	return level >= format->max_levels || (level >= format->min_levels && level >= levels);
 }
 
+/* Go on to the page in a shared table, which is not inserted into a walk cache: what is found there is filled in and changed. */
+WALK enum npt_kind walk_shared(const struct npt_format *format, const struct npt *npt, uint64_t table_pte, uint64_t gpa,
+			       struct npt_cursor *cursor)
+{
+	hpa_t table = engine_table_addr(format, table_pte);
+	uint64_t *slot = engine_slot(table, npt->env->phys_to_virt, gpa, 0);
+	uint64_t pte = pte_load(slot);
+
+	*cursor = (struct npt_cursor){ .slot = slot, .table = table, .pte = pte, .level = 0, .shared = true };
+	return format->kind(pte, 0);
+}
+
 /* Walk down to the first entry that is not a table, at `floor` at the latest. */
 WALK enum npt_kind walk_down(const struct npt_format *format, const struct npt *npt, struct npt_walk_cache *cache, uint64_t gpa,
 			     unsigned floor, struct npt_cursor *cursor)
@@ -41,6 +53,8 @@ WALK enum npt_kind walk_down(const struct npt_format *format, const struct npt *
 		if (level == 0)
 			npt_walk_cache_insert(npt, cache, gpa, table);
 		if (level == 0 || kind != NPT_TABLE || level == floor) {
+			if (level == 1 && floor == 0 && kind == NPT_SHARED)
+				return walk_shared(format, npt, pte, gpa, cursor);
 			*cursor = (struct npt_cursor){ .slot = slot, .table = table, .pte = pte, .level = level };
 			return kind;
 		}
@@ -65,6 +79,18 @@ WALK bool walk_spared(const struct npt *npt, const struct npt_walk_cache *cache,
 		.level = 0,
 	};
 	return true;
+}
+
+WALK enum err walk_translate_shared(const struct npt_format *format, const struct npt *npt, uint64_t table_pte, uint64_t gpa,
+				    hpa_t *hpa)
+{
+	struct npt_cursor cursor;
+	enum npt_kind kind = walk_shared(format, npt, table_pte, gpa, &cursor);
+
+	if (kind != NPT_LEAF)
+		return kind == NPT_EMPTY ? ERR_NOT_FOUND : ERR_CORRUPT;
+	*hpa = HPA(engine_leaf_addr(format, cursor.pte, 0).raw | (gpa & (PAGE_SIZE - 1)));
+	return ERR_OK;
 }
 
 /* The host address of `gpa`, from the root down. */
@@ -93,6 +119,8 @@ WALK enum err walk_translate(const struct npt_format *format, const struct npt *
 				npt_walk_cache_insert_leaf(cache, gpa, slot, pte, *hpa);
 			return ERR_OK;
 		}
+		if (level == 1 && kind == NPT_SHARED)
+			return walk_translate_shared(format, npt, pte, gpa, hpa);
 		if (level == 0 || kind != NPT_TABLE)
 			return kind == NPT_EMPTY ? ERR_NOT_FOUND : ERR_CORRUPT;
 		table = engine_table_addr(format, pte);

@@ -21,10 +21,8 @@ static void add_leaf(const struct npt_leaf *leaf, char *text, size_t size)
 static void print_step(const struct vm *vm, const struct npt_step *step)
 {
 	static const char *const kinds[] = {
-		[NPT_EMPTY] = "empty",
-		[NPT_TABLE] = "table",
-		[NPT_LEAF] = "",
-		[NPT_MALFORMED] = "malformed",
+		[NPT_EMPTY] = "empty",         [NPT_TABLE] = "table",          [NPT_LEAF] = "",
+		[NPT_MALFORMED] = "malformed", [NPT_SHARED] = "table, shared",
 	};
 	char leaf[128] = "";
 

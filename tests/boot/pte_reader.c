@@ -12,6 +12,8 @@ void read_entry(const struct npt_ops *ops, uint64_t pte, unsigned level, struct 
 void read_entry(const struct npt_ops *ops, uint64_t pte, unsigned level, struct reading *reading)
 {
 	*reading = (struct reading){ .kind = (uint8_t)ops->format->kind(pte, level) };
+	if (reading->kind == NPT_SHARED)
+		reading->kind = NPT_TABLE;
 	if (reading->kind == NPT_TABLE)
 		reading->address = engine_table_addr(ops->format, pte).raw;
 	if (reading->kind == NPT_LEAF) {

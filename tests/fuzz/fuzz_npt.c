@@ -91,6 +91,9 @@ static void plant(struct run *run)
 	if (walk.depth < levels - level)
 		return;
 	slot = walk.slots[levels - 1 - level];
+	/* A table that spaces share is nobody's to unmap: tests/host/space.c looks at those. */
+	if (format->kind(pte, level) == NPT_SHARED)
+		pte &= ~format->table_shared;
 	was = format->kind(*entry_at(run, slot), level);
 	is = format->kind(pte, level);
 	if (was == NPT_TABLE || (is == NPT_EMPTY && was != NPT_EMPTY) || (is == NPT_LEAF && level >= NPT_LEAF_LEVELS))

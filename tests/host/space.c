@@ -266,12 +266,18 @@ void space_begin(struct space *space)
 #define USED    1
 #define WRITTEN 2
 
+/* How many spaces have a table, and pay for it. */
+struct table_count {
+	uint8_t spaces, payers;
+};
+
 /* Who maps which frame of the machine. */
 struct frame_census {
 	struct space *space;
-	uint8_t *frames;           /* by frame: USED, WRITTEN */
-	uint64_t used;             /* frames of which that is said */
-	uint64_t memory, zeros[2]; /* of this space */
+	struct table_count *tables; /* by frame, those that are shared */
+	uint8_t *frames;            /* by frame: USED, WRITTEN */
+	uint64_t used;              /* frames of which that is said */
+	uint64_t memory, zeros[2];  /* of this space */
 };
 
 static void count_frame(struct frame_census *census, uint64_t hpa, const struct npt_leaf *leaf)
@@ -283,6 +289,43 @@ static void count_frame(struct frame_census *census, uint64_t hpa, const struct 
 	      (uintmax_t)leaf->gpa.raw);
 	census->used += *frame == 0;
 	*frame |= use;
+}
+
+static struct table_count *table_in(const struct frame_census *census, uint64_t hpa)
+{
+	return &census->tables[(hpa - census->space->machine->ram.arena.phys) / PAGE_SIZE];
+}
+
+static void count_table(const struct view_entry *entry, void *context)
+{
+	struct frame_census *census = context;
+	const struct area *area = area_find(&census->space->as.areas, entry->gpa);
+
+	if (!view_is_shared(&census->space->view, entry))
+		return;
+	CHECK(area && area->backend == AREA_ALLOC && holds_block(area, entry->gpa), "a shared table across areas at %#jx",
+	      (uintmax_t)entry->gpa);
+	table_in(census, entry->is.addr)->spaces++;
+	table_in(census, entry->is.addr)->payers += view_pays_for(&census->space->view, entry);
+}
+
+/* Every shared table is had by as many spaces as it says, and one pays for it at most. Returns the bytes that nobody pays for. */
+static uint64_t check_tables(const struct frame_census *census)
+{
+	const struct ram *ram = &census->space->machine->ram;
+	uint64_t unpaid = 0;
+
+	for (uint64_t at = 0; at < ram->arena.size; at += PAGE_SIZE) {
+		const hpa_t table = HPA(ram->arena.phys + at);
+		const struct table_count *count = table_in(census, table.raw);
+
+		if (count->spaces == 0)
+			continue;
+		CHECK_EQ(*frame_table_present(table) / NPT_SHARER, count->spaces - 1);
+		CHECK(count->payers <= 1, "%u pay for %#jx", count->payers, (uintmax_t)table.raw);
+		unpaid += count->payers == 0 ? PAGE_SIZE : 0;
+	}
+	return unpaid;
 }
 
 /* Bytes of the range that no space maps. */
@@ -384,6 +427,7 @@ static void check_one(struct space *space, struct frame_census *census)
 	census->memory = census->zeros[0] = census->zeros[1] = 0;
 	CHECK_ERR(npt_walk(&space->as.npt, GPA(0), BIT(space->format->config.gpa_bits), count_leaf, census), ERR_OK);
 	check_stats(space, census);
+	view_scan(&space->view, count_table, census);
 	for (const struct npt_walk_cache *cache = space->as.npt.cache; cache; cache = cache->next)
 		check_known(space, cache);
 }
@@ -419,10 +463,15 @@ static uint64_t check_cost(struct space *space)
 void space_check(struct space *space)
 {
 	struct space *machine = space->machine;
-	struct frame_census census = { .frames = calloc(1, machine->ram.arena.size / PAGE_SIZE) };
+	struct frame_census census = {
+		.frames = calloc(1, machine->ram.arena.size / PAGE_SIZE),
+		.tables = calloc(machine->ram.arena.size / PAGE_SIZE, sizeof(*census.tables)),
+	};
 	uint64_t taken = machine->ram.usable - ram_free_bytes() - hogged(machine), others = frame_get_stats().zero, owned = 0;
 
 	assert_non_null(census.frames);
+	assert_non_null(census.tables);
+	census.space = machine;
 	for (struct space *kin = machine; kin; kin = kin->next) {
 		if (kin->gone)
 			continue;
@@ -430,8 +479,9 @@ void space_check(struct space *space)
 		others += check_cost(kin) + kin->overhead;
 		owned += addr_space_get_stats(&kin->as).resident;
 	}
-	others += not_counted(&census, &machine->file);
+	others += not_counted(&census, &machine->file) + check_tables(&census);
 	free(census.frames);
+	free(census.tables);
 	check_limit(machine, &machine->limit);
 	CHECK_EQ(taken, census.used * PAGE_SIZE + others);
 	CHECK(owned <= census.used * PAGE_SIZE, "%#jx bytes owned, %#jx in use", (uintmax_t)owned,

@@ -158,11 +158,8 @@ static void do_map_linear(struct space_model *m)
 		note_area(m, &range, &(struct model_page){ .kind = LINEAR, .prot = (uint8_t)prot, .hpa = hpa });
 }
 
-static void do_map_alloc(struct space_model *m)
+static void map_alloc(struct space_model *m, struct range range, unsigned prot, enum alloc_policy policy)
 {
-	struct range range = choose_range(m, false);
-	unsigned prot = choose_prot(m);
-	enum alloc_policy policy = (enum alloc_policy)host_below(&m->rng, ALLOC_POLICIES);
 	bool populate = policy == ALLOC_POPULATE;
 	enum err expected = check_prot(m, prot);
 
@@ -182,18 +179,43 @@ static void do_map_alloc(struct space_model *m)
 		  });
 }
 
-static void do_unmap(struct space_model *m)
+static void do_map_alloc(struct space_model *m)
 {
 	struct range range = choose_range(m, false);
+	unsigned prot = choose_prot(m);
 
-	if (host_chance(&m->rng, 2)) {
-		addr_space_clear(&m->now->s->as);
-		range = (struct range){ WINDOW, WINDOW_OF };
-	} else if (!done(m, MODEL_UNMAP, addr_space_unmap(&m->now->s->as, GPA(range.gpa), range.size), ERR_OK, 0)) {
-		return;
-	}
+	map_alloc(m, range, prot, (enum alloc_policy)host_below(&m->rng, ALLOC_POLICIES));
+}
+
+static bool unmap(struct space_model *m, struct range range)
+{
+	if (!done(m, MODEL_UNMAP, addr_space_unmap(&m->now->s->as, GPA(range.gpa), range.size), ERR_OK, 0))
+		return false;
 	FOR_EACH_PAGE(at, range)
 	*page_of(m, at) = (struct model_page){ .kind = HOLE };
+	return true;
+}
+
+static void do_unmap(struct space_model *m)
+{
+	const struct range all = { WINDOW, WINDOW_OF };
+
+	if (!host_chance(&m->rng, 2)) {
+		(void)unmap(m, choose_range(m, false));
+		return;
+	}
+	addr_space_clear(&m->now->s->as);
+	FOR_EACH_PAGE(at, all)
+	*page_of(m, at) = (struct model_page){ .kind = HOLE };
+}
+
+/* A block of 2 MiB is one lazy area: forks share its table of pages. */
+static void do_renew_block(struct space_model *m)
+{
+	const struct range block = { align_down(choose_gpa(m), MIB(2)), MIB(2) };
+
+	if (unmap(m, block))
+		map_alloc(m, block, NPT_RW, host_chance(&m->rng, 50) ? ALLOC_LAZY_4K : ALLOC_LAZY_64K);
 }
 
 static void do_protect(struct space_model *m)
@@ -664,6 +686,7 @@ static void do_end(struct space_model *m)
 	if (m->count == 1 || !host_chance(&m->rng, 50))
 		return;
 	which = 1 + (unsigned)host_below(&m->rng, m->count - 1);
+	disarm(m); /* the vCPU that was to fault meanwhile may be one of this space */
 	addr_space_remove_view(&m->all[which]->second);
 	space_end(m->all[which]->s);
 	drop_space(m->all[which]);
@@ -739,7 +762,7 @@ void space_model_step(struct space_model *m)
 	static void (*const operations[])(struct space_model *) = {
 		do_map_linear, do_map_alloc, do_map_alloc, do_map_alloc,  do_unmap, do_protect, do_protect, do_fault,
 		do_fault,      do_read,      do_read,      do_write,      do_write, do_guest,   do_guest,   do_guest,
-		do_sweep,      do_limit,     do_discard,   do_set_policy, do_marks, do_fork,    do_end,
+		do_sweep,      do_limit,     do_discard,   do_set_policy, do_marks, do_fork,    do_end,     do_renew_block,
 	};
 	struct ram *ram = &m->all[0]->s->ram;
 
@@ -765,6 +788,7 @@ void space_model_check(struct space_model *m)
 	space_check(m->all[0]->s);
 	for (unsigned i = 0; i < m->count; i++) {
 		compare_areas(m->all[i]);
+		m->shared_tables += m->all[i]->s->as.npt.shared_tables;
 		for (size_t page = 0; page < PAGES; page++)
 			compare_page(m->all[i], WINDOW + page * PAGE_SIZE);
 	}

@@ -77,6 +77,7 @@ struct space_model {
 	uint64_t free_frames;            /* before the step */
 	unsigned done[MODEL_OPERATIONS]; /* how often each operation came off */
 	unsigned no_memory;              /* how often one did not, for want of memory */
+	uint64_t shared_tables;          /* that were found by space_model_check, in all */
 	unsigned met, waited;            /* faults in the midst of an operation: served; that had to wait */
 };
 

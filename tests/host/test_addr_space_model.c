@@ -19,6 +19,7 @@ static void the_space_does_as_the_model(void **state)
 	for (unsigned operation = 0; operation < MODEL_OPERATIONS && steps >= STEPS; operation++)
 		CHECK(m->done[operation] > 0, "operation %u was never done", operation);
 	CHECK(steps < STEPS || m->no_memory > 0, "memory never ran out");
+	CHECK(steps < STEPS || m->shared_tables > 0, "no fork shared a table");
 	CHECK(steps < STEPS || (m->met > 0 && m->waited > 0), "%u faults met, %u waited", m->met, m->waited);
 	space_model_free(m);
 }

@@ -55,7 +55,10 @@ static void a_child_costs_tables_only(void **state)
 	CHECK_EQ(s->flushes, flushes + 1);
 	/* Its tables, and a frame in reserve. */
 	CHECK_EQ(free - ram_free_bytes(), child->as.npt.table_bytes + PAGE_SIZE);
-	CHECK_EQ(child->as.npt.table_bytes, s->as.npt.table_bytes);
+	/* The table of pages is the parent's, and both have it. */
+	CHECK_EQ(child->as.npt.table_bytes, s->as.npt.table_bytes - PAGE_SIZE);
+	CHECK_EQ(child->as.npt.shared_tables, 1);
+	CHECK_EQ(s->as.npt.shared_tables, 1);
 	CHECK_EQ(space_stats(s).resident, KIB(256) + MIB(2));
 	CHECK_EQ(space_stats(s).shared, 0);
 	CHECK_EQ(space_stats(child).resident, 0);
@@ -359,6 +362,11 @@ static void without_a_frame_a_shared_page_stays_shared(void **state)
 	CHECK_EQ(space_fault(child, MIB(2), NPT_W), FAULT_NO_MEMORY);
 	image_expect(&image, &child->view, "no memory for both");
 	CHECK_EQ(ram_free_bytes(), PAGE_SIZE);
+	/* The same goes for a table of its own, and a page: but that has a table once it is there. */
+	CHECK_EQ(space_fault(child, 0, NPT_W), FAULT_NO_MEMORY);
+	CHECK_EQ(child->as.npt.shared_tables, 0);
+	ram_release(&s->ram);
+	space_leave(s, 1);
 	CHECK_EQ(space_fault(child, 0, NPT_W), FAULT_HANDLED);
 	ram_release(&s->ram);
 	expect_furniture(s);

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "npt/format.h"
 #include "npt/pages.h"
+#include "npt/share.h"
 
 static void scan_table(const struct view *view, uint64_t table, unsigned level, unsigned bits, uint64_t gpa, unsigned prot,
 		       view_visitor visit, void *context)
@@ -34,6 +36,16 @@ void view_scan(const struct view *view, view_visitor visit, void *context)
 	scan_table(view, m->root, m->levels - 1, view->oracle->root_bits(m), 0, NPT_RWX, visit, context);
 }
 
+bool view_is_shared(const struct view *view, const struct view_entry *entry)
+{
+	return entry->is.kind == ORACLE_TABLE && view->npt->ops->format->kind(entry->pte, entry->level) == NPT_SHARED;
+}
+
+bool view_pays_for(const struct view *view, const struct view_entry *entry)
+{
+	return !view_is_shared(view, entry) || (entry->pte & view->npt->ops->format->table_paid);
+}
+
 struct oracle_walk view_walk(const struct view *view, uint64_t gpa, unsigned access)
 {
 	struct oracle_walk walk;
@@ -54,7 +66,7 @@ void view_touch(const struct view *view, uint64_t gpa, unsigned access)
 struct census {
 	const struct view *view;
 	struct npt_env *present;
-	uint64_t tables, leaves[NPT_LEAF_LEVELS];
+	uint64_t tables, shared, leaves[NPT_LEAF_LEVELS];
 	unsigned filled[ORACLE_MAX_DEPTH + 1]; /* entries met in the table being scanned, by level */
 	uint64_t table[ORACLE_MAX_DEPTH + 1];  /* that table */
 };
@@ -67,7 +79,7 @@ static void close_table(struct census *census, unsigned level)
 		return;
 	CHECK(census->filled[level] > 0, "an empty table of level %u", level);
 	if (census->present)
-		CHECK_EQ(*census->present->present(census->present, HPA(table)), census->filled[level]);
+		CHECK_EQ(NPT_PRESENT(*census->present->present(census->present, HPA(table))), census->filled[level]);
 	census->table[level] = 0;
 }
 
@@ -123,7 +135,8 @@ static void census_entry(const struct view_entry *entry, void *context)
 	CHECK(!entry->is.odd, "entry %#jx of level %u for %#jx has a reserved bit", (uintmax_t)entry->pte, level,
 	      (uintmax_t)entry->gpa);
 	if (entry->is.kind == ORACLE_TABLE) {
-		census->tables++;
+		census->tables += view_pays_for(census->view, entry);
+		census->shared += view_is_shared(census->view, entry);
 		census->table[level - 1] = entry->is.addr;
 		census->filled[level - 1] = 0;
 		return;
@@ -192,6 +205,7 @@ static void check_cache(const struct view *view, const struct npt_walk_cache *ca
 		      "the table of %#jx is another one", (uintmax_t)gpa);
 		CHECK(cache->of[i].present == npt->env->present(npt->env, HPA(walk.slots[walk.depth - 1])),
 		      "another table's counter");
+		CHECK(*cache->of[i].present < NPT_SHARER, "a shared table is known at %#jx", (uintmax_t)gpa);
 	}
 }
 
@@ -216,6 +230,7 @@ void view_check(const struct view *view, struct npt_env *present)
 		CHECK_EQ(npt_leaves(npt, level), census.leaves[level]);
 		CHECK_EQ(recount.leaves[level], census.leaves[level]);
 	}
+	CHECK_EQ(npt->shared_tables, census.shared);
 	for (const struct npt_walk_cache *cache = npt->cache; cache; cache = cache->next)
 		check_cache(view, cache);
 }

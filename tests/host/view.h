@@ -26,6 +26,10 @@ struct view_entry {
 typedef void (*view_visitor)(const struct view_entry *entry, void *context);
 void view_scan(const struct view *view, view_visitor visit, void *context);
 
+/* Does the entry point to a table that spaces share? Does this space pay for the table that it points to? */
+bool view_is_shared(const struct view *view, const struct view_entry *entry);
+bool view_pays_for(const struct view *view, const struct view_entry *entry);
+
 /* Walk for `access`, changing nothing. */
 struct oracle_walk view_walk(const struct view *view, uint64_t gpa, unsigned access);
 /* Do what hardware does for a successful access: keep accessed and dirty. */
