@@ -97,7 +97,7 @@ static uint64_t doze(struct cpu *cpu, const struct vcpu *vcpu)
 	if (!is_woken(vcpu) && !is_disturbed(cpu, vcpu))
 		cpu->started += cpu_sleep(cpu, vcpu->wake_at);
 	__atomic_store_n(&cpu->idle, false, __ATOMIC_RELAXED);
-	shootdown_serve();
+	shootdown_serve_on(cpu);
 	now = arch_clock();
 	timed_wake(cpu, now);
 	return now;

@@ -325,7 +325,7 @@ static void unload(struct cpu *cpu, struct vcpu *vcpu)
 	struct vm *vm = vcpu->vm;
 
 	arch_vcpu_put(vcpu);
-	shootdown_serve();
+	shootdown_serve_on(cpu);
 	cpu->resident = NULL;
 	__atomic_and_fetch(&vm->cpus, ~BIT(cpu->id), __ATOMIC_SEQ_CST);
 }
@@ -437,7 +437,7 @@ static void idle(struct cpu *cpu)
 	if (cpu_ready(cpu) == 0 && !__atomic_load_n(&stopped, __ATOMIC_RELAXED))
 		cpu_sleep(cpu, NEVER);
 	__atomic_store_n(&cpu->idle, false, __ATOMIC_RELAXED);
-	shootdown_serve();
+	shootdown_serve_on(cpu);
 	timed_wake(cpu, arch_clock());
 }
 
