@@ -30,7 +30,8 @@ static uint64_t past_entries(const struct addr_space *as, uint64_t at, unsigned 
 	}
 	size = cursor.level > 0 ? npt_level_size(cursor.level) : BLOCK_SIZE;
 	end = align_down(at, size) + size;
-	*cost = cursor.level > 0 ? LEAF_COST : TABLE_COST + NPT_PRESENT(*env->present(env, cursor.table));
+	*cost = cursor.level > 0 ? LEAF_COST :
+				   TABLE_COST + NPT_PRESENT(__atomic_load_n(env->present(env, cursor.table), __ATOMIC_RELAXED));
 	if (cursor.level == 0 && fork)
 		*cost = SHARED_COST;
 	if (cursor.level == 0 && (fork || cursor.shared))

@@ -21,6 +21,12 @@ static uint64_t zeros_in(hpa_t table)
 	return *frame_table_note(table) >> TABLE_ZEROS_SHIFT;
 }
 
+/* Its leaves, and who has it besides: others may change the latter at any time. */
+static uint32_t present_in(hpa_t table)
+{
+	return __atomic_load_n(frame_table_present(table), __ATOMIC_RELAXED);
+}
+
 static bool has_others(hpa_t table)
 {
 	return __atomic_load_n(frame_table_present(table), __ATOMIC_ACQUIRE) >= NPT_SHARER;
@@ -95,13 +101,13 @@ static void count_mapped(struct addr_space *as, hpa_t table)
 {
 	uint64_t zeros = zeros_in(table);
 
-	as->view.stats.shared += (NPT_PRESENT(*frame_table_present(table)) - zeros) * PAGE_SIZE;
+	as->view.stats.shared += (NPT_PRESENT(present_in(table)) - zeros) * PAGE_SIZE;
 	as->view.stats.zero_leaves[0] += zeros;
 }
 
 static bool join(struct npt_env *env, hpa_t table)
 {
-	if (*frame_table_present(table) >= UINT32_MAX - NPT_SHARER)
+	if (present_in(table) >= UINT32_MAX - NPT_SHARER)
 		return false;
 	__atomic_fetch_add(frame_table_present(table), NPT_SHARER, __ATOMIC_RELAXED);
 	count_mapped(space_of(env), table);
@@ -164,7 +170,7 @@ static uint64_t disown_all(struct addr_space *as, hpa_t table)
 /* What the table maps is no longer mapped in the space. True: it was the last one that had the table. */
 static bool leave_memory(struct addr_space *as, hpa_t table, bool pays)
 {
-	uint64_t zeros = zeros_in(table), size = (NPT_PRESENT(*frame_table_present(table)) - zeros) * PAGE_SIZE, owned = 0;
+	uint64_t zeros = zeros_in(table), size = (NPT_PRESENT(present_in(table)) - zeros) * PAGE_SIZE, owned = 0;
 	bool last;
 
 	/* As long as the table is counted as the space's, nobody else changes it. */

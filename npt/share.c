@@ -17,6 +17,12 @@ static hpa_t table_of(const struct npt *npt, const uint64_t *slot)
 	return engine_table_addr(npt->ops->format, pte_load(slot));
 }
 
+/* How many leaves the table has. Other spaces may join it or leave it meanwhile, which is counted in the same word. */
+static uint32_t leaves_in(const struct npt *npt, hpa_t table)
+{
+	return NPT_PRESENT(__atomic_load_n(npt->env->present(npt->env, table), __ATOMIC_RELAXED));
+}
+
 static bool pays(const struct npt *npt, const uint64_t *slot)
 {
 	return pte_load(slot) & npt->ops->format->table_paid;
@@ -169,7 +175,7 @@ enum err npt_share_table(struct npt *npt, struct npt *child, gpa_t gpa, struct n
 		npt->env->sharing->leave(child->env, table, false, false);
 		return err;
 	}
-	child->leaves[0] += NPT_PRESENT(*child->env->present(child->env, table));
+	child->leaves[0] += leaves_in(child, table);
 	child->shared_tables++;
 	return ERR_OK;
 }
@@ -204,7 +210,7 @@ static enum err copy_table(struct npt *npt, uint64_t gpa, uint64_t *slot)
 	new = engine_entries(npt, to);
 	for (unsigned i = 0; i < NPT_ENTRIES; i++)
 		new[i] = pte_load(old + i);
-	*env->present(env, to) = NPT_PRESENT(*env->present(env, from));
+	*env->present(env, to) = leaves_in(npt, from);
 	env->sharing->copy(env, from, to);
 	change_table(npt, gpa, slot, npt->ops->format->table(to));
 	env->sharing->leave(env, from, paid, true);
@@ -289,7 +295,7 @@ enum err npt_own_shared_ends(struct npt *npt, gpa_t gpa, uint64_t size)
 /* What the space counts for the table: no longer. */
 static void uncount(struct npt *npt, hpa_t table, bool paid)
 {
-	npt->leaves[0] -= NPT_PRESENT(*npt->env->present(npt->env, table));
+	npt->leaves[0] -= leaves_in(npt, table);
 	npt->table_bytes -= paid ? PAGE_SIZE : 0;
 	npt->shared_tables--;
 }
