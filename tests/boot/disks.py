@@ -88,7 +88,7 @@ def make_root(backend: str, directory: Path, size: str = "16M") -> None:
 def root(backend: str, slow: bool) -> Case:
     """An ext4 root that is read, written, and trimmed; 16 MiB of disk cost what was written of it."""
     run = (f'console={CONSOLE[BACKENDS[backend].isa]} root=/dev/vda rw run="md5sum /etc/data; echo changed >/etc/name; sync; '
-           'dd if=/dev/zero of=/big bs=1M count=4; sync; echo 3 >/proc/sys/vm/drop_caches; cat /etc/name; rm /big; fstrim /; '
+           'dd if=/dev/zero of=/big bs=1M count=4; sync; echo 3 >/proc/sys/vm/drop_caches; cat /etc/name; rm /big; sync; fstrim /; '
            'blkdiscard /dev/vdb; od -An -tx1 -N1 /dev/vdb; cat /sys/block/vda/serial; echo; cat /sys/block/vdc/ro"')
 
     def files(directory: Path) -> None:

@@ -281,7 +281,8 @@ def pictures() -> list[Case]:
             # The last VM is what stays: the one that waits for its forks, or the last of them, of which it is told before that is done.
             case(f"{name}/screen/fork", *SHOT, "--demo", "fork", report=EXITED, forks=8, slow=name == "el2",
                  after=lambda directory, result, start=start: of_blocks(start, shared=lambda r: 32 + 2 * (start > 0))(
-                     directory, result) + of_one(Screen(directory / "screen.png"), {"VM 0, ended": result.report, "VM 8, a fork, ended": result.forks[-1]})),
+                     directory, result) + of_one(Screen(directory / "screen.png"), {"VM 0, ended": result.report,
+                         f"VM {result.forks[-1]['vm']}, a fork, ended": result.forks[-1]})),
             case(f"{name}/screen/64G", *SHOT, "--ram", "64G", report=EXITED, slow=name == "el2",
                  after=sparse),
             # The port is there, and not wanted: the screen is all there is, and stays when the run is over.
