@@ -37,6 +37,7 @@ struct svm_vcpu {
 	struct vmcb *vmcb;
 	bool nmi_held;        /* until an IRET */
 	uint64_t nmi_ends_at; /* the RIP of that IRET, which is to be executed yet; SVM_NO_RIP */
+	uint64_t shadow_at;   /* the RIP at which an interrupt of the machine's came in a shadow last; SVM_NO_RIP */
 };
 #define SVM_NO_RIP UINT64_MAX
 

@@ -268,8 +268,11 @@ unsigned svm_exit(struct vcpu *vcpu)
 		return serve_fault(vcpu, vmcb, exit);
 	if (vmcb->exitcode == VMEXIT_VMMCALL && vmcb->cpl == 0 && !(vmcb->rflags & (RFLAGS_TF | RFLAGS_RF)))
 		return serve_hypercall(vcpu, vmcb, exit);
-	if (vmcb->exitcode == VMEXIT_INTR)
+	if (vmcb->exitcode == VMEXIT_INTR) {
+		if (__builtin_expect(vmcb->int_state & INT_STATE_SHADOW, 0))
+			vcpu->arch.svm.shadow_at = vmcb->rip;
 		return vm_leave_interrupt(exit);
+	}
 	if (vmcb->exitcode == VMEXIT_MSR && vmcb->exitinfo1 & 1)
 		return serve_wrmsr(vcpu, vmcb, exit);
 	if (vmcb->exitcode == VMEXIT_IOIO)

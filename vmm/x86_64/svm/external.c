@@ -21,7 +21,7 @@ static bool nmi_is_held(struct svm_vcpu *svm)
 /*
  * HLT in the shadow of STI, with an interrupt that waits for the end of the shadow: it would be woken at once, so it is passed.
  * QEMU 7.2's VMRUN forgets the shadow (helper_vmrun does not read it), and the guest would take the interrupt before the HLT, which
- * then waits for one that has been.
+ * then waits for one that has been. So does the next exit, if the HLT has not been executed yet: shadow_at remembers.
  */
 static __attribute__((noinline)) void pass_halt(struct vcpu *vcpu)
 {
@@ -38,7 +38,7 @@ bool svm_accepts(struct vcpu *vcpu, unsigned window)
 	struct svm_vcpu *svm = &vcpu->arch.svm;
 	const struct vmcb *vmcb = svm->vmcb;
 
-	if (vmcb->int_state & INT_STATE_SHADOW)
+	if (vmcb->int_state & INT_STATE_SHADOW || vmcb->rip == svm->shadow_at)
 		pass_halt(vcpu);
 	if (vmcb->event_inj & EVENT_VALID || vmcb->int_state & INT_STATE_SHADOW)
 		return false;

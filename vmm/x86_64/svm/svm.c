@@ -152,6 +152,7 @@ static void svm_fork(struct vcpu *child, const struct vcpu *parent)
 	set_host_part(child->vm, vmcb);
 	child->arch.svm.nmi_held = parent->arch.svm.nmi_held;
 	child->arch.svm.nmi_ends_at = parent->arch.svm.nmi_ends_at;
+	child->arch.svm.shadow_at = parent->arch.svm.shadow_at;
 }
 
 static void reset_control(struct vm *vm, struct vmcb *vmcb)
@@ -220,7 +221,7 @@ static void svm_reset(struct vcpu *vcpu, const struct entry_state *entry)
 
 	*vmcb = (struct vmcb){ 0 };
 	vcpu->arch.svm.nmi_held = false;
-	vcpu->arch.svm.nmi_ends_at = SVM_NO_RIP;
+	vcpu->arch.svm.nmi_ends_at = vcpu->arch.svm.shadow_at = SVM_NO_RIP;
 	reset_control(vcpu->vm, vmcb);
 	reset_save(vmcb, entry);
 	/* What was cached under the ASID that it had is of its life before. */
