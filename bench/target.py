@@ -171,7 +171,7 @@ def measure_interrupts(name: str) -> dict:
 
 
 def events_of(backend: str, image: Image, console: str, counts: Counts) -> dict:
-    lines = re.findall(r"^bench: (\{.*\})$", console, re.M)
+    lines = re.findall(r"^(?:guest\.\d+: )?bench: (\{.*\})$", console, re.M)
     if len(lines) < 2:
         raise SystemExit(f"bench: the guest on {backend} measured nothing:\n{console[-1500:]}")
     return dict(event_of(line, image, counts) for line in lines)
@@ -197,7 +197,7 @@ def calls_of(image: Image, counts: Counter, function: str) -> int:
 
 def several_events(image: Image, console: str, counts: Counts) -> dict:
     events = {}
-    for line in re.findall(r"^bench: (\{.*\})$", console, re.M):
+    for line in re.findall(r"^(?:guest\.\d+: )?bench: (\{.*\})$", console, re.M):
         told = json.loads(line)
         found = counts.get(told["phase"], Counter())
         # Elsewhere what is done while waiting is work: who is shot down does it, and who leaves its CPU.
