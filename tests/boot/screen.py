@@ -162,6 +162,13 @@ def of_one(screen: Screen, reports: dict[str, dict]) -> list[str]:
     return counters(screen, reports[vm], vm) if vm in reports else [f"the picture is of {vm}, not of one of {list(reports)}"]
 
 
+def last_two(result: Result) -> dict[str, dict]:
+    """The reports of the VM that its forks come from, and of that fork which ended last, by what the picture calls them."""
+    ended = int(re.findall(r"^nestling: fork guest\.(\d+) exited", result.console, re.M)[-1])
+    fork = next(report for report in result.forks if report["vm"] == ended)
+    return {"VM 0, ended": result.report, f"VM {ended}, a fork, ended": fork}
+
+
 def compare(picture: Path, result: Result, ram: int, start: int) -> tuple[list[str], list[str]]:
     """The cells, and how they differ from the map that the console has of the last VM: of RAM that is one range of 512 blocks."""
     screen, block = Screen(picture), ram // 512
@@ -281,8 +288,7 @@ def pictures() -> list[Case]:
             # The last VM is what stays: the one that waits for its forks, or the last of them, of which it is told before that is done.
             case(f"{name}/screen/fork", *SHOT, "--demo", "fork", report=EXITED, forks=8, slow=name == "el2",
                  after=lambda directory, result, start=start: of_blocks(start, shared=lambda r: 32 + 2 * (start > 0))(
-                     directory, result) + of_one(Screen(directory / "screen.png"), {"VM 0, ended": result.report,
-                         f"VM {result.forks[-1]['vm']}, a fork, ended": result.forks[-1]})),
+                     directory, result) + of_one(Screen(directory / "screen.png"), last_two(result))),
             case(f"{name}/screen/64G", *SHOT, "--ram", "64G", report=EXITED, slow=name == "el2",
                  after=sparse),
             # The port is there, and not wanted: the screen is all there is, and stays when the run is over.
