@@ -8,7 +8,8 @@
 /*
  * What the owner does for tables that several spaces have. It keeps the number of spaces in the upper half of the present-entry
  * count: NPT_SHARER for each but one. One space at most pays for a table: the one that had it before it was shared, as long as that
- * has it. All are called with the space's lock; other spaces may do the same with the same table.
+ * has it. All are called with the space's lock; other spaces may do the same with the same table, so the count is atomic, also for
+ * who reads the number of leaves beside it.
  */
 #define NPT_SHARER          (UINT32_C(1) << 16)
 #define NPT_PRESENT(counts) ((counts) & (NPT_SHARER - 1))

@@ -253,7 +253,7 @@ unsigned vcpu_exit(struct vcpu *vcpu)
 
 unsigned vcpu_interrupted(struct vcpu *vcpu, unsigned left)
 {
-	if (left != EXIT_INTERRUPTED || !vcpu_has_attention(vcpu) || sched_leaves(vcpu) || sched_time_is_up(vcpu))
+	if (!sched_left_attention(vcpu, left))
 		return left;
 	vcpu->exits.other++;
 	vcpu_attend(vcpu);

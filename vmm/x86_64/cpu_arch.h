@@ -9,7 +9,7 @@
 /* What virtualization has of each CPU. */
 struct virt_cpu {
 	hpa_t region;          /* SVM: the host save area; VMX: the VMXON region */
-	hpa_t host_vmcb;       /* SVM: where VMSAVE has put the host's share of the state; loaded again after each exit */
+	hpa_t host_vmcb;       /* SVM: where VMSAVE has put the host's share of the state; loaded again in the slow path */
 	hpa_t vmcs;            /* VMX: the current one, which VMREAD and VMWRITE act on; raw 0: none */
 	struct tag_space tags; /* ASIDs or VPIDs */
 	bool flush_all;        /* SVM: before the next guest runs, the translations of all ASIDs are to be flushed */
