@@ -51,6 +51,7 @@ static bool is_constant(unsigned id)
 	case ID(3, 0, 12, 8, 0):  /* ICC_IAR0_EL1, HPPIR0, BPR0: nothing is pending, and the least there is */
 	case ID(3, 0, 12, 8, 2):
 	case ID(3, 0, 12, 8, 3):
+	case ID(3, 0, 12, 9, 5):  /* ICC_NMIAR1_EL1, which no control hides where the CPU has it */
 	case ID(3, 0, 12, 11, 3): /* ICC_RPR_EL1: nothing is active */
 	case ID(3, 0, 12, 12, 0): /* ICC_IAR1_EL1, HPPIR1, BPR1, CTLR */
 	case ID(3, 0, 12, 12, 2):

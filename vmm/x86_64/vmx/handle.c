@@ -20,6 +20,9 @@ static bool handle_exception(struct vcpu *vcpu)
 		return vmx_redeliver_debug(vcpu);
 	case VECTOR_AC:
 		return vmx_redeliver_alignment(vcpu);
+	case VECTOR_UD:
+		vmx_inject(VECTOR_UD);
+		return true;
 	case VECTOR_NMI:
 		__asm__ volatile("int %0" : : "i"(VECTOR_NMI) : "memory");
 		return true;

@@ -12,8 +12,11 @@ void vmx_write_controls(const struct vm *vm)
 	vmwrite(SECONDARY_CONTROLS, vmx_caps.cpu2);
 	vmwrite(EXIT_CONTROLS, vmx_caps.exit);
 	vmwrite(ENTRY_CONTROLS, vmx_caps.entry);
-	/* A machine check is the host's; for the others see delivery_repeats. */
-	vmwrite(EXCEPTION_BITMAP, BIT(VECTOR_MC) | BIT(VECTOR_DB) | BIT(VECTOR_AC));
+	/*
+	 * A machine check is the host's; of #DB and #AC see delivery_repeats. #UD goes back as it came: if it does not exit to
+	 * us, KVM below us makes a hypercall of the other vendor's, by a store into the guest's code.
+	 */
+	vmwrite(EXCEPTION_BITMAP, BIT(VECTOR_MC) | BIT(VECTOR_DB) | BIT(VECTOR_AC) | BIT(VECTOR_UD));
 	vmwrite(PAGE_FAULT_ERROR_CODE_MASK, 0);
 	vmwrite(PAGE_FAULT_ERROR_CODE_MATCH, 0);
 	vmwrite(CR3_TARGET_COUNT, 0);
