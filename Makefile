@@ -279,8 +279,11 @@ wraps     = $(addprefix -Wl$(comma)--wrap=,$(wrapped-$(@F)))
 host-link = $(host-flags) -lcmocka -lfdt $(wraps)
 $(host-tests): %: %.o build/host/nestling.a $$(call changed,$$@,$$(host-link))
 	$(call log,HOSTLD,$@)
-	$(Q)$(HOSTCC) $(filter %.o %.a,$^) $(host-link) -o $@
+	$(Q)$(HOSTCC) $(filter %.o,$^) $(filter %.a,$^) $(host-link) -o $@
 	$(call built-by,$(host-link))
+
+# It has fakes of what is in the archive, and so comes before it.
+$(foreach d,host host-tsan coverage,$(eval $(on-machine-y:%.c=build/$d/%): build/$d/$(machine-y:.c=.o)))
 
 # What runs in several threads, once more with the thread sanitizer, which does not go with the others.
 # It knows no fences, which order what is read without a lock here, and warns of them.
@@ -302,7 +305,7 @@ build/host-tsan/nestling.a: $(patsubst %.c,build/host-tsan/%.o,$(tsan-shared)) $
 
 $(tsan-tests): %: %.o build/host-tsan/nestling.a $$(call changed,$$@,$$(tsan-flags))
 	$(call log,HOSTLD,$@)
-	$(Q)$(HOSTCC) $(filter %.o %.a,$^) $(tsan-flags) -lcmocka $(wraps) -o $@
+	$(Q)$(HOSTCC) $(filter %.o,$^) $(filter %.a,$^) $(tsan-flags) -lcmocka $(wraps) -o $@
 	$(call built-by,$(tsan-flags))
 
 # Programs as linkers make them, for a test to load.
@@ -377,7 +380,7 @@ build/coverage/nestling.a: $(coverage-objects) $$(call changed,$$@,$$(coverage-o
 
 $(coverage-tests): %: %.o build/coverage/nestling.a $$(call changed,$$@,$$(coverage-link))
 	$(call log,HOSTLD,$@)
-	$(Q)$(HOSTCC) $(filter %.o %.a,$^) $(coverage-link) -o $@
+	$(Q)$(HOSTCC) $(filter %.o,$^) $(filter %.a,$^) $(coverage-link) -o $@
 	$(call built-by,$(coverage-link))
 
 coverage: $(coverage-tests)
@@ -437,9 +440,9 @@ compdb: setup
 	$(file >compile_commands.json,[)
 	$(foreach s,$(src-y) $(guest-rt-y) $(guests-y) $(test-guests-y),\
 		$(file >>compile_commands.json,$(call compdb-entry,$(s),$(CC) $(strip $(call flags-of,$(s))))))
-	$(foreach s,$(host-tests-y) $(filter tests/%,$(host-y)),\
+	$(foreach s,$(host-tests-y) $(machine-y) $(filter tests/%,$(host-y)),\
 		$(file >>compile_commands.json,$(call compdb-entry,$(s),$(HOSTCC) $(host-flags))))
 	@sed -i '$$!s/}$$/},/; $$s/$$/]/' compile_commands.json
 
 -include $(image-objects:.o=.d) $(guest-objects:.o=.d) $(host-objects:.o=.d) $(host-test-objects:.o=.d) $(bench-objects:.o=.d) \
-	$(fuzz-objects:.o=.d) $(tsan-objects:.o=.d) $(coverage-objects:.o=.d) $(coverage-tests:=.d)
+	$(fuzz-objects:.o=.d) $(tsan-objects:.o=.d) $(coverage-objects:.o=.d) $(coverage-tests:=.d) $(foreach d,host host-tsan coverage,build/$d/$(machine-y:.c=.d))

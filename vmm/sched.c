@@ -10,6 +10,8 @@
 #include "vmm/shootdown.h"
 #include "vmm/vms.h"
 
+#define OVERRUN_MAX 8 /* slices */
+
 static uint64_t slice_ticks; /* of arch_clock */
 static void (*errand)(void); /* atomic; NULL: there is none */
 static bool stopped;         /* atomic */
@@ -62,7 +64,7 @@ static void set_timer(struct cpu *cpu, uint64_t time_end)
 }
 
 /* The slice is over: another vCPU's turn, if there is one. Where another CPU has more of them, one comes over. */
-static void end_slice(struct cpu *cpu, struct vcpu *vcpu)
+static void end_slice(struct cpu *cpu, struct vcpu *vcpu, uint64_t now)
 {
 	struct vcpu *other = NULL;
 
@@ -70,8 +72,10 @@ static void end_slice(struct cpu *cpu, struct vcpu *vcpu)
 		other = run_queue_take_from_others(cpu);
 	if (other)
 		run_queue_add(cpu, other);
-	if (cpu_ready(cpu) == 0)
+	if (cpu_ready(cpu) == 0) {
+		cpu->slice_end = now + slice_ticks;
 		return;
+	}
 	vcpu->leave = LEAVE_YIELD;
 	vcpu->preemptions++;
 }
@@ -94,10 +98,8 @@ static inline __attribute__((always_inline)) enum sched_interrupted take_timer(s
 	if (keyboard_is_due(now))
 		look_at_keyboard(vcpu, now);
 	timed_wake(cpu, now);
-	if (now >= cpu->slice_end) {
-		cpu->slice_end = now + slice_ticks;
-		end_slice(cpu, vcpu);
-	}
+	if (now >= cpu->slice_end)
+		end_slice(cpu, vcpu, now);
 	if (vcpu->leave == LEAVE_NOT || vcpu->leave == LEAVE_PIECE)
 		set_timer(cpu, time_end);
 	return SCHED_GO_ON;
@@ -361,11 +363,23 @@ static void leave(struct cpu *cpu, struct vcpu *vcpu)
 	spin_unlock(&vm->lock);
 }
 
-/* From cpu->started on, which is now. */
-static void begin_slice(struct cpu *cpu, const struct vm *vm)
+/* From cpu->started on, which is now. What it has had too much is taken off, and a quarter of a slice is left to it. */
+static void begin_slice(struct cpu *cpu, struct vcpu *vcpu)
 {
-	cpu->slice_end = cpu->started + slice_ticks;
+	uint64_t less = min_u64(vcpu->overrun, slice_ticks - slice_ticks / 4);
+	const struct vm *vm = vcpu->vm;
+
+	vcpu->overrun -= less;
+	cpu->slice_end = cpu->started + slice_ticks - less;
 	set_timer(cpu, time_end_of(vm, __atomic_load_n(&vm->cpu_time, __ATOMIC_RELAXED), cpu->started));
+}
+
+/* It leaves the CPU now, at cpu->started. A slice ends late where the timer's interrupt is late, or a call cannot be left at once.
+ */
+static void note_overrun(const struct cpu *cpu, struct vcpu *vcpu)
+{
+	if (cpu->started > cpu->slice_end)
+		vcpu->overrun = min_u64(vcpu->overrun + (cpu->started - cpu->slice_end), OVERRUN_MAX * slice_ticks);
 }
 
 /* Does the vCPU stay, when it has left the guest? One that gives the CPU away where nobody wants it does; or waits there. */
@@ -373,6 +387,7 @@ static bool stays(struct cpu *cpu, struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
 	const struct vcpu *stopper = __atomic_load_n(&vm->stopper, __ATOMIC_RELAXED);
+	uint64_t time_end;
 
 	if (stopper != vcpu && (stopper || !vm_is_running(vm)))
 		return false;
@@ -383,20 +398,23 @@ static bool stays(struct cpu *cpu, struct vcpu *vcpu)
 		return false;
 	if (vcpu->leave == LEAVE_WAIT && vcpu_rest(cpu, vcpu)) {
 		charge_time(cpu, vcpu, arch_clock());
-		begin_slice(cpu, vm);
+		begin_slice(cpu, vcpu);
 		return true;
 	}
 	if (vcpu->leave != LEAVE_YIELD || vcpu->again || cpu_ready(cpu) > 0)
 		return false;
 	/* Where its slice was over, another CPU has taken what it was to make room for, and no timer is set. */
-	set_timer(cpu, charge_time(cpu, vcpu, arch_clock()));
+	time_end = charge_time(cpu, vcpu, arch_clock());
+	if (cpu->started >= cpu->slice_end)
+		cpu->slice_end = cpu->started + slice_ticks;
+	set_timer(cpu, time_end);
 	return true;
 }
 
 /* Until it leaves the CPU. */
 static void run_resident(struct cpu *cpu, struct vcpu *vcpu)
 {
-	begin_slice(cpu, vcpu->vm);
+	begin_slice(cpu, vcpu);
 	do {
 		vcpu->leave = LEAVE_NOT;
 		if (vcpu->again)
@@ -417,6 +435,7 @@ static void run(struct cpu *cpu, struct vcpu *vcpu)
 		shootdown_kick(vcpu->vm); /* the others of the VM are to leave, too */
 	unload(cpu, vcpu);
 	charge_time(cpu, vcpu, arch_clock());
+	note_overrun(cpu, vcpu);
 	leave(cpu, vcpu);
 }
 

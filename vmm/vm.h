@@ -186,6 +186,7 @@ struct vcpu {
 	uint64_t wake_at;        /* LEAVE_WAIT ends at this time of arch_clock, at the latest; NEVER */
 	uint64_t tlb_generation; /* of the VM, when this vCPU's translations were last flushed */
 	uint64_t cpu_time;       /* ticks of arch_clock */
+	uint64_t overrun;        /* ticks that it has had beyond its slices, and that are taken off the next ones */
 	uint64_t switches;       /* times that it came into a CPU */
 	uint64_t preemptions;    /* times that it left one because its slice was over */
 	uint64_t interrupts;     /* of the host, that came while it ran */
