@@ -2,12 +2,10 @@
 /* The id of a VM's generation: where it is written, when not, and how a fork's kernel is told. */
 #include "vmm/generation.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "drivers/random.h"
-#include "tests/host/formats.h"
-#include "tests/host/ram.h"
+#include "tests/host/host_vm.h"
 
 static struct ram ram;
 static struct vm *vm;
@@ -30,14 +28,8 @@ static void set_line(struct device_table *devices, unsigned line, bool level)
 
 static int setup(void **state)
 {
-	const struct format_case *format = &formats[0];
-
 	(void)state;
-	vm = host_zeros(sizeof(*vm));
-	assert_non_null(vm);
-	ram_open(&ram, GIB(16), MIB(4), true);
-	CHECK_ERR(addr_space_new(&vm->as, format->ops, &format->config, NULL), ERR_OK);
-	CHECK_ERR(addr_space_map_alloc(&vm->as, GPA(0), MIB(2), NPT_RWX, ALLOC_LAZY_4K), ERR_OK);
+	vm = host_vm_new(&ram, 0, MIB(2));
 	spin_init(&vm->devices.lock, LOCK_DEVICES);
 	vm->devices.set_line = set_line;
 	next = 1;
@@ -48,10 +40,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	addr_space_free(&vm->as);
-	free(vm);
-	ram_release(&ram);
-	ram_close(&ram);
+	host_vm_free(&ram, vm);
 	return 0;
 }
 

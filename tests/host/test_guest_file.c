@@ -2,11 +2,9 @@
 /* Files in guests: what is mapped, what is copied, and what has holes. */
 #include "vmm/guest_file.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "tests/host/formats.h"
-#include "tests/host/ram.h"
+#include "tests/host/host_vm.h"
 
 #define PAGES 16
 #define AT    MIB(2)
@@ -26,16 +24,8 @@ static bool is_hole(unsigned page)
 
 static int setup(void **state)
 {
-	const struct format_case *format = &formats[0];
-
 	(void)state;
-	vm = host_zeros(sizeof(*vm));
-	assert_non_null(vm);
-	ram_open(&ram, GIB(16), MIB(4), true);
-	CHECK_ERR(addr_space_new(&vm->as, format->ops, &format->config, NULL), ERR_OK);
-	vm->ram[0].size = MIB(8);
-	vm->ram_ranges = 1;
-	CHECK_ERR(addr_space_map_alloc(&vm->as, GPA(0), MIB(8), NPT_RWX, ALLOC_LAZY_4K), ERR_OK);
+	vm = host_vm_new(&ram, 0, MIB(8));
 	CHECK_ERR(frame_alloc_count(FRAME_HYPERVISOR, PAGES, &frames), ERR_OK);
 	memset(frame_ptr(frames), 0x44, PAGES * PAGE_SIZE);
 	file = (struct guest_image){ .bytes = frame_ptr(frames), .size = PAGES * PAGE_SIZE, .frames = true };
@@ -46,11 +36,9 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	addr_space_free(&vm->as);
+	CHECK_ERR(addr_space_unmap(&vm->as, GPA(0), MIB(8)), ERR_OK);
 	frame_free_count(frames, PAGES);
-	free(vm);
-	ram_release(&ram);
-	ram_close(&ram);
+	host_vm_free(&ram, vm);
 	return 0;
 }
 

@@ -2,12 +2,10 @@
 /* Raw Linux images: where they are put, and what is refused. */
 #include "vmm/linux_image.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "include/arch/virt.h"
-#include "tests/host/formats.h"
-#include "tests/host/ram.h"
+#include "tests/host/host_vm.h"
 
 #define MAGIC     0x644d5241
 #define RAM_START 0x40000000
@@ -48,17 +46,8 @@ static char why[96];
 
 static int setup(void **state)
 {
-	const struct format_case *format = &formats[0];
-
 	(void)state;
-	vm = host_zeros(sizeof(*vm));
-	assert_non_null(vm);
-	ram_open(&ram, GIB(16), MIB(4), true);
-	CHECK_ERR(addr_space_new(&vm->as, format->ops, &format->config, NULL), ERR_OK);
-	vm->ram[0].start = GPA(RAM_START);
-	vm->ram[0].size = RAM_SIZE;
-	vm->ram_ranges = 1;
-	CHECK_ERR(addr_space_map_alloc(&vm->as, GPA(RAM_START), RAM_SIZE, NPT_RWX, ALLOC_LAZY_4K), ERR_OK);
+	vm = host_vm_new(&ram, RAM_START, RAM_SIZE);
 	floor_gpa = RAM_START + KIB(64);
 	rules = (struct linux_rules){ .magic = MAGIC, .align = 4, .old_text_offset = KIB(512) };
 	refuses = NULL;
@@ -73,10 +62,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	addr_space_free(&vm->as);
-	free(vm);
-	ram_release(&ram);
-	ram_close(&ram);
+	host_vm_free(&ram, vm);
 	return 0;
 }
 

@@ -4,10 +4,7 @@
 #include "vmm/x86_64/vmlinux.c"
 #include "vmm/x86_64/unzstd.c"
 
-#include <stdlib.h>
-
-#include "tests/host/formats.h"
-#include "tests/host/ram.h"
+#include "tests/host/host_vm.h"
 
 #define MACHINE   62 /* System V ABI, AMD64 supplement: EM_X86_64 */
 #define PLACE     MIB(16)
@@ -125,16 +122,8 @@ static void make_header(void)
 
 static int setup(void **state)
 {
-	const struct format_case *format = &formats[0];
-
 	(void)state;
-	vm = host_zeros(sizeof(*vm));
-	assert_non_null(vm);
-	ram_open(&ram, GIB(16), MIB(4), true);
-	CHECK_ERR(addr_space_new(&vm->as, format->ops, &format->config, NULL), ERR_OK);
-	vm->ram[0].size = MIB(64);
-	vm->ram_ranges = 1;
-	CHECK_ERR(addr_space_map_alloc(&vm->as, GPA(0), MIB(64), NPT_RWX, ALLOC_LAZY_4K), ERR_OK);
+	vm = host_vm_new(&ram, 0, MIB(64));
 	size = sizeof(file);
 	memset(&file, 0x5a, sizeof(file));
 	make_header();
@@ -146,10 +135,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	addr_space_free(&vm->as);
-	free(vm);
-	ram_release(&ram);
-	ram_close(&ram);
+	host_vm_free(&ram, vm);
 	return 0;
 }
 

@@ -5,9 +5,7 @@
 #include <stdlib.h>
 
 #include "include/arch/virt.h"
-
-#include "tests/host/formats.h"
-#include "tests/host/ram.h"
+#include "tests/host/host_vm.h"
 
 #define RAM_SIZE MIB(64)
 #define PROGRAM  MIB(16) /* where it is loaded */
@@ -58,16 +56,8 @@ static void make_file(void)
 
 static int setup(void **state)
 {
-	const struct format_case *format = &formats[0];
-
 	(void)state;
-	vm = host_zeros(sizeof(*vm));
-	assert_non_null(vm);
-	ram_open(&ram, GIB(16), MIB(4), true);
-	CHECK_ERR(addr_space_new(&vm->as, format->ops, &format->config, NULL), ERR_OK);
-	vm->ram[0].size = RAM_SIZE;
-	vm->ram_ranges = 1;
-	CHECK_ERR(addr_space_map_alloc(&vm->as, GPA(0), RAM_SIZE, NPT_RWX, ALLOC_LAZY_4K), ERR_OK);
+	vm = host_vm_new(&ram, 0, RAM_SIZE);
 	make_file();
 	return 0;
 }
@@ -75,10 +65,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	addr_space_free(&vm->as);
-	free(vm);
-	ram_release(&ram);
-	ram_close(&ram);
+	host_vm_free(&ram, vm);
 	return 0;
 }
 
