@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "tests/fuzz/fuzz.h"
-#include "vmm/devices/vgic_lists.h"
+#include "vmm/devices/vgic_relist.h"
 #include "vmm/devices/vgicv2.h"
 #include "vmm/devices/vgicv3.h"
 
@@ -18,7 +18,7 @@
 static struct vgicv2 v2;
 static struct vgicv3 v3;
 static bool told[VGIC_CPUS];
-static const struct vgic_links links = { .linkable = UINT32_C(1) << 27 | UINT32_C(1) << 30 }, none;
+static const struct vgic_links links = { .linkable = UINT32_C(1) << 27 | UINT32_C(1) << 30 };
 
 static void notify_v2(struct vgic *gic, unsigned cpu)
 {
@@ -162,14 +162,13 @@ static void deliver(struct host_rng *rng, struct vgic_cpu *cpu)
 static void relist(struct vgic *gic, unsigned cpu, uint32_t lines)
 {
 	const uint32_t timers = (uint32_t)(BIT(27) | BIT(30));
-	const struct vgic_links *its = gic->senders ? &none : &links;
 	uint64_t lr = gic->cpu[cpu].used > 0 ? gic->cpu[cpu].lr[0] : 0;
 	uint32_t ended;
 
-	if (vgic_relist(gic, cpu, lr, timers, lines & timers, its, &ended) == RELIST_DONE)
+	if (vgic_relist(gic, cpu, lr, timers, lines & timers, &links, &ended) == RELIST_DONE)
 		return;
 	(void)vgic_unlist(gic, cpu);
-	vgic_list(gic, cpu, timers, its);
+	vgic_list(gic, cpu, timers, &links);
 }
 
 static void relist_told(struct host_rng *rng, struct vgic *gic)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tests/host/host.h"
+#include "vmm/devices/vgic_relist.h"
 #include "vmm/devices/vgicv2.h"
 
 #define GICD  0x8000000

@@ -8,6 +8,7 @@
 #include "drivers/aarch64/interrupts.h"
 #include "vmm/aarch64/aarch64.h"
 #include "vmm/aarch64/list_registers.h"
+#include "vmm/devices/vgic_relist.h"
 
 /* Set on the first CPU; constant afterwards. */
 unsigned lists_number;        /* 0: there are none */

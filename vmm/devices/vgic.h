@@ -122,15 +122,22 @@ static inline uint32_t vgic_set_private(struct vgic *gic, unsigned cpu, uint32_t
 	return change;
 }
 
-/* Of a bank, those that are pending and enabled, not active, and in no list register. Most banks have none. */
-static inline uint32_t vgic_ready(const struct vgic *gic, const struct vgic_bank *bank)
+/* Of a bank, those that are pending and enabled. Most banks have none. */
+static inline uint32_t vgic_pending(const struct vgic *gic, const struct vgic_bank *bank)
 {
 	uint32_t pending = bank->enabled & (bank->latched | (bank->level & ~bank->edge));
 
 	if (pending == 0)
 		return 0;
-	pending &= (gic->ctlr & BIT(0) ? ~bank->group1 : 0) | (gic->ctlr & BIT(1) ? bank->group1 : 0);
-	return pending & ~(bank->active | bank->listed);
+	return pending & ((gic->ctlr & BIT(0) ? ~bank->group1 : 0) | (gic->ctlr & BIT(1) ? bank->group1 : 0));
+}
+
+/* And that are not active, and in no list register. */
+static inline uint32_t vgic_ready(const struct vgic *gic, const struct vgic_bank *bank)
+{
+	uint32_t pending = vgic_pending(gic, bank);
+
+	return pending == 0 ? 0 : pending & ~(bank->active | bank->listed);
 }
 
 /*

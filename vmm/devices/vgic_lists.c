@@ -2,6 +2,8 @@
 /* What a virtual GIC puts into list registers, and what it reads from them. */
 #include "vmm/devices/vgic_lists.h"
 
+#include "vmm/devices/vgic_relist.h"
+
 bool vgic_has_to_list(const struct vgic *gic, unsigned cpu)
 {
 	if (gic->cpu[cpu].used != 0 || vgic_ready(gic, &gic->own[cpu]) != 0)
@@ -12,39 +14,12 @@ bool vgic_has_to_list(const struct vgic *gic, unsigned cpu)
 	return false;
 }
 
-/* Nothing that is active, and nothing at all of the devices that all CPUs share. */
-static inline bool is_plain(const struct vgic *gic, const struct vgic_bank *own)
-{
-	const struct vgic_bank *a = &gic->shared[0], *b = &gic->shared[1];
-
-	return (own->active | a->active | b->active | (a->enabled & (a->latched | a->level)) |
-		(b->enabled & (b->latched | b->level))) == 0;
-}
-_Static_assert(VGIC_BANKS == 3, "is_plain");
-
 bool vgic_is_idle(const struct vgic *gic, unsigned cpu)
 {
-	return is_plain(gic, &gic->own[cpu]) && vgic_ready(gic, &gic->own[cpu]) == 0 && gic->cpu[cpu].used == 0;
+	return vgic_is_plain(gic, &gic->own[cpu]) && vgic_ready(gic, &gic->own[cpu]) == 0 && gic->cpu[cpu].used == 0;
 }
 
 /* --- List ------------------------------------------------------------------------------------------------------------ */
-
-/*
- * An SGI of a GICv2 is of one sender at a time. While there are others, it stays pending, too, and its end is told of: their turn
- * comes then.
- */
-static inline uint64_t sender_of(struct vgic_senders *sgis, struct vgic_bank *bank, unsigned id, uint64_t state)
-{
-	if (state & LR_PENDING) {
-		sgis->listed[id] = (uint8_t)__builtin_ctz(sgis->pending[id] | 1u << VGIC_SGIS);
-		sgis->pending[id] &= (uint8_t)(sgis->pending[id] - 1);
-	}
-	if (sgis->pending[id] != 0) {
-		bank->latched |= 1u << id;
-		state |= LR_EOI;
-	}
-	return state | (uint64_t)(sgis->listed[id] & 7) << LR_SENDER_SHIFT;
-}
 
 static inline __attribute__((always_inline)) void put(struct vgic *gic, unsigned n, unsigned id, uint64_t state)
 {
@@ -57,21 +32,13 @@ static inline __attribute__((always_inline)) void put(struct vgic *gic, unsigned
 	if (state & LR_PENDING)
 		bank->latched &= ~bit;
 	if (id < VGIC_SGIS && gic->senders)
-		state = sender_of(&gic->sgis[n], bank, id, state);
+		state = vgic_sender_of(&gic->sgis[n], bank, id, state);
 	bank->active &= ~bit;
 	bank->listed |= bit;
 	if (id >= VGIC_PRIVATE)
 		gic->holder[id - VGIC_PRIVATE] = (uint8_t)n;
 	cpu->lr[cpu->used++] =
 		state | id | (uint64_t)bank->priority[id % 32] << LR_PRIORITY_SHIFT | (bank->group1 & bit ? LR_GROUP_1 : 0);
-}
-
-/* The end of a level is told of, since it may be high yet; a linked one interrupts again by itself. */
-static inline uint64_t link_of(const struct vgic_bank *bank, unsigned id, uint32_t lines, const struct vgic_links *links)
-{
-	if (id < VGIC_PRIVATE && (lines & links->linkable) >> id & 1)
-		return LR_LINKED | (uint64_t)links->physical[id - VGIC_SGIS] << LR_PINTID_SHIFT;
-	return bank->edge >> id % 32 & 1 ? 0 : LR_EOI;
 }
 
 /* What the CPU has taken and not ended: it is to be found when that comes. */
@@ -85,7 +52,7 @@ static void list_active(struct vgic *gic, unsigned n, uint32_t lines, const stru
 		for (uint32_t left = bank->active & ~bank->listed; left != 0; left &= left - 1) {
 			unsigned id = 32 * i + (unsigned)__builtin_ctz(left);
 			uint32_t again = i == 0 && gic->senders ? 0 : bank->latched & bank->enabled & bank->edge;
-			uint64_t link = link_of(bank, id, lines, links);
+			uint64_t link = vgic_link_of(bank, id, lines, links);
 
 			if (i > 0 && gic->holder[id - VGIC_PRIVATE] != n)
 				continue;
@@ -101,7 +68,7 @@ static void list_active(struct vgic *gic, unsigned n, uint32_t lines, const stru
 static inline __attribute__((always_inline)) void list_pending(struct vgic *gic, unsigned n, unsigned id, uint32_t lines,
 							       const struct vgic_links *links)
 {
-	put(gic, n, id, LR_PENDING | link_of(vgic_bank(gic, n, id), id, lines, links));
+	put(gic, n, id, LR_PENDING | vgic_link_of(vgic_bank(gic, n, id), id, lines, links));
 }
 
 /* One by one in the order of their priorities, as many as there is room for. */
@@ -181,39 +148,6 @@ uint32_t vgic_unlist(struct vgic *gic, unsigned n)
 			ended |= 1u << LR_VINTID(cpu->lr[i]);
 	cpu->used = 0;
 	return ended;
-}
-
-/* --- Both ------------------------------------------------------------------------------------------------------------- */
-
-enum relist vgic_relist(struct vgic *gic, unsigned n, uint64_t lr, uint32_t mask, uint32_t lines, const struct vgic_links *links,
-			uint32_t *ended)
-{
-	struct vgic_cpu *cpu = &gic->cpu[n];
-	struct vgic_bank *own = &gic->own[n];
-	uint32_t ready;
-
-	if (cpu->used > 1 || cpu->more || !is_plain(gic, own))
-		return RELIST_NOT;
-	*ended = 0;
-	if (cpu->used == 1) {
-		uint32_t bit = 1u << LR_VINTID(lr) % 32;
-
-		if (lr & (LR_PENDING | LR_ACTIVE) || LR_VINTID(lr) >= VGIC_PRIVATE)
-			return RELIST_NOT;
-		own->listed &= ~bit;
-		own->dropped_pending &= ~bit;
-		own->dropped_active &= ~bit;
-		*ended = lr & LR_LINKED ? bit : 0;
-		cpu->used = 0;
-	}
-	cpu->latched = 0;
-	vgic_set_private(gic, n, mask, lines);
-	ready = vgic_ready(gic, own);
-	if (ready & (ready - 1))
-		return RELIST_TAKEN;
-	if (ready != 0)
-		list_pending(gic, n, (unsigned)__builtin_ctz(ready), lines & lines, links);
-	return RELIST_DONE;
 }
 
 /* --- Ends --------------------------------------------------------------------------------------------------------------- */

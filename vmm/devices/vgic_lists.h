@@ -66,16 +66,6 @@ void vgic_list(struct vgic *gic, unsigned cpu, uint32_t lines, const struct vgic
  */
 uint32_t vgic_unlist(struct vgic *gic, unsigned cpu);
 
-/*
- * Both at once, with the new lines of its own devices in between, for what is most frequent: one interrupt was listed at most, of
- * the CPU's own, and has been ended, as its register `lr` says; and one is to be, or none. RELIST_NOT: it is not so, and nothing
- * has changed. RELIST_TAKEN: what was listed is no more, and `lines` are in force, but vgic_list is to be called. The lines are
- * linked, if they can be. `*ended`: what vgic_unlist returns.
- */
-enum relist { RELIST_NOT, RELIST_TAKEN, RELIST_DONE };
-enum relist vgic_relist(struct vgic *gic, unsigned cpu, uint64_t lr, uint32_t mask, uint32_t lines, const struct vgic_links *links,
-			uint32_t *ended);
-
 /* So many interrupts that are in no list register were ended (EOIcount of the CPU): those of the highest priority. */
 void vgic_end_unlisted(struct vgic *gic, unsigned cpu, unsigned count);
 
