@@ -61,6 +61,9 @@ enum controller_event { CONTROLLER_TIMER = 1, CONTROLLER_IPI = 2, CONTROLLER_GUE
 
 extern const struct controller_driver gicv2, gicv3, bcm2836;
 
+/* interrupts_listen_to_lists */
+void gicv2_listen_to_lists(const struct controller *controller, bool listen);
+
 /* Order of each driver's regions. Of a GICv2 the last two, for list registers, are there both or not at all. */
 enum { GIC_DISTRIBUTOR, GICV2_CPU_INTERFACE, GICV2_CONTROL, GICV2_GUEST_INTERFACE, GICV3_REDISTRIBUTORS = 1 };
 enum { BCM2836_LOCAL, BCM2836_PERIPHERALS };

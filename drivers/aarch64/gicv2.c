@@ -17,6 +17,8 @@ enum {
 	GICD_TYPER = 0x004,
 	GICD_ISENABLER = 0x100,
 	GICD_ICENABLER = 0x180,
+	GICD_ISACTIVER = 0x300,
+	GICD_ICACTIVER = 0x380,
 	GICD_IPRIORITYR = 0x400,
 	GICD_ITARGETSR = 0x800,
 	GICD_SGIR = 0xf00,
@@ -69,14 +71,23 @@ static bool has_lists(const struct controller *controller)
 	return vtr != 0 && vtr != UINT32_MAX;
 }
 
-/* List registers tell by an interrupt of what they have to; of nothing yet. */
+/* List registers tell of nothing yet. EL1's timers are closed: see open_timers. */
 static void start_lists(const struct controller *controller)
 {
 	uint64_t gicd = distributor(controller);
 
 	mmio_write32(control(controller) + GICH_HCR, 0);
 	mmio_write8(gicd + GICD_IPRIORITYR + controller->maintenance, PRIORITY);
-	mmio_write32(gicd + GICD_ISENABLER, 1u << controller->maintenance);
+	mmio_write32(gicd + GICD_ICACTIVER, UINT32_MAX);
+	for (size_t i = 0; i < GUEST_TIMERS; i++) {
+		mmio_write32(gicd + GICD_ISACTIVER, 1u << controller->guest_timer[i]);
+		mmio_write32(gicd + GICD_ISENABLER, 1u << controller->guest_timer[i]);
+	}
+}
+
+void gicv2_listen_to_lists(const struct controller *controller, bool listen)
+{
+	mmio_write32(distributor(controller) + (listen ? GICD_ISENABLER : GICD_ICENABLER), 1u << controller->maintenance);
 }
 
 /* Until they are written anew: see arch_vcpu_deliver. */
@@ -123,6 +134,18 @@ static enum err start(const struct controller *controller, struct cpu *cpu, cons
 	return ERR_OK;
 }
 
+/* One of a guest's timers, or one that nobody has asked for, is to interrupt no more: see open_timers. */
+static void close(const struct controller *controller, struct cpu *cpu, uint32_t id)
+{
+	uint8_t timers = controller_timer_of(controller, id);
+	unsigned by = timers != 0 && controller->lists ? GICD_ISACTIVER : GICD_ICENABLER;
+
+	cpu->arch.open_timers &= (uint8_t)~timers;
+	cpu->arch.taken_timers |= timers;
+	mmio_write32(distributor(controller) + by + id / 32 * 4, 1u << id % 32);
+}
+
+/* An interrupt is closed when it has been ended, since that makes it inactive. */
 static unsigned take(const struct controller *controller, struct cpu *cpu)
 {
 	uint64_t gicc = cpu_interface(controller);
@@ -141,23 +164,30 @@ static unsigned take(const struct controller *controller, struct cpu *cpu)
 			stop_lists(controller);
 			events |= CONTROLLER_GUEST;
 		} else {
-			mmio_write32(distributor(controller) + GICD_ICENABLER + id / 32 * 4, 1u << id % 32);
-			cpu->arch.open_timers &= (uint8_t)~controller_timer_of(controller, id);
+			mmio_write32(gicc + GICC_EOIR, iar);
+			close(controller, cpu, id);
 			events |= CONTROLLER_GUEST;
+			continue;
 		}
 		mmio_write32(gicc + GICC_EOIR, iar);
 	}
 	return events;
 }
 
-/* They are of the same priority as all else, and only one bit each: an interrupt that is not open stays pending. */
+/*
+ * They are of the same priority as all else, and only one bit each: an interrupt that is not open stays pending. Where there are
+ * list registers one that is active interrupts no more, until it is deactivated: by us, or by the guest that a linked one was given
+ * to.
+ */
 static void open_timers(const struct controller *controller, const struct cpu *cpu, unsigned open)
 {
+	unsigned close_by = controller->lists ? GICD_ISACTIVER : GICD_ICENABLER;
+	unsigned open_by = controller->lists ? GICD_ICACTIVER : GICD_ISENABLER;
 	uint64_t gicd = distributor(controller);
 
 	(void)cpu;
 	for (unsigned i = 0; i < GUEST_TIMERS; i++)
-		mmio_write32(gicd + (open >> i & 1 ? GICD_ISENABLER : GICD_ICENABLER), 1u << controller->guest_timer[i]);
+		mmio_write32(gicd + (open >> i & 1 ? open_by : close_by), 1u << controller->guest_timer[i]);
 }
 
 static void send(const struct controller *controller, const struct cpu *to)

@@ -92,11 +92,9 @@ unsigned arch_interrupts_take(void)
 	return events;
 }
 
-void interrupts_open_timers(unsigned open)
+void interrupts_change_timers(struct cpu *cpu, unsigned open)
 {
-	struct cpu *cpu = arch_this_cpu();
-
-	if (cpu->arch.open_timers == open || !cpu->arch.has_interrupts)
+	if (!cpu->arch.has_interrupts)
 		return;
 	cpu->arch.open_timers = (uint8_t)open;
 	controller.driver->open_timers(&controller, cpu, open);
@@ -117,12 +115,9 @@ bool interrupts_have_lists(struct interrupts_lists *lists)
 	return true;
 }
 
-void interrupts_timers_ended(unsigned timers)
+void interrupts_listen_to_lists(bool listen)
 {
-	struct cpu_arch *arch = &arch_this_cpu()->arch;
-
-	arch->open_timers |= (uint8_t)(timers & ~(unsigned)arch->taken_timers);
-	arch->taken_timers = 0;
+	gicv2_listen_to_lists(&controller, listen);
 }
 
 /* What was stored is there for the other CPU before it is interrupted. */

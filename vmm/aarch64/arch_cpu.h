@@ -27,6 +27,7 @@ struct cpu_arch {
 	bool has_interrupts;    /* its interrupt controller is in use */
 	uint8_t lists;          /* of the GIC's list registers, so many from the first on are filled, or were: lists.c */
 	uint8_t taken_timers;   /* of these, those that have since interrupts_timers_ended */
+	bool listens;           /* of a GICv2: what list registers tell of interrupts it */
 	unsigned last_vm;       /* whose guest ran here last, vm.number + 1; 0: none has */
 };
 _Static_assert(offsetof(struct cpu_arch, trap_next) == CPU_ARCH_TRAP_NEXT, "offsets.h");

@@ -15,11 +15,18 @@ unsigned lists_number;        /* 0: there are none */
 uint64_t lists_gicv;          /* 0: they are a GICv3's, if there are any */
 static uint64_t gich;         /* the same */
 static unsigned ap_registers; /* of each group; of a GICv3 */
-/*
- * Which of a guest's interrupts are linked to the machine's. With a GICv2 none is, so the end of each is told of: QEMU does not
- * look anew whether the machine's is pending when a linked one ends, and it would come late.
- */
+/* The machine's interrupts that a guest's are linked to. */
 static struct vgic_links links;
+static const struct vgic_links no_links;
+
+/*
+ * QEMU's GICv2 does not look anew at what is pending in the machine's when a guest ends a linked interrupt, and one that is due by
+ * then would come late. It looks whenever a line changes. So, where the only interrupt that is listed is linked, one line does at
+ * that end: the maintenance interrupt's, which is disabled then, by GICH_HCR.UIE. That tells when no more than one list register
+ * holds anything, and this is in the last one, which is used for nothing else: an interrupt that is no device's, active for ever.
+ * IHI 0048, 5.3.1 "Hypervisor Control Register, GICH_HCR".
+ */
+#define LR_NOBODYS (LR_ACTIVE | 1019)
 
 #define AP0R0_EL2 S3_4_C12_C8_0
 #define AP0R1_EL2 S3_4_C12_C8_1
@@ -89,6 +96,7 @@ void lists_write_interface(const struct interface_state *state)
 	}
 	mmio_write32(gich + GICH_VMCR, (uint32_t)state->vmcr);
 	mmio_write32(gich + GICH_APR, (uint32_t)state->ap[0][0]);
+	write_list(gich, lists_number, LR_NOBODYS); /* the last guest may have ended it */
 }
 
 void lists_init(bool by_sysregs)
@@ -101,9 +109,9 @@ void lists_init(bool by_sysregs)
 	gich = lists.gich;
 	lists_gicv = lists.gicv;
 	vtr = read_list_vtr(gich);
-	lists_number = (unsigned)min_u64(ICH_VTR_LISTS(vtr), VGIC_LISTS);
+	lists_number = (unsigned)min_u64(ICH_VTR_LISTS(vtr) - (gich != 0), VGIC_LISTS);
 	ap_registers = 1u << (ICH_VTR_PREBITS(vtr) - 5);
-	links.linkable = gich == 0 ? GUEST_TIMER_LINES : 0;
+	links.linkable = GUEST_TIMER_LINES;
 	links.physical[GUEST_VIRTUAL_TIMER - VGIC_SGIS] = (uint16_t)lists.timers[GUEST_TIMER_VIRTUAL];
 	links.physical[GUEST_PHYSICAL_TIMER - VGIC_SGIS] = (uint16_t)lists.timers[GUEST_TIMER_PHYSICAL];
 }
@@ -144,6 +152,17 @@ void lists_take(struct vgic *gic, unsigned n)
 	cpu->more = false; /* they have been counted */
 }
 
+/* What a GICv2's list registers tell of interrupts this CPU, or not. */
+static void listen(bool listen)
+{
+	struct cpu_arch *cpu = &arch_this_cpu()->arch;
+
+	if (cpu->listens == listen)
+		return;
+	cpu->listens = listen;
+	interrupts_listen_to_lists(listen);
+}
+
 void lists_give(struct vgic *gic, unsigned n, uint32_t lines)
 {
 	struct vgic_cpu *cpu = &gic->cpu[n];
@@ -152,12 +171,14 @@ void lists_give(struct vgic *gic, unsigned n, uint32_t lines)
 	uint32_t closed = (lines | gic->own[n].active) & GUEST_TIMER_LINES;
 
 	timer_open(closed);
-	vgic_list(gic, n, closed, &links);
+	vgic_list(gic, n, closed, base == 0 ? &links : &no_links);
 	for (unsigned i = 0; i < cpu->used; i++)
 		write_list(base, i, cpu->lr[i]);
 	for (unsigned i = cpu->used; i < *filled; i++)
 		write_list(base, i, 0);
 	*filled = cpu->used;
+	if (base != 0)
+		listen(true);
 	write_list_hcr(base, ICH_HCR_EN | ICH_HCR_TDIR | (cpu->more ? ICH_HCR_LRENPIE : 0) |
 				     (cpu->more && cpu->used > 1 ? ICH_HCR_UIE : 0));
 }
@@ -177,20 +198,24 @@ static inline __attribute__((always_inline)) bool update(struct vgic *gic, unsig
 {
 	struct vgic_cpu *cpu = &gic->cpu[n];
 	uint8_t *filled = &arch_this_cpu()->arch.lists;
-	enum relist done = RELIST_NOT;
+	enum relist done;
 	uint32_t ended;
+	uint64_t lr;
 
-	if (*filled <= 1)
-		done = vgic_relist(gic, n, cpu->used ? read_list(base, 0, cpu->lr[0]) : 0, GUEST_TIMER_LINES, lines, &links,
-				   &ended);
+	if (*filled > 1)
+		return false;
+	done = vgic_relist(gic, n, cpu->used ? read_list(base, 0, cpu->lr[0]) : 0, GUEST_TIMER_LINES, lines, &links, &ended);
 	if (done != RELIST_NOT)
 		timers_ended(ended);
 	if (done != RELIST_DONE)
 		return false;
 	timer_open(lines);
-	write_list(base, 0, cpu->used ? cpu->lr[0] : 0);
+	lr = cpu->used ? cpu->lr[0] : 0;
+	write_list(base, 0, lr);
 	*filled = cpu->used;
-	write_list_hcr(base, ICH_HCR_EN | ICH_HCR_TDIR);
+	if (base != 0)
+		listen(lr & LR_EOI);
+	write_list_hcr(base, ICH_HCR_EN | ICH_HCR_TDIR | (base != 0 && !(lr & LR_EOI) ? ICH_HCR_UIE : 0));
 	return true;
 }
 
