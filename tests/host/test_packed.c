@@ -221,6 +221,18 @@ static void or_are_moved_together(void **state)
 	check_loaded_at(MIB(2));
 }
 
+/* Linux 7.3, whose first instructions are among its data. */
+static void it_is_entered_wherever_its_entry_is(void **state)
+{
+	gpa_t entry;
+
+	(void)state;
+	kernel.header.entry = PLACE + MIB(2) + 0x10;
+	pack();
+	CHECK_ERR(load(&entry), ERR_OK);
+	CHECK_EQ(entry.raw, PLACE + MIB(2) + 0x10);
+}
+
 static void what_cannot_be_moved_is_not(void **state)
 {
 	gpa_t entry;
@@ -334,7 +346,7 @@ static void other_programs_are_left_to_the_guest(void **state)
 	check_not_loadable();
 	kernel.header.entry = PLACE + TEXT_SIZE;
 	check_not_loadable();
-	kernel.segment[0].flags = 0;
+	kernel.header.entry = PLACE + MIB(2) + DATA_SIZE;
 	check_not_loadable();
 }
 
@@ -380,6 +392,7 @@ int main(void)
 		TEST(what_is_packed_is_found_and_unpacked),
 		TEST(its_segments_lie_where_they_prefer_to),
 		TEST(or_are_moved_together),
+		TEST(it_is_entered_wherever_its_entry_is),
 		TEST(what_cannot_be_moved_is_not),
 		TEST(other_payloads_are_left_to_the_guest),
 		TEST(what_lies_outside_the_file_is_left_to_the_guest),

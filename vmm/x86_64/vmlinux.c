@@ -32,13 +32,16 @@ static bool are_in_place(const struct elf_file *file, const struct setup_header 
 	return true;
 }
 
-/* It is a physical address. */
+/*
+ * It is a physical address, in a segment of any flags: kernels from about 7 on, whose per-CPU data have no segment of their own,
+ * have the code that they start with in one that is not marked as executable.
+ */
 static bool is_entry(const struct elf_file *file)
 {
 	for (unsigned i = 0; i < file->loads; i++) {
 		const struct elf_segment *segment = &file->load[i];
 
-		if (segment->flags & PF_X && file->header.entry - segment->paddr < segment->filesz)
+		if (file->header.entry - segment->paddr < segment->filesz)
 			return true;
 	}
 	return false;

@@ -12,7 +12,7 @@
 
 /*
  * Read the file, which may be anything, into `file`, and check that it can be loaded: its segments lie within what the header says
- * that it takes, each for itself and as the pages of the file do, and its entry in the code of one. Errors: ERR_UNSUPPORTED.
+ * that it takes, each for itself and as the pages of the file do, and its entry in one of them. Errors: ERR_UNSUPPORTED.
  */
 MUST_CHECK enum err vmlinux_read(struct elf_file *file, const void *bytes, size_t size, const struct setup_header *header);
 
