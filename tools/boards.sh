@@ -179,3 +179,58 @@ kvm_aarch64_for_tests() {
     [[ " ${components[*]} " == *" tests "* ]] || { fetch_kvm_aarch64; return; }
     (fetch_kvm_aarch64) || say "going on without it: the tests that run it will fail"
 }
+
+# --- sbsa-ref -------------------------------------------------------------------------
+
+# No package has firmware for this machine of QEMU's. It is built of Debian 13's sources, whatever the revision: each package, and its tarball.
+sbsa_ref_sources="
+u-boot               u-boot_2025.01.orig.tar.bz2                  cdef7d507c93f1bbd9f015ea9bc21fa074268481405501945abc6f854d5b686f
+arm-trusted-firmware arm-trusted-firmware_2.12.1+dfsg.orig.tar.xz 332c08d71867b7f0dce0bce4cb2abd80f19cb3e0a2de6fe07245c111189d6fb7
+"
+
+# Into the current directory, and unpacked into DIRECTORY/PACKAGE.
+unpack_sources() { # LIST DIRECTORY
+    local package tarball sha256
+    while read -r package tarball sha256; do
+        [[ -n $package ]] || continue
+        # What belongs to the tarball may have gone.
+        apt-get "${foreign_apt[@]}" source --download-only --tar-only "$package" >>"$log" 2>&1 9>&- || true
+        checksum_matches "$tarball" "$sha256" || die "no apt source has the $tarball that was tried, whose SHA-256 is $sha256"
+        mkdir -p "$2/$package"
+        logged tar -xf "$tarball" -C "$2/$package" --strip-components=1
+    done <<<"$1"
+}
+
+# Two flash chips: what the secure world boots (BL1, and at 0x12000 all that it loads), and U-Boot.
+build_sbsa_ref() { # SOURCES OUT
+    local cross=CROSS_COMPILE=${cross_prefix[aarch64]} firmware=$1/arm-trusted-firmware
+    logged make -C "$firmware" -j"$(nproc)" "$cross" PLAT=qemu_sbsa ARM_LINUX_KERNEL_AS_BL33=1 all fip
+    logged make -C "$1/u-boot" "$cross" qemu-arm-sbsa_defconfig
+    logged make -C "$1/u-boot" -j"$(nproc)" "$cross" u-boot.bin
+    cp "$firmware/build/qemu_sbsa/release/bl1.bin" "$2/secure.rom"
+    dd if="$firmware/build/qemu_sbsa/release/fip.bin" of="$2/secure.rom" bs=4096 seek=18 conv=notrunc status=none
+    cp "$1/u-boot/u-boot.bin" "$2/unsecure.rom"
+    truncate -s 256M "$2/secure.rom" "$2/unsecure.rom"
+}
+
+fetch_sbsa_ref() {
+    local out=$third_party/sbsa-ref work=$third_party/.sbsa-ref
+    [[ ! -f $out/sources || $(<"$out/sources") != "$sbsa_ref_sources" ]] || return 0
+    say "building U-Boot and Trusted Firmware-A for sbsa-ref (41 MB to fetch)"
+    foreign_suite "$work" arm64 "$linux_suite"
+    sed -Ei 's/^Types:.*/Types: deb-src/; s/^([[:space:]]*)deb[[:space:]]/\1deb-src /' "$work"/sources/*
+    apt-get "${foreign_apt[@]}" update >>"$log" 2>&1 9>&- || true
+    cd "$work"
+    unpack_sources "$sbsa_ref_sources" "$work/tree"
+    build_sbsa_ref "$work/tree" "$work/out"
+    cd "$root"
+    echo "$sbsa_ref_sources" >"$work/out/sources"
+    rm -rf "$out"
+    mv "$work/out" "$out"
+    rm -rf "$work"
+}
+
+sbsa_ref_for_tests() {
+    [[ " ${components[*]} " == *" tests "* ]] || { fetch_sbsa_ref; return; }
+    (fetch_sbsa_ref) || say "going on without it: the test that boots it will fail"
+}

@@ -16,6 +16,7 @@ HERE = ROOT / "build/third-party/qemu10"
 FIRMWARE = HERE / "usr/share"
 UBOOT = HERE / "usr/lib/u-boot"
 TREES = ROOT / "build/linux/aarch64/trees/broadcom"
+SBSA = ROOT / "build/third-party/sbsa-ref"
 
 VMS = """[vm lazy]
 demo = lazy
@@ -37,6 +38,9 @@ cmdline = 'console={console} quiet run="uname -a; cat /proc/interrupts"'
 PI4 = f"-M raspi4b -m 2G -kernel {UBOOT}/rpi_4/u-boot.bin -dtb {TREES}/bcm2711-rpi-4-b.dtb"
 PI3 = f"-kernel {UBOOT}/rpi_3/u-boot.bin -dtb {TREES}/bcm2837-rpi-3-b.dtb"
 EDK2_AARCH64 = f"-bios {FIRMWARE}/qemu-efi-aarch64/QEMU_EFI.fd"
+# Its flash chips, whose files stay as they are: QEMU takes the first one's content as firmware. It has no virtio that its firmware knows.
+SBSA_REF = (f"-cpu neoverse-n1 -audio none -m 2G -bios {SBSA}/secure.rom "
+            f"-drive if=pflash,unit=1,format=raw,snapshot=on,file={SBSA}/unsecure.rom")
 UBOOT_AARCH64 = f"-bios {UBOOT}/qemu_arm64/u-boot.bin"
 
 
@@ -58,6 +62,7 @@ class Machine:
     cpus: int = 4
     disk: str = ""  # what has the disk; else what it usually is
     variables: Path | None = None  # of the firmware
+    board: str = ""  # one that has not the properties of virt, which run-qemu.sh asks for
     text: tuple[str, ...] = ()
 
 
@@ -72,6 +77,7 @@ MACHINES = (
     Machine("el2", "gic-v4-max", f"{EL2},gic-version=4,mte=on -cpu max {EDK2_AARCH64}", cpus=8),
     Machine("el2", "gic-v3-neoverse-v1", f"{EL2},gic-version=3 -cpu neoverse-v1 {EDK2_AARCH64}"),
     Machine("el2-uboot", "gic-v4-max", f"{EL2},gic-version=4,mte=on -cpu max {UBOOT_AARCH64}", cpus=8),
+    Machine("el2-uboot", "sbsa-ref", SBSA_REF, disk="-device ide-hd,drive=own,bus=ide.0", board="sbsa-ref"),
     Machine("h", "edk2", EDK2_RISCV, cpus=8, variables=RISCV / "RISCV_VIRT_VARS.fd"),
     Machine("h", "edk2-aia", f"-M virt,aia=aplic-imsic -cpu rva22s64,h=true {EDK2_RISCV}", cpus=8, variables=RISCV / "RISCV_VIRT_VARS.fd"),
     Machine("h", "edk2-device-tree", f"-M virt,acpi=off {EDK2_RISCV}", variables=RISCV / "RISCV_VIRT_VARS.fd"),
@@ -79,8 +85,19 @@ MACHINES = (
 )
 
 
-def environment(args: str) -> dict[str, str]:
-    return {"PATH": f"{HERE}/bin:{os.environ['PATH']}", "NESTLING_QEMU_ARGS": args}
+# Goes before QEMU itself in PATH.
+OTHER_BOARD = """#!/bin/sh
+for word; do
+    shift
+    [ "$word" != virt,virtualization=on ] || word={board}
+    set -- "$@" "$word"
+done
+exec {here}/bin/qemu-system-aarch64 "$@"
+"""
+
+
+def environment(args: str, first: str = "") -> dict[str, str]:
+    return {"PATH": f"{first}{HERE}/bin:{os.environ['PATH']}", "NESTLING_QEMU_ARGS": args}
 
 
 def ready() -> None:
@@ -99,6 +116,9 @@ def boots(machine: Machine) -> Case:
         (directory / "three.cfg").write_text(VMS.format(console=CONSOLE[isa]))
         if machine.variables:
             shutil.copyfile(machine.variables, directory / "vars.fd")
+        if machine.board:
+            (directory / "qemu-system-aarch64").write_text(OTHER_BOARD.format(board=machine.board, here=HERE))
+            (directory / "qemu-system-aarch64").chmod(0o755)
         if machine.disk:
             (directory / "empty.img").write_bytes(bytes(1 << 20))
             subprocess.run([ROOT / "tools/mkimage", "-o", directory / "own.img", "--isa", f"{isa}={ROOT}/build/{isa}/nestling.efi", "--cfg", directory / "three.cfg",
@@ -109,7 +129,7 @@ def boots(machine: Machine) -> Case:
     own = f" -drive if=none,id=own,format=raw,file={{dir}}/own.img {machine.disk}" if machine.disk else ""
     fixed = BACKENDS[machine.backend].fixed_cpus
     return case(f"{machine.backend}/qemu10/{machine.name}", *args, *([] if fixed else ["--cpus", str(machine.cpus)]), files=files, slow=True,
-                env=environment(machine.args + own), report=EXITED | {"vms": 3, "vms_failed": 0, "cpus": machine.cpus}, max_log=150,
+                env=environment(machine.args + own, "{dir}:" if machine.board else ""), report=EXITED | {"vms": 3, "vms_failed": 0, "cpus": machine.cpus}, max_log=150,
                 # U-Boot reads a kernel from a Pi's card word by word.
                 seconds=1200 if fixed else 600,
                 forbid=(*FORBIDDEN, "^boot: CPU", "^error: "),
