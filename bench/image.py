@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PARTS = (
     ("entry and exit", r"vmm/.*/entry\.S|boot/aarch64/trap_entry\.S"),
     ("zeroing", r"\bmemset\b|arch_zero_pages|zero_page_now"),
-    ("cache maintenance", r"sync_to_memory|clean_to_unification"),
+    ("cache maintenance", r"sync_to_memory|zero_to_memory|clean_to_unification"),
     ("copying", r"\bmemcpy\b|arch_copy_page"),
     ("decoding", r"vmm/\w+/"),
     ("run loop, calls", r"vmm/\w+\.[ch]"),

@@ -143,6 +143,7 @@ struct addr_space {
 	struct area_set areas;
 	addr_space_flush flush;
 	addr_space_sync sync, publish;   /* to be set before anything is mapped; NULL: hardware keeps the caches coherent */
+	addr_space_sync zero;            /* so is this: clears pages and publishes them; NULL: arch_zero_pages, then publish */
 	hpa_t reserve;                   /* a frame kept for a table that reclaim may need; raw 0: in use */
 	bool reclaiming;                 /* reclaim is running: `reserve` may be used */
 	bool zero_page_published[2];     /* publish was called for the zero page, for the large zero page */

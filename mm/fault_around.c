@@ -155,8 +155,7 @@ static enum err window_memory(struct addr_space_view *view, const struct area *a
 	if (area->policy != ALLOC_LAZY_AUTO || size != RESERVATION_PIECE || !block_in_area(as, area, window->start) ||
 	    take_reserved(view, window->start, frames) != ERR_OK)
 		return guest_frame_alloc(view, order, frames);
-	arch_zero_pages(frame_ptr(*frames), size);
-	publish_memory(as, *frames, size);
+	zero_memory(as, *frames, size);
 	return ERR_OK;
 }
 
@@ -245,10 +244,8 @@ static enum err auto_memory(struct addr_space_view *view, const struct area *are
 		err = reservation_take(view, start, frames);
 	if (err == ERR_EXISTS)
 		return run_take(view, pages, false, frames);
-	if (err == ERR_OK) {
-		arch_zero_pages(frame_ptr(*frames), pages * PAGE_SIZE);
-		publish_memory(view->as, *frames, pages * PAGE_SIZE);
-	}
+	if (err == ERR_OK)
+		zero_memory(view->as, *frames, pages * PAGE_SIZE);
 	return err;
 }
 

@@ -170,6 +170,7 @@ enum err addr_space_fork_begin(struct addr_space *parent, struct addr_space *chi
 		return err;
 	child->sync = parent->sync;
 	child->publish = parent->publish;
+	child->zero = parent->zero;
 	addr_space_release_held(parent);
 	err = addr_space_set_limit(child, parent->cost.limit);
 	if (err != ERR_OK)

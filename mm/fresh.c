@@ -8,8 +8,7 @@ static enum err block_alloc(struct addr_space *as, unsigned order, hpa_t *block)
 
 	if (err != ERR_OK)
 		return err;
-	arch_zero_pages(frame_ptr(*block), PAGE_SIZE << order);
-	publish_memory(as, *block, PAGE_SIZE << order);
+	zero_memory(as, *block, PAGE_SIZE << order);
 	return ERR_OK;
 }
 

@@ -3,7 +3,6 @@
  * A space's run of frames, from which faults take pages and fault-around windows: struct frame_run in mm/frame.h. It counts as
  * free, and is cleared ahead of the faults.
  */
-#include "include/arch/machine.h"
 #include "mm/space.h"
 
 /* This many bytes are cleared at a time. */
@@ -11,12 +10,10 @@
 
 static void run_clear(struct addr_space_view *view)
 {
-	struct addr_space *as = view->as;
 	struct frame_run *run = &view->run;
 	uint64_t size = min_u64(READY_SIZE, run->end - run->ready);
 
-	arch_zero_pages(frame_ptr(HPA(run->ready)), size);
-	publish_memory(as, HPA(run->ready), size);
+	zero_memory(view->as, HPA(run->ready), size);
 	run->ready += size;
 }
 

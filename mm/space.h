@@ -43,6 +43,7 @@
 #ifndef NESTLING_MM_SPACE_H
 #define NESTLING_MM_SPACE_H
 
+#include "include/arch/machine.h"
 #include "mm/addr_space.h"
 #include "mm/frame.h"
 #include "npt/pages.h"
@@ -355,6 +356,18 @@ static inline void publish_memory(const struct addr_space *as, hpa_t memory, uin
 	release_fence(); /* an entry that maps it may be stored by compare-and-swap */
 	if (as->publish)
 		as->publish(frame_ptr(memory), size);
+}
+
+/* Clear frames for a guest: then they are published, too. */
+static inline void zero_memory(const struct addr_space *as, hpa_t memory, uint64_t size)
+{
+	if (as->zero) {
+		as->zero(frame_ptr(memory), size);
+		release_fence(); /* as above */
+		return;
+	}
+	arch_zero_pages(frame_ptr(memory), size);
+	publish_memory(as, memory, size);
 }
 
 /* Back every page of [start, end) in the area that has no memory of its own yet, by leaves as large as can be. */

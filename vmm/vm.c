@@ -53,6 +53,7 @@ static enum err new_space(struct vm *vm)
 		err = addr_space_new(&vm->as, ops, &config, arch_npt_flush);
 	vm->as.sync = arch_guest_sync();
 	vm->as.publish = arch_guest_publish();
+	vm->as.zero = arch_guest_zero();
 	if (err == ERR_RANGE)
 		log_fatal(
 			"no guest can be promised %s of RAM here: its addresses end at %s on this CPU, and not all of them are RAM",

@@ -54,9 +54,10 @@ void arch_npt_flush_local(struct vcpu *vcpu, gpa_t gpa);
 /* Forget all that this CPU has cached of the translations of this vCPU's VM, before its guest runs again. It is resident here. */
 void arch_flush_resident(struct vcpu *vcpu);
 
-/* `sync` and `publish` of a VM's address space; NULL where this CPU needs none. */
+/* `sync` and `publish` of a VM's address space; NULL where this CPU needs none. And `zero`; NULL where it has no better way. */
 addr_space_sync arch_guest_sync(void);
 addr_space_sync arch_guest_publish(void);
+addr_space_sync arch_guest_zero(void);
 
 /* Where this platform puts `ram` bytes of guest RAM; fills vm->ram and vm->ram_ranges. */
 void arch_vm_ram_layout(struct vm *vm, uint64_t ram);

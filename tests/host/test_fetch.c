@@ -9,7 +9,7 @@
 #include "tests/host/space.h"
 
 static uint8_t fetched[SPACE_RAM_SIZE];
-static unsigned publications;
+static unsigned publications, zeroings;
 
 /* Where the instruction side has the byte that is at `bytes`. */
 static uint8_t *fetched_at(const void *bytes)
@@ -23,13 +23,21 @@ static void publish(void *bytes, uint64_t size)
 	publications++;
 }
 
+static void zero(void *pages, uint64_t size)
+{
+	memset(pages, 0, size);
+	memcpy(fetched_at(pages), pages, size);
+	zeroings++;
+}
+
 static struct space *start(void **state)
 {
 	struct space *s = *state;
 
 	memset(fetched, 0xdb, sizeof(fetched));
-	publications = 0;
+	publications = zeroings = 0;
 	s->as.publish = publish;
+	s->as.zero = NULL;
 	return s;
 }
 
@@ -49,10 +57,8 @@ static void check_fetches(struct space *s, uint64_t start_gpa, uint64_t size)
 	}
 }
 
-static void fresh_memory(void **state)
+static void touch_fresh_memory(struct space *s)
 {
-	struct space *s = start(state);
-
 	for (unsigned policy = 0; policy < ALLOC_POLICIES; policy++) {
 		uint64_t at = MIB(32) * (policy + 1);
 
@@ -64,6 +70,26 @@ static void fresh_memory(void **state)
 		check_fetches(s, at, KIB(256));
 		CHECK_ERR(space_unmap(s, at, MIB(2)), ERR_OK);
 	}
+}
+
+static void fresh_memory(void **state)
+{
+	touch_fresh_memory(start(state));
+	CHECK(publications > 0, "nothing is published");
+}
+
+/* Where what is cleared is published by clearing it, it is so once; and a child's is. */
+static void memory_that_is_published_as_it_is_cleared(void **state)
+{
+	struct space *s = start(state), *child;
+
+	s->as.zero = zero;
+	touch_fresh_memory(s);
+	CHECK(zeroings > 0, "nothing is cleared so");
+	CHECK_EQ(publications, 2); /* of the zero pages, which are nobody's */
+	CHECK_ERR(space_alloc(s, 0, MIB(1), NPT_RWX, ALLOC_LAZY_4K), ERR_OK);
+	CHECK_ERR(space_fork(s, &child), ERR_OK);
+	CHECK(child->as.zero == zero, "the child does without");
 }
 
 /* A frame that has held other instructions, and is zeroed for its next owner. */
@@ -157,6 +183,7 @@ int main(void)
 {
 	static const struct format_test tests[] = {
 		{ "fresh_memory", fresh_memory },
+		{ "memory_that_is_published_as_it_is_cleared", memory_that_is_published_as_it_is_cleared },
 		{ "a_frame_that_was_used_before", a_frame_that_was_used_before },
 		{ "a_copy_on_write", a_copy_on_write },
 		{ "blocks_that_become_one_leaf", blocks_that_become_one_leaf },

@@ -8,12 +8,21 @@
  * The instruction caches themselves are invalidated when a frame leaves a guest (arch_npt_flush): our own map
  * executes no guest's memory, so nothing comes back into them before the next guest has it.
  * Source: Arm ARM (DDI 0487), "Caches and memory hierarchy", "Mismatched memory attributes", "Synchronization and
- * coherency issues between data and instruction accesses"; "DC CIVAC", "DC CVAU", "CTR_EL0"; "HCR_EL2.FWB".
+ * coherency issues between data and instruction accesses"; "DC CIVAC", "DC CVAU", "DC ZVA", "CTR_EL0"; "HCR_EL2.FWB".
  */
 #include "include/arch/virt.h"
 
+#include "include/arch/machine.h"
 #include "vmm/aarch64/aarch64.h"
 #include "vmm/aarch64/features.h"
+
+/* Is what DC ZVA clears a line of the data caches? */
+static bool zva_clears_lines(void)
+{
+	uint64_t dczid = read_sysreg(dczid_el0);
+
+	return !(dczid & DCZID_DZP) && UINT64_C(4) << (dczid & DCZID_BS) == dcache_line_size();
+}
 
 /* One operation on each line of `bytes`, thirty-two at a time where that many are left. */
 #define LINES 32
@@ -41,6 +50,18 @@ static void sync_to_memory(void *bytes, uint64_t size)
 	dsb(sy);
 }
 
+/* For pages: each line is cleared and goes to memory at once, while it is near. See arch_zero_pages for DC ZVA. */
+static void zero_to_memory(void *pages, uint64_t size)
+{
+	if (!zva_clears_lines()) {
+		arch_zero_pages(pages, size);
+		sync_to_memory(pages, size);
+		return;
+	}
+	FOR_LINES("dc zva, %0\n\tdc civac", pages, size);
+	dsb(sy);
+}
+
 /* Guests fetch from there on. */
 static void clean_to_unification(void *bytes, uint64_t size)
 {
@@ -51,6 +72,11 @@ static void clean_to_unification(void *bytes, uint64_t size)
 addr_space_sync arch_guest_sync(void)
 {
 	return cpu_has_fwb() ? NULL : sync_to_memory;
+}
+
+addr_space_sync arch_guest_zero(void)
+{
+	return cpu_has_fwb() ? NULL : zero_to_memory;
 }
 
 addr_space_sync arch_guest_publish(void)

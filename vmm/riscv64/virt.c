@@ -261,6 +261,11 @@ addr_space_sync arch_guest_publish(void)
 	return guest_passes_caches() ? publish_to_memory : publish_to_fetches;
 }
 
+addr_space_sync arch_guest_zero(void)
+{
+	return NULL;
+}
+
 void arch_vm_ram_layout(struct vm *vm, uint64_t ram)
 {
 	vm->ram[0] = (struct ram_range_gpa){ GPA(GUEST_RAM_BASE), ram };

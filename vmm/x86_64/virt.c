@@ -126,6 +126,11 @@ addr_space_sync arch_guest_publish(void)
 	return NULL;
 }
 
+addr_space_sync arch_guest_zero(void)
+{
+	return NULL;
+}
+
 void arch_vm_ram_layout(struct vm *vm, uint64_t ram)
 {
 	vm->ram[0] = (struct ram_range_gpa){ GPA(0), min_u64(ram, LOW_RAM_END) };
