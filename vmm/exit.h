@@ -30,6 +30,8 @@ struct hypercall {
 #define FAULT_NOT_SERVED UINT8_MAX
 /* Of a VM_EXIT_INTERRUPT: what has interrupted is for vm_take_interrupts, or has been taken by that. */
 #define EXIT_INTERRUPTED (UINT8_MAX - 1)
+/* The same, taken: nothing is left but that something has come for the guest, which may be delivered without the slow path. */
+#define EXIT_ATTENTION   (UINT8_MAX - 2)
 
 /* One cache line, since VM_EXIT_RING of them are kept for each vCPU. */
 struct vm_exit {

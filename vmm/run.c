@@ -156,7 +156,7 @@ static void crash(struct vcpu *vcpu, const struct vm_exit *exit)
 /* Of a VM that is not traced the interrupts have been taken. */
 static void handle_interrupt(struct vcpu *vcpu, const struct vm_exit *exit)
 {
-	if (exit->outcome != EXIT_INTERRUPTED)
+	if (exit->outcome != EXIT_INTERRUPTED && exit->outcome != EXIT_ATTENTION)
 		sched_interrupt(vcpu);
 	if (vm_is_running(vcpu->vm) && sched_time_is_up(vcpu))
 		vm_time_out(vcpu);

@@ -112,7 +112,7 @@ static inline enum sched_interrupted take_interrupts(struct cpu *cpu, struct vcp
 
 	if (events & CPU_EVENT_GUEST)
 		__atomic_store_n(&vcpu->attention, 1, __ATOMIC_RELAXED);
-	if (events != CPU_EVENT_TIMER)
+	if (events & ~(unsigned)CPU_EVENT_TIMER)
 		shootdown_serve_on(cpu); /* whoever asks for something sends an interrupt */
 	return events & CPU_EVENT_TIMER ? take_timer(cpu, vcpu) : SCHED_GO_ON;
 }
@@ -136,8 +136,10 @@ unsigned vm_take_interrupts(struct vcpu *vcpu)
 {
 	if (!vcpu->fast)
 		return FAULT_NOT_SERVED;
-	if (interrupt(vcpu) == SCHED_TIME_OUT || sched_leaves(vcpu) || vcpu_has_attention(vcpu))
+	if (interrupt(vcpu) == SCHED_TIME_OUT || sched_leaves(vcpu))
 		return EXIT_INTERRUPTED;
+	if (vcpu_has_attention(vcpu))
+		return EXIT_ATTENTION;
 	vcpu->exits.other++;
 	return 0;
 }

@@ -76,15 +76,6 @@ static inline bool vcpu_has_attention(const struct vcpu *vcpu)
 	return __atomic_load_n(&vcpu->attention, __ATOMIC_RELAXED);
 }
 
-/*
- * Of what vm_take_interrupts has left: is it only that something has come for the guest, which can be delivered without the slow
- * path?
- */
-static inline bool sched_left_attention(const struct vcpu *vcpu, unsigned left)
-{
-	return left == EXIT_INTERRUPTED && vcpu_has_attention(vcpu) && !sched_leaves(vcpu) && !sched_time_is_up(vcpu);
-}
-
 /* Before the guest is entered: see to what sched_notify has told of. */
 static inline void vcpu_attend(struct vcpu *vcpu)
 {

@@ -10,7 +10,8 @@
 #include "include/arch/cpu.h"
 #include "include/arch/x86_64/insn.h"
 #include "include/arch/x86_64/msr.h"
-#include "vmm/x86_64/apic.h"
+#include "include/arch/x86_64/timer.h"
+#include "vmm/x86_64/apic_timer.h"
 
 _Static_assert(CPU_EVENT_TIMER == 1 && CPU_EVENT_IPI == 2, "trap_entry.S");
 
@@ -43,7 +44,7 @@ enum err arch_interrupts_start(const char **why)
 {
 	enum err err = apic_start(INTERRUPT_TIMER, INTERRUPT_SPURIOUS, why);
 
-	arch_this_cpu()->arch.deadline = UINT64_MAX;
+	arch_this_cpu()->arch.deadline = arch_this_cpu()->arch.armed = UINT64_MAX;
 	if (err == ERR_OK && tsc_hz == 0)
 		err = measure_clocks(why);
 	return err;
@@ -77,23 +78,43 @@ static unsigned take(struct cpu_arch *own)
 	return events;
 }
 
-/* One timer for two: the hypervisor's, and that of the guest which is here. */
-static void rearm(const struct cpu *cpu)
+/* One timer for two: the hypervisor's, and that of the guest which is here. To compute what it is set to takes a while. */
+static inline __attribute__((always_inline)) void rearm(struct cpu *cpu, uint64_t now)
 {
-	uint64_t deadline = cpu->arch.deadline;
+	struct cpu_arch *own = &cpu->arch;
+	uint64_t deadline = own->deadline;
 
 	if (cpu->resident)
 		deadline = min_u64(deadline, cpu->resident->arch.apic.timer_due);
-	apic_timer_set(deadline);
+	if (deadline == own->armed)
+		return;
+	own->armed = deadline;
+	apic_timer_set(deadline, now);
 }
 
-/* The guest's is looked at before it is entered: apic_timer_serve. */
-static void take_guest_timer(struct vcpu *vcpu, uint64_t now)
+static inline bool guest_is_due(const struct cpu *cpu, uint64_t now)
 {
-	if (!vcpu || now < vcpu->arch.apic.timer_due)
-		return;
-	vcpu->arch.apic.timer_due = UINT64_MAX;
-	apic_look(vcpu);
+	return cpu->resident && now >= cpu->resident->arch.apic.timer_due;
+}
+
+/*
+ * It was the guest's, whose vCPU looks at what is pending then; or it was set as far as the timer reaches, or the timer's rate is
+ * not quite what was measured. Returns which of the events remain.
+ */
+static __attribute__((noinline)) unsigned take_other_timer(struct cpu *cpu, unsigned events, uint64_t now)
+{
+	struct cpu_arch *own = &cpu->arch;
+
+	if (guest_is_due(cpu, now)) {
+		apic_timer_fire(cpu->resident, now);
+		apic_look(cpu->resident);
+	}
+	if (now >= own->deadline) {
+		own->deadline = UINT64_MAX;
+		return events;
+	}
+	rearm(cpu, now);
+	return events & ~(unsigned)CPU_EVENT_TIMER;
 }
 
 unsigned arch_interrupts_take(void)
@@ -105,15 +126,17 @@ unsigned arch_interrupts_take(void)
 
 	if (!(events & CPU_EVENT_TIMER))
 		return events;
+	own->armed = UINT64_MAX;
 	now = rdtsc();
-	take_guest_timer(cpu->resident, now);
-	if (now >= own->deadline) {
-		own->deadline = UINT64_MAX;
-		return events;
-	}
-	/* It was the guest's; or it was set as far as the timer reaches, or the timer's rate is not quite what was measured. */
-	rearm(cpu);
-	return events & ~(unsigned)CPU_EVENT_TIMER;
+	if (now < own->deadline || guest_is_due(cpu, now))
+		return take_other_timer(cpu, events, now);
+	own->deadline = UINT64_MAX;
+	return events;
+}
+
+void arch_timer_rearm(struct cpu *cpu, uint64_t now)
+{
+	rearm(cpu, now);
 }
 
 void arch_timer_set(uint64_t deadline)
@@ -121,7 +144,7 @@ void arch_timer_set(uint64_t deadline)
 	struct cpu *cpu = arch_this_cpu();
 
 	cpu->arch.deadline = deadline;
-	rearm(cpu);
+	rearm(cpu, rdtsc());
 }
 
 void arch_ipi_send(const struct cpu *to)

@@ -4,22 +4,17 @@
 
 #include "drivers/x86_64/tsc.h"
 #include "include/arch/x86_64/cpu.h"
-#include "include/arch/x86_64/insn.h"
-#include "include/arch/x86_64/msr.h"
-#include "include/mmio.h"
 
 /* Offsets of registers. Intel SDM vol. 3 "Local APIC Register Address Map". */
 enum {
 	APIC_ID = 0x20,
 	APIC_TPR = 0x80,
-	APIC_EOI = 0xb0,
 	APIC_SVR = 0xf0,
 	APIC_ISR = 0x100, /* the first of eight */
 	APIC_IRR = 0x200, /* so */
 	APIC_ICR = 0x300,
 	APIC_ICR_HIGH = 0x310,
 	APIC_LVT_TIMER = 0x320,
-	APIC_TIMER_INITIAL = 0x380,
 	APIC_TIMER_CURRENT = 0x390,
 	APIC_TIMER_DIVIDE = 0x3e0,
 };
@@ -33,25 +28,11 @@ enum {
 /* The timer's rate as a fraction of 2^32 of the TSC's is found within this many of its ticks. */
 #define TIMER_TICKS 50000
 
-/* Written by the first CPU's apic_start and apic_measure_timer, constant afterwards. */
-static struct {
-	bool x2apic;
-	bool deadline; /* its timer compares with the TSC by itself */
-	uint64_t base; /* of its registers */
-	uint64_t rate; /* timer ticks for 2^32 of the TSC */
-} apic;
+struct apic_driver apic_driver;
 
 static uint32_t apic_read(unsigned offset)
 {
-	return apic.x2apic ? (uint32_t)rdmsr(IA32_X2APIC_FIRST + offset / 16) : mmio_read32(apic.base + offset);
-}
-
-static inline __attribute__((always_inline)) void apic_write(unsigned offset, uint32_t value)
-{
-	if (apic.x2apic)
-		wrmsr(IA32_X2APIC_FIRST + offset / 16, value);
-	else
-		mmio_write32(apic.base + offset, value);
+	return apic_driver.x2apic ? (uint32_t)rdmsr(IA32_X2APIC_FIRST + offset / 16) : mmio_read32(apic_driver.base + offset);
 }
 
 hpa_t apic_page(void)
@@ -69,12 +50,12 @@ uint32_t apic_id(void)
 /* From xAPIC mode, or switched off, to the mode of all CPUs. x2APIC mode cannot be left but through off. */
 static void choose_mode(void)
 {
-	uint64_t base = apic.base | APIC_BASE_EN | (rdmsr(IA32_APIC_BASE) & APIC_BASE_BSP);
+	uint64_t base = apic_driver.base | APIC_BASE_EN | (rdmsr(IA32_APIC_BASE) & APIC_BASE_BSP);
 
 	if (rdmsr(IA32_APIC_BASE) & APIC_BASE_EXTD)
 		return;
 	wrmsr(IA32_APIC_BASE, base);
-	if (apic.x2apic)
+	if (apic_driver.x2apic)
 		wrmsr(IA32_APIC_BASE, base | APIC_BASE_EXTD);
 }
 
@@ -94,10 +75,10 @@ enum err apic_start(uint8_t timer_vector, uint8_t spurious_vector, const char **
 		*why = "the CPU has no local APIC, or the firmware has switched it off";
 		return ERR_UNSUPPORTED;
 	}
-	if (apic.base == 0) {
-		apic.base = apic_page().raw;
-		apic.x2apic = features.ecx & CPUID_1_ECX_X2APIC;
-		apic.deadline = features.ecx & CPUID_1_ECX_TSC_DEADLINE;
+	if (apic_driver.base == 0) {
+		apic_driver.base = apic_page().raw;
+		apic_driver.x2apic = features.ecx & CPUID_1_ECX_X2APIC;
+		apic_driver.deadline = features.ecx & CPUID_1_ECX_TSC_DEADLINE;
 	}
 	choose_mode();
 	/* Switched off by software, it masks all its sources; they stay masked. */
@@ -106,16 +87,16 @@ enum err apic_start(uint8_t timer_vector, uint8_t spurious_vector, const char **
 	apic_write(APIC_TPR, 0);
 	end_all();
 	apic_write(APIC_TIMER_DIVIDE, DIVIDE_BY_1);
-	apic_write(APIC_LVT_TIMER, (apic.deadline ? (uint32_t)LVT_TSC_DEADLINE : 0) | timer_vector);
+	apic_write(APIC_LVT_TIMER, (apic_driver.deadline ? (uint32_t)LVT_TSC_DEADLINE : 0) | timer_vector);
 	/* In xAPIC mode that is a store, for which a WRMSR of the deadline does not wait. SDM "TSC-Deadline Mode". */
 	__asm__ volatile("mfence" : : : "memory");
-	apic_timer_set(UINT64_MAX);
+	apic_timer_set(UINT64_MAX, 0);
 	return ERR_OK;
 }
 
 bool apic_has_wide_ids(void)
 {
-	return apic.x2apic;
+	return apic_driver.x2apic;
 }
 
 static uint32_t timer_read(void)
@@ -129,39 +110,19 @@ enum err apic_measure_timer(void)
 	uint64_t made, tsc;
 	enum err err;
 
-	if (apic.deadline)
+	if (apic_driver.deadline)
 		return ERR_OK;
 	apic_write(APIC_TIMER_INITIAL, UINT32_MAX);
 	err = tsc_compare(&timer, TIMER_TICKS, &made, &tsc);
 	apic_write(APIC_TIMER_INITIAL, 0);
 	if (err == ERR_OK)
-		apic.rate = (made << 32) / tsc;
+		apic_driver.rate = min_u64((made << 32) / tsc, APIC_RATE_LIMIT);
 	return err;
-}
-
-/* Rounded up; what is far away comes early. */
-static uint32_t timer_ticks(uint64_t tsc)
-{
-	uint64_t now = rdtsc();
-
-	if (tsc == UINT64_MAX)
-		return 0;
-	if (tsc <= now)
-		return 1;
-	return (uint32_t)min_u64((min_u64(tsc - now, BIT(30)) * apic.rate >> 32) + 1, UINT32_MAX);
-}
-
-void apic_timer_set(uint64_t tsc)
-{
-	if (apic.deadline)
-		wrmsr(IA32_TSC_DEADLINE, tsc == UINT64_MAX ? 0 : max_u64(tsc, 1)); /* 0: none */
-	else
-		apic_write(APIC_TIMER_INITIAL, timer_ticks(tsc));
 }
 
 void apic_send(uint32_t id, uint32_t command)
 {
-	if (apic.x2apic) {
+	if (apic_driver.x2apic) {
 		/* This WRMSR does not wait for stores. SDM "MSR Access in x2APIC Mode". */
 		__asm__ volatile("mfence; lfence" : : : "memory");
 		wrmsr(IA32_X2APIC_FIRST + APIC_ICR / 16, (uint64_t)id << 32 | command);
@@ -185,9 +146,4 @@ bool apic_has_request(void)
 bool apic_in_service(uint8_t vector)
 {
 	return apic_read(APIC_ISR + vector / 32u * 16) >> vector % 32 & 1;
-}
-
-void apic_end_of_interrupt(void)
-{
-	apic_write(APIC_EOI, 0);
 }

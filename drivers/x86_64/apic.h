@@ -6,7 +6,12 @@
 #ifndef NESTLING_DRIVERS_X86_64_APIC_H
 #define NESTLING_DRIVERS_X86_64_APIC_H
 
+#include <stdbool.h>
+
+#include "include/arch/x86_64/insn.h"
+#include "include/arch/x86_64/msr.h"
 #include "include/err.h"
+#include "include/mmio.h"
 #include "include/types.h"
 
 /* How an IPI is delivered: bits of the interrupt command register. */
@@ -36,8 +41,54 @@ bool apic_has_wide_ids(void);
 /* Measure the timer on the first CPU, after apic_start. Errors: ERR_UNSUPPORTED: it does not count. */
 MUST_CHECK enum err apic_measure_timer(void);
 
-/* Interrupt this CPU once the TSC comes to `tsc`, or earlier, if that is far away: the caller sets it again. UINT64_MAX: never. */
-void apic_timer_set(uint64_t tsc);
+/*
+ * What the functions below go by, which are compiled into their callers: they are called at each timer of a guest's. Written by
+ * the first CPU's apic_start and apic_measure_timer, constant afterwards.
+ */
+struct apic_driver {
+	bool x2apic;
+	bool deadline; /* its timer compares with the TSC by itself */
+	uint64_t base; /* of its registers */
+	uint64_t rate; /* timer ticks for 2^32 of the TSC */
+};
+extern struct apic_driver apic_driver;
+
+/* Offsets of registers. Intel SDM vol. 3 "Local APIC Register Address Map"; the others are in apic.c. */
+enum { APIC_EOI = 0xb0, APIC_TIMER_INITIAL = 0x380 };
+
+static inline __attribute__((always_inline)) void apic_write(unsigned offset, uint32_t value)
+{
+	if (apic_driver.x2apic)
+		wrmsr(IA32_X2APIC_FIRST + offset / 16, value);
+	else
+		mmio_write32(apic_driver.base + offset, value);
+}
+
+/* A timer without deadlines is set to no more than this many of the TSC's, and taken to be at most twice as fast as that. */
+#define APIC_TIMER_FAR  BIT(30)
+#define APIC_RATE_LIMIT BIT(33)
+
+/* Rounded up; what is far away comes early. */
+static inline __attribute__((always_inline)) uint32_t apic_timer_ticks(uint64_t tsc, uint64_t now)
+{
+	if (tsc == UINT64_MAX)
+		return 0;
+	if (tsc <= now)
+		return 1;
+	return (uint32_t)(min_u64(tsc - now, APIC_TIMER_FAR) * apic_driver.rate >> 32) + 1;
+}
+
+/*
+ * Interrupt this CPU once the TSC, which is at `now`, comes to `tsc`, or earlier, if that is far away: the caller sets it again.
+ * UINT64_MAX: never.
+ */
+static inline __attribute__((always_inline)) void apic_timer_set(uint64_t tsc, uint64_t now)
+{
+	if (apic_driver.deadline)
+		wrmsr(IA32_TSC_DEADLINE, tsc == UINT64_MAX ? 0 : max_u64(tsc, 1)); /* 0: none */
+	else
+		apic_write(APIC_TIMER_INITIAL, apic_timer_ticks(tsc, now));
+}
 
 /* Send to the CPU of that id; memory that was written before is visible to it then. Interrupts are masked. */
 void apic_send(uint32_t id, uint32_t command);
@@ -47,6 +98,9 @@ bool apic_has_request(void);
 /* Is an interrupt of this vector being served? */
 bool apic_in_service(uint8_t vector);
 /* End the interrupt of the highest vector that is being served. */
-void apic_end_of_interrupt(void);
+static inline __attribute__((always_inline)) void apic_end_of_interrupt(void)
+{
+	apic_write(APIC_EOI, 0);
+}
 
 #endif

@@ -164,7 +164,8 @@ void arch_vcpu_run(struct vcpu *vcpu);
 
 /*
  * Take the machine's interrupts, with the registers still in the CPU that a C function preserves. Generic code offers it
- * (vmm/sched.c), and only the world switch calls it. 0: the guest is entered again; all else is what vm_handle_exit gets as `left`.
+ * (vmm/sched.c), and only the world switch calls it. 0: the guest is entered again; all else is what vm_handle_exit gets as `left`,
+ * unless it is EXIT_ATTENTION and the ISA delivers by itself what has come for the guest.
  */
 unsigned vm_take_interrupts(struct vcpu *vcpu);
 

@@ -129,9 +129,9 @@ void sched_notify(struct vcpu *vcpu)
 	vcpu->attention = 1;
 }
 
-void arch_timer_set(uint64_t deadline)
+void arch_timer_rearm(struct cpu *of, uint64_t at)
 {
-	CHECK_EQ(deadline, arch_this_cpu()->arch.deadline);
+	CHECK(of == arch_this_cpu() && at == now, "another CPU's, or at another time");
 }
 
 uint64_t arch_clock(void)
@@ -261,8 +261,13 @@ static void access_one(struct vcpu *vcpu, struct host_rng *rng)
 		CHECK(!apic_read_msr(vcpu, IA32_X2APIC_FIRST + number, &value) || x2apic, "an MSR outside x2APIC mode");
 		break;
 	case 2:
-		if (apic_write_fast(vcpu, IA32_X2APIC_FIRST + number, value)) {
-			CHECK(x2apic && (number == APIC_EOI || number == APIC_ICR), "register %#x on the fast path", number);
+		if (number == APIC_EOI && apic_may_end(&vcpu->arch.apic, value)) {
+			CHECK(x2apic && !apic_has(vcpu->arch.apic.tmr, apic_highest(vcpu->arch.apic.isr)), "on the fast path");
+			apic_end(vcpu);
+			break;
+		}
+		if (number == APIC_ICR && apic_command_fast(vcpu, value)) {
+			CHECK(x2apic, "on the fast path");
 			break;
 		}
 		__attribute__((fallthrough));
@@ -317,12 +322,29 @@ static void end_exit(struct vcpu *vcpu, struct host_rng *rng)
 	} else if (!host_below(rng, 4)) {
 		apic_halt(vcpu);
 	}
+	if (vcpu->arch.apic.serving && !host_below(rng, 8)) /* its delivery has met a fault */
+		apic_take_back(vcpu, (uint8_t)apic_highest(vcpu->arch.apic.isr));
 	before_delivery = vcpu->arch.apic;
 	vcpu->attention = 0;
 	arch_vcpu_deliver(vcpu);
 	CHECK(vcpu->again == NULL || vcpu->attention, "a vCPU that waits looks again");
 	CHECK(vcpu->arch.apic.timer_due == NEVER || vcpu->arch.apic.timer_due == vcpu->arch.apic.timer_deadline, "due");
 	CHECK(vcpu->arch.apic.timer_deadline > now || vcpu->again, "a time that has passed");
+}
+
+/* Of what is in service there are two lists. */
+static void check_service(const struct guest_apic *apic)
+{
+	uint64_t isr[APIC_WORDS] = { 0 };
+
+	CHECK(apic->serving < APIC_CLASSES && apic->service[0] == 0, "%u in service", apic->serving);
+	for (unsigned i = 1; i <= apic->serving; i++) {
+		unsigned vector = apic->service[i];
+
+		CHECK(vector >> 4 > apic->service[i - 1] >> 4, "vector %u on %u", vector, apic->service[i - 1]);
+		isr[vector / 64] |= BIT(vector % 64);
+	}
+	CHECK(memcmp(isr, apic->isr, sizeof(isr)) == 0, "the lists differ");
 }
 
 static void step(struct host_rng *rng)
@@ -346,6 +368,7 @@ static void step(struct host_rng *rng)
 	default:
 		access_and_check(vcpu, rng);
 	}
+	check_service(&vcpu->arch.apic);
 }
 
 static struct cpu cpu;

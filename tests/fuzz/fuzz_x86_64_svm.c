@@ -9,6 +9,7 @@
 #include "vmm/x86_64/svm/exit.c"
 #include "vmm/x86_64/svm/fields.c"
 #include "vmm/x86_64/svm/inject.c"
+#include "vmm/x86_64/svm/serve.c"
 
 #include <string.h>
 
@@ -65,34 +66,41 @@ void apic_halt(struct vcpu *vcpu)
 	vcpu->again = vcpu->arch.gpr[RCX] & 1 ? apic_halt : NULL;
 }
 
-bool apic_attend(struct vcpu *vcpu)
+/* What the fast path of a delivery leaves alone. */
+void apic_deliver_all(struct vcpu *vcpu)
 {
+	const struct guest_apic *apic = &vcpu->arch.apic;
+
 	CHECK(!vcpu->again, "an interrupt for one that waits");
-	vcpu->attention = 0;
-	return true;
+	CHECK(apic->nmi_pending || apic->timer_deadline != NEVER || svm_in_shadow(&vcpu->arch.svm), "a plain interrupt");
 }
 
-void apic_send_pending(struct vcpu *vcpu)
+void apic_timer_settle(struct vcpu *vcpu)
 {
 	(void)vcpu;
 }
 
-uint64_t guest_cr4_valid(const struct vm *vm)
+void apic_error(struct vcpu *vcpu, unsigned error)
 {
-	(void)vm;
-	return GUEST_CR4;
+	(void)vcpu;
+	(void)error;
+}
+
+void arch_timer_rearm(struct cpu *cpu, uint64_t now)
+{
+	(void)cpu;
+	(void)now;
+}
+
+/* Commands are left to the slow path. */
+bool apic_command_fast(struct vcpu *vcpu, uint64_t icr)
+{
+	(void)vcpu;
+	(void)icr;
+	return false;
 }
 
 static uint64_t io_hits; /* what breakpoints on ports say */
-
-/* WRMSR is left to the slow path. */
-bool msr_write_fast(struct vcpu *vcpu, uint32_t msr, uint64_t value)
-{
-	(void)vcpu;
-	(void)msr;
-	(void)value;
-	return false;
-}
 
 uint64_t io_breakpoints(struct vcpu *vcpu, const struct io_access *io)
 {
@@ -192,24 +200,57 @@ static void check_device(struct vcpu *vcpu, const struct vmcb *before, const uin
 	CHECK(vmcb->rax == before->rax || (!insn->write && insn->gpr == RAX), "rax");
 }
 
-/* What has interrupted the CPU was for the guest alone, or something is left to the scheduler. */
-static void check_attend(struct vcpu *vcpu, unsigned flags)
+/* What has interrupted the CPU was for the guest alone, or something is left to the scheduler, or to the vCPU itself. */
+static void check_interrupted(struct vcpu *vcpu, unsigned flags)
 {
-	struct vm *vm = vcpu->vm;
-	bool delivers = !(flags & 7) && flags & 128;
+	static const unsigned all[] = { 0, EXIT_INTERRUPTED, EXIT_ATTENTION, FAULT_NOT_SERVED };
+	unsigned left = all[flags & 3];
 	uint64_t others = vcpu->exits.other;
+	bool delivers;
 
 	vcpu->again = NULL;
-	vcpu->leave = flags & 1 ? LEAVE_YIELD : LEAVE_NOT;
-	vm->cpu_time = flags & 2 ? NEVER : 5;
-	vm->stopper = flags & 4 ? VM_ERRAND : NULL;
-	vcpu->attention = flags & 128;
-	CHECK_EQ(svm_attend(vcpu, EXIT_INTERRUPTED), delivers ? 0 : EXIT_INTERRUPTED);
-	CHECK_EQ((bool)vcpu->attention, flags & 128 && !delivers);
+	vcpu->attention = left == EXIT_ATTENTION;
+	vcpu->arch.apic.requests = flags & 4 ? REQUEST_INIT : 0;
+	delivers = left == EXIT_ATTENTION && !(flags & 4);
+	CHECK_EQ(svm_attend(vcpu, left), delivers ? 0 : left);
+	CHECK_EQ((bool)vcpu->attention, left == EXIT_ATTENTION && !delivers);
 	CHECK_EQ(vcpu->exits.other - others, delivers);
-	CHECK_EQ(svm_attend(vcpu, FAULT_NOT_SERVED), FAULT_NOT_SERVED);
-	vcpu->leave = LEAVE_NOT;
-	vm->stopper = NULL;
+	vcpu->arch.apic.requests = 0;
+}
+
+/*
+ * An interrupt that is pending is injected if and only if the guest takes it now: it is of a higher priority than what is in
+ * service and than CR8, and IF is set; else the exit that waits for it is asked for.
+ */
+static void check_delivery(struct vcpu *vcpu, struct host_rng *rng)
+{
+	struct vmcb *vmcb = vcpu->arch.svm.vmcb;
+	struct guest_apic *apic = &vcpu->arch.apic;
+	unsigned vector = 16 + (unsigned)host_below(rng, 240), served = (unsigned)host_below(rng, 256) & ~15u;
+	bool above, takes;
+
+	apic_reset_registers(apic);
+	apic->base = APIC_BASE_EN;
+	apic->irr[vector / 64] = BIT(vector % 64);
+	if (served) {
+		apic->service[++apic->serving] = (uint8_t)served;
+		apic->isr[served / 64] |= BIT(served % 64);
+	}
+	vmcb->int_ctl = INT_CTL_V_INTR_MASKING | host_below(rng, 16);
+	vmcb->int_state = 0;
+	vmcb->rip >>= 1; /* not that of no shadow */
+	vmcb->event_inj = host_below(rng, 4) ? 0 : EVENT_VALID;
+	vcpu->arch.svm.shadow_at = SVM_NO_RIP;
+	vcpu->attention = 1;
+	above = vector >> 4 > served >> 4 && vector >> 4 > (vmcb->int_ctl & 15);
+	takes = above && vmcb->rflags & RFLAGS_IF && !vmcb->event_inj;
+	CHECK(attend(vcpu), "left");
+	CHECK_EQ(vmcb->event_inj == (EVENT_VALID | vector), takes);
+	CHECK_EQ(apic_has(apic->irr, vector), !takes);
+	CHECK_EQ(apic_served(apic), takes ? vector : served);
+	CHECK_EQ((bool)(vmcb->int_ctl & INT_CTL_V_IRQ), above && !takes);
+	CHECK_EQ((bool)(vmcb->intercept_misc1 & INTERCEPT_VINTR), above && !takes);
+	CHECK_EQ((bool)(vmcb->intercept_cr_write & BIT(8)), vector >> 4 > served >> 4 && !above);
 }
 
 static void check_exit(struct vcpu *vcpu)
@@ -263,7 +304,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct vmcb vmcb = { 0 };
 	struct vcpu *vcpu = &vm.vcpu;
 
-	vcpu->arch = (struct vcpu_arch){ .svm.vmcb = &vmcb };
+	vcpu->arch = (struct vcpu_arch){ .svm = { .vmcb = &vmcb, .shadow_at = SVM_NO_RIP } };
+	apic_reset_registers(&vcpu->arch.apic);
 	vcpu->vm = &vm;
 	svm_features.nrips = flags & 16;
 	make_legal(&vmcb, flags);
@@ -301,7 +343,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (flags & 64) /* most of what begins with these is a move */
 		code[0] = moves[code[0] % sizeof(moves)];
 	check_exit(vcpu);
-	check_attend(vcpu, flags);
+	check_interrupted(vcpu, flags);
+	check_delivery(vcpu, &rng);
 	vmcb.event_inj = 0;
 	check_cr_write(vcpu);
 	return 0;

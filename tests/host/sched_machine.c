@@ -188,7 +188,8 @@ static bool interrupted(struct vcpu *vcpu)
 		MUST(vcpu->leave == LEAVE_NOT, "vCPU %u is to leave its CPU, and goes on", vcpu->id);
 		return true;
 	}
-	MUST(left == EXIT_INTERRUPTED, "the interrupts of vCPU %u are left", vcpu->id);
+	MUST(left == EXIT_INTERRUPTED || (left == EXIT_ATTENTION && !sched_leaves(vcpu)), "the interrupts of vCPU %u are left",
+	     vcpu->id);
 	if (vm_is_running(vcpu->vm) && sched_time_is_up(vcpu))
 		vm_end(vcpu->vm, VM_TIMED_OUT, 0);
 	vcpu_attend(vcpu);

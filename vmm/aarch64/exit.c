@@ -312,7 +312,7 @@ unsigned vcpu_exit_interrupt(struct vcpu *vcpu, uint64_t vector)
 		return vm_leave_exit(exit);
 	vm_leave_interrupt(exit);
 	left = vm_take_interrupts(vcpu);
-	if (!sched_left_attention(vcpu, left))
+	if (left != EXIT_ATTENTION)
 		return left;
 	vcpu->exits.other++;
 	vcpu_attend(vcpu);

@@ -253,7 +253,7 @@ unsigned vcpu_exit(struct vcpu *vcpu)
 
 unsigned vcpu_interrupted(struct vcpu *vcpu, unsigned left)
 {
-	if (!sched_left_attention(vcpu, left))
+	if (left != EXIT_ATTENTION)
 		return left;
 	vcpu->exits.other++;
 	vcpu_attend(vcpu);

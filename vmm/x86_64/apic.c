@@ -32,6 +32,7 @@ enum apic_register {
 	APIC_TIMER_DIVIDE = 0x3e,
 	APIC_SELF_IPI = 0x3f,
 };
+_Static_assert(APIC_EOI == IA32_X2APIC_EOI - IA32_X2APIC_FIRST && APIC_ICR == IA32_X2APIC_ICR - IA32_X2APIC_FIRST, "the MSRs");
 #define APIC_STRIDE 16
 
 #define VERSION_6_LVTS 0x50014
@@ -66,7 +67,7 @@ static uint32_t task_priority(struct vcpu *vcpu)
 /* SDM, "Task and Processor Priorities". */
 static uint32_t processor_priority(struct vcpu *vcpu)
 {
-	uint32_t service = apic_highest(vcpu->arch.apic.isr) & 0xf0, task = task_priority(vcpu);
+	uint32_t service = apic_served(&vcpu->arch.apic) & 0xf0, task = task_priority(vcpu);
 
 	return service > (task & 0xf0) ? service : task;
 }
@@ -78,17 +79,14 @@ static void look_at_requested(struct vcpu *vcpu)
 		apic_look(vcpu);
 }
 
-/* Of the highest vector in service; 0: none is. */
-static void end_interrupt(struct vcpu *vcpu, unsigned vector)
+static void end_interrupt(struct vcpu *vcpu)
 {
 	struct guest_apic *apic = &vcpu->arch.apic;
+	unsigned vector = apic_served(apic);
 
-	if (vector == 0)
-		return;
-	apic->isr[vector / 64] &= ~BIT(vector % 64);
-	if (apic_has(apic->tmr, (uint8_t)vector))
+	if (vector != 0 && apic_has(apic->tmr, vector))
 		apic->ended = (uint8_t)vector;
-	look_at_requested(vcpu);
+	apic_end(vcpu);
 }
 
 /* 32 bits of a bitmap of vectors. */
@@ -272,7 +270,7 @@ static bool write_register(struct vcpu *vcpu, unsigned number, uint64_t value)
 	case APIC_EOI: /* only 0 may be written in x2APIC mode */
 		if (x2apic && value != 0)
 			return false;
-		end_interrupt(vcpu, apic_highest(apic->isr));
+		end_interrupt(vcpu);
 		return true;
 	case APIC_ICR:
 		return write_icr(apic, value);
@@ -331,25 +329,9 @@ bool apic_write_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	return true;
 }
 
-/* The end of a level's interrupt is told to the IOAPIC besides. */
-bool apic_write_fast(struct vcpu *vcpu, uint32_t msr, uint64_t value)
+bool apic_command_fast(struct vcpu *vcpu, uint64_t icr)
 {
-	struct guest_apic *apic = &vcpu->arch.apic;
-	unsigned vector;
-
-	if (!apic_is_x2apic(apic))
-		return false;
-	switch (msr - IA32_X2APIC_FIRST) {
-	case APIC_EOI:
-		vector = apic_highest(apic->isr);
-		if (value != 0 || apic_has(apic->tmr, (uint8_t)vector))
-			return false;
-		end_interrupt(vcpu, vector);
-		return true;
-	case APIC_ICR:
-		return !(value & ~ICR_WRITABLE) && apic_send_fixed(vcpu, value);
-	}
-	return false;
+	return apic_is_x2apic(&vcpu->arch.apic) && !(icr & ~ICR_WRITABLE) && apic_send_fixed(vcpu, icr);
 }
 
 static bool in_page(uint64_t offset, const struct io_access *io)

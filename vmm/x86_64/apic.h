@@ -13,6 +13,8 @@
 #define GUEST_APIC_PAGE   UINT64_C(0xfee00000)
 #define GUEST_IOAPIC_PAGE UINT64_C(0xfec00000)
 
+#define VECTOR_FIRST 16 /* those below are illegal in a message. SDM, "Valid Interrupt Vectors" */
+
 #define SVR_ENABLED BIT(8)
 #define LVT_MASKED  BIT(16)
 
@@ -45,6 +47,7 @@ static inline void apic_reset_registers(struct guest_apic *apic)
 	apic->esr = apic->errors = 0;
 	for (unsigned i = 0; i < APIC_WORDS; i++)
 		apic->irr[i] = apic->tmr[i] = apic->isr[i] = 0;
+	apic->serving = 0;
 	apic->nmi_pending = apic->sends = false;
 	apic->ended = 0;
 	apic->timer_initial = apic->timer_divide = 0;
@@ -69,9 +72,9 @@ static inline bool apic_is_x2apic(const struct guest_apic *apic)
 	return __atomic_load_n(&apic->base, __ATOMIC_RELAXED) & APIC_BASE_EXTD;
 }
 
-static inline bool apic_has(const uint64_t *words, uint8_t vector)
+static inline bool apic_has(const uint64_t *words, unsigned vector)
 {
-	return __atomic_load_n(&words[vector / 64], __ATOMIC_RELAXED) >> vector % 64 & 1;
+	return __atomic_load_n(&words[vector / 64], __ATOMIC_RELAXED) & BIT(vector % 64);
 }
 
 static inline uint64_t apic_word(const uint64_t *words, unsigned i)
@@ -95,6 +98,12 @@ static inline unsigned apic_highest(const uint64_t *words)
 	return word ? 63 - (unsigned)__builtin_clzll(word) : 0;
 }
 
+/* The vector that is being served, the highest of those that are; 0: none. */
+static inline unsigned apic_served(const struct guest_apic *apic)
+{
+	return apic->service[apic->serving];
+}
+
 /* Is there any? */
 static inline bool apic_any(const uint64_t *words)
 {
@@ -111,11 +120,32 @@ static inline void apic_look(struct vcpu *vcpu)
 
 /* An interrupt has come for a vCPU, which may be anywhere. False: it takes none, or none of this vector. */
 bool apic_accept(struct vcpu *to, uint8_t vector, bool level);
-/* The same for a vCPU that is resident here, by who looks at what is pending next: it is not asked to look again. */
-bool apic_accept_unseen(struct vcpu *vcpu, uint8_t vector);
 /* One of enum apic_request has. */
 void apic_request(struct vcpu *to, unsigned request);
 void apic_error(struct vcpu *vcpu, unsigned error);
+
+/*
+ * Make the vector requested, and tell nobody. False: the APIC takes none, or not this one. `*fresh`: nobody has been told of it
+ * yet.
+ */
+static inline __attribute__((always_inline)) bool apic_request_vector(struct vcpu *to, unsigned vector, bool level, bool *fresh)
+{
+	struct guest_apic *apic = &to->arch.apic;
+	uint64_t bit = BIT(vector % 64), *tmr = &apic->tmr[vector / 64];
+
+	if (!apic_is_enabled(apic) || !(__atomic_load_n(&apic->svr, __ATOMIC_RELAXED) & SVR_ENABLED))
+		return false;
+	if (vector < VECTOR_FIRST) {
+		apic_error(to, ERROR_RECEIVE_ILLEGAL);
+		return false;
+	}
+	if (level)
+		__atomic_fetch_or(tmr, bit, __ATOMIC_RELAXED);
+	else if (__atomic_load_n(tmr, __ATOMIC_RELAXED) & bit)
+		__atomic_fetch_and(tmr, ~bit, __ATOMIC_RELAXED);
+	*fresh = !(__atomic_fetch_or(&apic->irr[vector / 64], bit, __ATOMIC_RELEASE) & bit);
+	return true;
+}
 
 /* --- apic_timer.c: of the vCPU that is resident here ------------------------------------------------------------------- */
 
@@ -133,15 +163,15 @@ static inline void apic_timer_serve(struct vcpu *vcpu)
 		apic_timer_look(vcpu);
 }
 /* Its last interrupt is no longer pending: the next one counts. */
-void apic_timer_taken(struct vcpu *vcpu);
+void apic_timer_settle(struct vcpu *vcpu);
+static inline void apic_timer_taken(struct vcpu *vcpu)
+{
+	if (vcpu->arch.apic.timer_deadline != NEVER)
+		apic_timer_settle(vcpu);
+}
 
 /* --- apic_deliver.c: of the vCPU that is resident here ----------------------------------------------------------------- */
 
-/*
- * vcpu_attend on the fast path of an exit. False: what has been asked for changes the vCPU's registers, which the slow path sees
- * to; who has asked interrupts this CPU.
- */
-bool apic_attend(struct vcpu *vcpu);
 /* HLT: wait until there is something to deliver. */
 void apic_halt(struct vcpu *vcpu);
 /* An interrupt that was being delivered, and met a fault there, or the NMI: it comes again. */
@@ -150,6 +180,10 @@ void apic_take_back_nmi(struct vcpu *vcpu);
 
 /* --- apic_ipi.c ------------------------------------------------------------------------------------------------------- */
 
+static inline bool apic_has_to_send(const struct guest_apic *apic)
+{
+	return apic->ended || apic->sends;
+}
 /* Carry out what an access has asked for: an inter-processor interrupt, the end of a level's interrupt. With no lock held. */
 void apic_send_pending(struct vcpu *vcpu);
 /*
@@ -171,7 +205,30 @@ void apic_page_init(struct vm *vm);
 bool apic_write_base(struct vcpu *vcpu, uint64_t value);
 bool apic_read_msr(struct vcpu *vcpu, uint32_t msr, uint64_t *value);
 bool apic_write_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value);
-/* What kernels do all the time, on the fast path. False: it is something else, and nothing has been done. */
-bool apic_write_fast(struct vcpu *vcpu, uint32_t msr, uint64_t value);
+/* Two of them, as MSRs. */
+#define IA32_X2APIC_EOI (IA32_X2APIC_FIRST + 0x0b)
+#define IA32_X2APIC_ICR (IA32_X2APIC_FIRST + 0x30)
+
+/* May the fast path write `value` to the register of that name in x2APIC mode? Not if it ends a level's: the IOAPIC is told, too.
+ */
+static inline bool apic_may_end(const struct guest_apic *apic, uint64_t value)
+{
+	return value == 0 && apic_is_x2apic(apic) && !apic_has(apic->tmr, apic_served(apic));
+}
+
+/* The end of the interrupt that is being served; it is none of a level. What it has kept back may come now. */
+static inline void apic_end(struct vcpu *vcpu)
+{
+	struct guest_apic *apic = &vcpu->arch.apic;
+	unsigned vector = apic_served(apic);
+
+	apic->isr[vector / 64] &= ~BIT(vector % 64);
+	apic->serving -= vector != 0;
+	if (apic_any(apic->irr))
+		apic_look(vcpu);
+}
+
+/* A command in that mode that sends to one vCPU, on the fast path. False: it is another one, and nothing has been done. */
+bool apic_command_fast(struct vcpu *vcpu, uint64_t icr);
 
 #endif

@@ -1,51 +1,35 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * What is pending in a local APIC comes to its vCPU. An interrupt goes from IRR to ISR when it is injected, so it is injected once;
- * an exit in the middle of its delivery injects it again (exit.c of either vendor). Intel SDM vol. 3 "Interrupt Acceptance for
- * Fixed Interrupts", "Task and Processor Priorities".
- */
+/* What is pending in a local APIC comes to its vCPU: apic_attend.h. Here is what both vendors have in common, and what is rare. */
+#include "vmm/x86_64/apic_attend.h"
+
 #include "include/arch/virt.h"
-#include "vmm/x86_64/apic.h"
-#include "vmm/x86_64/virt_ops.h"
 
-#define PRIORITY(vector) ((vector) >> 4)
-
-/* Of ISR and IRR bits only this vCPU changes 1 to 0. */
-static void begin_service(struct guest_apic *apic, uint8_t vector)
+static bool virt_accepts(struct vcpu *vcpu, unsigned window)
 {
-	__atomic_fetch_and(&apic->irr[vector / 64], ~BIT(vector % 64), __ATOMIC_RELAXED);
-	apic->isr[vector / 64] |= BIT(vector % 64);
+	return virt->accepts(vcpu, window);
 }
 
-/* The vector that can be delivered now; 0: none. If it is the task priority alone that holds one back, `*window` says so. */
-static unsigned deliverable(struct vcpu *vcpu, unsigned *window)
+static void virt_inject_interrupt(struct vcpu *vcpu, uint8_t vector)
 {
-	const struct guest_apic *apic = &vcpu->arch.apic;
-	unsigned vector = apic_highest(apic->irr);
-
-	if (vector == 0 || !apic_is_enabled(apic) || PRIORITY(vector) <= PRIORITY(apic_highest(apic->isr)))
-		return 0;
-	if (PRIORITY(vector) > virt->get(vcpu, FIELD_CR8))
-		return vector;
-	*window = WINDOW_PRIORITY;
-	return 0;
+	virt->inject_interrupt(vcpu, vector);
 }
 
-/* What it has to exit for, if it cannot take the interrupt now. */
-static unsigned deliver_interrupt(struct vcpu *vcpu)
+static void virt_set_windows(struct vcpu *vcpu, unsigned windows)
 {
-	unsigned window = 0, vector = deliverable(vcpu, &window);
-
-	if (vector == 0)
-		return window;
-	if (!virt->accepts(vcpu, WINDOW_INTERRUPT))
-		return WINDOW_INTERRUPT;
-	begin_service(&vcpu->arch.apic, (uint8_t)vector);
-	virt->inject_interrupt(vcpu, (uint8_t)vector);
-	if (vector == (uint8_t)vcpu->arch.apic.lvt[LVT_TIMER])
-		apic_timer_taken(vcpu);
-	return 0;
+	virt->set_windows(vcpu, windows);
 }
+
+static uint64_t virt_task_priority(struct vcpu *vcpu)
+{
+	return virt->get(vcpu, FIELD_CR8);
+}
+
+static const struct apic_delivery delivery = {
+	.accepts = virt_accepts,
+	.inject_interrupt = virt_inject_interrupt,
+	.set_windows = virt_set_windows,
+	.task_priority = virt_task_priority,
+};
 
 static unsigned deliver_nmi(struct vcpu *vcpu)
 {
@@ -104,24 +88,12 @@ static void take_requests(struct vcpu *vcpu)
 		begin_init(vcpu, requests);
 }
 
-static void set_windows(struct vcpu *vcpu, unsigned windows)
+void apic_deliver_all(struct vcpu *vcpu)
 {
-	if (windows == vcpu->arch.apic.windows)
-		return;
-	vcpu->arch.apic.windows = (uint8_t)windows;
-	virt->set_windows(vcpu, windows);
-}
-
-static void deliver(struct vcpu *vcpu)
-{
-	unsigned windows;
-
 	apic_timer_serve(vcpu);
-	windows = deliver_nmi(vcpu);
-	windows |= deliver_interrupt(vcpu);
-	set_windows(vcpu, windows);
+	apic_deliver(vcpu, &delivery, deliver_nmi(vcpu));
 	/* Where nothing exits for it: at the next slow exit. */
-	if (windows & WINDOW_NMI)
+	if (vcpu->arch.apic.windows & WINDOW_NMI)
 		apic_look(vcpu);
 }
 
@@ -136,41 +108,31 @@ void arch_vcpu_deliver(struct vcpu *vcpu)
 		apic_look(vcpu);
 		return;
 	}
-	deliver(vcpu);
+	apic_deliver_all(vcpu);
 }
 
-bool apic_attend(struct vcpu *vcpu)
-{
-	if (!__atomic_load_n(&vcpu->attention, __ATOMIC_RELAXED) || !__atomic_exchange_n(&vcpu->attention, 0, __ATOMIC_ACQUIRE))
-		return true;
-	if (__atomic_load_n(&vcpu->arch.apic.requests, __ATOMIC_RELAXED)) {
-		apic_look(vcpu);
-		return false;
-	}
-	deliver(vcpu);
-	return true;
-}
-
-static bool wakes(struct vcpu *vcpu)
+static bool wakes(struct vcpu *vcpu, bool takes_interrupts)
 {
 	unsigned window = 0;
 
 	if (vcpu->arch.apic.nmi_pending || __atomic_load_n(&vcpu->arch.apic.requests, __ATOMIC_ACQUIRE))
 		return true;
-	return virt->get(vcpu, FIELD_RFLAGS) & RFLAGS_IF && deliverable(vcpu, &window);
+	return takes_interrupts && deliverable(vcpu, &delivery, &window);
 }
 
 /* vcpu->again, too: it may have been woken for nothing. */
 void apic_halt(struct vcpu *vcpu)
 {
+	bool takes_interrupts = virt->get(vcpu, FIELD_RFLAGS) & RFLAGS_IF;
+
 	vcpu->again = NULL;
 	apic_timer_serve(vcpu);
-	if (wakes(vcpu)) {
+	if (wakes(vcpu, takes_interrupts)) {
 		apic_look(vcpu);
 		return;
 	}
 	vcpu->again = apic_halt;
-	vcpu->wake_at = virt->get(vcpu, FIELD_RFLAGS) & RFLAGS_IF ? vcpu->arch.apic.timer_due : NEVER;
+	vcpu->wake_at = takes_interrupts ? vcpu->arch.apic.timer_due : NEVER;
 	vcpu->leave_why = NULL;
 	vcpu->leave = LEAVE_WAIT;
 }
@@ -180,6 +142,8 @@ void apic_take_back(struct vcpu *vcpu, uint8_t vector)
 	struct guest_apic *apic = &vcpu->arch.apic;
 
 	apic->isr[vector / 64] &= ~BIT(vector % 64);
+	if (apic_served(apic) == vector) /* as it is: it was injected last */
+		apic->serving--;
 	__atomic_fetch_or(&apic->irr[vector / 64], BIT(vector % 64), __ATOMIC_RELAXED);
 	apic_look(vcpu);
 }

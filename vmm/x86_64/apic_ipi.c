@@ -17,8 +17,6 @@
 #define XAPIC_ID_SHIFT     24
 enum icr_shorthand { TO_DESTINATION, TO_SELF, TO_ALL, TO_OTHERS };
 
-#define VECTOR_FIRST 16
-
 struct message {
 	uint32_t destination;
 	bool broadcast, logical, level;

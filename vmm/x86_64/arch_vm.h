@@ -70,6 +70,7 @@ struct kept_state {
 
 #define APIC_VECTORS 256
 #define APIC_WORDS   (APIC_VECTORS / 64)
+#define APIC_CLASSES 16 /* of priority: SDM vol. 3 "Interrupt, Task, and Processor Priority" */
 #define APIC_LVTS    6
 
 /* What another vCPU's interrupt command, or an input of the IOAPIC, has asked for besides a vector: a bit each. */
@@ -89,14 +90,17 @@ struct guest_apic {
 	uint32_t errors;          /* since; atomic */
 	uint64_t irr[APIC_WORDS]; /* requested; atomic */
 	uint64_t tmr[APIC_WORDS]; /* of these, by a level; atomic */
-	uint64_t isr[APIC_WORDS]; /* in service */
-	uint32_t requests;        /* enum apic_request; atomic */
-	uint32_t startup_vector;  /* of REQUEST_STARTUP; atomic */
-	bool waits_for_startup;   /* after INIT; atomic */
-	bool nmi_pending;         /* taken from `requests`, not injected yet */
-	bool sends;               /* what icr says is to be done */
-	uint8_t ended;            /* the end of this level's interrupt is to be told to the IOAPIC; 0: none */
-	uint8_t windows;          /* enum guest_window: what the vCPU exits for now */
+	uint64_t isr[APIC_WORDS]; /* in service: for who reads the registers */
+	/* The same as vectors: each is of a higher class than the one before, which it has interrupted. service[0] is 0: none. */
+	uint8_t service[APIC_CLASSES];
+	uint32_t serving;        /* the index of the last of them */
+	uint32_t requests;       /* enum apic_request; atomic */
+	uint32_t startup_vector; /* of REQUEST_STARTUP; atomic */
+	bool waits_for_startup;  /* after INIT; atomic */
+	bool nmi_pending;        /* taken from `requests`, not injected yet */
+	bool sends;              /* what icr says is to be done */
+	uint8_t ended;           /* the end of this level's interrupt is to be told to the IOAPIC; 0: none */
+	uint8_t windows;         /* enum guest_window: what the vCPU exits for now */
 
 	uint32_t timer_initial, timer_divide;
 	uint64_t tsc_deadline;   /* IA32_TSC_DEADLINE */
@@ -125,9 +129,9 @@ struct vcpu_arch {
 	struct redelivery redelivery;
 	struct tag tag; /* ASID or VPID */
 	struct guest_apic apic;
-	struct mmio_decoded mmio; /* the VM_EXIT_IO that is being served, of memory, or was last */
-	uint64_t clock_page;      /* MSR_KVM_SYSTEM_TIME_NEW */
-	uint64_t wall_clock;      /* MSR_KVM_WALL_CLOCK_NEW */
+	struct mmio_decoded mmio;    /* the VM_EXIT_IO that is being served, of memory, or was last */
+	uint64_t clock_page;         /* MSR_KVM_SYSTEM_TIME_NEW */
+	uint64_t wall_clock;         /* MSR_KVM_WALL_CLOCK_NEW */
 	struct kept_state kept;
 };
 

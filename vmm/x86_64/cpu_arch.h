@@ -23,6 +23,7 @@ struct cpu_arch {
 	uint64_t gdt[CPU_DESCRIPTORS];
 	uint32_t events;   /* enum cpu_event; interrupts that have come in arch_cpu_wait, and are not ended yet */
 	uint64_t deadline; /* of arch_timer_set */
+	uint64_t armed;    /* what the APIC's timer is set to: UINT64_MAX: it is not, or has fired */
 	struct virt_cpu virt;
 };
 

@@ -44,8 +44,6 @@ void emulate_cpuid(struct vcpu *vcpu);
 /* Carry out RDMSR or WRMSR on gpr[RAX, RCX, RDX]. False: the guest is to get #GP(0). */
 bool emulate_rdmsr(struct vcpu *vcpu);
 bool emulate_wrmsr(struct vcpu *vcpu);
-/* A write on the fast path, to those that kernels write all the time. False: nothing has been done. */
-bool msr_write_fast(struct vcpu *vcpu, uint32_t msr, uint64_t value);
 
 /* MSRs that a guest may read and write without an exit: its own while it runs. */
 extern const uint32_t msr_passthrough[];

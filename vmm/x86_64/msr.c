@@ -128,14 +128,6 @@ static bool msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	return false;
 }
 
-bool msr_write_fast(struct vcpu *vcpu, uint32_t msr, uint64_t value)
-{
-	if (msr != IA32_TSC_DEADLINE)
-		return apic_write_fast(vcpu, msr, value);
-	apic_timer_write_deadline(vcpu, value);
-	return true;
-}
-
 static void log_undefined(struct vcpu *vcpu, const char *what, uint32_t msr)
 {
 	if (vcpu->arch.msrs_logged >= MSRS_LOGGED)

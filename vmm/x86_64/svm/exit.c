@@ -4,12 +4,9 @@
 
 #include "include/panic.h"
 #include "vmm/walk_log.h"
-#include "vmm/sched.h"
 #include "vmm/serve.h"
 #include "vmm/x86_64/apic.h"
 #include "vmm/x86_64/emulate.h"
-#include "vmm/x86_64/guest_walk.h"
-#include "vmm/x86_64/offsets.h"
 
 /*
  * An exit in the middle of delivering an event: deliver it when the guest goes on. What an instruction raised by
@@ -44,53 +41,6 @@ static __attribute__((cold, noinline)) unsigned serve_odd_fault(struct vcpu *vcp
 	return vm_serve_fault(vcpu, exit);
 }
 
-/* What svm_complete_at does where TF is clear: no trap comes. */
-static inline void step_over(struct vmcb *vmcb, uint64_t rip)
-{
-	vmcb->rip = svm_in_64bit_code(vmcb) ? rip : (uint32_t)rip;
-	vmcb->rflags &= ~RFLAGS_RF;
-	vmcb->int_state = 0;
-}
-
-/* Is the guest's value in the vCPU, or the VMCB, on the fast path? See entry.S. */
-static bool is_saved(unsigned gpr)
-{
-	return !((BIT(RBX) | BIT(RBP) | BIT(R12) | BIT(R13) | BIT(R14) | BIT(R15)) >> gpr & 1);
-}
-
-/* Read the instruction by which the guest accesses a device. False: it is none that is served here. */
-static bool decode_move(struct vcpu *vcpu, const struct vmcb *vmcb)
-{
-	const struct guest_paging paging = { vmcb->cr0, vmcb->cr3, vmcb->cr4, vmcb->efer };
-	const struct mmio_insn *insn = &vcpu->arch.mmio.insn;
-
-	return vcpu->fast && !(vmcb->rflags & RFLAGS_TF) && !(vmcb->exitinfo1 & (PF_FETCH | NPF_GUEST_WALK)) &&
-	       guest_move(vcpu, &paging, GVA(vmcb->cs.base + vmcb->rip), svm_code_bits(vcpu)) &&
-	       insn->write == (bool)(vmcb->exitinfo1 & PF_WRITE) && is_saved(insn->gpr);
-}
-
-/* A device in memory that needs no more than to be asked. Whatever else it is is found out as for any fault. */
-static __attribute__((noinline)) unsigned serve_device(struct vcpu *vcpu, struct vmcb *vmcb, struct vm_exit *exit)
-{
-	struct io_device *device = device_at(&vcpu->vm->devices, IO_MEMORY, vmcb->exitinfo2);
-	const struct mmio_insn *insn = &vcpu->arch.mmio.insn;
-
-	if (!device || device->slow || !decode_move(vcpu, vmcb))
-		return vm_serve_fault(vcpu, exit);
-	mmio_set_access(insn, vmcb->exitinfo2, svm_get_gpr(vcpu, insn->gpr), &exit->io);
-	exit->kind = VM_EXIT_IO;
-	exit->io.vcpu = (uint8_t)vcpu->id;
-	vcpu->exits.mmio++;
-	device_serve(device, &exit->io);
-	if (!insn->write)
-		svm_set_gpr(vcpu, insn->gpr, mmio_loaded(insn, svm_get_gpr(vcpu, insn->gpr), exit->io.value));
-	step_over(vmcb, vmcb->rip + insn->length);
-	apic_send_pending(vcpu);
-	if (vcpu_has_attention(vcpu))
-		apic_attend(vcpu);
-	return 0;
-}
-
 /* All of the common case in line, and no call but the last: so no register has to be saved. */
 static inline unsigned serve_fault(struct vcpu *vcpu, struct vmcb *vmcb, struct vm_exit *exit)
 {
@@ -108,7 +58,7 @@ static inline unsigned serve_fault(struct vcpu *vcpu, struct vmcb *vmcb, struct 
 		return serve_odd_fault(vcpu, exit);
 	/* By the lower half of the address, which is shorter; serve_device looks at all of it. */
 	if (__builtin_expect((uint32_t)vmcb->exitinfo2 - GUEST_DEVICES < GUEST_DEVICES_SIZE, 0))
-		return serve_device(vcpu, vmcb, exit);
+		return svm_serve_device(vcpu, vmcb, exit);
 	return vm_serve_fault(vcpu, exit);
 }
 
@@ -146,115 +96,6 @@ static inline __attribute__((always_inline)) unsigned serve_hypercall(struct vcp
 	return hypercall_left(result);
 }
 
-static void decode_io(const struct vmcb *vmcb, struct vm_exit *exit)
-{
-	uint64_t info = vmcb->exitinfo1;
-	unsigned size = IOIO_SIZE(info);
-
-	if (info & IOIO_STRING) {
-		exit->kind = VM_EXIT_ARCH;
-		return;
-	}
-	exit->kind = VM_EXIT_IO;
-	exit->io = (struct io_access){
-		.space = IO_PORT,
-		.size = (uint8_t)size,
-		.write = !(info & IOIO_IN),
-		.addr = IOIO_PORT(info),
-		.value = info & IOIO_IN ? 0 : io_operand(vmcb->rax, size),
-	};
-}
-
-/* What svm_finish_io does, where no breakpoint is, of a read of all ones or a write. In line: kernels do it by the ten thousand. */
-static inline unsigned pass_void_port(struct vcpu *vcpu, struct vmcb *vmcb, struct vm_exit *exit)
-{
-	uint64_t ones;
-
-	decode_io(vmcb, exit);
-	vcpu->exits.pio++;
-	if (!exit->io.write) {
-		ones = ~UINT64_C(0) >> (64 - 8 * exit->io.size);
-		exit->io.value = ones;
-		vmcb->rax = exit->io.size == 4 ? ones : vmcb->rax | ones;
-	}
-	step_over(vmcb, vmcb->exitinfo2);
-	return 0;
-}
-
-/* An access to a port where a device is that needs no more than to be asked, or none. */
-static __attribute__((noinline)) unsigned serve_port(struct vcpu *vcpu, struct vmcb *vmcb, struct vm_exit *exit)
-{
-	uint16_t port = IOIO_PORT(vmcb->exitinfo1);
-	struct io_device *device;
-
-	if (!vcpu->fast || vmcb->rflags & RFLAGS_TF || vmcb->exitinfo1 & IOIO_STRING)
-		return vm_leave_exit(exit);
-	if (device_port_is_void(&vcpu->vm->devices, port) && !(vmcb->dr7 & DR7_ENABLE_ALL))
-		return pass_void_port(vcpu, vmcb, exit);
-	device = device_at(&vcpu->vm->devices, IO_PORT, port);
-	if (!device || device->slow)
-		return vm_leave_exit(exit);
-	decode_io(vmcb, exit);
-	exit->io.vcpu = (uint8_t)vcpu->id;
-	vcpu->exits.pio++;
-	device_serve(device, &exit->io);
-	svm_finish_io(vcpu, exit);
-	apic_attend(vcpu);
-	return 0;
-}
-
-/* An exit that has been served, as arch_handle_exit has it. */
-static inline void record(struct vcpu *vcpu, const struct vmcb *vmcb, struct vm_exit *exit)
-{
-	exit->kind = VM_EXIT_ARCH;
-	exit->detail[0] = vmcb->rax;
-	exit->detail[1] = vcpu->arch.gpr[RCX];
-	vcpu->exits.other++;
-}
-
-static inline unsigned served(struct vcpu *vcpu, const struct vmcb *vmcb, struct vm_exit *exit)
-{
-	record(vcpu, vmcb, exit);
-	if (vcpu_has_attention(vcpu))
-		apic_attend(vcpu);
-	return 0;
-}
-
-/* What kernels write all the time. Without a call in svm_exit's own frame, so that no register is saved for it. */
-static __attribute__((noinline)) unsigned serve_wrmsr(struct vcpu *vcpu, struct vmcb *vmcb, struct vm_exit *exit)
-{
-	const uint64_t *gpr = vcpu->arch.gpr;
-
-	if (!vcpu->fast || vmcb->rflags & RFLAGS_TF ||
-	    !msr_write_fast(vcpu, (uint32_t)gpr[RCX], gpr[RDX] << 32 | (uint32_t)vmcb->rax))
-		return vm_leave_exit(exit);
-	step_over(vmcb, svm_next_rip(vmcb, 2));
-	return served(vcpu, vmcb, exit);
-}
-
-/* The guest can take the interrupt that it has waited for with IF clear. */
-static __attribute__((noinline)) unsigned serve_window(struct vcpu *vcpu, const struct vmcb *vmcb, struct vm_exit *exit)
-{
-	if (!vcpu->fast)
-		return vm_leave_exit(exit);
-	svm_window_opens(vcpu);
-	return served(vcpu, vmcb, exit);
-}
-
-/* It goes on if there is an interrupt for it, else it leaves the CPU: then nothing is left to do in the slow path. */
-static __attribute__((noinline)) unsigned serve_halt(struct vcpu *vcpu, struct vmcb *vmcb, struct vm_exit *exit)
-{
-	if (!vcpu->fast || vmcb->rflags & RFLAGS_TF)
-		return vm_leave_exit(exit);
-	step_over(vmcb, svm_next_rip(vmcb, 1));
-	apic_halt(vcpu);
-	record(vcpu, vmcb, exit);
-	if (vcpu->again) /* which looks again at what comes for it from now on */
-		return LEFT_WAITS;
-	apic_attend(vcpu);
-	return 0;
-}
-
 unsigned svm_exit(struct vcpu *vcpu)
 {
 	struct vm_exit *exit = vm_new_exit(vcpu);
@@ -274,22 +115,14 @@ unsigned svm_exit(struct vcpu *vcpu)
 		return vm_leave_interrupt(exit);
 	}
 	if (vmcb->exitcode == VMEXIT_MSR && vmcb->exitinfo1 & 1)
-		return serve_wrmsr(vcpu, vmcb, exit);
+		return svm_serve_wrmsr(vcpu, vmcb, exit);
 	if (vmcb->exitcode == VMEXIT_IOIO)
-		return serve_port(vcpu, vmcb, exit);
+		return svm_serve_port(vcpu, vmcb, exit);
 	if (vmcb->exitcode == VMEXIT_VINTR)
-		return serve_window(vcpu, vmcb, exit);
+		return svm_serve_window(vcpu, vmcb, exit);
 	if (vmcb->exitcode == VMEXIT_HLT)
-		return serve_halt(vcpu, vmcb, exit);
+		return svm_serve_halt(vcpu, vmcb, exit);
 	return vm_leave_exit(exit);
-}
-
-unsigned svm_attend(struct vcpu *vcpu, unsigned left)
-{
-	if (!sched_left_attention(vcpu, left) || !apic_attend(vcpu))
-		return left;
-	vcpu->exits.other++;
-	return 0;
 }
 
 /* The guest's user programs must not speak for its kernel: those get #UD. */
@@ -313,7 +146,7 @@ void svm_decode(struct vcpu *vcpu, struct vm_exit *exit)
 		decode_hypercall(vcpu, vmcb, exit);
 		break;
 	case VMEXIT_IOIO:
-		decode_io(vmcb, exit);
+		svm_decode_io(vmcb, exit);
 		break;
 	case VMEXIT_SHUTDOWN:
 		exit->kind = VM_EXIT_CRASH;
@@ -414,16 +247,6 @@ bool svm_handle_exit(struct vcpu *vcpu, struct vm_exit *exit)
 	handled = handle(vcpu, vmcb);
 	vmcb->rax = vcpu->arch.gpr[RAX];
 	return handled;
-}
-
-void svm_finish_io(struct vcpu *vcpu, const struct vm_exit *exit)
-{
-	struct vmcb *vmcb = vcpu->arch.svm.vmcb;
-
-	if (!exit->io.write)
-		vmcb->rax = io_result(vmcb->rax, &exit->io);
-	/* AMD APM vol. 2 "IN and OUT Behavior": the address of the next instruction. */
-	svm_complete_at(vmcb, vmcb->exitinfo2, io_breakpoints(vcpu, &exit->io));
 }
 
 void svm_finish_hypercall(struct vcpu *vcpu, uint64_t result)

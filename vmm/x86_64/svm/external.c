@@ -3,9 +3,9 @@
  * SVM: interrupts and NMIs for a guest. Sources: AMD APM vol. 2 "Event Injection", "Virtual Interrupts", "Nested Paging and
  * #VMEXIT", "Interrupt Shadows".
  */
-#include "vmm/x86_64/apic.h"
+#include "vmm/x86_64/svm/external.h"
+
 #include "vmm/x86_64/guest_walk.h"
-#include "vmm/x86_64/svm/svm.h"
 
 #define OPCODE_HLT 0xf4
 
@@ -23,7 +23,7 @@ static bool nmi_is_held(struct svm_vcpu *svm)
  * QEMU 7.2's VMRUN forgets the shadow (helper_vmrun does not read it), and the guest would take the interrupt before the HLT, which
  * then waits for one that has been. So does the next exit, if the HLT has not been executed yet: shadow_at remembers.
  */
-static __attribute__((noinline)) void pass_halt(struct vcpu *vcpu)
+static void pass_halt(struct vcpu *vcpu)
 {
 	struct vmcb *vmcb = vcpu->arch.svm.vmcb;
 	uint8_t code;
@@ -36,18 +36,17 @@ static __attribute__((noinline)) void pass_halt(struct vcpu *vcpu)
 bool svm_accepts(struct vcpu *vcpu, unsigned window)
 {
 	struct svm_vcpu *svm = &vcpu->arch.svm;
-	const struct vmcb *vmcb = svm->vmcb;
 
-	if (vmcb->int_state & INT_STATE_SHADOW || vmcb->rip == svm->shadow_at)
+	if (svm_in_shadow(svm))
 		pass_halt(vcpu);
-	if (vmcb->event_inj & EVENT_VALID || vmcb->int_state & INT_STATE_SHADOW)
+	if (svm->vmcb->event_inj & EVENT_VALID || svm->vmcb->int_state & INT_STATE_SHADOW)
 		return false;
-	return window == WINDOW_NMI ? !nmi_is_held(svm) : vmcb->rflags & RFLAGS_IF;
+	return window == WINDOW_NMI ? !nmi_is_held(svm) : svm_takes_interrupt(svm->vmcb);
 }
 
 void svm_inject_interrupt(struct vcpu *vcpu, uint8_t vector)
 {
-	vcpu->arch.svm.vmcb->event_inj = vector | (uint64_t)EVENT_INTERRUPT << 8 | EVENT_VALID;
+	svm_put_interrupt(vcpu, vector);
 }
 
 static void hold_nmis(struct svm_vcpu *svm, bool hold)
@@ -77,23 +76,9 @@ void svm_nmi_ends(struct vcpu *vcpu)
 		apic_look(vcpu);
 }
 
-/*
- * The exit for an interrupt is that of a virtual one, which the guest would take as soon as IF and its shadow let it; it is never
- * delivered. Nothing exits when an NMI could be taken but for IRET.
- */
 void svm_set_windows(struct vcpu *vcpu, unsigned windows)
 {
-	struct vmcb *vmcb = vcpu->arch.svm.vmcb;
-
-	vmcb->int_ctl &= ~(INT_CTL_V_IRQ | INT_CTL_V_IGN_TPR);
-	vmcb->intercept_misc1 &= ~(uint32_t)INTERCEPT_VINTR;
-	vmcb->intercept_cr_write &= (uint16_t)~BIT(8);
-	if (windows & WINDOW_INTERRUPT) {
-		vmcb->int_ctl |= INT_CTL_V_IRQ | INT_CTL_V_IGN_TPR;
-		vmcb->intercept_misc1 |= (uint32_t)INTERCEPT_VINTR;
-	}
-	if (windows & WINDOW_PRIORITY)
-		vmcb->intercept_cr_write |= (uint16_t)BIT(8);
+	svm_open_windows(vcpu, windows);
 }
 
 void svm_window_opens(struct vcpu *vcpu)

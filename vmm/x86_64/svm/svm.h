@@ -35,12 +35,21 @@ void svm_run(struct vcpu *vcpu);
 
 /* exit.c */
 unsigned svm_exit(struct vcpu *vcpu); /* for entry.S: the fast path */
-/* For entry.S, of what vm_take_interrupts has left: an interrupt of the guest's is delivered here. Returns what is left then. */
-unsigned svm_attend(struct vcpu *vcpu, unsigned left);
 void svm_decode(struct vcpu *vcpu, struct vm_exit *exit);
 bool svm_handle_exit(struct vcpu *vcpu, struct vm_exit *exit);
-void svm_finish_io(struct vcpu *vcpu, const struct vm_exit *exit);
 void svm_finish_hypercall(struct vcpu *vcpu, uint64_t result);
+
+/* serve.c: what svm_exit returns. */
+unsigned svm_serve_device(struct vcpu *vcpu, struct vmcb *vmcb, struct vm_exit *exit);
+unsigned svm_serve_port(struct vcpu *vcpu, struct vmcb *vmcb, struct vm_exit *exit);
+unsigned svm_serve_wrmsr(struct vcpu *vcpu, struct vmcb *vmcb, struct vm_exit *exit);
+unsigned svm_serve_window(struct vcpu *vcpu, const struct vmcb *vmcb, struct vm_exit *exit);
+unsigned svm_serve_halt(struct vcpu *vcpu, struct vmcb *vmcb, struct vm_exit *exit);
+/* For entry.S, of what vm_take_interrupts has left: what has come for the guest is delivered. Returns what is left then. */
+unsigned svm_attend(struct vcpu *vcpu, unsigned left);
+/* An access to a port, of which VMEXIT_IOIO tells. */
+void svm_decode_io(const struct vmcb *vmcb, struct vm_exit *exit);
+void svm_finish_io(struct vcpu *vcpu, const struct vm_exit *exit);
 
 /* inject.c: give the guest an exception when it goes on; #GP and #DF with error code 0. */
 void svm_inject(struct vmcb *vmcb, enum vector vector);
