@@ -116,6 +116,7 @@ struct npt_walk_cache {
 	uint64_t leaves;             /* number of leaves of level 0 that were filled in by way of this cache */
 	uint32_t page_shift;         /* npt_page_format.shift */
 	bool has_leaves;             /* large leaves may be in the cache */
+	uint64_t unlinked;           /* tables of the space that have been unlinked, or become shared, since it was attached */
 	/*
 	 * Fresh information of a table: for accesses n with bit n set in fresh_accesses, a page of the block that is not mapped
 	 * yet gets fresh_entry plus its address. 0: there is no information. Of a large leaf, fresh_entry is what makes gpa hpa if

@@ -139,6 +139,38 @@ static inline __attribute__((always_inline)) bool npt_leaf_cached(const struct n
 }
 
 /*
+ * The nested entry by which a guest address was translated. As long as it is the same, and cache->unlinked, too, the translation
+ * is.
+ */
+struct npt_spot {
+	const uint64_t *slot;
+	uint64_t pte;
+};
+
+static inline bool npt_spot_is_same(const struct npt_spot *spot)
+{
+	return __atomic_load_n(spot->slot, __ATOMIC_RELAXED) == spot->pte;
+}
+
+/* As npt_translate_cached, of which it says by what. */
+static inline bool npt_find_spot(const struct npt *npt, const struct npt_walk_cache *cache, gpa_t gpa, struct npt_spot *spot,
+				 hpa_t *hpa)
+{
+	const uint64_t *slot = npt_walk_cache_lookup(cache, gpa);
+	unsigned i = npt_walk_cache_index(gpa.raw);
+
+	if (!slot) {
+		*spot = (struct npt_spot){ (const uint64_t *)cache->slot[i], cache->of[i].leaf };
+		return npt_walk_cache_lookup_leaf(cache, gpa, hpa);
+	}
+	*spot = (struct npt_spot){ slot, __atomic_load_n(slot, __ATOMIC_RELAXED) };
+	if (!npt_is_page(npt, spot->pte, hpa))
+		return false;
+	hpa->raw |= gpa.raw & (PAGE_SIZE - 1);
+	return true;
+}
+
+/*
  * As npt_replace for the page at `slot` around `gpa`, which becomes accessed and dirty. `entry` is npt_page_entry of attributes
  * that permit to write.
  */

@@ -72,6 +72,7 @@ void npt_walk_cache_invalidate(struct npt *npt, uint64_t gpa, unsigned level)
 	unsigned i = npt_walk_cache_index(gpa);
 
 	for (struct npt_walk_cache *cache = npt->cache; cache; cache = cache->next) {
+		cache->unlinked++;
 		if (level == 0 && cache->block[i] == gpa >> NPT_BLOCK_SHIFT)
 			cache->block[i] = NPT_WALK_CACHE_NONE;
 		if (level > 0 && cache->has_leaves)

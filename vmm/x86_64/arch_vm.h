@@ -130,6 +130,7 @@ struct vcpu_arch {
 	struct tag tag; /* ASID or VPID */
 	struct guest_apic apic;
 	struct mmio_decoded mmio;    /* the VM_EXIT_IO that is being served, of memory, or was last */
+	struct remembered_walk walk; /* to the code that accessed a device last */
 	uint64_t clock_page;         /* MSR_KVM_SYSTEM_TIME_NEW */
 	uint64_t wall_clock;         /* MSR_KVM_WALL_CLOCK_NEW */
 	struct kept_state kept;

@@ -5,10 +5,6 @@
 
 #include "vmm/vm.h"
 
-/* What says how a guest's page tables are read. */
-struct guest_paging {
-	uint64_t cr0, cr3, cr4, efer;
-};
 struct guest_paging guest_paging(struct vcpu *vcpu);
 
 /* Copy up to `size` bytes of code at `gva` as the guest's page tables map them now. Returns how many were there. */

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "include/types.h"
+#include "npt/pages.h"
 #include "vmm/devices/device.h"
 
 /* A move between a device and the processor. */
@@ -19,6 +20,29 @@ struct mmio_insn {
 	bool high;      /* bits 15 to 8 of the register: AH, CH, DH, BH */
 	bool is_signed; /* of a load that widens: the sign fills the rest */
 	uint64_t value; /* the immediate */
+};
+
+/*
+ * A walk of the guest's tables to a page of its code, each of whose entries is read again before it is relied upon:
+ * vmm/x86_64/guest_walk.c. `levels` is 0: none.
+ */
+#define WALK_LEVELS 4
+struct walk_step {
+	struct npt_spot spot;  /* how the entry's own address is translated */
+	const uint64_t *entry; /* where it is */
+	uint64_t value;
+};
+struct guest_paging {
+	uint64_t cr0, cr3, cr4, efer; /* what says how a guest's page tables are read */
+};
+struct remembered_walk {
+	uint64_t levels;
+	uint64_t page; /* linear */
+	struct guest_paging paging;
+	uint64_t unlinked; /* of the first view's walk cache, then */
+	struct npt_spot spot;
+	const char *code; /* the page */
+	struct walk_step step[WALK_LEVELS];
 };
 
 #define CODE_MAX 15 /* bytes of an instruction */
