@@ -51,10 +51,28 @@ static bool any_lock_held(const struct addr_space *as)
 	return false;
 }
 
+static bool add_hidden(const struct npt_leaf *leaf, void *context)
+{
+	if (!leaf->accessed)
+		*(uint64_t *)context += npt_level_size(leaf->level);
+	return true;
+}
+
+/* What is mapped and not marked accessed where software marks it: no CPU has a translation of that. */
+static uint64_t hidden(struct space *space)
+{
+	uint64_t bytes = 0;
+
+	if (!space->format->config.hardware_ad)
+		CHECK_ERR(npt_walk(&space->as.npt, GPA(0), space->as.npt.end, add_hidden, &bytes), ERR_OK);
+	return bytes;
+}
+
 static unsigned on_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
 {
 	struct space *space = CONTAINER_OF(as, struct space, as);
 	unsigned instructions = size == NPT_FLUSH_ALL ? 1 : 3;
+	uint64_t still, gone;
 
 	if (space->free_before == UINT64_MAX)
 		return 0; /* the end: no CPU runs on it any more */
@@ -71,7 +89,10 @@ static unsigned on_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
 	space->flushes++;
 	space->instructions += instructions;
 	/* What this flush makes unreachable may be free at the next one, and what the operation has taken only to give it back. */
-	space->free_before = max_u64(space->free_before, unreachable(space) + tlb_flush(&space->tlb, gpa.raw, size));
+	still = hidden(space);
+	gone = tlb_flush(&space->tlb, gpa.raw, size) + (space->hidden_before > still ? space->hidden_before - still : 0);
+	space->hidden_before = still;
+	space->free_before = max_u64(space->free_before, unreachable(space) + gone);
 	return instructions;
 }
 
@@ -259,6 +280,7 @@ void space_leave(struct space *space, uint64_t frames)
 void space_begin(struct space *space)
 {
 	space->free_before = unreachable(space);
+	space->hidden_before = hidden(space);
 }
 
 /* --- What must hold ------------------------------------------------------------------------------------------------ */

@@ -21,9 +21,10 @@ struct space {
 	const struct format_case *format;
 	struct view view;
 	struct tlb tlb;
-	uint64_t flushes;      /* as counted by the CPUs, */
-	uint64_t instructions; /* and what these took */
-	uint64_t free_before;  /* no more bytes may be free or held back at a flush: what was, and what earlier flushes allow */
+	uint64_t flushes;       /* as counted by the CPUs, */
+	uint64_t instructions;  /* and what these took */
+	uint64_t hidden_before; /* bytes that were mapped and not marked accessed, at the operation's start or its last flush */
+	uint64_t free_before;   /* no more bytes may be free or held back at a flush: what was, and what earlier flushes allow */
 	void (*meanwhile)(struct space *space); /* what a CPU does at the last moment before a flush reaches it; once */
 	struct addr_space_limit limit;          /* of this space and those forked from it later; of the first one of a tree */
 	uint64_t overhead;                      /* bytes that the test itself has taken, hogs apart */
