@@ -365,23 +365,28 @@ static void leave(struct cpu *cpu, struct vcpu *vcpu)
 	spin_unlock(&vm->lock);
 }
 
-/* From cpu->started on, which is now. What it has had too much is taken off, and a quarter of a slice is left to it. */
-static void begin_slice(struct cpu *cpu, struct vcpu *vcpu)
+/* What it has had too much is taken off, and a quarter of a slice is left to it. */
+static __attribute__((noinline)) void shorten_slice(struct cpu *cpu, struct vcpu *vcpu)
 {
 	uint64_t less = min_u64(vcpu->overrun, slice_ticks - slice_ticks / 4);
-	const struct vm *vm = vcpu->vm;
 
 	vcpu->overrun -= less;
-	cpu->slice_end = cpu->started + slice_ticks - less;
-	set_timer(cpu, time_end_of(vm, __atomic_load_n(&vm->cpu_time, __ATOMIC_RELAXED), cpu->started));
+	cpu->slice_end -= less;
 }
 
-/* It leaves the CPU now, at cpu->started. A slice ends late where the timer's interrupt is late, or a call cannot be left at once.
- */
-static void note_overrun(const struct cpu *cpu, struct vcpu *vcpu)
+/* From cpu->started on, which is now. */
+static void begin_slice(struct cpu *cpu, struct vcpu *vcpu)
 {
-	if (cpu->started > cpu->slice_end)
-		vcpu->overrun = min_u64(vcpu->overrun + (cpu->started - cpu->slice_end), OVERRUN_MAX * slice_ticks);
+	cpu->slice_end = cpu->started + slice_ticks;
+	if (vcpu->overrun)
+		shorten_slice(cpu, vcpu);
+	set_timer(cpu, time_end_of(vcpu->vm, __atomic_load_n(&vcpu->vm->cpu_time, __ATOMIC_RELAXED), cpu->started));
+}
+
+/* It leaves the CPU at cpu->started. A slice ends late where the timer's interrupt is late, or a call cannot be left at once. */
+static __attribute__((noinline)) void note_overrun(const struct cpu *cpu, struct vcpu *vcpu)
+{
+	vcpu->overrun = min_u64(vcpu->overrun + (cpu->started - cpu->slice_end), OVERRUN_MAX * slice_ticks);
 }
 
 /* Does the vCPU stay, when it has left the guest? One that gives the CPU away where nobody wants it does; or waits there. */
@@ -437,7 +442,8 @@ static void run(struct cpu *cpu, struct vcpu *vcpu)
 		shootdown_kick(vcpu->vm); /* the others of the VM are to leave, too */
 	unload(cpu, vcpu);
 	charge_time(cpu, vcpu, arch_clock());
-	note_overrun(cpu, vcpu);
+	if (cpu->started > cpu->slice_end)
+		note_overrun(cpu, vcpu);
 	leave(cpu, vcpu);
 }
 
