@@ -3,6 +3,7 @@
 #include "drivers/aarch64/interrupts.h"
 
 #include "drivers/aarch64/controller.h"
+#include "drivers/aarch64/guest_timers.h"
 #include "include/arch/aarch64/e2h.h"
 #include "include/arch/cpu.h"
 #include "include/arch/machine.h"

@@ -4,7 +4,6 @@
 #define NESTLING_DRIVERS_AARCH64_INTERRUPTS_H
 
 #include "drivers/platform.h"
-#include "include/arch/cpu.h"
 
 /* Find it in the firmware's tables; the firmware's map is in force. */
 void interrupts_find(const struct platform *platform);
@@ -14,20 +13,6 @@ bool interrupts_region(unsigned n, hpa_t *start, uint64_t *size);
 
 /* EL1's timers. */
 enum guest_timer { GUEST_TIMER_VIRTUAL, GUEST_TIMER_PHYSICAL, GUEST_TIMERS };
-
-/* What the following does where it is not so already. */
-void interrupts_change_timers(struct cpu *cpu, unsigned open);
-/*
- * Which of EL1's timers, a mask of BIT(enum guest_timer), may interrupt this CPU. One that does is closed when it is taken
- * (arch_interrupts_take), until it is opened again here.
- */
-static inline void interrupts_open_timers(unsigned open)
-{
-	struct cpu *cpu = arch_this_cpu();
-
-	if (cpu->arch.open_timers != open)
-		interrupts_change_timers(cpu, open);
-}
 
 /* List registers of the machine's GIC (vmm/devices/vgic_lists.h). */
 struct interrupts_lists {
@@ -42,15 +27,6 @@ struct interrupts_lists {
 bool interrupts_have_lists(struct interrupts_lists *lists);
 /* This CPU is to be interrupted by what a GICv2's list registers tell of, or not; at first it is not. */
 void interrupts_listen_to_lists(bool listen);
-
-/* Guests have ended those of this CPU, before others were taken perhaps. */
-static inline void interrupts_timers_ended(unsigned timers)
-{
-	struct cpu_arch *arch = &arch_this_cpu()->arch;
-
-	arch->open_timers |= (uint8_t)(timers & ~(unsigned)arch->taken_timers);
-	arch->taken_timers = 0;
-}
 
 /* From now on there is none: its registers are not where the tables say. */
 void interrupts_forget(void);

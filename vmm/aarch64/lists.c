@@ -5,7 +5,7 @@
  */
 #include "include/arch/virt.h"
 
-#include "drivers/aarch64/interrupts.h"
+#include "drivers/aarch64/guest_timers.h"
 #include "vmm/aarch64/aarch64.h"
 #include "vmm/aarch64/list_registers.h"
 #include "vmm/devices/vgic_relist.h"

@@ -4,7 +4,7 @@
  * long as the timer's condition is met its line to the guest's interrupt controller is high, and the machine's is closed. Source:
  * Arm ARM (DDI 0487), "The Generic Timer", "CNTV_CTL_EL0".
  */
-#include "drivers/aarch64/interrupts.h"
+#include "drivers/aarch64/guest_timers.h"
 #include "include/arch/virt.h"
 #include "vmm/aarch64/aarch64.h"
 
