@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* One part of guest memory is copied to another: by mapping its pages a second time, copy-on-write, where that can be done. */
-#include <string.h>
-
+#include "include/arch/machine.h"
 #include "mm/space.h"
 
 /* So many pages are looked at, and flushed, together. */
@@ -174,19 +173,21 @@ static bool overwrite(struct addr_space *as, gpa_t to, gpa_t from)
 {
 	struct npt_cached_leaf old, source;
 	const struct area *area;
+	struct frame_copy copy;
 	hpa_t frame;
 
 	if (!find_pages(as, to, from, &old, &source) || !is_shared_leaf(as, &old) || source.bits != as->usable[source.large][false])
 		return false;
 	area = area_to_map(as, to, from, PAGE_SIZE);
-	if (!area || frame_alloc_copy(old.page, as->id, &frame) != ERR_OK || frame.raw == 0)
+	if (!area || frame_alloc_copy(old.page, as->id, &copy) != ERR_OK || copy.frame.raw == 0)
 		return false;
+	frame = copy.frame;
 	if (!cost_fits(as, PAGE_SIZE)) {
 		frame_free(frame, 0);
 		return false;
 	}
 	sync_memory(as, source.page, PAGE_SIZE);
-	memcpy(frame_ptr(frame), frame_ptr(source.page), PAGE_SIZE);
+	arch_copy_page(frame_ptr(frame), frame_ptr(source.page));
 	publish_memory(as, frame, PAGE_SIZE);
 	npt_replace_page(&as->npt, to, old.slot, frame, area->page);
 	count_resident(as, PAGE_SIZE);

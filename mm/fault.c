@@ -5,8 +5,6 @@
  */
 #include "mm/fault.h"
 
-#include <string.h>
-
 #include "include/panic.h"
 
 /* --- First touch -------------------------------------------------------------------------------------------------- */
@@ -132,31 +130,21 @@ static void reuse_cow_leaf(struct fault *fault)
 	as->view.stats.handled_reuse++;
 }
 
-static void copy_cow_page(struct fault *fault, hpa_t frame)
+static void copy_cow_page(struct fault *fault, struct frame_copy copy)
 {
-	struct addr_space *as = fault->as;
-	hpa_t old = fault->leaf.hpa;
-
-	sync_memory(as, old, PAGE_SIZE);
-	memcpy(frame_ptr(frame), frame_ptr(old), PAGE_SIZE);
-	publish_memory(as, frame, PAGE_SIZE);
-	/* Flushes: from here on no CPU reads the old page through this space. */
-	npt_replace_page(&as->npt, GPA(fault->gpa), fault->cursor.slot, frame, fault->area->page);
-	count_resident(as, PAGE_SIZE);
-	drop_page(as, old);
-	as->view.stats.handled_copy++;
+	fault_copy_to(fault->as, GPA(fault->gpa), fault->cursor.slot, fault->area->page, fault->leaf.hpa, copy);
 }
 
 /* A frame for a copy of the page, if it is shared. Errors: ERR_NO_MEMORY. */
-static enum err frame_for_copy(struct addr_space *as, hpa_t page, hpa_t *copy)
+static enum err frame_for_copy(struct addr_space *as, hpa_t page, struct frame_copy *copy)
 {
 	enum err err = frame_alloc_copy(page, as->id, copy);
 
 	if (err != ERR_OK && held_drop(as))
 		err = frame_alloc_copy(page, as->id, copy);
-	if (err != ERR_OK || copy->raw == 0 || cost_fits(as, PAGE_SIZE))
+	if (err != ERR_OK || copy->frame.raw == 0 || cost_fits(as, PAGE_SIZE))
 		return err;
-	frame_free(*copy, 0);
+	frame_free(copy->frame, 0);
 	return ERR_NO_MEMORY;
 }
 
@@ -166,16 +154,17 @@ static enum err frame_for_copy(struct addr_space *as, hpa_t page, hpa_t *copy)
  */
 static enum err break_cow_page(struct fault *fault)
 {
-	hpa_t page = HPA(fault->leaf.hpa.raw + align_down(fault->gpa - fault->leaf.gpa.raw, PAGE_SIZE)), copy;
+	hpa_t page = HPA(fault->leaf.hpa.raw + align_down(fault->gpa - fault->leaf.gpa.raw, PAGE_SIZE));
+	struct frame_copy copy;
 	enum err err = frame_for_copy(fault->as, page, &copy);
 
 	if (err != ERR_OK)
 		return err;
 	if (fault->leaf.level > 0)
 		err = reach_page(fault);
-	if (err != ERR_OK && copy.raw != 0)
-		frame_free(copy, 0);
-	else if (err == ERR_OK && copy.raw != 0)
+	if (err != ERR_OK && copy.frame.raw != 0)
+		frame_free(copy.frame, 0);
+	else if (err == ERR_OK && copy.frame.raw != 0)
 		copy_cow_page(fault, copy);
 	else if (err == ERR_OK)
 		reuse_cow_leaf(fault);

@@ -75,6 +75,17 @@ MUST_CHECK enum err break_zero_leaf(struct fault *fault, unsigned ad_bits);
 /* Split a large leaf at the fault's address, and walk to the 4 KiB leaf. Errors: ERR_NO_MEMORY. */
 MUST_CHECK enum err reach_page(struct fault *fault);
 
+/* --- fault_copy.c --- */
+
+/* Copy the page at `old` to the frame that it was given (frame_alloc_copy), and let the entry at `slot` map that. `entry` is
+ * npt_page_entry of its area. Flushes. */
+void fault_copy_to(struct addr_space *as, gpa_t gpa, uint64_t *slot, uint64_t entry, hpa_t old, struct frame_copy copy);
+/*
+ * Copy-on-write break of the page at `slot` with the view's lock, if it is the only one of a space without a limit; `entry` is
+ * npt_page_entry of its area, which permits to write. False: nothing was changed; take the slow path.
+ */
+bool fault_copy_page(struct addr_space_view *view, gpa_t gpa, uint64_t *slot, uint64_t entry);
+
 /* --- fault_around.c --- */
 
 /* The fault-around window: the pages around a fault that get memory with it. */

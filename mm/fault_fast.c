@@ -247,15 +247,16 @@ static enum fault_outcome serve_leaf(struct addr_space_view *view, const struct 
 }
 
 /* Fault on a page that is mapped. `entry` is npt_page_entry of its area, which permits the access. */
-static enum fault_outcome serve_mapped(struct addr_space_view *view, const struct npt_fault *fault, const uint64_t *slot,
-				       uint64_t entry)
+static enum fault_outcome serve_mapped(struct addr_space_view *view, const struct npt_fault *fault, uint64_t *slot, uint64_t entry)
 {
 	const struct npt *npt = &view->as->npt;
 	struct npt_cursor cursor;
 
 	if (npt_is_like(npt, __atomic_load_n(slot, __ATOMIC_RELAXED), entry))
 		return spurious(view);
-	if (fault->access & NPT_W || npt_find_by(npt, &view->cache, fault->gpa, &cursor) != NPT_LEAF)
+	if (fault->access & NPT_W)
+		return fault_copy_page(view, fault->gpa, slot, entry) ? handled(view) : fault_serve(view, fault);
+	if (npt_find_by(npt, &view->cache, fault->gpa, &cursor) != NPT_LEAF)
 		return fault_serve(view, fault);
 	return serve_leaf(view, &cursor, fault);
 }

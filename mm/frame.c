@@ -209,7 +209,7 @@ enum err frame_adopt(struct ram_range range)
 	while (number < end) {
 		unsigned order = frame_order_at(number, end);
 
-		*record_of(number) = (struct frame){ .order = (uint8_t)order, .state = FRAME_ALLOCATED };
+		*record_of(number) = (struct frame){ .owner = FRAME_OWNER_FILE, .order = (uint8_t)order, .state = FRAME_ALLOCATED };
 		number += UINT64_C(1) << order;
 	}
 	spin_unlock(&frames.lock);

@@ -55,9 +55,10 @@ MUST_CHECK enum err frame_init(const struct ram_range *span, size_t count, hpa_t
 MUST_CHECK enum err frame_add(struct ram_range range);
 
 /*
- * Count RAM inside the span that is in use, and was never added, as one allocated block after the other without an owner, each with
- * one reference: the caller's. So it can be shared, and is never free. Errors: as frame_add.
+ * Count RAM inside the span that is in use, and was never added, as one allocated block after the other, each with one reference:
+ * the caller's. So it can be shared, and is never free. No space is its owner, but FRAME_OWNER_FILE. Errors: as frame_add.
  */
+#define FRAME_OWNER_FILE UINT16_MAX
 MUST_CHECK enum err frame_adopt(struct ram_range range);
 
 /*
@@ -135,10 +136,14 @@ void frame_share_pages(hpa_t frame, uint64_t count);
 /* Is there a part with more than one reference? */
 bool frame_is_shared(hpa_t frame, unsigned order);
 /*
- * Allocate a frame for a guest's fault, owned by `owner`, to copy `page` to; or none, `copy->raw` 0, if that has one reference only
- * and need not be copied. Errors: ERR_NO_MEMORY.
+ * Allocate a frame for a guest's fault, owned by `owner`, to copy `page` to; or none, raw 0, if that has one reference only and
+ * need not be copied. `of_file`: no guest has ever written to the page (frame_adopt). Errors: ERR_NO_MEMORY.
  */
-MUST_CHECK enum err frame_alloc_copy(hpa_t page, uint16_t owner, hpa_t *copy);
+struct frame_copy {
+	hpa_t frame;
+	bool of_file;
+};
+MUST_CHECK enum err frame_alloc_copy(hpa_t page, uint16_t owner, struct frame_copy *copy);
 /* Bytes in parts that `owner` does not own. */
 uint64_t frame_not_owned(hpa_t frame, unsigned order, uint16_t owner);
 /* Make `owner` the owner of all parts; returns the bytes that it did not own before. */

@@ -168,17 +168,20 @@ bool frame_is_shared(hpa_t frame, unsigned order)
 	return shared;
 }
 
-enum err frame_alloc_copy(hpa_t page, uint16_t owner, hpa_t *copy)
+enum err frame_alloc_copy(hpa_t page, uint16_t owner, struct frame_copy *copy)
 {
+	const struct frame *record;
 	uint64_t number = 0;
 	bool shared;
 
 	spin_lock(&frames.lock);
-	shared = page_at(frame_number(page))->more > 0;
+	record = page_at(frame_number(page));
+	shared = record->more > 0;
+	copy->of_file = record->owner == FRAME_OWNER_FILE;
 	if (shared)
-		number = frame_take(FRAME_GUEST, 0, owner);
+		number = frame_take_page(FRAME_GUEST, owner);
 	spin_unlock(&frames.lock);
-	*copy = HPA(number << PAGE_SHIFT);
+	copy->frame = HPA(number << PAGE_SHIFT);
 	return shared && number == 0 ? ERR_NO_MEMORY : ERR_OK;
 }
 

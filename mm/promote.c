@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Promotion of 2 MiB blocks to one large leaf: by copy when most pages have memory, in place when the memory is contiguous. */
-#include <string.h>
-
 #include "include/arch/machine.h"
 #include "mm/space.h"
 #include "npt/batch.h"
@@ -100,7 +98,7 @@ static bool move_page(const struct npt_leaf *leaf, void *context)
 		hpa_t to = HPA(promotion->to.raw + page * PAGE_SIZE);
 
 		sync_memory(as, leaf->hpa, PAGE_SIZE);
-		memcpy(frame_ptr(to), frame_ptr(leaf->hpa), PAGE_SIZE);
+		arch_copy_page(frame_ptr(to), frame_ptr(leaf->hpa));
 		if (--promotion->left == 0)
 			publish_memory(as, promotion->to, BLOCK_SIZE);
 	}

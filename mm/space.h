@@ -17,6 +17,7 @@
  *   piece.c         how much of a range is worked on in one go
  *   fault_fast.c    a guest's faults, by what one view's lock permits
  *   fault.c         all other faults
+ *   fault_copy.c    copy-on-write breaks of pages
  *   fault_around.c  fault-around windows
  *   populate.c      memory for a whole range at once
  *   promote.c       promotion of blocks to one large leaf
@@ -240,7 +241,7 @@ static inline void space_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
 	view_flush(&as->view, gpa, size);
 }
 
-/* A number for a space, as owner of frames; 0: all 65,535 are taken. Given back when no frame has it as its owner any more. */
+/* A number for a space, as owner of frames; 0: all 65,534 are taken. Given back when no frame has it as its owner any more. */
 uint16_t space_id_take(void);
 void space_id_give(uint16_t id);
 

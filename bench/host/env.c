@@ -40,6 +40,11 @@ void arch_zero_pages(void *pages, uint64_t size)
 	memset(pages, 0, size);
 }
 
+void arch_copy_page(void *to, const void *from)
+{
+	memcpy(to, from, PAGE_SIZE);
+}
+
 /*
  * What the files that get memory for a guest call instead (Makefile): its frames are not cleared in what is timed here, as they
  * were not in what these figures are compared with.

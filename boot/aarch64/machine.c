@@ -103,6 +103,11 @@ void arch_zero_pages(void *pages, uint64_t size)
 		__asm__ volatile(ZVA : "+r"(at) : "r"(block) : "memory");
 }
 
+void arch_copy_page(void *to, const void *from)
+{
+	memcpy(to, from, PAGE_SIZE);
+}
+
 void arch_switch_stack(void *stack_top, void (*entry)(void))
 {
 	/* The null frame and return address end a stack trace. */

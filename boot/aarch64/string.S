@@ -26,17 +26,21 @@ memcpy:
 	orr	x4, x0, x1
 	tst	x4, #7
 	b.ne	3f
-	subs	x2, x2, #256
+	subs	x2, x2, #512
 	b.lo	1f
 8:	copy_64	0
 	copy_64	64
 	copy_64	128
 	copy_64	192
-	add	x1, x1, #256
-	add	x3, x3, #256
-	subs	x2, x2, #256
+	copy_64	256
+	copy_64	320
+	copy_64	384
+	copy_64	448
+	add	x1, x1, #512
+	add	x3, x3, #512
+	subs	x2, x2, #512
 	b.hs	8b
-1:	adds	x2, x2, #192		/* 256 more, and 64 of them at a time */
+1:	adds	x2, x2, #448		/* 512 more, and 64 of them at a time */
 	b.mi	2f
 9:	copy_64	0
 	add	x1, x1, #64

@@ -148,6 +148,11 @@ void arch_zero_pages(void *pages, uint64_t size)
 	}
 }
 
+void arch_copy_page(void *to, const void *from)
+{
+	memcpy(to, from, PAGE_SIZE);
+}
+
 void arch_switch_stack(void *stack_top, void (*entry)(void))
 {
 	/* The null return address and frame pointer end a stack trace. The pointer stays in the stack's block: arch_this_cpu. */

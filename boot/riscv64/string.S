@@ -1,6 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* memcpy by eight words at a time: newlib's takes four times as many instructions for a page. */
+/* memcpy by sixty-four words at a time, then eight: newlib's takes four times as many instructions for a page. */
 	.text
+
+	.macro copy_64 offset
+	ld	t0, \offset(a1)
+	ld	t1, \offset + 8(a1)
+	ld	t2, \offset + 16(a1)
+	ld	t3, \offset + 24(a1)
+	ld	t4, \offset + 32(a1)
+	ld	t5, \offset + 40(a1)
+	ld	t6, \offset + 48(a1)
+	ld	a5, \offset + 56(a1)
+	sd	t0, \offset(a3)
+	sd	t1, \offset + 8(a3)
+	sd	t2, \offset + 16(a3)
+	sd	t3, \offset + 24(a3)
+	sd	t4, \offset + 32(a3)
+	sd	t5, \offset + 40(a3)
+	sd	t6, \offset + 48(a3)
+	sd	a5, \offset + 56(a3)
+	.endm
 
 /* void *memcpy(void *to, const void *from, size_t size) */
 	.globl	memcpy
@@ -13,26 +32,25 @@ memcpy:
 	or	a4, a0, a1
 	andi	a4, a4, 7
 	bnez	a4, 5f
-	andi	a4, a2, -64
+	andi	a4, a2, -512
+	add	a4, a4, a1
+	beq	a1, a4, 8f
+9:	copy_64	0
+	copy_64	64
+	copy_64	128
+	copy_64	192
+	copy_64	256
+	copy_64	320
+	copy_64	384
+	copy_64	448
+	addi	a1, a1, 512
+	addi	a3, a3, 512
+	bne	a1, a4, 9b
+8:	andi	a4, a2, 448
 	add	a4, a4, a1
 	beq	a1, a4, 2f
-1:	ld	t0, 0(a1)
-	ld	t1, 8(a1)
-	ld	t2, 16(a1)
-	ld	t3, 24(a1)
-	ld	t4, 32(a1)
-	ld	t5, 40(a1)
-	ld	t6, 48(a1)
-	ld	a5, 56(a1)
+1:	copy_64	0
 	addi	a1, a1, 64
-	sd	t0, 0(a3)
-	sd	t1, 8(a3)
-	sd	t2, 16(a3)
-	sd	t3, 24(a3)
-	sd	t4, 32(a3)
-	sd	t5, 40(a3)
-	sd	t6, 48(a3)
-	sd	a5, 56(a3)
 	addi	a3, a3, 64
 	bne	a1, a4, 1b
 2:	andi	a4, a2, 56

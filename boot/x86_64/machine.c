@@ -85,6 +85,14 @@ void arch_zero_pages(void *pages, uint64_t size)
 	__asm__ volatile("rep stosq" : "+D"(pages), "+c"(words) : "a"(0) : "memory");
 }
 
+/* The CPU moves whole cache lines: Intel, "Optimization Reference Manual", "Fast-String". newlib's memcpy goes word by word. */
+void arch_copy_page(void *to, const void *from)
+{
+	uint64_t words = PAGE_SIZE / sizeof(uint64_t);
+
+	__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
+}
+
 void arch_switch_stack(void *stack_top, void (*entry)(void))
 {
 	/* The null return address ends a stack trace, and aligns the stack as after a call. */

@@ -44,6 +44,8 @@ void arch_host_map_activate(hpa_t root);
 
 /* Fill pages with zeros, in the CPU's best way. `pages` and `size` are multiples of 4 KiB; no FP/SIMD register is used. */
 void arch_zero_pages(void *pages, uint64_t size);
+/* Copy 4 KiB in the CPU's best way. Both are aligned to 4 KiB; no FP/SIMD register is used. */
+void arch_copy_page(void *to, const void *from);
 
 /* Continue at `entry` on another stack; never returns. */
 _Noreturn void arch_switch_stack(void *stack_top, void (*entry)(void));

@@ -243,6 +243,11 @@ void arch_zero_pages(void *pages, uint64_t size)
 	memset(pages, 0, size);
 }
 
+void arch_copy_page(void *to, const void *from)
+{
+	memcpy(to, from, PAGE_SIZE);
+}
+
 void suite_add(struct suite *suite, const char *name, const char *variant, CMUnitTestFunction test, CMFixtureFunction setup,
 	       CMFixtureFunction teardown, const void *state)
 {

@@ -235,6 +235,7 @@ static void memory_in_use_is_adopted(void **state)
 {
 	const struct ram_range span[] = { { HPA(0), MIB(4) } };
 	struct frame_chain chain = { 0 };
+	struct frame_copy copy;
 	struct arena arena;
 
 	(void)state;
@@ -252,6 +253,11 @@ static void memory_in_use_is_adopted(void **state)
 	CHECK_EQ(frame_chain_add(&chain, HPA(MIB(1) + KIB(8)), MIB(1) / PAGE_SIZE, 1), 0);
 	CHECK_EQ(chain.first, 0);
 	CHECK(!frame_is_shared(HPA(MIB(1) + KIB(8)), 0), "%s", "the caller's reference is left");
+	frame_share(HPA(MIB(1) + KIB(12)), 0);
+	CHECK_ERR(frame_alloc_copy(HPA(MIB(1) + KIB(12)), 1, &copy), ERR_OK);
+	CHECK(copy.of_file, "%s", "no guest has written to it");
+	frame_free(copy.frame, 0);
+	frame_unshare_pages(HPA(MIB(1) + KIB(12)), 1);
 	CHECK_EQ(ram_free_bytes(), MIB(1) - KIB(4));
 	arena_close(&arena);
 }
@@ -597,7 +603,8 @@ static void what_is_shared_gets_a_frame_for_its_copy(void **state)
 {
 	static struct ram ram;
 	uint64_t block, free;
-	hpa_t copy = HPA(1), rest[16];
+	struct frame_copy copy = { HPA(1), true };
+	hpa_t rest[16];
 	unsigned count = 0;
 
 	(void)state;
@@ -607,19 +614,20 @@ static void what_is_shared_gets_a_frame_for_its_copy(void **state)
 	free = ram_free_bytes();
 	for (unsigned i = 0; i < 16; i++) {
 		CHECK_ERR(frame_alloc_copy(HPA(block + i * PAGE_SIZE), 7, &copy), ERR_OK);
-		CHECK_EQ(copy.raw != 0, i == 3);
+		CHECK_EQ(copy.frame.raw != 0, i == 3);
+		CHECK(!copy.of_file, "%s", "a file's page");
 		CHECK_EQ(ram_free_bytes(), i == 3 ? free - PAGE_SIZE : free);
-		if (copy.raw == 0)
+		if (copy.frame.raw == 0)
 			continue;
-		CHECK_EQ(frame_not_owned(copy, 0, 7), 0);
-		frame_free(copy, 0);
+		CHECK_EQ(frame_not_owned(copy.frame, 0, 7), 0);
+		frame_free(copy.frame, 0);
 	}
 	while (count < ARRAY_LEN(rest) && frame_alloc_for(0, 0, &rest[count]) == ERR_OK)
 		count++;
 	CHECK(count > 0 && count < ARRAY_LEN(rest), "%u", count);
 	CHECK_ERR(frame_alloc_copy(HPA(block + 3 * PAGE_SIZE), 7, &copy), ERR_NO_MEMORY);
 	CHECK_ERR(frame_alloc_copy(HPA(block + 2 * PAGE_SIZE), 7, &copy), ERR_OK);
-	CHECK_EQ(copy.raw, 0);
+	CHECK_EQ(copy.frame.raw, 0);
 	while (count-- > 0)
 		frame_free(rest[count], 0);
 	drop(block + 3 * PAGE_SIZE, 0, 0);
