@@ -81,7 +81,7 @@ static void who_knows_of_none_has_none(void **state)
 /* One that has forbidden itself to write there is forked all the same; without memory there is no fork. */
 static void a_page_that_is_not_written(void **state)
 {
-	struct addr_space_limit limit = { .max = 0 };
+	static struct addr_space_limit limit; /* until the space is freed */
 
 	(void)state;
 	generation_expect(vm);
