@@ -17,7 +17,8 @@ _nestling_values() { # ROOT OPTION
 _nestling() {
     local root word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local -a words=()
-    root=$(cd "$(dirname "$1")" 2>/dev/null && pwd) || return
+    root=$(realpath "$1" 2>/dev/null) || return
+    root=${root%/*}
     # --option=value comes in three words.
     [[ $word != '=' ]] || word=''
     [[ $before != '=' ]] || before=${COMP_WORDS[COMP_CWORD - 2]}

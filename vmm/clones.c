@@ -38,6 +38,12 @@ static void look(struct console_stream *stream, const char *bytes, size_t size)
 		clone(vm);
 }
 
+void clones_end(struct vm *vm)
+{
+	if (vm->options.clones > 0 && vm->options.clone_when[0] != '\0' && !__atomic_load_n(&vm->cloned, __ATOMIC_RELAXED))
+		log_vm_warn(vm, "not cloned: it has not printed \"%s\"", vm->options.clone_when);
+}
+
 void clones_expect(struct vm *vm)
 {
 	if (vm->options.clones == 0 || __atomic_load_n(&vm->cloned, __ATOMIC_RELAXED))

@@ -9,4 +9,7 @@
  * once. */
 void clones_expect(struct vm *vm);
 
+/* It has ended: tell if it never printed that. */
+void clones_end(struct vm *vm);
+
 #endif

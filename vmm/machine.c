@@ -9,6 +9,7 @@
 #include "include/log.h"
 #include "include/panic.h"
 #include "mm/frame.h"
+#include "vmm/clones.h"
 #include "vmm/picture.h"
 #include "vmm/post_mortem.h"
 #include "vmm/report.h"
@@ -142,6 +143,7 @@ static void release(struct vm *vm)
 	console_stream_flush(&vm->console);
 	addr_space_release_held(&vm->as);
 	picture_end(vm);
+	clones_end(vm);
 	if (!vm_is_forked(vm))
 		map_print(vm);
 }
@@ -290,6 +292,7 @@ enum err machine_run(struct machine *machine)
 	err = start_all();
 	if (err != ERR_OK)
 		return err;
+	vms_complete();
 	sched_run();
 	if (free_bytes() != free_before)
 		panic("vm: of %lu bytes that were free before the first was made, %lu are now", free_before, free_bytes());

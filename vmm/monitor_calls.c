@@ -2,6 +2,7 @@
 /* The commands of the monitor. */
 #include "vmm/monitor_calls.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@ static struct {
 	unsigned next;
 	unsigned tries;
 	bool asked; /* of the VM `next`, and it is waited for */
+	enum monitor_result none;
 } call;
 
 static const char *name_of(const struct vm *vm)
@@ -32,23 +34,46 @@ static const char *name_of(const struct vm *vm)
 	return vm->console.name[0] != '\0' ? vm->console.name : vm->options.name;
 }
 
-/* The VM of this name, or of this number; an empty one is that which has the keyboard. It is to be put. NULL: a line has been
- * logged.
- */
-static struct vm *get(const char *name)
+/* Its guest has asked for a reboot, and the VM is not back yet. */
+static bool reboots(const struct vm *vm)
+{
+	return vm->absent || __atomic_load_n(&vm->outcome, __ATOMIC_RELAXED) == VM_RESET;
+}
+
+/* The VM of this number, or else of this name. It is to be put. */
+static struct vm *find_vm(const char *name)
 {
 	char *end;
 	unsigned long number = strtoul(name, &end, 10);
-	struct vm *vm = name[0] == '\0' ? vms_get_typed() : NULL;
+	struct vm *vm = *end == '\0' && number <= UINT_MAX ? vms_get_any((unsigned)number) : NULL;
+	unsigned next = 0;
 
-	for (unsigned next = 0; !vm && name[0] != '\0'; next = vm->number + 1, vms_put(), vm = NULL) {
-		vm = vms_get(next);
-		if (!vm || strcmp(name_of(vm), name) == 0 || (*end == '\0' && vm->number == number))
-			break;
+	if (vm && vm->number == number)
+		return vm;
+	if (vm)
+		vms_put();
+	while ((vm = vms_get_any(next)) && strcmp(name_of(vm), name) != 0) {
+		next = vm->number + 1;
+		vms_put();
 	}
+	return vm;
+}
+
+/*
+ * The VM of this number or name; an empty one is that which has the keyboard. It is to be put. NULL: `call.none` is what becomes
+ * of the order. There is no such VM, and a line has been logged; or it is being made anew, and the order waits for it.
+ */
+static struct vm *get(const char *name)
+{
+	struct vm *vm = name[0] == '\0' ? vms_get_typed_any() : find_vm(name);
+
+	call.none = vm ? MONITOR_AGAIN : MONITOR_DONE;
 	if (!vm)
 		log_info("monitor: there is no VM \"%s\": list shows them", name);
-	return vm;
+	if (!vm || !reboots(vm))
+		return vm;
+	vms_put();
+	return NULL;
 }
 
 static const char *state_of(const struct vm *vm)
@@ -86,12 +111,15 @@ static void list_one(struct vm *vm, bool typed)
 static enum monitor_result call_list(void)
 {
 	for (unsigned i = 0; i < LIST_PIECE; i++) {
-		struct vm *vm = vms_get(call.next);
+		struct vm *vm = vms_get_any(call.next);
 
 		if (!vm)
 			return MONITOR_DONE;
 		call.next = vm->number + 1;
-		list_one(vm, vms_is_typed(vm));
+		if (reboots(vm))
+			log_info("monitor: %3u %-12s reboots", vm->number, name_of(vm));
+		else
+			list_one(vm, vms_is_typed(vm));
 		vms_put();
 	}
 	return MONITOR_AGAIN;
@@ -102,12 +130,12 @@ static enum monitor_result call_switch(void)
 	struct vm *vm = get(call.vm);
 
 	if (!vm)
-		return MONITOR_DONE;
+		return call.none;
 	vms_put();
 	keyboard_forget(); /* while it is still the other one's; its lock comes before that of the list */
 	vm = get(call.vm);
 	if (!vm)
-		return MONITOR_DONE;
+		return call.none;
 	vms_choose(vm);
 	log_info("monitor: the keyboard is %s's", name_of(vm));
 	vms_put();
@@ -123,7 +151,7 @@ static enum monitor_result call_pause(void)
 	bool paused = vm && sched_pause(vm);
 
 	if (!vm)
-		return MONITOR_DONE;
+		return call.none;
 	vms_put();
 	if (!paused && call.tries++ < STOP_TRIES)
 		return MONITOR_AGAIN;
@@ -136,7 +164,7 @@ static enum monitor_result call_go(void)
 	struct vm *vm = get(call.vm);
 
 	if (!vm)
-		return MONITOR_DONE;
+		return call.none;
 	log_info("monitor: it %s", vm_is_paused(vm) ? "goes on" : "is not paused");
 	sched_go_on(vm);
 	vms_put();
@@ -155,7 +183,7 @@ static enum monitor_result call_end(void)
 	struct vm *vm = get(call.vm);
 
 	if (!vm)
-		return MONITOR_DONE;
+		return call.none;
 	log_vm_info(vm, "ended by the monitor");
 	end(vm);
 	vms_put();
@@ -181,7 +209,7 @@ static enum monitor_result call_fork(void)
 		return wait_for_fork();
 	vm = get(call.vm);
 	if (!vm)
-		return MONITOR_DONE;
+		return call.none;
 	call.next = vm->number;
 	call.asked = fork_ask(vm, 1);
 	vms_put();
@@ -196,7 +224,7 @@ static enum monitor_result call_map(void)
 	struct vm *vm = get(call.vm);
 
 	if (!vm)
-		return MONITOR_DONE;
+		return call.none;
 	map_print(vm);
 	vms_put();
 	return MONITOR_DONE;
@@ -274,6 +302,8 @@ enum monitor_result monitor_call(const char *line)
 	char word[16], more[2];
 	enum monitor_result result = MONITOR_DONE;
 
+	if (!vms_are_complete()) /* what is ordered may be typed before there is whom it is for */
+		return MONITOR_AGAIN;
 	if (!goes_on)
 		memset(&call, 0, sizeof(call));
 	line = next_word(line, word, sizeof(word));

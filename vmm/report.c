@@ -363,10 +363,10 @@ static void bill_machine(const struct machine *machine)
 	if (cpu_count == 1 && vm_numbers() == 1)
 		return;
 	turns_text(line, &all_time);
-	log_info("nestling: machine: %u CPU%s, %u VM%s, %u failed; %lu exit%s; %s of CPU time, %s idle; %s", cpu_count,
+	log_info("nestling: machine: %u CPU%s, %u VM%s, %u failed; %lu exit%s; %s of CPU time, %s idle%s%s", cpu_count,
 		 text_plural(cpu_count), vm_numbers(), text_plural(vm_numbers()), machine->failed, all_exits.total,
 		 text_plural(all_exits.total), text_time(busy, sizeof(busy), all_time.cpu_time),
-		 text_time(idle, sizeof(idle), idle_time()), line);
+		 text_time(idle, sizeof(idle), idle_time()), line[0] ? "; " : "", line);
 }
 
 /* Of a forked VM, one line: there may be thousands. */

@@ -111,12 +111,13 @@ static void handle_io(struct vcpu *vcpu, struct vm_exit *exit)
 	addr_space_zero_ahead(vcpu->view); /* a guest that writes to its console is not waiting for memory: clear frames now */
 }
 
-/* Where there is no memory: a device? What the fast path has counted as a fault is none then. */
+/* Where there is no memory: a device? What has been counted as a fault is none then. The counters are this vCPU's own. */
 static bool fault_is_io(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	if (!device_is_at(&vcpu->vm->devices, IO_MEMORY, exit->fault.gpa.raw) || !arch_decode_device(vcpu, exit))
 		return false;
 	vcpu->exits.fault--;
+	vcpu->view->stats.faults[FAULT_UNMAPPED]--;
 	handle_io(vcpu, exit);
 	return true;
 }

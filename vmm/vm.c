@@ -63,11 +63,19 @@ static enum err new_space(struct vm *vm)
 	return err;
 }
 
+/* Less than the host has is left of what the VM and its forks may have. What is refused in whole has not reached the limit. */
+static bool limit_is_nearer(struct vm *vm)
+{
+	uint64_t max = vm->options.memory_max, used = __atomic_load_n(&vm->tree->limit.used, __ATOMIC_RELAXED);
+
+	return addr_space_limit_reached(&vm->as) || (max > 0 && max - min_u64(used, max) < frame_free_for(FRAME_GUEST));
+}
+
 const char *vm_shortage_text(struct vm *vm, char *text, size_t size)
 {
 	char bytes[TEXT_SIZE_ROOM];
 
-	if (addr_space_limit_reached(&vm->as))
+	if (limit_is_nearer(vm))
 		snprintf(text, size, "memory_max is %s", text_size(bytes, vm->options.memory_max));
 	else
 		snprintf(text, size, "the host has %s free", text_size(bytes, frame_free_for(FRAME_GUEST)));

@@ -5,6 +5,7 @@
 static struct spinlock lock = SPINLOCK(LOCK_VMS); /* of the list, and of who has the keyboard */
 static struct vm *first, *last;
 static struct vm *typed; /* NULL: the list is empty */
+static bool complete;    /* atomic */
 
 /* Behind those of lower numbers: a fork, which has the highest one, is in its place at once. */
 static void insert(struct vm *vm)
@@ -52,25 +53,55 @@ bool vms_are_several(void)
 	return __atomic_load_n(&first, __ATOMIC_RELAXED) != __atomic_load_n(&last, __ATOMIC_RELAXED);
 }
 
-struct vm *vms_get(unsigned number)
+static struct vm *get(unsigned number, bool any)
 {
 	struct vm *vm;
 
 	spin_lock(&lock);
-	for (vm = first; vm && (vm->number < number || vm->absent); vm = vm->next_live)
+	for (vm = first; vm && (vm->number < number || (vm->absent && !any)); vm = vm->next_live)
 		;
 	if (!vm)
 		spin_unlock(&lock);
 	return vm;
 }
 
-struct vm *vms_get_typed(void)
+struct vm *vms_get(unsigned number)
+{
+	return get(number, false);
+}
+
+struct vm *vms_get_any(unsigned number)
+{
+	return get(number, true);
+}
+
+static struct vm *get_typed(bool any)
 {
 	spin_lock(&lock);
-	if (typed && !typed->absent)
+	if (typed && (any || !typed->absent))
 		return typed;
 	spin_unlock(&lock);
 	return NULL;
+}
+
+struct vm *vms_get_typed(void)
+{
+	return get_typed(false);
+}
+
+struct vm *vms_get_typed_any(void)
+{
+	return get_typed(true);
+}
+
+void vms_complete(void)
+{
+	__atomic_store_n(&complete, true, __ATOMIC_RELEASE);
+}
+
+bool vms_are_complete(void)
+{
+	return __atomic_load_n(&complete, __ATOMIC_ACQUIRE);
 }
 
 void vms_put(void)

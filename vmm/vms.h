@@ -28,7 +28,17 @@ struct vm *vms_get(unsigned number);
 /* The VM that has the keyboard; NULL: there is none, or it is being made anew, and there is nothing to put. */
 struct vm *vms_get_typed(void);
 
+/*
+ * The same, those that are being made anew (`absent`) among them: of such a one only number, name and options are to be looked at.
+ */
+struct vm *vms_get_any(unsigned number);
+struct vm *vms_get_typed_any(void);
+
 void vms_put(void);
+
+/* All VMs that do not wait for another one's end have been started, or refused. Are they? The latter without the lock. */
+void vms_complete(void);
+bool vms_are_complete(void);
 
 /* Has a VM that has been got the keyboard? Give it to it. */
 bool vms_is_typed(const struct vm *vm);

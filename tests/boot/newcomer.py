@@ -17,7 +17,7 @@ from harness import Case
 
 # As few programs as a fresh machine has; what must not be found is left out.
 TOOLS = ("bash", "sh", "env", "basename", "dirname", "paste", "grep", "sed", "mkdir", "flock", "cat", "tail", "setpriv", "id",
-         "mktemp", "rm", "uname", "true", "fold", "awk", "sha256sum", "head")
+         "mktemp", "rm", "uname", "true", "fold", "awk", "sha256sum", "head", "realpath")
 
 
 def lines_of(*command: str) -> list[str]:
@@ -223,6 +223,20 @@ def tools_agree() -> list[str]:
         ask(name, wrong, 2)
         if impossible:
             ask(name, impossible, 3)
+    return errors
+
+
+def by_links(directory: Path) -> list[str]:
+    """What is called by a link, from anywhere, finds its own tree."""
+    errors = []
+    for name, arguments in (("run-qemu.sh", "--demo nowhere"), ("tools/version", ""), ("tools/new-guest", "hello")):
+        link = directory / Path(name).name
+        link.symlink_to(ROOT / name)
+        outputs = [subprocess.run([path, *arguments.split()], cwd=directory, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+                   for path in (ROOT / name, link)]
+        told = [(done.returncode, (done.stdout + done.stderr).replace(link.name, "")) for done in outputs]
+        if told[0] != told[1]:
+            errors.append(f"{name}: {told[1]}, not {told[0]}")
     return errors
 
 
@@ -435,7 +449,7 @@ def in_directory(function):
 def newcomer() -> list[Case]:
     return [Case(f"newcomer/{name}", [], function=function) for name, function in (
         ("help", help_fits), ("version", in_directory(version_is_told)),
-        ("tools-agree", tools_agree), ("completion", completion), ("names-exist", names_exist),
+        ("tools-agree", tools_agree), ("by-links", in_directory(by_links)), ("completion", completion), ("names-exist", names_exist),
         ("licences", licences_listed), ("gdb-tells", gdb_tells),
         ("suggestions", suggestions), ("terminal-and-pipe", in_directory(terminal_and_pipe)),
         ("interrupted", in_directory(interrupted)), ("given-up", in_directory(given_up)), ("make-help", make_help_is_whole), ("no-root-no-sudo", in_directory(no_root_no_sudo)),

@@ -124,6 +124,8 @@ def several() -> list[Case]:
            for cpus, slow in (((1, True), (2, False)) if backend == "vmx" else ((1, True), (2, True), (4, False)))]
     out += [hostile(backend, slow=backend == "vmx") for backend in KINDS]
     out.append(Case("svm/several/trace", [], function=lambda: traced("svm")))
+    out.append(case("svm/several/never-cloned", "--demo", "hello", "--clones", "2", "--clone-when", "nobody prints this", report=EXITED,
+                    text=(r'^warning: vm: not cloned: it has not printed "nobody prints this"$',)))
     # Whichever CPU the guest is on.
     out.append(case("svm/several/spin-given-up", "--guest", BACKENDS["svm"].guest("spin"), "--cpus", "4", "--pin", "2", status=4, report=None,
                     seconds=30, slow=True, text=(r"^run-qemu: the guest is at pc 0x[0-9a-f]+, on CPU 2$",

@@ -301,6 +301,59 @@ static void commands_have_beginnings(void **state)
 	assert_string_equal(heard[0], "");
 }
 
+/* Numbers come first: so each VM can be named, whatever the names are. */
+static void numbers_are_names(void **state)
+{
+	(void)state;
+	strcpy(vms[0].console.name, "1");
+	strcpy(vms[1].console.name, "0");
+	strcpy(vms[2].console.name, "77");
+	type("\x1dp 1\r");
+	assert_true(!vm_is_paused(&vms[0]) && vm_is_paused(&vms[1]));
+	type("p 0\r");
+	assert_true(vm_is_paused(&vms[0]));
+	type("p 77\r");
+	assert_true(vm_is_paused(&vms[2]));
+	type("p 4294967296\r");
+	is_written("there is no VM \"4294967296\"");
+}
+
+/* What is ordered of one whose guest has asked for a reboot is done when it is back. */
+static void a_vm_reboots(void **state)
+{
+	(void)state;
+	vms[1].outcome = VM_RESET;
+	type("\x1dpause db\r");
+	assert_non_null(errand);
+	assert_false(vm_is_paused(&vms[1]));
+	vms_remove(&vms[1]);
+	let_it_work();
+	assert_non_null(errand);
+	vms[1].outcome = VM_RUNNING;
+	let_it_work();
+	assert_false(vm_is_paused(&vms[1]));
+	vms_add(&vms[1]);
+	let_it_work();
+	assert_true(vm_is_paused(&vms[1]));
+	vms[1].outcome = VM_RESET;
+	type("list\r");
+	is_written("monitor:   1 db           reboots");
+	is_written("monitor:   2 web.1        runs");
+	vms[1].outcome = VM_RUNNING;
+}
+
+/* The first test: VMs are still being loaded when this is typed. */
+static void orders_wait_for_all_vms(void **state)
+{
+	(void)state;
+	type("\x1dpause db\r");
+	assert_non_null(errand);
+	assert_false(vm_is_paused(&vms[1]));
+	vms_complete();
+	let_it_work();
+	assert_true(vm_is_paused(&vms[1]));
+}
+
 /* What was typed for one is never read by another that somebody chose. */
 static void the_keyboard_moves(void **state)
 {
@@ -363,11 +416,14 @@ static void quit_ends_all(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(orders_wait_for_all_vms),
 		TEST(what_is_typed_before_and_behind_is_the_vms),
 		TEST(what_the_guest_says_is_free_is_listed),
 		TEST(twice_types_one),
 		TEST(lines_can_be_mended),
 		TEST(commands_have_beginnings),
+		TEST(numbers_are_names),
+		TEST(a_vm_reboots),
 		TEST(the_keyboard_moves),
 		TEST(a_vm_is_forked),
 		/* It never closes again. */
