@@ -90,11 +90,17 @@ static void drop_references(struct visit *visit, hpa_t hpa, uint64_t count)
 
 /* --- Having it ---------------------------------------------------------------------------------------------------------- */
 
-static void note_page(struct npt_env *env, hpa_t table, hpa_t page)
+static void note_pages(struct npt_env *env, hpa_t table, hpa_t page, uint64_t count)
 {
+	uint64_t left = count * PAGE_SIZE, size, zeros = 0;
+
 	(void)env;
-	if (frame_is_zero_page(page))
-		*frame_table_note(table) += 1 << TABLE_ZEROS_SHIFT;
+	for (; left > 0; left -= size, page.raw += size) {
+		size = frame_zero_page_border(page, left);
+		if (frame_is_zero_page(page))
+			zeros += size / PAGE_SIZE;
+	}
+	*frame_table_note(table) = (uint16_t)(*frame_table_note(table) + (zeros << TABLE_ZEROS_SHIFT));
 }
 
 static void count_mapped(struct addr_space *as, hpa_t table)
@@ -199,4 +205,4 @@ static void leave(struct npt_env *env, hpa_t table, bool pays, bool copied)
 		cost_orphans(as, last ? -(int64_t)PAGE_SIZE : (int64_t)PAGE_SIZE);
 }
 
-const struct npt_sharing space_sharing = { .page = note_page, .join = join, .take = take, .copy = copy, .leave = leave };
+const struct npt_sharing space_sharing = { .pages = note_pages, .join = join, .take = take, .copy = copy, .leave = leave };

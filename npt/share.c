@@ -93,13 +93,29 @@ static uint64_t *change_alike(const struct npt *npt, uint64_t *slot, const uint6
 	return slot;
 }
 
-/* Tell of those that are shared already; returns where another one is. */
+/* Where those from `slot` on end whose leaves are alike, and whose pages lie side by side. */
+static uint64_t *end_of_row(const struct npt *npt, uint64_t *slot, const uint64_t *stop, const struct change *change)
+{
+	const uint64_t address = npt->page.address, step = PAGE_SIZE >> npt->page.shift, mask = change->mask | address;
+	uint64_t next = (change->value & ~address) | (pte_load(slot) & address);
+
+	do {
+		slot++;
+		next += step;
+	} while (slot < stop && ((pte_load(slot) ^ next) & mask) == 0);
+	return slot;
+}
+
+/* Tell of those that are shared already, row by row: many are of one file. Returns where another one is. */
 static uint64_t *tell_alike(struct npt *npt, hpa_t table, uint64_t *slot, const uint64_t *stop, const struct change *change)
 {
-	const struct npt_format *format = npt->ops->format;
+	while (slot < stop && ((pte_load(slot) ^ change->value) & change->mask) == 0) {
+		uint64_t *const first = slot;
 
-	for (; slot < stop && ((pte_load(slot) ^ change->value) & change->mask) == 0; slot++)
-		npt->env->sharing->page(npt->env, table, engine_leaf_addr(format, pte_load(slot), 0));
+		slot = end_of_row(npt, slot, stop, change);
+		npt->env->sharing->pages(npt->env, table, engine_leaf_addr(npt->ops->format, pte_load(first), 0),
+					 (uint64_t)(slot - first));
+	}
 	return slot;
 }
 

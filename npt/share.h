@@ -14,8 +14,8 @@
 #define NPT_SHARER          (UINT32_C(1) << 16)
 #define NPT_PRESENT(counts) ((counts) & (NPT_SHARER - 1))
 struct npt_sharing {
-	/* The page in the table, which is about to be shared, was `shared` before: it may be a zero page. */
-	void (*page)(struct npt_env *env, hpa_t table, hpa_t page);
+	/* These pages in the table, which is about to be shared, were `shared` before: there may be zero pages among them. */
+	void (*pages)(struct npt_env *env, hpa_t table, hpa_t page, uint64_t count);
 	/* One more space has the table: `env`. It pays nothing. False: as many have it as can be. */
 	bool (*join)(struct npt_env *env, hpa_t table);
 	/* Has no other space the table? If so, it is no longer a shared one, and the space pays for it from now on; `pays`: it did.
