@@ -223,7 +223,7 @@ def judge_consistency(report: dict, backend: Backend) -> list[str]:
             "tables are whole pages": report["table_bytes"] > 0 and report["table_bytes"] % PAGE == 0,
             "what faults came to adds up": sum(handled[name] for name in HANDLED) == faults["handled"],
             "each page that faults gave is there": not plain or given == report["resident"] == report["resident_peak"],
-            "each fault exit has its outcome": exits["fault"] <= sum(faults.values()),
+            "each fault has its outcome": exits["fault"] + report["host_faults"] == sum(faults.values()),
             "outcome is a known one": report["outcome"] in ("exited", "denied", "unmapped", "no_memory", "crashed", "timed_out"),
             "tracking is a known one": report["tracking"] in ("hardware", "software"),
             "the rest is there": all(name in report for name in

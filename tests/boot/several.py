@@ -99,6 +99,24 @@ def hostile(backend: str, slow: bool) -> Case:
                       r"^error: vm spins: the last \d+ of \d+ exits"))
 
 
+def wild(backend: str, slow: bool) -> Case:
+    """VMs with all devices there are, whose vCPUs access whatever registers: what becomes of them is their affair, but all end, and
+    nobody else is hurt."""
+    disks = "".join(f"disk = \\disk{number}{',ro' if number else ''}\n" for number in [0, 1] * 4)
+
+    def files(directory: Path) -> None:
+        vms = "".join(f"[vm w{number}]\nguest = \\wild_devices.elf\ncmdline = seed={number} accesses=2000\nvcpus = {number}\n"
+                      f"console = virtio\ntime_max = 20\n{disks}" for number in (1, 2, 4))
+        (directory / "wild.cfg").write_text(f"ram = 64M\n[vm good]\nguest = \\witness.elf\n{vms}")
+        (directory / "disk0").write_bytes(bytes(range(256)) * 33)
+        (directory / "disk1").write_bytes(bytes(513))
+        for name in ("witness", "wild_devices"):
+            shutil.copyfile(BACKENDS[backend].guest(name), directory / f"{name}.elf")
+
+    return case(f"{backend}/several/wild-devices", "--config", "{dir}/wild.cfg", files=files, status=(0, 3), slow=slow,
+                report=EXITED | {"name": "good", "vms": 4}, max_log=1000, text=(r"^good: witness: all as it should be$",))
+
+
 def traced(backend: str) -> list[str]:
     """Records of several VMs: each says whose it is, and together they are what the reports say."""
     config = "ram = 16M\ntrace = json\n[vm a]\ndemo = fork\n[vm b]\ndemo = density\n"
@@ -123,6 +141,7 @@ def several() -> list[Case]:
     out = [side_by_side(backend, cpus, slow) for backend in KINDS
            for cpus, slow in (((1, True), (2, False)) if backend == "vmx" else ((1, True), (2, True), (4, False)))]
     out += [hostile(backend, slow=backend == "vmx") for backend in KINDS]
+    out += [wild(backend, slow=backend == "vmx") for backend in KINDS]
     out.append(Case("svm/several/trace", [], function=lambda: traced("svm")))
     out.append(case("svm/several/never-cloned", "--demo", "hello", "--clones", "2", "--clone-when", "nobody prints this", report=EXITED,
                     text=(r'^warning: vm: not cloned: it has not printed "nobody prints this"$',)))

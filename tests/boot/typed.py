@@ -66,6 +66,12 @@ def forked(backend: str, slow: bool) -> Case:
                 max_log=60, text=(r"forked: guest\.1$", r'^guest\.1: echo: heard "to the fork"$', r"^guest\.1: echo: 2 lines$"))
 
 
+def too_dear(backend: str) -> Case:
+    """What is left of memory_max is too little for a fork: that is what is told, not how much the host has."""
+    return case(f"{backend}/typed/too-dear", "--guest", BACKENDS[backend].guest("echo"), "--memory-max", "108K", typed=b"\x1dfork\n\nend\n",
+                report=EXITED, text=(r"not forked: memory_max is 108 KiB$", r"^echo: 1 line"))
+
+
 def quits(backend: str, slow: bool) -> Case:
     return case(f"{backend}/typed/quit", "--guest", BACKENDS[backend].guest("spin"), typed=b"\x1dquit\n", slow=slow, report=EXITED,
                 text=(r"^monitor: all VMs end$",))
@@ -92,4 +98,5 @@ def typed() -> list[Case]:
                 text=(r"^listens: type a line> $", rf'^listens: heard "{LONG[:50]}"$', r"^listens: all as it should be$"))]
     for backend in KINDS:
         out += [echo(backend, backend == "vmx"), monitor(backend, backend in ("vmx", "svm")), virtio_console(backend, backend in ("vmx", "el2")), quits(backend, backend != "svm"), forked(backend, backend == "vmx")]
+    out += [too_dear("svm"), too_dear("h")]
     return out + [item for backend in ("svm", "el2", "h") for item in reboots(backend)]

@@ -27,6 +27,13 @@ static inline void *window(uint64_t gpa)
 #define CONTROL_PAGE   0x09100000
 #define PANIC_REGISTER (*(volatile uint8_t *)0x09101000)
 
+/* What a wild program accesses beside virtio devices, as start and size: PLIC, UART, control page. */
+#define WILD_AREAS                                   \
+	{ 0x0c000000, 0x600000 }, { 0x10000000, 8 }, \
+	{                                            \
+		CONTROL_PAGE, 0x1000                 \
+	}
+
 static inline uint8_t panic_read(void)
 {
 	return PANIC_REGISTER;

@@ -15,6 +15,13 @@
 #define CONTROL_PAGE 0xfea00000
 #define PANIC_PORT   0x505
 
+/* What a wild program accesses beside virtio devices, as start and size: IOAPIC, local APIC, control page. */
+#define WILD_AREAS                                      \
+	{ 0xfec00000, 0x1000 }, { 0xfee00000, 0x1000 }, \
+	{                                               \
+		CONTROL_PAGE, 0x1000                    \
+	}
+
 static inline uint8_t panic_read(void)
 {
 	uint8_t value;
