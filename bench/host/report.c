@@ -49,7 +49,7 @@ static void set_queue(void)
 static void write_report(struct addr_space *space)
 {
 	const struct descriptor head = { TABLE, REPORTED * sizeof(head), INDIRECT, 0 };
-	const uint16_t idx = 1;
+	const uint16_t available[] = { 0, 1, 0 }; /* flags, idx, the first head: memory comes as it is here */
 
 	for (unsigned i = 0; i < REPORTED; i++) {
 		const struct descriptor block = { BASE + i * MIB(2), MIB(2), WRITE | (i + 1 < REPORTED ? NEXT : 0),
@@ -58,7 +58,7 @@ static void write_report(struct addr_space *space)
 		must(addr_space_write(space, GPA(TABLE + i * sizeof(block)), &block, sizeof(block)));
 	}
 	must(addr_space_write(space, GPA(QUEUE), &head, sizeof(head)));
-	must(addr_space_write(space, GPA(QUEUE + 0x802), &idx, sizeof(idx)));
+	must(addr_space_write(space, GPA(QUEUE + 0x800), available, sizeof(available)));
 	must(addr_space_fault_in(space, GPA(USED), PAGE_SIZE, NPT_R | NPT_W));
 }
 
