@@ -41,8 +41,7 @@ void fault_copy_to(struct addr_space *as, gpa_t gpa, uint64_t *slot, uint64_t en
 
 /* --- By the lock of the only view ---------------------------------------------------------------------------------- */
 
-/* A frame for a copy of the page that the entry maps. False: it maps no shared page, or one that is no longer, or no frame is free.
- */
+/* A frame for a copy of the page that the entry maps. False: that is not shared, or not any more, or no frame is free. */
 static inline bool prepare(struct addr_space_view *view, uint64_t pte, struct copied_page *page)
 {
 	const struct npt_page_format *format = &view->as->npt.page;

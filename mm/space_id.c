@@ -2,8 +2,10 @@
 /* Numbers of address spaces, as owners of frames: no two spaces have the same at one time. */
 #include "mm/space.h"
 
-/* One bit for each number that is in use; 0 means "no owner", FRAME_OWNER_FILE is that of files. Given out in turn, so that most
- * searches look at one word. */
+/*
+ * One bit for each number that is in use; 0 means "no owner", FRAME_OWNER_FILE is that of files. Given out in turn, so that most
+ * searches look at one word.
+ */
 static struct {
 	struct spinlock lock;
 	uint64_t used[(UINT16_MAX + 1) / 64];

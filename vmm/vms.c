@@ -5,7 +5,7 @@
 static struct spinlock lock = SPINLOCK(LOCK_VMS); /* of the list, and of who has the keyboard */
 static struct vm *first, *last;
 static struct vm *typed; /* NULL: the list is empty */
-static bool complete;    /* atomic */
+static bool complete;    /* atomic; set once */
 
 /* Behind those of lower numbers: a fork, which has the highest one, is in its place at once. */
 static void insert(struct vm *vm)

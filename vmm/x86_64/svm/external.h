@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * SVM: interrupts for a guest, for virt_ops (external.c) and for the fast path (exit.c). Sources: AMD APM vol. 2 "Event Injection",
- * "Virtual Interrupts", "Interrupt Shadows".
+ * SVM: interrupts for a guest, for virt_ops (external.c) and for the fast path (serve.c). Sources: AMD APM vol. 2 "Event
+ * Injection", "Virtual Interrupts", "Interrupt Shadows".
  */
 #ifndef NESTLING_VMM_X86_64_SVM_EXTERNAL_H
 #define NESTLING_VMM_X86_64_SVM_EXTERNAL_H
