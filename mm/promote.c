@@ -7,7 +7,7 @@
 /* A promotion may add at most a twentieth of the memory that the block has already: it needs 488 of 512 pages. */
 #define DENSE_PAGES (BLOCK_PAGES * 20 / 21 + 1)
 /* If this much at one end of a block has memory, next to a large leaf, the accesses are taken for a sequence that goes on. */
-#define STREAK_SIZE KIB(128)
+#define STREAK_SIZE (2 * RESERVATION_PIECE)
 
 /* The pages of a block that have memory. */
 struct block {
@@ -37,45 +37,60 @@ static void set_memory(struct block *block, unsigned page, unsigned count)
 	}
 }
 
-/* Record whether this page has memory, and whether that is shared. */
-static void look_at(const struct addr_space *as, struct block *block, unsigned page)
+/* Record whether this page, with the entry `pte`, has memory, and whether that is shared. */
+static void look_at(const struct addr_space *as, const struct area *area, uint64_t pte, struct block *block, unsigned page)
 {
-	struct npt_leaf leaf;
+	const bool own = npt_is_like(&as->npt, pte, area->page); /* the zero page would be `shared` */
+	struct npt_leaf leaf = { 0 };
 
-	if (npt_query(&as->npt, GPA(block->start + page * PAGE_SIZE), &leaf) != ERR_OK || frame_is_zero_page(leaf.hpa))
+	if (!own && (npt_query(&as->npt, GPA(block->start + page * PAGE_SIZE), &leaf) != ERR_OK || frame_is_zero_page(leaf.hpa)))
 		return;
 	block->memory[page / 64] |= BIT(page % 64);
 	block->pages++;
-	block->own += !leaf.attr.shared;
+	block->own += own || !leaf.attr.shared;
+}
+
+/* Pages of the view's reservation for the block, if it has one, as a batch. They are never shared. */
+static struct npt_batch reserved_pages(const struct addr_space_view *view, const struct block *block)
+{
+	if (view->reservation.memory.raw == 0 || view->reservation.block != block->start)
+		return (struct npt_batch){ 0 };
+	return npt_batch(&view->as->npt, view->reservation.memory);
 }
 
 /*
- * Read the `present` entries of the block's table. Pages that map their place in the reservation are compared as batches and not
- * decoded: they are never shared.
+ * Read the `present` entries of the block's table. Pages that map their place in the reservation are compared as batches. False:
+ * more than `others` of them are not the space's own memory, and the rest was not looked at.
  */
-static void look_into(const struct addr_space_view *view, struct block *block, unsigned present)
+static bool look_into(const struct addr_space_view *view, const struct area *area, struct block *block, unsigned present,
+		      unsigned others)
 {
 	const struct addr_space *as = view->as;
 	const uint64_t *slots = npt_walk_cache_lookup(&as->view.cache, GPA(block->start));
-	struct npt_batch batch = { 0 };
+	const struct npt_batch batch = reserved_pages(view, block);
 
-	if (view->reservation.memory.raw != 0 && view->reservation.block == block->start)
-		batch = npt_batch(&as->npt, view->reservation.memory);
-	for (unsigned page = 0; present > 0; page++) {
-		unsigned placed = npt_batch_length(slots + page, batch, (unsigned)min_u64(present, BLOCK_PAGES - page));
+	for (unsigned page = 0, seen = 0; seen < present; page++) {
+		struct npt_batch rest = batch;
+		unsigned placed;
+		uint64_t pte;
 
-		set_memory(block, page, placed);
-		block->placed += placed;
-		present -= placed;
-		page += placed;
-		batch.entry += (placed + 1) * batch.step;
-		if (present > 0 && __atomic_load_n(&slots[page], __ATOMIC_RELAXED) != 0) { /* hardware may set bits in it */
-			look_at(as, block, page);
-			present--;
+		rest.entry += page * batch.step;
+		placed = npt_batch_length(slots + page, rest, (unsigned)min_u64(present - seen, BLOCK_PAGES - page));
+		if (placed > 0) {
+			set_memory(block, page, placed);
+			block->placed += placed;
+			block->pages += placed;
+			block->own += placed;
+			seen += placed;
+			page += placed;
 		}
+		if (seen == present || (pte = __atomic_load_n(&slots[page], __ATOMIC_RELAXED)) == 0)
+			continue; /* hardware may set bits in an entry */
+		look_at(as, area, pte, block, page);
+		if (++seen - block->own > others)
+			return false;
 	}
-	block->pages += block->placed;
-	block->own += block->placed;
+	return true;
 }
 
 /* --- Promotion by copy -------------------------------------------------------------------------------------------- */
@@ -84,7 +99,6 @@ struct promotion {
 	struct removal removal;
 	struct block *block;
 	hpa_t to;
-	unsigned left; /* pages that are still to be copied; after the last one the whole block is published at once */
 };
 
 /* Called by npt_collapse for each old leaf that does not map its place in the new memory: copy it, and release its memory. */
@@ -99,15 +113,14 @@ static bool move_page(const struct npt_leaf *leaf, void *context)
 
 		sync_memory(as, leaf->hpa, PAGE_SIZE);
 		arch_copy_page(frame_ptr(to), frame_ptr(leaf->hpa));
-		if (--promotion->left == 0)
-			publish_memory(as, promotion->to, BLOCK_SIZE);
+		publish_memory(as, to, PAGE_SIZE);
 	}
 	release_leaves(&promotion->removal, leaf->hpa, 0, 1);
 	return true;
 }
 
 /* Clear the pages at `to` for which the block has no memory to copy. */
-static void zero_holes(const struct block *block, hpa_t to)
+static void zero_holes(const struct addr_space *as, const struct block *block, hpa_t to)
 {
 	for (unsigned word = 0; word < ARRAY_LEN(block->memory); word++)
 		for (uint64_t holes = ~block->memory[word], run; holes != 0; holes ^= run) {
@@ -116,7 +129,7 @@ static void zero_holes(const struct block *block, hpa_t to)
 
 			run = holes & ~(holes + BIT(first)); /* the lowest run of set bits */
 			end = 64 - (unsigned)__builtin_clzll(run);
-			arch_zero_pages(frame_ptr(at), (end - first) * PAGE_SIZE);
+			zero_memory(as, at, (end - first) * PAGE_SIZE);
 		}
 }
 
@@ -144,10 +157,7 @@ static void promote(struct addr_space_view *view, const struct area *area, struc
 	/* Until the old pages are released, the space has both copies. */
 	if (!in_place)
 		cost_hold(as, BLOCK_SIZE);
-	zero_holes(block, promotion.to);
-	promotion.left = block->pages - (in_place ? block->placed : 0);
-	if (promotion.left == 0)
-		publish_memory(as, promotion.to, BLOCK_SIZE);
+	zero_holes(as, block, promotion.to);
 	removal_init(&promotion.removal, as);
 	/* npt_collapse flushes before it calls move_page: no CPU uses the old leaves by then. */
 	if (npt_collapse(&as->npt, GPA(block->start), BLOCK_LEVEL, promotion.to, area->attr, move_page, &promotion) != ERR_OK) {
@@ -195,13 +205,26 @@ static bool may_go_on(struct addr_space_view *view, const struct area *area, uin
 	return offset >= BLOCK_SIZE - STREAK_SIZE && large_at(view, area, start + BLOCK_SIZE);
 }
 
-/* Is the sequence long enough? All pages of the first or last STREAK_SIZE of the block must have memory. */
-static bool goes_on(const struct block *block, uint64_t gpa)
+/* Do the 64 KiB whose first entry is at `slot` map memory that lies side by side, as what a sequence is given at once does? */
+static bool came_together(const struct npt *npt, const uint64_t *slot)
 {
-	uint64_t streak =
-		gpa - block->start < STREAK_SIZE ? block->memory[0] : block->memory[BLOCK_PAGES / 64 - 1] >> (64 - STREAK_PAGES);
+	const unsigned pages = RESERVATION_PIECE / PAGE_SIZE;
+	hpa_t first;
 
-	return (streak & STREAK_BITS) == STREAK_BITS && block->own >= STREAK_PAGES;
+	return npt_page_at(npt, slot, &first) && npt_batch_length(slot, npt_batch(npt, first), pages) == pages;
+}
+
+/*
+ * Is it a sequence, and long enough? All pages of the first or last STREAK_SIZE of the block must have memory, and have come by
+ * whole windows: pages that came one by one, here and there, until all of those were among them, are no sequence.
+ */
+static bool goes_on(const struct addr_space *as, const struct block *block, uint64_t gpa)
+{
+	const unsigned first = gpa - block->start < STREAK_SIZE ? 0 : BLOCK_PAGES - STREAK_PAGES;
+	const uint64_t *slots = npt_walk_cache_lookup(&as->view.cache, GPA(block->start));
+
+	return (block->memory[first / 64] >> first % 64 & STREAK_BITS) == STREAK_BITS && block->own >= STREAK_PAGES &&
+	       came_together(&as->npt, slots + first) && came_together(&as->npt, slots + first + STREAK_PAGES / 2);
 }
 
 /*
@@ -257,12 +280,13 @@ void promote_if_dense(struct addr_space_view *view, const struct area *area, uin
 	present = npt_walk_cache_present(&as->view.cache, GPA(gpa));
 	if (present == 0 || !may_be_due(&as->view, area, gpa, was_empty, present, &going_on))
 		return;
-	look_into(view, &block, present);
+	if (!look_into(view, area, &block, present, going_on ? BLOCK_PAGES : BLOCK_PAGES - DENSE_PAGES))
+		return;
 	if (block.own == BLOCK_PAGES && collapse_block_in_place(as, block.start))
 		return;
 	if (is_logged(as, gpa))
 		return;
-	if (block.own >= DENSE_PAGES || (going_on && goes_on(&block, gpa)))
+	if (block.own >= DENSE_PAGES || (going_on && goes_on(as, &block, gpa)))
 		promote(view, area, &block);
 }
 

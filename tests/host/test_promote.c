@@ -246,6 +246,27 @@ static void small_and_foreign_neighbours_say_nothing(void **state)
 	space_check(s);
 }
 
+/* Beside a large leaf, pages that come in any order make no sequence, even when all of 128 KiB are among them. */
+static void pages_here_and_there_are_no_sequence(void **state)
+{
+	struct space *s = *state;
+
+	CHECK_ERR(space_alloc(s, MIB(2), MIB(4), NPT_RW, ALLOC_LAZY_2M), ERR_OK);
+	space_store(s, MIB(2), 1);
+	CHECK_EQ(space_level(s, MIB(2)), 1);
+	CHECK_ERR(space_set_policy(s, MIB(2), MIB(4), ALLOC_LAZY_AUTO), ERR_OK);
+	for (unsigned last = 0; last < 2; last++) /* the last pages of 64 KiB are where a block is looked at */
+		for (unsigned even = 0; even < 2; even++)
+			for (unsigned page = 0; page < 32; page++)
+				if (page % 2 != even && last == (page % 16 == 15))
+					write_all(s, MIB(4) + page * PAGE_SIZE, MIB(4) + (page + 1) * PAGE_SIZE, 1);
+	CHECK_EQ(space_level(s, MIB(4)), 0);
+	CHECK_EQ(space_stats(s).promoted, 0);
+	CHECK_EQ(space_stats(s).resident, MIB(2) + KIB(128));
+	expect_all(s, MIB(4), MIB(4) + KIB(128), 1);
+	space_check(s);
+}
+
 /* Under 2 MiB there are no sequences: beside a large leaf 128 KiB are not enough. */
 static void only_sequences_go_on(void **state)
 {
@@ -301,6 +322,7 @@ int main(void)
 		{ "the_last_hole_of_a_shared_block", the_last_hole_of_a_shared_block },
 		{ "a_shared_sequence_does_not_go_on", a_shared_sequence_does_not_go_on },
 		{ "small_and_foreign_neighbours_say_nothing", small_and_foreign_neighbours_say_nothing },
+		{ "pages_here_and_there_are_no_sequence", pages_here_and_there_are_no_sequence },
 		{ "only_sequences_go_on", only_sequences_go_on },
 		{ "zeros_are_no_holes", zeros_are_no_holes },
 	};
