@@ -28,9 +28,12 @@ static bool has_memory(const struct block *block, unsigned page)
 	return block->memory[page / 64] >> (page % 64) & 1;
 }
 
-/* Record that `count` pages from `page` on have memory. */
-static void set_memory(struct block *block, unsigned page, unsigned count)
+/* Record that `count` pages from `page` on map their own place in the reservation. */
+static void placed(struct block *block, unsigned page, unsigned count)
 {
+	block->pages += count;
+	block->own += count;
+	block->placed += count;
 	for (unsigned end = page + count, stop; page < end; page = stop) {
 		stop = (unsigned)min_u64(end, (page / 64 + 1) * 64);
 		block->memory[page / 64] |= BITS(stop - page - 1, 0) << page % 64;
@@ -67,25 +70,24 @@ static bool look_into(const struct addr_space_view *view, const struct area *are
 {
 	const struct addr_space *as = view->as;
 	const uint64_t *slots = npt_walk_cache_lookup(&as->view.cache, GPA(block->start));
-	const struct npt_batch batch = reserved_pages(view, block);
+	const struct npt_batch reserved = reserved_pages(view, block);
 
 	for (unsigned page = 0, seen = 0; seen < present; page++) {
-		struct npt_batch rest = batch;
-		unsigned placed;
-		uint64_t pte;
+		const uint64_t pte = __atomic_load_n(&slots[page], __ATOMIC_RELAXED); /* hardware may set bits in it */
+		struct npt_batch batch = reserved;
 
-		rest.entry += page * batch.step;
-		placed = npt_batch_length(slots + page, rest, (unsigned)min_u64(present - seen, BLOCK_PAGES - page));
-		if (placed > 0) {
-			set_memory(block, page, placed);
-			block->placed += placed;
-			block->pages += placed;
-			block->own += placed;
-			seen += placed;
-			page += placed;
+		if (pte == 0)
+			continue;
+		batch.entry += page * batch.step;
+		if (batch.mask != 0 && (pte & batch.mask) == batch.entry) {
+			unsigned count =
+				npt_batch_length(slots + page, batch, (unsigned)min_u64(present - seen, BLOCK_PAGES - page));
+
+			placed(block, page, count);
+			seen += count;
+			page += count - 1;
+			continue;
 		}
-		if (seen == present || (pte = __atomic_load_n(&slots[page], __ATOMIC_RELAXED)) == 0)
-			continue; /* hardware may set bits in an entry */
 		look_at(as, area, pte, block, page);
 		if (++seen - block->own > others)
 			return false;
@@ -99,7 +101,24 @@ struct promotion {
 	struct removal removal;
 	struct block *block;
 	hpa_t to;
+	unsigned left;         /* pages that are still to be copied */
+	uint64_t copied, next; /* [copied, next), host-physical: the last that were copied, not published yet */
 };
+
+/* A page was copied to `to`. What lies side by side is published at once, before the leaf is there. */
+static void note_copied(struct promotion *promotion, uint64_t to)
+{
+	const struct addr_space *as = promotion->removal.as;
+
+	if (to != promotion->next) {
+		if (promotion->copied != promotion->next)
+			publish_memory(as, HPA(promotion->copied), promotion->next - promotion->copied);
+		promotion->copied = to;
+	}
+	promotion->next = to + PAGE_SIZE;
+	if (--promotion->left == 0)
+		publish_memory(as, HPA(promotion->copied), promotion->next - promotion->copied);
+}
 
 /* Called by npt_collapse for each old leaf that does not map its place in the new memory: copy it, and release its memory. */
 static bool move_page(const struct npt_leaf *leaf, void *context)
@@ -113,7 +132,7 @@ static bool move_page(const struct npt_leaf *leaf, void *context)
 
 		sync_memory(as, leaf->hpa, PAGE_SIZE);
 		arch_copy_page(frame_ptr(to), frame_ptr(leaf->hpa));
-		publish_memory(as, to, PAGE_SIZE);
+		note_copied(promotion, to.raw);
 	}
 	release_leaves(&promotion->removal, leaf->hpa, 0, 1);
 	return true;
@@ -158,6 +177,7 @@ static void promote(struct addr_space_view *view, const struct area *area, struc
 	if (!in_place)
 		cost_hold(as, BLOCK_SIZE);
 	zero_holes(as, block, promotion.to);
+	promotion.left = block->pages - (in_place ? block->placed : 0);
 	removal_init(&promotion.removal, as);
 	/* npt_collapse flushes before it calls move_page: no CPU uses the old leaves by then. */
 	if (npt_collapse(&as->npt, GPA(block->start), BLOCK_LEVEL, promotion.to, area->attr, move_page, &promotion) != ERR_OK) {
