@@ -156,8 +156,12 @@ static enum err break_cow_page(struct fault *fault)
 {
 	hpa_t page = HPA(fault->leaf.hpa.raw + align_down(fault->gpa - fault->leaf.gpa.raw, PAGE_SIZE));
 	struct frame_copy copy;
-	enum err err = frame_for_copy(fault->as, page, &copy);
+	enum err err;
 
+	if (fault->area->policy == ALLOC_LAZY_AUTO && fault->leaf.level == 0 &&
+	    copy_around(fault->as, fault->area, fault->gpa, fault->cursor.slot))
+		return ERR_OK;
+	err = frame_for_copy(fault->as, page, &copy);
 	if (err != ERR_OK)
 		return err;
 	if (fault->leaf.level > 0)

@@ -86,6 +86,15 @@ void fault_copy_to(struct addr_space *as, gpa_t gpa, uint64_t *slot, uint64_t en
  */
 bool fault_copy_page(struct addr_space_view *view, gpa_t gpa, uint64_t *slot, uint64_t entry);
 
+/* --- copy_around.c --- */
+
+/*
+ * Copy-on-write break of the page at `slot` and of those after it that a sequence of writes is about to come to, in an area whose
+ * policy is `auto`: all of them are pages of a file. With the space's lock, or that of its only view. False: nothing was changed;
+ * copy the page alone.
+ */
+bool copy_around(struct addr_space *as, const struct area *area, uint64_t gpa, uint64_t *slot);
+
 /* --- fault_around.c --- */
 
 /* The fault-around window: the pages around a fault that get memory with it. */

@@ -268,6 +268,17 @@ static __attribute__((noinline)) enum fault_outcome write_mapped(struct addr_spa
 	return break_zero_page(view, fault->gpa, slot, entry) ? handled(view) : serve_mapped(view, fault, slot, entry);
 }
 
+/* The same for a write under `auto`. */
+static __attribute__((noinline)) enum fault_outcome write_mapped_auto(struct addr_space_view *view, const struct area *area,
+								      const struct npt_fault *fault, uint64_t *slot)
+{
+	struct addr_space *as = view->as;
+
+	if (!as->view.next && !as->cost.limit && copy_around(as, area, fault->gpa.raw, slot))
+		return handled(view);
+	return serve_mapped(view, fault, slot, area->page);
+}
+
 /* Fault in a table that is in the walk cache, in an area that permits the access. */
 static enum fault_outcome serve_slot(struct addr_space_view *view, const struct area *area, const struct npt_fault *fault,
 				     uint64_t *slot)
@@ -276,6 +287,8 @@ static enum fault_outcome serve_slot(struct addr_space_view *view, const struct 
 		return serve_empty(view, area, fault);
 	if (area->fast_page >> fault->access & 1)
 		return write_mapped(view, fault, slot, area->page);
+	if (area->policy == ALLOC_LAZY_AUTO && fault->access & NPT_W)
+		return write_mapped_auto(view, area, fault, slot);
 	return serve_mapped(view, fault, slot, area->page);
 }
 

@@ -144,6 +144,8 @@ struct frame_copy {
 	bool of_file;
 };
 MUST_CHECK enum err frame_alloc_copy(hpa_t page, uint16_t owner, struct frame_copy *copy);
+/* Are all of `count` frames of a file (frame_adopt)? */
+bool frame_is_of_file(hpa_t frame, uint64_t count);
 /* Bytes in parts that `owner` does not own. */
 uint64_t frame_not_owned(hpa_t frame, unsigned order, uint16_t owner);
 /* Make `owner` the owner of all parts; returns the bytes that it did not own before. */

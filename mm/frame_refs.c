@@ -74,6 +74,18 @@ uint64_t frame_not_owned(hpa_t frame, unsigned order, uint16_t owner)
 	return bytes;
 }
 
+bool frame_is_of_file(hpa_t frame, uint64_t count)
+{
+	struct frame *record;
+	bool of_file = true;
+
+	spin_lock(&frames.lock);
+	FOR_EACH_PART (record, at, frame, count)
+		of_file &= record->owner == FRAME_OWNER_FILE;
+	spin_unlock(&frames.lock);
+	return of_file;
+}
+
 uint64_t frame_take_over(hpa_t frame, unsigned order, uint16_t owner)
 {
 	struct frame *record;

@@ -18,6 +18,7 @@
  *   fault_fast.c    a guest's faults, by what one view's lock permits
  *   fault.c         all other faults
  *   fault_copy.c    copy-on-write breaks of pages
+ *   copy_around.c   windows of such breaks, in a sequence of them
  *   fault_around.c  fault-around windows
  *   populate.c      memory for a whole range at once
  *   promote.c       promotion of blocks to one large leaf

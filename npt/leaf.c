@@ -88,6 +88,28 @@ void npt_replace(struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, hp
 	pte_store(cursor->slot, pte);
 }
 
+void npt_replace_pages(struct npt *npt, gpa_t gpa, uint64_t *slot, unsigned count, hpa_t hpa, struct npt_attr attr)
+{
+	const struct npt_format *format = npt->ops->format;
+	const uint64_t varying = engine_varying(format, 0);
+	uint64_t entries[NPT_REPLACE_MAX], before = 0, entry = 0;
+	unsigned added = NPT_ACCESSED | NPT_DIRTY;
+
+	for (unsigned i = 0; i < count; i++, hpa.raw += PAGE_SIZE) {
+		uint64_t old = __atomic_exchange_n(slot + i, 0, __ATOMIC_ACQ_REL) & ~varying;
+
+		if (i < 2 || old != before)
+			entry = engine_leaf_with_ad(format, HPA(0), attr, engine_ad_bits(format, old) | added, 0,
+						    npt->config.hardware_ad);
+		entries[i] = entry + (hpa.raw >> npt->page.shift);
+		before = old;
+		added = 0;
+	}
+	npt->env->flush(npt->env, GPA(align_down(gpa.raw, PAGE_SIZE)), count * PAGE_SIZE);
+	for (unsigned i = 0; i < count; i++)
+		pte_store(slot + i, entries[i]);
+}
+
 bool npt_take_out(const struct npt *npt, uint64_t *slot, uint64_t pte)
 {
 	return pte_replace(slot, &pte, npt->ops->format->track_access(pte));

@@ -404,6 +404,12 @@ void npt_touch(struct npt *npt, const struct npt_cursor *cursor, unsigned prot, 
  * npt_map accepts.
  */
 void npt_replace(struct npt *npt, const struct npt_cursor *cursor, gpa_t gpa, hpa_t hpa, struct npt_attr attr, unsigned ad_bits);
+/*
+ * The same for `count` pages from `slot` on, the entry for `gpa`, all of which are leaves in one table, with one flush: they map
+ * what lies side by side from `hpa` on. The first one becomes accessed and dirty, the others keep what they have of that.
+ */
+#define NPT_REPLACE_MAX 16u
+void npt_replace_pages(struct npt *npt, gpa_t gpa, uint64_t *slot, unsigned count, hpa_t hpa, struct npt_attr attr);
 
 /*
  * Replace the table that the entry of `level` around `gpa` points to, a table of leaves one level below, by one leaf that maps
