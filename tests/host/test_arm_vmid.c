@@ -5,6 +5,8 @@
  */
 #include "vmm/aarch64/vmid.c"
 
+#include "vmm/aarch64/tlb_range.h"
+
 #include <string.h>
 
 #include "tests/host/host.h"
@@ -149,11 +151,55 @@ static void stage1_of_two_vcpus(void **state)
 	assert_false(vmid_changes_stage1(&last[1], 15));
 }
 
+/* What the Arm ARM says that such an operand covers, in bytes from *start on. */
+static uint64_t covered(uint64_t operand, uint64_t *start)
+{
+	uint64_t num = operand >> 39 & 0x1f, scale = operand >> 44 & 3;
+
+	assert_int_equal(operand >> 46, 1);     /* 4 KiB granules; Non-secure */
+	assert_int_equal(operand >> 37 & 3, 0); /* any level */
+	*start = (operand & ((UINT64_C(1) << 37) - 1)) << 12;
+	return (num + 1) << (5 * scale + 1) << 12;
+}
+
+/* A space of any size is flushed from its first byte to its last, and nothing twice. */
+static void whole_space(void **state)
+{
+	static const unsigned bits[] = { 32, 33, 36, TLB_RANGE_GPA_BITS };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bits); i++) {
+		uint64_t end = UINT64_C(1) << bits[i], start, reached = 0;
+
+		for (uint64_t at = 0; at < end; at += TLB_RANGE_MAX(TLB_RANGE_SPACE)) {
+			uint64_t size = covered(tlb_range_operand(at, end - at, TLB_RANGE_SPACE), &start);
+
+			CHECK(start == reached, "%u bits: from %#jx, not %#jx", bits[i], (uintmax_t)start, (uintmax_t)reached);
+			reached = start + size;
+		}
+		CHECK(reached == end, "%u bits: up to %#jx", bits[i], (uintmax_t)reached);
+	}
+}
+
+/* Some pages by one instruction, and at most one page more. */
+static void some_pages(void **state)
+{
+	(void)state;
+	for (uint64_t pages = 1; pages <= 64; pages++) {
+		uint64_t start, gpa = 0x40003000,
+				size = covered(tlb_range_operand(gpa, pages * PAGE_SIZE, TLB_RANGE_PAGES), &start);
+
+		CHECK(start == gpa && size == (pages + 1) / 2 * 2 * PAGE_SIZE, "%ju pages: %#jx from %#jx", (uintmax_t)pages,
+		      (uintmax_t)size, (uintmax_t)start);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(few),      cmocka_unit_test(comes_back),          cmocka_unit_test(keeps),
-		cmocka_unit_test(none_yet), cmocka_unit_test(stage1_of_two_vcpus),
+		cmocka_unit_test(few),        cmocka_unit_test(comes_back),          cmocka_unit_test(keeps),
+		cmocka_unit_test(none_yet),   cmocka_unit_test(stage1_of_two_vcpus), cmocka_unit_test(whole_space),
+		cmocka_unit_test(some_pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,6 +33,11 @@ bool cpu_has_fwb(void)
 	return id_field(read_sysreg(ID_AA64MMFR2_EL1), ID_AA64MMFR2_FWB_SHIFT) != 0;
 }
 
+bool cpu_has_tlb_ranges(void)
+{
+	return id_field(read_sysreg(id_aa64isar0_el1), ID_AA64ISAR0_TLB_SHIFT) >= ID_AA64ISAR0_TLB_RANGES;
+}
+
 bool cpu_has_vmid16(void)
 {
 	return id_field(read_sysreg(id_aa64mmfr1_el1), ID_AA64MMFR1_VMIDBITS_SHIFT) != 0;

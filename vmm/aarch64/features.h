@@ -27,6 +27,9 @@ bool cpu_fetches_afresh(void);
 /* FEAT_S2FWB: stage 2 can make all of a guest's accesses cacheable, whatever the guest does. */
 bool cpu_has_fwb(void);
 
+/* FEAT_TLBIRANGE: vmm/aarch64/tlb_range.h */
+bool cpu_has_tlb_ranges(void);
+
 /* FEAT_VMID16 */
 bool cpu_has_vmid16(void);
 

@@ -12,6 +12,7 @@
 #include "vmm/aarch64/aarch64.h"
 #include "vmm/aarch64/features.h"
 #include "vmm/aarch64/offsets.h"
+#include "vmm/aarch64/tlb_range.h"
 #include "vmm/shootdown.h"
 
 #define EM_AARCH64 183
@@ -175,24 +176,49 @@ static struct vm *vm_of(struct addr_space *as)
 	return CONTAINER_OF(as, struct vm, as);
 }
 
-/* All that CPUs may hold of the VM, by the VMID that VTTBR_EL2 names. Returns the number of instructions. */
-static unsigned invalidate(gpa_t gpa, uint64_t size)
+/* After stage 2's: what is cached of both stages together. */
+static void invalidate_combined(void)
 {
-	unsigned pages = (unsigned)(size / PAGE_SIZE);
-
-	/* A large leaf is no range: its 512 pages take longer than everything. */
-	if (size > NPT_FLUSH_RANGE_MAX) {
-		tlbi(vmalls12e1is);
-		dsb(ish);
-		return 1;
-	}
-	for (uint64_t at = 0; at < size; at += PAGE_SIZE)
-		invalidate_page(GPA(gpa.raw + at));
 	dsb(ish);
 	tlbi(vmalle1is);
 	dsb(ish);
-	return pages + 1;
 }
+
+/* EL2 may be lent where E2H cannot be cleared: KVM lends it so. */
+static bool by_ranges(void)
+{
+	return host_e2h && cpu_has_tlb_ranges();
+}
+
+/* All that CPUs may hold of the VM, by the VMID that VTTBR_EL2 names. These return the number of instructions. */
+static unsigned invalidate_all(uint64_t end)
+{
+	unsigned count = 1;
+
+	if (!by_ranges() || end > BIT(TLB_RANGE_GPA_BITS)) {
+		tlbi(vmalls12e1is);
+		dsb(ish);
+		return count;
+	}
+	for (uint64_t at = 0; at < end; at += TLB_RANGE_MAX(TLB_RANGE_SPACE), count++)
+		tlbi_ripas2e1is(tlb_range_operand(at, end - at, TLB_RANGE_SPACE));
+	invalidate_combined();
+	return count;
+}
+
+static unsigned invalidate_pages(gpa_t gpa, uint64_t size)
+{
+	unsigned count = 2;
+
+	if (by_ranges())
+		tlbi_ripas2e1is(tlb_range_operand(gpa.raw, size, TLB_RANGE_PAGES));
+	else
+		for (count = 1; count <= size / PAGE_SIZE; count++)
+			invalidate_page(GPA(gpa.raw + (count - 1) * PAGE_SIZE));
+	invalidate_combined();
+	return count;
+}
+_Static_assert(NPT_FLUSH_RANGE_MAX <= TLB_RANGE_MAX(TLB_RANGE_PAGES), "one instruction covers them");
 
 /*
  * Whether the VM is in a CPU or not, this one or another. What is cached of one that is being freed may stay: it has no vCPU that
@@ -210,7 +236,8 @@ unsigned arch_npt_flush(struct addr_space *as, gpa_t gpa, uint64_t size)
 	if (vmid != 0 && !vm_of(as)->retired) {
 		write_sysreg(vttbr_el2, as->npt.root.raw | vmid << VTTBR_VMID_SHIFT);
 		isb();
-		count = invalidate(gpa, size);
+		/* A large leaf is no range: its 512 pages take longer than everything. */
+		count = size > NPT_FLUSH_RANGE_MAX ? invalidate_all(as->npt.end) : invalidate_pages(gpa, size);
 		write_sysreg(vttbr_el2, running);
 		isb();
 	}
@@ -224,7 +251,10 @@ void arch_npt_flush_local(struct vcpu *vcpu, gpa_t gpa)
 {
 	(void)vcpu; /* the one whose VMID VTTBR_EL2 names */
 	dsb(nshst);
-	tlbi_operand(ipas2e1, gpa.raw >> PAGE_SHIFT);
+	if (by_ranges())
+		tlbi_ripas2e1(tlb_range_operand(gpa.raw, PAGE_SIZE, TLB_RANGE_PAGES));
+	else
+		tlbi_operand(ipas2e1, gpa.raw >> PAGE_SHIFT);
 	dsb(nsh);
 	tlbi(vmalle1);
 	dsb(nsh);

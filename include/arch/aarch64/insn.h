@@ -14,6 +14,9 @@
 /* TLB maintenance without an operand, and with one. */
 #define tlbi(operation)                  __asm__ volatile("tlbi " #operation : : : "memory")
 #define tlbi_operand(operation, operand) __asm__ volatile("tlbi " #operation ", %0" : : "r"((uint64_t)(operand)) : "memory")
+/* TLBI RIPAS2E1IS and RIPAS2E1, of FEAT_TLBIRANGE, which the assembler may not know. */
+#define tlbi_ripas2e1is(operand)         __asm__ volatile("sys #4, c8, c0, #2, %0" : : "r"((uint64_t)(operand)) : "memory")
+#define tlbi_ripas2e1(operand)           __asm__ volatile("sys #4, c8, c4, #2, %0" : : "r"((uint64_t)(operand)) : "memory")
 
 /* Make the instruction fetches of all CPUs see what a DSB ISH has sent to the point of unification. */
 static inline void icache_invalidate_all(void)

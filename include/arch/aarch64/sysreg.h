@@ -50,6 +50,7 @@ static inline unsigned id_field(uint64_t id, unsigned shift)
 #define ID_AA64DFR0_PMSVER_SHIFT      32
 #define ID_AA64DFR0_TRACEFILT_SHIFT   40
 #define ID_AA64DFR0_TRACEBUFFER_SHIFT 44
+#define ID_AA64ISAR0_TLB_SHIFT        56
 #define ID_AA64ISAR0_RNDR_SHIFT       60
 #define ID_AA64ISAR1_APA_SHIFT        4
 #define ID_AA64ISAR1_API_SHIFT        8
@@ -70,6 +71,7 @@ static inline unsigned id_field(uint64_t id, unsigned shift)
 #define ID_AA64MMFR4_E2H0_SHIFT       24
 
 #define HAFDBS_ACCESS_AND_DIRTY 2
+#define ID_AA64ISAR0_TLB_RANGES 2
 #define FGT_1                   1
 #define FGT_2                   2
 #define PMUVER_IMPDEF           0xf
