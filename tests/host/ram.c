@@ -98,3 +98,29 @@ uint64_t ram_free_bytes(void)
 {
 	return frame_get_stats().free;
 }
+
+uint64_t ram_alloc(unsigned order)
+{
+	hpa_t frame;
+
+	CHECK_ERR(frame_alloc(order, &frame), ERR_OK);
+	CHECK(is_aligned(frame.raw, PAGE_SIZE << order), "%#jx of order %u", (uintmax_t)frame.raw, order);
+	return frame.raw;
+}
+
+void ram_check_whole(uint64_t block, unsigned order)
+{
+	static uint64_t taken[64];
+	bool found = false;
+	size_t count = 0;
+	hpa_t frame;
+
+	while (frame_alloc(order, &frame) == ERR_OK) {
+		assert_true(count < ARRAY_LEN(taken));
+		found |= frame.raw == block;
+		taken[count++] = frame.raw;
+	}
+	while (count > 0)
+		frame_free(HPA(taken[--count]), order);
+	CHECK(found, "%#jx is not whole", (uintmax_t)block);
+}

@@ -33,4 +33,9 @@ void ram_release(struct ram *ram);
 
 uint64_t ram_free_bytes(void);
 
+/* A block that must be there, and aligned: its physical address. */
+uint64_t ram_alloc(unsigned order);
+/* Has everything in it come back, so that it can be had as one block again? Single frames join only when they must. */
+void ram_check_whole(uint64_t block, unsigned order);
+
 #endif

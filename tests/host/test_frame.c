@@ -8,15 +8,6 @@
 
 #define BASE 0x40000000
 
-static uint64_t alloc(unsigned order)
-{
-	hpa_t frame;
-
-	CHECK_ERR(frame_alloc(order, &frame), ERR_OK);
-	CHECK(is_aligned(frame.raw, PAGE_SIZE << order), "%#jx of order %u", (uintmax_t)frame.raw, order);
-	return frame.raw;
-}
-
 static void records_take_eight_bytes_a_frame(void **state)
 {
 	const struct ram_range span[] = { { HPA(0), MIB(4) }, { HPA(GIB(4)), GIB(1) }, { HPA(GIB(8)), KIB(4) } };
@@ -39,7 +30,7 @@ static void every_order_is_aligned_and_comes_back(void **state)
 	for (unsigned order = 0; order <= FRAME_MAX_ORDER; order++) {
 		uint64_t before = ram_free_bytes();
 
-		frames[order] = alloc(order);
+		frames[order] = ram_alloc(order);
 		CHECK(frames[order] >= BASE && frames[order] + (PAGE_SIZE << order) <= BASE + ram.arena.size, "%#jx",
 		      (uintmax_t)frames[order]);
 		CHECK_EQ(before - ram_free_bytes(), PAGE_SIZE << order);
@@ -54,8 +45,8 @@ static void every_order_is_aligned_and_comes_back(void **state)
 	for (unsigned order = 0; order <= FRAME_MAX_ORDER; order++)
 		frame_free(HPA(frames[order]), order);
 	/* All joined again: as many of the largest blocks as there are in the range. */
-	frames[0] = alloc(FRAME_MAX_ORDER);
-	frames[1] = alloc(FRAME_MAX_ORDER);
+	frames[0] = ram_alloc(FRAME_MAX_ORDER);
+	frames[1] = ram_alloc(FRAME_MAX_ORDER);
 	frame_free(HPA(frames[0]), FRAME_MAX_ORDER);
 	frame_free(HPA(frames[1]), FRAME_MAX_ORDER);
 	ram_close(&ram);
@@ -92,7 +83,7 @@ static void all_frames_can_be_had_once(void **state)
 		frames[i] = frames[--count];
 	}
 	/* 4 MiB less two pages of records: the upper half is one block again. */
-	frame_free(HPA(alloc(9)), 9);
+	frame_free(HPA(ram_alloc(9)), 9);
 	free(frames);
 	ram_close(&ram);
 }
@@ -176,7 +167,7 @@ static void random_load(void **state)
 		check_signature(&ram, &blocks[count]);
 		frame_free(HPA(blocks[count].frame), blocks[count].order);
 	}
-	frame_free(HPA(alloc(10)), 10); /* 4 MiB in one piece */
+	frame_free(HPA(ram_alloc(10)), 10); /* 4 MiB in one piece */
 	ram_close(&ram);
 }
 
@@ -212,7 +203,7 @@ static void zones_keep_their_holes(void **state)
 	CHECK_EQ(ram_free_bytes(), free);
 	CHECK_EQ(frame_get_stats().total, free);
 	/* 2 MiB here is one block, and nothing joins across the end of it that is not there. */
-	CHECK_EQ(alloc(9), MIB(2));
+	CHECK_EQ(ram_alloc(9), MIB(2));
 	CHECK_ERR(frame_alloc(9, &frame), ERR_NO_MEMORY);
 	frame_free(HPA(MIB(2)), 9);
 	while (frame_alloc(0, &frame) == ERR_OK) {
@@ -284,8 +275,8 @@ static void misuse(unsigned which)
 	uint64_t block, page;
 
 	ram_open(&ram, BASE, MIB(16), false);
-	block = alloc(4);
-	page = alloc(0);
+	block = ram_alloc(4);
+	page = ram_alloc(0);
 	switch (which) {
 	case 0: /* twice */
 		frame_free(HPA(page), 0);
@@ -404,7 +395,7 @@ static void a_chain_frees_only_when_told(void **state)
 	(void)state;
 	ram_open(&ram, BASE, MIB(16), true);
 	for (unsigned i = 0; i < ARRAY_LEN(blocks); i++) {
-		blocks[i] = (struct block){ .frame = alloc(i * 3 % 10), .tag = i * 77, .order = i * 3 % 10 };
+		blocks[i] = (struct block){ .frame = ram_alloc(i * 3 % 10), .tag = i * 77, .order = i * 3 % 10 };
 		sign(&ram, &blocks[i]);
 	}
 	free = ram_free_bytes();
@@ -422,24 +413,6 @@ static void a_chain_frees_only_when_told(void **state)
 	ram_close(&ram);
 }
 
-/* Has everything in it come back, so that it can be had as one block again? Single frames join only when they must. */
-static void check_whole(uint64_t block, unsigned order)
-{
-	static uint64_t taken[64];
-	bool found = false;
-	size_t count = 0;
-	hpa_t frame;
-
-	while (frame_alloc(order, &frame) == ERR_OK) {
-		assert_true(count < ARRAY_LEN(taken));
-		found |= frame.raw == block;
-		taken[count++] = frame.raw;
-	}
-	while (count > 0)
-		frame_free(HPA(taken[--count]), order);
-	CHECK(found, "%#jx is not whole", (uintmax_t)block);
-}
-
 /* A block that was given out whole may come back in pieces: a large leaf that was split. */
 static void a_chain_takes_pieces(void **state)
 {
@@ -449,7 +422,7 @@ static void a_chain_takes_pieces(void **state)
 
 	(void)state;
 	ram_open(&ram, BASE, MIB(16), false);
-	block = alloc(9);
+	block = ram_alloc(9);
 	frame_chain_add(&chain, HPA(block + KIB(4) * 300), 1, 0);
 	frame_chain_add(&chain, HPA(block), 1, 0);
 	frame_chain_free(&chain);
@@ -458,293 +431,7 @@ static void a_chain_takes_pieces(void **state)
 		if (at != KIB(4) * 300)
 			frame_chain_add(&chain, HPA(block + at), 1, 0);
 	frame_chain_free(&chain);
-	check_whole(block, 9);
-	ram_close(&ram);
-}
-
-/* --- References and owners ------------------------------------------------------------------------------------------ */
-
-/* Give up a reference, with no flush to wait for. Returns the bytes that were the owner's. */
-static uint64_t drop(uint64_t frame, unsigned order, uint16_t owner)
-{
-	struct frame_chain chain = { 0 };
-	uint64_t bytes = frame_chain_add(&chain, HPA(frame), UINT64_C(1) << order, owner);
-
-	frame_chain_free(&chain);
-	return bytes;
-}
-
-static void the_last_reference_frees(void **state)
-{
-	static struct ram ram;
-
-	(void)state;
-	for (unsigned order = 0; order <= 9; order += 3) {
-		uint64_t block;
-
-		ram_open(&ram, BASE, MIB(16), false);
-		block = alloc(order);
-		CHECK(!frame_is_shared(HPA(block), order), "one reference");
-		frame_share(HPA(block), order);
-		frame_share(HPA(block), order);
-		for (unsigned left = 2; left > 0; left--) {
-			uint64_t free = ram_free_bytes();
-
-			CHECK(frame_is_shared(HPA(block), order), "%u references", left + 1);
-			drop(block, order, 1);
-			CHECK_EQ(ram_free_bytes(), free);
-		}
-		CHECK(!frame_is_shared(HPA(block), order), "one reference again");
-		drop(block, order, 1);
-		ram_close(&ram);
-	}
-}
-
-static void owners_are_counted_in_bytes(void **state)
-{
-	static struct ram ram;
-	hpa_t frame;
-	uint64_t block;
-
-	(void)state;
-	ram_open(&ram, BASE, MIB(16), false);
-	block = alloc(9);
-	CHECK_EQ(frame_take_over(HPA(block), 9, 7), MIB(2)); /* nobody's before */
-	CHECK_EQ(frame_take_over(HPA(block), 9, 7), 0);
-	CHECK_EQ(frame_take_over(HPA(block), 9, 8), MIB(2));
-	(void)frame_take_over(HPA(block), 9, 7);
-	CHECK_EQ(frame_take_over(HPA(block), 9, 7), 0);
-	/* Only what is the owner's counts, and is then nobody's. */
-	frame_share(HPA(block), 9);
-	frame_share(HPA(block), 9);
-	CHECK_EQ(drop(block, 9, 8), 0);
-	CHECK_EQ(drop(block, 9, 7), MIB(2));
-	CHECK_EQ(frame_take_over(HPA(block), 9, 8), MIB(2));
-	CHECK_EQ(drop(block, 9, 8), MIB(2));
-	CHECK_ERR(frame_alloc_for(3, 5, &frame), ERR_OK);
-	CHECK_EQ(frame_take_over(frame, 3, 5), 0);
-	CHECK_EQ(drop(frame.raw, 3, 5), KIB(32));
-	/* What was somebody's is nobody's when it comes back. */
-	block = alloc(3);
-	CHECK_EQ(frame_take_over(HPA(block), 3, 5), KIB(32));
-	frame_free(HPA(block), 3);
-	ram_close(&ram);
-}
-
-/* A large leaf that was split, of which each page goes its own way. */
-static void parts_count_each_on_its_own(void **state)
-{
-	static struct ram ram;
-	uint64_t block, page, run;
-
-	(void)state;
-	ram_open(&ram, BASE, MIB(16), false);
-	block = alloc(9);
-	page = block + 300 * PAGE_SIZE;
-	run = block + 64 * PAGE_SIZE;
-	(void)frame_take_over(HPA(block), 9, 3);
-	frame_share(HPA(block), 9); /* the parts inherit this */
-	frame_share(HPA(page), 0);
-	CHECK_EQ(frame_take_over(HPA(run), 4, 4), KIB(64));
-	CHECK(frame_is_shared(HPA(block), 9) && frame_is_shared(HPA(page), 0) && frame_is_shared(HPA(run), 4), "shared");
-	CHECK_EQ(drop(block, 9, 3), MIB(2) - KIB(64)); /* one reference of every part */
-	CHECK(frame_is_shared(HPA(page), 0), "that page had three");
-	CHECK(frame_is_shared(HPA(block), 9), "a part of it still is");
-	CHECK(!frame_is_shared(HPA(run), 4) && !frame_is_shared(HPA(page ^ PAGE_SIZE), 0), "these had two");
-	CHECK_EQ(frame_take_over(HPA(block), 9, 4), MIB(2) - KIB(64));
-	CHECK_EQ(drop(page, 0, 4), PAGE_SIZE);
-	CHECK(!frame_is_shared(HPA(block), 9), "none is shared now");
-	CHECK_EQ(drop(block, 9, 4), MIB(2) - PAGE_SIZE);
-	check_whole(block, 9);
-	ram_close(&ram);
-}
-
-/* What becomes of a page is what frame_chain_add makes of its neighbour, which is in the same state. */
-static void check_dropped_alike(uint64_t pair, uint16_t owner)
-{
-	struct frame_chain chain = { 0 };
-	uint64_t free = ram_free_bytes(), freed;
-	int64_t orphans = 1;
-
-	CHECK_EQ(frame_drop_page(HPA(pair), owner, &orphans), frame_chain_add(&chain, HPA(pair + PAGE_SIZE), 1, owner));
-	CHECK_EQ(orphans, chain.orphans);
-	freed = ram_free_bytes() - free;
-	frame_chain_free(&chain);
-	CHECK_EQ(ram_free_bytes() - free, 2 * freed);
-}
-
-/* Pairs of pages in blocks that are not divided yet: shared or not, owned by whoever drops, by another, or by nobody. */
-static void a_page_is_dropped_at_once(void **state)
-{
-	static struct ram ram;
-	uint64_t block, pair;
-
-	(void)state;
-	ram_open(&ram, BASE, MIB(4), false);
-	for (unsigned shares = 0; shares < 3; shares++) {
-		block = alloc(4);
-		for (unsigned i = 0; i < shares; i++)
-			frame_share(HPA(block), 4);
-		for (uint16_t owner = 0; owner < 4; owner++) {
-			pair = block + owner * 4 * PAGE_SIZE;
-			(void)frame_take_over(HPA(pair), 2, owner);
-			for (unsigned left = 0; left <= shares; left++) {
-				check_dropped_alike(pair, 2);
-				check_dropped_alike(pair + 2 * PAGE_SIZE, owner);
-			}
-		}
-		check_whole(block, 4);
-	}
-	ram_close(&ram);
-}
-
-/* A frame for a copy is had for what is shared only, and as long as there is one. */
-static void what_is_shared_gets_a_frame_for_its_copy(void **state)
-{
-	static struct ram ram;
-	uint64_t block, free;
-	struct frame_copy copy = { HPA(1), true };
-	hpa_t rest[16];
-	unsigned count = 0;
-
-	(void)state;
-	ram_open(&ram, BASE, KIB(128), false);
-	block = alloc(4);
-	frame_share(HPA(block + 3 * PAGE_SIZE), 0);
-	free = ram_free_bytes();
-	for (unsigned i = 0; i < 16; i++) {
-		CHECK_ERR(frame_alloc_copy(HPA(block + i * PAGE_SIZE), 7, &copy), ERR_OK);
-		CHECK_EQ(copy.frame.raw != 0, i == 3);
-		CHECK(!copy.of_file, "%s", "a file's page");
-		CHECK_EQ(ram_free_bytes(), i == 3 ? free - PAGE_SIZE : free);
-		if (copy.frame.raw == 0)
-			continue;
-		CHECK_EQ(frame_not_owned(copy.frame, 0, 7), 0);
-		frame_free(copy.frame, 0);
-	}
-	while (count < ARRAY_LEN(rest) && frame_alloc_for(0, 0, &rest[count]) == ERR_OK)
-		count++;
-	CHECK(count > 0 && count < ARRAY_LEN(rest), "%u", count);
-	CHECK_ERR(frame_alloc_copy(HPA(block + 3 * PAGE_SIZE), 7, &copy), ERR_NO_MEMORY);
-	CHECK_ERR(frame_alloc_copy(HPA(block + 2 * PAGE_SIZE), 7, &copy), ERR_OK);
-	CHECK_EQ(copy.frame.raw, 0);
-	while (count-- > 0)
-		frame_free(rest[count], 0);
-	drop(block + 3 * PAGE_SIZE, 0, 0);
-	drop(block, 4, 0);
-	ram_close(&ram);
-}
-
-/* Pages in a row, over the borders of parts of several sizes: each counts for itself then, and what lies beside them is as it was.
- */
-static void pages_are_shared_in_a_row(void **state)
-{
-	static struct ram ram;
-	uint64_t block;
-
-	(void)state;
-	ram_open(&ram, BASE, MIB(16), false);
-	block = alloc(6);
-	(void)frame_take_over(HPA(block), 6, 3);
-	frame_share(HPA(block + 5 * PAGE_SIZE), 0); /* divides it */
-	frame_share_pages(HPA(block + 3 * PAGE_SIZE), 50);
-	for (unsigned i = 0; i < 64; i++) {
-		uint64_t page = block + i * PAGE_SIZE;
-
-		CHECK(frame_is_shared(HPA(page), 0) == (i >= 3 && i < 53), "page %u", i);
-		CHECK_EQ(drop(page, 0, 3), PAGE_SIZE);
-		if (i < 3 || i >= 53)
-			continue; /* it is free */
-		CHECK(frame_is_shared(HPA(page), 0) == (i == 5), "page %u", i);
-		CHECK_EQ(drop(page, 0, 4), 0);
-	}
-	CHECK_EQ(drop(block + 5 * PAGE_SIZE, 0, 4), 0);
-	check_whole(block, 6);
-	ram_close(&ram);
-}
-
-/* Pages given out one by one, of which a merge has made one leaf. */
-static void a_joint_block_has_its_parts(void **state)
-{
-	static struct ram ram;
-	struct frame_chain chain = { 0 };
-	uint64_t free, first = UINT64_MAX;
-	hpa_t frame;
-
-	(void)state;
-	ram_open(&ram, BASE, MIB(4), false);
-	while (frame_alloc_for(0, 9, &frame) == ERR_OK) /* all of it is allocated now, so any aligned run is a block */
-		first = min_u64(first, frame.raw);
-	first = align_up(first, PAGE_SIZE << 6);
-	frame_share(HPA(first + 5 * PAGE_SIZE), 0);
-	CHECK(frame_is_shared(HPA(first), 6), "one page of it is");
-	CHECK(!frame_is_shared(HPA(first), 2), "none of these is");
-	frame_share(HPA(first), 6);
-	CHECK_EQ(frame_chain_add(&chain, HPA(first), 64, 9), KIB(256));
-	CHECK(chain.first == 0, "a page with a reference left is in the chain");
-	CHECK_EQ(frame_chain_add(&chain, HPA(first), 64, 9), 0); /* nobody's by now */
-	free = ram_free_bytes();
-	frame_chain_free(&chain);
-	CHECK_EQ(ram_free_bytes(), free + KIB(256) - PAGE_SIZE); /* all but the one that was shared once more */
-	drop(first + 5 * PAGE_SIZE, 0, 9);
-	CHECK_EQ(ram_free_bytes(), free + KIB(256));
-	for (uint64_t at = BASE; at < BASE + MIB(4); at += PAGE_SIZE) /* the records' own pages are the first ones */
-		if (at >= BASE + (MIB(4) - ram.usable) && (at < first || at >= first + KIB(256)))
-			frame_free(HPA(at), 0);
-	ram_close(&ram);
-}
-
-/* Random shares, drops and take-overs of any part against a count and an owner for each page. */
-#define SHARED_ORDER 6
-#define SHARED_PAGES (1u << SHARED_ORDER)
-
-static void random_references(void **state)
-{
-	static struct ram ram;
-	struct host_rng rng = host_rng("references", 11);
-	unsigned counts[SHARED_PAGES], owners[SHARED_PAGES] = { 0 };
-	uint64_t block;
-
-	(void)state;
-	ram_open(&ram, BASE, MIB(4), false);
-	block = alloc(SHARED_ORDER);
-	for (unsigned i = 0; i < SHARED_PAGES; i++)
-		counts[i] = 1;
-	for (unsigned step = 0; step < host_steps(4000); step++) {
-		unsigned order = (unsigned)host_below(&rng, SHARED_ORDER + 1), pages = 1u << order;
-		unsigned first = (unsigned)host_below(&rng, SHARED_PAGES) & ~(pages - 1), what = (unsigned)host_below(&rng, 4);
-		uint16_t owner = (uint16_t)(1 + host_below(&rng, 3));
-		hpa_t part = HPA(block + first * PAGE_SIZE);
-		uint64_t mine = 0, free = ram_free_bytes();
-		bool shared = false, last = false;
-
-		for (unsigned i = first; i < first + pages; i++) {
-			mine += owners[i] == owner ? PAGE_SIZE : 0;
-			shared |= counts[i] > 1;
-			last |= counts[i] == 1;
-		}
-		CHECK(frame_is_shared(part, order) == shared, "page %u, order %u", first, order);
-		if (what == 0)
-			frame_share(part, order);
-		else if (what == 1 && !last)
-			CHECK_EQ(drop(part.raw, order, owner), mine);
-		else if (what == 2)
-			CHECK_EQ(frame_take_over(part, order, owner), pages * PAGE_SIZE - mine);
-		else if (what == 3)
-			(void)frame_take_over(part, order, owner);
-		for (unsigned i = first; i < first + pages; i++) {
-			counts[i] = what == 0 ? counts[i] + 1 : what == 1 && !last ? counts[i] - 1 : counts[i];
-			if (what == 1 && !last)
-				owners[i] = owners[i] == owner ? 0 : owners[i];
-			else if (what > 1)
-				owners[i] = owner;
-		}
-		CHECK_EQ(ram_free_bytes(), free);
-	}
-	for (unsigned i = 0; i < SHARED_PAGES; i++)
-		for (; counts[i] > 0; counts[i]--)
-			drop(block + i * PAGE_SIZE, 0, 0);
-	check_whole(block, SHARED_ORDER);
+	ram_check_whole(block, 9);
 	ram_close(&ram);
 }
 
@@ -804,7 +491,7 @@ static void cpus_may_allocate_at_once(void **state)
 			frame_free(HPA(exchange[i]), i % 4);
 		exchange[i] = 0;
 	}
-	frame_free(HPA(alloc(8)), 8); /* joined again */
+	frame_free(HPA(ram_alloc(8)), 8); /* joined again */
 	ram_close(&ram);
 }
 
@@ -887,14 +574,6 @@ int main(void)
 		cmocka_unit_test(zeroed_is_zero),
 		cmocka_unit_test(a_chain_frees_only_when_told),
 		cmocka_unit_test(a_chain_takes_pieces),
-		cmocka_unit_test(the_last_reference_frees),
-		cmocka_unit_test(owners_are_counted_in_bytes),
-		cmocka_unit_test(parts_count_each_on_its_own),
-		cmocka_unit_test(a_page_is_dropped_at_once),
-		cmocka_unit_test(what_is_shared_gets_a_frame_for_its_copy),
-		cmocka_unit_test(pages_are_shared_in_a_row),
-		cmocka_unit_test(a_joint_block_has_its_parts),
-		cmocka_unit_test(random_references),
 		cmocka_unit_test(counts_take_no_more),
 		cmocka_unit_test(runs_grow),
 		cmocka_unit_test(the_count_of_a_table_starts_at_zero),
