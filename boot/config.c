@@ -64,21 +64,31 @@ static char *trim(char *text)
 	return text;
 }
 
-/*
- * What stands behind the '=', in place: without its comment, and without the quotes that it may be in, between which all
- * characters stand for themselves. NULL: a quote has no end, or something else behind it.
- */
-static char *value_of(const struct config_key *key, char *text)
+/* What stands between quotes, where all characters stand for themselves; only a comment may follow. */
+static char *quoted(struct parser *parser, const char *name, char *at)
 {
-	char *at = trim(text), *end, quote = *at;
+	char *end = strchr(at + 1, *at), *behind;
 
-	if (quote == '"' || quote == '\'') {
-		end = strchr(++at, quote);
-		if (!end || (*trim(end + 1) != '\0' && *trim(end + 1) != '#'))
-			return NULL;
-		*end = '\0';
-		return at;
+	if (!end) {
+		refuse(parser, "%s: a quote that has no end", name);
+		return NULL;
 	}
+	behind = trim(end + 1);
+	if (*behind != '\0' && *behind != '#') {
+		refuse(parser, "%s: \"%s\" behind the quote's end", name, behind);
+		return NULL;
+	}
+	*end = '\0';
+	return at + 1;
+}
+
+/* What stands behind the '=', in place: without its comment and its quotes. NULL: the quotes were refused. */
+static char *value_of(struct parser *parser, const struct config_key *key, char *text)
+{
+	char *at = trim(text), *end;
+
+	if (*at == '"' || *at == '\'')
+		return quoted(parser, key->name, at);
 	for (end = at; *end != '\0'; end++)
 		if (*end == '#' && (!key->is_text || end == at || is_blank(end[-1])))
 			*end-- = '\0';
@@ -127,8 +137,8 @@ static enum err parse_key(struct parser *parser, char *line)
 	for (size_t i = 0; i < CONFIG_KEYS; i++) {
 		if (strcmp(name, config_keys[i].name) != 0)
 			continue;
-		value = value_of(&config_keys[i], equals + 1);
-		return value ? set_key(parser, &config_keys[i], value) : refuse(parser, "%s: a quote that has no end", name);
+		value = value_of(parser, &config_keys[i], equals + 1);
+		return value ? set_key(parser, &config_keys[i], value) : ERR_INVALID;
 	}
 	return refuse(parser, "unknown key \"%s\"", name);
 }

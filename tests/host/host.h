@@ -8,11 +8,22 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
 #include "include/err.h"
 #include "include/types.h"
+
+/* Checks in threads: cmocka's cannot end one. */
+#define MUST(condition, message, ...)                                                    \
+	do {                                                                             \
+		if (!(condition)) {                                                      \
+			fprintf(stderr, "%s: " message "\n", #condition, ##__VA_ARGS__); \
+			abort();                                                         \
+		}                                                                        \
+	} while (0)
 
 /* Like assert_true, with the state that explains the failure. */
 #define CHECK(condition, message, ...)                                       \

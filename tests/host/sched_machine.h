@@ -8,8 +8,6 @@
 
 #include <pthread.h>
 #include <semaphore.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include "tests/host/host.h"
 #include "vmm/sched.h"
@@ -17,15 +15,6 @@
 #define MACHINE_CPUS  4
 #define MACHINE_VCPUS 4   /* of a VM, at most */
 #define MACHINE_SLICE 500 /* microseconds */
-
-/* Checks in threads: cmocka's cannot end a thread. */
-#define MUST(condition, message, ...)                                                    \
-	do {                                                                             \
-		if (!(condition)) {                                                      \
-			fprintf(stderr, "%s: " message "\n", #condition, ##__VA_ARGS__); \
-			abort();                                                         \
-		}                                                                        \
-	} while (0)
 
 struct guest;
 typedef void (*guest_step)(struct guest *guest);

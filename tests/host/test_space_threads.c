@@ -66,15 +66,6 @@ struct machine {
 
 static struct machine *machine; /* for the flush, which is told of spaces only */
 
-/* Checks in threads: cmocka's cannot end a thread. */
-#define MUST(condition, message, ...)                                                    \
-	do {                                                                             \
-		if (!(condition)) {                                                      \
-			fprintf(stderr, "%s: " message "\n", #condition, ##__VA_ARGS__); \
-			abort();                                                         \
-		}                                                                        \
-	} while (0)
-
 static void count_spin(void)
 {
 	__atomic_fetch_add(&machine->spins, 1, __ATOMIC_RELAXED);
