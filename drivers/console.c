@@ -173,11 +173,23 @@ size_t console_stream_last(const struct console_stream *stream, char *to)
 	return size;
 }
 
+/* What comes now, and begins with `c`, goes on with a line that somebody else's has ended on the console. Is that all there is of
+ * it? */
+static bool is_late_end(struct console_stream *stream, char c)
+{
+	bool ends_line = stream->ends_line;
+
+	stream->ends_line = false;
+	return ends_line && c == '\n' && unfinished != stream;
+}
+
 void console_stream_write(struct console_stream *stream, const char *bytes, size_t size)
 {
 	take_lock();
 	remember(stream, bytes, size);
-	if (stream->by_line)
+	if (size > 0 && is_late_end(stream, *bytes))
+		keep(stream, bytes + 1, size - 1);
+	else if (stream->by_line)
 		keep(stream, bytes, size);
 	else
 		stream_to_sink(stream, bytes, size);
@@ -186,10 +198,16 @@ void console_stream_write(struct console_stream *stream, const char *bytes, size
 		stream->printed(stream, bytes, size);
 }
 
-void console_stream_keep_lines(struct console_stream *stream)
+void console_stream_fork(struct console_stream *child, struct console_stream *parent)
 {
 	take_lock();
-	stream->by_line = true;
+	memcpy(child->last, parent->last, sizeof(child->last));
+	child->came = parent->came;
+	child->ends_line = parent->came > 0 && parent->last[(parent->came - 1) % CONSOLE_LAST_ROOM] != '\n';
+	if (!parent->by_line)
+		parent->ends_line = child->ends_line;
+	parent->by_line = true;
+	child->by_line = true;
 	spin_unlock(&lock);
 }
 

@@ -32,7 +32,8 @@ void console_write_line(const char *bytes, size_t size);
  */
 struct console_stream {
 	char name[CONSOLE_NAME_ROOM]; /* begins each line, with ": " behind it; empty: nothing does. Only with `by_line` */
-	bool by_line;                 /* changed by console_stream_keep_lines, once there may be output */
+	bool by_line;                 /* changed by console_stream_fork, once there may be output */
+	bool ends_line;               /* what comes next goes on with a line that is on the console already, and was ended there */
 	unsigned kept;                /* bytes in `line`; atomic */
 	unsigned shown;               /* of these, how many have been written; atomic */
 	char line[CONSOLE_LINE_ROOM];
@@ -49,8 +50,11 @@ void console_stream_write(struct console_stream *stream, const char *bytes, size
  */
 size_t console_stream_last(const struct console_stream *stream, char *to);
 
-/* Keep each line until it is complete, from now on: somebody else will write, too. */
-void console_stream_keep_lines(struct console_stream *stream);
+/*
+ * `child`, which nothing has been written to, has printed what `parent` has, and goes on by lines; so does the parent. Where the
+ * parent is in a line, what ends that ends no empty one of theirs. Nobody writes to either of them meanwhile.
+ */
+void console_stream_fork(struct console_stream *child, struct console_stream *parent);
 
 /* Write what is kept and has not been written: the rest of the line will not come soon. */
 void console_stream_flush(struct console_stream *stream);

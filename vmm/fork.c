@@ -18,9 +18,8 @@
 /* Its parent has company from now on, too. */
 static void fork_console(struct vm *child, struct vm *parent)
 {
-	console_stream_keep_lines(&parent->console);
+	console_stream_fork(&child->console, &parent->console);
 	child->devices.console = &child->console;
-	child->console.by_line = true;
 }
 
 static void name_fork(struct vm *child)

@@ -178,16 +178,50 @@ static void long_lines_are_cut_only_if_somebody_comes_between(void **state)
 /* It has printed at once; then it is no longer alone. */
 static void company_comes(void **state)
 {
-	struct console_stream fork = { .name = "guest.1", .by_line = true }, guest = { .by_line = false };
+	struct console_stream fork = { .name = "guest.1" }, guest = { .by_line = false };
+	char last[CONSOLE_LAST_ROOM];
 
 	(void)state;
 	start();
 	say(&guest, "I fo");
-	console_stream_keep_lines(&guest);
+	console_stream_fork(&fork, &guest);
 	say(&fork, "I am forked\n");
 	say(&guest, "rk\nand ");
 	say(&guest, "go on\n");
 	assert_string_equal(written, "I fo\nguest.1: I am forked\nrk\nand go on\n");
+	CHECK_EQ(console_stream_last(&fork, last), 16);
+	assert_memory_equal(last, "I foI am forked\n", 16);
+}
+
+/* What is left of a line that ours has ended is no line of its own, for none of those that go on from there. */
+static void forks_begin_with_no_empty_line(void **state)
+{
+	struct console_stream guest = { .by_line = false }, first = { .name = "guest.1" }, second = { .name = "guest.2" };
+
+	(void)state;
+	start();
+	say(&guest, "here is a shell");
+	console_stream_fork(&first, &guest);
+	log_text("forked: guest.1\n");
+	console_stream_fork(&second, &guest);
+	say(&second, "\n");
+	say(&first, "\none\n");
+	say(&guest, "\n\nnone\n");
+	say(&second, "two\n");
+	assert_string_equal(written, "here is a shell\nforked: guest.1\nguest.1: one\n\nnone\nguest.2: two\n");
+}
+
+static void a_line_that_nobody_ended_has_its_end(void **state)
+{
+	struct console_stream guest = { .by_line = false }, fork = { .name = "guest.1" };
+
+	(void)state;
+	start();
+	say(&guest, "a");
+	console_stream_fork(&fork, &guest);
+	say(&guest, "\n");
+	say(&fork, "b\n\n");
+	assert_string_equal(written, "a\nguest.1: b\nguest.1: \n");
 }
 
 /* A text of a VM can pass for a record no more than before: the mark is taken from lines that are kept, too. */
@@ -305,6 +339,8 @@ int main(void)
 		cmocka_unit_test(unfinished_lines_are_flushed),
 		cmocka_unit_test(long_lines_are_cut_only_if_somebody_comes_between),
 		cmocka_unit_test(company_comes),
+		cmocka_unit_test(forks_begin_with_no_empty_line),
+		cmocka_unit_test(a_line_that_nobody_ended_has_its_end),
 		cmocka_unit_test(kept_text_is_no_record),
 		cmocka_unit_test(lines_of_several_cpus_are_whole),
 		cmocka_unit_test(the_last_lines_are_remembered),
