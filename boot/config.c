@@ -193,6 +193,23 @@ static enum err parse_line(struct parser *parser, char *line)
 	return *line == '[' ? parse_section(parser, line) : parse_key(parser, line);
 }
 
+/* A fork is called as the VM that it is of, with a number behind: two VMs of one name could not be told apart. */
+static enum err check_names(struct parser *parser)
+{
+	for (unsigned i = 0; i < parser->sections; i++) {
+		char whose[VM_NAME_ROOM], *number;
+
+		strcpy(whose, parser->config->machine.vm[i].options.name);
+		number = strrchr(whose, '.');
+		if (!number || number[1] == '\0' || number[1 + strspn(number + 1, "0123456789")] != '\0')
+			continue;
+		*number = '\0';
+		if (find_vm(parser, whose))
+			return refuse(parser, "[vm %s.%s]: a fork of [vm %s] would have that name, too", whose, number + 1, whose);
+	}
+	return ERR_OK;
+}
+
 /* Does the VM wait for itself in the end? A circle that it is not in is another one's. */
 static bool waits_for_itself(const struct machine_vm *vm, unsigned count)
 {
@@ -310,7 +327,7 @@ enum err config_parse(struct config *config, const char *text, size_t size, char
 	if (parser.sections == 0) {
 		strcpy(parser.defaults.name, CONFIG_DEFAULT_NAME);
 		config->machine.vm->options = parser.defaults;
-	} else if (set_order(&parser) != ERR_OK) {
+	} else if (check_names(&parser) != ERR_OK || set_order(&parser) != ERR_OK) {
 		snprintf(why, why_size, CONFIG_FILE ": %s", reason);
 		return ERR_INVALID;
 	}

@@ -142,6 +142,7 @@ static void the_machines_keys_are_read(void **state)
 	CHECK(!parsed.config.no_serial && !parsed.config.gdb && !parsed.config.vhe, "the other values of serial, gdb, vhe");
 	CHECK_EQ(parsed.config.machine.cpus, 0);
 	CHECK_EQ(parsed.config.machine.slice, CONFIG_DEFAULT_SLICE);
+	CHECK_ERR(parse_string(&parsed, "[vm a]\n[vm a.x1]\n[vm a.]\n[vm b.1]\n[vm .1]\n[vm a.1x]\n"), ERR_OK);
 	CHECK_ERR(parse_string(&parsed, "slice = 1\ncpus = 64 # or fewer\n[vm a]\n"), ERR_OK);
 	CHECK_EQ(parsed.config.machine.cpus, 64);
 	CHECK_EQ(parsed.config.machine.slice, 1000);
@@ -384,6 +385,8 @@ static const struct refused refused[] = {
 	{ "[vm a", "[vm NAME]" },
 	{ "[vm a] b", "[vm NAME]" },
 	{ "[vm a-name-of-all-thirty-two-letters]", "name" },
+	{ "[vm a.2]\n[vm a]", "fork" },
+	{ "[vm a]\n[vm a.b]\n[vm a.b.17]", "[vm a.b.17]: a fork of [vm a.b]" },
 	{ "[vma]", "unknown section" },
 	{ "[disk]", "unknown section" },
 	{ "[", "[vm NAME]" },
