@@ -138,7 +138,7 @@ one_of() { # OPTION VALUE CHOICE...
 
 build() {
     local stale pid
-    "$root/tools/setup" "${components[@]}" || failed "tools or libraries are missing"
+    "$root/tools/setup" "${components[@]}" || failed "what the run needs is not there"
     [[ -z $linux ]] || guest=$root/build/linux/$isa/kernel initrd=$root/build/linux/$isa/initrd-small
     [[ -z $linux || ${#disks[@]} -eq 0 ]] || initrd=${initrd%-small}
     # We may be run by make, whose flags are not for us; and we may be run twice at once.
@@ -314,7 +314,12 @@ write_reports() { # VMS
             others=''
         fi
     fi
-    printf '%s\n' ${others:+"$others"} "$json" >"$report" || failed "the report could not be written to $report"
+    # Opened anew, a file that our own output goes to would be emptied.
+    if [[ $report -ef /dev/stdout ]]; then
+        printf '%s\n' ${others:+"$others"} "$json"
+    else
+        printf '%s\n' ${others:+"$others"} "$json" >"$report"
+    fi || failed "the report could not be written to $report"
 }
 
 # False: it is not there.
@@ -412,8 +417,10 @@ make_disk
 listen
 # What an earlier run has left must not be taken for this one's.
 for file in "$report" "$screenshot" "$trace_file"; do
-    # Of a link what it leads to: it may be /dev/stdout.
-    if [[ -L $file ]]; then
+    # Of a link what it leads to.
+    if [[ $file -ef /dev/stdout ]]; then
+        :
+    elif [[ -L $file ]]; then
         : >"$file"
     elif [[ -f $file ]]; then
         rm -f "$file"

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import bochs_svm
@@ -586,6 +587,27 @@ def link(directory: Path) -> None:
     (directory / "link").symlink_to(directory / "trace")
 
 
+def report_to_own_output() -> list[str]:
+    """A file that standard output goes to keeps what is in it, and has the report behind that."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "out"
+        with open(path, "wb") as out:
+            subprocess.run([ROOT / "run-qemu.sh", "--demo", "hello", "--report", "/dev/stdout"], stdin=subprocess.DEVNULL, stdout=out,
+                           stderr=subprocess.DEVNULL, timeout=300, check=True)
+        lines = path.read_text(errors="replace").splitlines()
+    return [] if lines[0].startswith("nestling ") and lines[-2] == f"report: {lines[-1]}" else [f"it has {lines[0]!r} to {lines[-1]!r}"]
+
+
+def build_not_writable() -> list[str]:
+    """One line says so where build/ is not ours to write, as the super-user finds it if it is none."""
+    with tempfile.TemporaryDirectory() as directory:
+        shutil.copytree(ROOT / "tools", Path(directory) / "tools")
+        (Path(directory) / "build").write_text("")
+        done = subprocess.run([f"{directory}/tools/setup", "x86_64"], capture_output=True, text=True, timeout=300, check=False)
+    return [] if done.returncode == 3 and done.stderr == f"setup: {directory}/build cannot be written, and all that is built or run is there\n" \
+        else [f"status {done.returncode}: {done.stderr}"]
+
+
 def usage() -> list[Case]:
     out = []
     for args in BAD_USAGE:
@@ -596,7 +618,9 @@ def usage() -> list[Case]:
                     status=3, report=None, text=(r"^run-qemu: .*report",)))
     out.append(case("usage/trace-to-a-full-disk", "--demo", "hello", "--trace", "/dev/full", status=3,
                     text=(r"^run-qemu: trace: /dev/full is not whole: No space left on device$",)))
-    # What a link leads to is written, be it /dev/stdout.
+    out.append(Case("usage/report-to-own-output", [], function=report_to_own_output))
+    out.append(Case("usage/build-not-writable", [], function=build_not_writable))
+    # What a link leads to is written.
     out.append(case("usage/trace-to-a-link", "--demo", "hello", "--trace", "{dir}/link", report=EXITED, files=link,
                     after=lambda directory, _: [] if (directory / "link").is_symlink() and (directory / "trace").stat().st_size
                     else ["the link was replaced"]))
