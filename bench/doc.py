@@ -147,7 +147,7 @@ INTERRUPTS = {
 def interrupts(results: dict) -> str:
     """What interrupts and devices cost, all exits of an event together."""
     measured = results["interrupts"]
-    columns = [name for name in ("svm", "el2", "el2-gicv3") if name in measured]
+    columns = [name for name in ("svm", "el2", "el2-gicv3", "h") if name in measured]
     return markdown(["event", *columns, "target"],
                     [[title, *(number(measured[backend][name]["all"]) for backend in columns), number(most)]
                      for name, (title, most) in INTERRUPTS.items()])

@@ -38,18 +38,18 @@ def boot(backend: str, guest: Path, env: dict, *options: str) -> str:
 # --- Profiles -----------------------------------------------------------------------------------------------------------
 
 
-def qemu_profile(backend: str, image: Image, guest: Path, *options: str, threads: int = 0,
+def qemu_profile(backend: str, image: Image, guest: Path, *options: str, threads: int = 0, one_phase: bool = False,
                  machine: str = ICOUNT) -> tuple[str, dict[int, int], Counts]:
     """
     The console, and by phase: all instructions executed, and those of the image. See bench/plugin/profile.c. With `threads`, that
-    many CPUs that run at once, each with a phase of its own; else all take turns, in virtual time.
+    many CPUs that run at once, each with a phase of its own, or in one; else all take turns, in virtual time.
     """
     program = Image(image.isa, guest)
     with tempfile.TemporaryDirectory() as directory:
         out = Path(directory) / "profile"
         plugin = (f"{ROOT}/build/bench/profile.so,out={out},offset={image.entry:#x},size={image.size:#x},"
                   f"entry={image.bytes_at(image.entry, 20).hex()},guest={program.bytes_at(program.entry, 14).hex()}"
-                  + (f",cpus={threads}" if threads else ""))
+                  + (f",cpus={threads},one-phase={one_phase:d}" if threads else ""))
         console = boot(backend, guest, {"NESTLING_QEMU_ARGS": f"{'' if threads else machine} -plugin {plugin}"}, *options)
         return console, *read_profile(out.read_text())
 
@@ -156,9 +156,9 @@ def measure(backend: str, *options: str) -> dict:
 TURNS = "-icount shift=6,sleep=off -netdev hubport,id=turns,hubid=0 -object filter-buffer,id=turn,netdev=turns,interval=500"
 
 
-# Backends, and what else the machine is: by its GIC it depends who delivers a guest's interrupts, the hypervisor or the CPU. Not H: there an
-# IPI waits for the end of a turn whatever timer is due, for seconds each.
-INTERRUPTS = {"svm": ("svm", ""), "el2": ("el2", ""), "el2-gicv3": ("el2", "-M virt,virtualization=on,gic-version=3")}
+# Backends, and what else the machine is: by its GIC it depends who delivers a guest's interrupts, the hypervisor or the CPU.
+INTERRUPTS = {"svm": ("svm", ""), "el2": ("el2", ""), "el2-gicv3": ("el2", "-M virt,virtualization=on,gic-version=3"), "h": ("h", "")}
+SLEEPY = ("--ram", "256M", "--slice", "1000")  # no slice ends meanwhile
 
 
 def measure_interrupts(name: str) -> dict:
@@ -166,9 +166,29 @@ def measure_interrupts(name: str) -> dict:
     backend, more = INTERRUPTS[name]
     isa = BACKENDS[backend]
     image, guest = Image(isa, ROOT / f"build/{isa}/nestling.elf"), ROOT / f"build/{isa}/bench/guest/interrupts.elf"
-    console, _, counts = qemu_profile(backend, image, guest, "--ram", "256M", "--cpus", "2", "--vcpus", "2", "--slice", "1000",
-                                      machine=f"{TURNS} {more}")
-    return {name: event["profile"] for name, event in events_of(backend, image, console, counts).items()}
+    if backend == "h":
+        return interrupts_apart(image, guest)
+    console, _, counts = qemu_profile(backend, image, guest, *SLEEPY, "--cpus", "2", "--vcpus", "2", machine=f"{TURNS} {more}")
+    return profiles(backend, image, console, counts)
+
+
+def interrupts_apart(image: Image, guest: Path) -> dict:
+    """
+    On H an IPI waits for the end of a turn, whatever timer is due, for seconds each. So what one vCPU does is measured on one CPU, and
+    IPIs where two run at once, without what one of them waits for the other's lock. Timers that the CPU has for the guest (Sstc)
+    cost no instruction.
+    """
+    console, _, counts = qemu_profile("h", image, guest, *SLEEPY)
+    alone = profiles("h", image, console, counts)
+    console, _, counts = qemu_profile("h", image, guest, *SLEEPY, "--cpus", "2", "--vcpus", "2", threads=2, one_phase=True)
+    working = {phase: found - waiting(image, found) for phase, found in counts.items()}
+    return profiles("h", image, console, working) | alone
+
+
+def profiles(backend: str, image: Image, console: str, counts: Counts) -> dict:
+    """By event; one that the hypervisor has nothing to do with has no instruction of it."""
+    nothing = profile_of(image, Counter(), 1)
+    return {name: event.get("profile", nothing) for name, event in events_of(backend, image, console, counts).items()}
 
 
 def events_of(backend: str, image: Image, console: str, counts: Counts) -> dict:
@@ -186,10 +206,11 @@ THREADS = 4
 WAITING = {"spin_until_free", "shootdown_serve", "await_flushes", "arch_cpu_pause"}
 
 
-def waiting(image: Image, counts: Counter) -> int:
-    """Instructions in loops that wait for another CPU."""
+def waiting(image: Image, counts: Counter) -> Counter:
+    """Those of loops that wait for another CPU."""
     image.resolve(list(counts))
-    return sum(count for address, count in counts.items() if WAITING & {function for function, _ in image.frames[address]})
+    return Counter({address: count for address, count in counts.items()
+                    if WAITING & {function for function, _ in image.frames[address]}})
 
 
 def calls_of(image: Image, counts: Counter, function: str) -> int:
@@ -202,7 +223,7 @@ def several_events(image: Image, console: str, counts: Counts) -> dict:
         told = json.loads(line)
         found = counts.get(told["phase"], Counter())
         # Elsewhere what is done while waiting is work: who is shot down does it, and who leaves its CPU.
-        waits = waiting(image, found) if told["name"].endswith(("-together", "-shot")) else 0
+        waits = waiting(image, found).total() if told["name"].endswith(("-together", "-shot")) else 0
         events[told["name"]] = {"events": told["events"], "waiting": waits / told["events"],
                                 "waits": calls_of(image, found, "spin_until_free") / told["events"],
                                 "profile": profile_of(image, found, told["events"])}

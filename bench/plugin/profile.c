@@ -2,7 +2,7 @@
 /*
  * A plugin for QEMU's translator that counts how often each instruction of Nestling's image is executed, phase by phase.
  *
- *   -plugin profile.so,out=FILE,entry=HEX,offset=N,size=N,guest=HEX[,end=N][,cpus=N]
+ *   -plugin profile.so,out=FILE,entry=HEX,offset=N,size=N,guest=HEX[,end=N][,cpus=N[,one-phase=1]]
  *
  * The image is found by the first bytes of its start code (`entry`, at `offset` in the image of `size` bytes), and the guest's
  * beginning by those of its own (`guest`). Phase 0 is the firmware, 1 goes from the image's first instruction to the guest's
@@ -10,7 +10,9 @@
  * Phase 255 begins where the image's instruction at `end` is executed.
  *
  * With `cpus` each of the N CPUs is in a phase of its own and is counted by itself: a call for each instruction, for QEMU's own
- * counters lose some where its threads run at once. Instructions outside the image are not counted then.
+ * counters lose some where its threads run at once. Instructions outside the image are not counted then. With `one-phase` a phase
+ * that one of them begins is that of all, for what one does for another; at its ends some instructions of the others may be on the
+ * wrong side.
  *
  * Written to FILE, a line each: `base ADDRESS`; `PHASE total N`, all instructions of whomever; and `PHASE OFFSET N`, those at
  * that offset in the image.
@@ -56,6 +58,7 @@ static uint64_t entry_offset, image_size;
 static uint64_t end_offset; /* 0: there is none */
 
 static unsigned long cpus; /* that are counted apart; 0: all are counted as one, slots[0] */
+static bool one_phase;     /* the CPUs that are counted apart are in one phase, the one that any of them began last */
 
 struct slot {
 	uint64_t phase;
@@ -91,10 +94,18 @@ static void end_phase(struct slot *slot)
 	pthread_mutex_unlock(&out_lock);
 }
 
+static void begin_phase_of(struct slot *slot, void *number)
+{
+	end_phase(slot);
+	slot->phase = (uint64_t)number;
+}
+
 static void begin_phase(unsigned cpu, void *number)
 {
-	end_phase(slot_of(cpu));
-	slot_of(cpu)->phase = (uint64_t)number;
+	if (!one_phase)
+		begin_phase_of(slot_of(cpu), number);
+	for (unsigned i = 0; one_phase && i < slots_used(); i++)
+		begin_phase_of(&slots[i], number);
 }
 
 static void begin_boot(unsigned cpu, void *unused)
@@ -234,6 +245,8 @@ static void parse(char *arg)
 		end_offset = strtoull(value, NULL, 0);
 	else if (strcmp(arg, "cpus") == 0)
 		cpus = strtoul(value, NULL, 0);
+	else if (strcmp(arg, "one-phase") == 0)
+		one_phase = strtoul(value, NULL, 0) != 0;
 }
 
 int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **argv)
