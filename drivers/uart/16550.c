@@ -26,8 +26,8 @@ enum {
 enum { PLAIN, XSCALE };
 
 enum {
-	UART_IER_UUE = 0x40, /* XScale's: the UART is on */
-	UART_FCR_ENABLE_AND_CLEAR = 0x07,
+	UART_IER_UUE = 0x40,              /* XScale's: the UART is on */
+	UART_FCR_ENABLE_AND_CLEAR = 0xc7, /* and a trigger level of 14, up to which QEMU fills the FIFO at once, and no further */
 	UART_LCR_8N1 = 0x03,
 	UART_LCR_DLAB = 0x80,
 	UART_MCR_DTR_RTS = 0x03,

@@ -87,6 +87,7 @@ static void a_divisor_is_set_when_asked_for(void **state)
 	serial_start(&port);
 	CHECK_EQ(uart.registers[0], 0x02);
 	CHECK_EQ(uart.registers[1], 0x01); /* the last that was written there was the divisor */
+	CHECK_EQ(uart.registers[2], 0xc7); /* FIFOs on and empty, as full as can be before the sender has to wait */
 	CHECK_EQ(uart.registers[3], 0x03);
 	CHECK_EQ(uart.count, 0);
 }
