@@ -196,7 +196,7 @@ def suggestions() -> list[str]:
 # Each program for people: what is a wrong command to it, and what can not be done, if that is quick to try.
 TOOLS_ASKED = {
     "run-qemu.sh": ("--nonsense", None), "bench/run": ("--nonsense", None), "bench/linux": ("nonsense", None),
-    "tests/boot/run": ("--nonsense", None),
+    "tests/boot/run": ("--nonsense", None), "tests/boot/repeat": ("nowhere", None),
     "tests/fuzz/run": ("soon", None), "tests/fuzz/seeds": ("--nonsense", None), "tools/check-guest": ("x86_64", None), "tools/check-names": ("--nonsense", None),
     "tools/check-structure": ("--nonsense", None), "tools/config-files": ("", "/nowhere"), "tools/console": ("--nonsense", None), "tools/coverage": ("--nonsense", "/nowhere npt"),
     "tools/flash": ("--nonsense", "/nowhere"), "tools/gdb": ("sparc", None), "tools/heatmap": ("/nowhere -o a.svg", None),
