@@ -659,6 +659,18 @@ static void drop_space(struct model_space *space)
 		free(space);
 }
 
+/* Some formats have a root of several tables, side by side: a few frames free here and there are none for it. */
+static bool root_can_be_had(const struct space *s)
+{
+	const unsigned order = s->as.npt.root_order;
+	hpa_t root;
+
+	if (frame_alloc(order, &root) != ERR_OK)
+		return false;
+	frame_free(root, order);
+	return true;
+}
+
 static void do_fork(struct space_model *m)
 {
 	struct model_space *child;
@@ -668,6 +680,10 @@ static void do_fork(struct space_model *m)
 	if (m->count == SPACE_MODEL_SPACES)
 		return;
 	err = space_fork(m->now->s, &s);
+	if (err == ERR_NO_MEMORY && !root_can_be_had(m->now->s)) {
+		m->no_memory++;
+		return;
+	}
 	if (!done(m, MODEL_FORK, err, ERR_OK, m->now->s->as.npt.table_bytes / PAGE_SIZE + 8))
 		return;
 	child = take_space(s);
