@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Several ranges are discarded at once: what is removed is gathered, flushed once, and freed after that. */
 #include "mm/space.h"
+#include "npt/block.h"
 
 /* What makes up a piece: so many runs of leaves, steps of 2 MiB and parts of blocks of frames. Each takes some 60 instructions. */
 #define DISCARD_WORK 1600
 #define LEFT_STEPS   100 /* of a shared table that is left */
+
+/* So many blocks that were one large leaf each are released together: one after the other is what guests report. */
+#define BLOCKS 32
 
 static bool is_enough(const struct removal *removal, int steps)
 {
@@ -31,6 +35,56 @@ static bool is_discardable(struct addr_space *as, uint64_t start, uint64_t size,
 		start = area->end;
 	}
 	return false;
+}
+
+/* The memory of these blocks is no longer mapped: mostly all of it is the space's own, and else they are looked at one by one. */
+static void release_blocks(struct removal *removal, const hpa_t *blocks, unsigned count)
+{
+	removal->runs += count;
+	for (unsigned i = 0, done; i < count; i += done) {
+		done = frame_chain_add_owned_blocks(&removal->frames, &blocks[i], count - i, BLOCK_LEVEL * NPT_INDEX_BITS,
+						    removal->as->id);
+		removal->owned += done * BLOCK_SIZE;
+		if (done == 0)
+			release_leaves(removal, blocks[i], BLOCK_LEVEL, done = 1);
+	}
+}
+
+/* Are these whole blocks in the area, one at least? */
+static inline bool is_blocks_in(const struct area *area, uint64_t start, uint64_t size)
+{
+	const uint64_t all = area->end - area->start;
+
+	return is_aligned(start | size, BLOCK_SIZE) && size - 1 < all && start - area->start <= all - size;
+}
+
+/*
+ * Discard ranges as long as they are such blocks, one leaf each, like the last one. Returns how many are done, and what is done of
+ * the next is taken off it.
+ */
+static unsigned discard_alike(struct removal *removal, struct addr_space_range *ranges, unsigned count, const struct area *in)
+{
+	const struct area area = *in; /* a copy, as `alike` has, that is not read again after each entry that is written */
+	struct npt_alike alike = npt_alike_begin(&removal->place, BLOCKS);
+	hpa_t blocks[BLOCKS], *to = blocks;
+	uint64_t low = UINT64_MAX, high = 0;
+	unsigned done = 0;
+
+	for (; done < count && is_blocks_in(&area, ranges[done].gpa.raw, ranges[done].size); done++) {
+		uint64_t at = ranges[done].gpa.raw, end = at + ranges[done].size;
+
+		low = min_u64(low, at);
+		for (; at < end && npt_unmap_alike(&removal->as->npt, GPA(at), &alike, to); at += BLOCK_SIZE)
+			to++;
+		high = max_u64(high, at);
+		if (at == end)
+			continue;
+		ranges[done] = (struct addr_space_range){ GPA(at), end - at };
+		break;
+	}
+	npt_gather_range(&removal->gather, low, high);
+	release_blocks(removal, blocks, npt_alike_end(&removal->as->npt, &alike));
+	return done;
 }
 
 /* Remove what there is up to the end of the 2 MiB block. False: the leaf that lies across an end cannot be split. */
@@ -71,10 +125,15 @@ unsigned addr_space_discard_ranges(struct addr_space *as, struct addr_space_rang
 	space_lock(as);
 	before = space_resident(as) + as->view.stats.shared;
 	removal_init(&removal, as);
-	for (; done < count && steps > 0; done++, steps--)
+	for (; done < count && steps > 0; done++, steps--) {
+		if (area && removal.place.mask != 0)
+			done += discard_alike(&removal, &ranges[done], count - done, area);
+		if (done == count)
+			break;
 		if (is_discardable(as, ranges[done].gpa.raw, ranges[done].size, &area) &&
 		    !discard_one(&removal, &ranges[done], &steps))
 			break;
+	}
 	removal_finish(&removal);
 	reservations_drop(as);
 	before -= space_resident(as) + as->view.stats.shared;

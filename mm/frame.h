@@ -182,6 +182,9 @@ uint64_t frame_chain_add_unshared(struct frame_chain *chain, hpa_t frame, uint64
  * All that it returns, in frames, was owned.
  */
 uint64_t frame_chain_add_owned(struct frame_chain *chain, hpa_t frame, uint64_t count, uint16_t owner);
+/* The same for several blocks of this order, wherever they are. Returns how many, from the first one on. */
+unsigned frame_chain_add_owned_blocks(struct frame_chain *chain, const hpa_t *blocks, unsigned count, unsigned order,
+				      uint16_t owner);
 /* Free every block of the chain and empty it. */
 void frame_chain_free(struct frame_chain *chain);
 

@@ -318,25 +318,57 @@ uint64_t frame_chain_add_owned(struct frame_chain *chain, hpa_t frame, uint64_t 
 	return at - first;
 }
 
+unsigned frame_chain_add_owned_blocks(struct frame_chain *chain, const hpa_t *blocks, unsigned count, unsigned order,
+				      uint16_t owner)
+{
+	const struct frame owned = { .owner = owner, .order = (uint8_t)order, .state = FRAME_ALLOCATED };
+	const struct zone *zone = frames.zones;
+	uint64_t first = chain->first;
+	unsigned done = 0;
+
+	spin_lock(&frames.lock);
+	for (; done < count; done++) {
+		uint64_t number = frame_number(blocks[done]);
+		struct frame *record;
+
+		if (!in_zone(zone, number) && !(zone = zone_of(number)))
+			break;
+		record = &zone->records[number - zone->first];
+		if (record->all != owned.all)
+			break;
+		*record = (struct frame){ .next = (uint32_t)first, .order = (uint8_t)order, .state = FRAME_CHAINED };
+		first = number;
+	}
+	chain->first = first;
+	chain->parts += done;
+	spin_unlock(&frames.lock);
+	return done;
+}
+
 void frame_chain_free(struct frame_chain *chain)
 {
-	uint64_t first = 0, end = 0; /* frame numbers of contiguous free frames */
+	uint64_t first = 0, end = 0, number = chain->first; /* `first` to `end`: contiguous free frames */
+	const struct zone *zone = frames.zones;
 
-	if (chain->first == 0)
+	if (number == 0)
 		return;
 	spin_lock(&frames.lock);
-	while (chain->first != 0) {
-		uint64_t number = chain->first;
-		struct frame *record = record_of(number);
+	for (uint64_t next; number != 0; number = next) {
+		struct frame *record;
+		uint64_t behind;
 
-		chain->first = record->next;
+		zone = in_zone(zone, number) ? zone : zone_of(number);
+		record = &zone->records[number - zone->first];
+		behind = number + (UINT64_C(1) << record->order);
+		next = record->next;
 		record->state = FRAME_NONE;
-		if (number + (UINT64_C(1) << record->order) != first) { /* most chains are in descending order */
+		if (behind != first) { /* most chains are in descending order */
 			frame_release(first, end);
-			end = number + (UINT64_C(1) << record->order);
+			end = behind;
 		}
 		first = number;
 	}
+	chain->first = 0;
 	frame_release(first, end);
 	spin_unlock(&frames.lock);
 }

@@ -7,16 +7,22 @@
 
 struct frame {
 	union {
-		uint32_t more;    /* of an allocated block: number of references - 1 */
-		uint32_t present; /* of a frame that holds a page table, which is never shared: its present entries */
-		uint32_t next;    /* frame number of the next in a chain, 0 at its end */
+		struct {
+			union {
+				uint32_t more;    /* of an allocated block: number of references - 1 */
+				uint32_t present; /* of a frame that holds a page table, which is never shared: its present entries
+						   */
+				uint32_t next;    /* frame number of the next in a chain, 0 at its end */
+			};
+			union {
+				uint16_t note;  /* of a frame that holds a page table: frame_table_note */
+				uint16_t owner; /* of any other frame */
+			};
+			uint8_t order;
+			uint8_t state; /* enum frame_state */
+		};
+		uint64_t all; /* to compare two of them at once */
 	};
-	union {
-		uint16_t note;  /* of a frame that holds a page table: frame_table_note */
-		uint16_t owner; /* of any other frame */
-	};
-	uint8_t order;
-	uint8_t state; /* enum frame_state */
 };
 _Static_assert(sizeof(struct frame) == 8, "the cost per frame that is documented");
 

@@ -3,6 +3,8 @@
  * A block of 2 MiB is unmapped as a whole: its leaf; or its table of pages, whose entries need not be cleared, since the table
  * goes. The next block mostly has its entry in the same table, which is found again without a walk.
  */
+#include "npt/block.h"
+
 #include "npt/engine.h"
 
 #define LEVEL 1 /* of the entry */
@@ -89,7 +91,8 @@ static __attribute__((noinline)) enum npt_kind look_at(const struct npt_format *
 
 	if (kind == NPT_LEAF) {
 		place->value = pte;
-		place->mask = ~(engine_varying(format, LEVEL) | format->hardware_ad_bits);
+		place->address = engine_varying(format, LEVEL);
+		place->mask = ~(place->address | format->hardware_ad_bits);
 	}
 	return kind;
 }
@@ -122,9 +125,9 @@ enum err npt_unmap_block(struct npt *npt, gpa_t gpa, struct npt_block_place *pla
 		err = report_pages(npt, engine_table_addr(format, pte), gpa.raw, gather);
 		engine_gather_table(gather, engine_table_addr(format, pte));
 	}
-	engine_gather_range(gather, gpa.raw, gpa.raw + npt_level_size(LEVEL));
+	npt_gather_range(gather, gpa.raw, gpa.raw + npt_level_size(LEVEL));
 	if (--*place->present == 0) {
-		place->entries = NULL;
+		*place = (struct npt_block_place){ 0 };
 		engine_prune(npt, gpa.raw, gather);
 	}
 	return err;

@@ -189,8 +189,6 @@ enum err engine_map_below(struct npt *npt, struct npt_cursor cursor, uint64_t gp
 
 /* --- Gathering: npt/gather.c --- */
 
-/* The translations of [start, end) must be flushed; nothing, when start >= end. */
-void engine_gather_range(struct npt_gather *gather, uint64_t start, uint64_t end);
 /* The table, which nothing leads to any more, is to be freed after the flush. */
 void engine_gather_table(struct npt_gather *gather, hpa_t table);
 /* Unlink the tables on the way to `gpa` that have become empty; they are freed after the flush. */

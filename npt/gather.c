@@ -13,7 +13,7 @@ void npt_gather_init(struct npt_gather *gather, struct npt *npt)
 	gather->leaves_gone = NULL;
 }
 
-void engine_gather_range(struct npt_gather *gather, uint64_t start, uint64_t end)
+void npt_gather_range(struct npt_gather *gather, uint64_t start, uint64_t end)
 {
 	gather->start = min_u64(gather->start, start);
 	gather->end = max_u64(gather->end, end);
@@ -82,7 +82,7 @@ void engine_prune(struct npt *npt, uint64_t gpa, struct npt_gather *gather)
 		pte_store(parent.slot, 0);
 		npt_walk_cache_invalidate(npt, gpa, level);
 		--*npt->env->present(npt->env, parent.table);
-		engine_gather_range(gather, align_down(gpa, span), align_down(gpa, span) + span);
+		npt_gather_range(gather, align_down(gpa, span), align_down(gpa, span) + span);
 		engine_gather_table(gather, table);
 	}
 }

@@ -36,6 +36,9 @@ struct npt_gather {
 
 void npt_gather_init(struct npt_gather *gather, struct npt *npt);
 
+/* The translations of [start, end) must be flushed; nothing, when start >= end. */
+void npt_gather_range(struct npt_gather *gather, uint64_t start, uint64_t end);
+
 /* Flush what was gathered so far, if anything was. Emptied tables stay. */
 void npt_gather_flush(struct npt_gather *gather);
 

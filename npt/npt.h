@@ -303,10 +303,12 @@ struct npt_block_place {
 	uint32_t *present;
 	uint64_t region;      /* what the table maps, by number */
 	uint64_t value, mask; /* the last large leaf, and the bits that others have in common with it; 0: there was none */
+	uint64_t address;     /* the bits that say where its memory is */
 };
 /*
  * The same for the aligned 2 MiB at `gpa`, in the space; gather->leaves_gone is set. Blocks near to each other are found faster,
- * by `place`. Errors: ERR_EXISTS, a larger leaf maps it, and nothing was changed; ERR_CORRUPT.
+ * by `place` (and faster still by npt_unmap_alike, npt/block.h). Errors: ERR_EXISTS, a larger leaf maps it, and nothing was
+ * changed; ERR_CORRUPT.
  */
 MUST_CHECK enum err npt_unmap_block(struct npt *npt, gpa_t gpa, struct npt_block_place *place, struct npt_gather *gather);
 

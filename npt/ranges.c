@@ -166,7 +166,7 @@ static void unmap_run(struct engine_run *run, void *arg)
 		slot = clear_alike(slot, run->stop, pte, mask, step);
 		count = (uint64_t)(slot - first);
 		removed += count;
-		engine_gather_range(gather, engine_run_gpa(run, first), engine_run_gpa(run, slot));
+		npt_gather_range(gather, engine_run_gpa(run, first), engine_run_gpa(run, slot));
 		if (gather->leaves_gone)
 			gather->leaves_gone(gather, engine_leaf_addr(run->format, pte, run->level), run->level, count);
 	}
@@ -247,7 +247,7 @@ static void protect_run(struct engine_run *run, void *arg)
 		else
 			slot = protect_by_one(run, slot, pte, protect->prot);
 		if (!format->access_tracked(pte) && (engine_attr(format, pte, run->level).prot & ~protect->prot))
-			engine_gather_range(protect->gather, engine_run_gpa(run, first), engine_run_gpa(run, slot));
+			npt_gather_range(protect->gather, engine_run_gpa(run, first), engine_run_gpa(run, slot));
 	}
 }
 
@@ -351,7 +351,7 @@ static void clone_run(struct engine_run *run, void *arg)
 			to = target.cursor.slot - (slot - run->slot);
 		}
 	}
-	engine_gather_range(clone->gather, narrowed, end);
+	npt_gather_range(clone->gather, narrowed, end);
 	if (count > 0) {
 		child->leaves[level] += count;
 		*child->env->present(child->env, target.cursor.table) += (uint32_t)count;
@@ -445,7 +445,7 @@ static void test_and_clear_run(struct engine_run *run, void *arg)
 		}
 	}
 	report_pages(test, reported, reported_end);
-	engine_gather_range(test->gather, taken, taken_end);
+	npt_gather_range(test->gather, taken, taken_end);
 }
 
 enum err npt_test_and_clear(struct npt *npt, gpa_t gpa, uint64_t size, enum npt_ad bit, uint64_t *bitmap, struct npt_gather *gather)

@@ -143,7 +143,7 @@ static void share_leaves(struct npt *npt, hpa_t table, uint64_t gpa, struct npt_
 		}
 		slot = change_alike(npt, slot, run.stop, &change);
 		if (narrows(run.format, pte))
-			engine_gather_range(gather, engine_run_gpa(&run, start), engine_run_gpa(&run, slot));
+			npt_gather_range(gather, engine_run_gpa(&run, start), engine_run_gpa(&run, slot));
 	}
 }
 
@@ -328,7 +328,7 @@ void engine_leave_table(struct npt *npt, uint64_t gpa, uint64_t *slot, struct np
 	pte_store(slot, 0);
 	gather->left[gather->left_count++] = table.raw | paid;
 	gather->left_sum++;
-	engine_gather_range(gather, start, start + npt_level_size(LEVEL));
+	npt_gather_range(gather, start, start + npt_level_size(LEVEL));
 }
 
 void engine_forget_table(struct npt *npt, uint64_t *slot)

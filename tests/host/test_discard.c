@@ -198,6 +198,77 @@ static void flushes_are_few(void **state)
 	CHECK_EQ(s->as.npt.table_bytes, PAGE_SIZE << s->as.npt.root_order);
 }
 
+/* --- Several ranges at once ------------------------------------------------------------------------------------------ */
+
+#define LEAVES 5 /* large ones that were written to, from 0 on; then a large zero page, and nothing */
+
+static void set_large_leaves(struct space *s)
+{
+	CHECK_ERR(space_alloc(s, 0, (LEAVES + 2) * MIB(2), NPT_RW, ALLOC_LAZY_2M), ERR_OK);
+	for (unsigned i = 0; i < LEAVES; i++) {
+		space_store(s, i * MIB(2) + 5, (uint8_t)(i + 1));
+		CHECK_EQ(space_level(s, i * MIB(2)), 1);
+	}
+	CHECK_EQ(space_load(s, LEAVES * MIB(2)), 0);
+}
+
+/* Returns how many ranges were done with; one of them is two blocks. */
+static unsigned discard_all(struct space *s, uint64_t *released)
+{
+	struct addr_space_range ranges[] = {
+		{ GPA(MIB(2)), MIB(2) },     { GPA(0), MIB(2) },
+		{ GPA(MIB(6)), MIB(4) },     { GPA(MIB(4)), MIB(2) },
+		{ GPA(MIB(1) + 1), MIB(2) }, { GPA(LEAVES * MIB(2)), MIB(4) },
+		{ GPA(MIB(2)), MIB(2) },     { GPA(MIB(2)), UINT64_MAX - MIB(2) + 1 },
+	};
+	unsigned done;
+
+	*released = 0;
+	space_begin(s);
+	done = addr_space_discard_ranges(&s->as, ranges, ARRAY_LEN(ranges), released);
+	space_check(s);
+	return ARRAY_LEN(ranges) - done;
+}
+
+static void many_large_leaves_are_one_flush(void **state)
+{
+	struct space *s = *state;
+	uint64_t released, free = ram_free_bytes();
+
+	set_large_leaves(s);
+	s->flushes = s->as.view.stats.flushes = 0;
+	CHECK_EQ(discard_all(s, &released), 0);
+	CHECK_EQ(released, LEAVES * MIB(2));
+	CHECK_EQ(s->flushes, 1);
+	CHECK_EQ(space_stats(s).resident, 0);
+	CHECK_EQ(space_stats(s).zero_leaves[1], 0);
+	CHECK_EQ(s->as.npt.table_bytes, PAGE_SIZE << s->as.npt.root_order);
+	CHECK_EQ(free - ram_free_bytes(), frame_get_stats().zero);
+	for (unsigned i = 0; i <= LEAVES; i++)
+		CHECK_EQ(space_load(s, i * MIB(2) + 5), 0);
+}
+
+/* What a fork has, too, is not freed, and lies between what is. */
+static void large_leaves_of_a_fork_stay_its_own(void **state)
+{
+	struct space *s = *state, *child;
+	uint64_t released;
+
+	set_large_leaves(s);
+	CHECK_ERR(space_fork(s, &child), ERR_OK);
+	space_begin(child);
+	CHECK_ERR(addr_space_discard(&child->as, GPA(0), MIB(2)), ERR_OK);
+	space_check(child);
+	CHECK_EQ(discard_all(s, &released), 0);
+	CHECK_EQ(released, LEAVES * MIB(2));
+	for (unsigned i = 0; i < LEAVES; i++) {
+		CHECK_EQ(space_load(child, i * MIB(2) + 5), i > 0 ? i + 1 : 0);
+		CHECK_EQ(space_load(s, i * MIB(2) + 5), 0);
+	}
+	CHECK_EQ(discard_all(child, &released), 0);
+	CHECK_EQ(released, (LEAVES - 1) * MIB(2));
+}
+
 int main(void)
 {
 	static const struct format_test tests[] = {
@@ -208,6 +279,8 @@ int main(void)
 		{ "populated_memory_is_lazy_once_given_back", populated_memory_is_lazy_once_given_back },
 		{ "across_areas_of_every_kind_but_linear", across_areas_of_every_kind_but_linear },
 		{ "flushes_are_few", flushes_are_few },
+		{ "many_large_leaves_are_one_flush", many_large_leaves_are_one_flush },
+		{ "large_leaves_of_a_fork_stay_its_own", large_leaves_of_a_fork_stay_its_own },
 	};
 
 	return space_suite("discard", tests, ARRAY_LEN(tests));

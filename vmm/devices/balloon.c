@@ -34,6 +34,14 @@ static void note_discarded(const struct balloon *balloon, gpa_t gpa, uint64_t si
 		table->discarded(table, gpa.raw, size);
 }
 
+static void note_all_discarded(const struct balloon *balloon, const struct virtio_buffer *buffers, unsigned count)
+{
+	if (!balloon->virtio.device.table->discarded)
+		return;
+	for (unsigned i = 0; i < count; i++)
+		note_discarded(balloon, buffers[i].gpa, buffers[i].size);
+}
+
 /* --- Reporting ------------------------------------------------------------------------------------------------------- */
 
 /* 5.5.6.8: each buffer is a run of free pages. One flush for all of them. What is none of the device's to write is left alone. */
@@ -47,8 +55,7 @@ static bool serve_report(struct balloon *balloon)
 	for (unsigned i = 0; i < count; i++)
 		ranges[i] = (struct addr_space_range){ buffers[i].gpa, buffers[i].writable ? buffers[i].size : 0 };
 	done = addr_space_discard_ranges(memory(balloon), ranges, count, &balloon->reported);
-	for (unsigned i = 0; i < done; i++)
-		note_discarded(balloon, buffers[i].gpa, buffers[i].size);
+	note_all_discarded(balloon, buffers, done);
 	if (done < count) {
 		note_discarded(balloon, buffers[done].gpa, buffers[done].size - ranges[done].size);
 		buffers[done].gpa = ranges[done].gpa;

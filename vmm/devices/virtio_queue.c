@@ -77,7 +77,7 @@ static bool done(struct virtio *virtio, enum err err)
 /* --- Chains ---------------------------------------------------------------------------------------------------------- */
 
 /* 2.7.5.3.1: a table instead of a chain; it holds none of its own kind, and descriptors only. */
-static bool enter_table(struct virtio *virtio, const struct descriptor *from)
+static void enter_table(struct virtio *virtio, const struct descriptor *from)
 {
 	struct virtio_chain *chain = &virtio->chain;
 	bool ok = virtio_has(virtio, VIRTIO_F_INDIRECT) && !chain->indirect && !(from->flags & DESCRIPTOR_NEXT) &&
@@ -85,49 +85,56 @@ static bool enter_table(struct virtio *virtio, const struct descriptor *from)
 
 	if (!ok) {
 		virtio_stop(virtio, "a table of descriptors is where none may be, or is none");
-		return false;
+		return;
 	}
 	chain->indirect = true;
 	chain->table = from->address;
 	chain->size = from->length / (uint32_t)sizeof(*from);
 	chain->next = 0;
-	return true;
 }
 
-/* 2.7.5.3.1: a chain is no longer than its queue, and so one that bites its tail ends, too. False: the device has stopped. */
-static bool go_on(struct virtio *virtio, const struct descriptor *from)
+/* 2.7.5.3.1: a chain is no longer than its queue, and so one that bites its tail ends, too: by that the device stops. */
+static void go_on(struct virtio *virtio, const struct descriptor *from)
 {
 	struct virtio_chain *chain = &virtio->chain;
 
 	chain->over = !(from->flags & DESCRIPTOR_NEXT);
 	chain->next = from->next;
-	if (chain->over || (chain->next < chain->size && chain->count < virtio->queue[virtio->current].size))
-		return true;
-	virtio_stop(virtio, "a chain of descriptors is endless, or leads out of its table");
-	return false;
+	if (!chain->over && (chain->next >= chain->size || chain->count >= virtio->queue[virtio->current].size))
+		virtio_stop(virtio, "a chain of descriptors is endless, or leads out of its table");
 }
 
 /*
- * Take the buffers of `count` descriptors that lie side by side from chain.next on, as long as each leads to the one behind it. The
- * device may have stopped.
+ * Take the buffers of `count` descriptors that lie side by side from chain.next on, as long as each leads to the one behind it.
+ * That many are in the table, and fit into the chain. Returns the last one taken; NULL: the first one leads to a table.
  */
+static const struct descriptor *take_side_by_side(struct virtio_chain *chain, const struct descriptor *first, unsigned count)
+{
+	const struct descriptor *from = first, *end = first + count;
+	struct virtio_buffer *to = &chain->buffer[chain->end];
+	unsigned next = chain->next, flags; /* wider than an index: the last one leads to nobody */
+
+	while (from < end && !((flags = from->flags) & DESCRIPTOR_INDIRECT)) {
+		*to++ = (struct virtio_buffer){ GPA(from->address), from->length, flags & DESCRIPTOR_WRITE };
+		if (from++->next != ++next || !(flags & DESCRIPTOR_NEXT))
+			break;
+	}
+	chain->count += (uint16_t)(from - first);
+	chain->end += (unsigned)(from - first);
+	return from > first ? from - 1 : NULL;
+}
+
+/* The same, as far as a chain may go. The device may have stopped. */
 static void take_buffers(struct virtio *virtio, const struct descriptor *table, unsigned count)
 {
 	struct virtio_chain *chain = &virtio->chain;
-	const struct descriptor *from = table, *end = table + count;
-	uint16_t next = chain->next;
+	unsigned room = virtio->queue[virtio->current].size - chain->count;
+	const struct descriptor *last = take_side_by_side(chain, table, (unsigned)min_u64(count, room));
 
-	for (; from < end && !chain->over && chain->next == next; from++, next++) {
-		if (from->flags & DESCRIPTOR_INDIRECT) {
-			(void)enter_table(virtio, from);
-			return;
-		}
-		chain->buffer[chain->end++] =
-			(struct virtio_buffer){ GPA(from->address), from->length, from->flags & DESCRIPTOR_WRITE };
-		chain->count++;
-		if (!go_on(virtio, from))
-			return;
-	}
+	if (last)
+		go_on(virtio, last);
+	else
+		enter_table(virtio, table);
 }
 
 /* Drivers fill them in side by side, mostly: so many are read at once. The first one is mostly alone, if it may lead to a table. */
