@@ -91,7 +91,7 @@ machine_raspi3b() {
     [[ -z $cpus || -z $config$image ]] || wrong "raspi3b has 4 CPUs: cpus = $cpus in nestling.cfg uses fewer"
     most_cpus=4 fixed_cpus=yes
     machine="a Raspberry Pi 3 by QEMU's emulation, U-Boot"
-    qemu=(qemu-system-aarch64 -M raspi3b -kernel "$uboot_raspi3b" -drive if=sd,format=raw,file=disk.img
+    qemu=(qemu-system-aarch64 -M raspi3b -kernel u-boot.bin -drive if=sd,format=raw,file=disk.img
           -serial null -serial chardev:console)
 }
 
@@ -113,6 +113,12 @@ copy_uboot_riscv64() {
         "$uboot_riscv64" >"$run/u-boot.bin"
 }
 
+# This U-Boot lies at 512 KiB, its device tree is at 974 KiB, and it loads a program to 512 KiB, too: over that tree if it is
+# larger than 462 KiB, which is then no tree to start a program with.
+copy_uboot_raspi3b() {
+    sed 's/kernel_addr_r=0x00080000/kernel_addr_r=0x03000000/' "$uboot_raspi3b" >"$run/u-boot.bin"
+}
+
 start_qemu() {
     local -a more=()
     read -ra more <<<"${NESTLING_QEMU_ARGS:-}"
@@ -129,6 +135,7 @@ start_qemu() {
     # one that waits for a lock takes the turn of the one that has it, and QEMU 7.2's serial port stops now and then.
     [[ -z $trace_file || "${qemu[*]} ${more[*]}" == *@(-accel kvm|-icount)* ]] || ((10#$cpus > 1)) || more+=(-icount shift=4,sleep=off)
     [[ $isa != riscv64 ]] || copy_uboot_riscv64
+    [[ $board != raspi3b ]] || copy_uboot_raspi3b
     # The GIC that virt has else is for 8 CPUs at most.
     [[ $isa != aarch64 || $fixed_cpus == yes ]] || ((10#$cpus <= 8)) || qemu+=(-M gic-version=3)
     # QEMU runs them by a thread each where that is sound: not with -icount, nor where this host orders memory less strictly.
