@@ -86,7 +86,8 @@ static void end_interrupt(struct vcpu *vcpu)
 
 	if (vector != 0 && apic_has(apic->tmr, vector))
 		apic->ended = (uint8_t)vector;
-	apic_end(vcpu);
+	if (apic_end(apic, vector))
+		apic_look(vcpu);
 }
 
 /* 32 bits of a bitmap of vectors. */
