@@ -157,6 +157,8 @@ check() {
     check_screen
     [[ -z $report ]] || check_output --report "$report"
     [[ -z $trace_file ]] || check_output --trace "$trace_file"
+    # A trace is written while the console is: each would go over the other.
+    [[ -z $trace_file || ! -f $trace_file || ! $trace_file -ef /dev/stdout ]] || wrong "--trace '$trace_file' is where standard output goes"
 }
 
 # Of the machine.

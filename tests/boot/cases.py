@@ -598,6 +598,19 @@ def report_to_own_output() -> list[str]:
     return [] if lines[0].startswith("nestling ") and lines[-2] == f"report: {lines[-1]}" else [f"it has {lines[0]!r} to {lines[-1]!r}"]
 
 
+def trace_to_own_output() -> list[str]:
+    """Refused where that is a file, which stays as it is."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "out"
+        path.write_text("before\n")
+        with open(path, "ab") as out:
+            done = subprocess.run([ROOT / "run-qemu.sh", "--demo", "hello", "--trace", path], stdin=subprocess.DEVNULL, stdout=out,
+                                  stderr=subprocess.PIPE, text=True, timeout=300, check=False)
+        told, kept = done.stderr.splitlines(), path.read_text()
+    return [] if (done.returncode, kept, told) == (2, "before\n", [f"run-qemu: --trace '{path}' is where standard output goes (see --help)"]) \
+        else [f"status {done.returncode}: {told}, and the file has {kept!r}"]
+
+
 def build_not_writable() -> list[str]:
     """One line says so where build/ is not ours to write, as the super-user finds it if it is none."""
     with tempfile.TemporaryDirectory() as directory:
@@ -619,6 +632,7 @@ def usage() -> list[Case]:
     out.append(case("usage/trace-to-a-full-disk", "--demo", "hello", "--trace", "/dev/full", status=3,
                     text=(r"^run-qemu: trace: /dev/full is not whole: No space left on device$",)))
     out.append(Case("usage/report-to-own-output", [], function=report_to_own_output))
+    out.append(Case("usage/trace-to-own-output", [], function=trace_to_own_output))
     out.append(Case("usage/build-not-writable", [], function=build_not_writable))
     # What a link leads to is written.
     out.append(case("usage/trace-to-a-link", "--demo", "hello", "--trace", "{dir}/link", report=EXITED, files=link,
