@@ -88,11 +88,8 @@ static __attribute__((noinline)) void look_at_keyboard(struct vcpu *vcpu, uint64
 		vcpu->leave = LEAVE_YIELD;
 }
 
-/*
- * What was to be done at a time, of which none is set now. Apart, since it needs registers that the other interrupts, those for a
- * guest among them, then need not save.
- */
-static __attribute__((noinline)) enum sched_interrupted take_timer(struct cpu *cpu, struct vcpu *vcpu)
+/* What was to be done at a time, of which none is set now. */
+static inline __attribute__((always_inline)) enum sched_interrupted take_timer(struct cpu *cpu, struct vcpu *vcpu)
 {
 	uint64_t now = arch_clock(), time_end = charge_time(cpu, vcpu, now);
 
