@@ -106,7 +106,7 @@ static inline __attribute__((always_inline)) enum sched_interrupted take_timer(s
 }
 
 /* Take the host interrupts that are pending. */
-static inline __attribute__((always_inline)) enum sched_interrupted take_interrupts(struct cpu *cpu, struct vcpu *vcpu)
+static inline enum sched_interrupted take_interrupts(struct cpu *cpu, struct vcpu *vcpu)
 {
 	unsigned events = arch_interrupts_take();
 

@@ -78,21 +78,18 @@ static unsigned take(struct cpu_arch *own)
 	return events;
 }
 
-/* To compute what the timer is set to takes a while. */
-static inline __attribute__((always_inline)) void arm(struct cpu_arch *own, uint64_t deadline, uint64_t now)
+/* One timer for two: the hypervisor's, and that of the guest which is here. To compute what it is set to takes a while. */
+static inline __attribute__((always_inline)) void rearm(struct cpu *cpu, uint64_t now)
 {
+	struct cpu_arch *own = &cpu->arch;
+	uint64_t deadline = own->deadline;
+
+	if (cpu->resident)
+		deadline = min_u64(deadline, cpu->resident->arch.apic.timer_due);
 	if (deadline == own->armed)
 		return;
 	own->armed = deadline;
 	apic_timer_set(deadline, now);
-}
-
-/* One timer for two: the hypervisor's, and that of the guest which is here. */
-static inline void rearm(struct cpu *cpu, uint64_t now)
-{
-	uint64_t due = cpu->resident ? cpu->resident->arch.apic.timer_due : UINT64_MAX;
-
-	arm(&cpu->arch, min_u64(cpu->arch.deadline, due), now);
 }
 
 static inline bool guest_is_due(const struct cpu *cpu, uint64_t now)
@@ -101,25 +98,22 @@ static inline bool guest_is_due(const struct cpu *cpu, uint64_t now)
 }
 
 /*
- * It was the guest's, which fires when its vCPU looks at what is pending, before it is entered; or it was set as far as the timer
- * reaches, or the timer's rate is not quite what was measured. Returns which of the events remain.
+ * It was the guest's, whose vCPU looks at what is pending then; or it was set as far as the timer reaches, or the timer's rate is
+ * not quite what was measured. Returns which of the events remain.
  */
 static __attribute__((noinline)) unsigned take_other_timer(struct cpu *cpu, unsigned events, uint64_t now)
 {
 	struct cpu_arch *own = &cpu->arch;
-	uint64_t due = UINT64_MAX;
 
 	if (guest_is_due(cpu, now)) {
-		cpu->resident->arch.apic.timer_due = UINT64_MAX;
+		apic_timer_fire(cpu->resident, now);
 		apic_look(cpu->resident);
-	} else if (cpu->resident) {
-		due = cpu->resident->arch.apic.timer_due;
 	}
 	if (now >= own->deadline) {
 		own->deadline = UINT64_MAX;
 		return events;
 	}
-	arm(own, min_u64(own->deadline, due), now);
+	rearm(cpu, now);
 	return events & ~(unsigned)CPU_EVENT_TIMER;
 }
 
@@ -140,10 +134,9 @@ unsigned arch_interrupts_take(void)
 	return events;
 }
 
-unsigned arch_timer_rearm(struct cpu *cpu, uint64_t due, uint64_t now)
+void arch_timer_rearm(struct cpu *cpu, uint64_t now)
 {
-	arm(&cpu->arch, min_u64(cpu->arch.deadline, due), now);
-	return 0;
+	rearm(cpu, now);
 }
 
 void arch_timer_set(uint64_t deadline)

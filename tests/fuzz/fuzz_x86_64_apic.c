@@ -129,11 +129,9 @@ void sched_notify(struct vcpu *vcpu)
 	vcpu->attention = 1;
 }
 
-unsigned arch_timer_rearm(struct cpu *of, uint64_t due, uint64_t at)
+void arch_timer_rearm(struct cpu *of, uint64_t at)
 {
 	CHECK(of == arch_this_cpu() && at == now, "another CPU's, or at another time");
-	CHECK(due != NEVER, "there is nothing to be interrupted for");
-	return 0;
 }
 
 uint64_t arch_clock(void)
@@ -263,10 +261,9 @@ static void access_one(struct vcpu *vcpu, struct host_rng *rng)
 		CHECK(!apic_read_msr(vcpu, IA32_X2APIC_FIRST + number, &value) || x2apic, "an MSR outside x2APIC mode");
 		break;
 	case 2:
-		if (number == APIC_EOI && apic_may_end(&vcpu->arch.apic, apic_served(&vcpu->arch.apic), value)) {
+		if (number == APIC_EOI && apic_may_end(&vcpu->arch.apic, value)) {
 			CHECK(x2apic && !apic_has(vcpu->arch.apic.tmr, apic_highest(vcpu->arch.apic.isr)), "on the fast path");
-			if (apic_end(&vcpu->arch.apic, apic_served(&vcpu->arch.apic)))
-				apic_look(vcpu);
+			apic_end(vcpu);
 			break;
 		}
 		if (number == APIC_ICR && apic_command_fast(vcpu, value)) {
@@ -287,21 +284,6 @@ static void access_one(struct vcpu *vcpu, struct host_rng *rng)
 	}
 }
 
-/* A timer that fires once does so in line as in general. */
-static void check_fire_once(struct vcpu *vcpu)
-{
-	struct guest_apic before = vcpu->arch.apic, once;
-
-	if (before.timer_deadline == NEVER || !apic_timer_is_plain(&before))
-		return;
-	apic_timer_fire_once(vcpu);
-	once = vcpu->arch.apic;
-	vcpu->arch.apic = before;
-	apic_timer_fire(vcpu, max_u64(now, before.timer_deadline));
-	CHECK(memcmp(&once, &vcpu->arch.apic, sizeof(once)) == 0, "fired otherwise");
-	vcpu->arch.apic = before;
-}
-
 static void access_and_check(struct vcpu *vcpu, struct host_rng *rng)
 {
 	struct guest_apic before[VCPUS];
@@ -313,7 +295,6 @@ static void access_and_check(struct vcpu *vcpu, struct host_rng *rng)
 	started = 0;
 	vcpu->arch.apic.icr |= BIT(12); /* which no write sets: so one that sends is seen */
 	access_one(vcpu, rng);
-	check_fire_once(vcpu);
 	sent = !(vcpu->arch.apic.icr & BIT(12));
 	if (!sent)
 		vcpu->arch.apic.icr = icr;

@@ -86,8 +86,7 @@ static void end_interrupt(struct vcpu *vcpu)
 
 	if (vector != 0 && apic_has(apic->tmr, vector))
 		apic->ended = (uint8_t)vector;
-	if (apic_end(apic, vector))
-		apic_look(vcpu);
+	apic_end(vcpu);
 }
 
 /* 32 bits of a bitmap of vectors. */

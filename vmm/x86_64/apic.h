@@ -124,23 +124,6 @@ bool apic_accept(struct vcpu *to, uint8_t vector, bool level);
 void apic_request(struct vcpu *to, unsigned request);
 void apic_error(struct vcpu *vcpu, unsigned error);
 
-static inline bool apic_takes_any(const struct guest_apic *apic)
-{
-	return apic_is_enabled(apic) && __atomic_load_n(&apic->svr, __ATOMIC_RELAXED) & SVR_ENABLED;
-}
-
-/* Request a legal vector of an APIC that takes any. False: it is requested already. */
-static inline __attribute__((always_inline)) bool apic_put_request(struct guest_apic *apic, unsigned vector, bool level)
-{
-	uint64_t bit = BIT(vector % 64), *tmr = &apic->tmr[vector / 64];
-
-	if (level)
-		__atomic_fetch_or(tmr, bit, __ATOMIC_RELAXED);
-	else if (__atomic_load_n(tmr, __ATOMIC_RELAXED) & bit)
-		__atomic_fetch_and(tmr, ~bit, __ATOMIC_RELAXED);
-	return !(__atomic_fetch_or(&apic->irr[vector / 64], bit, __ATOMIC_RELEASE) & bit);
-}
-
 /*
  * Make the vector requested, and tell nobody. False: the APIC takes none, or not this one. `*fresh`: nobody has been told of it
  * yet.
@@ -148,14 +131,19 @@ static inline __attribute__((always_inline)) bool apic_put_request(struct guest_
 static inline __attribute__((always_inline)) bool apic_request_vector(struct vcpu *to, unsigned vector, bool level, bool *fresh)
 {
 	struct guest_apic *apic = &to->arch.apic;
+	uint64_t bit = BIT(vector % 64), *tmr = &apic->tmr[vector / 64];
 
-	if (!apic_takes_any(apic))
+	if (!apic_is_enabled(apic) || !(__atomic_load_n(&apic->svr, __ATOMIC_RELAXED) & SVR_ENABLED))
 		return false;
 	if (vector < VECTOR_FIRST) {
 		apic_error(to, ERROR_RECEIVE_ILLEGAL);
 		return false;
 	}
-	*fresh = apic_put_request(apic, vector, level);
+	if (level)
+		__atomic_fetch_or(tmr, bit, __ATOMIC_RELAXED);
+	else if (__atomic_load_n(tmr, __ATOMIC_RELAXED) & bit)
+		__atomic_fetch_and(tmr, ~bit, __ATOMIC_RELAXED);
+	*fresh = !(__atomic_fetch_or(&apic->irr[vector / 64], bit, __ATOMIC_RELEASE) & bit);
 	return true;
 }
 
@@ -221,21 +209,23 @@ bool apic_write_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value);
 #define IA32_X2APIC_EOI (IA32_X2APIC_FIRST + 0x0b)
 #define IA32_X2APIC_ICR (IA32_X2APIC_FIRST + 0x30)
 
-/*
- * May the fast path write `value` to the register of that name in x2APIC mode, where `vector` is served? Not if it ends a level's:
- * the IOAPIC is told, too.
+/* May the fast path write `value` to the register of that name in x2APIC mode? Not if it ends a level's: the IOAPIC is told, too.
  */
-static inline bool apic_may_end(const struct guest_apic *apic, unsigned vector, uint64_t value)
+static inline bool apic_may_end(const struct guest_apic *apic, uint64_t value)
 {
-	return value == 0 && apic_is_x2apic(apic) && !apic_has(apic->tmr, vector);
+	return value == 0 && apic_is_x2apic(apic) && !apic_has(apic->tmr, apic_served(apic));
 }
 
-/* The end of `vector`, which is being served and is none of a level; 0: none is. True: what it has kept back may come now. */
-static inline bool apic_end(struct guest_apic *apic, unsigned vector)
+/* The end of the interrupt that is being served; it is none of a level. What it has kept back may come now. */
+static inline void apic_end(struct vcpu *vcpu)
 {
+	struct guest_apic *apic = &vcpu->arch.apic;
+	unsigned vector = apic_served(apic);
+
 	apic->isr[vector / 64] &= ~BIT(vector % 64);
 	apic->serving -= vector != 0;
-	return apic_any(apic->irr);
+	if (apic_any(apic->irr))
+		apic_look(vcpu);
 }
 
 /* A command in that mode that sends to one vCPU, on the fast path. False: it is another one, and nothing has been done. */

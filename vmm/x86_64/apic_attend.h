@@ -77,17 +77,11 @@ static inline __attribute__((always_inline)) void apic_deliver(struct vcpu *vcpu
 /* apic_deliver.c: all that is pending, in whatever state the guest is. The timer's time may have come without an interrupt. */
 void apic_deliver_all(struct vcpu *vcpu);
 
-/* Has something been asked for that changes the vCPU's registers? */
-static inline bool apic_is_asked(const struct guest_apic *apic)
-{
-	return __atomic_load_n(&apic->requests, __ATOMIC_RELAXED);
-}
-
-/* Nobody has to be asked to look any more. False: apic_is_asked. */
+/* Nobody has to be asked to look any more. False: what has been asked for changes the vCPU's registers. */
 static inline bool apic_take_attention(struct vcpu *vcpu)
 {
 	(void)__atomic_exchange_n(&vcpu->attention, 0, __ATOMIC_ACQUIRE);
-	return !apic_is_asked(&vcpu->arch.apic);
+	return !__atomic_load_n(&vcpu->arch.apic.requests, __ATOMIC_RELAXED);
 }
 
 #endif

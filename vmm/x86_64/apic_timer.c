@@ -40,7 +40,7 @@ void apic_timer_write_deadline(struct vcpu *vcpu, uint64_t value)
 	uint64_t now = arch_clock();
 
 	if (LVT_MODE(vcpu->arch.apic.lvt[LVT_TIMER]) == TIMER_TSC_DEADLINE &&
-	    apic_timer_put(vcpu, apic_timer_note_deadline(vcpu, value, now, virt->get(vcpu, FIELD_TSC_OFFSET)), now))
+	    apic_timer_put_deadline(vcpu, value, now, virt->get(vcpu, FIELD_TSC_OFFSET)))
 		apic_look(vcpu);
 }
 
@@ -81,5 +81,5 @@ void apic_timer_look(struct vcpu *vcpu)
 
 void apic_timer_settle(struct vcpu *vcpu)
 {
-	(void)apic_timer_arm(vcpu, arch_clock());
+	apic_timer_arm(vcpu, arch_clock());
 }

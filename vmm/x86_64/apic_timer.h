@@ -10,7 +10,6 @@
 #include "vmm/cpu.h"
 #include "vmm/x86_64/apic.h"
 
-#define LVT_PERIODIC  BIT(17)
 #define LVT_MODE(lvt) ((enum timer_mode)((lvt) >> 17 & 3))
 enum timer_mode { TIMER_ONE_SHOT = 0, TIMER_PERIODIC = 1, TIMER_TSC_DEADLINE = 2 };
 
@@ -21,18 +20,19 @@ static inline uint64_t apic_time_add(uint64_t a, uint64_t b)
 
 /*
  * While its interrupt is pending another one would be the same, so that a timer that is too fast for the guest does not keep it
- * from running. Returns 0.
+ * from running.
  */
-static inline __attribute__((always_inline)) unsigned apic_timer_arm(struct vcpu *vcpu, uint64_t now)
+static inline __attribute__((always_inline)) void apic_timer_arm(struct vcpu *vcpu, uint64_t now)
 {
 	struct guest_apic *apic = &vcpu->arch.apic;
 	uint32_t lvt = apic->lvt[LVT_TIMER];
 	uint64_t due = lvt & LVT_MASKED || apic_has(apic->irr, (uint8_t)lvt) ? NEVER : apic->timer_deadline;
 
 	if (__builtin_expect(due == apic->timer_due, false))
-		return 0;
+		return;
 	apic->timer_due = due;
-	return due == NEVER ? 0 : arch_timer_rearm(vcpu->cpu, due, now);
+	if (due != NEVER)
+		arch_timer_rearm(vcpu->cpu, now);
 }
 
 /* True: it has come already, and is looked at by who looks at what is pending. */
@@ -43,7 +43,7 @@ static inline __attribute__((always_inline)) bool apic_timer_put(struct vcpu *vc
 		vcpu->arch.apic.timer_due = NEVER;
 		return true;
 	}
-	(void)apic_timer_arm(vcpu, now);
+	apic_timer_arm(vcpu, now);
 	return false;
 }
 
@@ -55,16 +55,12 @@ static inline uint64_t apic_host_time(uint64_t guest_tsc, uint64_t now, uint64_t
 	return guest_tsc <= guest_now ? now : apic_time_add(now, guest_tsc - guest_now);
 }
 
-/* IA32_TSC_DEADLINE in its mode; the guest's TSC is `tsc_offset` ahead. The timer is still to be put at that time, which is
- * returned. */
-static inline __attribute__((always_inline)) uint64_t apic_timer_note_deadline(struct vcpu *vcpu, uint64_t value, uint64_t now,
-									       uint64_t tsc_offset)
+/* IA32_TSC_DEADLINE in its mode; the guest's TSC is `tsc_offset` ahead. True: as apic_timer_put. */
+static inline __attribute__((always_inline)) bool apic_timer_put_deadline(struct vcpu *vcpu, uint64_t value, uint64_t now,
+									  uint64_t tsc_offset)
 {
-	uint64_t deadline = value ? apic_host_time(value, now, tsc_offset) : NEVER;
-
 	vcpu->arch.apic.tsc_deadline = value;
-	vcpu->arch.apic.timer_deadline = deadline;
-	return deadline;
+	return apic_timer_put(vcpu, value ? apic_host_time(value, now, tsc_offset) : NEVER, now);
 }
 
 /* "Divide Configuration Register": bits 3, 1 and 0; the last of the values is by 1. */
@@ -101,26 +97,6 @@ static inline __attribute__((always_inline)) void apic_timer_fire(struct vcpu *v
 		apic->timer_due = NEVER;
 	else
 		apic_timer_settle(vcpu);
-}
-
-/* Does it fire once, and with a vector that is legal? Then apic_timer_fire_once does. */
-static inline bool apic_timer_is_plain(const struct guest_apic *apic)
-{
-	uint32_t lvt = apic->lvt[LVT_TIMER];
-
-	return !(lvt & (LVT_MASKED | LVT_PERIODIC)) && (uint8_t)lvt >= VECTOR_FIRST;
-}
-
-/* apic_timer_fire of such a one. */
-static inline __attribute__((always_inline)) void apic_timer_fire_once(struct vcpu *vcpu)
-{
-	struct guest_apic *apic = &vcpu->arch.apic;
-
-	apic->timer_deadline = NEVER;
-	apic->timer_due = NEVER;
-	apic->tsc_deadline = 0;
-	if (apic_takes_any(apic))
-		(void)apic_put_request(apic, (uint8_t)apic->lvt[LVT_TIMER], false);
 }
 
 #endif

@@ -8,10 +8,9 @@
 struct cpu;
 
 /*
- * The resident guest's timer_due has changed to `due`, which is not UINT64_MAX: have this CPU, which is `cpu`, interrupted at that
- * time, or at the deadline of arch_timer_set, whichever is earlier. `now` is arch_clock. Returns 0, the end of an exit on the fast
- * path.
+ * The resident guest's timer_due has changed: have this CPU, which is `cpu`, interrupted at that time, or at the deadline of
+ * arch_timer_set, whichever is earlier. `now` is arch_clock.
  */
-unsigned arch_timer_rearm(struct cpu *cpu, uint64_t due, uint64_t now);
+void arch_timer_rearm(struct cpu *cpu, uint64_t now);
 
 #endif

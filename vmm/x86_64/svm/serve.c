@@ -35,67 +35,47 @@ static const struct apic_delivery delivery = {
 	.task_priority = task_priority,
 };
 
-static __attribute__((noinline)) unsigned attend_to_all(struct vcpu *vcpu)
-{
-	apic_deliver_all(vcpu);
-	return 0;
-}
-
-/* The timer is set: it fires if its time has come. False: not by what is in line here. */
-static inline bool serve_timer(struct vcpu *vcpu)
-{
-	if (!apic_timer_is_plain(&vcpu->arch.apic))
-		return false;
-	if (rdtsc() >= vcpu->arch.apic.timer_deadline)
-		apic_timer_fire_once(vcpu);
-	return true;
-}
-
 /*
- * vcpu_attend on the fast path of an exit, where there is attention. What has been asked for that changes the vCPU's registers
- * stays so, for the slow path: who has asked interrupts this CPU. An interrupt of a guest that is in no shadow is delivered without
- * a call, so that no register is saved for one. Returns 0, the end of the exit.
+ * vcpu_attend on the fast path of an exit, where there is attention. False: what has been asked for changes the vCPU's registers,
+ * which the slow path sees to; who has asked interrupts this CPU. An interrupt of a guest that is in no shadow is delivered without
+ * a call, so that no register is saved for one.
  */
-static __attribute__((noinline)) unsigned attend(struct vcpu *vcpu)
+static __attribute__((noinline)) bool attend(struct vcpu *vcpu)
 {
 	struct guest_apic *apic = &vcpu->arch.apic;
 
-	if (__builtin_expect(!apic_take_attention(vcpu), false)) {
+	if (!apic_take_attention(vcpu)) {
 		apic_look(vcpu);
-		return 0;
+		return false;
 	}
-	if (apic->nmi_pending || svm_in_shadow(&vcpu->arch.svm) || (apic->timer_deadline != NEVER && !serve_timer(vcpu)))
-		return attend_to_all(vcpu);
-	apic_deliver(vcpu, &delivery, 0);
+	if (apic->nmi_pending || apic->timer_deadline != NEVER || svm_in_shadow(&vcpu->arch.svm))
+		apic_deliver_all(vcpu);
+	else
+		apic_deliver(vcpu, &delivery, 0);
+	return true;
+}
+
+static unsigned attend_at_end(struct vcpu *vcpu)
+{
+	if (vcpu_has_attention(vcpu))
+		attend(vcpu);
 	return 0;
 }
 
-static inline unsigned attend_at_end(struct vcpu *vcpu)
-{
-	return vcpu_has_attention(vcpu) ? attend(vcpu) : 0;
-}
-
-/* What is asked for from here on comes with an interrupt that is still to be taken, so only what has been is left to the slow path.
- */
 unsigned svm_attend(struct vcpu *vcpu, unsigned left)
 {
-	if (left != EXIT_ATTENTION || apic_is_asked(&vcpu->arch.apic))
+	if (left != EXIT_ATTENTION || !attend(vcpu))
 		return left;
 	vcpu->exits.other++;
-	return attend(vcpu);
+	return 0;
 }
 
 /* --- Devices --- */
 
-/*
- * What svm_complete_at does where TF is clear: no trap comes. An instruction has 15 bytes at most, so the lower half of RIP is
- * below that where it has come to its end.
- */
+/* What svm_complete_at does where TF is clear: no trap comes. */
 static inline void step_over(struct vmcb *vmcb, uint64_t rip)
 {
-	if (__builtin_expect((uint32_t)rip < 15, false) && !svm_in_64bit_code(vmcb))
-		rip = (uint32_t)rip;
-	vmcb->rip = rip;
+	vmcb->rip = svm_in_64bit_code(vmcb) ? rip : (uint32_t)rip;
 	vmcb->rflags &= ~RFLAGS_RF;
 	vmcb->int_state = 0;
 }
@@ -162,7 +142,7 @@ unsigned svm_serve_device(struct vcpu *vcpu, struct vmcb *vmcb, struct vm_exit *
 	step_over(vmcb, vmcb->rip + insn->length);
 	if (apic_has_to_send(&vcpu->arch.apic))
 		apic_send_pending(vcpu);
-	return attend_at_end(vcpu);
+	return vcpu_has_attention(vcpu) ? attend_at_end(vcpu) : 0;
 }
 
 void svm_decode_io(const struct vmcb *vmcb, struct vm_exit *exit)
@@ -242,14 +222,10 @@ static inline void record(struct vcpu *vcpu, const struct vmcb *vmcb, struct vm_
 	vcpu->exits.other++;
 }
 
-/* An instruction of two bytes has been carried out, by this exit. The CPU's word on its length is taken as in serve_hypercall. */
-static inline __attribute__((always_inline)) void finish(struct vcpu *vcpu, struct vmcb *vmcb, struct vm_exit *exit)
+/* An instruction of two bytes has been carried out, by this exit. */
+static inline void finish(struct vcpu *vcpu, struct vmcb *vmcb, struct vm_exit *exit)
 {
-	uint64_t rip = exit->pc + 2;
-
-	if (__builtin_expect(svm_features.nrips, false))
-		rip = vmcb->next_rip;
-	step_over(vmcb, rip);
+	step_over(vmcb, svm_next_rip(vmcb, 2));
 	record(vcpu, vmcb, exit);
 }
 
@@ -263,12 +239,11 @@ static __attribute__((noinline)) unsigned serve_command(struct vcpu *vcpu, struc
 
 static __attribute__((noinline)) unsigned serve_end(struct vcpu *vcpu, struct vmcb *vmcb, struct vm_exit *exit, uint64_t value)
 {
-	unsigned vector = apic_served(&vcpu->arch.apic);
-
-	if (!apic_may_end(&vcpu->arch.apic, vector, value))
+	if (!apic_may_end(&vcpu->arch.apic, value))
 		return vm_leave_exit(exit);
 	finish(vcpu, vmcb, exit);
-	return apic_end(&vcpu->arch.apic, vector) ? attend(vcpu) : 0;
+	apic_end(vcpu);
+	return vcpu_has_attention(vcpu) ? attend_at_end(vcpu) : 0;
 }
 
 static __attribute__((noinline)) unsigned serve_deadline(struct vcpu *vcpu, struct vmcb *vmcb, struct vm_exit *exit, uint64_t value)
@@ -279,10 +254,11 @@ static __attribute__((noinline)) unsigned serve_deadline(struct vcpu *vcpu, stru
 		return vm_leave_exit(exit);
 	finish(vcpu, vmcb, exit);
 	now = rdtsc();
-	if (apic_timer_note_deadline(vcpu, value, now, vmcb->tsc_offset) > now)
-		return apic_timer_arm(vcpu, now);
-	vcpu->arch.apic.timer_due = NEVER;
-	return attend(vcpu);
+	if (!apic_timer_put_deadline(vcpu, value, now, vmcb->tsc_offset))
+		return 0;
+	apic_timer_fire(vcpu, now);
+	attend(vcpu);
+	return 0;
 }
 
 /*
@@ -311,10 +287,10 @@ unsigned svm_serve_wrmsr(struct vcpu *vcpu, struct vmcb *vmcb, struct vm_exit *e
 unsigned svm_serve_window(struct vcpu *vcpu, const struct vmcb *vmcb, struct vm_exit *exit)
 {
 	apic_look(vcpu);
-	if (!vcpu->fast || apic_is_asked(&vcpu->arch.apic))
+	if (!vcpu->fast || !attend(vcpu))
 		return vm_leave_exit(exit);
 	record(vcpu, vmcb, exit);
-	return attend(vcpu);
+	return 0;
 }
 
 /* It goes on if there is an interrupt for it, else it leaves the CPU: then nothing is left to do in the slow path. */
