@@ -13,10 +13,20 @@
 #define GUEST_MAX_BYTES MIB(256)
 #define DISK_MAX_BYTES  GIB(4)
 
-enum err files_cannot_read(const char *name, enum err err, uint64_t max)
+static void log_no_memory(const char *name, size_t size)
+{
+	uint64_t largest, free = firmware_free_memory(&largest);
+
+	log_fatal("file %s: out of memory: it has %lu KiB, and the machine %lu KiB that are free, %lu KiB of them in one piece",
+		  name, align_up(size, KIB(1)) >> 10, free >> 10, largest >> 10);
+}
+
+enum err files_cannot_read(const char *name, enum err err, uint64_t max, size_t size)
 {
 	if (err == ERR_RANGE)
 		log_fatal("file %s: it has more than the %lu KiB that it may have", name, max >> 10);
+	else if (err == ERR_NO_MEMORY && size > 0)
+		log_no_memory(name, size);
 	else
 		log_fatal("file %s: %s", name, err_name(err));
 	return err;
@@ -56,7 +66,7 @@ static enum err read_file(const struct machine *machine, unsigned n, const char 
 		return ERR_OK;
 	}
 	err = firmware_read_file(name, max, &image->bytes, &image->size);
-	return err == ERR_OK ? ERR_OK : files_cannot_read(name, err, max);
+	return err == ERR_OK ? ERR_OK : files_cannot_read(name, err, max, image->size);
 }
 
 /* The disks of the VM of number `n`. */

@@ -15,7 +15,7 @@ MUST_CHECK enum err files_read(struct machine *machine);
 /* When the frames are ours: they become memory that guests can map, and what is of no use to guests becomes free. */
 void files_adopt(struct machine *machine);
 
-/* The line for a file that firmware_read_file has failed to read; returns `err`. */
-enum err files_cannot_read(const char *name, enum err err, uint64_t max);
+/* The line for a file that firmware_read_file has failed to read, of `size` bytes, or 0 if that is not known; returns `err`. */
+enum err files_cannot_read(const char *name, enum err err, uint64_t max, size_t size);
 
 #endif

@@ -380,6 +380,23 @@ enum err firmware_get_map(struct firmware_map *map)
 	return EFI_ERROR(take_map(map, room, &key)) ? ERR_IO : ERR_OK;
 }
 
+uint64_t firmware_free_memory(uint64_t *largest)
+{
+	const EFI_MEMORY_DESCRIPTOR *descriptor;
+	struct firmware_map map;
+	uint64_t free = 0;
+
+	*largest = 0;
+	if (firmware_get_map(&map) != ERR_OK)
+		return 0;
+	for (size_t n = 0; (descriptor = firmware_descriptor(&map, n)); n++)
+		if (descriptor->Type == EfiConventionalMemory) {
+			free += descriptor->NumberOfPages << PAGE_SHIFT;
+			*largest = max_u64(*largest, descriptor->NumberOfPages << PAGE_SHIFT);
+		}
+	return free;
+}
+
 /*
  * ExitBootServices fails with a stale key when the map has changed since it was taken; after that nothing but
  * GetMemoryMap and ExitBootServices may be called, so all memory is got once, with room to spare.

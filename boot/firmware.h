@@ -42,7 +42,8 @@ void firmware_init(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
 
 /*
  * Read a file that the image carries, or else one of the volume that it was started from; `path` uses '\' or '/'. The bytes stay
- * valid for good. Errors: ERR_NOT_FOUND, ERR_RANGE (larger than `max`), ERR_NO_MEMORY, ERR_IO.
+ * valid for good. Errors: ERR_NOT_FOUND, ERR_RANGE (larger than `max`), ERR_NO_MEMORY, ERR_IO. `*size` is the file's with
+ * ERR_NO_MEMORY, too, if there was memory enough to learn it; else it is as it was.
  */
 MUST_CHECK enum err firmware_read_file(const char *path, uint64_t max, const void **bytes, size_t *size);
 
@@ -57,6 +58,9 @@ void firmware_no_watchdog(void);
 
 /* Allocate 4 KiB pages. Returns NULL when there is no memory. */
 void *firmware_alloc_pages(size_t pages);
+
+/* Bytes of memory that the firmware has free now, and in `*largest` the largest piece of that; 0 if it does not say. */
+uint64_t firmware_free_memory(uint64_t *largest);
 
 /*
  * Memory for a file of `size` bytes, where large leaves can map it; what is behind them in its last page is zero, and at least one

@@ -131,7 +131,7 @@ static enum err read_config(void)
 		return new_config("", 0);
 	}
 	if (err != ERR_OK)
-		return files_cannot_read(CONFIG_FILE, err, CONFIG_MAX_BYTES);
+		return files_cannot_read(CONFIG_FILE, err, CONFIG_MAX_BYTES, size);
 	err = new_config(text, size);
 	if (err != ERR_OK)
 		return err;

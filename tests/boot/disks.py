@@ -182,6 +182,17 @@ def refused() -> list[Case]:
     return out
 
 
+def no_memory(backend: str) -> Case:
+    """A file that the machine cannot hold: how large it is, and how much memory there is."""
+    def files(directory: Path) -> None:
+        with open(directory / "large.img", "wb") as file:
+            file.truncate(200 << 20)
+
+    return case(f"{backend}/disk/no-memory", "--demo", "hello", "--disk", "{dir}/large.img", "--host-ram", "128M", status=3, report=None, files=files,
+                one_line=FATAL + r"file \\large\.img: out of memory: it has 204800 KiB, and the machine [1-9]\d{4,5} KiB that are free, [1-9]\d* KiB ",
+                slow=backend not in ("svm", "h"))
+
+
 def disks() -> list[Case]:
     out = [driven(name, slow) for name, slow in (("svm", False), ("el2", False), ("h", False), ("vmx", True), ("pi3", True))]
     out += [driven(name, True, "--cpus", "2") for name in ("svm", "el2", "h")]
@@ -189,4 +200,5 @@ def disks() -> list[Case]:
     out += [root(name, slow) for name, slow in (("h", False), ("el2", False), ("svm", False), ("vmx", True))]
     out += [clones(name, slow) for name, slow in (("h", False), ("el2", True), ("svm", True))]
     out += [make(name) for make in (debian_root, debian_systemd) for name in ("h", "el2", "svm")]
+    out += [no_memory(name) for name in ("svm", "el2", "h")]
     return out + [left_alone("h", True)] + refused()
