@@ -225,9 +225,13 @@ add_disks() {
     done
 }
 
-# A value of nestling.cfg, in those quotes that it does not have itself.
+# A value of nestling.cfg, in those quotes that it does not have itself; or in none, if it has both and is_value.
 quoted() { # TEXT
-    [[ $1 == *\"* ]] && echo "'$1'" || echo "\"$1\""
+    case $1 in
+    *\"*\'* | *\'*\"*) printf '%s\n' "$1" ;;
+    *\"*) printf "'%s'\n" "$1" ;;
+    *) printf '"%s"\n' "$1" ;;
+    esac
 }
 
 write_config() {

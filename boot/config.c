@@ -10,6 +10,7 @@
 #include "vmm/cpu.h"
 
 #define LINE_MAX_BYTES 2048
+#define SHOWN_BYTES    60 /* of what is refused, so that the reason fits into a line, too */
 
 void config_defaults(struct config *config, struct machine_vm *vm)
 {
@@ -46,6 +47,17 @@ static __attribute__((format(printf, 2, 3))) enum err refuse(struct parser *pars
 	return ERR_INVALID;
 }
 
+/* What the line about `text` has room for, of characters that do not spoil it: in place, for nobody reads it after that. */
+static char *shown(char *text)
+{
+	for (size_t i = 0; text[i] != '\0'; i++)
+		if (text[i] < ' ' || text[i] > '~')
+			text[i] = '?';
+	if (strlen(text) > SHOWN_BYTES)
+		strcpy(text + SHOWN_BYTES, "...");
+	return text;
+}
+
 static bool is_blank(char c)
 {
 	return c == ' ' || c == '\t';
@@ -75,7 +87,7 @@ static char *quoted(struct parser *parser, const char *name, char *at)
 	}
 	behind = trim(end + 1);
 	if (*behind != '\0' && *behind != '#') {
-		refuse(parser, "%s: \"%s\" behind the quote's end", name, behind);
+		refuse(parser, "%s: \"%s\" behind the quote's end", name, shown(behind));
 		return NULL;
 	}
 	*end = '\0';
@@ -106,7 +118,7 @@ static enum err check_pin(struct parser *parser)
 	return refuse(parser, "pin names no CPU that is used: with cpus = %u there are 0 to %u", used, used - 1);
 }
 
-static enum err set_key(struct parser *parser, const struct config_key *key, const char *value)
+static enum err set_key(struct parser *parser, const struct config_key *key, char *value)
 {
 	const unsigned bit = 1u << (key - config_keys);
 	enum err err;
@@ -122,7 +134,7 @@ static enum err set_key(struct parser *parser, const struct config_key *key, con
 	parser->seen |= bit;
 	err = key->set_vm ? key->set_vm(parser->vm, value) : key->set_machine(parser->config, value);
 	if (err != ERR_OK)
-		return refuse(parser, "%s = %s: wanted %s", key->name, value, key->wanted);
+		return refuse(parser, "%s = %s: wanted %s", key->name, shown(value), key->wanted);
 	return check_pin(parser);
 }
 
@@ -131,7 +143,7 @@ static enum err parse_key(struct parser *parser, char *line)
 	char *equals = strchr(line, '='), *name, *value;
 
 	if (!equals)
-		return refuse(parser, "\"%s\" is not of the form key = value", line);
+		return refuse(parser, "\"%s\" is not of the form key = value", shown(line));
 	*equals = '\0';
 	name = trim(line);
 	for (size_t i = 0; i < CONFIG_KEYS; i++) {
@@ -140,7 +152,7 @@ static enum err parse_key(struct parser *parser, char *line)
 		value = value_of(parser, &config_keys[i], equals + 1);
 		return value ? set_key(parser, &config_keys[i], value) : ERR_INVALID;
 	}
-	return refuse(parser, "unknown key \"%s\"", name);
+	return refuse(parser, "unknown key \"%s\"", shown(name));
 }
 
 /* Names are printed before lines of the console, and are words of the command line. */
@@ -168,13 +180,14 @@ static enum err parse_section(struct parser *parser, char *line)
 	struct machine_vm *vm;
 
 	if (!end || (*trim(end + 1) != '\0' && *trim(end + 1) != '#'))
-		return refuse(parser, "\"%s\" is not of the form [vm NAME]", line);
+		return refuse(parser, "\"%s\" is not of the form [vm NAME]", shown(line));
 	*end = '\0';
 	if (strncmp(line, "[vm", 3) != 0 || (*name != '\0' && !is_blank(*name)))
-		return refuse(parser, "unknown section \"%s]\": sections are [vm NAME]", line);
+		return refuse(parser, "unknown section \"%s]\": sections are [vm NAME]", shown(line));
 	name = trim(name);
 	if (!is_name(name))
-		return refuse(parser, "[vm %s]: wanted a name of up to %d letters, digits, - _ and .", name, VM_NAME_ROOM - 1);
+		return refuse(parser, "[vm %s]: wanted a name of up to %d letters, digits, - _ and .", shown(name),
+			      VM_NAME_ROOM - 1);
 	if (find_vm(parser, name))
 		return refuse(parser, "there are two sections [vm %s]", name);
 	vm = &parser->config->machine.vm[parser->sections++];
@@ -242,34 +255,39 @@ static enum err set_order(struct parser *parser)
 	return ERR_OK;
 }
 
-/* Would this byte spoil the line that complains about it? */
-static bool is_printable(char c)
+/* A byte of a text: of one in UTF-8, too, which is a guest's command line, or is printed by one. */
+static bool is_of_text(char c)
 {
-	return (c >= ' ' && c <= '~') || c == '\t';
+	return ((unsigned char)c >= ' ' && c != 0x7f) || c == '\t';
 }
 
-/* Copy the line at `*at`, and go to the next one. Errors: ERR_INVALID: it is too long, or no text up to its comment. */
+/* Copy the line at `*at`, and go to the next one. Errors, of what is before its comment: ERR_RANGE: too long; ERR_INVALID: no text.
+ */
 static enum err next_line(const char *text, size_t size, size_t *at, char line[LINE_MAX_BYTES])
 {
 	size_t length = 0;
-	bool comment = false, clean = true;
+	enum err err = ERR_OK;
+	bool comment = false;
 
 	for (; *at < size && text[*at] != '\n' && text[*at] != '\r'; ++*at) {
 		char c = text[*at];
 
 		comment = comment || (c == '#' && (length == 0 || is_blank(line[length - 1])) && !memchr(line, '"', length) &&
 				      !memchr(line, '\'', length));
-		if (comment)
+		if (comment || err != ERR_OK)
 			continue;
-		clean = clean && is_printable(c) && length < LINE_MAX_BYTES - 1;
-		if (clean)
+		if (!is_of_text(c))
+			err = ERR_INVALID;
+		else if (length == LINE_MAX_BYTES - 1)
+			err = ERR_RANGE;
+		else
 			line[length++] = c;
 	}
 	if (*at + 1 < size && text[*at] == '\r' && text[*at + 1] == '\n')
 		++*at;
 	++*at;
 	line[length] = '\0';
-	return clean ? ERR_OK : ERR_INVALID;
+	return err;
 }
 
 /* What an editor puts before the text to say how it is written. Errors: ERR_INVALID: in a way that is not read here. */
@@ -297,7 +315,7 @@ unsigned config_room(const char *text, size_t size)
 
 enum err config_parse(struct config *config, const char *text, size_t size, char *why, size_t why_size)
 {
-	char line[LINE_MAX_BYTES], reason[LINE_MAX_BYTES + 128] = "";
+	char line[LINE_MAX_BYTES], reason[320] = "";
 	struct parser parser = {
 		.config = config,
 		.defaults = config->machine.vm->options,
@@ -315,8 +333,10 @@ enum err config_parse(struct config *config, const char *text, size_t size, char
 	for (unsigned number = 1; at < size; number++) {
 		enum err err = next_line(text, size, &at, line);
 
-		if (err != ERR_OK)
-			refuse(&parser, "the line is too long or not plain text");
+		if (err == ERR_RANGE)
+			err = refuse(&parser, "the line has more than %d bytes", LINE_MAX_BYTES - 1);
+		else if (err != ERR_OK)
+			err = refuse(&parser, "the line has a control character: it is no text");
 		else
 			err = parse_line(&parser, line);
 		if (err != ERR_OK) {

@@ -7,9 +7,17 @@
 #include "boot/config_value.h"
 #include "vmm/cpu.h"
 
+/* Names are of ASCII: the firmware's own would be of UTF-16. */
+static bool is_ascii(const char *text)
+{
+	while (*text > 0 && *text < 0x7f)
+		text++;
+	return *text == '\0';
+}
+
 static enum err set_text(char *to, size_t room, const char *value)
 {
-	if (*value == '\0' || strlen(value) >= room)
+	if (*value == '\0' || strlen(value) >= room || !is_ascii(value))
 		return ERR_INVALID;
 	strcpy(to, value);
 	return ERR_OK;
@@ -179,7 +187,7 @@ static enum err set_disk(struct vm_options *vm, const char *value)
 	if (strcmp(value, "none") == 0)
 		return vm->disks == 0 ? ERR_OK : ERR_INVALID;
 	length -= read_only ? behind : 0;
-	if (length == 0 || length >= sizeof(disk->file) || vm->disks == VM_DISKS_MAX)
+	if (length == 0 || length >= sizeof(disk->file) || vm->disks == VM_DISKS_MAX || !is_ascii(value))
 		return ERR_INVALID;
 	memset(disk, 0, sizeof(*disk));
 	memcpy(disk->file, value, length);
@@ -228,11 +236,11 @@ static enum err set_vhe(struct config *config, const char *value)
 
 const struct config_key config_keys[CONFIG_KEYS] = {
 	{ "demo", "the name of a demo", .set_vm = set_demo, .is_text = true },
-	{ "guest", "a file name of less than 128 characters", .set_vm = set_guest, .is_text = true },
-	{ "initrd", "a file name of less than 128 characters", .set_vm = set_initrd, .is_text = true },
-	{ "disk", "a file name of less than 128 characters, with or without ,ro behind it, 8 times at most, or none",
+	{ "guest", "a file name of less than 128 ASCII characters", .set_vm = set_guest, .is_text = true },
+	{ "initrd", "a file name of less than 128 ASCII characters", .set_vm = set_initrd, .is_text = true },
+	{ "disk", "a file name of less than 128 ASCII characters, with or without ,ro behind it, 8 times at most, or none",
 	  .set_vm = set_disk, .is_text = true, .begin = begin_disks },
-	{ "cmdline", "a text of less than 512 characters", .set_vm = set_cmdline, .is_text = true },
+	{ "cmdline", "a text of less than 512 bytes", .set_vm = set_cmdline, .is_text = true },
 	{ "ram", "a size like 64M, a multiple of 4K", .set_vm = set_ram },
 	{ "memory_max", "none, or a size like 64M, a multiple of 4K", .set_vm = set_memory_max },
 	{ "vcpus", "a number from 1 to 16", .set_vm = set_vcpus },
@@ -247,7 +255,7 @@ const struct config_key config_keys[CONFIG_KEYS] = {
 	{ "unpack", "on or off", .set_vm = set_unpack },
 	{ "console", "uart or virtio", .set_vm = set_console },
 	{ "clones", "a number from 0 to 1000", .set_vm = set_clones },
-	{ "clone_when", "a text of less than 64 characters", .set_vm = set_clone_when, .is_text = true },
+	{ "clone_when", "a text of less than 64 bytes", .set_vm = set_clone_when, .is_text = true },
 	{ "after", "the name of another VM", .set_vm = set_after, .is_text = true, .in_a_section = true },
 	{ "cpus", "all, or a number from 1 to 64", .set_machine = set_cpus },
 	{ "slice", "milliseconds from 1 to 1000", .set_machine = set_slice },

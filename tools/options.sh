@@ -62,10 +62,19 @@ check_disks() {
     done
 }
 
+# Can nestling.cfg have it as a value? With quotes of both kinds just without any around it.
+is_value() { # TEXT
+    [[ $1 != *\"* || $1 != *\'* || ($1 != [\"\'\#\ ]* && $1 != *' ' && $1 != *' #'*) ]]
+}
+
+check_text() { # OPTION TEXT
+    [[ $2 != *[[:cntrl:]]* ]] || wrong "$1 has a control character"
+    is_value "$2" || wrong "$1 has both kinds of quotes: then nestling.cfg cannot have a quote or blank at its ends, nor a blank and a # in it"
+}
+
 check_cmdline() {
     local LC_ALL=C # counts bytes
-    [[ $cmdline != *[[:cntrl:]]* ]] || wrong "--cmdline has a control character"
-    [[ $cmdline != *\"* || $cmdline != *\'* ]] || wrong "--cmdline has both kinds of quotes, which nestling.cfg cannot have in one value"
+    check_text --cmdline "$cmdline"
     ((${#cmdline} < 512)) || wrong "--cmdline has ${#cmdline} bytes, and 511 is most"
 }
 
@@ -100,9 +109,7 @@ check_clones() {
     [[ -z $clone_when || -n $clones ]] || wrong "--clone-when goes with --clones, which says how many"
     [[ -z $clones ]] || number_of --clones "$clones" 0 1000
     [[ -z $linux || -z $clones ]] || clone_when=${clone_when:-$linux_ready}
-    [[ $clone_when != *[[:cntrl:]]* ]] || wrong "--clone-when has a control character"
-    [[ $clone_when != *\"* || $clone_when != *\'* ]] ||
-        wrong "--clone-when has both kinds of quotes, which nestling.cfg cannot have in one value"
+    check_text --clone-when "$clone_when"
     ((${#clone_when} < 64)) || wrong "--clone-when has ${#clone_when} bytes, and 63 is most"
 }
 

@@ -640,8 +640,12 @@ def usage() -> list[Case]:
                     else ["the link was replaced"]))
     out.append(case("usage/gdb", "--gdb", seconds=5, status=4, report=None,
                     text=(r"^run-qemu: waiting for: /\S+/tools/gdb x86_64 :\d+$", r"^run-qemu: the CPU is at pc 0xfff0: in the firmware")))
-    for name, line in (("long", "x" * 512), ("two-lines", "a\nram = 1T"), ("both-quotes", "a='1' b=\"2\"")):
+    for name, line in (("long", "x" * 512), ("two-lines", "a\nram = 1T"), ("quotes-and-blank", "a='1' b=\"2\" "), ("quotes-and-comment", "a='1' b=\"2\" #3")):
         out.append(case(f"usage/cmdline-{name}", "--demo", "hello", "--cmdline", line, status=2, report=None, one_line=r"^run-qemu: --cmdline has "))
+    # Any text else is the guest's as it is, of the greatest length, too.
+    for name, line in (("both-quotes", "a='1' b=\"2#\""), ("utf-8", "gr\u00fc\u00dfe=\u20ac"), ("511", "x" * 501 + " 'y' z=\"z\"")):
+        out.append(case(f"svm/cmdline/{name}", "--guest", BACKENDS["svm"].guest("cmdline"), "--cmdline", line, report=EXITED,
+                        text=(rf"^cmdline: \[{re.escape(line)}\]$",)))
     out.append(Case("usage/foreign-files", [], function=elf.foreign_files_are_named))
     return out
 

@@ -375,7 +375,13 @@ static const struct refused refused[] = {
 	{ "disk = a\ndisk = b\ndisk = c\ndisk = d\ndisk = e\ndisk = f\ndisk = g\ndisk = h\ndisk = i", ":9:" },
 	{ "Ram = 64M", "Ram" },
 	{ "ram\xff = 64M", ":1:" },
-	{ "demo = he\x1bllo", ":1:" },
+	{ "demo = he\x1bllo", ":1: the line has a control character" },
+	{ "cmdline = \x7f", ":1: the line has a control character" },
+	{ "guest = gr\xc3\xb6\xc3\x9f"
+	  "e",
+	  "guest = gr????e: wanted a file name of less than 128 ASCII characters" },
+	{ "disk = \xc3\xb6,ro", "disk = ??,ro: wanted a file name" },
+	{ "[vm a]\n[vm b]\nafter = \xe4", "after = ?: wanted" },
 	{ "colour = blue", "colour" },
 	{ "demo = \"hello", "demo: a quote that has no end" },
 	{ "demo = \"hello\" you # there", "demo: \"you # there\" behind the quote's end" },
@@ -443,6 +449,18 @@ static void long_things_are_cut_or_refused(void **state)
 		CHECK_ERR(parse(&options, text, 8 + length, why, sizeof(why)),
 			  length < sizeof(options.demo) ? ERR_OK : ERR_INVALID);
 	}
+	/* The reason stands behind what is too long, and is there whole. */
+	memcpy(text, "cmdline = ", 10);
+	CHECK_ERR(parse(&options, text, 10 + 511, why, sizeof(why)), ERR_OK);
+	CHECK_EQ(strlen(options.cmdline), 511);
+	CHECK_ERR(parse(&options, text, 10 + 512, why, sizeof(why)), ERR_INVALID);
+	CHECK(strstr(why, "aaa...: wanted a text of less than 512 bytes"), "%s", why);
+	CHECK_ERR(parse(&options, text, 2047, why, sizeof(why)), ERR_INVALID);
+	CHECK(strstr(why, "aaa...: wanted a text of less than 512 bytes"), "%s", why);
+	CHECK_ERR(parse(&options, text, 2048, why, sizeof(why)), ERR_INVALID);
+	CHECK(strstr(why, "the line has more than 2047 bytes"), "%s", why);
+	CHECK_ERR(parse(&options, text + 10, 2000, why, sizeof(why)), ERR_INVALID);
+	CHECK(strstr(why, "aaa...\" is not of the form key = value"), "%s", why);
 	/* A comment may be as long as it likes; a reason is cut to what there is. */
 	memset(text, '#', sizeof(text));
 	CHECK_ERR(parse(&options, text, sizeof(text), why, sizeof(why)), ERR_OK);
@@ -452,6 +470,19 @@ static void long_things_are_cut_or_refused(void **state)
 	text[sizeof(text) - 1] = '=';
 	CHECK_ERR(parse(&options, text, sizeof(text), why, sizeof(why)), ERR_INVALID);
 	CHECK(strstr(why, ":65536:"), "%s", why);
+}
+
+/* A kernel's command line, and what a guest prints, may be in any language. */
+static void texts_may_be_utf_8(void **state)
+{
+	static const char text[] = "cmdline = a=\"\xc3\xa9\" b='\xe2\x82\xac'\nclone_when = gr\xc3\xbc\xc3\x9f dich # \xff";
+	struct vm_options options;
+	char why[512];
+
+	(void)state;
+	CHECK_ERR(parse(&options, text, strlen(text), why, sizeof(why)), ERR_OK);
+	assert_string_equal(options.cmdline, "a=\"\xc3\xa9\" b='\xe2\x82\xac'");
+	assert_string_equal(options.clone_when, "gr\xc3\xbc\xc3\x9f dich");
 }
 
 /* Any bytes: an answer, and options that keep to their rules. */
@@ -586,6 +617,7 @@ int main(void)
 		cmocka_unit_test(each_policy_has_its_name),
 		cmocka_unit_test(nonsense_is_refused_by_line),
 		cmocka_unit_test(long_things_are_cut_or_refused),
+		cmocka_unit_test(texts_may_be_utf_8),
 		cmocka_unit_test(random_bytes_do_no_harm),
 		cmocka_unit_test(the_file_as_shipped_says_the_defaults),
 	};
