@@ -4,6 +4,11 @@
 # What tools/setup fetches for machines that this one is not: firmware and device trees of boards, and a newer QEMU,
 # which Debian 12 has not. Sourced by tools/setup, whose variables and functions it uses.
 
+# Is what is there made of the packages that are named here? The file has them as echo wrote them; $() takes newlines off the end of both.
+made_of() { # FILE PACKAGES
+    [[ -f $1 && $(<"$1") == "$(echo "$2")" ]]
+}
+
 # The firmware of another architecture's boards comes in packages of that architecture.
 fetch_raspi3b() {
     local out=$third_party/raspi3b work=$third_party/.raspi3b
@@ -46,7 +51,7 @@ fetch_boards() {
 boards_for_tests() {
     local newest=no
     [[ ${NESTLING_LINUX:-} != newest ]] || newest=yes
-    [[ ! -f $build/boards/package || $(<"$build/boards/package") != "$boards_sha256" ]] || return 0
+    ! made_of "$build/boards/package" "$boards_sha256" || return 0
     [[ " ${components[*]} " == *" tests "* ]] || { fetch_boards; return; }
     (fetch_boards) || say "going on without them: the test that reads them will fail"
 }
@@ -110,7 +115,7 @@ EOF_STARTER
 fetch_qemu10() {
     local out=$third_party/qemu10 work=$third_party/.qemu10 newest=no
     [[ ${NESTLING_LINUX:-} != newest ]] || newest=yes
-    [[ ! -f $out/packages || $(<"$out/packages") != "$qemu10_packages$qemu10_boards" ]] || return 0
+    ! made_of "$out/packages" "$qemu10_packages$qemu10_boards" || return 0
     [[ $(dpkg --print-architecture) == amd64 ]] || die "QEMU 10 is fetched for amd64 only"
     say "fetching QEMU 10 and firmware (70 MB)"
     foreign_suite "$work" amd64 "$linux_suite"
@@ -158,7 +163,7 @@ add_backports() { # DIRECTORY SUITE
 
 fetch_kvm_aarch64() {
     local out=$third_party/kvm-aarch64 work=$third_party/.kvm-aarch64 newest=no
-    [[ ! -f $out/packages || $(<"$out/packages") != "$kvm_aarch64_packages" ]] || return 0
+    ! made_of "$out/packages" "$kvm_aarch64_packages" || return 0
     say "fetching a Linux and a QEMU for nested virtualization on AArch64 (45 MB)"
     foreign_suite "$work" arm64 "$linux_suite"
     add_backports "$work/sources" "$linux_suite"
@@ -215,7 +220,7 @@ build_sbsa_ref() { # SOURCES OUT
 
 fetch_sbsa_ref() {
     local out=$third_party/sbsa-ref work=$third_party/.sbsa-ref
-    [[ ! -f $out/sources || $(<"$out/sources") != "$sbsa_ref_sources" ]] || return 0
+    ! made_of "$out/sources" "$sbsa_ref_sources" || return 0
     say "building U-Boot and Trusted Firmware-A for sbsa-ref (41 MB to fetch)"
     foreign_suite "$work" arm64 "$linux_suite"
     sed -Ei 's/^Types:.*/Types: deb-src/; s/^([[:space:]]*)deb[[:space:]]/\1deb-src /' "$work"/sources/*

@@ -437,6 +437,20 @@ def linux_has_gone(directory: Path) -> list[str]:
     return errors
 
 
+def nothing_twice(directory: Path) -> list[str]:
+    """What is there already is not fetched or built again, nor said to be. With an apt-get that has nothing, so that what is there stays."""
+    fake_apt = directory / "apt-get"
+    fake_apt.write_text("#!/bin/sh\nexit 100\n")
+    fake_apt.chmod(0o755)
+    places = {"boards": "boards", **{f"linux-{isa}": f"linux/{isa}" for isa in ("x86_64", "aarch64", "riscv64")},
+              **{name: f"third-party/{name}" for name in ("x86_64", "aarch64", "riscv64", "raspi3b", "qemu10", "sbsa-ref", "kvm-aarch64")}}
+    here = [component for component, place in places.items() if (ROOT / "build" / place).exists()]
+    done = subprocess.run(["tools/setup", *here], cwd=ROOT, env=os.environ | {"PATH": f"{directory}:{os.environ['PATH']}"}, stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=600)
+    said = done.stdout + done.stderr.replace("setup: waiting for another tools/setup\n", "")
+    return [f"tools/setup {' '.join(here)}: status {done.returncode}: {said}"] if done.returncode or said or not here else []
+
+
 def in_directory(function):
     def call() -> list[str]:
         with tempfile.TemporaryDirectory(prefix="nestling-test-") as name:
@@ -453,4 +467,4 @@ def newcomer() -> list[Case]:
         ("licences", licences_listed), ("gdb-tells", gdb_tells),
         ("suggestions", suggestions), ("terminal-and-pipe", in_directory(terminal_and_pipe)),
         ("interrupted", in_directory(interrupted)), ("given-up", in_directory(given_up)), ("make-help", make_help_is_whole), ("no-root-no-sudo", in_directory(no_root_no_sudo)),
-        ("installs", in_directory(installs)), ("linux-has-gone", in_directory(linux_has_gone)), ("new-guest", in_directory(new_guest)))]
+        ("installs", in_directory(installs)), ("nothing-twice", in_directory(nothing_twice)), ("linux-has-gone", in_directory(linux_has_gone)), ("new-guest", in_directory(new_guest)))]
