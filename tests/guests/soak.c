@@ -193,11 +193,13 @@ static _Noreturn void live(void);
 
 static void fork_one(void)
 {
-	uint64_t result, seed = state * 0x9e3779b97f4a7c15 | 1;
+	uint64_t result, seed = state * 0x9e3779b97f4a7c15 | 1, number = rt_memory_info(RT_MEMORY_FORK_NUMBER);
 
 	if (rt_memory_info(RT_MEMORY_FORKS_LIVE) >= ALIVE)
 		return;
 	result = rt_fork();
+	rt_claim((result == 0) == (rt_memory_info(RT_MEMORY_FORK_NUMBER) != number), "VM %lu: FORK gave %ld in VM %lu\n", number,
+		 (long)result, rt_memory_info(RT_MEMORY_FORK_NUMBER));
 	if (result == 0) {
 		state = seed;
 		generation++;
