@@ -4,6 +4,9 @@
 # Build Nestling, boot it in an emulator with a guest, and end with the guest's status.
 set -euo pipefail
 export LC_ALL=C
+# Outputs may be closed, which is no error; bash then has this file there.
+[[ -e /dev/fd/1 && ! /dev/fd/1 -ef ${BASH_SOURCE[0]} ]] || exec >/dev/null
+[[ -e /dev/fd/2 && ! /dev/fd/2 -ef ${BASH_SOURCE[0]} ]] || exec 2>/dev/null
 
 root=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 

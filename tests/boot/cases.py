@@ -621,6 +621,17 @@ def build_not_writable() -> list[str]:
         else [f"status {done.returncode}: {done.stderr}"]
 
 
+def no_output() -> list[str]:
+    """A run whose output or complaints nobody wants, for they are closed, goes as any other."""
+    run = f"{ROOT}/run-qemu.sh --guest {BACKENDS['svm'].guest('exit_status')} --timeout 100 </dev/null"
+    errors = []
+    for closed in (">&-", "2>&-"):
+        done = subprocess.run(["bash", "-c", f"{run} {closed}"], capture_output=True, text=True, timeout=300, check=False)
+        if done.returncode != 42 or (closed == "2>&-") != ("report: {" in done.stdout):
+            errors.append(f"{closed}: status {done.returncode}: {done.stderr}{done.stdout}")
+    return errors
+
+
 def usage() -> list[Case]:
     out = []
     for args in BAD_USAGE:
@@ -634,6 +645,7 @@ def usage() -> list[Case]:
     out.append(Case("usage/report-to-own-output", [], function=report_to_own_output))
     out.append(Case("usage/trace-to-own-output", [], function=trace_to_own_output))
     out.append(Case("usage/build-not-writable", [], function=build_not_writable))
+    out.append(Case("usage/no-output", [], function=no_output))
     # What a link leads to is written.
     out.append(case("usage/trace-to-a-link", "--demo", "hello", "--trace", "{dir}/link", report=EXITED, files=link,
                     after=lambda directory, _: [] if (directory / "link").is_symlink() and (directory / "trace").stat().st_size
