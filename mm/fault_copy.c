@@ -41,26 +41,39 @@ void fault_copy_to(struct addr_space *as, gpa_t gpa, uint64_t *slot, uint64_t en
 
 /* --- By the lock of the only view ---------------------------------------------------------------------------------- */
 
-/* A frame for a copy of the page that the entry maps. False: that is not shared, or not any more, or no frame is free. */
-static inline bool prepare(struct addr_space_view *view, uint64_t pte, struct copied_page *page)
+/* The page that the entry maps, if the entry is known for that of a shared page, and it is not the zero page. */
+static inline bool is_shared_page(const struct addr_space *as, uint64_t pte, hpa_t *page)
 {
-	const struct npt_page_format *format = &view->as->npt.page;
+	const struct npt_page_format *format = &as->npt.page;
 
-	if ((pte & format->fixed) != view->as->shared_leaf[0])
+	if ((pte & format->fixed) != as->shared_leaf[0])
 		return false;
-	page->old = HPA((pte & format->address) << format->shift);
-	if (frame_is_zero_page(page->old))
-		return false;
-	return frame_alloc_copy(page->old, view->as->id, &page->copy) == ERR_OK && page->copy.frame.raw != 0;
+	*page = HPA((pte & format->address) << format->shift);
+	return !frame_is_zero_page(*page);
+}
+
+/* The page has no other user any more, and is the space's now: `gained` bytes of it were not before. */
+static inline void keep_page(struct addr_space *as, uint64_t *slot, uint64_t entry, hpa_t page, uint64_t gained)
+{
+	as->view.stats.shared -= gained;
+	count_resident(as, gained);
+	npt_keep_page(&as->npt, slot, page, entry);
+	as->view.stats.handled_reuse++;
 }
 
 bool fault_copy_page(struct addr_space_view *view, gpa_t gpa, uint64_t *slot, uint64_t entry)
 {
 	struct addr_space *as = view->as;
-	struct copied_page page;
+	struct frame_copy copy;
+	uint64_t gained;
+	hpa_t page;
 
-	if (as->view.next || as->cost.limit || !prepare(view, __atomic_load_n(slot, __ATOMIC_RELAXED), &page))
+	if (as->view.next || as->cost.limit || !is_shared_page(as, __atomic_load_n(slot, __ATOMIC_RELAXED), &page) ||
+	    frame_alloc_copy_or_keep(page, as->id, &copy, &gained) != ERR_OK)
 		return false;
-	fault_copy_to(as, gpa, slot, entry, page.old, page.copy);
-	return true;
+	if (copy.frame.raw != 0)
+		fault_copy_to(as, gpa, slot, entry, page, copy);
+	else if (!copy.of_file)
+		keep_page(as, slot, entry, page, gained);
+	return copy.frame.raw != 0 || !copy.of_file;
 }

@@ -144,6 +144,11 @@ struct frame_copy {
 	bool of_file;
 };
 MUST_CHECK enum err frame_alloc_copy(hpa_t page, uint16_t owner, struct frame_copy *copy);
+/*
+ * The same; and if there is no frame because none is needed, and the page is not of a file, `owner` becomes the owner of the page:
+ * `*gained` is how many bytes it did not own before. Else that is not set.
+ */
+MUST_CHECK enum err frame_alloc_copy_or_keep(hpa_t page, uint16_t owner, struct frame_copy *copy, uint64_t *gained);
 /* Are all of `count` frames of a file (frame_adopt)? */
 bool frame_is_of_file(hpa_t frame, uint64_t count);
 /* Bytes in parts that `owner` does not own. */

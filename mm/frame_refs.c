@@ -180,21 +180,43 @@ bool frame_is_shared(hpa_t frame, unsigned order)
 	return shared;
 }
 
+/* With the lock held. */
+static inline enum err take_copy(const struct frame *record, uint16_t owner, struct frame_copy *copy)
+{
+	const bool shared = record->more > 0;
+	const uint64_t number = shared ? frame_take_page(FRAME_GUEST, owner) : 0;
+
+	copy->of_file = record->owner == FRAME_OWNER_FILE;
+	copy->frame = HPA(number << PAGE_SHIFT);
+	return shared && number == 0 ? ERR_NO_MEMORY : ERR_OK;
+}
+
 enum err frame_alloc_copy(hpa_t page, uint16_t owner, struct frame_copy *copy)
 {
-	const struct frame *record;
-	uint64_t number = 0;
-	bool shared;
+	enum err err;
+
+	spin_lock(&frames.lock);
+	err = take_copy(page_at(frame_number(page)), owner, copy);
+	spin_unlock(&frames.lock);
+	return err;
+}
+
+enum err frame_alloc_copy_or_keep(hpa_t page, uint16_t owner, struct frame_copy *copy, uint64_t *gained)
+{
+	struct frame *record;
+	enum err err = ERR_OK;
 
 	spin_lock(&frames.lock);
 	record = page_at(frame_number(page));
-	shared = record->more > 0;
-	copy->of_file = record->owner == FRAME_OWNER_FILE;
-	if (shared)
-		number = frame_take_page(FRAME_GUEST, owner);
+	if (__builtin_expect(record->more > 0 || record->owner == FRAME_OWNER_FILE, true)) {
+		err = take_copy(record, owner, copy);
+	} else {
+		*copy = (struct frame_copy){ 0 };
+		*gained = record->owner == owner ? 0 : PAGE_SIZE;
+		record->owner = owner;
+	}
 	spin_unlock(&frames.lock);
-	copy->frame = HPA(number << PAGE_SHIFT);
-	return shared && number == 0 ? ERR_NO_MEMORY : ERR_OK;
+	return err;
 }
 
 /* `owner` gives up what it owns of the part; returns that in frames. */

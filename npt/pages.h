@@ -181,6 +181,13 @@ static inline void npt_replace_page(const struct npt *npt, gpa_t gpa, uint64_t *
 	__atomic_store_n(slot, (entry ^ npt->page.written) + (hpa.raw >> npt->page.shift), __ATOMIC_RELEASE);
 }
 
+/* As npt_touch for the page at `slot`, which maps `hpa` and is shared: it can be written to, and is accessed and dirty. */
+static inline void npt_keep_page(const struct npt *npt, uint64_t *slot, hpa_t hpa, uint64_t entry)
+{
+	/* All that hardware may set in it meanwhile is set in this, too. */
+	__atomic_store_n(slot, (entry ^ npt->page.written) + (hpa.raw >> npt->page.shift), __ATOMIC_RELEASE);
+}
+
 /* As npt_translate_by_walk, without a walk. False: the walk cache does not suffice. */
 static inline __attribute__((always_inline)) bool npt_translate_cached(const struct npt *npt, const struct npt_walk_cache *cache,
 								       gpa_t gpa, hpa_t *hpa)

@@ -228,6 +228,7 @@ static void memory_in_use_is_adopted(void **state)
 	struct frame_chain chain = { 0 };
 	struct frame_copy copy;
 	struct arena arena;
+	uint64_t gained = 77;
 
 	(void)state;
 	arena_open(&arena, 0, MIB(8));
@@ -249,6 +250,10 @@ static void memory_in_use_is_adopted(void **state)
 	CHECK(copy.of_file, "%s", "no guest has written to it");
 	frame_free(copy.frame, 0);
 	frame_unshare_pages(HPA(MIB(1) + KIB(12)), 1);
+	CHECK_ERR(frame_alloc_copy_or_keep(HPA(MIB(1) + KIB(12)), 1, &copy, &gained), ERR_OK);
+	CHECK_EQ(copy.frame.raw, 0);
+	CHECK_EQ(gained, 77);
+	CHECK(copy.of_file && frame_is_of_file(HPA(MIB(1) + KIB(12)), 1), "%s", "nobody gets a file's page as his own");
 	CHECK_EQ(ram_free_bytes(), MIB(1) - KIB(4));
 	arena_close(&arena);
 }

@@ -178,6 +178,37 @@ static void what_is_shared_gets_a_frame_for_its_copy(void **state)
 	ram_close(&ram);
 }
 
+/* What is not shared has its user as its owner from then on, once; and what is shared has the owner that it had. */
+static void what_is_not_shared_is_kept(void **state)
+{
+	static struct ram ram;
+	uint64_t block, gained;
+	struct frame_copy copy;
+
+	(void)state;
+	ram_open(&ram, BASE, KIB(128), false);
+	block = ram_alloc(2);
+	(void)frame_take_over(HPA(block), 2, 5);
+	frame_share(HPA(block + PAGE_SIZE), 0);
+	for (unsigned i = 0; i < 4; i++) {
+		CHECK_ERR(frame_alloc_copy_or_keep(HPA(block + PAGE_SIZE), 7, &copy, &gained), ERR_OK);
+		CHECK_EQ(frame_not_owned(copy.frame, 0, 7), 0);
+		frame_free(copy.frame, 0);
+		CHECK_ERR(frame_alloc_copy_or_keep(HPA(block + 2 * PAGE_SIZE), 7, &copy, &gained), ERR_OK);
+		CHECK_EQ(copy.frame.raw, 0);
+		CHECK_EQ(gained, i == 0 ? PAGE_SIZE : 0);
+	}
+	CHECK_EQ(frame_not_owned(HPA(block), 2, 5), PAGE_SIZE);
+	CHECK_EQ(frame_not_owned(HPA(block + 2 * PAGE_SIZE), 0, 7), 0);
+	drop(block + PAGE_SIZE, 0, 5);
+	drop(block + PAGE_SIZE, 0, 0);
+	drop(block, 0, 5);
+	drop(block + 2 * PAGE_SIZE, 0, 7);
+	drop(block + 3 * PAGE_SIZE, 0, 5);
+	ram_check_whole(block, 2);
+	ram_close(&ram);
+}
+
 /* Pages in a row, over the borders of parts of several sizes: each counts for itself then, and what lies beside them is as it was.
  */
 static void pages_are_shared_in_a_row(void **state)
@@ -299,6 +330,7 @@ int main(void)
 		cmocka_unit_test(parts_count_each_on_its_own),
 		cmocka_unit_test(a_page_is_dropped_at_once),
 		cmocka_unit_test(what_is_shared_gets_a_frame_for_its_copy),
+		cmocka_unit_test(what_is_not_shared_is_kept),
 		cmocka_unit_test(pages_are_shared_in_a_row),
 		cmocka_unit_test(a_joint_block_has_its_parts),
 		cmocka_unit_test(random_references),
