@@ -202,6 +202,15 @@ struct npt {
 	uint64_t leaves[NPT_LEAF_LEVELS]; /* number of leaves now, by level, without those that walk caches count: npt_leaves */
 	uint64_t shared_tables;           /* number of NPT_SHARED entries now */
 	struct npt_page_format page;
+	/*
+	 * How the last two kinds of leaves that became shared with a table change, and those that are like `value` in the bits of
+	 * `mask`, by npt/share.c. `free`: also while hardware sets accessed and dirty bits, or there are none. `narrows`: it takes
+	 * a permission that a CPU may have in its translations. `value` 0: none.
+	 */
+	struct npt_change {
+		uint64_t value, mask, delta;
+		bool free, narrows;
+	} changes[2];
 	uint64_t block_bits; /* the bits in which a 2 MiB leaf of write-back memory differs from a 4 KiB leaf */
 	/* Fresh leaves of level 0 without their addresses, by `shared`, memory type and permissions; 0: npt_check refuses it. */
 	uint64_t fresh[2][NPT_ATTR_MAX + 1][NPT_ATTR_MAX + 1];

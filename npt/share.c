@@ -40,29 +40,28 @@ static uint64_t share_leaf(const struct npt_format *format, uint64_t pte, unsign
 	return engine_set(format, pte, attr, engine_ad_bits(format, pte), hardware_ad);
 }
 
-/*
- * The change of one leaf, and of those that are like it but for their addresses. `free`: also but for the marks that hardware may
- * set meanwhile, or there are none; then one instruction does it.
- */
-struct change {
-	uint64_t value, mask, delta;
-	bool free;
-};
+/* Does it take a permission that a CPU may have in its translations? */
+static bool narrows(const struct npt_format *format, uint64_t pte)
+{
+	return !format->access_tracked(pte) && (engine_attr(format, pte, 0).prot & NPT_W);
+}
 
-static struct change change_of(const struct npt *npt, uint64_t pte)
+/* The change of one leaf, and of those that are like it but for their addresses; if it is free, also but for hardware's marks. */
+static struct npt_change change_of(const struct npt *npt, uint64_t pte)
 {
 	const struct npt_format *format = npt->ops->format;
 	const bool hardware_ad = npt->config.hardware_ad;
 	const uint64_t marks = hardware_ad ? format->hardware_ad_bits : 0, varying = engine_varying(format, 0);
-	struct change change = {
+	struct npt_change change = {
 		.value = pte,
 		.mask = ~(varying | marks),
 		.delta = share_leaf(format, pte | marks, 0, hardware_ad) ^ (pte | marks),
 		.free = true,
+		.narrows = narrows(format, pte),
 	};
 
 	/* Stage 2's dirty state is the permission to write: there the change is not the same with and without it. */
-	if (change.delta != (share_leaf(format, pte & ~marks, 0, hardware_ad) ^ (pte & ~marks))) {
+	if (marks != 0 && change.delta != (share_leaf(format, pte & ~marks, 0, hardware_ad) ^ (pte & ~marks))) {
 		change.free = false;
 		change.mask = ~varying;
 		change.delta = share_leaf(format, pte, 0, hardware_ad) ^ pte;
@@ -70,21 +69,71 @@ static struct change change_of(const struct npt *npt, uint64_t pte)
 	return change;
 }
 
-/* Change the leaf `pte` at `slot`, while hardware may set marks in it. */
-static void change_one(const struct npt *npt, uint64_t *slot, uint64_t pte, const struct change *change)
+static inline bool is_of(const struct npt_change *change, uint64_t pte)
 {
-	struct change now = *change;
+	return ((pte ^ change->value) & change->mask) == 0 && change->value != 0;
+}
+
+/* The same, kept in mind: most leaves of a space are of one of two kinds, its own and those of files, side by side in any order. */
+static const struct npt_change *known_change(struct npt *npt, uint64_t pte)
+{
+	if (is_of(&npt->changes[0], pte))
+		return &npt->changes[0];
+	if (!is_of(&npt->changes[1], pte)) {
+		npt->changes[1] = npt->changes[0];
+		npt->changes[0] = change_of(npt, pte);
+		return &npt->changes[0];
+	}
+	return &npt->changes[1];
+}
+
+/* Change the leaf `pte` at `slot`, while hardware may set marks in it. */
+static void change_one(const struct npt *npt, uint64_t *slot, uint64_t pte, const struct npt_change *change)
+{
+	struct npt_change now = *change;
 
 	while (now.delta != 0 && !pte_replace(slot, &pte, pte ^ now.delta))
 		now = change_of(npt, pte);
 }
 
-/* All from `slot` on that are like the first one; returns where another one is. */
-static uint64_t *change_alike(const struct npt *npt, uint64_t *slot, const uint64_t *stop, const struct change *change)
+/* A group of leaves that nobody else changes, not even hardware, if they are alike. */
+static inline bool change_group(uint64_t *slot, const uint64_t *stop, const struct npt_change *change)
 {
-	for (; change->free && is_group(slot, stop, change->value, change->mask, 0); slot += GROUP)
-		FOR_EACH_OF_GROUP(i)
+	uint64_t pte[GROUP], differ = 0;
+
+	if (stop - slot < GROUP)
+		return false;
+	FOR_EACH_OF_GROUP(i)
+	{
+		pte[i] = pte_load(slot + i);
+		differ |= pte[i] ^ change->value;
+	}
+	if (differ & change->mask)
+		return false;
+	FOR_EACH_OF_GROUP(i)
+	__atomic_store_n(slot + i, pte[i] ^ change->delta, __ATOMIC_RELAXED);
+	return true;
+}
+
+/* The same while hardware may set marks. */
+static inline bool change_marked_group(uint64_t *slot, const uint64_t *stop, const struct npt_change *change)
+{
+	if (!change->free || !is_group(slot, stop, change->value, change->mask, 0))
+		return false;
+	FOR_EACH_OF_GROUP(i)
 	__atomic_fetch_xor(slot + i, change->delta, __ATOMIC_ACQ_REL);
+	return true;
+}
+
+/* All from `slot` on that are like the first one; returns where another one is. */
+static uint64_t *change_alike(const struct npt *npt, uint64_t *slot, const uint64_t *stop, const struct npt_change *change)
+{
+	if (npt->config.hardware_ad)
+		while (change_marked_group(slot, stop, change))
+			slot += GROUP;
+	else
+		while (change_group(slot, stop, change))
+			slot += GROUP;
 	for (; slot < stop && ((pte_load(slot) ^ change->value) & change->mask) == 0; slot++)
 		if (change->free)
 			__atomic_fetch_xor(slot, change->delta, __ATOMIC_ACQ_REL);
@@ -94,7 +143,7 @@ static uint64_t *change_alike(const struct npt *npt, uint64_t *slot, const uint6
 }
 
 /* Where those from `slot` on end whose leaves are alike, and whose pages lie side by side. */
-static uint64_t *end_of_row(const struct npt *npt, uint64_t *slot, const uint64_t *stop, const struct change *change)
+static uint64_t *end_of_row(const struct npt *npt, uint64_t *slot, const uint64_t *stop, const struct npt_change *change)
 {
 	const uint64_t address = npt->page.address, step = PAGE_SIZE >> npt->page.shift, mask = change->mask | address;
 	uint64_t next = (change->value & ~address) | (pte_load(slot) & address);
@@ -107,7 +156,7 @@ static uint64_t *end_of_row(const struct npt *npt, uint64_t *slot, const uint64_
 }
 
 /* Tell of those that are shared already, row by row: many are of one file. Returns where another one is. */
-static uint64_t *tell_alike(struct npt *npt, hpa_t table, uint64_t *slot, const uint64_t *stop, const struct change *change)
+static uint64_t *tell_alike(struct npt *npt, hpa_t table, uint64_t *slot, const uint64_t *stop, const struct npt_change *change)
 {
 	while (slot < stop && ((pte_load(slot) ^ change->value) & change->mask) == 0) {
 		uint64_t *const first = slot;
@@ -117,12 +166,6 @@ static uint64_t *tell_alike(struct npt *npt, hpa_t table, uint64_t *slot, const 
 					 (uint64_t)(slot - first));
 	}
 	return slot;
-}
-
-/* Does it take a permission that a CPU may have in its translations? */
-static bool narrows(const struct npt_format *format, uint64_t pte)
-{
-	return !format->access_tracked(pte) && (engine_attr(format, pte, 0).prot & NPT_W);
 }
 
 /* Make all leaves of the table `shared`. */
@@ -135,14 +178,14 @@ static void share_leaves(struct npt *npt, hpa_t table, uint64_t gpa, struct npt_
 	run.mask = ~UINT64_C(0);
 	while ((slot = engine_next_leaf(&run, slot, &pte)) < run.stop) {
 		uint64_t *const start = slot;
-		struct change change = change_of(npt, pte);
+		const struct npt_change change = *known_change(npt, pte);
 
 		if (change.delta == 0) {
 			slot = tell_alike(npt, table, slot, run.stop, &change);
 			continue;
 		}
 		slot = change_alike(npt, slot, run.stop, &change);
-		if (narrows(run.format, pte))
+		if (change.narrows)
 			npt_gather_range(gather, engine_run_gpa(&run, start), engine_run_gpa(&run, slot));
 	}
 }

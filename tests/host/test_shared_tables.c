@@ -251,6 +251,54 @@ static void reclaim_leaves_them_alone(void **state)
 	expect_furniture(s, 0);
 }
 
+/* Pages of the block at `at`, by what they are: the remainders by 7 are mixed differently in each block. */
+static unsigned kind_of(uint64_t at)
+{
+	const uint64_t page = at / PAGE_SIZE;
+
+	return (unsigned)(page * (at / BLOCK_SIZE + 1) / (at % BLOCK_SIZE < MIB(1) ? 1 : 19) % 7);
+}
+
+/* Own ones, zeros, what an earlier fork has, too, what was copied after it, and some that nothing was seen of lately. */
+static void furnish_with_all_kinds(struct space *s, struct space **earlier)
+{
+	uint64_t bit;
+
+	CHECK_ERR(space_alloc(s, 0, BLOCKS * BLOCK_SIZE, NPT_RW, ALLOC_LAZY_4K), ERR_OK);
+	for (uint64_t at = 0; at < BLOCKS * BLOCK_SIZE; at += PAGE_SIZE)
+		if (kind_of(at) >= 2 && kind_of(at) <= 3)
+			space_store(s, at, (uint8_t)(at / PAGE_SIZE));
+	*earlier = forked(s);
+	for (uint64_t at = 0; at < BLOCKS * BLOCK_SIZE; at += PAGE_SIZE) {
+		if (kind_of(at) == 1)
+			space_touch(s, at, NPT_R);
+		else if (kind_of(at) >= 3)
+			space_store(s, at, (uint8_t)(at / PAGE_SIZE));
+		if (kind_of(at) >= 5)
+			space_test_and_clear(s, kind_of(at) == 5 ? NPT_DIRTY : NPT_ACCESSED, at, PAGE_SIZE, false, &bit);
+	}
+}
+
+/* Whatever lies side by side in a table, and however it changes when the table becomes a shared one. */
+static void leaves_of_all_kinds_are_shared(void **state)
+{
+	struct space *s = *state, *earlier, *child;
+
+	furnish_with_all_kinds(s, &earlier);
+	child = forked(s);
+	CHECK_EQ(shared(child), BLOCKS);
+	for (uint64_t at = 0; at < BLOCKS * BLOCK_SIZE; at += PAGE_SIZE) {
+		CHECK(!space_allows(s, at, NPT_W) && !space_allows(child, at, NPT_W), "writable at %#jx", (uintmax_t)at);
+		CHECK_EQ(space_load(child, at), kind_of(at) < 2 ? 0 : (uint8_t)(at / PAGE_SIZE));
+	}
+	for (uint64_t at = 0; at < BLOCKS * BLOCK_SIZE; at += PAGE_SIZE)
+		space_store(child, at, 1);
+	for (uint64_t at = 0; at < BLOCKS * BLOCK_SIZE; at += PAGE_SIZE) {
+		CHECK_EQ(space_load(s, at), kind_of(at) < 2 ? 0 : (uint8_t)(at / PAGE_SIZE));
+		CHECK_EQ(space_load(earlier, at), kind_of(at) < 2 || kind_of(at) > 3 ? 0 : (uint8_t)(at / PAGE_SIZE));
+	}
+}
+
 int main(void)
 {
 	static const struct format_test tests[] = {
@@ -262,6 +310,7 @@ int main(void)
 		{ "so_many_and_no_more", so_many_and_no_more },
 		{ "a_family_shares_and_parts", a_family_shares_and_parts },
 		{ "reclaim_leaves_them_alone", reclaim_leaves_them_alone },
+		{ "leaves_of_all_kinds_are_shared", leaves_of_all_kinds_are_shared },
 	};
 
 	return space_suite_both_marks("shared_tables", tests, ARRAY_LEN(tests));
