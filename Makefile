@@ -149,7 +149,7 @@ help:
 setup:
 	@tools/setup $(ARCH)
 setup-tests: setup
-	@tools/setup $(all-isas) raspi3b $(all-isas:%=linux-%) boards tests $(if $(TESTS),qemu10 sbsa-ref kvm-aarch64)
+	@tools/setup $(all-isas) raspi3b $(all-isas:%=linux-%) boards tests $(if $(TESTS),qemu10 sbsa-ref uboot-boards kvm-aarch64)
 $(third)/recipe: | setup ;
 
 # --- Compiling ----------------------------------------------------------------------

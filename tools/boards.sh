@@ -188,9 +188,10 @@ kvm_aarch64_for_tests() {
 # --- sbsa-ref -------------------------------------------------------------------------
 
 # No package has firmware for this machine of QEMU's. It is built of Debian 13's sources, whatever the revision: each package, and its tarball.
-sbsa_ref_sources="
+uboot_sources="
 u-boot               u-boot_2025.01.orig.tar.bz2                  cdef7d507c93f1bbd9f015ea9bc21fa074268481405501945abc6f854d5b686f
-arm-trusted-firmware arm-trusted-firmware_2.12.1+dfsg.orig.tar.xz 332c08d71867b7f0dce0bce4cb2abd80f19cb3e0a2de6fe07245c111189d6fb7
+"
+sbsa_ref_sources="${uboot_sources}arm-trusted-firmware arm-trusted-firmware_2.12.1+dfsg.orig.tar.xz 332c08d71867b7f0dce0bce4cb2abd80f19cb3e0a2de6fe07245c111189d6fb7
 "
 
 # Into the current directory, and unpacked into DIRECTORY/PACKAGE.
@@ -204,6 +205,14 @@ unpack_sources() { # LIST DIRECTORY
         mkdir -p "$2/$package"
         logged tar -xf "$tarball" -C "$2/$package" --strip-components=1
     done <<<"$1"
+}
+
+fetch_firmware_sources() { # DIRECTORY LIST
+    foreign_suite "$1" arm64 "$linux_suite"
+    sed -Ei 's/^Types:.*/Types: deb-src/; s/^([[:space:]]*)deb[[:space:]]/\1deb-src /' "$1"/sources/*
+    apt-get "${foreign_apt[@]}" update >>"$log" 2>&1 9>&- || true
+    cd "$1"
+    unpack_sources "$2" "$1/tree"
 }
 
 # Two flash chips: what the secure world boots (BL1, and at 0x12000 all that it loads), and U-Boot.
@@ -222,11 +231,7 @@ fetch_sbsa_ref() {
     local out=$third_party/sbsa-ref work=$third_party/.sbsa-ref
     ! made_of "$out/sources" "$sbsa_ref_sources" || return 0
     say "building U-Boot and Trusted Firmware-A for sbsa-ref (41 MB to fetch)"
-    foreign_suite "$work" arm64 "$linux_suite"
-    sed -Ei 's/^Types:.*/Types: deb-src/; s/^([[:space:]]*)deb[[:space:]]/\1deb-src /' "$work"/sources/*
-    apt-get "${foreign_apt[@]}" update >>"$log" 2>&1 9>&- || true
-    cd "$work"
-    unpack_sources "$sbsa_ref_sources" "$work/tree"
+    fetch_firmware_sources "$work" "$sbsa_ref_sources"
     build_sbsa_ref "$work/tree" "$work/out"
     cd "$root"
     echo "$sbsa_ref_sources" >"$work/out/sources"
@@ -238,4 +243,89 @@ fetch_sbsa_ref() {
 sbsa_ref_for_tests() {
     [[ " ${components[*]} " == *" tests "* ]] || { fetch_sbsa_ref; return; }
     (fetch_sbsa_ref) || say "going on without it: the test that boots it will fail"
+}
+
+# --- Boards that U-Boot is built for --------------------------------------------------
+
+# Three machines of QEMU's: docs/boards.md says what stops each board's U-Boot there. It is made a kernel of QEMU's, which
+# starts it at EL2, with QEMU's PSCI below it. Each prints on its second serial port.
+
+configure_uboot() { # SOURCES BOARD CONFIGURATION SED-SCRIPT
+    logged make -C "$1" O="../$2" "$uboot_cross" "$3"
+    sed -Ei "$4" "$1/../$2/.config"
+}
+
+# The u-boot.bin that has been built, or another one, where it is linked for.
+uboot_kernel() { # SOURCES BOARD ADDRESS OUT [FILE]
+    logged "$1/../$2/tools/mkimage" -A arm64 -O linux -T kernel -C none -a "$3" -e "$3" -d "${5:-$1/../$2/u-boot.bin}" "$4/$2.img"
+}
+
+uboot_by_tftp() { # ADDRESS FIRST-COMMAND...
+    # shellcheck disable=SC2016 # for U-Boot
+    echo 's|^CONFIG_BOOTCOMMAND=.*|CONFIG_BOOTCOMMAND="'"${*:2}"'dhcp '"$1"' 10.0.2.2:nestling.efi; bootefi '"$1"' $fdtcontroladdr"|'
+}
+
+# The PMU's firmware, which U-Boot asks for clocks, is not there: they are fixed. Secondary CPUs' CNTFRQ_EL0 is QEMU's.
+build_zcu102() { # SOURCES OUT
+    local tree=$1/../zcu102/zcu102.dtb node name
+    configure_uboot "$1" zcu102 xilinx_zynqmp_virt_defconfig 's/^(CONFIG_COUNTER_FREQUENCY)=.*/\1=62500000/'
+    logged make -C "$1" O=../zcu102 "$uboot_cross" -j"$(nproc)" DEVICE_TREE=zynqmp-zcu102-rev1.0 u-boot.bin
+    cp "$1/../zcu102/dts/dt.dtb" "$tree"
+    fdtput -c "$tree" /clock
+    fdtput -t s "$tree" /clock compatible fixed-clock
+    for name in '#clock-cells 0' 'clock-frequency 100000000' 'phandle 4096'; do
+        # shellcheck disable=SC2086 # a name and its value
+        fdtput "$tree" /clock $name
+    done
+    for node in serial@ff010000 mmc@ff160000; do
+        fdtput "$tree" "/axi/$node" clocks 4096 4096
+        fdtput -t s "$tree" "/axi/$node" status okay
+        for name in power-domains resets assigned-clocks pinctrl-names pinctrl-0; do
+            fdtput -d "$tree" "/axi/$node" $name 2>/dev/null || true
+        done
+    done
+    fdtput -t s "$tree" /axi/mmc@ff170000 status disabled
+    fdtput -t s "$tree" /chosen stdout-path serial1:115200n8
+    cat "$1/../zcu102/u-boot-nodtb.bin" "$tree" >"$1/../zcu102/own.bin"
+    uboot_kernel "$1" zcu102 0x8000000 "$2" "$1/../zcu102/own.bin"
+    cp "$tree" "$2" # QEMU wants one for a kernel in 4 GiB
+}
+
+# The SoC's ROM, which U-Boot asks what it was booted from, is not there: "SD card 2". Its SD drivers find no card in QEMU.
+build_imx8mp() { # SOURCES OUT
+    sed -i 's/^struct rom_api \*g_rom_api = .*/static u32 no_rom(u32 what, u32 *info, u32 check) { *info = BT_DEV_TYPE_SD << 16 | 1 << 8; return 0xf0; }\
+static struct rom_api no_rom_api = { .query_boot_infor = no_rom };\
+struct rom_api *g_rom_api = \&no_rom_api;/' "$1/arch/arm/mach-imx/imx8m/soc.c"
+    configure_uboot "$1" imx8mp imx8mp_evk_defconfig "$(uboot_by_tftp 0x50000000 "setenv ethact ethernet@30be0000; ")"
+    logged make -C "$1" O=../imx8mp "$uboot_cross" -j"$(nproc)" u-boot.bin
+    uboot_kernel "$1" imx8mp 0x40200000 "$2"
+    cp "$1/../imx8mp/dts/upstream/src/arm64/freescale/imx8mp-evk.dtb" "$2"
+}
+
+# It wants the machine's tree at 0x1000: QEMU has that.
+build_versal() { # SOURCES OUT
+    configure_uboot "$1" versal xilinx_versal_virt_defconfig "$(uboot_by_tftp 0x10000000)"
+    logged make -C "$1" O=../versal "$uboot_cross" -j"$(nproc)" u-boot.bin
+    uboot_kernel "$1" versal 0x8000000 "$2"
+}
+
+fetch_uboot_boards() {
+    local out=$third_party/uboot-boards work=$third_party/.uboot-boards uboot_cross=CROSS_COMPILE=${cross_prefix[aarch64]} pins
+    pins=$uboot_sources$(declare -f configure_uboot uboot_kernel uboot_by_tftp build_zcu102 build_imx8mp build_versal)
+    ! made_of "$out/sources" "$pins" || return 0
+    say "building U-Boot for three boards (20 MB to fetch)"
+    fetch_firmware_sources "$work" "$uboot_sources"
+    build_zcu102 "$work/tree/u-boot" "$work/out"
+    build_imx8mp "$work/tree/u-boot" "$work/out"
+    build_versal "$work/tree/u-boot" "$work/out"
+    cd "$root"
+    echo "$pins" >"$work/out/sources"
+    rm -rf "$out"
+    mv "$work/out" "$out"
+    rm -rf "$work"
+}
+
+uboot_boards_for_tests() {
+    [[ " ${components[*]} " == *" tests "* ]] || { fetch_uboot_boards; return; }
+    (fetch_uboot_boards) || say "going on without it: the tests that boot it will fail"
 }

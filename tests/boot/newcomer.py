@@ -443,7 +443,7 @@ def nothing_twice(directory: Path) -> list[str]:
     fake_apt.write_text("#!/bin/sh\nexit 100\n")
     fake_apt.chmod(0o755)
     places = {"boards": "boards", **{f"linux-{isa}": f"linux/{isa}" for isa in ("x86_64", "aarch64", "riscv64")},
-              **{name: f"third-party/{name}" for name in ("x86_64", "aarch64", "riscv64", "raspi3b", "qemu10", "sbsa-ref", "kvm-aarch64")}}
+              **{name: f"third-party/{name}" for name in ("x86_64", "aarch64", "riscv64", "raspi3b", "qemu10", "sbsa-ref", "uboot-boards", "kvm-aarch64")}}
     here = [component for component, place in places.items() if (ROOT / "build" / place).exists()]
     done = subprocess.run(["tools/setup", *here], cwd=ROOT, env=os.environ | {"PATH": f"{directory}:{os.environ['PATH']}"}, stdin=subprocess.DEVNULL,
                           capture_output=True, text=True, timeout=600)

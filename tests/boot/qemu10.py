@@ -4,6 +4,7 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +42,11 @@ EDK2_AARCH64 = f"-bios {FIRMWARE}/qemu-efi-aarch64/QEMU_EFI.fd"
 # Its flash chips, whose files stay as they are: QEMU takes the first one's content as firmware. It has no virtio that its firmware knows.
 SBSA_REF = (f"-cpu neoverse-n1 -audio none -m 2G -bios {SBSA}/secure.rom "
             f"-drive if=pflash,unit=1,format=raw,snapshot=on,file={SBSA}/unsecure.rom")
+# They start U-Boot as a kernel of QEMU's; what run-qemu.sh has for a Raspberry Pi 3 fits: an SD card, and the second of the serial ports.
+BOARDS = ROOT / "build/third-party/uboot-boards"
+ZCU102 = f"-M xlnx-zcu102,virtualization=on -audio none -m 4G -kernel {BOARDS}/zcu102.img -dtb {BOARDS}/zcu102.dtb"
+IMX8MP = f"-M imx8mp-evk -smp 4 -audio none -m 6G -kernel {BOARDS}/imx8mp.img -dtb {BOARDS}/imx8mp-evk.dtb -nic user,tftp={{dir}}/tftp"
+VERSAL = f"-M xlnx-versal-virt -audio none -m 2G -kernel {BOARDS}/versal.img"
 UBOOT_AARCH64 = f"-bios {UBOOT}/qemu_arm64/u-boot.bin"
 
 
@@ -62,16 +68,33 @@ class Machine:
     cpus: int = 4
     disk: str = ""  # what has the disk; else what it usually is
     variables: Path | None = None  # of the firmware
+    tftp: bool = False  # gets the image from the network, as one file
+    prepare: Callable[[Path], None] | None = None
     board: str = ""  # one that has not the properties of virt, which run-qemu.sh asks for
     text: tuple[str, ...] = ()
+
+
+def versal_tree(directory: Path) -> None:
+    """QEMU's own, which U-Boot wants in memory. Its drivers for SD cards and USB stop it there: QEMU has not all of those registers."""
+    tree = directory / "versal.dtb"
+    subprocess.run([HERE / "bin/qemu-system-aarch64", *VERSAL.replace("virt ", f"virt,dumpdtb={tree} ", 1).split(), "-nodefaults", "-display", "none"],
+                   check=True, capture_output=True)
+    for name, value, *nodes in (("status", "disabled", "/sdhci@f1040000", "/sdhci@f1050000", "/usb@ff9d0000"), ("stdout-path", "/uart@ff010000", "/chosen")):
+        for node in nodes:
+            subprocess.run(["fdtput", "-t", "s", tree, node, name, value], check=True)
 
 
 MACHINES = (
     Machine("pi3", "raspi4b", PI4),
     Machine("pi3", "raspi3b", PI3),
+    Machine("pi3", "zcu102", ZCU102),
+    Machine("pi3", "imx8mp-evk", IMX8MP, tftp=True),
+    Machine("pi3", "versal-virt", f"{VERSAL} -device loader,file={{dir}}/versal.dtb,addr=0x1000,force-raw=on -nic user,tftp={{dir}}/tftp", cpus=2, tftp=True,
+            prepare=versal_tree),
     Machine("svm", "nvme", disk="-device nvme,serial=1,drive=own,bootindex=1"),
     Machine("svm", "ahci", disk="-device ide-hd,drive=own,bootindex=1"),
     Machine("svm", "usb-storage", disk="-device qemu-xhci -device usb-storage,drive=own,bootindex=1"),
+    Machine("svm-uboot", "pc"),
     Machine("svm", "strict-nx", STRICT, variables=FIRMWARE / "OVMF/OVMF_VARS_4M.fd"),
     # LPA2, SVE and SME are the CPU's, MTE the machine's too.
     Machine("el2", "gic-v4-max", f"{EL2},gic-version=4,mte=on -cpu max {EDK2_AARCH64}", cpus=8),
@@ -116,6 +139,12 @@ def boots(machine: Machine) -> Case:
         (directory / "three.cfg").write_text(VMS.format(console=CONSOLE[isa]))
         if machine.variables:
             shutil.copyfile(machine.variables, directory / "vars.fd")
+        if machine.prepare:
+            machine.prepare(directory)
+        if machine.tftp:
+            (directory / "tftp").mkdir()
+            subprocess.run([ROOT / "tools/mkefi", "-o", directory / "tftp/nestling.efi", ROOT / "build" / isa / "nestling.efi", "--cfg", directory / "three.cfg"],
+                           check=True)
         if machine.board:
             (directory / "qemu-system-aarch64").write_text(OTHER_BOARD.format(board=machine.board, here=HERE))
             (directory / "qemu-system-aarch64").chmod(0o755)
