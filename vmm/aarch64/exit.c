@@ -99,14 +99,12 @@ static inline void describe_fault(struct npt_fault *fault, uint64_t esr, uint64_
 	fault->on_guest_walk = walk;
 }
 
-/* A fault of stage 2, if that is what the abort is. */
+/* A fault of stage 2, if that is what the abort is. FAR_EL2 and HPFAR_EL2 have been read. */
 static bool decode_abort(struct vcpu_arch *arch, struct npt_fault *fault)
 {
 	unsigned kind = FSC_KIND(ABORT_FSC(arch->esr));
 	bool permission = kind == FSC_PERMISSION;
 
-	arch->far = read_sysreg(far_el2);
-	arch->hpfar = read_sysreg(hpfar_el2);
 	if (kind != FSC_TRANSLATION && (!permission || (!(arch->esr & ABORT_S1PTW) && !translate_far(arch))))
 		return false;
 	describe_fault(fault, arch->esr, arch->far, arch->hpfar, permission);
@@ -142,10 +140,10 @@ static inline unsigned serve_abort(struct vcpu *vcpu, struct vm_exit *exit, uint
 {
 	unsigned kind = FSC_KIND(ABORT_FSC(esr));
 
-	if (kind == FSC_PERMISSION)
-		return serve_permission_fault(vcpu, exit);
 	vcpu->arch.far = far;
 	vcpu->arch.hpfar = hpfar;
+	if (kind == FSC_PERMISSION)
+		return serve_permission_fault(vcpu, exit);
 	describe_fault(&exit->fault, esr, far, hpfar, false);
 	if (kind != FSC_TRANSLATION || !is_in_or_above_ram(&exit->fault))
 		return vm_leave_exit(exit);

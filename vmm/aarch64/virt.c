@@ -84,6 +84,9 @@ const char *arch_virt_name(void)
 	return "el2";
 }
 
+/* Written by the first one before any other is started, constant then: whoever lends EL2 may trap each read of the register. */
+static bool has_tlb_ranges;
+
 /* Guests move between CPUs, and find the same on each. */
 static bool is_like_the_first(void)
 {
@@ -111,6 +114,7 @@ enum err arch_virt_enable(const char **why)
 	}
 	if (arch_this_cpu()->id == 0) {
 		midr = read_sysreg(midr_el1);
+		has_tlb_ranges = cpu_has_tlb_ranges();
 		registers_init();
 		resident_init();
 	}
@@ -187,7 +191,7 @@ static void invalidate_combined(void)
 /* EL2 may be lent where E2H cannot be cleared: KVM lends it so. */
 static bool by_ranges(void)
 {
-	return host_e2h && cpu_has_tlb_ranges();
+	return host_e2h && has_tlb_ranges;
 }
 
 /* All that CPUs may hold of the VM, by the VMID that VTTBR_EL2 names. These return the number of instructions. */
