@@ -7,7 +7,7 @@ host-tests-y += $(wildcard tests/host/test_*.c)
 host-y       += $(filter-out tests/host/test_% $(machine-y),$(wildcard tests/host/*.c))
 
 # Those of them that are built and run once more, with the thread sanitizer.
-tsan-tests-y += tests/host/test_space_threads.c $(on-machine-y)
+tsan-tests-y += tests/host/test_space_threads.c tests/host/test_tree_threads.c $(on-machine-y)
 
 # Functions that a test puts its own in front of: __wrap_<function>, which may call __real_<function>.
 wrapped-test_space_threads := frame_alloc_need frame_alloc_zeroed frame_run_renew
