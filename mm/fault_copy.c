@@ -24,7 +24,8 @@ static inline void drop_old(struct addr_space *as, const struct copied_page *pag
 		drop_page(as, page->old);
 		return;
 	}
-	frame_unshare_pages(page->old, 1);
+	if (!page->copy.dropped)
+		frame_unshare_pages(page->old, 1);
 	as->view.stats.shared -= PAGE_SIZE;
 }
 

@@ -142,11 +142,13 @@ bool frame_is_shared(hpa_t frame, unsigned order);
 struct frame_copy {
 	hpa_t frame;
 	bool of_file;
+	bool dropped; /* frame_alloc_copy_or_keep has dropped the reference to the page already */
 };
 MUST_CHECK enum err frame_alloc_copy(hpa_t page, uint16_t owner, struct frame_copy *copy);
 /*
- * The same; and if there is no frame because none is needed, and the page is not of a file, `owner` becomes the owner of the page:
- * `*gained` is how many bytes it did not own before. Else that is not set.
+ * The same, for whoever uses the frame then without fail. Of a file's page the caller's reference is dropped at once: nobody ever
+ * writes to that or frees it. If there is no frame because none is needed, and the page is not of a file, `owner` becomes the owner
+ * of the page: `*gained` is how many bytes it did not own before. Else that is not set.
  */
 MUST_CHECK enum err frame_alloc_copy_or_keep(hpa_t page, uint16_t owner, struct frame_copy *copy, uint64_t *gained);
 /* Are all of `count` frames of a file (frame_adopt)? */

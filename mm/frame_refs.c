@@ -187,6 +187,7 @@ static inline enum err take_copy(const struct frame *record, uint16_t owner, str
 	const uint64_t number = shared ? frame_take_page(FRAME_GUEST, owner) : 0;
 
 	copy->of_file = record->owner == FRAME_OWNER_FILE;
+	copy->dropped = false;
 	copy->frame = HPA(number << PAGE_SHIFT);
 	return shared && number == 0 ? ERR_NO_MEMORY : ERR_OK;
 }
@@ -210,6 +211,8 @@ enum err frame_alloc_copy_or_keep(hpa_t page, uint16_t owner, struct frame_copy 
 	record = page_at(frame_number(page));
 	if (__builtin_expect(record->more > 0 || record->owner == FRAME_OWNER_FILE, true)) {
 		err = take_copy(record, owner, copy);
+		copy->dropped = copy->of_file && copy->frame.raw != 0;
+		record->more -= copy->dropped;
 	} else {
 		*copy = (struct frame_copy){ 0 };
 		*gained = record->owner == owner ? 0 : PAGE_SIZE;

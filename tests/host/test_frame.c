@@ -253,6 +253,11 @@ static void memory_in_use_is_adopted(void **state)
 	CHECK_ERR(frame_alloc_copy_or_keep(HPA(MIB(1) + KIB(12)), 1, &copy, &gained), ERR_OK);
 	CHECK_EQ(copy.frame.raw, 0);
 	CHECK_EQ(gained, 77);
+	frame_share(HPA(MIB(1) + KIB(12)), 0);
+	CHECK_ERR(frame_alloc_copy_or_keep(HPA(MIB(1) + KIB(12)), 1, &copy, &gained), ERR_OK);
+	CHECK(copy.frame.raw != 0 && copy.dropped, "%s", "nothing else is done with the file's page");
+	CHECK(!frame_is_shared(HPA(MIB(1) + KIB(12)), 0), "%s", "the reference is dropped already");
+	frame_free(copy.frame, 0);
 	CHECK(copy.of_file && frame_is_of_file(HPA(MIB(1) + KIB(12)), 1), "%s", "nobody gets a file's page as his own");
 	CHECK_EQ(ram_free_bytes(), MIB(1) - KIB(4));
 	arena_close(&arena);

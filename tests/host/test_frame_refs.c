@@ -146,7 +146,7 @@ static void what_is_shared_gets_a_frame_for_its_copy(void **state)
 {
 	static struct ram ram;
 	uint64_t block, free;
-	struct frame_copy copy = { HPA(1), true };
+	struct frame_copy copy = { .frame = HPA(1), .of_file = true };
 	hpa_t rest[16];
 	unsigned count = 0;
 
@@ -193,6 +193,7 @@ static void what_is_not_shared_is_kept(void **state)
 	for (unsigned i = 0; i < 4; i++) {
 		CHECK_ERR(frame_alloc_copy_or_keep(HPA(block + PAGE_SIZE), 7, &copy, &gained), ERR_OK);
 		CHECK_EQ(frame_not_owned(copy.frame, 0, 7), 0);
+		CHECK(!copy.dropped && frame_is_shared(HPA(block + PAGE_SIZE), 0), "%s", "CPUs may read it yet");
 		frame_free(copy.frame, 0);
 		CHECK_ERR(frame_alloc_copy_or_keep(HPA(block + 2 * PAGE_SIZE), 7, &copy, &gained), ERR_OK);
 		CHECK_EQ(copy.frame.raw, 0);
