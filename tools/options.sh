@@ -148,6 +148,7 @@ check() {
     elif [[ -n $image ]]; then
         [[ -z $demo$guest$of_config ]] || wrong "with --image, its own nestling.cfg says what to run"
         [[ -f $image && -r $image ]] || wrong "no such image: $image"
+        [[ -s $image ]] || wrong "image $image: it is empty"
     else
         check_config
     fi

@@ -572,7 +572,7 @@ BAD_USAGE = [
     "--timeout soon", "--guest {dir}/nosuch.elf", "--guest {dir}", "--guest {dir}/empty", "--report {dir}/no/r.json",
     "--report {dir}", "--virt vmx --gdb", "--trace {dir}", "--trace={dir}/no/t.json", "--trace=", "--image {dir}/empty --trace t.json", "--virt vmx --firmware uboot", "--config {dir}/none.cfg", "--config {dir}/empty --demo hello", "--board virt", "aarch64 --virt svm", "riscv64 --virt h",
     "aarch64 --firmware seabios", "riscv64 --firmware edk2", "aarch64 --board pi", "riscv64 --board raspi3b",
-    "aarch64 --board raspi3b --host-ram 512M", "aarch64 --board raspi3b --firmware edk2", "--image {dir}/nosuch",
+    "aarch64 --board raspi3b --host-ram 512M", "aarch64 --board raspi3b --firmware edk2", "--image {dir}/nosuch", "--image {dir}/empty",
     "--image {dir}/empty --demo hello", "--demo hello --guest {build}/guest/hello.elf", "--report {dir}/one --trace {dir}/./one",
     "aarch64 --guest {build}/guest/hello.elf", "riscv64 --guest {build}/guest/hello.elf",
     "--initrd {build}/guest/hello.elf", "--guest {build}/guest/hello.elf --initrd {dir}/nosuch", "--guest {build}/guest/hello.elf --initrd {dir}",
