@@ -180,15 +180,13 @@ bool frame_is_shared(hpa_t frame, unsigned order)
 	return shared;
 }
 
-/* With the lock held. */
+/* With the lock held: a frame for a copy, where the page is shared. */
 static inline enum err take_copy(const struct frame *record, uint16_t owner, struct frame_copy *copy)
 {
 	const bool shared = record->more > 0;
 	const uint64_t number = shared ? frame_take_page(FRAME_GUEST, owner) : 0;
 
-	copy->of_file = record->owner == FRAME_OWNER_FILE;
-	copy->dropped = false;
-	copy->frame = HPA(number << PAGE_SHIFT);
+	*copy = (struct frame_copy){ .frame = HPA(number << PAGE_SHIFT), .of_file = record->owner == FRAME_OWNER_FILE };
 	return shared && number == 0 ? ERR_NO_MEMORY : ERR_OK;
 }
 
@@ -205,16 +203,15 @@ enum err frame_alloc_copy(hpa_t page, uint16_t owner, struct frame_copy *copy)
 enum err frame_alloc_copy_or_keep(hpa_t page, uint16_t owner, struct frame_copy *copy, uint64_t *gained)
 {
 	struct frame *record;
-	enum err err = ERR_OK;
+	enum err err;
 
 	spin_lock(&frames.lock);
 	record = page_at(frame_number(page));
-	if (__builtin_expect(record->more > 0 || record->owner == FRAME_OWNER_FILE, true)) {
-		err = take_copy(record, owner, copy);
-		copy->dropped = copy->of_file && copy->frame.raw != 0;
+	err = take_copy(record, owner, copy);
+	if (__builtin_expect(copy->of_file, false)) {
+		copy->dropped = copy->frame.raw != 0;
 		record->more -= copy->dropped;
-	} else {
-		*copy = (struct frame_copy){ 0 };
+	} else if (__builtin_expect(record->more == 0, false)) {
 		*gained = record->owner == owner ? 0 : PAGE_SIZE;
 		record->owner = owner;
 	}
