@@ -132,7 +132,7 @@ static void reuse_cow_leaf(struct fault *fault)
 
 static void copy_cow_page(struct fault *fault, struct frame_copy copy)
 {
-	fault_copy_to(fault->as, GPA(fault->gpa), fault->cursor.slot, fault->area->page, fault->leaf.hpa, copy);
+	fault_copy_to(fault->as, GPA(fault->gpa), fault->cursor.slot, fault->area->page, fault->leaf.hpa, &copy);
 }
 
 /* A frame for a copy of the page, if it is shared. Errors: ERR_NO_MEMORY. */

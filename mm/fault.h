@@ -79,7 +79,7 @@ MUST_CHECK enum err reach_page(struct fault *fault);
 
 /* Copy the page at `old` to the frame that it was given (frame_alloc_copy), and let the entry at `slot` map that. `entry` is
  * npt_page_entry of its area. Flushes. */
-void fault_copy_to(struct addr_space *as, gpa_t gpa, uint64_t *slot, uint64_t entry, hpa_t old, struct frame_copy copy);
+void fault_copy_to(struct addr_space *as, gpa_t gpa, uint64_t *slot, uint64_t entry, hpa_t old, const struct frame_copy *copy);
 /*
  * Copy-on-write break, or reuse, of the page at `slot` with the view's lock, if it is the only one of a space without a limit;
  * `entry` is npt_page_entry of its area, which permits to write. False: nothing was changed; take the slow path.

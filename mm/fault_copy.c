@@ -2,41 +2,33 @@
 /* Copy-on-write breaks of pages. */
 #include "mm/fault.h"
 
-/* A page that is being copied. */
-struct copied_page {
-	hpa_t old;
-	struct frame_copy copy;
-};
-
 /* No guest has ever written to a file's page: what is in memory is what our caches have. */
-static inline void copy_page(struct addr_space *as, const struct copied_page *page)
+static inline void copy_page(struct addr_space *as, hpa_t old, const struct frame_copy *copy)
 {
-	if (!page->copy.of_file)
-		sync_memory(as, page->old, PAGE_SIZE);
-	arch_copy_page(frame_ptr(page->copy.frame), frame_ptr(page->old));
-	publish_memory(as, page->copy.frame, PAGE_SIZE);
+	if (!copy->of_file)
+		sync_memory(as, old, PAGE_SIZE);
+	arch_copy_page(frame_ptr(copy->frame), frame_ptr(old));
+	publish_memory(as, copy->frame, PAGE_SIZE);
 }
 
 /* No CPU reads the old page through this space any more. Of a file's page the hypervisor keeps a reference. */
-static inline void drop_old(struct addr_space *as, const struct copied_page *page)
+static inline void drop_old(struct addr_space *as, hpa_t old, const struct frame_copy *copy)
 {
-	if (!page->copy.of_file) {
-		drop_page(as, page->old);
+	if (!copy->of_file) {
+		drop_page(as, old);
 		return;
 	}
-	if (!page->copy.dropped)
-		frame_unshare_pages(page->old, 1);
+	if (!copy->dropped)
+		frame_unshare_pages(old, 1);
 	as->view.stats.shared -= PAGE_SIZE;
 }
 
-void fault_copy_to(struct addr_space *as, gpa_t gpa, uint64_t *slot, uint64_t entry, hpa_t old, struct frame_copy copy)
+void fault_copy_to(struct addr_space *as, gpa_t gpa, uint64_t *slot, uint64_t entry, hpa_t old, const struct frame_copy *copy)
 {
-	const struct copied_page page = { old, copy };
-
-	copy_page(as, &page);
-	npt_replace_page(&as->npt, gpa, slot, copy.frame, entry);
+	copy_page(as, old, copy);
+	npt_replace_page(&as->npt, gpa, slot, copy->frame, entry);
 	count_resident(as, PAGE_SIZE);
-	drop_old(as, &page);
+	drop_old(as, old, copy);
 	as->view.stats.handled_copy++;
 }
 
@@ -73,7 +65,7 @@ bool fault_copy_page(struct addr_space_view *view, gpa_t gpa, uint64_t *slot, ui
 	    frame_alloc_copy_or_keep(page, as->id, &copy, &gained) != ERR_OK)
 		return false;
 	if (copy.frame.raw != 0)
-		fault_copy_to(as, gpa, slot, entry, page, copy);
+		fault_copy_to(as, gpa, slot, entry, page, &copy);
 	else if (!copy.of_file)
 		keep_page(as, slot, entry, page, gained);
 	return copy.frame.raw != 0 || !copy.of_file;
