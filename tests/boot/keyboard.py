@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What is typed, and the terminal on which that is done: by an emulator that is none."""
 
+import contextlib
 import fcntl
 import os
 import pty
@@ -135,9 +136,10 @@ def end_reader_twice(terminal: Terminal) -> None:
     """The reader of the console is told to end, and while it does, once more."""
     pid = terminal.pid()
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        if b"tools/console" in Path(f"/proc/{child}/cmdline").read_bytes():
-            os.kill(int(child), signal.SIGTERM)
-            os.kill(int(child), signal.SIGHUP)
+        with contextlib.suppress(ProcessLookupError):  # another child, or it had ended before it could be told again
+            if b"tools/console" in Path(f"/proc/{child}/cmdline").read_bytes():
+                os.kill(int(child), signal.SIGTERM)
+                os.kill(int(child), signal.SIGHUP)
 
 
 def put_back(directory: Path) -> list[str]:
